@@ -1,0 +1,3 @@
+/// k
+#[derive(Debug, Clone)]
+pub struct PrivateKey;

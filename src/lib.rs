@@ -1,0 +1,3 @@
+//! orgproxy
+
+pub mod config;
