@@ -1,0 +1,400 @@
+//! Getting a session from the token endpoint (RFC 7523 §2.1), or the org's own reason why not.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderValue, StatusCode, header, uri::Authority};
+use reqwest::redirect;
+use serde::Deserialize;
+use tower::{
+    Service, ServiceBuilder, ServiceExt,
+    retry::{
+        Policy,
+        backoff::{Backoff, ExponentialBackoff, ExponentialBackoffMaker, MakeBackoff},
+    },
+    util::rng::HasherRng,
+};
+use url::Url;
+
+use super::{assertion, session::Session};
+use crate::config;
+
+/// Logs in to one org as one user.
+#[derive(Clone)]
+pub struct Login {
+    org: Arc<config::Org>,
+    client: reqwest::Client,
+    token_url: Url,
+}
+
+impl Login {
+    /// Prepares logins to `org` over `tls`. `HTTPS_PROXY` and `NO_PROXY` are honoured.
+    ///
+    /// # Errors
+    /// When the client cannot be built, such as on an unreadable proxy URL in the environment.
+    pub fn new(
+        org: Arc<config::Org>,
+        tls: &rustls::ClientConfig,
+        connect_timeout: Duration,
+    ) -> Result<Self, LoginError> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .https_only(true)
+            // The assertion goes to the configured host and nowhere else.
+            .redirect(redirect::Policy::none())
+            .connect_timeout(connect_timeout)
+            .user_agent(concat!("orgproxy/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| LoginError::unreachable(org.login_url.as_str(), error))?;
+        // An Experience Cloud site has a path, and its token endpoint lies below it (S§1.2).
+        let mut token_url = org.login_url.clone();
+        let path = format!("{}{TOKEN_PATH}", token_url.path().trim_end_matches('/'));
+        token_url.set_path(&path);
+        Ok(Self { org, client, token_url })
+    }
+
+    /// The name of the org in the configuration.
+    pub(super) fn org(&self) -> &str {
+        &self.org.name
+    }
+
+    /// Gets a session. Asks up to three times, but only where asking again can help (S§2).
+    ///
+    /// # Errors
+    /// The org's own words where it gave any, else what went wrong on the way to it.
+    pub(super) async fn login(&self) -> Result<Session, LoginError> {
+        let backoff = ExponentialBackoffMaker::new(
+            Duration::from_millis(200),
+            Duration::from_secs(2),
+            0.5,
+            HasherRng::default(),
+        )
+        .map_err(|_| LoginError::Lost)?
+        .make_backoff();
+        ServiceBuilder::new()
+            .retry(Retries { left: RETRIES, backoff })
+            .service_fn(|()| {
+                let login = self.clone();
+                async move { login.attempt().await }
+            })
+            .ready()
+            .await?
+            .call(())
+            .await
+    }
+
+    async fn attempt(&self) -> Result<Session, LoginError> {
+        let assertion = assertion::sign(&self.org, SystemTime::now())
+            .map_err(|error| LoginError::Sign(error.to_string()))?;
+        let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
+        tokio::time::timeout(ATTEMPT_TIMEOUT, self.ask(body))
+            .await
+            .map_err(|_| LoginError::TimedOut { url: self.token_url.to_string() })?
+    }
+
+    async fn ask(&self, body: String) -> Result<Session, LoginError> {
+        let unreachable = |error| LoginError::unreachable(self.token_url.as_str(), error);
+        let mut answer = self
+            .client
+            .post(self.token_url.clone())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(unreachable)?;
+
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if bytes.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(self.strange(answer.status(), "an answer of more than 64 KiB"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        self.understand(&answer, &bytes)
+    }
+
+    /// Either the session or the org's reason.
+    fn understand(&self, answer: &reqwest::Response, bytes: &[u8]) -> Result<Session, LoginError> {
+        let status = answer.status();
+        if status.is_redirection() {
+            let host = answer
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|location| location.to_str().ok())
+                .and_then(|location| self.token_url.join(location).ok())
+                .and_then(|location| location.host_str().map(ToOwned::to_owned));
+            let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
+            return Err(self.strange(status, &format!("a redirect to {host}")));
+        }
+        let json = match serde_json::from_slice(bytes) {
+            Ok(json) => json,
+            Err(_) => {
+                let text = String::from_utf8_lossy(bytes);
+                let what = match answer.headers().get(header::CONTENT_TYPE) {
+                    _ if text.trim_start().starts_with('<') => "a web page".to_owned(),
+                    Some(kind) if !kind.as_bytes().starts_with(b"application/json") => {
+                        format!("content of type {}", printable(&String::from_utf8_lossy(kind.as_bytes())))
+                    }
+                    _ => "malformed JSON".to_owned(),
+                };
+                return Err(self.strange(status, &what));
+            }
+        };
+        match json {
+            Answer { error: Some(error), error_description, .. } => Err(LoginError::Refused {
+                url: self.token_url.to_string(),
+                error: printable(&error),
+                description: printable(&error_description.unwrap_or_default()),
+            }),
+            Answer {
+                access_token: Some(token),
+                instance_url: Some(instance),
+                expires_in,
+                ..
+            } if status == StatusCode::OK => self.session(&token, &instance, expires_in),
+            _ if status == StatusCode::OK => {
+                Err(self.strange(status, "JSON without access_token and instance_url"))
+            }
+            _ => Err(self.strange(status, "JSON without an error")),
+        }
+    }
+
+    fn session(
+        &self,
+        token: &str,
+        instance: &str,
+        expires_in: Option<u64>,
+    ) -> Result<Session, LoginError> {
+        let instance_error = |reason: String| LoginError::Instance {
+            instance: printable(instance),
+            reason,
+        };
+        let url = Url::parse(instance).map_err(|error| instance_error(error.to_string()))?;
+        self.org.trusts(&url).map_err(instance_error)?;
+        let authority: Authority = url
+            .authority()
+            .parse()
+            .map_err(|_| instance_error("not a host name".to_owned()))?;
+
+        let bad_token = |_| LoginError::Token;
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(bad_token)?;
+        authorization.set_sensitive(true);
+        let lifetime = expires_in.or_else(|| jwt_lifetime(token)).map(Duration::from_secs);
+        Session::new(authority, authorization, lifetime, self.org.session_timeout)
+            .map_err(bad_token)
+    }
+
+    fn strange(&self, status: StatusCode, answer: &str) -> LoginError {
+        LoginError::Strange {
+            url: self.token_url.to_string(),
+            status: status.as_u16(),
+            answer: answer.to_owned(),
+        }
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The org said no. Usually a setting of the app or the user (S§2.2).
+    #[error("{url} refused the login: {error}: {description}; {}", remedy(.error, .description))]
+    Refused {
+        /// The token endpoint.
+        url: String,
+        /// The `error` of RFC 6749 §5.2, or one of Salesforce's own (S§2.1).
+        error: String,
+        /// The org's `error_description`.
+        description: String,
+    },
+    /// The token endpoint could not be reached. The network, its name, or its certificate.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// The token endpoint.
+        url: String,
+        /// The chain of causes, without URLs.
+        reason: String,
+    },
+    /// The token endpoint did not answer in time.
+    #[error("{url} did not answer within {}s", ATTEMPT_TIMEOUT.as_secs())]
+    TimedOut {
+        /// The token endpoint.
+        url: String,
+    },
+    /// Something answered, but not as a token endpoint does. Usually a wrong `login_url`, a
+    /// network that intercepts, or maintenance.
+    #[error("{url} answered {status} with {answer}, which no token endpoint does; check login_url, and whether a proxy on the way answers in its place")]
+    Strange {
+        /// The token endpoint.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it was.
+        answer: String,
+    },
+    /// The org told an instance that must not have the session.
+    #[error("the org named the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts")]
+    Instance {
+        /// The `instance_url` of the answer.
+        instance: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The access token has bytes that no header can carry. A fault of the token endpoint.
+    #[error("the org gave an access token that no header can carry")]
+    Token,
+    /// The assertion could not be signed. A fault of the key.
+    #[error("cannot sign the assertion: {0}")]
+    Sign(String),
+    /// The login ended without a result: a fault of ours, or the program is stopping.
+    #[error("the login ended without a result; this is a fault of orgproxy unless it is stopping")]
+    Lost,
+}
+
+impl LoginError {
+    /// Whether the same login may succeed later with nothing changed (S§2, retry policy).
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused { error, .. } => TRANSIENT.contains(&error.as_str()),
+            Self::Strange { status, .. } => *status >= 500 || *status == 429,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost => true,
+            Self::Instance { .. } | Self::Token | Self::Sign(_) => false,
+        }
+    }
+
+    fn unreachable(url: &str, error: reqwest::Error) -> Self {
+        Self::Unreachable {
+            url: url.to_owned(),
+            reason: crate::error::causes(&error.without_url()),
+        }
+    }
+}
+
+/// What to do about a refusal (S§2.2). The commonest first; texts vary, so parts are compared.
+fn remedy(error: &str, description: &str) -> &'static str {
+    let description = description.to_ascii_lowercase().replace('\u{2019}', "'");
+    let says = |text| description.contains(text);
+    match error {
+        "invalid_grant" if says("approved this consumer") => {
+            "pre-authorize the user: in the app's policies choose 'Admin approved users', assign a permission set of this user, and grant the scopes api and refresh_token; or the user lives in another org: check login_url"
+        }
+        "invalid_app_access" => {
+            "assign one of the user's permission sets or profiles to the app"
+        }
+        "app_not_found" => {
+            "the app is not in this org: check client_id and login_url, or install the app"
+        }
+        "invalid_client_id" => {
+            "check client_id (the consumer key) and login_url; a new app takes up to 30 minutes to be known"
+        }
+        "invalid_client" => "install the app in this org, and enable digital signatures for it",
+        "invalid_grant" if says("audience") => {
+            "set audience: https://login.salesforce.com for production, https://test.salesforce.com for sandboxes and scratch orgs, the site's URL for Experience Cloud"
+        }
+        "invalid_grant" if says("assertion") => {
+            "the key does not fit the certificate in the app, or the certificate has expired: upload the one that belongs to private_key"
+        }
+        // In this flow the text means the assertion's exp (S§2.2).
+        "invalid_grant" if says("expired authorization code") => {
+            "the clock of this machine is wrong: set it"
+        }
+        "inactive_user" => "reactivate or unfreeze the user",
+        "invalid_grant" if says("inactive") => "reactivate or unfreeze the user",
+        "invalid_grant" if says("locked") => "unlock the user",
+        "invalid_grant" if says("ip ") || says("login hours") => {
+            "allow this machine's address and time of day in the user's profile, or relax IP restrictions in the app's policies"
+        }
+        "rate_limit_exceeded" | "invalid_grant" if says("exceeded") => {
+            "more than 3,600 logins of this user within an hour: wait, and look for who else logs in"
+        }
+        "oauth_flow_disabled" | "unauthorized_client" => {
+            "enable the app and its JWT bearer flow"
+        }
+        "unsupported_grant_type" => "this host does not offer the flow: check login_url",
+        _ if TRANSIENT.contains(&error) => "Salesforce has trouble: it is tried again by itself; see status.salesforce.com",
+        _ => "see the user's Login History in Setup",
+    }
+}
+
+/// Asks again after errors that may pass, with growing, jittered pauses.
+#[derive(Clone)]
+struct Retries {
+    left: usize,
+    backoff: ExponentialBackoff<HasherRng>,
+}
+
+impl<T> Policy<(), T, LoginError> for Retries {
+    type Future = tokio::time::Sleep;
+
+    fn retry(&mut self, (): &mut (), result: &mut Result<T, LoginError>) -> Option<Self::Future> {
+        let error = result.as_ref().err()?;
+        if self.left == 0 || !error.is_transient() {
+            return None;
+        }
+        tracing::debug!("trying the login once more: {error}");
+        self.left -= 1;
+        Some(self.backoff.next_backoff())
+    }
+
+    fn clone_request(&mut self, (): &()) -> Option<()> {
+        Some(())
+    }
+}
+
+/// A token endpoint's answer (S§1.5). Nothing is required here: which fields are there decides
+/// what it is.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: Option<String>,
+    instance_url: Option<String>,
+    /// Seconds. Salesforce does not send it today.
+    expires_in: Option<u64>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// Seconds until the `exp` of a token in JWT format, if it is one (S§3.1).
+fn jwt_lifetime(token: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: u64,
+    }
+    if !token.starts_with("eyJ") {
+        return None;
+    }
+    let exp = jsonwebtoken::dangerous::insecure_decode::<Claims>(token).ok()?.claims.exp;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(exp.saturating_sub(now.as_secs()))
+}
+
+/// Somebody else's words, fit for one line of a log: no control characters, no novels.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST_QUOTE)
+        .collect()
+}
+
+const TOKEN_PATH: &str = "/services/oauth2/token";
+
+/// `urn:ietf:params:oauth:grant-type:jwt-bearer`, form-encoded.
+const GRANT_TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+
+/// Refusals that are worth asking again (S§2, retry policy).
+const TRANSIENT: [&str; 5] =
+    ["unknown_error", "server_error", "service_unavailable", "system_down", "slow_down"];
+
+const RETRIES: usize = 2;
+
+/// One attempt, connecting included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Bytes. A real answer has about one thousand.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Characters.
+const LONGEST_QUOTE: usize = 300;

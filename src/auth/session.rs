@@ -1,0 +1,195 @@
+//! A session: access token, instance and what is known of its life, one immutable value.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use http::{HeaderValue, uri::Authority};
+use tokio::time::Instant;
+
+/// A session with an org. Token and instance are replaced together or not at all, so no request
+/// can pair a new token with an old host.
+pub struct Session {
+    /// Host and port of the instance, for connections.
+    pub(crate) authority: Authority,
+    /// The `Host` that the instance expects.
+    pub(crate) host: HeaderValue,
+    /// `Bearer …`, built once and marked sensitive.
+    pub(crate) authorization: HeaderValue,
+    issued: Instant,
+    /// When it ends whatever happens, if that is known.
+    expires: Option<Instant>,
+    /// How long it lives unused.
+    idle: Duration,
+    /// Milliseconds since `issued`.
+    used: AtomicU64,
+    /// Milliseconds since `issued` plus one, or 0 if the org has not accepted it yet.
+    good: AtomicU64,
+}
+
+/// What may be done with a session at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fitness {
+    /// Good to use.
+    Fresh,
+    /// Good to use, but a new one should be on its way.
+    Ageing,
+    /// Must not be used.
+    Expired,
+}
+
+impl Session {
+    pub(super) fn new(
+        authority: Authority,
+        authorization: HeaderValue,
+        lifetime: Option<Duration>,
+        idle: Duration,
+    ) -> Result<Self, http::header::InvalidHeaderValue> {
+        let host = match authority.port_u16() {
+            None | Some(443) => HeaderValue::from_str(authority.host())?,
+            Some(_) => HeaderValue::from_str(authority.as_str())?,
+        };
+        let issued = Instant::now();
+        Ok(Self {
+            authority,
+            host,
+            authorization,
+            issued,
+            expires: lifetime.map(|lifetime| issued + lifetime),
+            idle,
+            used: AtomicU64::new(0),
+            good: AtomicU64::new(0),
+        })
+    }
+
+    /// The org accepted a request with this session just now.
+    pub(crate) fn accepted(&self) {
+        let now = self.millis(Instant::now());
+        self.used.store(now, Relaxed);
+        self.good.store(now + 1, Relaxed);
+    }
+
+    /// Whether the org accepted it within the last `window`.
+    pub(crate) fn accepted_within(&self, window: Duration) -> bool {
+        match self.good.load(Relaxed) {
+            0 => false,
+            good => {
+                let age = self.millis(Instant::now()).saturating_sub(good - 1);
+                u128::from(age) <= window.as_millis()
+            }
+        }
+    }
+
+    /// Whether the org has ever accepted it.
+    pub(super) fn proven(&self) -> bool {
+        self.good.load(Relaxed) != 0
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.issued)
+    }
+
+    /// Life is a sliding idle timeout that every call resets (S§3.2), so age counts from the last
+    /// use. Where a fixed end is known it holds besides.
+    pub(super) fn fitness(&self, now: Instant) -> Fitness {
+        let unused = self.millis(now).saturating_sub(self.used.load(Relaxed));
+        if u128::from(unused) >= self.idle.as_millis() {
+            return Fitness::Expired;
+        }
+        match self.expires {
+            Some(end) if now + LAST_MOMENT >= end => Fitness::Expired,
+            Some(end) if now + RENEW_BEFORE >= end => Fitness::Ageing,
+            _ => Fitness::Fresh,
+        }
+    }
+
+    /// Whether both carry the same access token: Salesforce answers a login with the live session
+    /// if there is one (S§1.6).
+    pub(super) fn same_token(&self, other: &Self) -> bool {
+        self.authorization == other.authorization
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(self.age(now).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("instance", &self.authority.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request sent this close to the end could arrive after it.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
+
+/// Time for a login in the background before the end.
+const RENEW_BEFORE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(lifetime: Option<u64>) -> Session {
+        Session::new(
+            Authority::from_static("acme.my.salesforce.com"),
+            HeaderValue::from_static("Bearer 00D!CANARY"),
+            lifetime.map(Duration::from_secs),
+            Duration::from_secs(7200),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn prints_no_token() {
+        assert!(!format!("{:?}", session(None)).contains("CANARY"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn age_counts_from_the_last_use_and_the_fixed_end_holds_besides() {
+        let sliding = session(None);
+        let fixed = session(Some(9000));
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (subject, second, expected) in [
+            (&sliding, 0, Fitness::Fresh),
+            (&sliding, 7199, Fitness::Fresh),
+            (&sliding, 7200, Fitness::Expired),
+            (&fixed, 7200, Fitness::Expired),
+        ] {
+            assert_eq!(subject.fitness(at(second)), expected, "at {second}");
+        }
+
+        tokio::time::advance(Duration::from_secs(7000)).await;
+        sliding.accepted();
+        fixed.accepted();
+        for (subject, second, expected) in [
+            (&sliding, 7000 + 7199, Fitness::Fresh),
+            (&sliding, 7000 + 7200, Fitness::Expired),
+            (&fixed, 8879, Fitness::Fresh),
+            (&fixed, 8880, Fitness::Ageing),
+            (&fixed, 8989, Fitness::Ageing),
+            (&fixed, 8990, Fitness::Expired),
+        ] {
+            assert_eq!(subject.fitness(at(second)), expected, "at {second}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn knows_when_it_was_last_accepted() {
+        let session = session(None);
+        let minute = Duration::from_secs(60);
+        assert!(!session.proven());
+        assert!(!session.accepted_within(minute));
+        session.accepted();
+        tokio::time::advance(minute).await;
+        assert!(session.proven());
+        assert!(session.accepted_within(minute));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!session.accepted_within(minute));
+    }
+}

@@ -1,0 +1,284 @@
+//! Which session to use now, and one login at a time.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use futures_util::{
+    FutureExt,
+    future::Shared,
+};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+
+use super::{
+    login::{Login, LoginError},
+    session::{Fitness, Session},
+};
+
+/// The sessions of one org: the current one, the login under way, and the last failure.
+///
+/// Lazy: nothing happens until a request asks. Every login runs in a task of its own, so that a
+/// client that hangs up takes nobody else's login with it, and its outcome is shared by all who
+/// wait. No failure is kept for ever.
+pub struct Sessions {
+    login: Login,
+    /// Where logins run, apart from the threads that carry requests.
+    runtime: Handle,
+    /// Written only while `state` is locked; read without.
+    current: ArcSwapOption<Session>,
+    state: Mutex<State>,
+}
+
+type Outcome = Result<Arc<Session>, Arc<LoginError>>;
+
+/// Never held across an await.
+#[derive(Default)]
+struct State {
+    flight: Option<Shared<oneshot::Receiver<Outcome>>>,
+    failure: Option<Failure>,
+    /// When the logins so far will have been paid for at the rate that the org allows.
+    paid: Option<Instant>,
+}
+
+#[derive(Clone)]
+struct Failure {
+    error: Arc<LoginError>,
+    until: Instant,
+    /// How many in a row, this one included.
+    count: u32,
+}
+
+impl Sessions {
+    /// Sessions that `login` gets, on `runtime`.
+    pub fn new(login: Login, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            login,
+            runtime,
+            current: ArcSwapOption::empty(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The session to use now, after a login if need be.
+    ///
+    /// # Errors
+    /// Why the org cannot be logged in to. While a failure rests, the same error without asking.
+    pub(crate) async fn current(self: &Arc<Self>) -> Outcome {
+        let now = Instant::now();
+        if let Some(session) = &*self.current.load()
+            && session.fitness(now) == Fitness::Fresh
+        {
+            return Ok(session.clone());
+        }
+
+        let flight = {
+            let mut state = self.state();
+            match decide(self.current.load_full(), state.failure.as_ref(), now) {
+                Decision::Use(session) => return Ok(session),
+                Decision::UseAndRenew(session) => {
+                    // Nobody waits for this one.
+                    drop(self.renew(&mut state, now));
+                    return Ok(session);
+                }
+                Decision::Refuse(error) => return Err(error),
+                Decision::Wait => self.renew(&mut state, now),
+            }
+        };
+        flight
+            .await
+            .unwrap_or_else(|_| Err(Arc::new(LoginError::Lost)))
+    }
+
+    /// A session to use in place of `rejected`, which the org took for dead; `None` if all there
+    /// is to be had is the same token again, so that trying once more is of no use (S§1.6).
+    ///
+    /// # Errors
+    /// As [`Sessions::current`].
+    pub(crate) async fn replace(
+        self: &Arc<Self>,
+        rejected: &Arc<Session>,
+    ) -> Result<Option<Arc<Session>>, Arc<LoginError>> {
+        self.retire(rejected);
+        let next = self.current().await?;
+        Ok((!next.same_token(rejected)).then_some(next))
+    }
+
+    /// The session in use, if there is one.
+    pub(crate) fn peek(&self) -> Option<Arc<Session>> {
+        self.current.load_full()
+    }
+
+    /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
+    ///
+    /// A new session that the org has never accepted is kept for a while: if it is refused, one
+    /// more login would most likely bring the same again, and each costs part of the budget.
+    fn retire(&self, rejected: &Arc<Session>) {
+        let _state = self.state();
+        let current = self.current.load();
+        let hopeless = !rejected.proven() && rejected.age(Instant::now()) < TRIAL;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, rejected)) && !hopeless {
+            tracing::info!(org = self.login.org(), "the org ended the session");
+            self.current.store(None);
+        }
+    }
+
+    /// Joins the login under way, or starts one.
+    fn renew(
+        self: &Arc<Self>,
+        state: &mut State,
+        now: Instant,
+    ) -> Shared<oneshot::Receiver<Outcome>> {
+        if let Some(flight) = &state.flight {
+            return flight.clone();
+        }
+        let paid = state.paid.map_or(now, |paid| paid.max(now)) + LOGIN_INTERVAL;
+        state.paid = Some(paid);
+        let (done, flight) = oneshot::channel();
+        let flight = flight.shared();
+        state.flight = Some(flight.clone());
+
+        let sessions = self.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep_until(paid - LOGIN_BURST.min(paid - now)).await;
+            let outcome = AssertUnwindSafe(sessions.login.login())
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(LoginError::Lost))
+                .map(Arc::new)
+                .map_err(Arc::new);
+            sessions.land(&outcome);
+            // Nobody may be waiting any more.
+            let _ = done.send(outcome);
+        });
+        flight
+    }
+
+    /// Ends the flight and remembers how it went.
+    fn land(&self, outcome: &Outcome) {
+        let org = self.login.org();
+        let mut state = self.state();
+        state.flight = None;
+        match outcome {
+            Ok(session) => {
+                tracing::info!(org, instance = %session.authority, "logged in");
+                state.failure = None;
+                self.current.store(Some(session.clone()));
+            }
+            Err(error) => {
+                let count = state.failure.as_ref().map_or(0, |failure| failure.count) + 1;
+                let rest = rest(error.is_transient(), count);
+                tracing::warn!(org, ?rest, "cannot log in: {error}");
+                state.failure = Some(Failure {
+                    error: error.clone(),
+                    until: Instant::now() + rest,
+                    count,
+                });
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+enum Decision {
+    Use(Arc<Session>),
+    UseAndRenew(Arc<Session>),
+    Refuse(Arc<LoginError>),
+    Wait,
+}
+
+fn decide(current: Option<Arc<Session>>, failure: Option<&Failure>, now: Instant) -> Decision {
+    let resting = failure.filter(|failure| now < failure.until);
+    match (current, resting) {
+        (Some(session), _) if session.fitness(now) == Fitness::Fresh => Decision::Use(session),
+        (Some(session), resting) if session.fitness(now) == Fitness::Ageing => match resting {
+            Some(_) => Decision::Use(session),
+            None => Decision::UseAndRenew(session),
+        },
+        (_, Some(failure)) => Decision::Refuse(failure.error.clone()),
+        (_, None) => Decision::Wait,
+    }
+}
+
+/// How long a failure is passed on without asking again. Short, since a person who mends the
+/// app's settings is watching.
+fn rest(transient: bool, count: u32) -> Duration {
+    if transient {
+        LONGEST_REST.min(Duration::from_secs(1) * 2_u32.pow(count.saturating_sub(1).min(5)))
+    } else {
+        LONGEST_REST
+    }
+}
+
+/// Between two logins, on the long run: Salesforce allows 3,600 an hour and user (S§1.8).
+const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
+const LOGIN_BURST: Duration = Duration::from_secs(60);
+
+/// How long a session that the org has never accepted is kept in spite of refusals.
+const TRIAL: Duration = Duration::from_secs(30);
+
+/// After a failure that will not pass by itself, and the most after one that may.
+const LONGEST_REST: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, uri::Authority};
+
+    use super::*;
+
+    fn session(lifetime: Option<u64>) -> Arc<Session> {
+        Arc::new(
+            Session::new(
+                Authority::from_static("acme.my.salesforce.com"),
+                HeaderValue::from_static("Bearer x"),
+                lifetime.map(Duration::from_secs),
+                Duration::from_secs(7200),
+            )
+            .unwrap(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn decides() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let failure = Failure {
+            error: Arc::new(LoginError::Lost),
+            until: at(1000),
+            count: 1,
+        };
+        let sliding = || Some(session(None));
+        let ageing = || Some(session(Some(1000)));
+        for (current, failure, second, expected) in [
+            (None, None, 0, "Wait"),
+            (None, Some(&failure), 999, "Refuse"),
+            (None, Some(&failure), 1000, "Wait"),
+            (sliding(), None, 0, "Use("),
+            (sliding(), Some(&failure), 0, "Use("),
+            (sliding(), None, 7200, "Wait"),
+            (ageing(), None, 879, "Use("),
+            (ageing(), None, 880, "UseAndRenew("),
+            (ageing(), Some(&failure), 880, "Use("),
+            (ageing(), None, 990, "Wait"),
+            (ageing(), Some(&failure), 990, "Refuse"),
+        ] {
+            let decision = format!("{:?}", decide(current, failure, at(second)));
+            assert!(decision.starts_with(expected), "{decision} at {second}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn rests_longer_after_each_transient_failure_but_never_for_long() {
+        let seconds: Vec<_> = (1..8).map(|count| rest(true, count).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 15, 15, 15]);
+        assert_eq!(rest(false, 1).as_secs(), 15);
+    }
+}

@@ -1,0 +1,148 @@
+//! Which paths lead somewhere that a shared session must not go.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+
+/// Checks `path` against what is denied, as any server on the way might read it: decoded once or
+/// more, with `\` for `/`, without `;parameters`, empty segments skipped. The very bytes judged are
+/// what is sent.
+///
+/// # Errors
+/// Why it is denied. Dot segments always are: they mean one thing here and another there.
+pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
+    // Nearly all paths are plain.
+    let plain: Cow<'_, [u8]> = match path.contains(['%', '\\', ';']) {
+        false => path.as_bytes().into(),
+        true => decode(path)?.into(),
+    };
+    let mut segments = Vec::with_capacity(8);
+    for segment in plain.split(|byte| matches!(byte, b'/' | b'\\')) {
+        let segment = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        match segment {
+            b"" => {}
+            b"." | b".." => return Err(Denied::DotSegment),
+            segment => segments.push(segment),
+        }
+    }
+    match denied(&segments) {
+        Some(why) if !is_allowed(&segments, allowed) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Decodes until nothing is left to decode: whether the org does it once or twice is not ours to
+/// know.
+fn decode(path: &str) -> Result<Vec<u8>, Denied> {
+    let mut bytes = path.as_bytes().to_vec();
+    for _ in 0..MOST_DECODINGS {
+        let decoded: Vec<u8> = percent_decode(&bytes).collect();
+        if decoded == bytes {
+            return Ok(bytes);
+        }
+        bytes = decoded;
+    }
+    Err(Denied::DotSegment)
+}
+
+/// Sites have a path of their own before `services`, so the first of these words decides.
+fn denied(segments: &[&[u8]]) -> Option<Denied> {
+    let is = |segment: &[u8], word: &str| segment.eq_ignore_ascii_case(word.as_bytes());
+    let first = segments.iter().position(|segment| is(segment, "services") || is(segment, "secur"))?;
+    if is(segments[first], "secur") {
+        return Some(Denied::Secur);
+    }
+    match (segments.get(first + 1), segments.get(first + 2)) {
+        (Some(api), Some(action)) if is(api, "oauth2") && !is(action, "userinfo") => {
+            Some(Denied::OAuth(String::from_utf8_lossy(action).into_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// `allowed` holds paths such as `/services/oauth2/introspect`, which open what lies below too.
+fn is_allowed(segments: &[&[u8]], allowed: &[String]) -> bool {
+    allowed.iter().any(|path| {
+        let mut ours = segments.iter();
+        path.split('/')
+            .filter(|word| !word.is_empty())
+            .all(|word| ours.next().is_some_and(|segment| segment.eq_ignore_ascii_case(word.as_bytes())))
+    })
+}
+
+/// Why a path is denied.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    #[error("the path has a segment . or .., plain or encoded, which not every server reads alike; send it resolved")]
+    DotSegment,
+    #[error(
+        "/secur/ pages turn a session into a browser's login or end it for all who share it; if you must, add the path to guard.allow_paths"
+    )]
+    Secur,
+    #[error(
+        "/services/oauth2/{0} makes, shows or ends sessions, and this one is shared by all clients; if you must, add the path to guard.allow_paths"
+    )]
+    OAuth(String),
+}
+
+/// Rounds. Nobody who means well encodes twice.
+const MOST_DECODINGS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shared_session_must_not_reach_is_denied_however_it_is_spelled() {
+        for path in [
+            "/services/oauth2/singleaccess",
+            "/services/oauth2/revoke",
+            "/services/oauth2/token",
+            "//services//oauth2//revoke/",
+            "/SERVICES/OAuth2/Revoke",
+            "/services/oauth2;x=y/revoke",
+            "/services%2foauth2%2Frevoke",
+            "/%73ervices/oauth2/revoke",
+            "/%2573ervices/oauth2/revoke",
+            "/services\\oauth2\\revoke",
+            "/services%5coauth2%5crevoke",
+            "/services/%6fauth2/revoke",
+            "/customers/services/oauth2/revoke",
+            "/secur/frontdoor.jsp",
+            "/Secur/logout.jsp",
+            "/site/secur/logout.jsp",
+            "/services/oauth2/userinfo%2f..%2frevoke",
+            "/services/oauth2/userinfo/../revoke",
+            "/services/data/%2e%2e/oauth2/revoke",
+            "/services/data/.;x/v62.0",
+        ] {
+            assert!(check(path, &[]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_clients_use_passes() {
+        for path in [
+            "/",
+            "/services/data/v62.0/query",
+            "//services/data/v62.0/query/",
+            "/services/oauth2/userinfo",
+            "/services/apexrest/secur/oauth2/revoke",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a%2Fb%20c",
+            "/services/data/v62.0/sobjects/Account/Ext__c/..a",
+            "/services/Soap/u/64.0/",
+            "/id/00D000000000000/005000000000000",
+        ] {
+            assert_eq!(check(path, &[]), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_setting_opens_one_path_and_what_lies_below() {
+        let allowed = ["/services/oauth2/introspect".to_owned()];
+        assert_eq!(check("/services/oauth2/introspect", &allowed), Ok(()));
+        assert_eq!(check("//Services/oauth2/introspect/", &allowed), Ok(()));
+        assert!(check("/services/oauth2/introspector", &allowed).is_err());
+        assert!(check("/services/oauth2/revoke", &allowed).is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! What both directions do to headers.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::percent_decode_str;
+
+/// Takes off what concerns one connection only (RFC 9110 section 7.6.1): first what `Connection`
+/// names, then what is known to be so.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            // The length of a body is no business of a connection: framing would be lost.
+            .filter(|name| *name != header::CONTENT_LENGTH)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
+pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
+    let pair = pair.as_ref().trim_ascii_start();
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"sid"))
+        || name.eq_ignore_ascii_case(b"oid")
+}
+
+/// Makes a cookie of the org one that a client keeps for us: without `Domain`, which is not ours,
+/// and without `Secure`, since we are spoken to in plain HTTP. Either makes clients crash or
+/// forget. `None` for the sessions of web pages.
+pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
+    if is_session_cookie(cookie) {
+        return None;
+    }
+    let kept: Vec<&[u8]> = cookie
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .enumerate()
+        .filter(|(index, attribute)| {
+            let attribute = attribute.trim_ascii_start();
+            let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is = |other: &[u8]| name.trim_ascii().eq_ignore_ascii_case(other);
+            // `SameSite=None` is valid with `Secure` only.
+            let needs_tls = is(b"secure")
+                || is(b"samesite") && attribute.to_ascii_lowercase().ends_with(b"none");
+            *index == 0 || !is(b"domain") && !needs_tls
+        })
+        .map(|(_, attribute)| attribute)
+        .collect();
+    HeaderValue::from_bytes(&kept.join(&b";"[..])).ok()
+}
+
+/// Whether `text`, percent-decoded and in lower case, is `plain`.
+pub(crate) fn decodes_to(text: &str, plain: &str) -> bool {
+    percent_decode_str(text)
+        .map(|byte| byte.to_ascii_lowercase())
+        .eq(plain.bytes())
+}
+
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];

@@ -1,0 +1,33 @@
+//! Answers given without the org.
+
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+
+use crate::{guard, response::{self, Body}};
+
+/// The answer to a request that is ours to answer.
+pub(crate) fn answer(head: &Parts, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
+    if head.method != Method::OPTIONS {
+        return None;
+    }
+    match origin {
+        Some(origin) if head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) => {
+            Some(preflight(head, origin))
+        }
+        _ => None,
+    }
+}
+
+/// A browser asks whether the page of an origin that the guard admitted may send what it wants to
+/// (Fetch standard, CORS preflight). The org would answer for its own address.
+fn preflight(head: &Parts, origin: &HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Local(None));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    response::share_with(headers, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(guard::ALLOW));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    if let Some(wanted) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    response
+}

@@ -1,0 +1,170 @@
+//! The client's request, made ours.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts,
+    uri::{Authority, PathAndQuery},
+};
+
+use crate::{auth::Session, headers, replay::Sending};
+
+/// The head of a request as it goes to the org, but for the session, which goes in last: whatever
+/// a client names in `Connection` or smuggles in can neither remove nor shadow it.
+pub(crate) struct Head {
+    method: Method,
+    target: Uri,
+    headers: HeaderMap,
+    /// The org's own host, if the client named that instead of ours.
+    addressed: Option<Authority>,
+}
+
+impl Head {
+    /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
+    /// spelling of every header that we own.
+    pub(crate) fn new(parts: Parts, addressed: Option<Authority>) -> Self {
+        let mut headers = parts.headers;
+        // hyper re-frames the body, from this header where the length is not known.
+        let chunked = headers.contains_key(header::TRANSFER_ENCODING)
+            || parts.version == http::Version::HTTP_2 && !headers.contains_key(header::CONTENT_LENGTH);
+        headers::strip_hop_by_hop(&mut headers);
+        strip_owned(&mut headers);
+        strip_session_cookies(&mut headers);
+        // Trailers are not passed on.
+        headers.remove(header::TRAILER);
+        if chunked {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        Self {
+            method: parts.method,
+            target: Uri::from(target(&parts.uri)),
+            headers,
+            addressed,
+        }
+    }
+
+    /// Asks the org whether `session` lives, at the least cost (S§3.4).
+    pub(crate) fn liveness() -> Self {
+        Self {
+            method: Method::GET,
+            target: Uri::from_static(USERINFO),
+            headers: HeaderMap::new(),
+            addressed: None,
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The host that the client named in place of ours, or nothing.
+    pub(crate) fn addressed(&self) -> String {
+        self.addressed.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Whether the request is for the instance of `session`, as far as the client said.
+    pub(crate) fn is_for(&self, session: &Session) -> bool {
+        self.addressed.as_ref().is_none_or(|addressed| {
+            let port = |authority: &Authority| authority.port_u16().unwrap_or(443);
+            addressed.host().eq_ignore_ascii_case(session.authority.host())
+                && (addressed.port().is_none() || port(addressed) == port(&session.authority))
+        })
+    }
+
+    /// The request as it goes out with `session`.
+    pub(crate) fn with(&self, session: &Session, body: Sending) -> Request<Sending> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.target.clone();
+        let headers = request.headers_mut();
+        *headers = self.headers.clone();
+        headers.insert(header::HOST, session.host.clone());
+        headers.insert(header::AUTHORIZATION, session.authorization.clone());
+        request
+    }
+}
+
+/// Path and query as they came, without the parameters that carry a session (S§4). What has none
+/// is not copied.
+fn target(uri: &Uri) -> PathAndQuery {
+    let Some(whole) = uri.path_and_query() else {
+        return PathAndQuery::from_static("/");
+    };
+    let carries = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        SESSION_PARAMETERS.iter().any(|owned| headers::decodes_to(name, owned))
+    };
+    match whole.query() {
+        Some(query) if query.split('&').any(|pair| carries(&pair)) => {
+            let kept: Vec<_> = query.split('&').filter(|pair| !carries(pair)).collect();
+            let mut text = whole.path().to_owned();
+            if !kept.is_empty() {
+                text.push('?');
+                text.push_str(&kept.join("&"));
+            }
+            // What was left out cannot have made it invalid.
+            PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/"))
+        }
+        _ => whole.clone(),
+    }
+}
+
+/// Underscores count as hyphens: many servers take them for the same.
+fn strip_owned(headers: &mut HeaderMap) {
+    for owned in &OWNED {
+        headers.remove(owned);
+    }
+    let twins: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| {
+            let name = name.as_str().replace('_', "-");
+            OWNED.iter().chain([&header::HOST, &header::CONTENT_LENGTH, &header::TRANSFER_ENCODING])
+                .any(|owned| owned.as_str() == name)
+        })
+        .cloned()
+        .collect();
+    for twin in twins {
+        headers.remove(twin);
+    }
+}
+
+/// `sid*` and `oid` are sessions of the org's web pages.
+fn strip_session_cookies(headers: &mut HeaderMap) {
+    let carries = |line: &HeaderValue| {
+        line.as_bytes().split(|byte| *byte == b';').any(headers::is_session_cookie)
+    };
+    if !headers.get_all(header::COOKIE).iter().any(carries) {
+        return;
+    }
+    let kept: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter(|pair| !headers::is_session_cookie(pair))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    let line = kept.join(&b"; "[..]);
+    headers.remove(header::COOKIE);
+    if let Ok(line) = HeaderValue::from_bytes(&line)
+        && !line.is_empty()
+    {
+        headers.insert(header::COOKIE, line);
+    }
+}
+
+/// Headers that are ours alone, in every spelling. `Expect` too: hyper asks the client to go on
+/// as soon as the org can take the body, so what goes out never waits.
+static OWNED: [HeaderName; 4] = [
+    header::AUTHORIZATION,
+    header::EXPECT,
+    HeaderName::from_static("x-sfdc-session"),
+    HeaderName::from_static(crate::guard::CLIENT_KEY_HEADER),
+];
+
+const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
+
+/// Not counted against the org's API limits (S§3.4).
+const USERINFO: &str = "/services/oauth2/userinfo";

@@ -1,0 +1,152 @@
+//! The org's response, made the client's.
+
+use std::{
+    future::poll_fn,
+    io::{self, Read},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use http::{HeaderMap, HeaderValue, Response, header};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::{headers, upstream::Answer};
+
+/// What a client receives.
+pub(crate) enum Body {
+    /// An answer of ours.
+    Local(Option<Bytes>),
+    /// The org's, whose first bytes may have been looked at already.
+    Org { seen: Option<Bytes>, rest: Answer },
+}
+
+/// Makes the org's answer the client's: hop-by-hop headers off, cookies ours, body untouched.
+/// `origin` is the web origin that may read it.
+pub(crate) fn clean(
+    mut response: Response<Body>,
+    origin: Option<HeaderValue>,
+) -> Response<Body> {
+    let headers = response.headers_mut();
+    // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    headers::strip_hop_by_hop(headers);
+    localize_cookies(headers);
+    if let Some(origin) = origin {
+        share_with(headers, origin);
+    }
+    response
+}
+
+fn localize_cookies(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::SET_COOKIE) {
+        return;
+    }
+    let ours: Vec<HeaderValue> = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(headers::local_cookie)
+        .collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in ours {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Lets the page of `origin`, and no other, read the answer. What the org says of origins is
+/// about its own address, not about ours.
+pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
+    let theirs: Vec<_> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-"))
+        .cloned()
+        .collect();
+    for name in theirs {
+        headers.remove(name);
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// The beginning of a body, up to what is needed to tell what it is, decompressed if it must be.
+/// The body goes on as if nobody had looked.
+///
+/// # Errors
+/// When it breaks off that early, there is nothing to pass on.
+pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
+    let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
+    let Body::Org { seen, rest } = response.body_mut() else {
+        return Ok(Vec::new());
+    };
+    let mut head = BytesMut::new();
+    while head.len() < PEEKED {
+        let Some(frame) = poll_fn(|cx| Pin::new(&mut *rest).poll_frame(cx)).await else {
+            break;
+        };
+        if let Ok(data) = frame?.into_data() {
+            head.extend_from_slice(&data);
+        }
+    }
+    let head = head.freeze();
+    let mut text = Vec::new();
+    let inflated = match encoding.as_ref().map(HeaderValue::as_bytes) {
+        Some(b"gzip") => GzDecoder::new(&*head).take(PEEKED as u64).read_to_end(&mut text),
+        Some(b"deflate") => ZlibDecoder::new(&*head).take(PEEKED as u64).read_to_end(&mut text),
+        _ => {
+            text.extend_from_slice(&head);
+            Ok(0)
+        }
+    };
+    if let Err(error) = inflated {
+        tracing::debug!("cannot decompress the beginning of an answer: {error}");
+    }
+    *seen = (!head.is_empty()).then_some(head);
+    Ok(text)
+}
+
+impl From<Answer> for Body {
+    fn from(rest: Answer) -> Self {
+        Self::Org { seen: None, rest }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Local(bytes) | Self::Org { seen: bytes @ Some(_), .. } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Org { rest, .. } => Pin::new(rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Local(body) => body.is_none(),
+            Self::Org { seen, rest } => seen.is_none() && rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        match self {
+            Self::Local(body) => SizeHint::with_exact(length(body)),
+            Self::Org { seen, rest } => match rest.size_hint().exact() {
+                Some(rest) => SizeHint::with_exact(rest + length(seen)),
+                None => SizeHint::default(),
+            },
+        }
+    }
+}
+
+/// Bytes. Salesforce's errors have a few hundred.
+const PEEKED: usize = 16 * 1024;

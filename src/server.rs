@@ -1,0 +1,176 @@
+//! Binds, accepts, deals connections to threads, and stops without dropping what is in flight.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+
+pub use self::listen::Bound;
+pub(crate) use self::{framing::Fault, wire::Line};
+use self::{
+    listen::Listener,
+    worker::{Arrival, Place, Plan, Worker},
+};
+use crate::{
+    auth::{Login, LoginError, Sessions},
+    config::{Config, Listen},
+    guard::Guard,
+    stack::Load,
+    upstream::{Connector, tls},
+};
+
+mod framing;
+mod listen;
+mod wire;
+mod worker;
+
+/// A proxy that is bound and not yet serving.
+pub struct Server {
+    config: Config,
+    listeners: Vec<Listener>,
+    plans: Arc<[Plan]>,
+}
+
+impl Server {
+    /// Binds every listener of `config`, so that all addresses are known and taken before the
+    /// first connection is served. Logins will run on the runtime that this is called on.
+    ///
+    /// # Errors
+    /// An address that cannot be had, or a certificate authority that is none.
+    pub async fn bind(config: Config) -> Result<Self, StartupError> {
+        let limits = &config.limits;
+        let mut listeners: Vec<Listener> = Vec::new();
+        let mut plans = Vec::new();
+        for (index, org) in config.orgs.iter().enumerate() {
+            let tls = tls::client_config(&org.ca)?;
+            let login = Login::new(Arc::new(org.clone()), &tls, limits.connect)?;
+            plans.push(Plan {
+                guard: Arc::new(Guard::new(org, limits)),
+                sessions: Sessions::new(login, Handle::current()),
+                connector: Arc::new(Connector::new(tls, org.http2, limits)),
+            });
+            for listen in &org.listen {
+                match listeners.iter_mut().find(|listener| listener.is(listen)) {
+                    Some(shared) => shared.orgs.push(index),
+                    None => listeners.push(Listener::bind(listen, index, &org.guard).await?),
+                }
+            }
+        }
+        Ok(Self {
+            config,
+            listeners,
+            plans: plans.into(),
+        })
+    }
+
+    /// Where it listens, for which orgs, in the order of the configuration.
+    pub fn bound(&self) -> Vec<Bound> {
+        self.listeners
+            .iter()
+            .map(|listener| listener.bound(&self.config))
+            .collect()
+    }
+
+    /// Serves until `shutdown` is done, then until what is in flight is done, at most for the
+    /// grace period. Returns how many connections had to be cut.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
+        let load = Arc::new(Load {
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            most_connections: self.config.limits.connections,
+            most_requests: self.config.limits.requests,
+        });
+        let fronts: Arc<[Vec<usize>]> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.orgs.clone())
+            .collect();
+        let workers = (0..self.config.threads)
+            .map(|number| Worker::start(number, &self.config, &self.plans, &fronts, &load))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(StartupError::Thread)?;
+
+        // Each owns its listener, which so closes with it.
+        let mut acceptors = JoinSet::new();
+        for (front, listener) in self.listeners.into_iter().enumerate() {
+            let workers = workers.iter().map(Worker::arrivals).collect();
+            acceptors.spawn(deal(listener, front, workers, load.clone()));
+        }
+        shutdown.await;
+        acceptors.shutdown().await;
+
+        let open = load.connections.load(Relaxed);
+        tracing::info!(connections = open, grace = ?self.config.grace, "stopping");
+        let stopped = workers.into_iter().map(Worker::stop);
+        let cut = futures_util::future::join_all(stopped).await.into_iter().sum();
+        if cut > 0 {
+            tracing::warn!(connections = cut, "cut what was not done within the grace period");
+        }
+        Ok(cut)
+    }
+}
+
+/// Accepts on one listener, and deals connections to the workers in turn.
+async fn deal(
+    listener: Listener,
+    front: usize,
+    workers: Vec<mpsc::UnboundedSender<Arrival>>,
+    load: Arc<Load>,
+) {
+    let mut pause = SHORTEST_PAUSE;
+    let mut turns = workers.iter().cycle();
+    loop {
+        let accepted = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // Out of file descriptors, most likely: some come back as connections end.
+            Err(error) => {
+                tracing::warn!(?pause, "cannot accept: {error}");
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+                continue;
+            }
+        };
+        pause = SHORTEST_PAUSE;
+        // Some more are let in, to be told why they are not served.
+        if load.connections.load(Relaxed) >= load.most_connections + TOLD {
+            continue;
+        }
+        let place = Place::take(&load);
+        if let Some(worker) = turns.next() {
+            // A worker that is gone has panicked outside any request, and said so.
+            let _ = worker.send(Arrival { accepted, front, place });
+        }
+    }
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// The address is taken, not ours, or not allowed.
+    #[error("cannot listen on {0}: {1}")]
+    Bind(Listen, #[source] io::Error),
+    /// A certificate authority of `ca_file` that cannot be used.
+    #[error("cannot use the certificates of ca_file: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The client for logins.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The system refuses a thread or its event queue.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections beyond the limit that get an answer which says so.
+const TOLD: usize = 64;

@@ -1,0 +1,280 @@
+//! Where messages begin and end on an HTTP/1.1 connection, read strictly.
+//!
+//! hyper reads more leniently than is safe in front of somebody else's server: a length beside
+//! chunks is dropped without a word, a bare line feed ends a line, `#…` vanishes from a target. So
+//! the bytes are read here first. What hyper would let pass is noted for the guard to refuse, with
+//! the reason; in a body, it is made unreadable, so that hyper breaks off there.
+
+use memchr::memchr;
+
+/// Follows the messages that a client sends, as their bytes come in.
+#[derive(Default)]
+pub(super) struct Framing {
+    state: State,
+    /// The beginning of a line that has not ended yet.
+    carry: Vec<u8>,
+    /// Heads that were seen whole.
+    heads: u64,
+}
+
+/// What is expected next.
+#[derive(Default)]
+enum State {
+    #[default]
+    RequestLine,
+    Headers(Fields),
+    /// So many bytes of a body whose length was told.
+    Body(u64),
+    ChunkSize,
+    /// So many bytes of a chunk, its end of line included.
+    Chunk(u64),
+    Trailers,
+    /// Nothing to follow: HTTP/2, or what was seen is broken and hyper sees it too.
+    Opaque,
+}
+
+/// What the header lines so far say about the body.
+#[derive(Default)]
+struct Fields {
+    length: Option<u64>,
+    chunked: bool,
+    fault: Option<Fault>,
+}
+
+/// What is wrong with the head of a request that hyper would let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Fault {
+    BareLineFeed = 1,
+    Target,
+    LengthAndChunks,
+    TwoLengths,
+}
+
+impl Fault {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BareLineFeed => "a line of its head ends without a carriage return",
+            Self::Target => "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode",
+            Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
+            Self::TwoLengths => "it has more than one Content-Length",
+        }
+    }
+}
+
+impl Framing {
+    /// Reads on. Returns the number of a request, counted from 1, that has a fault, and the fault.
+    pub(super) fn read(&mut self, mut bytes: &mut [u8]) -> Option<(u64, Fault)> {
+        let mut found = None;
+        while !bytes.is_empty() {
+            let taken = match &mut self.state {
+                State::Opaque => return found,
+                State::Body(left) | State::Chunk(left) => {
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= taken as u64;
+                    if *left == 0 {
+                        self.state = match self.state {
+                            State::Chunk(_) => State::ChunkSize,
+                            _ => State::RequestLine,
+                        };
+                    }
+                    taken
+                }
+                State::RequestLine | State::Headers(_) | State::ChunkSize | State::Trailers => {
+                    let Some(end) = memchr(b'\n', bytes) else {
+                        if self.carry.len() < LONGEST_LINE {
+                            self.carry.extend_from_slice(bytes);
+                        }
+                        return found;
+                    };
+                    let fault = self.line(&mut bytes[..=end]);
+                    found = found.or_else(|| fault.map(|fault| (self.heads, fault)));
+                    end + 1
+                }
+            };
+            bytes = &mut bytes[taken..];
+        }
+        found
+    }
+
+    /// Whether the next byte begins a request.
+    pub(super) fn is_between_requests(&self) -> bool {
+        matches!(self.state, State::RequestLine | State::Headers(_))
+    }
+
+    /// A line has ended; `end` is what of it is new. Returns the fault of a head that ends here.
+    fn line(&mut self, end: &mut [u8]) -> Option<Fault> {
+        let carry = std::mem::take(&mut self.carry);
+        let whole;
+        let line = match carry.is_empty() {
+            true => &*end,
+            false => {
+                whole = [&carry, &*end].concat();
+                &whole
+            }
+        };
+        let strict = line.strip_suffix(b"\r\n");
+        let text = strict.unwrap_or(&line[..line.len() - 1]);
+        match &mut self.state {
+            // Empty lines before a request are to be overlooked (RFC 9112 section 2.2).
+            State::RequestLine if text.is_empty() => {}
+            State::RequestLine if text == b"PRI * HTTP/2.0" => self.state = State::Opaque,
+            State::RequestLine => {
+                let mut fields = Fields::default();
+                if strict.is_none() {
+                    fields.fault = Some(Fault::BareLineFeed);
+                }
+                if !text.iter().all(|byte| is_clean(*byte)) {
+                    fields.fault = Some(Fault::Target);
+                    // So that hyper can read it, for the refusal to be told.
+                    let unclean = |byte: &&mut u8| !is_clean(**byte) && !matches!(**byte, b'\r' | b'\n');
+                    end.iter_mut().filter(unclean).for_each(|byte| *byte = b'_');
+                }
+                self.state = State::Headers(fields);
+            }
+            State::Headers(fields) => {
+                if strict.is_none() {
+                    fields.fault = Some(Fault::BareLineFeed);
+                }
+                if !text.is_empty() {
+                    fields.read(text);
+                    return None;
+                }
+                self.heads += 1;
+                let fault = fields.fault;
+                self.state = match (fields.chunked, fields.length) {
+                    (true, _) => State::ChunkSize,
+                    (false, Some(length)) if length > 0 => State::Body(length),
+                    (false, _) => State::RequestLine,
+                };
+                return fault;
+            }
+            State::ChunkSize => match strict.and(chunk_size(text)) {
+                Some(0) => self.state = State::Trailers,
+                // A chunk larger than this is refused by hyper too.
+                Some(size) => self.state = State::Chunk(size.saturating_add(2)),
+                None => self.spoil(end),
+            },
+            State::Trailers if strict.is_none() => self.spoil(end),
+            State::Trailers if text.is_empty() => self.state = State::RequestLine,
+            State::Trailers => {}
+            State::Body(_) | State::Chunk(_) | State::Opaque => {}
+        }
+        None
+    }
+
+    /// Makes a line of a body unreadable, so that hyper takes the body for broken.
+    fn spoil(&mut self, line: &mut [u8]) {
+        line.fill(SPOILED);
+        self.state = State::Opaque;
+    }
+}
+
+impl Fields {
+    fn read(&mut self, line: &[u8]) {
+        let Some(colon) = memchr(b':', line) else { return };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if self.length.is_some() {
+                self.fault = Some(Fault::TwoLengths);
+            }
+            // What is no number, hyper refuses.
+            let digits = std::str::from_utf8(value).ok();
+            self.length = Some(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0));
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // Any other value is refused further on, and the connection is not used again.
+            self.chunked = true;
+        }
+        if self.chunked && self.length.is_some() {
+            self.fault = Some(Fault::LengthAndChunks);
+        }
+    }
+}
+
+/// `1*HEXDIG [ ";" … ]` and nothing more lenient (RFC 9112 section 7.1).
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|byte| *byte == b';').next()?;
+    let all_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    if !all_hex || line.contains(&b'\r') {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Whether a request line may have `byte`: what a target may have (RFC 9112 section 3.2) but for a
+/// fragment, some more that hyper and Salesforce take, and the two spaces.
+fn is_clean(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'#' | b'<' | b'>' | b'"')
+}
+
+/// No hexadecimal digit, no end of line, nothing that a trailer may have.
+const SPOILED: u8 = 0;
+
+/// Bytes. Longer lines are refused by hyper.
+const LONGEST_LINE: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `wire` amounts to when it arrives in pieces of `size` bytes.
+    fn read(wire: &[u8], size: usize) -> (Vec<(u64, Fault)>, Vec<u8>, u64) {
+        let mut framing = Framing::default();
+        let mut bytes = wire.to_vec();
+        let mut found = Vec::new();
+        for piece in bytes.chunks_mut(size) {
+            found.extend(framing.read(piece));
+        }
+        (found, bytes, framing.heads)
+    }
+
+    #[test]
+    fn follows_what_is_well_formed_and_touches_none_of_it() {
+        let wire = b"\r\nGET /a?q=1 HTTP/1.1\r\nHost: x\r\n\r\n\
+            POST /b HTTP/1.1\r\ncontent-length: 5\r\n\r\na\nb\nc\
+            POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+            5;name=value\r\na\n\r\nb\r\n00\r\nTrailer: x\r\n\r\n\
+            GET /d HTTP/1.1\r\n\r\n";
+        for size in [1, 2, 3, 7, 1000] {
+            let (found, bytes, heads) = read(wire, size);
+            assert_eq!((found, heads), (vec![], 4), "in pieces of {size}");
+            assert_eq!(bytes, wire);
+        }
+    }
+
+    #[test]
+    fn notes_which_request_has_which_fault() {
+        use Fault::{BareLineFeed, LengthAndChunks, Target, TwoLengths};
+        for (head, fault) in [
+            ("GET / HTTP/1.1\nHost: x\r\n\r\n", BareLineFeed),
+            ("GET / HTTP/1.1\r\nHost: x\n\r\n", BareLineFeed),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\n", BareLineFeed),
+            ("GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
+            ("GET /a>b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
+            ("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n", Target),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", LengthAndChunks),
+            ("POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 3\r\n\r\n", LengthAndChunks),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", TwoLengths),
+        ] {
+            let wire = format!("GET /first HTTP/1.1\r\n\r\n{head}");
+            for size in [1, 5, 1000] {
+                let (found, ..) = read(wire.as_bytes(), size);
+                assert_eq!(found, [(2, fault)], "{head:?} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn spoils_chunks_that_others_might_read_otherwise() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in [
+            "5\n", "5 \r\n", " 5\r\n", "+5\r\n", "0x5\r\n", "\r\n", "5;a\n", "5;a\rb\r\n",
+            "g\r\n", "11111111111111111\r\n", "0\r\na: b\n",
+        ] {
+            for size in [1, 4, 1000] {
+                let (_, bytes, _) = read(format!("{head}{body}").as_bytes(), size);
+                assert!(bytes.contains(&SPOILED), "{body:?} in pieces of {size}");
+            }
+        }
+    }
+}

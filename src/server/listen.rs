@@ -1,0 +1,188 @@
+//! Listening, on what only this machine reaches unless the configuration says otherwise.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::StartupError;
+use crate::config::{self, Config, Listen};
+
+/// A bound listener.
+pub(super) struct Listener {
+    /// As configured.
+    listen: Listen,
+    /// As bound.
+    socket: Socket,
+    /// Whether other machines may connect.
+    remote: bool,
+    /// Users that may connect to a Unix socket besides our own and root.
+    uids: Vec<u32>,
+    /// Indices of the orgs behind it.
+    pub(super) orgs: Vec<usize>,
+}
+
+enum Socket {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, SocketFile),
+}
+
+/// A client's connection, free to move to another thread.
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Listener {
+    pub(super) async fn bind(
+        listen: &Listen,
+        org: usize,
+        guard: &config::Guard,
+    ) -> Result<Self, StartupError> {
+        let failed = |error| StartupError::Bind(listen.clone(), error);
+        let socket = match listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let bound = listener.local_addr().map_err(failed)?;
+                Socket::Tcp(listener, bound)
+            }
+            Listen::Unix(path) => {
+                let (listener, file) = SocketFile::bind(path).map_err(failed)?;
+                Socket::Unix(listener, file)
+            }
+        };
+        Ok(Self {
+            listen: listen.clone(),
+            socket,
+            remote: guard.allow_remote,
+            uids: guard.allow_uids.clone(),
+            orgs: vec![org],
+        })
+    }
+
+    /// Whether it was bound for `listen`. Port 0 is another port each time.
+    pub(super) fn is(&self, listen: &Listen) -> bool {
+        let any_port = matches!(listen, Listen::Tcp(address) if address.port() == 0);
+        self.listen == *listen && !any_port
+    }
+
+    /// Accepts the next client that may connect at all. What it may ask is the guard's business.
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+        loop {
+            match &self.socket {
+                Socket::Tcp(listener, _) => {
+                    let (stream, peer) = listener.accept().await?;
+                    // A host that routes loopback addresses in from outside lets others reach
+                    // what is bound to loopback only (CVE-2020-8558).
+                    if !self.remote && !peer.ip().to_canonical().is_loopback() {
+                        tracing::warn!(%peer, "refused a connection from another machine");
+                        continue;
+                    }
+                    // Small answers must not wait for more of them.
+                    stream.set_nodelay(true)?;
+                    return Ok(Accepted::Tcp(stream.into_std()?));
+                }
+                Socket::Unix(listener, _) => {
+                    let (stream, _) = listener.accept().await?;
+                    if self.knows_peer(&stream) {
+                        return Ok(Accepted::Unix(stream.into_std()?));
+                    }
+                }
+            }
+        }
+    }
+
+    fn knows_peer(&self, stream: &UnixStream) -> bool {
+        let uid = match stream.peer_cred() {
+            Ok(peer) => peer.uid(),
+            Err(error) => {
+                tracing::warn!("refused a client that cannot be told who it is: {error}");
+                return false;
+            }
+        };
+        let own = rustix::process::geteuid().as_raw();
+        let known = uid == own || uid == 0 || self.uids.contains(&uid);
+        if !known {
+            tracing::warn!(uid, "refused another user; to let it in, add it to guard.allow_uids");
+        }
+        known
+    }
+
+    pub(super) fn bound(&self, config: &Config) -> Bound {
+        Bound {
+            listen: match &self.socket {
+                Socket::Tcp(_, address) => Listen::Tcp(*address),
+                Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
+            },
+            orgs: self.orgs.iter().map(|org| config.orgs[*org].clone()).collect(),
+        }
+    }
+}
+
+/// Where a server listens, and for which orgs.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// With the port that the system chose, if it was left to it.
+    pub listen: Listen,
+    /// More than one where they are told apart by Host.
+    pub orgs: Vec<config::Org>,
+}
+
+/// A Unix socket's place in the file system, removed with it.
+struct SocketFile(PathBuf);
+
+impl SocketFile {
+    /// Only our own user may connect, from the first moment on: the socket is bound in a folder of
+    /// its own that nobody else may enter, and moved when its mode is set.
+    fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
+        match path.symlink_metadata() {
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "there is a file of that name, which is no socket; choose another path",
+                ));
+            }
+            // A socket that nobody listens on is left over from a program that was killed.
+            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            _ => {}
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let private = folder
+            .unwrap_or(Path::new("."))
+            .join(format!(".orgproxy-{}", std::process::id()));
+        std::fs::create_dir(&private)?;
+        std::fs::set_permissions(&private, PermissionsExt::from_mode(0o700))?;
+        let inner = private.join("socket");
+        let bound = UnixListener::bind(&inner).and_then(|listener| {
+            std::fs::set_permissions(&inner, PermissionsExt::from_mode(0o600))?;
+            std::fs::rename(&inner, path)?;
+            Ok(listener)
+        });
+        // Whatever came of it; if this fails, a later start says so.
+        let _ = std::fs::remove_file(&inner);
+        let _ = std::fs::remove_dir(&private);
+        Ok((bound?, Self(path.to_owned())))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Nothing is lost if it is gone already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

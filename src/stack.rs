@@ -1,0 +1,148 @@
+//! The layers around a request, outermost first.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response, request::Parts};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+
+use crate::{
+    error::Error,
+    family::Family,
+    guard::Refusal,
+    proxy::Proxy,
+    response::Body,
+    server::{Fault, Line},
+};
+
+/// One thread's way through one listener.
+///
+/// Plain functions in place of tower layers: those cost 5 % of a request's CPU here, and there is
+/// one of each.
+pub(crate) struct Stack {
+    /// Those that share the listener; the Host tells which.
+    pub(crate) proxies: Vec<Arc<Proxy>>,
+    pub(crate) load: Arc<Load>,
+}
+
+/// What the whole process has taken on.
+pub(crate) struct Load {
+    pub(crate) connections: AtomicUsize,
+    pub(crate) requests: AtomicUsize,
+    pub(crate) most_connections: usize,
+    pub(crate) most_requests: usize,
+}
+
+impl Stack {
+    /// Answers `request`, whatever happens.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, line: Arc<Line>) -> Response<Counted> {
+        // Counted until its answer has ended, so before anything can end it.
+        let fault = line.begin();
+        let count = Count::new(self.load.clone(), line);
+        let family = Family::of(request.uri().path());
+
+        let handled = self.handle(request, fault);
+        // One request's panic is that request's 500.
+        let result = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or(Err(Error::Panicked));
+        result
+            .unwrap_or_else(|error| error.into_response(family))
+            .map(|body| Counted { body, _count: count })
+    }
+
+    async fn handle(&self, request: Request<Incoming>, fault: Option<Fault>) -> Result<Response<Body>, Error> {
+        // First of all, since a message that is not framed as it should be must not be looked at.
+        if let Some(fault) = fault {
+            return Err(Refusal::Malformed(fault.reason()).into());
+        }
+        self.load.check()?;
+        let (parts, body) = request.into_parts();
+        self.proxy(&parts)?.forward(parts, body).await
+    }
+
+    fn proxy(&self, parts: &Parts) -> Result<&Proxy, Refusal> {
+        match &self.proxies[..] {
+            [only] => Ok(only),
+            several => several
+                .iter()
+                .find(|proxy| proxy.guard.is_named(parts))
+                .map(|proxy| &**proxy)
+                .ok_or(Refusal::NoSuchOrg),
+        }
+    }
+}
+
+impl Load {
+    fn check(&self) -> Result<(), Error> {
+        let over = |now: &AtomicUsize, most: usize| now.load(Relaxed) > most;
+        if over(&self.connections, self.most_connections) {
+            return Err(Error::Overloaded {
+                what: "connections",
+                limit: self.most_connections,
+                setting: "limits.connections",
+            });
+        }
+        if over(&self.requests, self.most_requests) {
+            return Err(Error::Overloaded {
+                what: "requests",
+                limit: self.most_requests,
+                setting: "limits.requests",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// One request in flight.
+struct Count {
+    load: Arc<Load>,
+    line: Arc<Line>,
+}
+
+impl Count {
+    fn new(load: Arc<Load>, line: Arc<Line>) -> Self {
+        load.requests.fetch_add(1, Relaxed);
+        Self { load, line }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.load.requests.fetch_sub(1, Relaxed);
+        self.line.end();
+    }
+}
+
+/// A body whose request is in flight as long as it streams.
+pub(crate) struct Counted {
+    body: Body,
+    _count: Count,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

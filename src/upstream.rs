@@ -1,0 +1,134 @@
+//! The way to the org: at most once, but for what is safe to send again.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+
+pub(crate) use self::{answer::Answer, connect::Connector};
+use self::{
+    connect::ConnectError,
+    connection::{Connection, SendError},
+    pool::Pool,
+};
+use crate::{
+    auth::Session,
+    config::Limits,
+    replay::{ClientFault, Replay},
+    request::Head,
+};
+
+mod answer;
+mod connect;
+mod connection;
+mod pool;
+pub(crate) mod tls;
+
+/// One thread's way to one org.
+pub(crate) struct Upstream {
+    connector: Arc<Connector>,
+    pool: Arc<Pool>,
+    /// For the head of an answer.
+    patience: Duration,
+    /// Between two pieces of its body.
+    idle: Duration,
+}
+
+impl Upstream {
+    /// Must be called on the thread that will use it: a task there sweeps the pool.
+    pub(crate) fn new(connector: Arc<Connector>, limits: &Limits) -> Self {
+        let idle = limits.idle_body;
+        Self {
+            connector,
+            pool: Pool::new(idle.min(limits.answer)),
+            patience: limits.answer,
+            idle,
+        }
+    }
+
+    /// Sends `head` and what `body` holds with `session`. Returns when the head of the answer is
+    /// there, while its body still streams.
+    ///
+    /// On a connection that the org closed while it was idle, a request is sent again if nothing
+    /// of it was sent, or once if its method is idempotent (RFC 9110 section 9.2.2). Anything
+    /// else might be done twice, and is not.
+    pub(crate) async fn send(
+        &self,
+        head: &Head,
+        body: &Replay,
+        session: &Session,
+    ) -> Result<Response<Answer>, Error> {
+        let mut request = head.with(session, body.send().ok_or(Error::Outgrown)?);
+        loop {
+            let mut connection = self.connection(session).await?;
+            let error = match connection.send(request, body, self.patience).await {
+                Ok(response) => return self.accept(response, connection),
+                Err(error) => error,
+            };
+            request = match error {
+                SendError::Unsent(unsent) if connection.is_reused() => *unsent,
+                SendError::Lost(_)
+                    if connection.is_reused()
+                        && head.method().is_idempotent()
+                        && body.fault().is_none() =>
+                {
+                    self.pool.clear();
+                    head.with(session, body.send().ok_or(Error::Outgrown)?)
+                }
+                error => return Err(self.judge(error, body)),
+            };
+        }
+    }
+
+    async fn connection(&self, session: &Session) -> Result<Connection, Error> {
+        if let Some(connection) = self.pool.take(&session.authority).await {
+            return Ok(connection);
+        }
+        let connection = self.connector.connect(&session.authority).await?;
+        self.pool.offer(&connection);
+        Ok(connection)
+    }
+
+    fn accept(
+        &self,
+        response: Response<Incoming>,
+        connection: Connection,
+    ) -> Result<Response<Answer>, Error> {
+        // Nobody asked for an upgrade, so this answers no request of ours.
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::Upgraded);
+        }
+        Ok(response.map(|body| Answer::new(body, connection, self.pool.clone(), self.idle)))
+    }
+
+    fn judge(&self, error: SendError, body: &Replay) -> Error {
+        match (body.fault(), error) {
+            (Some(fault), _) => Error::Client(fault),
+            (None, SendError::TimedOut) => Error::TimedOut(self.patience),
+            (None, SendError::Unsent(_)) => Error::Closed("it was closed at once".to_owned()),
+            (None, SendError::Lost(error)) => Error::Closed(crate::error::causes(&error)),
+        }
+    }
+}
+
+/// Why there is no answer of the org.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Client(ClientFault),
+    #[error("the org did not begin to answer within {}s (limits.answer)", .0.as_secs())]
+    TimedOut(Duration),
+    #[error(
+        "the connection to the org broke before its answer: {0}; the request may or may not have been carried out"
+    )]
+    Closed(String),
+    #[error("the org switched protocols, which nobody had asked for")]
+    Upgraded,
+    /// It must be sent again, but the copy was too small.
+    #[error(
+        "the request has to be sent once more, but its body is larger than the copy that is kept (limits.replay_bytes); send it again"
+    )]
+    Outgrown,
+}

@@ -1,0 +1,27 @@
+//! Whom we trust, and how we speak to them: the same for logins and for data.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::CertificateDer;
+
+/// Verified TLS 1.2 and 1.3. The system's authorities, or those of Mozilla where the system has
+/// none, as in an empty container; `extra` besides.
+///
+/// # Errors
+/// When an authority in `extra` is no certificate that can sign others.
+pub fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for authority in extra {
+        roots.add(authority.clone())?;
+    }
+    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
