@@ -1,3 +1,4 @@
 //! orgproxy
 
+pub mod cli;
 pub mod config;
