@@ -48,7 +48,7 @@ impl Config {
     /// Reads the file, or `proxy.toml` if none is named, and what `overrides` say in its place. An
     /// org can be had from them alone, so `proxy.toml` may be missing.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
         match fs::read_to_string(file) {
             Ok(text) => Self::from_toml(&text, file, overrides),
             Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
@@ -65,7 +65,7 @@ impl Config {
     /// start in its folder.
     pub fn from_toml(text: &str, path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let problems = Problems::new(path.display());
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let config = document::parse(text, &problems).and_then(|mut document| {
             overrides.apply(&mut document, &problems);
             file::read(document, folder, &problems)

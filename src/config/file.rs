@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Config, Guard, Limits, Org, PORT, PrivateKey, ca,
     client_key::ClientKey,
-    document::{Table, Value},
+    document::{Node, Table, Value},
     listen::Listen,
     login_url,
     problem::{Origin, Problems},
@@ -108,16 +108,16 @@ fn org(
     Some(org)
 }
 
-/// Where an org listens: at least one address, and only what its guard allows.
+/// Where an org listens: only where its guard allows.
 fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen> {
     let mut listen = section
         .list("listen", |address| {
             Listen::parse(value::text(address)?, &start(folder, address))
         })
         .unwrap_or_else(|| vec![Listen::loopback(PORT)]);
-    if listen.is_empty() {
-        // What was wrong with an address has been reported; no address at all has not.
-        listen.push(Listen::loopback(PORT));
+    if matches!(section.get("listen"), Some(Node { value: Value::List(list), .. }) if list.is_empty())
+    {
+        section.problem("listen", "must name at least one address");
     }
     if let Some(port) = section.read_override("port", value::whole) {
         set_port(section, &mut listen, port);
@@ -193,12 +193,13 @@ fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
         Some((Value::Table(_), _)) => {
             let mut table = section.child(KEY);
             let allow_group_read = table.read("allow_group_read", value::flag);
-            let passphrase = match table.get("passphrase") {
-                Some(_) => Some(secret_in(&mut table, "passphrase", folder)?),
-                None => None,
-            };
+            let has_passphrase = table.get("passphrase").is_some();
+            let passphrase = secret_in(&mut table, "passphrase", folder);
             let secret = secret(&mut table, folder, allow_group_read.unwrap_or_default());
             table.finish();
+            if has_passphrase && passphrase.is_none() {
+                return None;
+            }
             (secret?, passphrase)
         }
         // Containers are often given the key itself; the environment is no worse a place for it
@@ -226,19 +227,17 @@ fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
             )
         }
     };
-    load_key(&secret, passphrase.as_ref())
-        .map_err(|message| section.problem(KEY, message))
-        .ok()
-}
-
-fn load_key(secret: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey, String> {
+    let report = |message: String| section.problem(KEY, message);
     let passphrase = passphrase
-        .map(Secret::read_line)
+        .map(|passphrase| passphrase.read_line())
         .transpose()
-        .map_err(|error| format!("passphrase: {error}"))?;
-    let bytes = secret.read().map_err(|error| error.to_string())?;
+        .map_err(|error| report(format!("passphrase: {error}")));
+    let bytes = secret.read().map_err(|error| report(error.to_string()));
+    let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    PrivateKey::parse(&secret.to_string(), &bytes, passphrase).map_err(|error| error.to_string())
+    PrivateKey::parse(&secret.to_string(), &bytes, passphrase)
+        .map_err(|error| report(error.to_string()))
+        .ok()
 }
 
 fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<ClientKey> {
@@ -246,7 +245,7 @@ fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<ClientKey> {
     section.get(KEY)?;
     let secret = secret_in(section, KEY, folder)?;
     let key = secret.read_line().map_err(|error| error.to_string());
-    key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret} {fault}")))
+    key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret}: {fault}")))
         .map_err(|message| section.problem(KEY, message))
         .ok()
 }

@@ -1,6 +1,6 @@
 //! How clients reach each org: by an address of its own, or by a name of its own.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::{
     listen::Listen,
@@ -17,45 +17,60 @@ pub(super) struct Reach {
 
 /// Reports every request that would have no single org to go to.
 pub(super) fn check(reaches: &[Reach], problems: &Problems) {
-    let mut listeners: HashMap<&Listen, Vec<&Reach>> = HashMap::new();
-    let mut names: HashMap<&str, &Reach> = HashMap::new();
-    for reach in reaches {
-        for listen in reach.listen.iter().filter(|listen| listen.is_fixed()) {
-            listeners.entry(listen).or_default().push(reach);
+    for (index, reach) in reaches.iter().enumerate() {
+        let Reach { name, hosts, .. } = reach;
+        let listen_problem = |message: String| {
+            problems.add(reach.listen_origin, &format!("org.{name}.listen"), message);
+        };
+        let hosts_problem = |message: String| {
+            problems.add(reach.hosts_origin, &format!("org.{name}.hosts"), message);
+        };
+
+        let mut seen = HashSet::new();
+        for listen in reach.fixed() {
+            if !seen.insert(listen) {
+                listen_problem(format!("{listen} is given twice"));
+            } else if let Some(other) = others(reaches, index).find(|it| it.shares(listen))
+                && hosts.is_empty()
+            {
+                listen_problem(format!(
+                    "{listen} is shared with org.{}, and nothing tells whose a request is; give \
+                     each org a port of its own, or hosts of its own such as \
+                     hosts = [\"{name}.localhost\"]",
+                    other.name
+                ));
+            }
         }
-        for host in &reach.hosts {
-            if let Some(first) = names.insert(host, reach) {
-                problems.add(
-                    reach.hosts_origin,
-                    &format!("org.{}.hosts", reach.name),
-                    format!(
-                        "{host} is one of org.{}'s already; give each its own",
-                        first.name
-                    ),
-                );
+
+        let mut seen = HashSet::new();
+        for host in hosts {
+            let has_it = |other: &&Reach| {
+                other.hosts.contains(host) && reach.fixed().any(|listen| other.shares(listen))
+            };
+            if !seen.insert(host) {
+                hosts_problem(format!("{host} is given twice"));
+            } else if let Some(other) = reaches.iter().take(index).find(has_it) {
+                hosts_problem(format!(
+                    "{host} is one of org.{}'s, which listens on the same address; give each its \
+                     own",
+                    other.name
+                ));
             }
         }
     }
-    for (listen, sharers) in listeners {
-        for reach in &sharers {
-            let others: Vec<_> = sharers
-                .iter()
-                .filter(|other| !std::ptr::eq(**other, *reach))
-                .map(|other| format!("org.{}", other.name))
-                .collect();
-            let message = match others.as_slice() {
-                [] if sharers.len() > 1 => format!("{listen} is given twice"),
-                [_, ..] if reach.hosts.is_empty() => format!(
-                    "{listen} is shared with {}, and nothing tells whose a request is; give each \
-                     org a port of its own, or hosts of its own such as \
-                     hosts = [\"{}.localhost\"]",
-                    others.join(" and "),
-                    reach.name
-                ),
-                _ => continue,
-            };
-            let key = format!("org.{}.listen", reach.name);
-            problems.add(reach.listen_origin, &key, message);
-        }
+}
+
+impl Reach {
+    fn fixed(&self) -> impl Iterator<Item = &Listen> {
+        self.listen.iter().filter(|listen| listen.is_fixed())
     }
+
+    fn shares(&self, listen: &Listen) -> bool {
+        self.listen.contains(listen)
+    }
+}
+
+fn others(reaches: &[Reach], index: usize) -> impl Iterator<Item = &Reach> {
+    let (before, from) = reaches.split_at(index);
+    before.iter().chain(from.iter().skip(1))
 }

@@ -5,6 +5,7 @@ use super::{
     document::{Node, Table, Value},
     overrides::{self, Scope},
     problem::{Origin, Problems},
+    text,
 };
 
 pub(super) struct Section<'a> {
@@ -147,7 +148,9 @@ impl<'a> Section<'a> {
 
     /// The value itself, for a key that takes several types.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.entries.get(key)
     }
 
@@ -192,6 +195,9 @@ impl<'a> Section<'a> {
         if let Some((_, known)) = near {
             return format!("unknown key; did you mean {known}?");
         }
+        if key == "port" {
+            return "unknown key; it is a part of listen, as in \"127.0.0.1:8080\"".to_owned();
+        }
         match overrides::key(key).map(|key| key.scope) {
             Some(Scope::Process) => "unknown key here; it goes to the top of the file".to_owned(),
             Some(Scope::Org) => "unknown key here; it goes into [org.NAME]".to_owned(),
@@ -201,8 +207,12 @@ impl<'a> Section<'a> {
     }
 
     fn path(&self, key: &str) -> String {
+        let key = match text::is_name(key) {
+            true => key.to_owned(),
+            false => format!("{key:?}"),
+        };
         match self.path.as_str() {
-            "" => key.to_owned(),
+            "" => key,
             path => format!("{path}.{key}"),
         }
     }

@@ -26,14 +26,15 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
 }
 
 pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
-    let number = match value {
-        Value::Integer(digits, radix) => u64::from_str_radix(digits, *radix).ok(),
-        Value::Raw(text) => text.parse().ok(),
+    let (digits, radix) = match value {
+        Value::Integer(digits, radix) => (digits, *radix),
+        Value::Raw(text) => (text, 10),
         other => return Err(format!("must be a whole number, not {}", other.kind())),
     };
-    number
+    u64::from_str_radix(digits, radix)
+        .ok()
         .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| "must be a whole number that is not negative and not that large".to_owned())
+        .ok_or_else(|| format!("must be a whole number, not negative nor huge, but is {digits}"))
 }
 
 pub(super) fn count(value: &Value) -> Result<usize, String> {
