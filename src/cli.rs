@@ -87,6 +87,7 @@ impl clap::Args for Overrides {
                 .long(key.flag.trim_start_matches('-'))
                 .env(key.variable)
                 .hide_env_values(true)
+                .value_name("VALUE")
                 .help(key.help)
                 .help_heading(match key.scope {
                     Scope::Org => "Org",
@@ -137,8 +138,8 @@ Examples:
   orgproxy --client-id 3MVG9… --username me@example.com --private-key server.key
                                       run without a file
 
-Every option is also a key of the file and, as shown, an environment variable; options go before
-variables, and variables before the file.";
+All but --config and --port are also keys of the file. Options go before environment variables, and
+those before the file.";
 
 #[cfg(test)]
 mod tests {

@@ -34,19 +34,20 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     config.limits = limits(root.child("limits"));
 
     let orgs = root.child("org").tables();
-    if orgs.is_empty() && root.get("org").is_none() {
+    if orgs.is_empty() {
         let message = "no org; add a table [org.main] with client_id, username and private_key";
         problems.add(Origin::File, "org", message);
     }
     root.finish();
 
     let mut reaches = Vec::new();
-    let mut orgs_read = Vec::new();
-    for (name, section) in orgs {
-        orgs_read.push(org(name, section, folder, &mut reaches));
-    }
+    // Every org is read, so that every mistake is found, before any is given up.
+    let orgs: Vec<_> = orgs
+        .into_iter()
+        .map(|(name, section)| org(name, section, folder, &mut reaches))
+        .collect();
     reach::check(&reaches, problems);
-    config.orgs = orgs_read.into_iter().collect::<Option<_>>()?;
+    config.orgs = orgs.into_iter().collect::<Option<_>>()?;
     Some(config)
 }
 

@@ -130,12 +130,9 @@ fn parse(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, KeyFault
     };
     match block.label {
         "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => parse_der(&block.der(passphrase)?, passphrase),
-        // Bytes that were decrypted with a wrong passphrase can look well padded by chance.
-        "RSA PRIVATE KEY" if block.is_encrypted() => PrivateKey::new(&block.der(passphrase)?)
-            .map_err(|fault| match fault {
-                KeyFault::Malformed => KeyFault::WrongPassphrase,
-                fault => fault,
-            }),
+        "RSA PRIVATE KEY" if block.is_encrypted() => {
+            PrivateKey::new(&block.der(passphrase)?).map_err(decrypted)
+        }
         "RSA PRIVATE KEY" => PrivateKey::new(&block.der(passphrase)?),
         "EC PRIVATE KEY" => Err(KeyFault::OtherAlgorithm("an EC key")),
         "DSA PRIVATE KEY" => Err(KeyFault::OtherAlgorithm("a DSA key")),
@@ -179,10 +176,17 @@ fn parse_encrypted(der: &[u8], passphrase: &[u8]) -> Result<PrivateKey, KeyFault
         pkcs8::Error::EncryptedPrivateKey(error) => {
             KeyFault::UnsupportedEncryption(error.to_string())
         }
-        // It opened, but what was in it is no key: padded well by chance.
         _ => KeyFault::WrongPassphrase,
     })?;
-    parse_pkcs8(der.as_bytes())
+    parse_pkcs8(der.as_bytes()).map_err(decrypted)
+}
+
+/// What was decrypted with a wrong passphrase can look well padded by chance, but it is no key.
+fn decrypted(fault: KeyFault) -> KeyFault {
+    match fault {
+        KeyFault::Malformed => KeyFault::WrongPassphrase,
+        fault => fault,
+    }
 }
 
 /// The length of a modulus, which DER may write with leading zeros.

@@ -316,7 +316,7 @@ impl Keys {
             let error = error.to_string().replace(&folder, "");
             let (_, message) = error
                 .split_once("private_key: ")
-                .or(error.split_once("passphrase: "))
+                .or_else(|| error.split_once("passphrase: "))
                 .unwrap();
             message.to_owned()
         })
