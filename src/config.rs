@@ -24,6 +24,7 @@ mod login_url;
 mod overrides;
 mod problem;
 mod reach;
+mod reference;
 mod secret;
 mod section;
 mod text;

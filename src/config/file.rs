@@ -1,16 +1,15 @@
 //! `proxy.toml`: its tables and keys, and what may stand in each.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
-    Config, Guard, Limits, Org, PORT, PrivateKey, ca,
-    client_key::ClientKey,
+    Config, Guard, Limits, Org, PORT, ca,
     document::{Node, Table, Value},
     listen::Listen,
     login_url,
     problem::{Origin, Problems},
     reach::{self, Reach},
-    secret::Secret,
+    reference,
     section::Section,
     text, value,
 };
@@ -68,7 +67,7 @@ fn org(
         "\"name@example.com\", the user to log in as",
         |name| text::token(name, EXAMPLE_USERNAME),
     );
-    let private_key = private_key(&mut section, folder);
+    let private_key = reference::private_key(&mut section, folder);
 
     let trusted_hosts = section
         .list("trusted_hosts", text::trusted_host)
@@ -78,7 +77,7 @@ fn org(
         Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
     };
     let audience = section.read("audience", |audience| text::token(audience, ""));
-    let ca = section.read("ca_file", |path| ca::read(&in_folder(folder, path)?));
+    let ca = section.read("ca_file", |path| ca::read(&value::path(path, folder)?));
 
     let guard = guard(section.child("guard"), folder);
     let listen = listen(&mut section, folder, &guard);
@@ -113,7 +112,7 @@ fn org(
 fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen> {
     let mut listen = section
         .list("listen", |address| {
-            Listen::parse(value::text(address)?, &start(folder, address))
+            Listen::parse(value::text(address)?, &value::folder(address, folder))
         })
         .unwrap_or_else(|| vec![Listen::loopback(PORT)]);
     if matches!(section.get("listen"), Some(Node { value: Value::List(list), .. }) if list.is_empty())
@@ -160,7 +159,7 @@ fn guard(mut section: Section<'_>, folder: &Path) -> Guard {
         allow_remote: section
             .read("allow_remote", value::flag)
             .unwrap_or_default(),
-        client_key: client_key(&mut section, folder),
+        client_key: reference::client_key(&mut section, folder),
         allow_origins: section
             .list("allow_origins", text::origin)
             .unwrap_or_default(),
@@ -185,136 +184,6 @@ fn limits(mut section: Section<'_>) -> Limits {
     read_into(it, "replay_bytes", &mut limits.replay_bytes, value::bytes);
     section.finish();
     limits
-}
-
-/// A path, or a table that says where the key is kept and how it opens.
-fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
-    const KEY: &str = "private_key";
-    let (secret, passphrase) = match section.get(KEY).map(|node| (&node.value, node.origin)) {
-        Some((Value::Table(_), _)) => {
-            let mut table = section.child(KEY);
-            let allow_group_read = table.read("allow_group_read", value::flag);
-            let has_passphrase = table.get("passphrase").is_some();
-            let passphrase = secret_in(&mut table, "passphrase", folder);
-            let secret = secret(&mut table, folder, allow_group_read.unwrap_or_default());
-            table.finish();
-            if has_passphrase && passphrase.is_none() {
-                return None;
-            }
-            (secret?, passphrase)
-        }
-        // Containers are often given the key itself; the environment is no worse a place for it
-        // here than as { env = … }.
-        Some((Value::Raw(text), Origin::Variable(name))) if is_pem(text) => {
-            (Secret::Variable(name.to_owned()), None)
-        }
-        _ => {
-            let path = section.require(KEY, "\"server.key\", its file", |path| {
-                match is_pem(value::text(path)?) {
-                    true => Err(
-                        "must not be the key itself; write it to a file and give its path"
-                            .to_owned(),
-                    ),
-                    false => in_folder(folder, path),
-                }
-            })?;
-            let allow_group_read = false;
-            (
-                Secret::File {
-                    path,
-                    allow_group_read,
-                },
-                None,
-            )
-        }
-    };
-    let report = |message: String| section.problem(KEY, message);
-    let passphrase = passphrase
-        .map(|passphrase| passphrase.read_line())
-        .transpose()
-        .map_err(|error| report(format!("passphrase: {error}")));
-    let bytes = secret.read().map_err(|error| report(error.to_string()));
-    let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
-    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    PrivateKey::parse(&secret.to_string(), &bytes, passphrase)
-        .map_err(|error| report(error.to_string()))
-        .ok()
-}
-
-fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<ClientKey> {
-    const KEY: &str = "client_key";
-    section.get(KEY)?;
-    let secret = secret_in(section, KEY, folder)?;
-    let key = secret.read_line().map_err(|error| error.to_string());
-    key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret}: {fault}")))
-        .map_err(|message| section.problem(KEY, message))
-        .ok()
-}
-
-/// A secret that has no other form than a table.
-fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Secret> {
-    if !matches!(section.get(key)?.value, Value::Table(_)) {
-        section.problem(
-            key,
-            "must not stand here itself; say where it is kept, \
-            as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } \
-            or { credential = \"NAME\" }",
-        );
-        return None;
-    }
-    let mut table = section.child(key);
-    let allow_group_read = table.read("allow_group_read", value::flag);
-    let secret = secret(&mut table, folder, allow_group_read.unwrap_or_default());
-    table.finish();
-    secret
-}
-
-/// The one reference in a table.
-fn secret(table: &mut Section<'_>, folder: &Path, allow_group_read: bool) -> Option<Secret> {
-    let file = table.read("file", |path| in_folder(folder, path));
-    let env = table.read("env", |name| text::token(name, ""));
-    let command = table.list("command", |word| value::text(word).map(str::to_owned));
-    let credential = table.read("credential", |name| match text::token(name, "")? {
-        name if name.contains('/') => Err("must be a name, not a path".to_owned()),
-        name => Ok(name),
-    });
-    let mut given = [
-        file.map(|path| Secret::File {
-            path,
-            allow_group_read,
-        }),
-        env.map(Secret::Variable),
-        command.map(Secret::Command),
-        credential.map(Secret::Credential),
-    ]
-    .into_iter()
-    .flatten();
-    match (given.next(), given.next()) {
-        (Some(secret), None) => Some(secret),
-        _ => {
-            table.complain("must have one of file, env, command and credential");
-            None
-        }
-    }
-}
-
-fn is_pem(text: &str) -> bool {
-    text.trim_start().starts_with("-----BEGIN")
-}
-
-fn in_folder(folder: &Path, path: &Value) -> Result<PathBuf, String> {
-    match value::text(path)? {
-        "" => Err("must not be empty".to_owned()),
-        text => Ok(start(folder, path).join(text)),
-    }
-}
-
-/// Where a path starts: one in the file beside it; one on the command line where that was typed.
-fn start(folder: &Path, path: &Value) -> PathBuf {
-    match path {
-        Value::Raw(_) => PathBuf::new(),
-        _ => folder.to_owned(),
-    }
 }
 
 fn read_into<T>(

@@ -95,7 +95,7 @@ pub(super) struct SecretError {
 
 #[derive(Debug, thiserror::Error)]
 enum Fault {
-    #[error("does not exist; `orgproxy init` makes a key, or correct the path")]
+    #[error("does not exist; correct the path")]
     Missing,
     #[error("does not exist: `~` is for shells to expand; write the path in full")]
     Tilde,

@@ -1,6 +1,9 @@
 //! The types of values that keys take.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -110,6 +113,23 @@ pub(super) fn log(value: &Value) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// A path; see `folder` for where it starts.
+pub(super) fn path(value: &Value, beside: &Path) -> Result<PathBuf, String> {
+    match text(value)? {
+        "" => Err("must not be empty".to_owned()),
+        path => Ok(folder(value, beside).join(path)),
+    }
+}
+
+/// Where paths in a value start: those in the file beside it, those on the command line where they
+/// were typed.
+pub(super) fn folder(value: &Value, beside: &Path) -> PathBuf {
+    match value {
+        Value::Raw(_) => PathBuf::new(),
+        _ => beside.to_owned(),
+    }
 }
 
 fn positive<T: Default + PartialEq>(value: T) -> Result<T, String> {

@@ -166,10 +166,7 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
     assert_eq!(loaded.is_ok(), expected, "{loaded:?}");
 }
 
-#[test_case(
-    "{ file = \"none\" }",
-    "none does not exist; `orgproxy init` makes a key, or correct the path"
-)]
+#[test_case("{ file = \"none\" }", "none does not exist; correct the path")]
 #[test_case(
     "\"~/none\"",
     "~/none does not exist: `~` is for shells to expand; write the path in full"
