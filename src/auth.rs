@@ -1,8 +1,9 @@
 //! Logging in and keeping a session. Knows nothing of requests and answers.
 
-pub use login::{Login, LoginError};
-pub use session::Session;
-pub use sessions::Sessions;
+pub(crate) use login::Login;
+pub use login::LoginError;
+pub(crate) use session::Session;
+pub(crate) use sessions::Sessions;
 
 mod assertion;
 mod login;

@@ -1,14 +1,34 @@
 //! The parsed, runtime truth: what the program runs on once every file, variable and flag is read.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io, path::Path, thread, time::Duration};
 
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
-pub use key::PrivateKey;
+pub use client_key::ClientKey;
+pub use host::is_salesforce_host;
+pub use key::{KeyError, PrivateKey};
+pub use listen::Listen;
+pub use overrides::{KEYS, Key, Overrides, Scope};
+pub use problem::ConfigError;
+use problem::Problems;
 
+mod ca;
+mod client_key;
+mod document;
 mod file;
+mod host;
 mod key;
+mod listen;
+mod login_url;
+mod overrides;
+mod problem;
+mod reach;
+mod reference;
+mod secret;
+mod section;
+mod text;
+mod value;
 
 /// Everything the program needs to run. No field is optional that must be there at run time.
 #[derive(Debug, Clone)]
@@ -23,6 +43,51 @@ pub struct Config {
     pub log: String,
     /// Bounds on what one process takes on.
     pub limits: Limits,
+}
+
+impl Config {
+    /// Reads the file, or `proxy.toml` if none is named, and what `overrides` say in its place. An
+    /// org can be had from them alone, so `proxy.toml` may be missing.
+    pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        match fs::read_to_string(file) {
+            Ok(text) => Self::from_toml(&text, file, overrides),
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                match overrides.name_an_org() {
+                    true => Self::from_toml("", file, overrides),
+                    false => Err(GETTING_STARTED.to_owned().into()),
+                }
+            }
+            Err(error) => Err(format!("{}: cannot be read: {error}", file.display()).into()),
+        }
+    }
+
+    /// As `load`, with the text of the file. `path` names it in messages; relative paths in it
+    /// start in its folder.
+    pub fn from_toml(text: &str, path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let problems = Problems::new(path.display());
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let config = document::parse(text, &problems).and_then(|mut document| {
+            overrides.apply(&mut document, &problems);
+            file::read(document, folder, &problems)
+        });
+        problems.into_result(config)
+    }
+
+    /// A configuration with every default.
+    pub fn new(orgs: Vec<Org>) -> Self {
+        // One thread carries tens of thousands of requests a second; beyond four, threads only
+        // divide the connections to the org among more pools.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            orgs,
+            threads: cores.min(4),
+            // Kubernetes kills after 30 s, systemd after 90 s.
+            grace: Duration::from_secs(25),
+            log: "info".to_owned(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// One Salesforce org as one user: where to log in, as whom, how to reach it.
@@ -56,13 +121,43 @@ pub struct Org {
     pub guard: Guard,
 }
 
-/// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Listen {
-    /// TCP; port 0 lets the system choose.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
+impl Org {
+    /// An org with every default.
+    pub fn new(
+        name: String,
+        login_url: Url,
+        client_id: String,
+        username: String,
+        private_key: PrivateKey,
+    ) -> Self {
+        Self {
+            name,
+            listen: vec![Listen::loopback(PORT)],
+            hosts: Vec::new(),
+            audience: login_url::audience(&login_url),
+            login_url,
+            client_id,
+            username,
+            private_key,
+            trusted_hosts: Vec::new(),
+            ca: Vec::new(),
+            // Nobody says whether Salesforce speaks it (S§7), and HTTP/1.1 costs less here.
+            http2: false,
+            // What Salesforce sets in a new org (S§3.2).
+            session_timeout: Duration::from_secs(2 * 60 * 60),
+            guard: Guard::default(),
+        }
+    }
+
+    /// Whether the session may be sent to this `instance_url`: https, a host of Salesforce's or one
+    /// of `trusted_hosts`, and nothing but the origin. If not, says why.
+    pub fn trusts(&self, url: &Url) -> Result<(), String> {
+        host::check(url, &self.trusted_hosts)?;
+        match url.path() {
+            "" | "/" => Ok(()),
+            _ => Err("must be without path".to_owned()),
+        }
+    }
 }
 
 /// Who may call, and what they may ask.
@@ -79,10 +174,6 @@ pub struct Guard {
     /// Users that may connect to a Unix socket besides our own and root.
     pub allow_uids: Vec<u32>,
 }
-
-/// A secret that clients show: printable ASCII, compared in constant time, never printed.
-#[derive(Clone)]
-pub struct ClientKey(Arc<zeroize::Zeroizing<String>>);
 
 /// Bounds on what one process takes on.
 #[derive(Debug, Clone)]
@@ -106,3 +197,37 @@ pub struct Limits {
     /// Bytes of a request's body kept to send it once more.
     pub replay_bytes: usize,
 }
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Twice the requests, since pools of clients keep idle connections.
+            connections: 1000,
+            // Far more than the 25 long requests that an org runs at once (S§7).
+            requests: 500,
+            // Shorter than a person typing, longer than any network; idle keep-alive included.
+            header_read: Duration::from_secs(30),
+            // Twice what Salesforce takes, 16 KiB of target and 16 KiB of headers (S§7), so that
+            // its own answer says so.
+            header_bytes: 64 * 1024,
+            // As many as hyper reads without allocating.
+            headers: 100,
+            connect: Duration::from_secs(10),
+            // Salesforce ends a request after 10 minutes (S§7); its own answer says why.
+            answer: Duration::from_secs(11 * 60),
+            idle_body: Duration::from_secs(2 * 60),
+            // Nearly every request but a Bulk upload fits.
+            replay_bytes: 1024 * 1024,
+        }
+    }
+}
+
+const DEFAULT_PATH: &str = "proxy.toml";
+
+/// Where people expect a local service; Salesforce's own examples use it, too.
+const PORT: u16 = 8080;
+
+const GETTING_STARTED: &str = "\
+there is no proxy.toml here. To see it work without an org, run `orgproxy demo`; for your own org, \
+copy the example proxy.toml and fill in its three values, name another file with --config, or give \
+--client-id, --username and --private-key";

@@ -36,9 +36,9 @@ impl Deadline {
     /// Ready once the deadline has passed; until then the task is woken in time to ask again.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (at, tick) = (self.at, self.tick);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.min(Instant::now() + tick))));
+        let timer = self.timer.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(at.min(Instant::now() + tick)))
+        });
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if now >= at {

@@ -18,10 +18,17 @@ impl Family {
     pub(crate) fn of(path: &str) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let first = segments.next().unwrap_or_default();
-        let mut next_is = |word| segments.next().is_some_and(|segment| segment.eq_ignore_ascii_case(word));
+        let mut next_is = |word| {
+            segments
+                .next()
+                .is_some_and(|segment| segment.eq_ignore_ascii_case(word))
+        };
         match first {
             _ if first.eq_ignore_ascii_case("id") => Self::Identity,
-            _ if first.eq_ignore_ascii_case("services") && next_is("oauth2") && next_is("userinfo") => {
+            _ if first.eq_ignore_ascii_case("services")
+                && next_is("oauth2")
+                && next_is("userinfo") =>
+            {
                 Self::Identity
             }
             _ => Self::Rest,
@@ -33,9 +40,7 @@ impl Family {
         match self {
             Self::Rest => status == StatusCode::UNAUTHORIZED,
             // Every other 403 is about limits or permissions.
-            Self::Identity => {
-                status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED
-            }
+            Self::Identity => status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -57,8 +62,7 @@ impl Family {
     /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
     /// list of versions needs none (S§3.4), and a server in trouble does not get that far.
     pub(crate) fn proves(self, path: &str, status: StatusCode) -> bool {
-        !status.is_server_error()
-            && !path.trim_matches('/').eq_ignore_ascii_case("services/data")
+        !status.is_server_error() && !path.trim_matches('/').eq_ignore_ascii_case("services/data")
     }
 
     /// An error of ours as the clients of this family can read it (S§3.3).
@@ -88,7 +92,10 @@ mod tests {
             ("//services/data/v62.0/", Family::Rest),
             ("/services/oauth2/userinfo", Family::Identity),
             ("//Services/OAuth2/UserInfo/", Family::Identity),
-            ("/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS", Family::Identity),
+            (
+                "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS",
+                Family::Identity,
+            ),
             ("/services/oauth2/introspect", Family::Rest),
             ("/identity", Family::Rest),
             ("/", Family::Rest),
@@ -104,7 +111,8 @@ mod tests {
         let xml = "<Errors><Error><errorCode>INVALID_SESSION_ID</errorCode><message>Session expired or invalid</message></Error></Errors>";
         let policy = r#"[{"errorCode":"INVALID_SESSION_ID","message":"This session is not valid for use with the REST API"}]"#;
         let agent = r#"[{"errorCode":"INVALID_SESSION_ID","message":"Connected app is not attached to Agent"}]"#;
-        let limit = r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
+        let limit =
+            r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
         for (family, status, body, expired) in [
             (Rest, 401, json, true),
             (Rest, 401, xml, true),

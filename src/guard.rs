@@ -31,7 +31,10 @@ pub(crate) struct Admitted {
 
 impl Guard {
     pub(crate) fn new(org: &config::Org, limits: &config::Limits) -> Self {
-        let own = LOOPBACK.iter().copied().chain(org.hosts.iter().map(String::as_str));
+        let own = LOOPBACK
+            .iter()
+            .copied()
+            .chain(org.hosts.iter().map(String::as_str));
         Self {
             settings: org.guard.clone(),
             names: own.filter_map(Host::parse).collect(),
@@ -62,9 +65,15 @@ impl Guard {
     }
 
     fn check_size(&self, head: &Parts) -> Result<(), Refusal> {
-        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        let lines: usize =
-            head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
+        let lines: usize = head
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
         match target + lines > self.header_bytes {
             true => Err(Refusal::HeadTooLarge(self.header_bytes)),
             false => Ok(()),
@@ -92,7 +101,11 @@ impl Guard {
     fn check_browser(&self, headers: &HeaderMap) -> Result<Option<header::HeaderValue>, Refusal> {
         if let Some(origin) = headers.get(header::ORIGIN) {
             let allowed = headers.get_all(header::ORIGIN).iter().count() == 1
-                && self.settings.allow_origins.iter().any(|allowed| origin == allowed);
+                && self
+                    .settings
+                    .allow_origins
+                    .iter()
+                    .any(|allowed| origin == allowed);
             return match allowed {
                 true => Ok(Some(origin.clone())),
                 false => Err(Refusal::ForeignOrigin(
@@ -112,14 +125,23 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
     if !METHODS.contains(&head.method) {
         return Err(Refusal::Method(head.method.clone()));
     }
-    if head.uri.path_and_query().is_none_or(|target| !target.as_str().starts_with('/')) {
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    if !target.starts_with('/') && !(target == "*" && head.method == Method::OPTIONS) {
         return Err(Refusal::Malformed("its target does not begin with /"));
     }
     let mut encodings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(encoding) = encodings.next() {
-        let chunked = encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+        let chunked = encoding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked");
         if !chunked || encodings.next().is_some() {
-            return Err(Refusal::Malformed("its Transfer-Encoding is not one line that says chunked"));
+            return Err(Refusal::Malformed(
+                "its Transfer-Encoding is not one line that says chunked",
+            ));
         }
     }
     if head.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
@@ -170,9 +192,13 @@ pub(crate) enum Refusal {
     WrongHost(String),
     #[error("several orgs share this listener; name one of theirs (hosts) as Host")]
     NoSuchOrg,
-    #[error("the request names {0}, which is not the instance of this org; leave the host to orgproxy")]
+    #[error(
+        "the request names {0}, which is not the instance of this org; leave the host to orgproxy"
+    )]
     WrongInstance(String),
-    #[error("a web page of {0:?} sent this; if it may use your org, add exactly that to guard.allow_origins")]
+    #[error(
+        "a web page of {0:?} sent this; if it may use your org, add exactly that to guard.allow_origins"
+    )]
     ForeignOrigin(String),
     #[error(
         "a browser sent this on behalf of a web page (Sec-Fetch-Site); pages may not use your org unless their origin is in guard.allow_origins"

@@ -27,8 +27,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
 pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
     let pair = pair.as_ref().trim_ascii_start();
-    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-    name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"sid"))
+    let name = pair
+        .split(|byte| *byte == b'=')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    name.get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"sid"))
         || name.eq_ignore_ascii_case(b"oid")
 }
 
@@ -45,7 +50,10 @@ pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
         .enumerate()
         .filter(|(index, attribute)| {
             let attribute = attribute.trim_ascii_start();
-            let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let name = attribute
+                .split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default();
             let is = |other: &[u8]| name.trim_ascii().eq_ignore_ascii_case(other);
             // `SameSite=None` is valid with `Secure` only.
             let needs_tls = is(b"secure")

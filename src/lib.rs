@@ -1,5 +1,14 @@
 //! orgproxy
-pub mod auth;
+pub use crate::{
+    auth::LoginError,
+    cli::Args,
+    command::{CommandError, execute},
+    server::{Bound, Server, StartupError},
+};
+
+mod auth;
+mod cli;
+mod command;
 pub mod config;
 mod deadline;
 mod error;
@@ -7,10 +16,13 @@ mod family;
 mod guard;
 mod headers;
 mod local;
+mod process;
 mod proxy;
 mod replay;
 mod request;
 mod response;
-pub mod server;
+mod server;
+mod signal;
 mod stack;
+mod telemetry;
 mod upstream;

@@ -2,19 +2,39 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 
-use crate::{guard, response::{self, Body}};
+use crate::{
+    guard,
+    response::{self, Body},
+};
 
 /// The answer to a request that is ours to answer.
 pub(crate) fn answer(head: &Parts, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
     if head.method != Method::OPTIONS {
         return None;
     }
+    if head.uri.path() == "*" {
+        return Some(options());
+    }
     match origin {
-        Some(origin) if head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) => {
+        Some(origin)
+            if head
+                .headers
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) =>
+        {
             Some(preflight(head, origin))
         }
         _ => None,
     }
+}
+
+/// What we can do, whatever the org can (RFC 9110 section 9.3.7).
+fn options() -> Response<Body> {
+    let mut response = Response::new(Body::Local(None));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(guard::ALLOW));
+    headers.insert("proxy-status", HeaderValue::from_static("orgproxy"));
+    response
 }
 
 /// A browser asks whether the page of an origin that the guard admitted may send what it wants to
@@ -24,8 +44,14 @@ fn preflight(head: &Parts, origin: &HeaderValue) -> Response<Body> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     response::share_with(headers, origin.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(guard::ALLOW));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(guard::ALLOW),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("600"),
+    );
     if let Some(wanted) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }

@@ -1,3 +1,19 @@
-//! Reads the arguments, loads the configuration, and runs the proxy until a signal.
+//! Reads the arguments, carries out the command, and chooses the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use orgproxy::{Args, execute};
+
+fn main() -> ExitCode {
+    match execute(Args::parse().into_command()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the one place that tells a person")]
+            {
+                eprintln!("orgproxy: {error}");
+            }
+            error.exit_code()
+        }
+    }
+}

@@ -30,7 +30,11 @@ impl Proxy {
     /// Forwards a request to the org and returns what the org said.
     ///
     /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
-    pub(crate) async fn forward(&self, parts: Parts, body: Incoming) -> Result<Response<Body>, Error> {
+    pub(crate) async fn forward(
+        &self,
+        parts: Parts,
+        body: Incoming,
+    ) -> Result<Response<Body>, Error> {
         let Admitted { addressed, origin } = self.guard.admit(&parts)?;
         if let Some(answer) = local::answer(&parts, origin.as_ref()) {
             return Ok(answer);
@@ -60,7 +64,11 @@ impl Proxy {
         body: &Replay,
         session: &Session,
     ) -> Result<(Response<Body>, bool), Error> {
-        let mut response = self.upstream.send(head, body, session).await?.map(Body::from);
+        let mut response = self
+            .upstream
+            .send(head, body, session)
+            .await?
+            .map(Body::from);
         let family = Family::of(head.path());
         let dead = family.suspects(response.status())
             && family.is_expired(head.method(), &response::peek(&mut response).await?);
@@ -73,7 +81,10 @@ impl Proxy {
     /// `session` if the org says that it lives, else the next one: asked before a body that could
     /// not be sent again.
     async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-        match self.attempt(&Head::liveness(), &Replay::Empty, &session).await? {
+        match self
+            .attempt(&Head::liveness(), &Replay::Empty, &session)
+            .await?
+        {
             (_, true) => Ok(self.sessions.replace(&session).await?.unwrap_or(session)),
             (_, false) => Ok(session),
         }

@@ -37,7 +37,11 @@ impl Replay {
             ended: false,
             copy: Vec::new(),
             // What cannot be kept whole is not begun with.
-            room: if length.is_some_and(|length| length > limit as u64) { 0 } else { limit },
+            room: if length.is_some_and(|length| length > limit as u64) {
+                0
+            } else {
+                limit
+            },
             cut: false,
             sending: 0,
             fault: None,
@@ -202,7 +206,13 @@ impl Body for Sending {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Self::Stream { stream, number, next, left } = self.get_mut() else {
+        let Self::Stream {
+            stream,
+            number,
+            next,
+            left,
+        } = self.get_mut()
+        else {
             return Poll::Ready(None);
         };
         let mut stream = lock(stream);
@@ -230,7 +240,9 @@ impl Body for Sending {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream { left: Some(left), .. } => SizeHint::with_exact(*left),
+            Self::Stream {
+                left: Some(left), ..
+            } => SizeHint::with_exact(*left),
             Self::Stream { left: None, .. } => SizeHint::default(),
         }
     }

@@ -1,7 +1,8 @@
 //! The client's request, made ours.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header,
+    request::Parts,
     uri::{Authority, PathAndQuery},
 };
 
@@ -24,14 +25,18 @@ impl Head {
         let mut headers = parts.headers;
         // hyper re-frames the body, from this header where the length is not known.
         let chunked = headers.contains_key(header::TRANSFER_ENCODING)
-            || parts.version == http::Version::HTTP_2 && !headers.contains_key(header::CONTENT_LENGTH);
+            || parts.version == http::Version::HTTP_2
+                && !headers.contains_key(header::CONTENT_LENGTH);
         headers::strip_hop_by_hop(&mut headers);
         strip_owned(&mut headers);
         strip_session_cookies(&mut headers);
         // Trailers are not passed on.
         headers.remove(header::TRAILER);
         if chunked {
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            headers.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
         }
         Self {
             method: parts.method,
@@ -61,14 +66,19 @@ impl Head {
 
     /// The host that the client named in place of ours, or nothing.
     pub(crate) fn addressed(&self) -> String {
-        self.addressed.as_ref().map(ToString::to_string).unwrap_or_default()
+        self.addressed
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     /// Whether the request is for the instance of `session`, as far as the client said.
     pub(crate) fn is_for(&self, session: &Session) -> bool {
         self.addressed.as_ref().is_none_or(|addressed| {
             let port = |authority: &Authority| authority.port_u16().unwrap_or(443);
-            addressed.host().eq_ignore_ascii_case(session.authority.host())
+            addressed
+                .host()
+                .eq_ignore_ascii_case(session.authority.host())
                 && (addressed.port().is_none() || port(addressed) == port(&session.authority))
         })
     }
@@ -94,7 +104,9 @@ fn target(uri: &Uri) -> PathAndQuery {
     };
     let carries = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
-        SESSION_PARAMETERS.iter().any(|owned| headers::decodes_to(name, owned))
+        SESSION_PARAMETERS
+            .iter()
+            .any(|owned| headers::decodes_to(name, owned))
     };
     match whole.query() {
         Some(query) if query.split('&').any(|pair| carries(&pair)) => {
@@ -121,7 +133,13 @@ fn strip_owned(headers: &mut HeaderMap) {
         .filter(|name| name.as_str().contains('_'))
         .filter(|name| {
             let name = name.as_str().replace('_', "-");
-            OWNED.iter().chain([&header::HOST, &header::CONTENT_LENGTH, &header::TRANSFER_ENCODING])
+            OWNED
+                .iter()
+                .chain([
+                    &header::HOST,
+                    &header::CONTENT_LENGTH,
+                    &header::TRANSFER_ENCODING,
+                ])
                 .any(|owned| owned.as_str() == name)
         })
         .cloned()
@@ -134,7 +152,9 @@ fn strip_owned(headers: &mut HeaderMap) {
 /// `sid*` and `oid` are sessions of the org's web pages.
 fn strip_session_cookies(headers: &mut HeaderMap) {
     let carries = |line: &HeaderValue| {
-        line.as_bytes().split(|byte| *byte == b';').any(headers::is_session_cookie)
+        line.as_bytes()
+            .split(|byte| *byte == b';')
+            .any(headers::is_session_cookie)
     };
     if !headers.get_all(header::COOKIE).iter().any(carries) {
         return;

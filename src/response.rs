@@ -24,10 +24,7 @@ pub(crate) enum Body {
 
 /// Makes the org's answer the client's: hop-by-hop headers off, cookies ours, body untouched.
 /// `origin` is the web origin that may read it.
-pub(crate) fn clean(
-    mut response: Response<Body>,
-    origin: Option<HeaderValue>,
-) -> Response<Body> {
+pub(crate) fn clean(mut response: Response<Body>, origin: Option<HeaderValue>) -> Response<Body> {
     let headers = response.headers_mut();
     // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
     if headers.contains_key(header::TRANSFER_ENCODING) {
@@ -93,8 +90,12 @@ pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
     let head = head.freeze();
     let mut text = Vec::new();
     let inflated = match encoding.as_ref().map(HeaderValue::as_bytes) {
-        Some(b"gzip") => GzDecoder::new(&*head).take(PEEKED as u64).read_to_end(&mut text),
-        Some(b"deflate") => ZlibDecoder::new(&*head).take(PEEKED as u64).read_to_end(&mut text),
+        Some(b"gzip") => GzDecoder::new(&*head)
+            .take(PEEKED as u64)
+            .read_to_end(&mut text),
+        Some(b"deflate") => ZlibDecoder::new(&*head)
+            .take(PEEKED as u64)
+            .read_to_end(&mut text),
         _ => {
             text.extend_from_slice(&head);
             Ok(0)
@@ -122,9 +123,11 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Local(bytes) | Self::Org { seen: bytes @ Some(_), .. } => {
-                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-            }
+            Self::Local(bytes)
+            | Self::Org {
+                seen: bytes @ Some(_),
+                ..
+            } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Org { rest, .. } => Pin::new(rest).poll_frame(cx),
         }
     }

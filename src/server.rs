@@ -111,9 +111,15 @@ impl Server {
         let open = load.connections.load(Relaxed);
         tracing::info!(connections = open, grace = ?self.config.grace, "stopping");
         let stopped = workers.into_iter().map(Worker::stop);
-        let cut = futures_util::future::join_all(stopped).await.into_iter().sum();
+        let cut = futures_util::future::join_all(stopped)
+            .await
+            .into_iter()
+            .sum();
         if cut > 0 {
-            tracing::warn!(connections = cut, "cut what was not done within the grace period");
+            tracing::warn!(
+                connections = cut,
+                "cut what was not done within the grace period"
+            );
         }
         Ok(cut)
     }
@@ -147,7 +153,11 @@ async fn deal(
         let place = Place::take(&load);
         if let Some(worker) = turns.next() {
             // A worker that is gone has panicked outside any request, and said so.
-            let _ = worker.send(Arrival { accepted, front, place });
+            let _ = worker.send(Arrival {
+                accepted,
+                front,
+                place,
+            });
         }
     }
 }

@@ -44,7 +44,11 @@ pub(crate) struct Load {
 
 impl Stack {
     /// Answers `request`, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, line: Arc<Line>) -> Response<Counted> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        line: Arc<Line>,
+    ) -> Response<Counted> {
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
@@ -52,13 +56,23 @@ impl Stack {
 
         let handled = self.handle(request, fault);
         // One request's panic is that request's 500.
-        let result = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or(Err(Error::Panicked));
+        let result = AssertUnwindSafe(handled)
+            .catch_unwind()
+            .await
+            .unwrap_or(Err(Error::Panicked));
         result
             .unwrap_or_else(|error| error.into_response(family))
-            .map(|body| Counted { body, _count: count })
+            .map(|body| Counted {
+                body,
+                _count: count,
+            })
     }
 
-    async fn handle(&self, request: Request<Incoming>, fault: Option<Fault>) -> Result<Response<Body>, Error> {
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        fault: Option<Fault>,
+    ) -> Result<Response<Body>, Error> {
         // First of all, since a message that is not framed as it should be must not be looked at.
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());

@@ -23,7 +23,7 @@ use crate::config;
 
 /// Logs in to one org as one user.
 #[derive(Clone)]
-pub struct Login {
+pub(crate) struct Login {
     org: Arc<config::Org>,
     client: reqwest::Client,
     token_url: Url,
@@ -34,7 +34,7 @@ impl Login {
     ///
     /// # Errors
     /// When the client cannot be built, such as on an unreadable proxy URL in the environment.
-    pub fn new(
+    pub(crate) fn new(
         org: Arc<config::Org>,
         tls: &rustls::ClientConfig,
         connect_timeout: Duration,
@@ -52,7 +52,11 @@ impl Login {
         let mut token_url = org.login_url.clone();
         let path = format!("{}{TOKEN_PATH}", token_url.path().trim_end_matches('/'));
         token_url.set_path(&path);
-        Ok(Self { org, client, token_url })
+        Ok(Self {
+            org,
+            client,
+            token_url,
+        })
     }
 
     /// The name of the org in the configuration.
@@ -74,7 +78,10 @@ impl Login {
         .map_err(|_| LoginError::Lost)?
         .make_backoff();
         ServiceBuilder::new()
-            .retry(Retries { left: RETRIES, backoff })
+            .retry(Retries {
+                left: RETRIES,
+                backoff,
+            })
             .service_fn(|()| {
                 let login = self.clone();
                 async move { login.attempt().await }
@@ -91,7 +98,9 @@ impl Login {
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
         tokio::time::timeout(ATTEMPT_TIMEOUT, self.ask(body))
             .await
-            .map_err(|_| LoginError::TimedOut { url: self.token_url.to_string() })?
+            .map_err(|_| LoginError::TimedOut {
+                url: self.token_url.to_string(),
+            })?
     }
 
     async fn ask(&self, body: String) -> Result<Session, LoginError> {
@@ -136,7 +145,10 @@ impl Login {
                 let what = match answer.headers().get(header::CONTENT_TYPE) {
                     _ if text.trim_start().starts_with('<') => "a web page".to_owned(),
                     Some(kind) if !kind.as_bytes().starts_with(b"application/json") => {
-                        format!("content of type {}", printable(&String::from_utf8_lossy(kind.as_bytes())))
+                        format!(
+                            "content of type {}",
+                            printable(&String::from_utf8_lossy(kind.as_bytes()))
+                        )
                     }
                     _ => "malformed JSON".to_owned(),
                 };
@@ -144,7 +156,11 @@ impl Login {
             }
         };
         match json {
-            Answer { error: Some(error), error_description, .. } => Err(LoginError::Refused {
+            Answer {
+                error: Some(error),
+                error_description,
+                ..
+            } => Err(LoginError::Refused {
                 url: self.token_url.to_string(),
                 error: printable(&error),
                 description: printable(&error_description.unwrap_or_default()),
@@ -183,7 +199,9 @@ impl Login {
         let mut authorization =
             HeaderValue::try_from(format!("Bearer {token}")).map_err(bad_token)?;
         authorization.set_sensitive(true);
-        let lifetime = expires_in.or_else(|| jwt_lifetime(token)).map(Duration::from_secs);
+        let lifetime = expires_in
+            .or_else(|| jwt_lifetime(token))
+            .map(Duration::from_secs);
         Session::new(authority, authorization, lifetime, self.org.session_timeout)
             .map_err(bad_token)
     }
@@ -227,7 +245,9 @@ pub enum LoginError {
     },
     /// Something answered, but not as a token endpoint does. Usually a wrong `login_url`, a
     /// network that intercepts, or maintenance.
-    #[error("{url} answered {status} with {answer}, which no token endpoint does; check login_url, and whether a proxy on the way answers in its place")]
+    #[error(
+        "{url} answered {status} with {answer}, which no token endpoint does; check login_url, and whether a proxy on the way answers in its place"
+    )]
     Strange {
         /// The token endpoint.
         url: String,
@@ -237,7 +257,9 @@ pub enum LoginError {
         answer: String,
     },
     /// The org told an instance that must not have the session.
-    #[error("the org named the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts")]
+    #[error(
+        "the org named the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts"
+    )]
     Instance {
         /// The `instance_url` of the answer.
         instance: String,
@@ -257,7 +279,7 @@ pub enum LoginError {
 
 impl LoginError {
     /// Whether the same login may succeed later with nothing changed (S§2, retry policy).
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { error, .. } => TRANSIENT.contains(&error.as_str()),
             Self::Strange { status, .. } => *status >= 500 || *status == 429,
@@ -282,9 +304,7 @@ fn remedy(error: &str, description: &str) -> &'static str {
         "invalid_grant" if says("approved this consumer") => {
             "pre-authorize the user: in the app's policies choose 'Admin approved users', assign a permission set of this user, and grant the scopes api and refresh_token; or the user lives in another org: check login_url"
         }
-        "invalid_app_access" => {
-            "assign one of the user's permission sets or profiles to the app"
-        }
+        "invalid_app_access" => "assign one of the user's permission sets or profiles to the app",
         "app_not_found" => {
             "the app is not in this org: check client_id and login_url, or install the app"
         }
@@ -311,11 +331,11 @@ fn remedy(error: &str, description: &str) -> &'static str {
         "rate_limit_exceeded" | "invalid_grant" if says("exceeded") => {
             "more than 3,600 logins of this user within an hour: wait, and look for who else logs in"
         }
-        "oauth_flow_disabled" | "unauthorized_client" => {
-            "enable the app and its JWT bearer flow"
-        }
+        "oauth_flow_disabled" | "unauthorized_client" => "enable the app and its JWT bearer flow",
         "unsupported_grant_type" => "this host does not offer the flow: check login_url",
-        _ if TRANSIENT.contains(&error) => "Salesforce has trouble: it is tried again by itself; see status.salesforce.com",
+        _ if TRANSIENT.contains(&error) => {
+            "Salesforce has trouble: it is tried again by itself; see status.salesforce.com"
+        }
         _ => "see the user's Login History in Setup",
     }
 }
@@ -366,8 +386,13 @@ fn jwt_lifetime(token: &str) -> Option<u64> {
     if !token.starts_with("eyJ") {
         return None;
     }
-    let exp = jsonwebtoken::dangerous::insecure_decode::<Claims>(token).ok()?.claims.exp;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let exp = jsonwebtoken::dangerous::insecure_decode::<Claims>(token)
+        .ok()?
+        .claims
+        .exp;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
     Some(exp.saturating_sub(now.as_secs()))
 }
 
@@ -385,8 +410,13 @@ const TOKEN_PATH: &str = "/services/oauth2/token";
 const GRANT_TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
 
 /// Refusals that are worth asking again (S§2, retry policy).
-const TRANSIENT: [&str; 5] =
-    ["unknown_error", "server_error", "service_unavailable", "system_down", "slow_down"];
+const TRANSIENT: [&str; 5] = [
+    "unknown_error",
+    "server_error",
+    "service_unavailable",
+    "system_down",
+    "slow_down",
+];
 
 const RETRIES: usize = 2;
 

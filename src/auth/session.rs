@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// A session with an org. Token and instance are replaced together or not at all, so no request
 /// can pair a new token with an old host.
-pub struct Session {
+pub(crate) struct Session {
     /// Host and port of the instance, for connections.
     pub(crate) authority: Authority,
     /// The `Host` that the instance expects.

@@ -7,10 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use futures_util::{
-    FutureExt,
-    future::Shared,
-};
+use futures_util::{FutureExt, future::Shared};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
@@ -23,7 +20,7 @@ use super::{
 /// Lazy: nothing happens until a request asks. Every login runs in a task of its own, so that a
 /// client that hangs up takes nobody else's login with it, and its outcome is shared by all who
 /// wait. No failure is kept for ever.
-pub struct Sessions {
+pub(crate) struct Sessions {
     login: Login,
     /// Where logins run, apart from the threads that carry requests.
     runtime: Handle,
@@ -53,7 +50,7 @@ struct Failure {
 
 impl Sessions {
     /// Sessions that `login` gets, on `runtime`.
-    pub fn new(login: Login, runtime: Handle) -> Arc<Self> {
+    pub(crate) fn new(login: Login, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
             login,
             runtime,
@@ -106,11 +103,6 @@ impl Sessions {
         Ok((!next.same_token(rejected)).then_some(next))
     }
 
-    /// The session in use, if there is one.
-    pub(crate) fn peek(&self) -> Option<Arc<Session>> {
-        self.current.load_full()
-    }
-
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     ///
     /// A new session that the org has never accepted is kept for a while: if it is refused, one
@@ -119,7 +111,11 @@ impl Sessions {
         let _state = self.state();
         let current = self.current.load();
         let hopeless = !rejected.proven() && rejected.age(Instant::now()) < TRIAL;
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, rejected)) && !hopeless {
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, rejected))
+            && !hopeless
+        {
             tracing::info!(org = self.login.org(), "the org ended the session");
             self.current.store(None);
         }
@@ -271,7 +267,10 @@ mod tests {
             (ageing(), Some(&failure), 990, "Refuse"),
         ] {
             let decision = format!("{:?}", decide(current, failure, at(second)));
-            assert!(decision.starts_with(expected), "{decision} at {second}, not {expected}");
+            assert!(
+                decision.starts_with(expected),
+                "{decision} at {second}, not {expected}"
+            );
         }
     }
 

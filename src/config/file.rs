@@ -1,0 +1,202 @@
+//! `proxy.toml`: its tables and keys, and what may stand in each.
+
+use std::path::Path;
+
+use super::{
+    Config, Guard, Limits, Org, PORT, ca,
+    document::{Node, Table, Value},
+    listen::Listen,
+    login_url,
+    problem::{Origin, Problems},
+    reach::{self, Reach},
+    reference,
+    section::Section,
+    text, value,
+};
+
+/// Makes a configuration of a document. Nothing is given if an org is not whole; whatever is wrong
+/// goes to `problems`. Paths start in `folder`.
+pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Option<Config> {
+    let mut root = Section::new(document, problems);
+    let mut config = Config::new(Vec::new());
+    read_into(
+        &mut root,
+        "threads",
+        &mut config.threads,
+        |threads| match value::count(threads)? {
+            threads @ 1..=64 => Ok(threads),
+            threads => Err(format!("must be 1 to 64, not {threads}")),
+        },
+    );
+    read_into(&mut root, "grace", &mut config.grace, value::wait);
+    read_into(&mut root, "log", &mut config.log, value::log);
+    config.limits = limits(root.child("limits"));
+
+    let orgs = root.child("org").tables();
+    if orgs.is_empty() {
+        let message = "no org; add a table [org.main] with client_id, username and private_key";
+        problems.add(Origin::File, "org", message);
+    }
+    root.finish();
+
+    let mut reaches = Vec::new();
+    // Every org is read, so that every mistake is found, before any is given up.
+    let orgs: Vec<_> = orgs
+        .into_iter()
+        .map(|(name, section)| org(name, section, folder, &mut reaches))
+        .collect();
+    reach::check(&reaches, problems);
+    config.orgs = orgs.into_iter().collect::<Option<_>>()?;
+    Some(config)
+}
+
+fn org(
+    name: String,
+    mut section: Section<'_>,
+    folder: &Path,
+    reaches: &mut Vec<Reach>,
+) -> Option<Org> {
+    if !text::is_name(&name) {
+        section.complain("must be of letters, digits, - and _, since it names the org in logs");
+    }
+    let client_id = section.require("client_id", "\"3MVG9…\", the app's consumer key", |id| {
+        text::token(id, EXAMPLE_CLIENT_ID)
+    });
+    let username = section.require(
+        "username",
+        "\"name@example.com\", the user to log in as",
+        |name| text::token(name, EXAMPLE_USERNAME),
+    );
+    let private_key = reference::private_key(&mut section, folder);
+
+    let trusted_hosts = section
+        .list("trusted_hosts", text::trusted_host)
+        .unwrap_or_default();
+    let login_url = match section.get("login_url") {
+        None => login_url::PRODUCTION.parse().ok(),
+        Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
+    };
+    let audience = section.read("audience", |audience| text::token(audience, ""));
+    let ca = section.read("ca_file", |path| ca::read(&value::path(path, folder)?));
+
+    let guard = guard(section.child("guard"), folder);
+    let listen = listen(&mut section, folder, &guard);
+    let hosts = section.list("hosts", text::host).unwrap_or_default();
+    reaches.push(Reach {
+        name: name.clone(),
+        listen: listen.clone(),
+        listen_origin: section.origin("listen"),
+        hosts: hosts.clone(),
+        hosts_origin: section.origin("hosts"),
+    });
+
+    let http2 = section.read("http2", value::flag);
+    let session_timeout = section.read("session_timeout", value::time);
+    section.finish();
+
+    let mut org = Org::new(name, login_url?, client_id?, username?, private_key?);
+    if let Some(audience) = audience {
+        org.audience = audience;
+    }
+    org.listen = listen;
+    org.hosts = hosts;
+    org.trusted_hosts = trusted_hosts;
+    org.ca = ca.unwrap_or_default();
+    org.http2 = http2.unwrap_or(org.http2);
+    org.session_timeout = session_timeout.unwrap_or(org.session_timeout);
+    org.guard = guard;
+    Some(org)
+}
+
+/// Where an org listens: only where its guard allows.
+fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen> {
+    let mut listen = section
+        .list("listen", |address| {
+            Listen::parse(value::text(address)?, &value::folder(address, folder))
+        })
+        .unwrap_or_else(|| vec![Listen::loopback(PORT)]);
+    if matches!(section.get("listen"), Some(Node { value: Value::List(list), .. }) if list.is_empty())
+    {
+        section.problem("listen", "must name at least one address");
+    }
+    if let Some(port) = section.read_override("port", value::whole) {
+        set_port(section, &mut listen, port);
+    }
+    for address in listen.iter().filter(|address| !address.is_local()) {
+        if !guard.allow_remote || guard.client_key.is_none() {
+            section.problem("listen", format!(
+                "{address} is open to other machines, and each that reaches it would act as the \
+                 org's user; listen on 127.0.0.1, or set guard.allow_remote = true and \
+                 guard.client_key"
+            ));
+        }
+    }
+    listen
+}
+
+fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
+    let mut addresses: Vec<_> = listen
+        .iter_mut()
+        .filter_map(|listen| match listen {
+            Listen::Tcp(address) => Some(address),
+            Listen::Unix(_) => None,
+        })
+        .collect();
+    match addresses.as_mut_slice() {
+        [address] => address.set_port(port),
+        addresses => section.problem(
+            "port",
+            format!(
+                "is for a single TCP address, but there are {}; give --listen instead",
+                addresses.len()
+            ),
+        ),
+    }
+}
+
+fn guard(mut section: Section<'_>, folder: &Path) -> Guard {
+    let guard = Guard {
+        allow_remote: section
+            .read("allow_remote", value::flag)
+            .unwrap_or_default(),
+        client_key: reference::client_key(&mut section, folder),
+        allow_origins: section
+            .list("allow_origins", text::origin)
+            .unwrap_or_default(),
+        allow_paths: section.list("allow_paths", text::path).unwrap_or_default(),
+        allow_uids: section.list("allow_uids", value::whole).unwrap_or_default(),
+    };
+    section.finish();
+    guard
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let it = &mut section;
+    read_into(it, "connections", &mut limits.connections, value::count);
+    read_into(it, "requests", &mut limits.requests, value::count);
+    read_into(it, "header_read", &mut limits.header_read, value::time);
+    read_into(it, "header_bytes", &mut limits.header_bytes, value::bytes);
+    read_into(it, "headers", &mut limits.headers, value::count);
+    read_into(it, "connect", &mut limits.connect, value::time);
+    read_into(it, "answer", &mut limits.answer, value::time);
+    read_into(it, "idle_body", &mut limits.idle_body, value::time);
+    read_into(it, "replay_bytes", &mut limits.replay_bytes, value::bytes);
+    section.finish();
+    limits
+}
+
+fn read_into<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    field: &mut T,
+    parse: impl FnOnce(&Value) -> Result<T, String>,
+) {
+    if let Some(value) = section.read(key, parse) {
+        *field = value;
+    }
+}
+
+/// What `proxy.toml` as we ship it has in place of values.
+const EXAMPLE_CLIENT_ID: &str = "3MVG9-REPLACE-ME";
+const EXAMPLE_USERNAME: &str = "replace.me@example.com";

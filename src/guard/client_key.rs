@@ -1,6 +1,6 @@
 //! The ways in which a client may show its key: a legacy tool can do one and not the other.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64ct::{Base64, Encoding};
 use http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
@@ -10,7 +10,10 @@ use crate::config::ClientKey;
 /// Whether `headers` show `key` in one of the places for it.
 pub(super) fn shows(headers: &HeaderMap, key: &ClientKey) -> bool {
     let credentials = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION];
-    headers.get_all(CLIENT_KEY_HEADER).iter().any(|value| key.matches(value.as_bytes()))
+    headers
+        .get_all(CLIENT_KEY_HEADER)
+        .iter()
+        .any(|value| key.matches(value.as_bytes()))
         || credentials
             .iter()
             .flat_map(|name| headers.get_all(name))
@@ -27,7 +30,11 @@ fn matches(value: &HeaderValue, key: &ClientKey) -> bool {
     if scheme.eq_ignore_ascii_case(b"bearer") {
         return key.matches(shown);
     }
-    let Ok(decoded) = STANDARD.decode(shown).map(Zeroizing::new) else {
+    let Some(decoded) = std::str::from_utf8(shown)
+        .ok()
+        .and_then(|shown| Base64::decode_vec(shown).ok())
+        .map(Zeroizing::new)
+    else {
         return false;
     };
     scheme.eq_ignore_ascii_case(b"basic")

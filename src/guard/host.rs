@@ -60,7 +60,11 @@ mod tests {
             (":8080", None),
             ("", None),
         ] {
-            assert_eq!(Host::parse(text).map(|host| host.0).as_deref(), host, "{text:?}");
+            assert_eq!(
+                Host::parse(text).map(|host| host.0).as_deref(),
+                host,
+                "{text:?}"
+            );
         }
     }
 }

@@ -18,7 +18,10 @@ pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
     };
     let mut segments = Vec::with_capacity(8);
     for segment in plain.split(|byte| matches!(byte, b'/' | b'\\')) {
-        let segment = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        let segment = segment
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
         match segment {
             b"" => {}
             b"." | b".." => return Err(Denied::DotSegment),
@@ -48,7 +51,9 @@ fn decode(path: &str) -> Result<Vec<u8>, Denied> {
 /// Sites have a path of their own before `services`, so the first of these words decides.
 fn denied(segments: &[&[u8]]) -> Option<Denied> {
     let is = |segment: &[u8], word: &str| segment.eq_ignore_ascii_case(word.as_bytes());
-    let first = segments.iter().position(|segment| is(segment, "services") || is(segment, "secur"))?;
+    let first = segments
+        .iter()
+        .position(|segment| is(segment, "services") || is(segment, "secur"))?;
     if is(segments[first], "secur") {
         return Some(Denied::Secur);
     }
@@ -64,16 +69,19 @@ fn denied(segments: &[&[u8]]) -> Option<Denied> {
 fn is_allowed(segments: &[&[u8]], allowed: &[String]) -> bool {
     allowed.iter().any(|path| {
         let mut ours = segments.iter();
-        path.split('/')
-            .filter(|word| !word.is_empty())
-            .all(|word| ours.next().is_some_and(|segment| segment.eq_ignore_ascii_case(word.as_bytes())))
+        path.split('/').filter(|word| !word.is_empty()).all(|word| {
+            ours.next()
+                .is_some_and(|segment| segment.eq_ignore_ascii_case(word.as_bytes()))
+        })
     })
 }
 
 /// Why a path is denied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
-    #[error("the path has a segment . or .., plain or encoded, which not every server reads alike; send it resolved")]
+    #[error(
+        "the path has a segment . or .., plain or encoded, which not every server reads alike; send it resolved"
+    )]
     DotSegment,
     #[error(
         "/secur/ pages turn a session into a browser's login or end it for all who share it; if you must, add the path to guard.allow_paths"

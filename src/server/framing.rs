@@ -55,7 +55,9 @@ impl Fault {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::BareLineFeed => "a line of its head ends without a carriage return",
-            Self::Target => "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode",
+            Self::Target => {
+                "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode"
+            }
             Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
             Self::TwoLengths => "it has more than one Content-Length",
         }
@@ -70,7 +72,9 @@ impl Framing {
             let taken = match &mut self.state {
                 State::Opaque => return found,
                 State::Body(left) | State::Chunk(left) => {
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    let taken = usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(bytes.len());
                     *left -= taken as u64;
                     if *left == 0 {
                         self.state = match self.state {
@@ -127,7 +131,8 @@ impl Framing {
                 if !text.iter().all(|byte| is_clean(*byte)) {
                     fields.fault = Some(Fault::Target);
                     // So that hyper can read it, for the refusal to be told.
-                    let unclean = |byte: &&mut u8| !is_clean(**byte) && !matches!(**byte, b'\r' | b'\n');
+                    let unclean =
+                        |byte: &&mut u8| !is_clean(**byte) && !matches!(**byte, b'\r' | b'\n');
                     end.iter_mut().filter(unclean).for_each(|byte| *byte = b'_');
                 }
                 self.state = State::Headers(fields);
@@ -172,7 +177,9 @@ impl Framing {
 
 impl Fields {
     fn read(&mut self, line: &[u8]) {
-        let Some(colon) = memchr(b':', line) else { return };
+        let Some(colon) = memchr(b':', line) else {
+            return;
+        };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             if self.length.is_some() {
@@ -252,9 +259,18 @@ mod tests {
             ("GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
             ("GET /a>b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
             ("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n", Target),
-            ("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", LengthAndChunks),
-            ("POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 3\r\n\r\n", LengthAndChunks),
-            ("POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", TwoLengths),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+                LengthAndChunks,
+            ),
+            (
+                "POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 3\r\n\r\n",
+                LengthAndChunks,
+            ),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+                TwoLengths,
+            ),
         ] {
             let wire = format!("GET /first HTTP/1.1\r\n\r\n{head}");
             for size in [1, 5, 1000] {
@@ -268,8 +284,17 @@ mod tests {
     fn spoils_chunks_that_others_might_read_otherwise() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         for body in [
-            "5\n", "5 \r\n", " 5\r\n", "+5\r\n", "0x5\r\n", "\r\n", "5;a\n", "5;a\rb\r\n",
-            "g\r\n", "11111111111111111\r\n", "0\r\na: b\n",
+            "5\n",
+            "5 \r\n",
+            " 5\r\n",
+            "+5\r\n",
+            "0x5\r\n",
+            "\r\n",
+            "5;a\n",
+            "5;a\rb\r\n",
+            "g\r\n",
+            "11111111111111111\r\n",
+            "0\r\na: b\n",
         ] {
             for size in [1, 4, 1000] {
                 let (_, bytes, _) = read(format!("{head}{body}").as_bytes(), size);

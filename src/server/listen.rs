@@ -107,7 +107,10 @@ impl Listener {
         let own = rustix::process::geteuid().as_raw();
         let known = uid == own || uid == 0 || self.uids.contains(&uid);
         if !known {
-            tracing::warn!(uid, "refused another user; to let it in, add it to guard.allow_uids");
+            tracing::warn!(
+                uid,
+                "refused another user; to let it in, add it to guard.allow_uids"
+            );
         }
         known
     }
@@ -118,7 +121,11 @@ impl Listener {
                 Socket::Tcp(_, address) => Listen::Tcp(*address),
                 Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
             },
-            orgs: self.orgs.iter().map(|org| config.orgs[*org].clone()).collect(),
+            orgs: self
+                .orgs
+                .iter()
+                .map(|org| config.orgs[*org].clone())
+                .collect(),
         }
     }
 }
@@ -131,6 +138,39 @@ pub struct Bound {
     /// More than one where they are told apart by Host.
     pub orgs: Vec<config::Org>,
 }
+
+/// What a person wants to know first: one line that programs can read too, and one to try.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for org in &self.orgs {
+            let login_url = org.login_url.as_str().trim_end_matches('/');
+            writeln!(
+                f,
+                "listening on {} for org {}: {login_url} as {}",
+                self.listen, org.name, org.username
+            )?;
+            let host = match (&self.orgs[..], &org.hosts[..]) {
+                ([_, _, ..], [host, ..]) => host.as_str(),
+                _ => "localhost",
+            };
+            match &self.listen {
+                Listen::Tcp(address) => write!(f, "  try: curl http://{host}:{}", address.port())?,
+                Listen::Unix(path) => {
+                    write!(
+                        f,
+                        "  try: curl --unix-socket {} http://{host}",
+                        path.display()
+                    )?;
+                }
+            }
+            writeln!(f, "{TRY}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Cheap, allowed to everybody with API access, and plain to see.
+const TRY: &str = "/services/data/v62.0/limits";
 
 /// A Unix socket's place in the file system, removed with it.
 struct SocketFile(PathBuf);
@@ -152,7 +192,9 @@ impl SocketFile {
             }
             _ => {}
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let private = folder
             .unwrap_or(Path::new("."))
             .join(format!(".orgproxy-{}", std::process::id()));
@@ -175,14 +217,5 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         // Nothing is lost if it is gone already.
         let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "http://{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
     }
 }

@@ -69,7 +69,8 @@ impl Line {
     }
 
     fn note(&self, number: u64, fault: Fault) {
-        self.fault.store(number << 8 | u64::from(fault as u8), Relaxed);
+        self.fault
+            .store(number << 8 | u64::from(fault as u8), Relaxed);
     }
 
     fn is_at_fault(&self) -> bool {
@@ -108,7 +109,11 @@ impl<S> Wire<S> {
 
     fn poll_write_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let limit = self.write_limit;
-        ready!(self.write.get_or_insert_with(|| Deadline::new(limit)).poll(cx));
+        ready!(
+            self.write
+                .get_or_insert_with(|| Deadline::new(limit))
+                .poll(cx)
+        );
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -85,16 +85,20 @@ impl Worker {
         let (report, stopped) = oneshot::channel();
         let (plans, fronts, load) = (plans.clone(), fronts.clone(), load.clone());
         let (limits, grace) = (config.limits.clone(), config.grace);
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name(format!("orgproxy-{number}")).spawn(move || {
-            let cut = runtime.block_on(async {
-                let stacks = stacks(&plans, &fronts, &load, &limits);
-                run(incoming, stacks, &limits, grace).await
-            });
-            // What is cut is gone before that is told.
-            drop(runtime);
-            let _ = report.send(cut);
-        })?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        thread::Builder::new()
+            .name(format!("orgproxy-{number}"))
+            .spawn(move || {
+                let cut = runtime.block_on(async {
+                    let stacks = stacks(&plans, &fronts, &load, &limits);
+                    run(incoming, stacks, &limits, grace).await
+                });
+                // What is cut is gone before that is told.
+                drop(runtime);
+                let _ = report.send(cut);
+            })?;
         Ok(Self { arrivals, stopped })
     }
 
@@ -144,7 +148,12 @@ async fn run(
 ) -> usize {
     let http = http(limits);
     let graceful = GracefulShutdown::new();
-    while let Some(Arrival { accepted, front, place }) = incoming.recv().await {
+    while let Some(Arrival {
+        accepted,
+        front,
+        place,
+    }) = incoming.recv().await
+    {
         let stack = stacks[front].clone();
         let served = match accepted {
             Accepted::Tcp(stream) => TcpStream::from_std(stream)
@@ -180,7 +189,9 @@ fn serve<S>(
         // Boxed: an idle connection would otherwise hold room for the whole future.
         Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line).await) })
     });
-    let connection = http.serve_connection(TokioIo::new(wire), service).into_owned();
+    let connection = http
+        .serve_connection(TokioIo::new(wire), service)
+        .into_owned();
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -72,7 +72,10 @@ impl Body for Answer {
             }
             Poll::Ready(Some(Err(error))) => {
                 this.lent = None;
-                tracing::warn!("the org's answer broke off: {}", crate::error::causes(&error));
+                tracing::warn!(
+                    "the org's answer broke off: {}",
+                    crate::error::causes(&error)
+                );
                 Poll::Ready(Some(Err(io::Error::other(error))))
             }
             Poll::Pending => {

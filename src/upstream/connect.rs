@@ -52,8 +52,18 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self, authority: &Authority) -> Result<Connection, ConnectError> {
-        let fail = |why| ConnectError { host: authority.to_string(), why };
-        let step = |what| move |_| fail(Why::TimedOut { what, limit: self.patience });
+        let fail = |why| ConnectError {
+            host: authority.to_string(),
+            why,
+        };
+        let step = |what| {
+            move |_| {
+                fail(Why::TimedOut {
+                    what,
+                    limit: self.patience,
+                })
+            }
+        };
 
         let tcp = timeout(self.patience, self.reach(authority))
             .await
@@ -63,7 +73,9 @@ impl Connector {
             .await
             .map_err(step("the TLS handshake"))?
             .map_err(fail)?;
-        self.speak(authority, tls).await.map_err(|error| fail(Why::Http(error)))
+        self.speak(authority, tls)
+            .await
+            .map_err(|error| fail(Why::Http(error)))
     }
 
     /// TCP to the host, or a tunnel to it through the proxy that the environment names.
@@ -101,9 +113,12 @@ impl Connector {
         authority: &Authority,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Why> {
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|error| Why::Tls(error.to_string()))?;
+        let name = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|error| Why::Tls(error.to_string()))?;
         self.tls
             .connect(name, tcp)
             .await
@@ -129,7 +144,12 @@ impl Connector {
             .handshake(TokioIo::new(tls))
             .await?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Connection::one(authority.clone(), sender, driver, self.tick))
+        Ok(Connection::one(
+            authority.clone(),
+            sender,
+            driver,
+            self.tick,
+        ))
     }
 }
 
@@ -147,7 +167,9 @@ enum Why {
     Tcp(String),
     #[error("by the proxy {0} of HTTPS_PROXY: {1}")]
     Proxy(String, String),
-    #[error("its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, name its certificate in ca_file")]
+    #[error(
+        "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, name its certificate in ca_file"
+    )]
     Tls(String),
     #[error("{what} took longer than {}s (limits.connect)", .limit.as_secs())]
     TimedOut { what: &'static str, limit: Duration },

@@ -28,16 +28,21 @@ pub(super) struct Connection {
 }
 
 enum Sender {
-    One(http1::SendRequest<Sending>, Driver),
+    One(
+        http1::SendRequest<Sending>,
+        #[expect(dead_code, reason = "held for its drop")] Driver,
+    ),
     Many(http2::SendRequest<Sending>),
 }
 
 /// The task that drives a connection, which ends with it.
-struct Driver(AbortHandle);
+struct Driver {
+    task: AbortHandle,
+}
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -57,7 +62,12 @@ impl Connection {
         driver: AbortHandle,
         tick: Duration,
     ) -> Self {
-        Self::new(authority, Sender::One(sender, Driver(driver)), tick, false)
+        Self::new(
+            authority,
+            Sender::One(sender, Driver { task: driver }),
+            tick,
+            false,
+        )
     }
 
     pub(super) fn many(

@@ -61,7 +61,11 @@ impl Pool {
             && leads_to == authority
             && !sender.is_closed()
         {
-            return Some(Connection::share(authority.clone(), sender.clone(), self.tick));
+            return Some(Connection::share(
+                authority.clone(),
+                sender.clone(),
+                self.tick,
+            ));
         }
         // The instance may have moved: what leads elsewhere is dropped on the way.
         loop {

@@ -10,7 +10,9 @@ use rustls_pki_types::CertificateDer;
 ///
 /// # Errors
 /// When an authority in `extra` is no certificate that can sign others.
-pub fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn client_config(
+    extra: &[CertificateDer<'static>],
+) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -20,8 +22,10 @@ pub fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, 
     for authority in extra {
         roots.add(authority.clone())?;
     }
-    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
 }

@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+
+use crate::config::{KEYS, Overrides, Scope};
+
+/// An authenticating reverse proxy on localhost in front of a Salesforce org.
+///
+/// Send plain requests to it; it logs in to the org and adds the session.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Args {
+    /// What to do; to run, if nothing is said.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy (default)
+    #[command(after_help = EXAMPLES)]
+    Run(RunArgs),
+    /// Run the proxy on an org that is built in, to see it work
+    Demo(DemoArgs),
+    /// Check the configuration, report every mistake, and exit
+    Check(RunArgs),
+    /// Ask a running proxy with this configuration whether it is well, and exit
+    Health(RunArgs),
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// File with the configuration [default: proxy.toml]
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "ORGPROXY_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<OsString>,
+    /// What flags and variables say in place of the file.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+impl RunArgs {
+    /// The file, if one is named.
+    pub fn config(&self) -> Option<PathBuf> {
+        let config = self.config.as_ref()?;
+        (!config.is_empty()).then(|| config.into())
+    }
+}
+
+/// How the demo runs.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Port to listen on, 0 for any that is free
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// What to log, such as info or orgproxy=debug
+    #[arg(long, default_value = "info")]
+    pub log: String,
+    /// Threads that carry requests [default: one a core, at most 4]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub threads: Option<u8>,
+}
+
+/// Written by hand, so that `config::KEYS` is the only list of what can be overridden, and so that
+/// a mistake can be reported by the name of the flag or variable that it is in.
+impl clap::Args for Overrides {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        KEYS.iter().fold(command, |command, key| {
+            let arg = Arg::new(key.name)
+                .long(key.flag.trim_start_matches('-'))
+                .env(key.variable)
+                .hide_env_values(true)
+                .value_name("VALUE")
+                .help(key.help)
+                .help_heading(match key.scope {
+                    Scope::Org => "Org",
+                    Scope::Process => "Process",
+                    Scope::Limits => "Limits",
+                })
+                .action(ArgAction::Set);
+            command.arg(match key.name {
+                "http2" => arg
+                    .num_args(0..=1)
+                    .default_missing_value("true")
+                    .require_equals(true),
+                _ => arg,
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Overrides {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut overrides = Self::default();
+        overrides.update_from_arg_matches(matches)?;
+        Ok(overrides)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for key in KEYS {
+            let value = matches.get_one::<String>(key.name).cloned();
+            match (value, matches.value_source(key.name)) {
+                (Some(value), Some(ValueSource::EnvVariable)) => self.set_variable(key, value),
+                (Some(value), _) => self.set_flag(key, value),
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  orgproxy                            run with ./proxy.toml
+  orgproxy demo                       run without an org, to see it work
+  orgproxy check --config acme.toml   report every mistake in a file
+  orgproxy --client-id 3MVG9… --username me@example.com --private-key server.key
+                                      run without a file
+
+All but --config and --port are also keys of the file. Options go before environment variables, and
+those before the file.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default() {
+        let command = parse(&["--config", "acme.toml", "--port", "0"]).unwrap();
+        let Command::Run(run) = command else {
+            panic!("{command:?}");
+        };
+        assert_eq!(run.config(), Some("acme.toml".into()));
+        assert_eq!(format!("{:?}", run.overrides), r#"["port"]"#);
+    }
+
+    #[test]
+    fn commands_take_the_same_options() {
+        for command in ["run", "check", "health"] {
+            parse(&[
+                command,
+                "--config",
+                "acme.toml",
+                "--header-read",
+                "5s",
+                "--http2",
+            ])
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn the_demo_has_its_own_options() {
+        let Command::Demo(demo) = parse(&["demo", "--threads", "2"]).unwrap() else {
+            panic!("not the demo");
+        };
+        assert_eq!(
+            (demo.port, demo.log.as_str(), demo.threads),
+            (8080, "info", Some(2))
+        );
+        assert!(parse(&["demo", "--username", "x"]).is_err());
+        assert!(parse(&["demo", "--threads", "0"]).is_err());
+    }
+
+    fn parse(args: &[&str]) -> Result<Command, clap::Error> {
+        let args = ["orgproxy"].iter().chain(args);
+        Ok(Args::try_parse_from(args)?.into_command())
+    }
+}

@@ -1,0 +1,90 @@
+//! A TOML document as a tree in which every value knows where it was given.
+
+use std::collections::BTreeMap;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::problem::{Origin, Problems};
+
+pub(super) type Table = BTreeMap<String, Node>;
+
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Table(Table),
+    List(Vec<Node>),
+    Text(String),
+    Integer(String, u32),
+    Flag(bool),
+    /// A TOML type that no key takes.
+    Other(&'static str),
+    /// From a flag or variable, which have no types.
+    Raw(String),
+}
+
+/// Reads TOML; on syntax errors, reports them all and gives nothing, since what follows a syntax
+/// error is guesswork.
+pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = line(text, error.span().map_or(0, |span| span.start));
+        problems.add_syntax(line, error.to_string().trim_end());
+    }
+    errors.is_empty().then(|| table(text, document.get_ref()))
+}
+
+impl Value {
+    /// For messages of the form "must be …, not …".
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "a table",
+            Self::List(_) => "a list",
+            Self::Text(_) | Self::Raw(_) => "a string",
+            Self::Integer(..) => "an integer",
+            Self::Flag(_) => "a boolean",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+fn table(text: &str, table: &DeTable<'_>) -> Table {
+    table
+        .iter()
+        .map(|(key, value)| {
+            let node = node(text, key.span().start, value);
+            (key.get_ref().to_string(), node)
+        })
+        .collect()
+}
+
+fn node(text: &str, offset: usize, value: &Spanned<DeValue<'_>>) -> Node {
+    let value = match value.get_ref() {
+        DeValue::Table(entries) => Value::Table(table(text, entries)),
+        DeValue::Array(items) => Value::List(
+            items
+                .iter()
+                .map(|item| node(text, item.span().start, item))
+                .collect(),
+        ),
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(number.as_str().to_owned(), number.radix()),
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Float(_) => Value::Other("a fraction"),
+        DeValue::Datetime(_) => Value::Other("a date"),
+    };
+    let origin = Origin::Line(line(text, offset));
+    Node { value, origin }
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    1 + before.filter(|byte| **byte == b'\n').count()
+}

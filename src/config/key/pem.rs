@@ -1,0 +1,123 @@
+//! Blocks of PEM, as OpenSSL and people leave them: leading text, any line ends, any line width.
+
+use aes::{Aes128, Aes192, Aes256};
+use base64ct::{Base64, Encoding};
+use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit, block_padding::Pkcs7};
+use des::TdesEde3;
+use md5::{Digest, Md5};
+use zeroize::Zeroizing;
+
+use super::KeyFault;
+
+/// One `BEGIN`/`END` block.
+pub(super) struct Block<'a> {
+    pub(super) label: &'a str,
+    /// Of `DEK-Info`, which says how OpenSSL's traditional form is encrypted.
+    encryption: Option<&'a str>,
+    body: Zeroizing<String>,
+}
+
+/// Every whole block in the text.
+pub(super) fn blocks(mut text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    while let Some((label, content, rest)) = next(text) {
+        let mut block = Block {
+            label,
+            encryption: None,
+            // Never grows, so that no copy of the key stays behind.
+            body: Zeroizing::new(String::with_capacity(content.len())),
+        };
+        for line in content.lines() {
+            match line.split_once(':') {
+                Some(("DEK-Info", value)) => block.encryption = Some(value.trim()),
+                Some(_) => {}
+                None => block.body.extend(line.split_whitespace()),
+            }
+        }
+        blocks.push(block);
+        text = rest;
+    }
+    blocks
+}
+
+/// The label of the next block, what it encloses, and what follows.
+fn next(text: &str) -> Option<(&str, &str, &str)> {
+    let (_, text) = text.split_once("-----BEGIN ")?;
+    let (label, text) = text.split_once("-----")?;
+    let (content, rest) = text.split_once("-----END ")?;
+    Some((label, content, rest))
+}
+
+impl Block<'_> {
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encryption.is_some()
+    }
+
+    /// What the block holds, decrypted if its header says that it is encrypted.
+    pub(super) fn der(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
+        let der = Base64::decode_vec(&self.body).map_err(|_| KeyFault::Malformed)?;
+        let der = Zeroizing::new(der);
+        match self.encryption {
+            None => Ok(der),
+            Some(encryption) => decrypt(encryption, der, passphrase.ok_or(KeyFault::NoPassphrase)?),
+        }
+    }
+}
+
+/// OpenSSL's traditional encryption: `DEK-Info: AES-256-CBC,<iv in hex>`.
+fn decrypt(
+    encryption: &str,
+    mut der: Zeroizing<Vec<u8>>,
+    passphrase: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
+    let (cipher, iv) = encryption.split_once(',').ok_or(KeyFault::Malformed)?;
+    let iv = hex(iv.trim()).ok_or(KeyFault::Malformed)?;
+    let length = match cipher.trim() {
+        "DES-EDE3-CBC" => decrypt_cbc::<TdesEde3>(&mut der, &iv, passphrase),
+        "AES-128-CBC" => decrypt_cbc::<Aes128>(&mut der, &iv, passphrase),
+        "AES-192-CBC" => decrypt_cbc::<Aes192>(&mut der, &iv, passphrase),
+        "AES-256-CBC" => decrypt_cbc::<Aes256>(&mut der, &iv, passphrase),
+        other => return Err(KeyFault::UnsupportedEncryption(other.to_owned())),
+    }?;
+    der.truncate(length);
+    Ok(der)
+}
+
+/// Decrypts in place; gives the length without padding.
+fn decrypt_cbc<C: BlockCipherDecrypt + KeyInit>(
+    der: &mut [u8],
+    iv: &[u8],
+    passphrase: &[u8],
+) -> Result<usize, KeyFault> {
+    let salt = iv.get(..8).ok_or(KeyFault::Malformed)?;
+    let key = bytes_to_key(passphrase, salt, C::key_size());
+    let plain = cbc::Decryptor::<C>::new_from_slices(&key, iv)
+        .map_err(|_| KeyFault::Malformed)?
+        .decrypt_padded::<Pkcs7>(der)
+        .map_err(|_| KeyFault::WrongPassphrase)?;
+    Ok(plain.len())
+}
+
+/// OpenSSL's `EVP_BytesToKey` with MD5 and one round.
+fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
+    let mut key = Zeroizing::new(Vec::with_capacity(length + Md5::output_size()));
+    let mut last = Zeroizing::new(Vec::new());
+    while key.len() < length {
+        let digest = Md5::new()
+            .chain_update(&last)
+            .chain_update(passphrase)
+            .chain_update(salt)
+            .finalize();
+        last = Zeroizing::new(digest.to_vec());
+        key.extend_from_slice(&last);
+    }
+    key.truncate(length);
+    key
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}

@@ -1,0 +1,323 @@
+//! What flags and environment variables say in place of the file.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug, Formatter},
+};
+
+use super::{
+    document::{Node, Table, Value},
+    problem::{Origin, Problems},
+};
+
+/// Values from flags and environment variables, not yet parsed.
+#[derive(Clone, Default)]
+pub struct Overrides(BTreeMap<&'static str, (&'static Key, Origin, String)>);
+
+/// A key that can be given as a flag and as an environment variable.
+#[derive(Debug)]
+pub struct Key {
+    /// As in the file.
+    pub name: &'static str,
+    /// With its dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// The table that it belongs to.
+    pub scope: Scope,
+    /// What it does, for `--help`.
+    pub help: &'static str,
+}
+
+/// The table that a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// None: the top of the file.
+    Process,
+    /// `[org.NAME]`
+    Org,
+    /// `[limits]`
+    Limits,
+}
+
+impl Overrides {
+    /// A value given by flag. Goes before one from the environment.
+    pub fn set_flag(&mut self, key: &'static Key, value: String) {
+        let origin = Origin::Flag(key.flag);
+        self.0.insert(key.name, (key, origin, value));
+    }
+
+    /// A value given by environment variable. An empty one counts as unset.
+    pub fn set_variable(&mut self, key: &'static Key, value: String) {
+        if !value.is_empty() {
+            let origin = Origin::Variable(key.variable);
+            self.0.entry(key.name).or_insert((key, origin, value));
+        }
+    }
+
+    /// Whether they say enough about an org to try without a file.
+    pub(super) fn name_an_org(&self) -> bool {
+        ["client_id", "username", "private_key"]
+            .iter()
+            .any(|name| self.0.contains_key(name))
+    }
+
+    /// Puts every value where the file would have it.
+    pub(super) fn apply(&self, document: &mut Table, problems: &Problems) {
+        for (key, origin, value) in self.0.values() {
+            let home = match key.scope {
+                Scope::Process => Some(&mut *document),
+                Scope::Limits => table(document, "limits"),
+                Scope::Org => match only_org(document) {
+                    Ok(org) => org,
+                    Err(message) => {
+                        problems.add(*origin, key.name, message);
+                        None
+                    }
+                },
+            };
+            // Where the file has something else than a table, reading it will say so.
+            if let Some(home) = home {
+                let value = Value::Raw(value.clone());
+                let origin = *origin;
+                home.insert(key.name.to_owned(), Node { value, origin });
+            }
+        }
+    }
+}
+
+/// Without the values: a private key may be among them.
+impl Debug for Overrides {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// The key of this name, if it can be overridden.
+pub(super) fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+fn only_org(document: &mut Table) -> Result<Option<&mut Table>, String> {
+    let Some(orgs) = table(document, "org") else {
+        return Ok(None);
+    };
+    if orgs.len() > 1 {
+        let names: Vec<_> = orgs.keys().map(String::as_str).collect();
+        return Err(format!(
+            "is for a single org, but the file has {}; change it in the file",
+            names.join(", ")
+        ));
+    }
+    let name = orgs
+        .keys()
+        .next()
+        .map_or("default", String::as_str)
+        .to_owned();
+    Ok(table(orgs, &name))
+}
+
+/// The table of this name, made if there is none.
+fn table<'a>(parent: &'a mut Table, name: &str) -> Option<&'a mut Table> {
+    let node = parent.entry(name.to_owned()).or_insert_with(|| Node {
+        value: Value::Table(Table::new()),
+        origin: Origin::File,
+    });
+    match &mut node.value {
+        Value::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// Every key that can be overridden: the same name in all three places.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "client_id",
+        flag: "--client-id",
+        variable: "ORGPROXY_CLIENT_ID",
+        scope: Scope::Org,
+        help: "Consumer key of the app",
+    },
+    Key {
+        name: "username",
+        flag: "--username",
+        variable: "ORGPROXY_USERNAME",
+        scope: Scope::Org,
+        help: "The user to log in as",
+    },
+    Key {
+        name: "private_key",
+        flag: "--private-key",
+        variable: "ORGPROXY_PRIVATE_KEY",
+        scope: Scope::Org,
+        help: "File with the private key that belongs to the app's certificate",
+    },
+    Key {
+        name: "login_url",
+        flag: "--login-url",
+        variable: "ORGPROXY_LOGIN_URL",
+        scope: Scope::Org,
+        help: "Where to log in: login.salesforce.com, test.salesforce.com, a My Domain or an Experience Cloud site",
+    },
+    Key {
+        name: "audience",
+        flag: "--audience",
+        variable: "ORGPROXY_AUDIENCE",
+        scope: Scope::Org,
+        help: "The aud claim, if the one that follows from login_url is wrong",
+    },
+    Key {
+        name: "listen",
+        flag: "--listen",
+        variable: "ORGPROXY_LISTEN",
+        scope: Scope::Org,
+        help: "Addresses to listen on, such as 127.0.0.1:8080 or unix:/run/orgproxy.sock, separated by commas",
+    },
+    Key {
+        name: "port",
+        flag: "--port",
+        variable: "ORGPROXY_PORT",
+        scope: Scope::Org,
+        help: "Port to listen on, 0 for any that is free",
+    },
+    Key {
+        name: "hosts",
+        flag: "--hosts",
+        variable: "ORGPROXY_HOSTS",
+        scope: Scope::Org,
+        help: "Names that clients may use for us besides localhost, separated by commas",
+    },
+    Key {
+        name: "trusted_hosts",
+        flag: "--trusted-hosts",
+        variable: "ORGPROXY_TRUSTED_HOSTS",
+        scope: Scope::Org,
+        help: "Hosts that the session may be sent to besides Salesforce's, separated by commas",
+    },
+    Key {
+        name: "ca_file",
+        flag: "--ca-file",
+        variable: "ORGPROXY_CA_FILE",
+        scope: Scope::Org,
+        help: "PEM file with certificate authorities to trust besides the system's",
+    },
+    Key {
+        name: "http2",
+        flag: "--http2",
+        variable: "ORGPROXY_HTTP2",
+        scope: Scope::Org,
+        help: "Offer HTTP/2 to the org",
+    },
+    Key {
+        name: "session_timeout",
+        flag: "--session-timeout",
+        variable: "ORGPROXY_SESSION_TIMEOUT",
+        scope: Scope::Org,
+        help: "How long an unused session is taken to live",
+    },
+    Key {
+        name: "threads",
+        flag: "--threads",
+        variable: "ORGPROXY_THREADS",
+        scope: Scope::Process,
+        help: "Threads that carry requests",
+    },
+    Key {
+        name: "grace",
+        flag: "--grace",
+        variable: "ORGPROXY_GRACE",
+        scope: Scope::Process,
+        help: "How long a stop waits for what is in flight",
+    },
+    Key {
+        name: "log",
+        flag: "--log",
+        variable: "ORGPROXY_LOG",
+        scope: Scope::Process,
+        help: "What to log, such as info or orgproxy=debug",
+    },
+    Key {
+        name: "connections",
+        flag: "--connections",
+        variable: "ORGPROXY_CONNECTIONS",
+        scope: Scope::Limits,
+        help: "Open client connections",
+    },
+    Key {
+        name: "requests",
+        flag: "--requests",
+        variable: "ORGPROXY_REQUESTS",
+        scope: Scope::Limits,
+        help: "Requests in flight",
+    },
+    Key {
+        name: "header_read",
+        flag: "--header-read",
+        variable: "ORGPROXY_HEADER_READ",
+        scope: Scope::Limits,
+        help: "Time for a client to send the head of a request",
+    },
+    Key {
+        name: "header_bytes",
+        flag: "--header-bytes",
+        variable: "ORGPROXY_HEADER_BYTES",
+        scope: Scope::Limits,
+        help: "Bytes in the head of a request",
+    },
+    Key {
+        name: "headers",
+        flag: "--headers",
+        variable: "ORGPROXY_HEADERS",
+        scope: Scope::Limits,
+        help: "Header lines in a request",
+    },
+    Key {
+        name: "connect",
+        flag: "--connect",
+        variable: "ORGPROXY_CONNECT",
+        scope: Scope::Limits,
+        help: "Time to connect to the org",
+    },
+    Key {
+        name: "answer",
+        flag: "--answer",
+        variable: "ORGPROXY_ANSWER",
+        scope: Scope::Limits,
+        help: "Time for the org to answer",
+    },
+    Key {
+        name: "idle_body",
+        flag: "--idle-body",
+        variable: "ORGPROXY_IDLE_BODY",
+        scope: Scope::Limits,
+        help: "Time between two pieces of a body",
+    },
+    Key {
+        name: "replay_bytes",
+        flag: "--replay-bytes",
+        variable: "ORGPROXY_REPLAY_BYTES",
+        scope: Scope::Limits,
+        help: "Bytes of a request's body kept to send it once more",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_the_same_name_in_all_three_places() {
+        for key in KEYS {
+            assert_eq!(key.flag, format!("--{}", key.name.replace('_', "-")));
+            let variable = format!("ORGPROXY_{}", key.name.to_uppercase());
+            assert_eq!(key.variable, variable);
+        }
+    }
+
+    #[test]
+    fn values_are_not_in_the_debug_output() {
+        let mut overrides = Overrides::default();
+        overrides.set_variable(&KEYS[2], "-----BEGIN".to_owned());
+        assert_eq!(format!("{overrides:?}"), r#"["private_key"]"#);
+    }
+}

@@ -1,0 +1,79 @@
+//! Mistakes in a configuration, collected so that one run reports them all.
+
+use std::{
+    cell::RefCell,
+    error::Error,
+    fmt::{self, Display, Formatter},
+};
+
+/// Everything that is wrong with a configuration, a line each.
+#[derive(Debug)]
+pub struct ConfigError(Vec<String>);
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Error for ConfigError {}
+
+impl From<String> for ConfigError {
+    fn from(problem: String) -> Self {
+        Self(vec![problem])
+    }
+}
+
+/// Where a value was given. Problems are reported in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// The file, at no line: something is not there.
+    File,
+    Line(usize),
+    Flag(&'static str),
+    Variable(&'static str),
+}
+
+pub(super) struct Problems {
+    file: String,
+    found: RefCell<Vec<(Origin, String)>>,
+}
+
+impl Problems {
+    pub(super) fn new(file: impl Display) -> Self {
+        Self {
+            file: file.to_string(),
+            found: RefCell::default(),
+        }
+    }
+
+    /// `key` is the full path; a flag or variable is its own name.
+    pub(super) fn add(&self, origin: Origin, key: &str, message: impl Display) {
+        let file = &self.file;
+        let problem = match origin {
+            Origin::File => format!("{file}: {key}: {message}"),
+            Origin::Line(line) => format!("{file}:{line}: {key}: {message}"),
+            Origin::Flag(name) | Origin::Variable(name) => format!("{name}: {message}"),
+        };
+        self.found.borrow_mut().push((origin, problem));
+    }
+
+    /// Text that is not TOML, where there is no key to name.
+    pub(super) fn add_syntax(&self, line: usize, message: impl Display) {
+        let problem = format!("{}:{line}: {message}", self.file);
+        self.found.borrow_mut().push((Origin::Line(line), problem));
+    }
+
+    pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        let mut found = self.found.into_inner();
+        match value {
+            Some(value) if found.is_empty() => Ok(value),
+            _ => {
+                found.sort_by_key(|(origin, _)| *origin);
+                Err(ConfigError(
+                    found.into_iter().map(|(_, problem)| problem).collect(),
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How clients reach each org: by an address of its own, or by a name of its own.
+
+use std::collections::HashSet;
+
+use super::{
+    listen::Listen,
+    problem::{Origin, Problems},
+};
+
+pub(super) struct Reach {
+    pub(super) name: String,
+    pub(super) listen: Vec<Listen>,
+    pub(super) listen_origin: Origin,
+    pub(super) hosts: Vec<String>,
+    pub(super) hosts_origin: Origin,
+}
+
+/// Reports every request that would have no single org to go to.
+pub(super) fn check(reaches: &[Reach], problems: &Problems) {
+    for (index, reach) in reaches.iter().enumerate() {
+        let Reach { name, hosts, .. } = reach;
+        let listen_problem = |message: String| {
+            problems.add(reach.listen_origin, &format!("org.{name}.listen"), message);
+        };
+        let hosts_problem = |message: String| {
+            problems.add(reach.hosts_origin, &format!("org.{name}.hosts"), message);
+        };
+
+        let mut seen = HashSet::new();
+        for listen in reach.fixed() {
+            if !seen.insert(listen) {
+                listen_problem(format!("{listen} is given twice"));
+            } else if let Some(other) = others(reaches, index).find(|it| it.shares(listen))
+                && hosts.is_empty()
+            {
+                listen_problem(format!(
+                    "{listen} is shared with org.{}, and nothing tells whose a request is; give \
+                     each org a port of its own, or hosts of its own such as \
+                     hosts = [\"{name}.localhost\"]",
+                    other.name
+                ));
+            }
+        }
+
+        let mut seen = HashSet::new();
+        for host in hosts {
+            let has_it = |other: &&Reach| {
+                other.hosts.contains(host) && reach.fixed().any(|listen| other.shares(listen))
+            };
+            if !seen.insert(host) {
+                hosts_problem(format!("{host} is given twice"));
+            } else if let Some(other) = reaches.iter().take(index).find(has_it) {
+                hosts_problem(format!(
+                    "{host} is one of org.{}'s, which listens on the same address; give each its \
+                     own",
+                    other.name
+                ));
+            }
+        }
+    }
+}
+
+impl Reach {
+    fn fixed(&self) -> impl Iterator<Item = &Listen> {
+        self.listen.iter().filter(|listen| listen.is_fixed())
+    }
+
+    fn shares(&self, listen: &Listen) -> bool {
+        self.listen.contains(listen)
+    }
+}
+
+fn others(reaches: &[Reach], index: usize) -> impl Iterator<Item = &Reach> {
+    let (before, from) = reaches.split_at(index);
+    before.iter().chain(from.iter().skip(1))
+}

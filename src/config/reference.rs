@@ -1,0 +1,125 @@
+//! Keys in the file: never themselves, always a reference to where they are kept.
+
+use std::path::Path;
+
+use super::{
+    PrivateKey, client_key::ClientKey, document::Value, problem::Origin, secret::Secret,
+    section::Section, text, value,
+};
+
+/// A path, or a table that says where the key is kept and how it opens.
+pub(super) fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
+    const KEY: &str = "private_key";
+    let (secret, passphrase) = match section.get(KEY).map(|node| (&node.value, node.origin)) {
+        Some((Value::Table(_), _)) => {
+            let mut table = section.child(KEY);
+            let has_passphrase = table.get("passphrase").is_some();
+            let passphrase = secret_in(&mut table, "passphrase", folder);
+            let secret = secret(&mut table, folder);
+            table.finish();
+            if has_passphrase && passphrase.is_none() {
+                return None;
+            }
+            (secret?, passphrase)
+        }
+        // Containers are often given the key itself; the environment is no worse a place for it
+        // here than as { env = … }.
+        Some((Value::Raw(text), Origin::Variable(name))) if is_pem(text) => {
+            (Secret::Variable(name.to_owned()), None)
+        }
+        _ => {
+            let path = section.require(KEY, "\"server.key\", its file", |path| {
+                match is_pem(value::text(path)?) {
+                    true => Err(
+                        "must not be the key itself; write it to a file and give its path"
+                            .to_owned(),
+                    ),
+                    false => value::path(path, folder),
+                }
+            })?;
+            let allow_group_read = false;
+            (
+                Secret::File {
+                    path,
+                    allow_group_read,
+                },
+                None,
+            )
+        }
+    };
+    let report = |message: String| section.problem(KEY, message);
+    let passphrase = passphrase
+        .map(|passphrase| passphrase.read_line())
+        .transpose()
+        .map_err(|error| report(format!("passphrase: {error}")));
+    let bytes = secret.read().map_err(|error| report(error.to_string()));
+    let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
+    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+    PrivateKey::parse(&secret.to_string(), &bytes, passphrase)
+        .map_err(|error| report(error.to_string()))
+        .ok()
+}
+
+/// What clients must show, which has no other form than a table.
+pub(super) fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<ClientKey> {
+    const KEY: &str = "client_key";
+    section.get(KEY)?;
+    let secret = secret_in(section, KEY, folder)?;
+    let key = secret.read_line().map_err(|error| error.to_string());
+    key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret}: {fault}")))
+        .map_err(|message| section.problem(KEY, message))
+        .ok()
+}
+
+/// A secret that has no other form than a table.
+fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Secret> {
+    if !matches!(section.get(key)?.value, Value::Table(_)) {
+        section.problem(
+            key,
+            "must not stand here itself; say where it is kept, \
+            as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } \
+            or { credential = \"NAME\" }",
+        );
+        return None;
+    }
+    let mut table = section.child(key);
+    let secret = secret(&mut table, folder);
+    table.finish();
+    secret
+}
+
+/// The one reference in a table.
+fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
+    let allow_group_read = table
+        .read("allow_group_read", value::flag)
+        .unwrap_or_default();
+    let file = table.read("file", |path| value::path(path, folder));
+    let env = table.read("env", |name| text::token(name, ""));
+    let command = table.list("command", |word| value::text(word).map(str::to_owned));
+    let credential = table.read("credential", |name| match text::token(name, "")? {
+        name if name.contains('/') => Err("must be a name, not a path".to_owned()),
+        name => Ok(name),
+    });
+    let mut given = [
+        file.map(|path| Secret::File {
+            path,
+            allow_group_read,
+        }),
+        env.map(Secret::Variable),
+        command.map(Secret::Command),
+        credential.map(Secret::Credential),
+    ]
+    .into_iter()
+    .flatten();
+    match (given.next(), given.next()) {
+        (Some(secret), None) => Some(secret),
+        _ => {
+            table.complain("must have one of file, env, command and credential");
+            None
+        }
+    }
+}
+
+fn is_pem(text: &str) -> bool {
+    text.trim_start().starts_with("-----BEGIN")
+}

@@ -1,0 +1,241 @@
+//! Secrets by reference: where one is kept, and getting it from there.
+
+use std::{
+    env,
+    fmt::{self, Display, Formatter},
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{fs::OFlags, process::geteuid};
+use zeroize::Zeroizing;
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    File {
+        path: PathBuf,
+        allow_group_read: bool,
+    },
+    /// An environment variable that holds the secret itself.
+    Variable(String),
+    /// A program and its arguments; no shell is involved.
+    Command(Vec<String>),
+    /// The name of a systemd credential.
+    Credential(String),
+}
+
+impl Secret {
+    pub(super) fn read(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let secret = match self {
+            Self::File {
+                path,
+                allow_group_read,
+            } => from_file(path, *allow_group_read),
+            Self::Variable(name) => from_variable(name),
+            Self::Command(words) => from_command(words),
+            Self::Credential(name) => from_credential(name),
+        };
+        let fault = match secret {
+            Ok(secret) if secret.is_empty() => Fault::Empty,
+            Ok(secret) if secret.len() > LONGEST => Fault::TooLong,
+            Ok(secret) => return Ok(secret),
+            Err(fault) => fault,
+        };
+        Err(SecretError {
+            secret: self.to_string(),
+            fault,
+        })
+    }
+
+    /// The secret as one line of text, such as a passphrase: without the line end that editors and
+    /// commands add.
+    pub(super) fn read_line(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let mut secret = self.read()?;
+        while secret.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+            secret.pop();
+        }
+        if secret.is_empty() {
+            return Err(SecretError {
+                secret: self.to_string(),
+                fault: Fault::Empty,
+            });
+        }
+        Ok(secret)
+    }
+}
+
+/// As messages name it: never the secret, and never a command's arguments, which may hold one.
+impl Display for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Command(words) => {
+                write!(f, "command {}", words.first().map_or("", String::as_str))
+            }
+            Self::Credential(name) => write!(f, "credential {name}"),
+        }
+    }
+}
+
+/// Why a secret could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{secret} {fault}")]
+pub(super) struct SecretError {
+    secret: String,
+    fault: Fault,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("does not exist; correct the path")]
+    Missing,
+    #[error("does not exist: `~` is for shells to expand; write the path in full")]
+    Tilde,
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error("is a directory; give the file in it")]
+    Directory,
+    #[error("is not a regular file; copy it to one, or use a command")]
+    NotRegular,
+    #[error("can be read by others (mode {mode:04o}); run `chmod 600 {path}`{group}")]
+    Exposed {
+        mode: u32,
+        path: String,
+        group: &'static str,
+    },
+    #[error("belongs to user {owner}, who could replace it; run `chown {me} {path}`")]
+    ForeignOwner { owner: u32, me: u32, path: String },
+    #[error("is empty")]
+    Empty,
+    #[error("holds more than {} KiB, so it is not a key or passphrase", LONGEST / 1024)]
+    TooLong,
+    #[error("is not set")]
+    Unset,
+    #[error(
+        "has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential={0}:PATH"
+    )]
+    NoCredentials(String),
+    #[error("cannot be started: {0}")]
+    NotStarted(io::Error),
+    #[error("failed ({0}); run it by hand to see why")]
+    Failed(ExitStatus),
+    #[error("gave no answer within {} s; it must not ask for input", PATIENCE.as_secs())]
+    TimedOut,
+}
+
+fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let file = open(path)?;
+    let about = file.metadata().map_err(Fault::Unreadable)?;
+    let me = geteuid().as_raw();
+    let path = path.display().to_string();
+    if about.uid() != me && about.uid() != 0 {
+        let owner = about.uid();
+        return Err(Fault::ForeignOwner { owner, me, path });
+    }
+    let (refused, group) = match allow_group_read {
+        true => (0o037, ""),
+        false if about.mode() & 0o037 == 0 => (0o077, ", or set allow_group_read = true"),
+        false => (0o077, ""),
+    };
+    if about.mode() & refused != 0 {
+        let mode = about.mode() & 0o7777;
+        return Err(Fault::Exposed { mode, path, group });
+    }
+    read(file).map_err(Fault::Unreadable)
+}
+
+/// Who may read a credential is systemd's business: it shares them by access lists, which show as
+/// group bits.
+fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let folder = env::var_os("CREDENTIALS_DIRECTORY")
+        .ok_or_else(|| Fault::NoCredentials(name.to_owned()))?;
+    read(open(&Path::new(&folder).join(name))?).map_err(Fault::Unreadable)
+}
+
+fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    use std::os::unix::ffi::OsStringExt;
+    let secret = env::var_os(name).ok_or(Fault::Unset)?;
+    Ok(Zeroizing::new(secret.into_vec()))
+}
+
+fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let (program, arguments) = words.split_first().ok_or(Fault::Empty)?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(Fault::NotStarted)?;
+    let outcome = answer(&mut child, deadline);
+    if outcome.is_err() {
+        // It may have ended by itself, and then there is nothing left to stop.
+        child.kill().ok();
+        child.wait().ok();
+    }
+    outcome
+}
+
+fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let stdout: ChildStdout = child.stdout.take().ok_or(Fault::Empty)?;
+    let (sender, receiver) = mpsc::channel();
+    // Not joined: what the command started may hold the pipe open for ever.
+    thread::spawn(move || sender.send(read(stdout)));
+    let left = deadline.saturating_duration_since(Instant::now());
+    let secret = receiver
+        .recv_timeout(left)
+        .map_err(|_| Fault::TimedOut)?
+        .map_err(Fault::Unreadable)?;
+    loop {
+        match child.try_wait().map_err(Fault::Unreadable)? {
+            Some(status) if status.success() => return Ok(secret),
+            Some(status) => return Err(Fault::Failed(status)),
+            None if Instant::now() >= deadline => return Err(Fault::TimedOut),
+            None => thread::park_timeout(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Opens without waiting, which a named pipe would otherwise make us do; what it is gets checked on
+/// the open file, so that it cannot be swapped in between.
+fn open(path: &Path) -> Result<File, Fault> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if path.components().any(|part| part.as_os_str() == "~") => {
+                Fault::Tilde
+            }
+            io::ErrorKind::NotFound => Fault::Missing,
+            _ => Fault::Unreadable(error),
+        })?;
+    let about = file.metadata().map_err(Fault::Unreadable)?;
+    match about.file_type() {
+        kind if kind.is_file() => Ok(file),
+        kind if kind.is_dir() => Err(Fault::Directory),
+        _ => Err(Fault::NotRegular),
+    }
+}
+
+/// Reads at most one byte more than allowed into a buffer that never moves, so that no copy of the
+/// secret stays behind.
+fn read(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 64));
+    source.take(LONGEST as u64 + 1).read_to_end(&mut secret)?;
+    Ok(secret)
+}
+
+/// A 16,384-bit key with its certificate chain takes a fifth of it.
+const LONGEST: usize = 128 * 1024;
+
+/// Time for a password manager to answer; a start must not hang on one that asks for input.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,224 @@
+//! One table of the document, read key by key; what goes wrong is collected, and a key that nobody
+//! asked for is unknown.
+
+use super::{
+    document::{Node, Table, Value},
+    overrides::{self, Scope},
+    problem::{Origin, Problems},
+    text,
+};
+
+pub(super) struct Section<'a> {
+    /// The full path of this table, empty for the document itself.
+    path: String,
+    origin: Origin,
+    entries: Table,
+    known: Vec<&'static str>,
+    problems: &'a Problems,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(entries: Table, problems: &'a Problems) -> Self {
+        Self {
+            path: String::new(),
+            origin: Origin::File,
+            entries,
+            known: Vec::new(),
+            problems,
+        }
+    }
+
+    /// The table under `key`; empty if there is none.
+    pub(super) fn child(&mut self, key: &'static str) -> Self {
+        let origin = self.origin(key);
+        let entries = match self.get(key).cloned() {
+            None => Table::new(),
+            Some(Node {
+                value: Value::Table(entries),
+                ..
+            }) => entries,
+            Some(node) => {
+                self.problem(key, format!("must be a table, not {}", node.value.kind()));
+                Table::new()
+            }
+        };
+        Self {
+            path: self.path(key),
+            origin,
+            entries,
+            known: Vec::new(),
+            problems: self.problems,
+        }
+    }
+
+    /// The tables in this table, in the order of the file, whatever their names.
+    pub(super) fn tables(self) -> Vec<(String, Self)> {
+        let mut tables = Vec::new();
+        for (name, node) in &self.entries {
+            let path = self.path(name);
+            match &node.value {
+                Value::Table(entries) => tables.push((
+                    name.clone(),
+                    Self {
+                        path,
+                        origin: node.origin,
+                        entries: entries.clone(),
+                        known: Vec::new(),
+                        problems: self.problems,
+                    },
+                )),
+                other => self.problems.add(
+                    node.origin,
+                    &path,
+                    format!("must be a table, not {}", other.kind()),
+                ),
+            }
+        }
+        tables.sort_by_key(|(_, section)| section.origin);
+        tables
+    }
+
+    /// The value of `key`, if it is there and right.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = parse(&self.get(key)?.value);
+        parsed.map_err(|message| self.problem(key, message)).ok()
+    }
+
+    /// As `read`, but `key` must be there. `example` is what to write.
+    pub(super) fn require<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.get(key).is_none() {
+            let message = match (self.origin, overrides::key(key)) {
+                (Origin::File, Some(key)) => {
+                    format!("missing; give {} or {}", key.flag, key.variable)
+                }
+                _ => format!("missing; add {key} = {example}"),
+            };
+            self.problem(key, message);
+        }
+        self.read(key, parse)
+    }
+
+    /// As `read`, for a key that takes one value or a list of them. Each wrong one is reported at
+    /// its own line, and the right ones are given.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let node = self.get(key)?.clone();
+        let nodes = match node.value {
+            Value::List(nodes) => nodes,
+            Value::Raw(text) => text
+                .split(',')
+                .map(|item| Node {
+                    value: Value::Raw(item.trim().to_owned()),
+                    origin: node.origin,
+                })
+                .collect(),
+            value => vec![Node { value, ..node }],
+        };
+        let parse = |node: &Node| {
+            parse(&node.value)
+                .map_err(|message| self.problems.add(node.origin, &self.path(key), message))
+                .ok()
+        };
+        Some(nodes.iter().filter_map(parse).collect())
+    }
+
+    /// As `read`, for a key that flags and variables have and the file has not.
+    pub(super) fn read_override<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        match self.entries.get(key)?.value {
+            Value::Raw(_) => self.read(key, parse),
+            _ => None,
+        }
+    }
+
+    /// The value itself, for a key that takes several types.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<&Node> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.entries.get(key)
+    }
+
+    /// Where `key` was given, or else this table.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.entries
+            .get(key)
+            .map_or(self.origin, |node| node.origin)
+    }
+
+    pub(super) fn problem(&self, key: &str, message: impl AsRef<str>) {
+        self.problems
+            .add(self.origin(key), &self.path(key), message.as_ref());
+    }
+
+    /// Reports a mistake in this table as a whole.
+    pub(super) fn complain(&self, message: &str) {
+        self.problems.add(self.origin, &self.path, message);
+    }
+
+    /// Reports what nobody asked for.
+    pub(super) fn finish(self) {
+        for key in self.entries.keys() {
+            if !self.known.contains(&key.as_str()) {
+                self.problem(key, self.unknown(key));
+            }
+        }
+    }
+
+    fn unknown(&self, key: &str) -> String {
+        let near = self
+            .known
+            .iter()
+            .map(|known| {
+                (
+                    strsim::damerau_levenshtein(&plain(known), &plain(key)),
+                    known,
+                )
+            })
+            .min()
+            .filter(|(distance, known)| *distance <= known.len() / 3);
+        if let Some((_, known)) = near {
+            return format!("unknown key; did you mean {known}?");
+        }
+        if key == "port" {
+            return "unknown key; it is a part of listen, as in \"127.0.0.1:8080\"".to_owned();
+        }
+        match overrides::key(key).map(|key| key.scope) {
+            Some(Scope::Process) => "unknown key here; it goes to the top of the file".to_owned(),
+            Some(Scope::Org) => "unknown key here; it goes into [org.NAME]".to_owned(),
+            Some(Scope::Limits) => "unknown key here; it goes into [limits]".to_owned(),
+            None => format!("unknown key; there are {}", self.known.join(", ")),
+        }
+    }
+
+    fn path(&self, key: &str) -> String {
+        let key = match text::is_name(key) {
+            true => key.to_owned(),
+            false => format!("{key:?}"),
+        };
+        match self.path.as_str() {
+            "" => key,
+            path => format!("{path}.{key}"),
+        }
+    }
+}
+
+/// Without what differs between the styles of writing a name.
+fn plain(name: &str) -> String {
+    name.replace(['_', '-'], "").to_lowercase()
+}

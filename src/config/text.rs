@@ -1,0 +1,166 @@
+//! The strings that mean something, each in the one form that is compared later.
+
+use url::Url;
+
+use super::{document::Value, value};
+
+/// One word: not empty, no white space. `example` is what our own example has in its place.
+pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
+    let text = value::text(value)?;
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text == example {
+        return Err("still the example's value; put your own here".to_owned());
+    }
+    if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        return Err(format!(
+            "must be without white space and control characters, but has {odd:?}"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of an org.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !text.is_empty() && text.chars().all(is_letter)
+}
+
+/// A name that clients send in `Host`, such as `acme.localhost`.
+pub(super) fn host(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    match is_host(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "{text:?} is not a bare name in lower case; write one such as \"acme.localhost\", \
+             without scheme and port"
+        )),
+    }
+}
+
+/// A host that the session may be sent to: `host` or `host:port`.
+pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_ip_v6 = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_port = port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0));
+    match (is_host(host) || is_ip_v6) && is_port {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "{text:?} is not a host; write one such as \"gateway.example.com\" or \
+             \"gateway.example.com:8443\", in lower case, without scheme and wildcard"
+        )),
+    }
+}
+
+/// A web origin exactly as browsers send it.
+pub(super) fn origin(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    let canonical = Url::parse(text).ok().and_then(|url| {
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        let port = url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        Some(format!("{}://{host}{port}", url.scheme()))
+    });
+    match canonical {
+        Some(canonical) if canonical == text => Ok(canonical),
+        Some(canonical) => Err(format!("{text:?} is not an origin; write \"{canonical}\"")),
+        None => Err(format!(
+            "{text:?} is not an origin; write each one, such as \"http://localhost:5173\""
+        )),
+    }
+}
+
+/// A path to allow, in lower case and without trailing slash, since Salesforce's are compared so.
+pub(super) fn path(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    let path = text.trim_end_matches('/').to_ascii_lowercase();
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "?#*%\\".contains(c);
+    let is_plain = !path.contains(is_odd) && !path.split('/').any(|part| part == "..");
+    match path.starts_with('/') && is_plain {
+        true => Ok(path),
+        false => Err(format!(
+            "{text:?} is not a path; write one such as \"/services/data/v60.0/tooling\", without \
+             query and wildcard"
+        )),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let is_letter = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+    text.split('.')
+        .all(|label| !label.is_empty() && label.chars().all(is_letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("acme.localhost" => true)]
+    #[test_case("acme" => true)]
+    #[test_case("" => false; "empty")]
+    #[test_case("Acme.localhost" => false)]
+    #[test_case("acme.localhost:8080" => false)]
+    #[test_case("http://acme.localhost" => false)]
+    #[test_case("acme.localhost." => false; "trailing dot")]
+    #[test_case("acme..localhost" => false; "empty label")]
+    #[test_case("../acme" => false)]
+    #[test_case("*.localhost" => false)]
+    fn a_host(host: &str) -> bool {
+        super::host(&text(host)).is_ok()
+    }
+
+    #[test_case("gateway.corp" => true)]
+    #[test_case("gateway.corp:8443" => true)]
+    #[test_case("10.0.0.1:8443" => true)]
+    #[test_case("[::1]" => true)]
+    #[test_case("[::1]:8443" => true)]
+    #[test_case("::1" => false)]
+    #[test_case("gateway.corp:" => false; "no port")]
+    #[test_case("gateway.corp:0" => false)]
+    #[test_case("gateway.corp:99999" => false)]
+    #[test_case("https://gateway.corp" => false)]
+    #[test_case("*.corp" => false)]
+    #[test_case("GATEWAY.corp" => false)]
+    fn a_trusted_host(host: &str) -> bool {
+        trusted_host(&text(host)).is_ok()
+    }
+
+    #[test_case("http://localhost:5173" => true)]
+    #[test_case("https://app.example.com" => true)]
+    #[test_case("chrome-extension://abcdef" => true)]
+    #[test_case("https://app.example.com/" => false; "slash")]
+    #[test_case("https://app.example.com:443" => false; "default port")]
+    #[test_case("https://App.example.com" => false)]
+    #[test_case("app.example.com" => false)]
+    #[test_case("*" => false; "star")]
+    #[test_case("null" => false)]
+    fn an_origin(origin: &str) -> bool {
+        super::origin(&text(origin)).is_ok()
+    }
+
+    #[test_case("/services/Apexrest/" => Some("/services/apexrest".to_owned()))]
+    #[test_case("/" => None; "all")]
+    #[test_case("services" => None)]
+    #[test_case("/a/../b" => None)]
+    #[test_case("/a?b" => None)]
+    #[test_case("/a/*" => None)]
+    fn a_path(path: &str) -> Option<String> {
+        super::path(&text(path)).ok()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}

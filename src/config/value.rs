@@ -1,0 +1,142 @@
+//! The types of values that keys take.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tracing_subscriber::EnvFilter;
+
+use super::document::Value;
+
+pub(super) fn text(value: &Value) -> Result<&str, String> {
+    match value {
+        Value::Text(text) | Value::Raw(text) => Ok(text),
+        other => Err(format!("must be a string, not {}", other.kind())),
+    }
+}
+
+pub(super) fn flag(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Flag(flag) => Ok(*flag),
+        Value::Raw(text) => match text.as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            other => Err(format!("must be true or false, not {other:?}")),
+        },
+        other => Err(format!("must be true or false, not {}", other.kind())),
+    }
+}
+
+pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
+    let (digits, radix) = match value {
+        Value::Integer(digits, radix) => (digits, *radix),
+        Value::Raw(text) => (text, 10),
+        other => return Err(format!("must be a whole number, not {}", other.kind())),
+    };
+    u64::from_str_radix(digits, radix)
+        .ok()
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("must be a whole number, not negative nor huge, but is {digits}"))
+}
+
+pub(super) fn count(value: &Value) -> Result<usize, String> {
+    positive(whole(value)?)
+}
+
+/// Such as `64KiB`.
+pub(super) fn bytes(value: &Value) -> Result<usize, String> {
+    let text = match value {
+        Value::Text(text) | Value::Raw(text) => text,
+        Value::Integer(..) => return count(value),
+        other => {
+            return Err(format!(
+                "must be a size such as \"64KiB\", not {}",
+                other.kind()
+            ));
+        }
+    };
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let factor = match unit.trim() {
+        "" | "B" => Some(1),
+        "kB" => Some(1000),
+        "KiB" => Some(1 << 10),
+        "MB" => Some(1_000_000),
+        "MiB" => Some(1 << 20),
+        "GB" => Some(1_000_000_000),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let number = text
+        .strip_suffix(unit)
+        .and_then(|digits| digits.parse().ok());
+    factor
+        .zip(number)
+        .and_then(|(factor, number): (usize, usize)| number.checked_mul(factor))
+        .ok_or_else(|| format!("{text:?} is not a size; write one such as \"64KiB\" or \"1MiB\""))
+        .and_then(positive)
+}
+
+/// Such as `30s`; zero is one, too.
+pub(super) fn wait(value: &Value) -> Result<Duration, String> {
+    let text = match value {
+        Value::Text(text) | Value::Raw(text) => text.as_str(),
+        Value::Integer(digits, _) => {
+            return Err(format!("needs a unit; write \"{digits}s\" for seconds"));
+        }
+        other => {
+            return Err(format!(
+                "must be a time such as \"30s\", not {}",
+                other.kind()
+            ));
+        }
+    };
+    humantime::parse_duration(text).map_err(|_| {
+        format!("{text:?} is not a time; write one such as \"500ms\", \"30s\", \"11min\" or \"2h\"")
+    })
+}
+
+pub(super) fn time(value: &Value) -> Result<Duration, String> {
+    positive(wait(value)?)
+}
+
+/// A `tracing` filter. A single word that is no level would be taken for the name of a module, and
+/// nothing would be logged.
+pub(super) fn log(value: &Value) -> Result<String, String> {
+    let text = text(value)?;
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_level = LEVELS.contains(&text.to_lowercase().as_str());
+    if (is_word && !is_level) || EnvFilter::try_new(text).is_err() {
+        return Err(format!(
+            "{text:?} is not a log filter; write one of {}, or such as \"info,orgproxy=debug\"",
+            LEVELS.join(", ")
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A path; see `folder` for where it starts.
+pub(super) fn path(value: &Value, beside: &Path) -> Result<PathBuf, String> {
+    match text(value)? {
+        "" => Err("must not be empty".to_owned()),
+        path => Ok(folder(value, beside).join(path)),
+    }
+}
+
+/// Where paths in a value start: those in the file beside it, those on the command line where they
+/// were typed.
+pub(super) fn folder(value: &Value, beside: &Path) -> PathBuf {
+    match value {
+        Value::Raw(_) => PathBuf::new(),
+        _ => beside.to_owned(),
+    }
+}
+
+fn positive<T: Default + PartialEq>(value: T) -> Result<T, String> {
+    match value == T::default() {
+        true => Err("must be more than zero".to_owned()),
+        false => Ok(value),
+    }
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];

@@ -1,0 +1,377 @@
+//! `proxy.toml`, every file in `tests/config`, and what goes over the file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use clap::Parser;
+use orgproxy::{
+    cli,
+    config::{Config, KEYS, Listen, Overrides},
+};
+
+use crate::key::Keys;
+
+/// Set to write down what is reported now as what is expected. Read the difference.
+const BLESS: &str = "BLESS";
+
+#[test]
+fn every_valid_file_loads() {
+    let folder = Folder::new();
+    let files = files("valid");
+    for file in &files {
+        if let Err(error) = folder.load(&fs::read_to_string(file).unwrap()) {
+            panic!("{}:\n{error}", file.display());
+        }
+    }
+    assert_eq!(files.len(), 4);
+}
+
+#[test]
+fn every_invalid_file_is_told_what_is_wrong() {
+    let folder = Folder::new();
+    let files = files("invalid");
+    for file in &files {
+        let error = folder.load(&fs::read_to_string(file).unwrap()).unwrap_err();
+        let expected = file.with_extension("expected");
+        if std::env::var_os(BLESS).is_some() {
+            fs::write(&expected, format!("{error}\n")).unwrap();
+        }
+        let expected = fs::read_to_string(&expected).unwrap();
+        assert_eq!(format!("{error}\n"), expected, "{}", file.display());
+    }
+    assert_eq!(files.len(), 12);
+}
+
+#[test]
+fn the_example_works_once_three_values_are_filled_in() {
+    let folder = Folder::new();
+    let example = include_str!("../../proxy.toml");
+    let error = folder.load(example).unwrap_err();
+    assert_eq!(
+        error.matches("still the example's value").count(),
+        2,
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 2, "{error}");
+
+    folder.load(&filled_in(example)).unwrap();
+}
+
+#[test]
+fn what_the_example_shows_is_the_default() {
+    let folder = Folder::new();
+    let example = filled_in(include_str!("../../proxy.toml"));
+    let bare = format!("{:?}", folder.load(&example).unwrap());
+
+    let uncommented: Vec<_> = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if is_default(setting) => setting,
+            _ => line,
+        })
+        .collect();
+    let shown = uncommented.join("\n");
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 19);
+    assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
+
+    /// The lines that show an example, and `threads`, which follows from the machine, are not.
+    fn is_default(line: &str) -> bool {
+        let examples = [
+            "threads",
+            "private_key",
+            "hosts",
+            "trusted_hosts",
+            "ca_file",
+            "client_key",
+            "allow_origins",
+        ];
+        match line.split_once(" = ") {
+            Some((key, _)) => {
+                key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+                    && !["client_id", "username"].contains(&key)
+                    && !examples.contains(&key)
+            }
+            None => false,
+        }
+    }
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+    let folder = Folder::new();
+    let file = format!("threads = 1\nlog = \"warn\"\ngrace = \"1s\"\n{MINIMAL}");
+    let mut overrides = Overrides::default();
+    flag(&mut overrides, "threads", "3");
+    variable(&mut overrides, "threads", "2");
+    variable(&mut overrides, "log", "debug");
+    variable(&mut overrides, "grace", "");
+    let config = folder.load_with(&file, &overrides).unwrap();
+    assert_eq!(config.threads, 3);
+    assert_eq!(config.log, "debug");
+    assert_eq!(config.grace.as_secs(), 1);
+}
+
+#[test]
+fn every_key_can_be_overridden() {
+    let folder = Folder::new();
+    let key = folder.0.path("key.pem");
+    let ca = folder.0.path("cert.pem");
+    for key_of in KEYS {
+        let value = match key_of.name {
+            "private_key" => key.to_str().unwrap(),
+            "ca_file" => ca.to_str().unwrap(),
+            "login_url" | "audience" => "https://test.salesforce.com",
+            "listen" => "127.0.0.1:1,unix:/tmp/x",
+            "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
+                "7s"
+            }
+            "http2" => "true",
+            "log" => "trace",
+            "hosts" | "trusted_hosts" => "a.example,b.example",
+            "client_id" | "username" => "else",
+            _ => "7",
+        };
+        let mut overrides = Overrides::default();
+        flag(&mut overrides, key_of.name, value);
+        let changed = folder.load_with(MINIMAL, &overrides).unwrap();
+        if key_of.name != "private_key" {
+            let unchanged = folder.load(MINIMAL).unwrap();
+            assert_ne!(
+                format!("{changed:?}"),
+                format!("{unchanged:?}"),
+                "{}",
+                key_of.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_a_flag_or_variable_is_told_by_its_name() {
+    let folder = Folder::new();
+    let mut overrides = Overrides::default();
+    flag(&mut overrides, "login_url", "https://evil.tld");
+    flag(&mut overrides, "threads", "many");
+    variable(&mut overrides, "header_bytes", "64 apples");
+    let error = folder.load_with(MINIMAL, &overrides).unwrap_err();
+    assert_eq!(
+        error,
+        "--login-url: evil.tld is not a host of Salesforce's; if you trust it with the session, \
+         add \"evil.tld\" to trusted_hosts\n\
+         --threads: must be a whole number, not negative nor huge, but is many\n\
+         ORGPROXY_HEADER_BYTES: \"64 apples\" is not a size; write one such as \"64KiB\" or \"1MiB\""
+    );
+}
+
+#[test]
+fn port_is_that_of_the_only_tcp_listener() {
+    let folder = Folder::new();
+    let mut overrides = Overrides::default();
+    flag(&mut overrides, "port", "0");
+
+    let config = folder.load_with(MINIMAL, &overrides).unwrap();
+    assert_eq!(config.orgs[0].listen, [Listen::loopback(0)]);
+
+    let both = format!("{MINIMAL}listen = [\"unix:/tmp/x\", \"[::1]:8080\"]\n");
+    let config = folder.load_with(&both, &overrides).unwrap();
+    assert_eq!(config.orgs[0].listen[1].to_string(), "[::1]:0");
+
+    let two = format!("{MINIMAL}listen = [\"127.0.0.1:1\", \"[::1]:8080\"]\n");
+    assert_eq!(
+        folder.load_with(&two, &overrides).unwrap_err(),
+        "--port: is for a single TCP address, but there are 2; give --listen instead"
+    );
+}
+
+#[test]
+fn an_override_of_one_of_several_orgs_is_refused() {
+    let folder = Folder::new();
+    let mut overrides = Overrides::default();
+    flag(&mut overrides, "username", "x@example.com");
+    variable(&mut overrides, "threads", "2");
+    let two = format!(
+        "{MINIMAL}listen = \"127.0.0.1:1\"\n{}",
+        MINIMAL.replace("main", "other")
+    );
+    assert_eq!(
+        folder.load_with(&two, &overrides).unwrap_err(),
+        "--username: is for a single org, but the file has main, other; change it in the file"
+    );
+}
+
+#[test]
+fn an_org_can_do_without_a_file() {
+    let folder = Folder::new();
+    let mut overrides = Overrides::default();
+    variable(&mut overrides, "client_id", "3MVG9");
+    flag(&mut overrides, "username", "me@example.com");
+    assert_eq!(
+        folder.load_with("", &overrides).unwrap_err(),
+        "proxy.toml: org.default.private_key: missing; give --private-key or ORGPROXY_PRIVATE_KEY"
+    );
+    flag(
+        &mut overrides,
+        "private_key",
+        folder.0.path("key.pem").to_str().unwrap(),
+    );
+    let config = folder.load_with("", &overrides).unwrap();
+    assert_eq!(config.orgs[0].name, "default");
+}
+
+#[test]
+fn a_key_in_the_arguments_is_refused() {
+    let folder = Folder::new();
+    let pem = fs::read_to_string(folder.0.path("key.pem")).unwrap();
+    let mut overrides = Overrides::default();
+    flag(&mut overrides, "private_key", &pem);
+    assert_eq!(
+        folder.load_with(MINIMAL, &overrides).unwrap_err(),
+        "--private-key: must not be the key itself; write it to a file and give its path"
+    );
+}
+
+/// Both the folder and the variables are a process's own, so the test starts itself.
+#[test]
+fn variables_count_for_every_command_and_nothing_at_all_says_how_to_start() {
+    let folder = Folder::new();
+    fs::remove_file(folder.0.path("server.key")).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "config::within_an_environment", "--ignored"])
+        .current_dir(folder.0.path(""))
+        .env("ORGPROXY_CONFIG", "")
+        .env("ORGPROXY_USERNAME", "")
+        .env("ORGPROXY_CLIENT_ID", "3MVG9")
+        .env(
+            "ORGPROXY_PRIVATE_KEY",
+            fs::read_to_string(folder.0.path("key.pem")).unwrap(),
+        )
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+#[ignore = "another test runs it, with the environment that it needs"]
+fn within_an_environment() {
+    let error = Config::load(None, &Overrides::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("there is no proxy.toml here"), "{error}");
+
+    for command in ["run", "check", "health"] {
+        for flags in [&[][..], &["--username", "me@example.com"]] {
+            let args = [&["orgproxy", command], flags].concat();
+            let command = cli::Args::try_parse_from(args).unwrap().into_command();
+            let (cli::Command::Run(run) | cli::Command::Check(run) | cli::Command::Health(run)) =
+                command
+            else {
+                panic!("{command:?}");
+            };
+            assert_eq!(run.config(), None);
+            let config = Config::load(None, &run.overrides).map_err(|error| error.to_string());
+            match flags {
+                [] => assert_eq!(
+                    config.unwrap_err(),
+                    "proxy.toml: org.default.username: missing; give --username or \
+                     ORGPROXY_USERNAME"
+                ),
+                _ => assert_eq!(config.unwrap().orgs[0].client_id, "3MVG9"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Some(Path::new("/nowhere/x.toml")), &Overrides::default());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "/nowhere/x.toml: cannot be read: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn no_secret_is_in_the_debug_output() {
+    let folder = Folder::new();
+    fs::write(folder.0.path("client.key"), "correct-horse-battery\n").unwrap();
+    crate::key::chmod(&folder.0.path("client.key"), 0o600);
+    let file = format!("{MINIMAL}guard.client_key = {{ file = \"client.key\" }}\n");
+    let config = folder.load(&file).unwrap();
+    let guard = &config.orgs[0].guard;
+    assert!(
+        guard
+            .client_key
+            .as_ref()
+            .unwrap()
+            .matches(b"correct-horse-battery")
+    );
+    let debug = format!("{config:?}");
+    assert_eq!(debug.matches("[redacted]").count(), 2);
+    assert!(!debug.contains("correct-horse"));
+}
+
+/// A folder with a key, a certificate and what the files in `tests/config` refer to.
+struct Folder(Keys);
+
+impl Folder {
+    fn new() -> Self {
+        let keys = Keys::new();
+        keys.openssl("req -x509 -new -key key.pem -subj /CN=test -days 9 -out cert.pem");
+        crate::key::chmod(&keys.path("cert.pem"), 0o644);
+        fs::copy(keys.path("key.pem"), keys.path("server.key")).unwrap();
+        fs::write(keys.path("empty"), "").unwrap();
+        crate::key::chmod(&keys.path("empty"), 0o600);
+        Self(keys)
+    }
+
+    fn load(&self, text: &str) -> Result<Config, String> {
+        self.load_with(text, &Overrides::default())
+    }
+
+    /// As from `proxy.toml` in this folder; messages name the files as if one stood in it.
+    fn load_with(&self, text: &str, overrides: &Overrides) -> Result<Config, String> {
+        let folder = format!("{}/", self.0.path("").display());
+        let folder = folder.replace("//", "/");
+        Config::from_toml(text, &self.0.path("proxy.toml"), overrides)
+            .map_err(|error| error.to_string().replace(&folder, ""))
+    }
+}
+
+fn filled_in(example: &str) -> String {
+    example
+        .replace("3MVG9-REPLACE-ME", "3MVG9")
+        .replace("replace.me@example.com", "me@example.com")
+}
+
+fn flag(overrides: &mut Overrides, name: &str, value: &str) {
+    let key = KEYS.iter().find(|key| key.name == name).unwrap();
+    overrides.set_flag(key, value.to_owned());
+}
+
+fn variable(overrides: &mut Overrides, name: &str, value: &str) {
+    let key = KEYS.iter().find(|key| key.name == name).unwrap();
+    overrides.set_variable(key, value.to_owned());
+}
+
+fn files(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/config")
+        .join(kind);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+const MINIMAL: &str = "[org.main]\n\
+    client_id = \"3MVG9\"\n\
+    username = \"me@example.com\"\n\
+    private_key = \"server.key\"\n";

@@ -1,0 +1,325 @@
+//! Private keys in every form that the real `openssl` writes.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use orgproxy::config::{Config, Overrides, PrivateKey};
+use tempfile::TempDir;
+use test_case::test_case;
+
+#[test_case("rsa -in key.pem -traditional -out out"; "pkcs1")]
+#[test_case("pkcs8 -topk8 -nocrypt -in key.pem -out out"; "pkcs8")]
+#[test_case("rsa -in key.pem -traditional -outform der -out out"; "pkcs1 in der")]
+#[test_case("pkcs8 -topk8 -nocrypt -in key.pem -outform der -out out"; "pkcs8 in der")]
+#[test_case("genrsa -out out 3072"; "3072 bits")]
+#[test_case("genrsa -out out 4096"; "4096 bits")]
+fn a_plain_key_is_read(command: &str) {
+    let keys = Keys::new();
+    keys.openssl(command);
+    let key = keys.parse("out", None).unwrap();
+    assert!([2048, 3072, 4096].contains(&key.bits()));
+    assert_eq!(format!("{key:?}"), "[redacted]");
+}
+
+#[test_case("rsa -in key.pem -traditional -des3 -passout pass:sesame -out out"; "traditional 3des")]
+#[test_case("rsa -in key.pem -traditional -aes128 -passout pass:sesame -out out"; "traditional aes128")]
+#[test_case("rsa -in key.pem -traditional -aes192 -passout pass:sesame -out out"; "traditional aes192")]
+#[test_case("rsa -in key.pem -traditional -aes256 -passout pass:sesame -out out"; "traditional aes256")]
+#[test_case("genrsa -des3 -traditional -passout pass:sesame -out out 2048"; "genrsa 3des")]
+#[test_case("pkcs8 -topk8 -in key.pem -v2 aes128 -passout pass:sesame -out out"; "pbes2 aes128")]
+#[test_case("pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:sesame -out out"; "pbes2 aes256")]
+#[test_case("pkcs8 -topk8 -in key.pem -v2 des3 -passout pass:sesame -out out"; "pbes2 3des")]
+#[test_case("pkcs8 -topk8 -in key.pem -v2 aes256 -v2prf hmacWithSHA1 -passout pass:sesame -out out"; "pbes2 sha1")]
+#[test_case("pkcs8 -topk8 -in key.pem -scrypt -passout pass:sesame -out out"; "pbes2 scrypt")]
+#[test_case("pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:sesame -outform der -out out"; "pbes2 in der")]
+fn an_encrypted_key_is_read_with_its_passphrase_only(command: &str) {
+    let keys = Keys::new();
+    keys.openssl(command);
+    assert_eq!(keys.parse("out", Some("sesame")).unwrap().bits(), 2048);
+    assert_eq!(
+        keys.parse("out", Some("open")).unwrap_err(),
+        "out does not open with this passphrase"
+    );
+    assert!(
+        keys.parse("out", None)
+            .unwrap_err()
+            .starts_with("out is encrypted; add passphrase = ")
+    );
+}
+
+#[test_case("ecparam -name prime256v1 -genkey -out out", "is an EC key, but"; "ec with parameters")]
+#[test_case("ecparam -name prime256v1 -genkey -noout -outform der -out out", "is an EC key, but"; "ec in der")]
+#[test_case("genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out out", "is an EC key, but"; "ec in pkcs8")]
+#[test_case("genpkey -algorithm ed25519 -out out", "is an Ed25519 key, but"; "ed25519")]
+#[test_case("genpkey -algorithm x25519 -out out", "is a key of another algorithm, but"; "x25519")]
+#[test_case("genpkey -algorithm rsa-pss -out out", "is an RSA-PSS key, but"; "rsa pss")]
+#[test_case("genrsa -out out 1024", "is an RSA key of 1024 bits, but it must have 2048 to 8192; make"; "1024 bits")]
+#[test_case("rsa -in key.pem -pubout -out out", "is a public key; give the private key"; "public")]
+#[test_case("rsa -in key.pem -RSAPublicKey_out -out out", "is a public key; give the private key"; "rsa public")]
+#[test_case("rsa -in key.pem -pubout -outform der -out out", "is a public key; give the private key"; "public in der")]
+#[test_case("req -x509 -new -key key.pem -subj /CN=x -out out", "is a certificate, which is for Salesforce"; "certificate")]
+#[test_case("req -x509 -new -key key.pem -subj /CN=x -outform der -out out", "is a certificate, which is for Salesforce"; "certificate in der")]
+#[test_case("req -new -key key.pem -subj /CN=x -out out", "is a certificate, which is for Salesforce"; "request")]
+#[test_case("pkcs12 -export -inkey key.pem -nocerts -passout pass:x -out out", "is a Java or PKCS#12 key store; take"; "pkcs12")]
+#[test_case("pkcs8 -topk8 -in key.pem -v1 PBE-SHA1-3DES -passout pass:x -out out", "is encrypted in a way that is not supported (not PBES2); convert"; "pbes1")]
+#[test_case("rsa -in key.pem -traditional -camellia128 -passout pass:x -out out", "is encrypted in a way that is not supported (CAMELLIA-128-CBC); convert"; "camellia")]
+fn what_is_no_key_for_us_is_told_so(command: &str, expected: &str) {
+    let keys = Keys::new();
+    keys.openssl(command);
+    let error = keys.parse("out", Some("x")).unwrap_err();
+    assert!(error.starts_with(&format!("out {expected}")), "{error}");
+}
+
+#[test_case(|pem| pem.replace('\n', "\r\n"); "crlf")]
+#[test_case(|pem| pem.replace('\n', "\\n"); "escaped line ends")]
+#[test_case(|pem| pem.replace('\n', " "); "one line")]
+#[test_case(|pem| format!("Bag Attributes\n    localKeyID: 01\nKey Attributes: <none>\n{pem}"); "bag attributes")]
+#[test_case(|pem| format!("\u{feff}{pem}"); "byte order mark")]
+#[test_case(|pem| pem.lines().map(|line| format!("  {line}  \n")).collect(); "indented")]
+fn a_key_that_has_been_handled_is_read(handle: fn(&str) -> String) {
+    let keys = Keys::new();
+    let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
+    fs::write(keys.path("out"), handle(&pem)).unwrap();
+    keys.parse("out", None).unwrap();
+}
+
+#[test]
+fn the_key_is_found_behind_a_certificate() {
+    let keys = Keys::new();
+    keys.openssl("req -x509 -new -key key.pem -subj /CN=x -out cert.pem");
+    let both = [keys.path("cert.pem"), keys.path("key.pem")].map(|path| fs::read(path).unwrap());
+    fs::write(keys.path("out"), both.concat()).unwrap();
+    keys.parse("out", None).unwrap();
+}
+
+#[test_case(|pem| pem[..pem.len() / 2].to_vec(); "cut off")]
+#[test_case(|_| b"hello".to_vec(); "text")]
+#[test_case(|_| vec![0x30, 0x82, 0xff, 0x00]; "binary")]
+#[test_case(|pem| pem.to_ascii_lowercase(); "lower case")]
+fn a_key_that_is_not_whole_is_refused(damage: fn(&[u8]) -> Vec<u8>) {
+    let keys = Keys::new();
+    let pem = fs::read(keys.path("key.pem")).unwrap();
+    fs::write(keys.path("out"), damage(&pem)).unwrap();
+    assert_eq!(
+        keys.parse("out", None).unwrap_err(),
+        "out holds no whole private key: expected PEM from -----BEGIN to -----END, or DER; \
+         it may be cut off or damaged"
+    );
+}
+
+#[test]
+fn a_key_whose_numbers_do_not_fit_is_refused_at_once() {
+    let keys = Keys::new();
+    keys.openssl("rsa -in key.pem -traditional -outform der -out out");
+    let mut der = fs::read(keys.path("out")).unwrap();
+    let middle = der.len() / 2;
+    der[middle] ^= 1;
+    fs::write(keys.path("out"), der).unwrap();
+    assert_eq!(
+        keys.parse("out", None).unwrap_err(),
+        "out is damaged: it reads as an RSA key, but its numbers do not belong together"
+    );
+}
+
+#[test]
+fn a_key_in_the_format_of_openssh_is_refused() {
+    let keys = Keys::new();
+    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    fs::write(keys.path("out"), text).unwrap();
+    let error = keys.parse("out", None).unwrap_err();
+    assert!(
+        error.starts_with("out is in OpenSSH's format; make an RSA key"),
+        "{error}"
+    );
+}
+
+#[test_case(
+    0o644,
+    "key.pem can be read by others (mode 0644); run `chmod 600 key.pem`"
+)]
+#[test_case(
+    0o640,
+    "key.pem can be read by others (mode 0640); run `chmod 600 key.pem`, or set allow_group_read = true"
+)]
+#[test_case(
+    0o620,
+    "key.pem can be read by others (mode 0620); run `chmod 600 key.pem`"
+)]
+fn a_key_that_others_can_read_is_refused(mode: u32, expected: &str) {
+    let keys = Keys::new();
+    chmod(&keys.path("key.pem"), mode);
+    assert_eq!(keys.load("{ file = \"key.pem\" }").unwrap_err(), expected);
+}
+
+#[test_case(0o640, true)]
+#[test_case(0o400, true)]
+#[test_case(0o644, false)]
+#[test_case(0o660, false)]
+fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
+    let keys = Keys::new();
+    chmod(&keys.path("key.pem"), mode);
+    let loaded = keys.load("{ file = \"key.pem\", allow_group_read = true }");
+    assert_eq!(loaded.is_ok(), expected, "{loaded:?}");
+}
+
+#[test_case("{ file = \"none\" }", "none does not exist; correct the path")]
+#[test_case(
+    "\"~/none\"",
+    "~/none does not exist: `~` is for shells to expand; write the path in full"
+)]
+#[test_case("{ file = \"folder\" }", "folder is a directory; give the file in it")]
+#[test_case(
+    "{ file = \"pipe\" }",
+    "pipe is not a regular file; copy it to one, or use a command"
+)]
+#[test_case("{ file = \"empty\" }", "empty is empty")]
+#[test_case(
+    "{ env = \"ORGPROXY_TEST_UNSET\" }",
+    "environment variable ORGPROXY_TEST_UNSET is not set"
+)]
+#[test_case(
+    "{ command = [\"false\"] }",
+    "command false failed (exit status: 1); run it by hand to see why"
+)]
+#[test_case("{ command = [\"true\"] }", "command true is empty")]
+#[test_case(
+    "{ command = [\"/none\"] }",
+    "command /none cannot be started: No such file or directory (os error 2)"
+)]
+#[test_case(
+    "{ command = [\"sleep\", \"60\"] }",
+    "command sleep gave no answer within 10 s; it must not ask for input"
+)]
+#[test_case(
+    "{ credential = \"key.pem\" }",
+    "credential key.pem has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=key.pem:PATH"
+)]
+#[test_case(
+    "{ file = \"key.pem\", env = \"X\" }",
+    "must have one of file, env, command and credential"
+)]
+#[test_case("{ }", "must have one of file, env, command and credential"; "nothing")]
+#[test_case(
+    "\"-----BEGIN PRIVATE KEY-----\"",
+    "must not be the key itself; write it to a file and give its path"
+)]
+#[test_case(
+    "{ file = \"key.pem\", passphrase = \"sesame\" }",
+    "must not stand here itself; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } or { credential = \"NAME\" }"
+)]
+#[test_case(
+    "{ file = \"key.pem\", passphrase = { env = \"ORGPROXY_TEST_UNSET\" } }",
+    "passphrase: environment variable ORGPROXY_TEST_UNSET is not set"
+)]
+fn a_key_that_cannot_be_had_is_told_why(reference: &str, expected: &str) {
+    let keys = Keys::new();
+    fs::create_dir(keys.path("folder")).unwrap();
+    fs::write(keys.path("empty"), "").unwrap();
+    chmod(&keys.path("empty"), 0o600);
+    let made = Command::new("mkfifo")
+        .arg(keys.path("pipe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert_eq!(keys.load(reference).unwrap_err(), expected);
+}
+
+#[test]
+fn a_key_of_another_user_is_refused() {
+    let keys = Keys::new();
+    if std::os::unix::fs::chown(keys.path("key.pem"), Some(12345), None).is_err() {
+        return; // Only root gives files away.
+    }
+    assert_eq!(
+        keys.load("\"key.pem\"").unwrap_err(),
+        "key.pem belongs to user 12345, who could replace it; run `chown 0 key.pem`"
+    );
+}
+
+#[test]
+fn a_key_and_its_passphrase_come_from_commands() {
+    let keys = Keys::new();
+    keys.openssl("pkcs8 -topk8 -in key.pem -passout pass:sesame -out out");
+    let out = keys.path("out").display().to_string();
+    keys.load(&format!(
+        "{{ command = [\"cat\", \"{out}\"], passphrase = {{ command = [\"echo\", \"sesame\"] }} }}"
+    ))
+    .unwrap();
+}
+
+/// The variables of a process are set by whoever starts it, so the test starts itself.
+#[test]
+fn a_key_comes_from_the_environment() {
+    let keys = Keys::new();
+    let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "key::within_an_environment", "--ignored"])
+        .env("ORGPROXY_TEST_KEY", pem.replace('\n', "\\n"))
+        .env("CREDENTIALS_DIRECTORY", keys.path(""))
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+#[ignore = "a_key_comes_from_the_environment runs it, with the environment that it needs"]
+fn within_an_environment() {
+    let keys = Keys::new();
+    keys.load("{ env = \"ORGPROXY_TEST_KEY\" }").unwrap();
+    keys.load("{ credential = \"key.pem\" }").unwrap();
+}
+
+/// A folder with a key of 2048 bits, `key.pem`.
+pub(crate) struct Keys(TempDir);
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        let keys = Self(TempDir::new().unwrap());
+        keys.openssl("genrsa -out key.pem 2048");
+        keys
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs in the folder.
+    pub(crate) fn openssl(&self, arguments: &str) {
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(&self.0)
+            .output()
+            .expect("openssl must be installed");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "openssl {arguments}: {errors}");
+    }
+
+    fn parse(&self, name: &str, passphrase: Option<&str>) -> Result<PrivateKey, String> {
+        let bytes = fs::read(self.path(name)).unwrap();
+        let passphrase = passphrase.map(str::as_bytes);
+        PrivateKey::parse(name, &bytes, passphrase).map_err(|error| error.to_string())
+    }
+
+    /// As `private_key` of a file in the folder. The error is without its place.
+    fn load(&self, reference: &str) -> Result<Config, String> {
+        let file = format!(
+            "[org.main]\nclient_id = \"3MVG9\"\nusername = \"me\"\nprivate_key = {reference}\n"
+        );
+        let folder = self.0.path().display().to_string() + "/";
+        Config::from_toml(&file, &self.path("proxy.toml"), &Overrides::default()).map_err(|error| {
+            let error = error.to_string().replace(&folder, "");
+            let (_, message) = error
+                .split_once("private_key: ")
+                .or_else(|| error.split_once("passphrase: "))
+                .unwrap();
+            message.to_owned()
+        })
+    }
+}
+
+pub(crate) fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
