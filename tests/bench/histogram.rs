@@ -19,11 +19,6 @@ impl Histogram {
         self.total += 1;
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.counts.fill(0);
-        self.total = 0;
-    }
-
     /// The latency, in nanoseconds, that `part` of all stayed below; 0 if there are none.
     pub(crate) fn quantile(&self, part: f64) -> f64 {
         let wanted = (self.total as f64 * part).ceil() as u64;

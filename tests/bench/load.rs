@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         connections.push(connection);
     }
 
-    let mut watch = Watch::new(args)?;
+    let mut watch = Watch::new(args);
     let mut scratch = vec![0; 256 * 1024];
     let mut events = Vec::with_capacity(256);
     loop {
@@ -390,88 +390,100 @@ fn tls(ca: &Path) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
 
 /// Counts answers, and what was used from the end of the warm-up to the end of the measurement.
 /// Both fall on the end of an answer, so that long transfers are measured whole.
-struct Watch {
-    proxy: Option<Tree>,
-    ours: Vec<Tree>,
-    latencies: Histogram,
+struct Watch<'a> {
+    args: &'a Args,
     answers: u64,
-    requests: Option<u64>,
-    measure: Duration,
+    latencies: Histogram,
     warm: Instant,
-    since: Option<Reading>,
+    since: Option<(Processes, Reading)>,
 }
 
+impl<'a> Watch<'a> {
+    fn new(args: &'a Args) -> Self {
+        Self {
+            args,
+            answers: 0,
+            latencies: Histogram::new(),
+            warm: Instant::now() + Duration::from_millis(args.warm_up_ms),
+            since: None,
+        }
+    }
+
+    /// Takes note of an answer; returns the sample once it is complete.
+    fn answered(&mut self, now: Instant, begun: Instant) -> io::Result<Option<Sample>> {
+        self.answers += 1;
+        let Some((processes, since)) = &self.since else {
+            if now >= self.warm {
+                let processes = Processes::find(self.args)?;
+                let reading = processes.read(now, self.answers)?;
+                self.since = Some((processes, reading));
+            }
+            return Ok(None);
+        };
+        self.latencies.record((now - begun).as_nanos() as u64);
+        let ended = match self.args.requests {
+            Some(requests) => self.answers >= requests,
+            None => now - since.at >= Duration::from_millis(self.args.measure_ms),
+        };
+        if !ended {
+            return Ok(None);
+        }
+
+        let end = processes.read(now, self.answers)?;
+        let seconds = (end.at - since.at).as_secs_f64();
+        let cpu = (end.proxy - since.proxy).as_secs_f64();
+        let known = cpu + (end.ours - since.ours).as_secs_f64();
+        let others = (end.busy - since.busy).as_secs_f64() - known;
+        Ok(Some(Sample {
+            seconds,
+            requests: end.answers - since.answers,
+            cpu,
+            others: others.max(0.0) / seconds,
+            p50: self.latencies.quantile(0.5),
+            p99: self.latencies.quantile(0.99),
+        }))
+    }
+}
+
+/// All that take part. They are looked for after the first answer and not before: nginx starts
+/// its worker when it is up.
+struct Processes {
+    proxy: Option<Tree>,
+    ours: Vec<Tree>,
+}
+
+impl Processes {
+    fn find(args: &Args) -> io::Result<Self> {
+        let ours = args.origin.into_iter().chain([process::id()]).map(Tree::of);
+        Ok(Self {
+            proxy: args.proxy.map(Tree::of).transpose()?,
+            ours: ours.collect::<io::Result<_>>()?,
+        })
+    }
+
+    fn read(&self, at: Instant, answers: u64) -> io::Result<Reading> {
+        Ok(Reading {
+            at,
+            answers,
+            proxy: self
+                .proxy
+                .as_ref()
+                .map(Tree::used)
+                .transpose()?
+                .unwrap_or_default(),
+            ours: self.ours.iter().map(Tree::used).sum::<io::Result<_>>()?,
+            busy: cpu::busy()?,
+        })
+    }
+}
+
+/// What had been done and used by a certain moment.
 struct Reading {
     at: Instant,
     answers: u64,
     proxy: Duration,
     ours: Duration,
     busy: Duration,
-}
-
-impl Watch {
-    fn new(args: &Args) -> io::Result<Self> {
-        let ours = args.origin.into_iter().chain([process::id()]).map(Tree::of);
-        Ok(Self {
-            proxy: args.proxy.map(Tree::of).transpose()?,
-            ours: ours.collect::<io::Result<_>>()?,
-            latencies: Histogram::new(),
-            answers: 0,
-            requests: args.requests,
-            measure: Duration::from_millis(args.measure_ms),
-            warm: Instant::now() + Duration::from_millis(args.warm_up_ms),
-            since: None,
-        })
-    }
-
-    /// Takes note of an answer; returns the sample once it is complete.
-    fn answered(&mut self, now: Instant, begun: Instant) -> io::Result<Option<Sample>> {
-        self.answers += 1;
-        let Some(since) = &self.since else {
-            if now >= self.warm {
-                self.latencies.clear();
-                self.since = Some(self.read(now)?);
-            }
-            return Ok(None);
-        };
-        self.latencies.record((now - begun).as_nanos() as u64);
-        let ended = match self.requests {
-            Some(requests) => self.answers >= requests,
-            None => now - since.at >= self.measure,
-        };
-        if !ended {
-            return Ok(None);
-        }
-
-        let end = self.read(now)?;
-        let seconds = (end.at - since.at).as_secs_f64();
-        let known = (end.proxy - since.proxy) + (end.ours - since.ours);
-        let others = (end.busy - since.busy).as_secs_f64() - known.as_secs_f64();
-        Ok(Some(Sample {
-            seconds,
-            requests: end.answers - since.answers,
-            cpu: (end.proxy - since.proxy).as_secs_f64(),
-            others: others.max(0.0) / seconds,
-            p50: self.latencies.quantile(0.5),
-            p99: self.latencies.quantile(0.99),
-        }))
-    }
-
-    fn read(&self, at: Instant) -> io::Result<Reading> {
-        let used = |tree: &Tree| tree.used();
-        Ok(Reading {
-            at,
-            answers: self.answers,
-            proxy: self
-                .proxy
-                .as_ref()
-                .map(used)
-                .transpose()?
-                .unwrap_or_default(),
-            ours: self.ours.iter().map(used).sum::<io::Result<_>>()?,
-            busy: cpu::busy()?,
-        })
-    }
 }
 
 /// How long nothing at all may happen before a proxy is taken to be stuck.

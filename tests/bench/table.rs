@@ -30,7 +30,7 @@ fn row(job: &Job, target: Name) -> String {
     let small = matches!(job.load, Load::Small { .. });
     // Without a proxy none has used any CPU; and how long a transfer takes is its throughput
     // once more.
-    let columns: [(Figure, bool, fn(f64, bool) -> String); 4] = [
+    let columns: [(Figure, bool, Unit); 4] = [
         (cpu, target != Name::Direct, |cpu, small| {
             if small {
                 format!("{:.1} µs/request", cpu * 1e6)
@@ -110,7 +110,7 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
         "The same job for all: TLS 1.3 AES-256-GCM to the origin, verified against a CA and for \
          its name; connections kept on both sides; `Host` rewritten; `Authorization` set; no access \
          log; one worker; transfers over one connection, streamed. nginx has \
-         `proxy_request_buffering off` and `proxy_buffering on` with 16 × 64 KiB and no temporary \
+         `proxy_request_buffering off` and `proxy_buffering on`, with large buffers and no temporary \
          files, which is its best here. \"direct\" is the load generator speaking TLS to the origin \
          itself, both on one core. ",
     );
@@ -144,6 +144,9 @@ pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
 
 /// One figure of a sample.
 type Figure = fn(Load, &Sample) -> f64;
+
+/// How a figure is written, of small answers or not.
+type Unit = fn(f64, bool) -> String;
 
 /// Seconds per request or per GiB.
 fn cpu(load: Load, sample: &Sample) -> f64 {
