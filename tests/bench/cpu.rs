@@ -1,5 +1,7 @@
 //! Cores to run on, and what processes used of them.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -7,27 +9,38 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Where things run: the proxy has a core for itself, the load generator and the origin share one.
-/// `None` (a single core) pins nothing.
+/// Where things run. The proxy has a core for itself; the load generator and the origin have one
+/// each if there are three, and share one if there are two. `None` (a single core) pins nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Cores {
     pub(crate) proxy: Option<usize>,
     pub(crate) load: Option<usize>,
+    pub(crate) origin: Option<usize>,
 }
 
 impl Cores {
-    /// The first two cores that this process may use.
+    /// The first that this process may use.
     pub(crate) fn choose() -> io::Result<Self> {
         let allowed = sched_getaffinity(None)?;
-        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
-        Ok(match (cores.next(), cores.next()) {
-            (Some(proxy), Some(load)) => Self {
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU)
+            .filter(|&core| allowed.is_set(core))
+            .take(3)
+            .collect();
+        Ok(match cores[..] {
+            [proxy, load] => Self {
                 proxy: Some(proxy),
                 load: Some(load),
+                origin: Some(load),
+            },
+            [proxy, load, origin] => Self {
+                proxy: Some(proxy),
+                load: Some(load),
+                origin: Some(origin),
             },
             _ => Self {
                 proxy: None,
                 load: None,
+                origin: None,
             },
         })
     }
@@ -40,13 +53,13 @@ pub(crate) fn pin(core: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// A process and all its descendants: nginx's work is done by its worker.
+/// Processes and all their descendants: nginx's work is done by its worker.
 pub(crate) struct Tree(Vec<u32>);
 
 impl Tree {
-    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+    pub(crate) fn of(roots: impl IntoIterator<Item = u32>) -> io::Result<Self> {
         let parents = parents()?;
-        let mut pids = vec![pid];
+        let mut pids = Vec::from_iter(roots);
         let mut next = 0;
         while let Some(&parent) = pids.get(next) {
             pids.extend(
@@ -66,22 +79,43 @@ impl Tree {
             .filter_map(|&pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
-    /// User + system time so far, of every thread, from the scheduler's own clock. It is exact to
-    /// the nanosecond for a thread that does not run, and to one tick for one that does, where
-    /// `/proc/PID/stat` counts in units of 10 ms.
-    pub(crate) fn used(&self) -> io::Result<Duration> {
-        let mut nanos = 0;
+    /// What every thread has used so far.
+    pub(crate) fn used(&self) -> io::Result<Used> {
+        let mut used = HashMap::new();
         for pid in &self.0 {
             for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-                let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+                let thread = thread?;
+                // A thread may be gone by now.
+                let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else {
+                    continue;
+                };
                 let ran = text
                     .split(' ')
                     .next()
                     .and_then(|word| word.parse::<u64>().ok());
-                nanos += ran.ok_or_else(|| io::Error::other("schedstat of an unknown shape"))?;
+                let ran = ran.ok_or_else(|| io::Error::other("schedstat of an unknown shape"))?;
+                used.insert(thread.file_name(), ran);
             }
         }
-        Ok(Duration::from_nanos(nanos))
+        Ok(Used(used))
+    }
+}
+
+/// User + system time, in nanoseconds, of every thread, from the scheduler's own clock. It is exact
+/// for a thread that does not run, and to one tick for one that does, where `/proc/PID/stat` counts
+/// in units of 10 ms.
+pub(crate) struct Used(HashMap<OsString, u64>);
+
+impl Used {
+    /// What was used after `earlier`; of threads that have ended since, nothing is known.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let before = |thread| earlier.0.get(thread).copied().unwrap_or(0);
+        let nanos = self
+            .0
+            .iter()
+            .map(|(thread, ran)| ran.saturating_sub(before(thread)))
+            .sum();
+        Duration::from_nanos(nanos)
     }
 }
 

@@ -4,14 +4,16 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::{env, error::Error, process};
+use std::{env, error::Error, process, thread};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
     RsaKeySize,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Exists as long as this value; only its owner may look inside.
+/// Exists as long as this value, or until a signal ends the benchmark; only its owner may look
+/// inside.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -21,6 +23,7 @@ impl Folder {
         let path = env::temp_dir().join(format!("orgproxy-bench-{}", process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
         let folder = Self(path);
+        folder.remove_on_signal()?;
 
         let mut params = CertificateParams::new([])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,6 +41,31 @@ impl Folder {
         folder.write("origin-key.pem", &leaf_key.serialize_pem())?;
         folder.write("key.pem", &key.serialize_pem())?;
         Ok(folder)
+    }
+
+    /// Nothing is dropped when Ctrl-C ends a process. The launcher sees to it that the children
+    /// end with this one.
+    fn remove_on_signal(&self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let context = runtime.enter();
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        drop(context);
+
+        let path = self.0.clone();
+        thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupted.recv() => {}
+                    _ = terminated.recv() => {}
+                }
+            });
+            let _ = fs::remove_dir_all(path);
+            process::exit(130);
+        });
+        Ok(())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -18,140 +18,116 @@
 //! generator ends at the first answer that is not exactly what it asked for. No target can look
 //! fast by not doing the job.
 
-#![cfg_attr(
-    target_os = "linux",
-    allow(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "a benchmark's product is what it prints"
-    )
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark's product is what it prints"
 )]
 
-#[cfg(target_os = "linux")]
+#[cfg(not(target_os = "linux"))]
+compile_error!("the benchmark reads /proc, waits with epoll and pins to cores: it needs Linux");
+
 mod cpu;
-#[cfg(target_os = "linux")]
 mod folder;
-#[cfg(target_os = "linux")]
 mod histogram;
-#[cfg(target_os = "linux")]
 mod instructions;
-#[cfg(target_os = "linux")]
 mod load;
-#[cfg(target_os = "linux")]
 mod origin;
-#[cfg(target_os = "linux")]
 mod process;
-#[cfg(target_os = "linux")]
 mod rounds;
-#[cfg(target_os = "linux")]
 mod table;
-#[cfg(target_os = "linux")]
 mod targets;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    // It reads /proc, waits with epoll and pins to cores.
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cpu::Cores;
+use crate::folder::Folder;
+use crate::targets::{Name, Origin, Target};
+
+/// What a forwarded request costs, next to nginx and haproxy on the same job.
+#[derive(Parser)]
+#[command(subcommand_negates_reqs = true)]
+struct Args {
+    /// Short rounds and small transfers, for CI.
+    #[arg(long)]
+    quick: bool,
+    /// Fail if orgproxy's CPU per request at 16 connections exceeds this part of nginx's.
+    #[arg(long, value_name = "RATIO")]
+    gate: Option<f64>,
+    /// Print orgproxy's user instructions per request, counted by callgrind, and nothing else.
+    #[arg(long)]
+    instructions: bool,
+    /// Measure these targets only.
+    #[arg(long, value_delimiter = ',', default_values_t = Name::ALL)]
+    only: Vec<Name>,
+    /// What `cargo bench` says to every benchmark; `cargo test --all-targets` does not.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    role: Option<Role>,
 }
 
-#[cfg(target_os = "linux")]
-fn main() -> std::process::ExitCode {
-    bench::main()
+/// What this process is, if it is not the benchmark itself but was started by it.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Role {
+    Origin(origin::Args),
+    Load(load::Args),
+    Launch(process::Args),
 }
 
-#[cfg(target_os = "linux")]
-mod bench {
-    use std::error::Error;
-    use std::process::ExitCode;
-
-    use clap::{Parser, Subcommand};
-
-    use crate::cpu::Cores;
-    use crate::folder::Folder;
-    use crate::targets::{Name, Origin, Target};
-    use crate::{instructions, load, origin, process, rounds, table};
-
-    /// What a forwarded request costs, next to nginx and haproxy on the same job.
-    #[derive(Parser)]
-    #[command(subcommand_negates_reqs = true)]
-    struct Args {
-        /// Short rounds and small transfers, for CI.
-        #[arg(long)]
-        quick: bool,
-        /// Fail if orgproxy's CPU per request at 16 connections exceeds this part of nginx's.
-        #[arg(long, value_name = "RATIO")]
-        gate: Option<f64>,
-        /// Print orgproxy's user instructions per request, counted by callgrind, and nothing else.
-        #[arg(long)]
-        instructions: bool,
-        /// Measure these targets only.
-        #[arg(long, value_delimiter = ',', default_values_t = Name::ALL)]
-        only: Vec<Name>,
-        /// What `cargo bench` says to every benchmark; `cargo test --all-targets` does not.
-        #[arg(long, hide = true)]
-        bench: bool,
-        #[command(subcommand)]
-        role: Option<Role>,
-    }
-
-    /// What this process is, if it is not the benchmark itself but was started by it.
-    #[derive(Subcommand)]
-    #[command(hide = true)]
-    enum Role {
-        Origin(origin::Args),
-        Load(load::Args),
-        Launch(process::Args),
-    }
-
-    pub(super) fn main() -> ExitCode {
-        let args = Args::parse();
-        let done = match args.role {
-            Some(Role::Origin(args)) => origin::run(&args),
-            Some(Role::Load(args)) => load::run(&args),
-            Some(Role::Launch(args)) => process::launch(&args),
-            None if args.bench && args.instructions => instructions::run(),
-            None if args.bench => run(&args),
-            None => {
-                println!("nothing measured: run by `cargo bench --bench forward`");
-                Ok(())
-            }
-        };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.role {
+        Some(Role::Origin(args)) => origin::run(&args),
+        Some(Role::Load(args)) => load::run(&args),
+        Some(Role::Launch(args)) => process::launch(&args),
+        None if args.bench && args.instructions => instructions::run(),
+        None if args.bench => run(&args),
+        None => {
+            println!("nothing measured: run by `cargo bench --bench forward`");
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
+}
 
-    fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-        let cores = Cores::choose()?;
-        let folder = Folder::create()?;
-        let origin = Origin::start(&folder, cores.load)?;
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let cores = Cores::choose()?;
+    let folder = Folder::create()?;
+    let origin = Origin::start(&folder, cores.origin)?;
 
-        let mut targets = Vec::new();
-        let mut missing = None;
-        for &name in &args.only {
-            match Target::start(name, &folder, &origin, cores.proxy) {
-                Ok(target) => targets.push(target),
-                Err(error) => {
-                    eprintln!("{name}: not measured: {error}");
-                    if name == Name::Orgproxy {
-                        missing = Some(error);
-                    }
+    let mut targets = Vec::new();
+    let mut missing = None;
+    for &name in &args.only {
+        match Target::start(name, &folder, &origin, cores.proxy) {
+            Ok(target) => targets.push(target),
+            Err(error) => {
+                eprintln!("{name}: not measured: {error}");
+                if name == Name::Orgproxy {
+                    missing = Some(error);
                 }
             }
         }
+    }
 
-        let jobs = rounds::run(args.quick, &targets, &folder, &origin, cores)?;
-        println!("{}", table::markdown(&jobs, &targets, cores));
+    let jobs = rounds::run(args.quick, &targets, &folder, &origin, cores)?;
+    println!("{}", table::markdown(&jobs, &targets, cores));
 
-        if let Some(error) = missing {
-            return Err(format!("orgproxy was not measured: {error}").into());
-        }
-        match args.gate {
-            Some(most) => table::gate(&jobs, most),
-            None => Ok(()),
-        }
+    if let Some(error) = missing {
+        return Err(format!("orgproxy was not measured: {error}").into());
+    }
+    match args.gate {
+        Some(most) => table::gate(&jobs, most),
+        None => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::{self, Tree};
+use crate::cpu::{self, Tree, Used};
 use crate::histogram::Histogram;
 use crate::origin::{self, BODY_LENGTH, PIECE, TOKEN};
 
@@ -431,8 +431,8 @@ impl<'a> Watch<'a> {
 
         let end = processes.read(now, self.answers)?;
         let seconds = (end.at - since.at).as_secs_f64();
-        let cpu = (end.proxy - since.proxy).as_secs_f64();
-        let known = cpu + (end.ours - since.ours).as_secs_f64();
+        let cpu = end.proxy.since(&since.proxy).as_secs_f64();
+        let known = cpu + end.ours.since(&since.ours).as_secs_f64();
         let others = (end.busy - since.busy).as_secs_f64() - known;
         Ok(Some(Sample {
             seconds,
@@ -448,30 +448,24 @@ impl<'a> Watch<'a> {
 /// All that take part. They are looked for after the first answer and not before: nginx starts
 /// its worker when it is up.
 struct Processes {
-    proxy: Option<Tree>,
-    ours: Vec<Tree>,
+    proxy: Tree,
+    ours: Tree,
 }
 
 impl Processes {
     fn find(args: &Args) -> io::Result<Self> {
-        let ours = args.origin.into_iter().chain([process::id()]).map(Tree::of);
-        Ok(Self {
-            proxy: args.proxy.map(Tree::of).transpose()?,
-            ours: ours.collect::<io::Result<_>>()?,
-        })
+        let proxy = Tree::of(args.proxy)?;
+        let ours = Tree::of(args.origin.into_iter().chain([process::id()]))?;
+        Ok(Self { proxy, ours })
     }
 
     fn read(&self, at: Instant, answers: u64) -> io::Result<Reading> {
+        let (proxy, ours) = (self.proxy.used()?, self.ours.used()?);
         Ok(Reading {
             at,
             answers,
-            proxy: self
-                .proxy
-                .as_ref()
-                .map(Tree::used)
-                .transpose()?
-                .unwrap_or_default(),
-            ours: self.ours.iter().map(Tree::used).sum::<io::Result<_>>()?,
+            proxy,
+            ours,
             busy: cpu::busy()?,
         })
     }
@@ -481,8 +475,8 @@ impl Processes {
 struct Reading {
     at: Instant,
     answers: u64,
-    proxy: Duration,
-    ours: Duration,
+    proxy: Used,
+    ours: Used,
     busy: Duration,
 }
 

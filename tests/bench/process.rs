@@ -119,7 +119,7 @@ impl Running {
             return Ok(());
         }
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
-        let tree = Tree::of(self.child.id())?;
+        let tree = Tree::of([self.child.id()])?;
         kill_process(pid, Signal::TERM)?;
         let limit = Timespec {
             tv_sec: STOP.as_secs().cast_signed(),

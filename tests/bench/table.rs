@@ -69,14 +69,13 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
     let mut text = String::new();
     let count = thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let versions: Vec<&str> = targets
+    let versions: Vec<String> = targets
         .iter()
-        .map(|t| t.version.as_str())
-        .filter(|v| !v.is_empty())
+        .filter_map(|target| Some(format!("{} {}", target.name, target.version.as_ref()?)))
         .collect();
-    let pinning = match (cores.proxy, cores.load) {
-        (Some(proxy), Some(load)) => {
-            format!("Proxy alone on core {proxy}, load generator and origin on core {load}")
+    let pinning = match (cores.proxy, cores.load, cores.origin) {
+        (Some(proxy), Some(load), Some(origin)) => {
+            format!("Proxy alone on core {proxy}, load generator on {load}, origin on {origin}")
         }
         _ => "Nothing pinned, for want of a second core".to_owned(),
     };
@@ -111,8 +110,9 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
          its name; connections kept on both sides; `Host` rewritten; `Authorization` set; no access \
          log; one worker; transfers over one connection, streamed. nginx has \
          `proxy_request_buffering off` and `proxy_buffering on`, with large buffers and no temporary \
-         files, which is its best here. \"direct\" is the load generator speaking TLS to the origin \
-         itself, both on one core. ",
+         files, which is its best here. \"direct\" is the load generator speaking TLS to the origin itself. \
+         Where their cores are busy before the proxy's is, as in transfers on two cores, throughput \
+         is their limit: compare CPU. ",
     );
     let _ = writeln!(
         text,

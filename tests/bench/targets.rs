@@ -65,7 +65,7 @@ impl fmt::Display for Name {
 pub(crate) struct Target {
     pub(crate) name: Name,
     /// As the program tells it.
-    pub(crate) version: String,
+    pub(crate) version: Option<String>,
     pub(crate) address: SocketAddr,
     pub(crate) process: Option<Running>,
 }
@@ -121,7 +121,7 @@ impl Target {
             }
             Name::Direct => Ok(Self {
                 name,
-                version: String::new(),
+                version: None,
                 address: origin.address,
                 process: None,
             }),
@@ -269,7 +269,7 @@ impl Inherited {
     fn into_target(
         self,
         name: Name,
-        version: String,
+        version: Option<String>,
         log: &'static str,
         command: Command,
         folder: &Folder,
@@ -284,17 +284,15 @@ impl Inherited {
     }
 }
 
-/// The first line that `program` prints about its version, wherever it prints it.
-fn version(program: &Path, flag: &str) -> String {
-    let Ok(output) = Command::new(program).arg(flag).output() else {
-        return "unknown".to_owned();
-    };
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+/// The number in what `program` prints about its version, wherever it prints it: "nginx version:
+/// nginx/1.22.1", "HAProxy version 2.6.12 2026/10/17", "orgproxy 0.1.0".
+fn version(program: &Path, flag: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).output().ok()?;
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).ok()?;
+    let number = text
+        .split_whitespace()
+        .find(|word| word.contains(|c: char| c.is_ascii_digit()))?;
+    number.rsplit('/').next().map(str::to_owned)
 }
 
 /// Built by cargo together with this benchmark, with the same profile.
