@@ -165,13 +165,14 @@ pub(crate) fn output(mut command: Command) -> Result<Vec<u8>, Box<dyn Error>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    Err(String::from_utf8_lossy(&output.stderr).trim_end().into())
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.trim_end().trim_start_matches("error: ").into())
 }
 
 /// What others may use, in cores, for a sample to count as undisturbed.
 pub(crate) const QUIET: f64 = 0.15;
 
 /// A machine that is never quiet must not keep the benchmark for ever.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 
 const MIB: u64 = 1024 * 1024;
