@@ -1,0 +1,209 @@
+//! The results, as Markdown.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write;
+use std::{fs, thread};
+
+use crate::cpu::{self, Cores};
+use crate::load::Sample;
+use crate::rounds::{Job, Load, Measured, QUIET};
+use crate::targets::{Name, Target};
+
+/// One table for all jobs, and under it what must be known to judge it.
+pub(crate) fn markdown(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
+    let mut text = String::from(
+        "| load | target | CPU | ÷ nginx | throughput | ÷ nginx | p50 | ÷ nginx | p99 | ÷ nginx |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for job in jobs {
+        for target in targets {
+            text.push_str(&row(job, target.name));
+        }
+    }
+    text.push('\n');
+    text.push_str(&notes(jobs, targets, cores));
+    text
+}
+
+fn row(job: &Job, target: Name) -> String {
+    let small = matches!(job.load, Load::Small { .. });
+    // Without a proxy none has used any CPU; and how long a transfer takes is its throughput
+    // once more.
+    let columns: [(Figure, bool, Unit); 4] = [
+        (cpu, target != Name::Direct, |cpu, small| {
+            if small {
+                format!("{:.1} µs/request", cpu * 1e6)
+            } else {
+                format!("{cpu:.2} s/GiB")
+            }
+        }),
+        (throughput, true, |rate, small| {
+            if small {
+                format!("{:.1}k requests/s", rate / 1e3)
+            } else {
+                format!("{:.0} MiB/s", rate * 1024.0)
+            }
+        }),
+        (p50, small, |nanos, _| format!("{:.0} µs", nanos / 1e3)),
+        (p99, small, |nanos, _| format!("{:.0} µs", nanos / 1e3)),
+    ];
+
+    let mut row = format!("| {} | {target} |", job.title);
+    for (figure, shown, unit) in columns {
+        let cell = |value: Option<String>| value.filter(|_| shown).unwrap_or_else(|| "–".into());
+        let value = median(job.of(target).map(|m| figure(job.load, &m.sample)));
+        let ratio = job.ratio(target, figure).map(|ratio| format!("{ratio:.2}"));
+        let _ = write!(
+            row,
+            " {} | {} |",
+            cell(value.map(|v| unit(v, small))),
+            cell(ratio)
+        );
+    }
+    row.push('\n');
+    row
+}
+
+fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
+    let mut text = String::new();
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let versions: Vec<String> = targets
+        .iter()
+        .filter_map(|target| Some(format!("{} {}", target.name, target.version.as_ref()?)))
+        .collect();
+    let pinning = match (cores.proxy, cores.load, cores.origin) {
+        (Some(proxy), Some(load), Some(origin)) => {
+            format!("Proxy alone on core {proxy}, load generator on {load}, origin on {origin}")
+        }
+        _ => "Nothing pinned, for want of a second core".to_owned(),
+    };
+    let rounds = |job: &Job| job.measured.iter().map(|m| m.round + 1).max().unwrap_or(0);
+    let lengths: Vec<String> = jobs
+        .iter()
+        .map(|job| {
+            format!(
+                "{}: {} × {} s",
+                job.title,
+                rounds(job),
+                job.length.as_secs()
+            )
+        })
+        .collect();
+    let samples = || jobs.iter().flat_map(|job| &job.measured);
+    let disturbed = samples().filter(|m| m.sample.others > QUIET).count();
+
+    let _ = write!(
+        text,
+        "Machine: {count} cores, {}, Linux {}; {}. \
+         {pinning}; loopback. All targets run at once and are measured in turn (A B C, C B A, …), \
+         in rounds ({}). CPU is user + system of the whole process tree. Figures are medians over \
+         the rounds, ratios medians of the ratios within each round. ",
+        cpu::model(),
+        kernel.trim(),
+        versions.join(", "),
+        lengths.join("; "),
+    );
+    text.push_str(
+        "The same job for all: TLS 1.3 AES-256-GCM to the origin, verified against a CA and for \
+         its name; connections kept on both sides; `Host` rewritten; `Authorization` set; no access \
+         log; one worker; transfers over one connection, streamed. nginx has \
+         `proxy_request_buffering off` and `proxy_buffering on`, with large buffers and no temporary \
+         files, which is its best here. \"direct\" is the load generator speaking TLS to the origin itself. \
+         Where their cores are busy before the proxy's is, as in transfers on two cores, throughput \
+         is their limit: compare CPU. ",
+    );
+    let _ = writeln!(
+        text,
+        "{disturbed} of {} samples were taken while others used more than {QUIET} of a core.",
+        samples().count(),
+    );
+    text
+}
+
+/// Whether orgproxy's CPU per request at 16 connections is within `most` of nginx's.
+pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
+    let job = jobs
+        .iter()
+        .find(|job| matches!(job.load, Load::Small { connections: 16 }))
+        .ok_or("nothing was measured at 16 connections")?;
+    let ratio = job
+        .ratio(Name::Orgproxy, cpu)
+        .ok_or("the gate needs orgproxy and nginx, and one was not measured")?;
+    if ratio > most {
+        return Err(format!(
+            "orgproxy uses {ratio:.2} of nginx's CPU per request at 16 connections; \
+             at most {most:.2} is allowed"
+        )
+        .into());
+    }
+    eprintln!("orgproxy uses {ratio:.2} of nginx's CPU per request: within {most:.2}");
+    Ok(())
+}
+
+/// One figure of a sample.
+type Figure = fn(Load, &Sample) -> f64;
+
+/// How a figure is written, of small answers or not.
+type Unit = fn(f64, bool) -> String;
+
+/// Seconds per request or per GiB.
+fn cpu(load: Load, sample: &Sample) -> f64 {
+    sample.cpu / units(load, sample)
+}
+
+/// Requests or GiB per second.
+fn throughput(load: Load, sample: &Sample) -> f64 {
+    units(load, sample) / sample.seconds
+}
+
+fn p50(_: Load, sample: &Sample) -> f64 {
+    sample.p50
+}
+
+fn p99(_: Load, sample: &Sample) -> f64 {
+    sample.p99
+}
+
+/// Small answers are counted in requests, transfers in GiB.
+fn units(load: Load, sample: &Sample) -> f64 {
+    let requests = sample.requests as f64;
+    match load {
+        Load::Small { .. } => requests,
+        Load::Download { bytes } | Load::Upload { bytes } => requests * bytes as f64 / GIB,
+    }
+}
+
+impl Job {
+    fn of(&self, target: Name) -> impl Iterator<Item = &Measured> {
+        self.measured
+            .iter()
+            .filter(move |measured| measured.target == target)
+    }
+
+    /// The median over the rounds of `target`'s figure divided by nginx's.
+    fn ratio(&self, target: Name, figure: Figure) -> Option<f64> {
+        let nginx: BTreeMap<u32, f64> = self
+            .of(Name::Nginx)
+            .map(|m| (m.round, figure(self.load, &m.sample)))
+            .collect();
+        median(self.of(target).filter_map(|m| {
+            Some(figure(self.load, &m.sample) / nginx.get(&m.round).filter(|of| **of > 0.0)?)
+        }))
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 {
+        upper
+    } else {
+        (values[middle - 1] + upper) / 2.0
+    })
+}
+
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
