@@ -7,7 +7,7 @@ pub use crate::{
 };
 
 mod auth;
-mod cli;
+pub mod cli;
 mod command;
 pub mod config;
 mod deadline;

@@ -142,28 +142,33 @@ pub struct Bound {
 /// What a person wants to know first: one line that programs can read too, and one to try.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for org in &self.orgs {
-            let login_url = org.login_url.as_str().trim_end_matches('/');
-            writeln!(
-                f,
-                "listening on {} for org {}: {login_url} as {}",
-                self.listen, org.name, org.username
-            )?;
-            let host = match (&self.orgs[..], &org.hosts[..]) {
-                ([_, _, ..], [host, ..]) => host.as_str(),
+        let shared = self.orgs.len() > 1;
+        for (number, org) in self.orgs.iter().enumerate() {
+            let name = match org.hosts.first() {
+                Some(host) if shared => host,
                 _ => "localhost",
             };
-            match &self.listen {
-                Listen::Tcp(address) => write!(f, "  try: curl http://{host}:{}", address.port())?,
+            let (address, url) = match &self.listen {
+                Listen::Tcp(address) => (
+                    format!("http://{address}"),
+                    format!("http://{name}:{}", address.port()),
+                ),
                 Listen::Unix(path) => {
-                    write!(
-                        f,
-                        "  try: curl --unix-socket {} http://{host}",
-                        path.display()
-                    )?;
+                    let path = path.display();
+                    (
+                        format!("unix:{path}"),
+                        format!("--unix-socket {path} http://{name}"),
+                    )
                 }
-            }
-            writeln!(f, "{TRY}")?;
+            };
+            let login_url = org.login_url.as_str().trim_end_matches('/');
+            let break_before = if number > 0 { "\n" } else { "" };
+            write!(
+                f,
+                "{break_before}listening on {address} for org {}: {login_url} as {}\n  \
+                 try: curl {url}{TRY}",
+                org.name, org.username
+            )?;
         }
         Ok(())
     }
