@@ -1,3 +1,4 @@
 //! orgproxy
 
 pub mod config;
+pub mod demo;

@@ -1,0 +1,3 @@
+//! The tests: one binary, one module per subject.
+
+mod demo;
