@@ -104,13 +104,7 @@ pub(super) fn interrupt(
     after: u64,
     then: impl Future<Output = io::Result<()>> + Send + 'static,
 ) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    // Otherwise the length is lost with the original body.
-    if let Some(length) = body.size_hint().exact() {
-        head.headers
-            .entry(header::CONTENT_LENGTH)
-            .or_insert(length.into());
-    }
+    let (head, body) = with_length(response).into_parts();
     let interruption = Interruption {
         body,
         left: after,
@@ -122,6 +116,19 @@ pub(super) fn interrupt(
         Some((frame, interruption))
     });
     Response::from_parts(head, StreamBody::new(frames).boxed_unsync())
+}
+
+/// `response` whose length is known even if its body gets wrapped.
+pub(super) fn with_length(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact()
+        && response.status() != StatusCode::NO_CONTENT
+    {
+        let headers = response.headers_mut();
+        headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    response
 }
 
 struct Interruption<F> {

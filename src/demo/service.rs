@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::{
     Inner,
-    answer::{Answer, Body, full, interrupt},
+    answer::{Answer, Body, full, interrupt, with_length},
     fault::{Fault, TOKEN},
     hold::Place,
     seen::{Seen, Watched},
@@ -91,7 +91,7 @@ pub(super) async fn serve(
             interrupt(org.answer(call, body).await, after, pause)
         }
         Some(Fault::EndAfter(then)) => {
-            let response = org.answer(call, body).await;
+            let response = with_length(org.answer(call, body).await);
             let end = EndOnDrop(control, then);
             response.map(|body| body.map_frame(move |frame| (&end, frame).1).boxed_unsync())
         }

@@ -6,7 +6,7 @@ use std::{
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes};
@@ -50,9 +50,12 @@ impl AsyncRead for Wire {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        ready!(self.stream().poll_read(cx, buf))?;
+        let Poll::Ready(read) = self.stream().poll_read(cx, buf) else {
+            self.control.lock().reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
         self.control.lock().hear(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
+        Poll::Ready(read)
     }
 }
 
@@ -72,17 +75,16 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.control.lock();
         match &mut state.mode {
-            Mode::Http => {
-                state.heard.clear();
-                drop(state);
-                self.stream().poll_write_vectored(cx, bufs)
-            }
             // What hyper says instead is swallowed.
             Mode::Raw { due, .. } => {
                 *due = true;
                 Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
             }
-            Mode::Ended(_) => Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum())),
+            _ => {
+                state.heard.clear();
+                drop(state);
+                self.stream().poll_write_vectored(cx, bufs)
+            }
         }
     }
 
@@ -104,7 +106,9 @@ impl AsyncWrite for Wire {
             }
             self.control.lock().said(bytes);
         }
-        self.stream().poll_flush(cx)
+        ready!(self.stream().poll_flush(cx))?;
+        self.control.lock().flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -134,9 +138,9 @@ impl Control {
         };
     }
 
-    /// Ends the connection as soon as hyper has said all that it has to say.
+    /// Ends the connection once all that hyper has begun to say is said.
     pub(super) fn end(&self, then: Then) {
-        self.lock().mode = Mode::Ended(then);
+        self.lock().mode = Mode::Ending(then);
     }
 
     /// The exact bytes of the HTTP/1 head that starts with `request_line` and has just been heard.
@@ -160,6 +164,8 @@ struct State {
     /// What came in since the last answer, as far as it fits.
     heard: Vec<u8>,
     mode: Mode,
+    /// Who waits for more to read, and has to hear of the end.
+    reader: Option<Waker>,
 }
 
 impl State {
@@ -180,9 +186,18 @@ impl State {
             Mode::Raw {
                 then: Then::Keep, ..
             } => Mode::Http,
-            Mode::Raw { then, .. } => Mode::Ended(then),
+            Mode::Raw { then, .. } => Mode::Ending(then),
             other => other,
         };
+    }
+
+    fn flushed(&mut self) {
+        if let Mode::Ending(then) = self.mode {
+            self.mode = Mode::Ended(then);
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
     }
 }
 
@@ -196,6 +211,9 @@ enum Mode {
         /// hyper has begun the answer that these bytes replace.
         due: bool,
     },
+    /// As soon as the last bytes are out.
+    Ending(Then),
+    /// hyper reads the end of the stream, and closes.
     Ended(Then),
 }
 

@@ -383,7 +383,7 @@ async fn queries_select_order_and_bound() {
         ("SELECT COUNT() FROM Account WHERE Name LIKE '%\\\\%'", 0),
         (
             "SELECT COUNT() FROM Contact WHERE LastName = 'O\\'Brien'",
-            5,
+            6,
         ),
         (
             "SELECT COUNT() FROM Contact WHERE Account.Owner.IsActive = true",

@@ -38,7 +38,8 @@ impl Inner {
             ));
         }
         let mut data = self.data();
-        let before = data.clone();
+        let all_or_none = asked["allOrNone"] == json!(true);
+        let before = all_or_none.then(|| data.clone());
         let mut results: Vec<_> = records
             .into_iter()
             .map(|values| {
@@ -52,8 +53,7 @@ impl Inner {
                 }
             })
             .collect();
-        let all_or_none = asked["allOrNone"] == json!(true);
-        if all_or_none
+        if let Some(before) = before
             && results
                 .iter()
                 .any(|result| result["success"] == json!(false))
