@@ -11,9 +11,9 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Command, RunArgs},
-    config::{Config, ConfigError, Listen},
-    process,
+    cli::{Command, DemoArgs, RunArgs},
+    config::{Config, ConfigError, Listen, Org, PrivateKey},
+    demo, process,
     server::{Server, StartupError},
     signal, telemetry,
 };
@@ -27,7 +27,7 @@ pub fn execute(command: Command) -> Result<(), CommandError> {
         Command::Run(args) => run(load(&args)?),
         Command::Check(args) => check(&args),
         Command::Health(args) => health(&load(&args)?),
-        Command::Demo(_) => Ok(()),
+        Command::Demo(args) => demo(&args),
     }
 }
 
@@ -68,15 +68,52 @@ fn load(args: &RunArgs) -> Result<Config, ConfigError> {
 fn run(config: Config) -> Result<(), CommandError> {
     let _log = telemetry::init(&config.log)?;
     process::harden();
+    runtime()?.block_on(serve(config, ""))
+}
+
+/// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
+fn demo(args: &DemoArgs) -> Result<(), CommandError> {
+    let _log = telemetry::init(&args.log)?;
+    process::harden();
     runtime()?.block_on(async {
-        let shutdown = signal::shutdown()?;
-        let server = Server::bind(config).await?;
-        for bound in server.bound() {
-            say(&bound.to_string());
-        }
-        server.serve(shutdown).await?;
-        Ok(())
+        let org = demo::Org::start().await?;
+        serve(demo_config(&org, args)?, DEMO_HINTS).await
     })
+}
+
+fn demo_config(demo: &demo::Org, args: &DemoArgs) -> Result<Config, CommandError> {
+    let key = PrivateKey::parse(
+        "the key of the demo",
+        demo.private_key_pem().as_bytes(),
+        None,
+    )
+    .map_err(io::Error::other)?;
+    let mut org = Org::new(
+        "demo".to_owned(),
+        demo.login_url(),
+        demo.client_id().to_owned(),
+        demo.username().to_owned(),
+        key,
+    );
+    org.listen = vec![Listen::loopback(args.port)];
+    org.trusted_hosts = vec!["localhost".to_owned()];
+    org.ca = vec![demo.ca_der()];
+    let mut config = Config::new(vec![org]);
+    if let Some(threads) = args.threads {
+        config.threads = threads.into();
+    }
+    Ok(config)
+}
+
+/// Serves until a signal. What it prints first ends with `hints`, where `{url}` is where to ask.
+async fn serve(config: Config, hints: &str) -> Result<(), CommandError> {
+    let shutdown = signal::shutdown()?;
+    let server = Server::bind(config).await?;
+    for bound in server.bound() {
+        say(&format!("{bound}{}", hints.replace("{url}", &bound.url())));
+    }
+    server.serve(shutdown).await?;
+    Ok(())
 }
 
 fn check(args: &RunArgs) -> Result<(), CommandError> {
@@ -144,6 +181,13 @@ fn say(line: &str) {
 
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
+
+/// More to try with the sample data of the demo org.
+const DEMO_HINTS: &str = "
+  curl {url}/services/data/v62.0/sobjects/Account/describe
+  curl -G {url}/services/data/v62.0/query --data-urlencode \"q=SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name LIMIT 5\"
+  curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
+  curl -x {url} http://localhost/services/oauth2/userinfo";
 
 /// For a listener on this machine to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ pub mod cli;
 mod command;
 pub mod config;
 mod deadline;
+pub mod demo;
 mod error;
 mod family;
 mod guard;

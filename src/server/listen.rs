@@ -139,36 +139,42 @@ pub struct Bound {
     pub orgs: Vec<config::Org>,
 }
 
+impl Bound {
+    /// What to tell curl, but for the path.
+    pub fn url(&self) -> String {
+        self.url_of(None)
+    }
+
+    fn url_of(&self, host: Option<&str>) -> String {
+        let host = host.unwrap_or("localhost");
+        match &self.listen {
+            Listen::Tcp(address) => format!("http://{host}:{}", address.port()),
+            Listen::Unix(path) => format!("--unix-socket {} http://{host}", path.display()),
+        }
+    }
+}
+
 /// What a person wants to know first: one line that programs can read too, and one to try.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared = self.orgs.len() > 1;
-        for (number, org) in self.orgs.iter().enumerate() {
-            let name = match org.hosts.first() {
-                Some(host) if shared => host,
-                _ => "localhost",
-            };
-            let (address, url) = match &self.listen {
-                Listen::Tcp(address) => (
-                    format!("http://{address}"),
-                    format!("http://{name}:{}", address.port()),
-                ),
-                Listen::Unix(path) => {
-                    let path = path.display();
-                    (
-                        format!("unix:{path}"),
-                        format!("--unix-socket {path} http://{name}"),
-                    )
-                }
-            };
-            let login_url = org.login_url.as_str().trim_end_matches('/');
-            let break_before = if number > 0 { "\n" } else { "" };
+        let scheme = match &self.listen {
+            Listen::Tcp(_) => "http://",
+            Listen::Unix(_) => "",
+        };
+        let mut line_break = "";
+        for org in &self.orgs {
+            // Only where several share a listener does the name matter.
+            let host = org.hosts.first().filter(|_| self.orgs.len() > 1);
             write!(
                 f,
-                "{break_before}listening on {address} for org {}: {login_url} as {}\n  \
-                 try: curl {url}{TRY}",
-                org.name, org.username
+                "{line_break}listening on {scheme}{} for org {}: {} as {}\n  try: curl {}{TRY}",
+                self.listen,
+                org.name,
+                org.login_url.as_str().trim_end_matches('/'),
+                org.username,
+                self.url_of(host.map(String::as_str)),
             )?;
+            line_break = "\n";
         }
         Ok(())
     }

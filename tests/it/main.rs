@@ -1,10 +1,11 @@
-//! The library from outside, as one binary.
+//! The program and its library from outside: one binary, one module per subject.
 
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "clippy takes the helpers of tests for no tests"
+    reason = "a test fails by panicking, and clippy takes the helpers of tests for no tests"
 )]
 
 mod config;
+mod demo;
 mod key;

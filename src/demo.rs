@@ -1,0 +1,384 @@
+//! The demo org: a stand-in for a Salesforce org, on localhost, in memory.
+//!
+//! `orgproxy demo` runs it for people to try; the tests run one each. It does what an org does as
+//! far as a client can tell: the token endpoint of the JWT bearer flow, sessions that die, the
+//! core of the REST API over a few sample records, and the texts of its errors. And it does on
+//! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
+//!
+//! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
+//! `apex`, `soap` or `rest`. Below it `wire` says what HTTP libraries refuse to say.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use rustls_pki_types::CertificateDer;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+pub use self::{
+    apex::blocks,
+    fault::{Canned, Fault, Faults, TOKEN, Then},
+    hold::Hold,
+    seen::{Counts, Seen},
+};
+use self::{
+    certificate::Certificates,
+    data::Data,
+    hold::{Holds, Place},
+    id::{ORG_ID, USER_ID},
+    rest::Cursors,
+    seen::Log,
+    session::Sessions,
+    wire::Wire,
+};
+
+mod answer;
+mod apex;
+mod certificate;
+mod data;
+mod fault;
+mod hold;
+mod id;
+mod identity;
+mod rest;
+mod seen;
+mod service;
+mod session;
+mod soap;
+mod soql;
+mod token;
+mod wire;
+
+/// A running demo org. It ends when this is dropped.
+pub struct Org {
+    inner: Arc<Inner>,
+    listening: JoinHandle<()>,
+}
+
+impl Org {
+    /// Starts an org on a free port of 127.0.0.1.
+    pub async fn start() -> io::Result<Self> {
+        Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await
+    }
+
+    /// Starts an org on `addr`. Its URLs say `localhost`.
+    pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let certificates = Certificates::shared()?;
+        let listener = TcpListener::bind(addr).await?;
+        let port = listener.local_addr()?.port();
+        let inner = Arc::new(Inner {
+            port,
+            origin: format!("https://localhost:{port}"),
+            certificates,
+            log: Arc::default(),
+            sessions: Sessions::default(),
+            faults: Faults::default(),
+            holds: Holds::default(),
+            knobs: Mutex::default(),
+            data: Mutex::new(Data::sample()),
+            cursors: Cursors::default(),
+            used_requests: AtomicUsize::new(17),
+            disconnect: Notify::new(),
+        });
+        let listening = tokio::spawn(listen(listener, inner.clone()));
+        Ok(Self { inner, listening })
+    }
+
+    /// Where to log in: `https://localhost:PORT`.
+    pub fn login_url(&self) -> Url {
+        // An origin with a number for a port always parses.
+        #[expect(clippy::unwrap_used)]
+        self.inner.origin.parse().unwrap()
+    }
+
+    /// The instance that the token endpoint tells, unless a knob tells another.
+    pub fn instance_url(&self) -> String {
+        self.inner.origin.clone()
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.inner.port
+    }
+
+    /// The authority that signed the org's TLS certificate.
+    pub fn ca_pem(&self) -> &str {
+        &self.inner.certificates.ca_pem
+    }
+
+    /// The authority that signed the org's TLS certificate.
+    pub fn ca_der(&self) -> CertificateDer<'static> {
+        self.inner.certificates.ca_der.clone()
+    }
+
+    /// The app's consumer key.
+    pub fn client_id(&self) -> &str {
+        token::CLIENT_ID
+    }
+
+    /// The user that the app may log in as.
+    pub fn username(&self) -> &str {
+        token::USERNAME
+    }
+
+    /// The app's private key, in PKCS#8.
+    pub fn private_key_pem(&self) -> &str {
+        &self.inner.certificates.private_key_pem
+    }
+
+    /// The certificate that belongs to the app's private key.
+    pub fn certificate_pem(&self) -> &str {
+        &self.inner.certificates.certificate_pem
+    }
+
+    /// The id of the org.
+    pub fn org_id(&self) -> &str {
+        ORG_ID
+    }
+
+    /// The id of the user.
+    pub fn user_id(&self) -> &str {
+        USER_ID
+    }
+
+    /// Ends every session.
+    pub fn end_sessions(&self) {
+        self.inner.sessions.end_all();
+    }
+
+    /// Closes every connection.
+    pub fn disconnect(&self) {
+        self.inner.disconnect.notify_waiters();
+    }
+
+    /// What goes wrong with which requests.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// Changes how the org behaves.
+    pub fn set(&self, change: impl FnOnce(&mut Knobs)) {
+        change(&mut self.inner.lock_knobs());
+    }
+
+    /// Keeps back the requests to paths that start with `prefix`, as soon as their head is here and
+    /// before their session is looked at.
+    pub fn hold(&self, prefix: &str) -> Hold {
+        self.inner.holds.add(prefix, Place::Request)
+    }
+
+    /// Keeps back the rest of the answers to paths that start with `prefix`, once `after` bytes of
+    /// their body are out.
+    pub fn hold_body(&self, prefix: &str, after: u64) -> Hold {
+        self.inner.holds.add(prefix, Place::Body(after))
+    }
+
+    /// How often what happened.
+    pub fn counts(&self) -> Counts {
+        self.inner.log.counts()
+    }
+
+    /// Token requests that gave a session.
+    pub fn logins(&self) -> usize {
+        self.counts().logins
+    }
+
+    /// TLS connections accepted.
+    pub fn connections(&self) -> usize {
+        self.counts().connections
+    }
+
+    /// The newest requests (4,096 at most) but those to the token endpoint, in the order of their
+    /// arrival.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.inner.log.requests()
+    }
+
+    /// The newest request.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
+    pub fn last_request(&self) -> Seen {
+        self.requests().pop().expect("a request")
+    }
+
+    /// Waits for so many requests in all, but those to the token endpoint.
+    pub async fn wait_for_requests(&self, count: usize) {
+        self.wait_until(|org| org.counts().requests >= count).await;
+    }
+
+    /// Waits until `condition` holds, which is asked again whenever something has happened: a
+    /// connection, a request, a piece of a body, a login, a request that waits in a [`Hold`].
+    pub async fn wait_until(&self, condition: impl Fn(&Self) -> bool) {
+        self.inner.log.wait_until(|| condition(self)).await;
+    }
+
+    /// Stops listening and closes every connection.
+    pub async fn shutdown(mut self) {
+        self.listening.abort();
+        // The error is that it was aborted.
+        let _ = (&mut self.listening).await;
+    }
+}
+
+impl Drop for Org {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// How an org behaves.
+#[derive(Debug, Clone)]
+pub struct Knobs {
+    /// How long a session lives unused.
+    pub session_timeout: Duration,
+    /// A login gets the living session if there is one, as in a real org; else each gets a new one.
+    pub reuse_session: bool,
+    /// What the token endpoint tells of a session's life. A real org tells nothing.
+    pub expires_in: Option<u64>,
+    /// Access tokens are JWTs.
+    pub jwt_tokens: bool,
+    /// The instance that the token endpoint tells, if not the org itself.
+    pub instance_url: Option<String>,
+    /// Records in one answer to a query.
+    pub batch_size: usize,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            session_timeout: Duration::from_secs(2 * 60 * 60),
+            reuse_session: true,
+            expires_in: None,
+            jwt_tokens: false,
+            instance_url: None,
+            batch_size: 2000,
+        }
+    }
+}
+
+struct Inner {
+    port: u16,
+    /// `https://localhost:PORT`
+    origin: String,
+    certificates: Arc<Certificates>,
+    log: Arc<Log>,
+    sessions: Sessions,
+    faults: Faults,
+    holds: Holds,
+    knobs: Mutex<Knobs>,
+    data: Mutex<Data>,
+    cursors: Cursors,
+    /// Of the day's allocation.
+    used_requests: AtomicUsize,
+    disconnect: Notify,
+}
+
+impl Inner {
+    fn knobs(&self) -> Knobs {
+        self.lock_knobs().clone()
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request to the API, and tells how many there were.
+    fn use_request(&self) -> usize {
+        self.used_requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn lock_knobs(&self) -> MutexGuard<'_, Knobs> {
+        self.knobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts until it is aborted, and its connections with it.
+async fn listen(listener: TcpListener, org: Arc<Inner>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, org.clone()));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "cannot accept");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, org: Arc<Inner>) {
+    // Without it answers are only slower.
+    let _ = stream.set_nodelay(true);
+    let acceptor = TlsAcceptor::from(org.certificates.tls.clone());
+    let stream = match acceptor.accept(stream).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "no TLS"),
+    };
+    let open = Open::new(&org.log);
+    let (wire, control) = Wire::new(stream);
+
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().title_case_headers(true);
+    let service =
+        service_fn(|request| service::serve(org.clone(), open.number, control.clone(), request));
+    tokio::select! {
+        ended = server.serve_connection(TokioIo::new(wire), service) => {
+            if let Err(error) = ended {
+                tracing::debug!(error, "connection broke");
+            }
+        }
+        () = org.disconnect.notified() => {}
+    }
+}
+
+/// Counts a connection for as long as it is open.
+struct Open<'a> {
+    log: &'a Log,
+    number: usize,
+}
+
+impl<'a> Open<'a> {
+    fn new(log: &'a Log) -> Self {
+        let mut number = 0;
+        log.count(|counts| {
+            counts.connections += 1;
+            counts.open += 1;
+            number = counts.connections;
+        });
+        Self { log, number }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.log.count(|counts| counts.open -= 1);
+    }
+}
+
+/// Out of file descriptors, mostly; some may be free by then.
+const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -1,0 +1,296 @@
+//! What can go wrong on the way to an org, on demand.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::answer::{Answer, Content};
+
+/// One thing that goes wrong with one request.
+///
+/// All but `Early` take the request's body in first, so that the connection could be kept.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The real answer, late.
+    Delay(Duration),
+    /// No answer, ever.
+    Hang,
+    /// Another answer; see the constructors.
+    Answer(Canned),
+    /// These bytes in place of an answer. HTTP/2 connections break by it.
+    Raw(Bytes, Then),
+    /// The real answer, whose body breaks off after so many bytes: a connection that closes too
+    /// soon in HTTP/1.1, a reset stream in HTTP/2.
+    CutBody(u64),
+    /// The real answer, whose body pauses after so many bytes.
+    PauseBody(u64, Duration),
+    /// The real answer, then the connection ends without having said that it would.
+    EndAfter(Then),
+    /// As the fault within, but without waiting for the request's body.
+    Early(Box<Self>),
+}
+
+impl Fault {
+    /// The session is dead, whatever the org thinks of it: a new login gets the same session, and
+    /// the same answer.
+    pub fn session_expired() -> Self {
+        Self::error(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_SESSION_ID",
+            "Session expired or invalid",
+        )
+    }
+
+    /// The session lives, but policy forbids it: logging in again does not help.
+    pub fn not_for_rest() -> Self {
+        Self::error(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_SESSION_ID",
+            "This session is not valid for use with the REST API",
+        )
+    }
+
+    /// As [`Fault::not_for_rest`], for an agent-only app.
+    pub fn not_attached_to_agent() -> Self {
+        Self::error(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_SESSION_ID",
+            "Connected app is not attached to Agent",
+        )
+    }
+
+    /// The day's requests are used up.
+    pub fn limit_exceeded() -> Self {
+        Self::error(
+            StatusCode::FORBIDDEN,
+            "REQUEST_LIMIT_EXCEEDED",
+            "TotalRequests Limit exceeded.",
+        )
+    }
+
+    /// An error in the shape of the REST API.
+    pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
+        Self::answer(
+            status,
+            "application/json;charset=UTF-8",
+            serde_json::json!([{"message": message, "errorCode": code}]).to_string(),
+        )
+    }
+
+    /// The token endpoint's refusal.
+    pub fn login_refused(error: &str, description: &str) -> Self {
+        Self::answer(
+            StatusCode::BAD_REQUEST,
+            "application/json;charset=UTF-8",
+            serde_json::json!({"error": error, "error_description": description}).to_string(),
+        )
+    }
+
+    /// A page meant for people, as load balancers and maintenance windows send it.
+    pub fn html(status: StatusCode) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self::answer(
+            status,
+            "text/html; charset=UTF-8",
+            format!(
+                "<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+            ),
+        )
+    }
+
+    /// A redirect to `location`.
+    pub fn redirect(status: StatusCode, location: &str) -> Self {
+        Self::answer(status, "text/html; charset=UTF-8", "").header("location", location)
+    }
+
+    /// Any other answer.
+    pub fn answer(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self::Answer(Canned {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+        })
+        .header("content-type", content_type)
+    }
+
+    /// Adds a header to a canned answer.
+    ///
+    /// # Panics
+    ///
+    /// If `name` or `value` is none.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Self::Answer(canned) = &mut self {
+            canned.headers.push((
+                HeaderName::try_from(name).expect("a header name"),
+                HeaderValue::try_from(value).expect("a header value"),
+            ));
+        }
+        self
+    }
+
+    /// `bytes` in place of an answer.
+    pub fn raw(bytes: impl Into<Bytes>, then: Then) -> Self {
+        Self::Raw(bytes.into(), then)
+    }
+
+    /// The connection ends before a byte of the answer.
+    pub fn no_answer(end: Then) -> Self {
+        Self::raw("", end)
+    }
+
+    /// The connection ends within the head.
+    pub fn cut_head() -> Self {
+        Self::raw("HTTP/1.1 200 OK\r\nContent-Type: applica", Then::Cut)
+    }
+
+    /// Fewer bytes than `Content-Length` says.
+    pub fn cut_length() -> Self {
+        Self::raw(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n0123456789",
+            Then::Cut,
+        )
+    }
+
+    /// A chunk, but no last one.
+    pub fn cut_chunks() -> Self {
+        Self::raw(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n\
+             a\r\n0123456789\r\n",
+            Then::Cut,
+        )
+    }
+
+    /// A second, unasked answer right behind the first.
+    pub fn extra_bytes() -> Self {
+        Self::raw(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok\
+             HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nevil",
+            Then::Keep,
+        )
+    }
+
+    /// A switch of protocols that nobody asked for.
+    pub fn unasked_switch() -> Self {
+        Self::raw(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: evil\r\n\r\n",
+            Then::Keep,
+        )
+    }
+
+    /// Two ways at once to tell where the body ends.
+    pub fn two_framings() -> Self {
+        Self::raw(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\
+             Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            Then::Keep,
+        )
+    }
+
+    /// Without waiting for the request's body.
+    #[must_use]
+    pub fn early(self) -> Self {
+        Self::Early(Box::new(self))
+    }
+}
+
+/// How a connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It stays, as if the answer had been an ordinary one.
+    Keep,
+    /// It closes in good order.
+    Close,
+    /// TCP ends without the `close_notify` of TLS.
+    Cut,
+    /// TCP is reset.
+    Reset,
+}
+
+/// An answer that was made beforehand.
+#[derive(Debug, Clone)]
+pub struct Canned {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+impl From<Canned> for Answer {
+    fn from(canned: Canned) -> Self {
+        let mut answer = Self::new(canned.status, Content::Bytes(canned.body));
+        answer.headers = canned.headers;
+        answer
+    }
+}
+
+/// Which requests fail, and how. The rule that was added first is asked first.
+///
+/// A rule is for the paths that start with its prefix; the token endpoint counts only for a prefix
+/// that names it (`/services/oauth2…`), so that a login does not use up what is meant for a request.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<Vec<Rule>>>);
+
+impl Faults {
+    /// For the next `count` requests to `prefix`.
+    pub fn next(&self, count: usize, prefix: &str, fault: Fault) {
+        self.add(Some(count), prefix, fault);
+    }
+
+    /// For every request to `prefix` from now on.
+    pub fn always(&self, prefix: &str, fault: Fault) {
+        self.add(None, prefix, fault);
+    }
+
+    /// No faults any more.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    pub(super) fn take(&self, path: &str) -> Option<Fault> {
+        let mut rules = self.lock();
+        let index = rules.iter().position(|rule| concerns(&rule.prefix, path))?;
+        let rule = &mut rules[index];
+        let fault = rule.fault.clone();
+        if let Some(left) = &mut rule.left {
+            *left -= 1;
+            if *left == 0 {
+                rules.remove(index);
+            }
+        }
+        Some(fault)
+    }
+
+    fn add(&self, left: Option<usize>, prefix: &str, fault: Fault) {
+        if left != Some(0) {
+            self.lock().push(Rule {
+                prefix: prefix.to_owned(),
+                left,
+                fault,
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Rule>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Rule {
+    prefix: String,
+    left: Option<usize>,
+    fault: Fault,
+}
+
+/// Whether a rule for `prefix` is about `path`.
+pub(super) fn concerns(prefix: &str, path: &str) -> bool {
+    path.starts_with(prefix) && (path != TOKEN || prefix.starts_with("/services/oauth2"))
+}
+
+/// The path of the token endpoint.
+pub const TOKEN: &str = "/services/oauth2/token";

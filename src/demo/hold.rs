@@ -1,0 +1,105 @@
+//! Answers kept back until a test lets them go.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::Semaphore;
+
+use super::fault::concerns;
+
+/// Keeps the answers of some paths back until [`Hold::release`], or until it is dropped.
+#[must_use = "dropping it lets the requests go on"]
+#[derive(Debug)]
+pub struct Hold(Gate);
+
+impl Hold {
+    /// Lets go what is held, and holds nothing more.
+    pub fn release(self) {}
+
+    /// How many requests it keeps back right now.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.open.close();
+    }
+}
+
+/// The holds of an org.
+#[derive(Debug, Default)]
+pub(super) struct Holds(Mutex<Vec<Gate>>);
+
+impl Holds {
+    pub(super) fn add(&self, prefix: &str, place: Place) -> Hold {
+        let gate = Gate {
+            prefix: prefix.into(),
+            place,
+            open: Arc::new(Semaphore::new(0)),
+            waiting: Arc::default(),
+        };
+        self.lock().push(gate.clone());
+        Hold(gate)
+    }
+
+    pub(super) fn find(&self, path: &str, wanted: impl Fn(Place) -> bool) -> Option<Gate> {
+        let mut gates = self.lock();
+        gates.retain(|gate| !gate.open.is_closed());
+        gates
+            .iter()
+            .find(|gate| wanted(gate.place) && concerns(&gate.prefix, path))
+            .cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Gate>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where in an exchange requests are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The head of the request is here; nothing of its body has been read.
+    Request,
+    /// So many bytes of the answer's body are out.
+    Body(u64),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    prefix: Arc<str>,
+    pub(super) place: Place,
+    /// Has no permits ever; closing it is what lets the waiting go on.
+    open: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    /// Calls `arrived` once it counts as waiting.
+    pub(super) async fn pass(&self, arrived: impl FnOnce()) {
+        let _waiting = Waiting::new(&self.waiting);
+        arrived();
+        // The error is that it was closed, which is what we wait for.
+        let _ = self.open.acquire().await;
+    }
+}
+
+/// One more who waits, however the waiting ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

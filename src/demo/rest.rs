@@ -1,0 +1,241 @@
+//! The REST API: `/services/data/…`.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::{Inner, answer::Answer, service::Call, session::Access};
+
+pub(super) use self::query::Cursors;
+
+mod composite;
+mod describe;
+mod query;
+mod records;
+
+/// What is asked of the API; a part of a composite request is one, too.
+struct Ask<'a> {
+    method: &'a Method,
+    /// `v67.0`
+    version: &'a str,
+    /// What follows the version.
+    path: &'a [&'a str],
+    parameters: Vec<(String, String)>,
+    body: &'a [u8],
+    batch_size: usize,
+}
+
+impl Ask<'_> {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let mut parameters = self.parameters.iter();
+        parameters
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn json(&self) -> Result<Value, Answer> {
+        serde_json::from_slice(self.body).map_err(|error| {
+            Answer::error(
+                StatusCode::BAD_REQUEST,
+                "JSON_PARSER_ERROR",
+                format!(
+                    "Unexpected character or end of input at [line:{}, column:{}]",
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })
+    }
+}
+
+impl Inner {
+    pub(super) fn rest(&self, call: &Call, body: Bytes) -> Answer {
+        let segments = call.segments();
+        let Some((version, path)) = segments[2..].split_first() else {
+            return Answer::json(versions());
+        };
+        if let Some(answer) = unsupported(version).or_else(|| refusal(call.access)) {
+            return answer;
+        }
+        let body = match inflated(&call.head.headers, body) {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        };
+        let answer = self.resource(&Ask {
+            method: &call.head.method,
+            version,
+            path,
+            parameters: parameters(call.head.uri.query()),
+            body: &body,
+            batch_size: batch_size(&call.head.headers).unwrap_or_else(|| self.knobs().batch_size),
+        });
+        let usage = format!("api-usage={}/{ALLOCATION}", self.use_request());
+        answer
+            .header(SFORCE_LIMIT_INFO, header_value(&usage))
+            .header(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private"),
+            )
+    }
+
+    fn resource(&self, ask: &Ask<'_>) -> Answer {
+        let answered = match (ask.method.as_str(), ask.path) {
+            ("GET" | "HEAD", []) => Ok(self.resources(ask.version)),
+            ("GET" | "HEAD", ["limits"]) => Ok(self.limits()),
+            ("GET" | "HEAD", ["sobjects"]) => Ok(self.objects(ask)),
+            ("GET" | "HEAD", ["sobjects", object]) => self.object(ask, object),
+            ("GET" | "HEAD", ["sobjects", object, "describe"]) => self.describe(ask, object),
+            ("GET" | "HEAD", ["query" | "queryAll"]) => self.query(ask),
+            ("GET" | "HEAD", ["query" | "queryAll", locator]) => self.query_more(ask, locator),
+            ("POST", ["sobjects", object]) => self.create(ask, object),
+            ("GET" | "HEAD", ["sobjects", object, id]) => self.retrieve(ask, object, id),
+            ("PATCH", ["sobjects", object, id]) => self.update(ask, object, id),
+            ("DELETE", ["sobjects", object, id]) => self.delete(object, id),
+            ("POST", ["composite"]) => self.composite(ask),
+            ("POST", ["composite", "sobjects"]) => self.create_all(ask),
+            (_, path) => Err(match allowed(path) {
+                Some(allowed) => not_allowed(ask.method, allowed),
+                None => Answer::not_found(),
+            }),
+        };
+        answered.unwrap_or_else(|error| error)
+    }
+
+    fn resources(&self, version: &str) -> Answer {
+        let url = |name: &str| format!("/services/data/{version}/{name}");
+        Answer::json(json!({
+            "composite": url("composite"),
+            "identity": self.identity_url(),
+            "limits": url("limits"),
+            "query": url("query"),
+            "queryAll": url("queryAll"),
+            "sobjects": url("sobjects"),
+        }))
+    }
+
+    fn limits(&self) -> Answer {
+        let used = self
+            .used_requests
+            .load(std::sync::atomic::Ordering::Relaxed);
+        Answer::json(json!({
+            "DailyApiRequests": {"Max": ALLOCATION, "Remaining": ALLOCATION.saturating_sub(used)},
+            "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
+            "DataStorageMB": {"Max": 1_024, "Remaining": 1_007},
+            "FileStorageMB": {"Max": 1_024, "Remaining": 1_024},
+        }))
+    }
+}
+
+/// The answer to a request without a live session.
+pub(super) fn refusal(access: Access) -> Option<Answer> {
+    let (code, message) = match access {
+        Access::Live => return None,
+        Access::Missing | Access::Dead => ("INVALID_SESSION_ID", "Session expired or invalid"),
+        Access::Garbled => ("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+    };
+    let answer = Answer::error(StatusCode::UNAUTHORIZED, code, message);
+    Some(answer.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token")))
+}
+
+/// The versions that are not retired, with the names of their releases.
+fn versions() -> Value {
+    let versions = (OLDEST..=NEWEST).map(|version| {
+        let season = ["Summer", "Winter", "Spring"][(version - OLDEST) % 3];
+        // 31 was Summer '14, and Winter belongs to the year that it ends in.
+        let year = 14 + (version - OLDEST).div_ceil(3);
+        json!({
+            "label": format!("{season} '{year}"),
+            "url": format!("/services/data/v{version}.0"),
+            "version": format!("{version}.0"),
+        })
+    });
+    versions.collect()
+}
+
+/// The answer to a version that is no more, or not yet.
+fn unsupported(version: &str) -> Option<Answer> {
+    let number = version
+        .strip_prefix('v')
+        .and_then(|version| version.strip_suffix(".0"))
+        .and_then(|number| number.parse::<usize>().ok());
+    match number {
+        Some(OLDEST..=NEWEST) => None,
+        Some(7..OLDEST) => Some(Answer::error(
+            StatusCode::GONE,
+            "GONE",
+            "The requested resource has been retired or removed",
+        )),
+        _ => Some(Answer::not_found()),
+    }
+}
+
+fn allowed(path: &[&str]) -> Option<&'static str> {
+    Some(match path {
+        [] | ["limits"] | ["query" | "queryAll", ..] => "HEAD,GET",
+        ["sobjects", _, "describe"] | ["sobjects"] => "HEAD,GET",
+        ["sobjects", _] => "HEAD,GET,POST",
+        ["sobjects", _, _] => "HEAD,GET,PATCH,DELETE",
+        ["composite"] | ["composite", "sobjects"] => "POST",
+        _ => return None,
+    })
+}
+
+fn not_allowed(method: &Method, allowed: &'static str) -> Answer {
+    Answer::error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        format!("HTTP Method '{method}' not allowed. Allowed are {allowed}"),
+    )
+    .header(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+fn parameters(query: Option<&str>) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .into_owned()
+        .collect()
+}
+
+/// `Sforce-Query-Options: batchSize=500`
+fn batch_size(headers: &HeaderMap) -> Option<usize> {
+    let options = headers.get("sforce-query-options")?.to_str().ok()?;
+    let (name, size) = options.split_once('=')?;
+    let size: usize = size.trim().parse().ok()?;
+    (name.trim() == "batchSize").then(|| size.clamp(200, 2000))
+}
+
+fn inflated(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Answer> {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding != "gzip")
+    {
+        return Ok(body);
+    }
+    let mut inflated = Vec::new();
+    match GzDecoder::new(&*body)
+        .take(LONGEST_INFLATED)
+        .read_to_end(&mut inflated)
+    {
+        Ok(_) => Ok(inflated.into()),
+        Err(_) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
+    }
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+const SFORCE_LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
+
+/// Requests a day.
+const ALLOCATION: usize = 15_000;
+
+const OLDEST: usize = 31;
+
+const NEWEST: usize = 67;
+
+/// Bytes that a compressed body may become.
+const LONGEST_INFLATED: u64 = 50 * 1024 * 1024;

@@ -1,0 +1,234 @@
+//! Records: made, read, changed, deleted.
+
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{Ask, header_value};
+use crate::demo::{
+    Inner,
+    answer::{Answer, Content},
+    data::{Data, Kind, Object, Record},
+    soql::attributes,
+};
+
+impl Inner {
+    pub(super) fn create(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
+        let values = ask.json()?;
+        let mut data = self.data();
+        let (object, id) = insert(&mut data, object, values).map_err(Mistake::into_answer)?;
+        let location = format!("/services/data/{}/sobjects/{object}/{id}", ask.version);
+        let created = json!({"id": id, "success": true, "errors": []});
+        Ok(Answer::new(StatusCode::CREATED, Content::Json(created))
+            .header(header::LOCATION, header_value(&location)))
+    }
+
+    /// Several at once: `{"allOrNone": …, "records": [{"attributes": {"type": …}, …}]}`
+    pub(super) fn create_all(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
+        let mut asked = ask.json()?;
+        let Value::Array(records) = asked["records"].take() else {
+            return Err(missing("records"));
+        };
+        if records.len() > MOST {
+            return Err(Answer::error(
+                StatusCode::BAD_REQUEST,
+                "EXCEEDED_ID_LIMIT",
+                format!(
+                    "record limit reached. cannot submit more than {MOST} records into this call"
+                ),
+            ));
+        }
+        let mut data = self.data();
+        let all_or_none = asked["allOrNone"] == json!(true);
+        let before = all_or_none.then(|| data.clone());
+        let mut results: Vec<_> = records
+            .into_iter()
+            .map(|values| {
+                let object = values["attributes"]["type"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                match insert(&mut data, &object, values) {
+                    Ok((_, id)) => json!({"id": id, "success": true, "errors": []}),
+                    Err(mistake) => json!({"success": false, "errors": [mistake.into_result()]}),
+                }
+            })
+            .collect();
+        if let Some(before) = before
+            && results
+                .iter()
+                .any(|result| result["success"] == json!(false))
+        {
+            *data = before;
+            for result in results
+                .iter_mut()
+                .filter(|result| result["success"] == json!(true))
+            {
+                *result = json!({"success": false, "errors": [{
+                    "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+                    "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
+                    "fields": [],
+                }]});
+            }
+        }
+        Ok(Answer::json(results.into()))
+    }
+
+    pub(super) fn retrieve(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
+        let data = self.data();
+        let table = data.table(object).ok_or_else(Answer::not_found)?;
+        let record = table.find(id).ok_or_else(|| no_record(id))?;
+        let own_id = record["Id"].as_str().unwrap_or_default();
+        let mut shown = Record::new();
+        shown.insert(
+            "attributes".to_owned(),
+            attributes(ask.version, table.object.name, own_id),
+        );
+        match ask.parameter("fields") {
+            None => shown.extend(record.clone()),
+            Some(names) => {
+                for name in names.split(',').map(str::trim) {
+                    let field = table.object.field(name);
+                    let field = field.ok_or_else(|| no_field(name, table.object).into_answer())?;
+                    shown.insert(field.name.to_owned(), record[field.name].clone());
+                }
+                shown.entry("Id").or_insert_with(|| own_id.into());
+            }
+        }
+        Ok(Answer::json(Value::Object(shown)))
+    }
+
+    pub(super) fn update(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
+        let values = ask.json()?;
+        let mut data = self.data();
+        let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
+        let values = known(values, table.object).map_err(Mistake::into_answer)?;
+        match table.update(id, values) {
+            true => Ok(Answer::empty(StatusCode::NO_CONTENT)),
+            false => Err(no_record(id)),
+        }
+    }
+
+    pub(super) fn delete(&self, object: &str, id: &str) -> Result<Answer, Answer> {
+        let mut data = self.data();
+        let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
+        match table.delete(id) {
+            true => Ok(Answer::empty(StatusCode::NO_CONTENT)),
+            false => Err(no_record(id)),
+        }
+    }
+}
+
+/// What is wrong with a record.
+struct Mistake {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    fields: Vec<&'static str>,
+}
+
+impl Mistake {
+    /// As the answer to a request for one record.
+    fn into_answer(self) -> Answer {
+        let mut error = json!({"message": self.message, "errorCode": self.code});
+        if !self.fields.is_empty() {
+            error["fields"] = self.fields.into();
+        }
+        Answer::new(self.status, Content::Json(json!([error])))
+    }
+
+    /// As the result for one record of several.
+    fn into_result(self) -> Value {
+        json!({"statusCode": self.code, "message": self.message, "fields": self.fields})
+    }
+}
+
+fn insert(data: &mut Data, object: &str, values: Value) -> Result<(&'static str, String), Mistake> {
+    let table = data.table_mut(object).ok_or_else(|| Mistake {
+        status: StatusCode::NOT_FOUND,
+        code: "NOT_FOUND",
+        message: "The requested resource does not exist".to_owned(),
+        fields: Vec::new(),
+    })?;
+    let object = table.object;
+    let values = known(values, object)?;
+    let fields: Vec<_> = object
+        .fields
+        .iter()
+        .filter(|field| field.required && values.get(field.name).is_none_or(Value::is_null))
+        .map(|field| field.name)
+        .collect();
+    if !fields.is_empty() {
+        return Err(Mistake {
+            status: StatusCode::BAD_REQUEST,
+            code: "REQUIRED_FIELD_MISSING",
+            message: format!("Required fields are missing: [{}]", fields.join(", ")),
+            fields,
+        });
+    }
+    Ok((object.name, table.insert(values)))
+}
+
+/// The values under the names that the object's fields really have.
+fn known(values: Value, object: &'static Object) -> Result<Record, Mistake> {
+    let mut known = Record::new();
+    let Value::Object(values) = values else {
+        return Err(Mistake {
+            status: StatusCode::BAD_REQUEST,
+            code: "JSON_PARSER_ERROR",
+            message: "The HTTP entity body is required, but this request has no entity body."
+                .to_owned(),
+            fields: Vec::new(),
+        });
+    };
+    for (name, value) in values {
+        if name == "attributes" {
+            continue;
+        }
+        let field = object.field(&name).ok_or_else(|| no_field(&name, object))?;
+        if field.kind == Kind::Id || field.kind == Kind::DateTime {
+            return Err(Mistake {
+                status: StatusCode::BAD_REQUEST,
+                code: "INVALID_FIELD_FOR_INSERT_UPDATE",
+                message: format!(
+                    "Unable to create/update fields: {}. Please check the security settings of \
+                     this field and verify that it is read/write for your profile or permission set.",
+                    field.name
+                ),
+                fields: vec![field.name],
+            });
+        }
+        known.insert(field.name.to_owned(), value);
+    }
+    Ok(known)
+}
+
+fn no_field(name: &str, object: &Object) -> Mistake {
+    Mistake {
+        status: StatusCode::BAD_REQUEST,
+        code: "INVALID_FIELD",
+        message: format!("No such column '{name}' on sobject of type {}", object.name),
+        fields: Vec::new(),
+    }
+}
+
+fn no_record(id: &str) -> Answer {
+    if id.len() == 15 || id.len() == 18 {
+        return Answer::not_found();
+    }
+    Answer::error(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        format!("Provided external ID field does not exist or is not accessible: {id}"),
+    )
+}
+
+pub(super) fn missing(property: &str) -> Answer {
+    Answer::error(
+        StatusCode::BAD_REQUEST,
+        "JSON_PARSER_ERROR",
+        format!("Missing required property: {property}"),
+    )
+}
+
+/// Records in one call.
+const MOST: usize = 200;

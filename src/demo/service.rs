@@ -1,0 +1,240 @@
+//! One request through the org.
+
+use std::{convert::Infallible, io, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header,
+    request::Parts,
+};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+
+use super::{
+    Inner,
+    answer::{Answer, Body, full, interrupt, with_length},
+    fault::{Fault, TOKEN},
+    hold::Place,
+    seen::{Seen, Watched},
+    session::Access,
+    wire::Control,
+};
+
+/// A request's head and what it is worth.
+pub(super) struct Call {
+    pub(super) head: Parts,
+    pub(super) access: Access,
+}
+
+impl Call {
+    /// The path's segments, however many slashes stand between them.
+    pub(super) fn segments(&self) -> Vec<&str> {
+        let path = self.head.uri.path();
+        path.split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect()
+    }
+}
+
+pub(super) async fn serve(
+    org: Arc<Inner>,
+    connection: usize,
+    control: Control,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let path = path.as_str();
+    let number = note(&org, connection, &control, &head, &body);
+    let body = Watched::new(body, org.log.clone(), number);
+
+    if let Some(gate) = org.holds.find(path, |place| place == Place::Request) {
+        gate.pass(|| org.log.notify()).await;
+    }
+
+    let access = org
+        .sessions
+        .access(&head.headers, org.knobs().session_timeout);
+    org.log
+        .update(number, |seen| seen.authorized = access == Access::Live);
+    let call = Call { head, access };
+
+    let (fault, body) = match org.faults.take(path) {
+        Some(Fault::Early(fault)) => (Some(*fault), body),
+        Some(fault @ (Fault::Answer(_) | Fault::Raw(..) | Fault::Hang)) => {
+            (Some(fault), drained(body).await)
+        }
+        fault => (fault, body),
+    };
+    let mut response = match fault {
+        None => org.answer(call, body).await,
+        Some(Fault::Delay(delay)) => {
+            tokio::time::sleep(delay).await;
+            org.answer(call, body).await
+        }
+        Some(Fault::Hang | Fault::Early(_)) => future::pending().await,
+        Some(Fault::Answer(canned)) => Answer::from(canned).into_response(&call.head.headers),
+        Some(Fault::Raw(bytes, then)) => {
+            control.say(bytes, then);
+            Response::new(full(Bytes::new()))
+        }
+        Some(Fault::CutBody(after)) => {
+            let cut = future::ready(Err(io::Error::other("cut on demand")));
+            interrupt(org.answer(call, body).await, after, cut)
+        }
+        Some(Fault::PauseBody(after, pause)) => {
+            let pause = async move {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            interrupt(org.answer(call, body).await, after, pause)
+        }
+        Some(Fault::EndAfter(then)) => {
+            let response = with_length(org.answer(call, body).await);
+            let end = EndOnDrop(control, then);
+            response.map(|body| body.map_frame(move |frame| (&end, frame).1).boxed_unsync())
+        }
+    };
+
+    if let Some(gate) = org.holds.find(path, |place| place != Place::Request)
+        && let Place::Body(after) = gate.place
+    {
+        let log = org.log.clone();
+        response = interrupt(response, after, async move {
+            gate.pass(|| log.notify()).await;
+            Ok(())
+        });
+    }
+    Ok(response)
+}
+
+impl Inner {
+    /// What an org answers on a good day.
+    async fn answer(&self, call: Call, body: Watched) -> Response<Body> {
+        let asked = call.head.headers.clone();
+        let answer = match call.segments()[..] {
+            ["services", "oauth2", "token"] => match collected(body).await {
+                Ok(form) => self.login(&call.head.method, &asked, &form),
+                Err(answer) => answer,
+            },
+            ["services", "oauth2", "revoke"] => match collected(body).await {
+                Ok(form) => self.revoke(&form),
+                Err(answer) => answer,
+            },
+            ["services", "oauth2", "userinfo"] => self.userinfo(&call),
+            ["id", org, user] => self.identity(&call, org, user),
+            ["services", "apexrest", name] => self.apex(&call, name, body).await,
+            ["services", "data", ..] => match collected(body).await {
+                Ok(body) => self.rest(&call, body),
+                Err(answer) => answer,
+            },
+            ["services", "Soap", ..] => self.soap(drained(body).await),
+            _ => {
+                drained(body).await;
+                Answer::not_found()
+            }
+        };
+        let mut response = answer.into_response(&asked);
+        decorate(response.headers_mut());
+        response
+    }
+}
+
+/// Puts the request on record; 0 if it is one that is only counted.
+fn note(org: &Inner, connection: usize, control: &Control, head: &Parts, body: &Incoming) -> usize {
+    if head.uri.path() == TOKEN {
+        org.log.count(|counts| counts.token_requests += 1);
+        return 0;
+    }
+    let target = match head.uri.path_and_query() {
+        Some(target) if head.version == Version::HTTP_2 => target.to_string(),
+        _ => head.uri.to_string(),
+    };
+    let request_line = format!("{} {target} HTTP/1.", head.method);
+    org.log.add(Seen {
+        number: 0,
+        connection,
+        method: head.method.clone(),
+        version: head.version,
+        headers: head.headers.clone(),
+        head: match head.version {
+            Version::HTTP_2 => Bytes::new(),
+            _ => control.head(&request_line),
+        },
+        target,
+        authorized: false,
+        length: 0,
+        body: Vec::new(),
+        sha256: String::new(),
+        complete: body.is_end_stream(),
+        trailers: None,
+    })
+}
+
+/// What comes with every answer of an org's own making.
+fn decorate(headers: &mut HeaderMap) {
+    for (name, value) in COMMON {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+}
+
+/// The body as a whole, or the answer to one that is too long or breaks off.
+pub(super) async fn collected(mut body: Watched) -> Result<Bytes, Answer> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(|frame| frame.into_data()) {
+            Ok(Ok(data)) if bytes.len() + data.len() > LONGEST => {
+                return Err(Answer::error(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "REQUEST_ENTITY_TOO_LARGE",
+                    "Maximum Request Size Exceeded",
+                ));
+            }
+            Ok(Ok(data)) => bytes.extend_from_slice(&data),
+            Ok(Err(_trailers)) => {}
+            Err(_) => return Err(Answer::empty(StatusCode::BAD_REQUEST)),
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// The body once it has come in, to whatever end.
+pub(super) async fn drained(mut body: Watched) -> Watched {
+    while let Some(Ok(_)) = body.frame().await {}
+    body
+}
+
+/// Ends the connection when the body that holds it is done with.
+struct EndOnDrop(Control, super::fault::Then);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(self.1);
+    }
+}
+
+const COMMON: [(HeaderName, &str); 7] = [
+    (header::SERVER, "sfdcedge"),
+    (
+        header::STRICT_TRANSPORT_SECURITY,
+        "max-age=63072000; includeSubDomains",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::SET_COOKIE,
+        "CookieConsentPolicy=0:0; path=/; Max-Age=31536000; SameSite=None; Secure",
+    ),
+    (
+        header::SET_COOKIE,
+        "LSKey-c$CookieConsentPolicy=0:0; path=/; Max-Age=31536000; SameSite=None; Secure",
+    ),
+    (
+        header::SET_COOKIE,
+        "BrowserId=q0RkZVZhEe2V1WkYc0Dm0Q; domain=.salesforce.com; path=/; Max-Age=31536000; SameSite=None; Secure",
+    ),
+    (header::VARY, "Accept-Encoding"),
+];
+
+/// Bytes of a body that is not a stream: what the REST API takes.
+const LONGEST: usize = 50 * 1024 * 1024;

@@ -1,0 +1,82 @@
+//! The sessions that are alive.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::rand;
+use http::{HeaderMap, header};
+
+use super::id::ORG_ID;
+
+/// The live sessions of the one user, by access token.
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<HashMap<String, Instant>>);
+
+impl Sessions {
+    /// A live session's token, if there is one.
+    pub(super) fn living(&self, timeout: Duration) -> Option<String> {
+        let mut sessions = self.lock();
+        sessions.retain(|_, used| used.elapsed() < timeout);
+        let token = sessions.keys().next()?.clone();
+        sessions.insert(token.clone(), Instant::now());
+        Some(token)
+    }
+
+    pub(super) fn start(&self, token: String) {
+        self.lock().insert(token, Instant::now());
+    }
+
+    pub(super) fn end(&self, token: &str) {
+        self.lock().remove(token);
+    }
+
+    pub(super) fn end_all(&self) {
+        self.lock().clear();
+    }
+
+    /// What the session in `Authorization` is worth. Asking keeps it alive.
+    pub(super) fn access(&self, headers: &HeaderMap, timeout: Duration) -> Access {
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return Access::Missing;
+        };
+        let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' '))
+        else {
+            return Access::Garbled;
+        };
+        if !["bearer", "oauth"].contains(&scheme.to_ascii_lowercase().as_str()) {
+            return Access::Garbled;
+        }
+        match self.lock().get_mut(token) {
+            Some(used) if used.elapsed() < timeout => {
+                *used = Instant::now();
+                Access::Live
+            }
+            _ => Access::Dead,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Live,
+    Missing,
+    Garbled,
+    Dead,
+}
+
+/// An opaque access token: 112 characters, as the real ones.
+pub(super) fn opaque_token() -> Result<String, aws_lc_rs::error::Unspecified> {
+    let mut random = [0; 96];
+    rand::fill(&mut random)?;
+    let secret = random.map(|byte| char::from(ALPHABET[usize::from(byte & 63)]));
+    Ok(format!("{}!{}", &ORG_ID[..15], String::from_iter(secret)))
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";

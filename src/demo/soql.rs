@@ -1,0 +1,112 @@
+//! A part of SOQL: one object and its parents, conditions, order, and bounds.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{answer::Answer, data::Data};
+
+mod lexer;
+mod parser;
+mod run;
+
+/// What a query finds.
+pub(super) struct Found {
+    pub(super) total: usize,
+    pub(super) records: Vec<Value>,
+}
+
+/// Runs `query` against `data`. URLs of records say `version`.
+pub(super) fn run(data: &Data, version: &str, query: &str) -> Result<Found, Error> {
+    let parsed = parser::parse(query)?;
+    run::run(data, version, &parsed).map_err(|error| error.shown_in(query))
+}
+
+/// Why a query does not run, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Error {
+    code: &'static str,
+    message: String,
+    /// In bytes from the start of the query.
+    at: usize,
+}
+
+impl Error {
+    fn malformed(at: usize, message: impl Into<String>) -> Self {
+        Self {
+            code: "MALFORMED_QUERY",
+            message: message.into(),
+            at,
+        }
+    }
+
+    fn no_field(at: usize, field: &str, object: &str) -> Self {
+        Self {
+            code: "INVALID_FIELD",
+            message: format!(
+                "No such column '{field}' on entity '{object}'. If you are attempting to use a \
+                 custom field, be sure to append the '__c' after the custom field name. Please \
+                 reference your WSDL or the describe call for the appropriate names."
+            ),
+            at,
+        }
+    }
+
+    fn no_relationship(at: usize, name: &str, object: &str) -> Self {
+        Self {
+            code: "INVALID_FIELD",
+            message: format!(
+                "Didn't understand relationship '{name}' in field path. If you are attempting to \
+                 use a custom relationship, be sure to append the '__r' after the custom \
+                 relationship name. Please reference your WSDL or the describe call for the \
+                 appropriate names. (entity '{object}')"
+            ),
+            at,
+        }
+    }
+
+    fn wrong_type(at: usize, field: &str, kind: &str) -> Self {
+        Self {
+            code: "INVALID_FIELD",
+            message: format!(
+                "value of filter criterion for field '{field}' must be of type {kind}"
+            ),
+            at,
+        }
+    }
+
+    fn no_object(at: usize, object: &str) -> Self {
+        Self {
+            code: "INVALID_TYPE",
+            message: format!(
+                "sObject type '{object}' is not supported. If you are attempting to use a custom \
+                 object, be sure to append the '__c' after the entity name. Please reference your \
+                 WSDL or the describe call for the appropriate names."
+            ),
+            at,
+        }
+    }
+
+    /// Puts the place before the message, as the org does.
+    fn shown_in(mut self, query: &str) -> Self {
+        let before = query.get(..self.at).unwrap_or(query);
+        let row = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        let line = query.lines().nth(row - 1).unwrap_or_default();
+        self.message = format!(
+            "\n{line}\n{:>column$}\nERROR at Row:{row}:Column:{column}\n{}",
+            '^', self.message
+        );
+        self
+    }
+}
+
+impl From<Error> for Answer {
+    fn from(error: Error) -> Self {
+        Self::error(StatusCode::BAD_REQUEST, error.code, error.message)
+    }
+}
+
+/// How the org says which object a record is of, and where it is.
+pub(super) fn attributes(version: &str, object: &str, id: &str) -> Value {
+    json!({"type": object, "url": format!("/services/data/{version}/sobjects/{object}/{id}")})
+}
