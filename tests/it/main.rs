@@ -8,4 +8,6 @@
 
 mod config;
 mod demo;
+mod forward;
 mod key;
+mod support;

@@ -1,0 +1,108 @@
+//! A proxy in this process, on a free port, by the library's public way.
+
+use std::net::SocketAddr;
+
+use orgproxy::{
+    Server,
+    config::{self, Config, Listen, PrivateKey},
+    demo::Org,
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::Raw;
+
+/// A running proxy. Dropped, it is told to stop.
+pub struct Proxy {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<usize>>,
+}
+
+impl Proxy {
+    /// One in front of `org`, as a configuration file with nothing but what is needed would make
+    /// it.
+    pub async fn start(org: &Org) -> Self {
+        Self::with(org, |_| {}).await
+    }
+
+    /// One whose configuration `change` has had its way with.
+    pub async fn with(org: &Org, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(org);
+        change(&mut config);
+        Self::serve(config).await
+    }
+
+    pub async fn serve(config: Config) -> Self {
+        let server = Server::bind(config).await.unwrap();
+        let address = match &server.bound()[0].listen {
+            Listen::Tcp(address) => *address,
+            Listen::Unix(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            server.serve(stopped).await.unwrap()
+        });
+        Self {
+            address,
+            stop: Some(stop),
+            served: Some(served),
+        }
+    }
+
+    /// Tells it to stop, and returns how many connections it had to cut.
+    pub async fn stop(mut self) -> usize {
+        drop(self.stop.take());
+        self.served.take().unwrap().await.unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A plain GET by an ordinary client.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        client().get(self.url(path)).send().await.unwrap()
+    }
+
+    /// A connection to write bytes to.
+    pub async fn connect(&self) -> Raw {
+        Raw::connect(self.address).await
+    }
+}
+
+/// A configuration for `org` and nothing else, on a free port.
+pub fn config(org: &Org) -> Config {
+    let mut config = Config::new(vec![self::org(org)]);
+    config.threads = 2;
+    config
+}
+
+/// The configuration's view of `demo`.
+pub fn org(demo: &Org) -> config::Org {
+    let key = PrivateKey::parse("the demo's key", demo.private_key_pem().as_bytes(), None).unwrap();
+    let mut org = config::Org::new(
+        "demo".to_owned(),
+        demo.login_url(),
+        demo.client_id().to_owned(),
+        demo.username().to_owned(),
+        key,
+    );
+    org.listen = vec![Listen::loopback(0)];
+    org.trusted_hosts = vec!["localhost".to_owned()];
+    org.ca = vec![demo.ca_der()];
+    org
+}
+
+/// An ordinary client, which follows nothing and knows no proxy.
+pub fn client() -> reqwest::Client {
+    // reqwest wants one even for plain HTTP. Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}

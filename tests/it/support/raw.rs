@@ -1,0 +1,46 @@
+//! A client that sends bytes, whatever they mean.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// A bare connection.
+pub struct Raw(pub TcpStream);
+
+impl Raw {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Everything until the other end closes, as text.
+    pub async fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        // A reset after the answer is an end too.
+        let _ = self.0.read_to_end(&mut bytes).await;
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// One head, and the body that its Content-Length tells.
+    pub async fn answer(&mut self) -> String {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            bytes.push(self.0.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8_lossy(&bytes).to_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.unwrap();
+        bytes.extend(body);
+        String::from_utf8(bytes).unwrap()
+    }
+}
