@@ -1,6 +1,6 @@
 //! Who may call, and what they may ask.
 
-use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
 pub(crate) use self::path::Denied;
 use self::{client_key::shows, host::Host};
@@ -61,7 +61,8 @@ impl Guard {
 
     /// Whether `head` asks for this org by one of its own names, where several share a listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
-        named(head).is_some_and(|host| self.names[LOOPBACK.len()..].contains(&host))
+        let own = &self.names[LOOPBACK.len()..];
+        named(head).is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
     }
 
     fn check_size(&self, head: &Parts) -> Result<(), Refusal> {
@@ -83,12 +84,11 @@ impl Guard {
     /// A page in a browser can be made to send requests here under a name of its own (DNS
     /// rebinding), but not under one of ours.
     fn check_host(&self, head: &Parts) -> Result<Option<Authority>, Refusal> {
-        let Some(host) = named(head) else {
-            return Err(Refusal::BadHost);
-        };
-        if self.names.contains(&host) {
+        let named = named(head).ok_or(Refusal::BadHost)?;
+        if self.names.iter().any(|own| own.is_named_by(named)) {
             return Ok(None);
         }
+        let host = Host::parse(named).ok_or(Refusal::BadHost)?;
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
             Some(authority) if head.version != http::Version::HTTP_2 => Ok(Some(authority.clone())),
@@ -113,7 +113,7 @@ impl Guard {
                 )),
             };
         }
-        match headers.get("sec-fetch-site") {
+        match headers.get(&SEC_FETCH_SITE) {
             Some(site) if site != "none" => Err(Refusal::FromPage),
             _ => Ok(None),
         }
@@ -155,21 +155,17 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
-/// The host that a request is for: that of an absolute target, else its one `Host`.
-fn named(head: &Parts) -> Option<Host> {
+/// What a request says it is for: the authority of an absolute target, else its one `Host`.
+fn named(head: &Parts) -> Option<&str> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
         return None;
     }
     match (head.uri.authority(), line) {
-        (Some(authority), line) => {
-            if line.is_none() && head.version == http::Version::HTTP_11 {
-                return None;
-            }
-            Host::parse(authority.as_str())
-        }
-        (None, line) => Host::parse(line?.to_str().ok()?),
+        (Some(_), None) if head.version == http::Version::HTTP_11 => None,
+        (Some(authority), _) => Some(authority.as_str()),
+        (None, line) => line?.to_str().ok(),
     }
 }
 
@@ -211,6 +207,8 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Path(#[from] Denied),
 }
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The header for clients whose other headers are taken.
 pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";

@@ -47,12 +47,12 @@ impl Proxy {
             return Err(Refusal::WrongInstance(head.addressed()).into());
         }
         if body.may_outgrow(self.limits.replay_bytes) && !session.accepted_within(KNOWN_GOOD) {
-            session = self.living(session).await?;
+            session = Box::pin(self.living(session)).await?;
         }
 
         let (mut response, dead) = self.attempt(&head, &body, &session).await?;
         if dead && let Some(next) = self.sessions.replace(&session).await? {
-            (response, _) = self.attempt(&head, &body, &next).await?;
+            (response, _) = Box::pin(self.attempt(&head, &body, &next)).await?;
         }
         Ok(response::clean(response, origin))
     }
@@ -71,7 +71,10 @@ impl Proxy {
             .map(Body::from);
         let family = Family::of(head.path());
         let dead = family.suspects(response.status())
-            && family.is_expired(head.method(), &response::peek(&mut response).await?);
+            && family.is_expired(
+                head.method(),
+                &Box::pin(response::peek(&mut response)).await?,
+            );
         if !dead && family.proves(head.path(), response.status()) {
             session.accepted();
         }

@@ -1,7 +1,7 @@
 //! The client's request, made ours.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header,
+    HeaderMap, HeaderValue, Method, Request, Uri, header,
     request::Parts,
     uri::{Authority, PathAndQuery},
 };
@@ -28,10 +28,11 @@ impl Head {
             || parts.version == http::Version::HTTP_2
                 && !headers.contains_key(header::CONTENT_LENGTH);
         headers::strip_hop_by_hop(&mut headers);
-        strip_owned(&mut headers);
+        headers::strip(&mut headers, is_owned);
         strip_session_cookies(&mut headers);
-        // Trailers are not passed on.
-        headers.remove(header::TRAILER);
+        // Places for what goes in last, so that no copy of the map has to grow for it.
+        headers.insert(header::HOST, HeaderValue::from_static(""));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static(""));
         if chunked {
             headers.insert(
                 header::TRANSFER_ENCODING,
@@ -123,29 +124,16 @@ fn target(uri: &Uri) -> PathAndQuery {
     }
 }
 
-/// Underscores count as hyphens: many servers take them for the same.
-fn strip_owned(headers: &mut HeaderMap) {
-    for owned in &OWNED {
-        headers.remove(owned);
-    }
-    let twins: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .filter(|name| {
-            let name = name.as_str().replace('_', "-");
-            OWNED
-                .iter()
-                .chain([
-                    &header::HOST,
-                    &header::CONTENT_LENGTH,
-                    &header::TRANSFER_ENCODING,
-                ])
-                .any(|owned| owned.as_str() == name)
-        })
-        .cloned()
-        .collect();
-    for twin in twins {
-        headers.remove(twin);
+/// Whether a header is ours alone. Underscores count as hyphens: many servers take them for the
+/// same, so what only looks like one of ours, or like framing, goes too.
+fn is_owned(name: &str) -> bool {
+    match name.contains('_') {
+        false => OWNED.contains(&name),
+        true => {
+            let name = name.replace('_', "-");
+            let twins = ["host", "content-length", "transfer-encoding"];
+            OWNED.iter().chain(&twins).any(|owned| *owned == name)
+        }
     }
 }
 
@@ -175,13 +163,15 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Headers that are ours alone, in every spelling. `Expect` too: hyper asks the client to go on
-/// as soon as the org can take the body, so what goes out never waits.
-static OWNED: [HeaderName; 4] = [
-    header::AUTHORIZATION,
-    header::EXPECT,
-    HeaderName::from_static("x-sfdc-session"),
-    HeaderName::from_static(crate::guard::CLIENT_KEY_HEADER),
+/// The session's headers, and the client key's. `Expect` too: hyper asks the client to go on as
+/// soon as the org can take the body, so what goes out never waits. And `Trailer`, since trailers
+/// are not passed on.
+const OWNED: [&str; 5] = [
+    "authorization",
+    "expect",
+    "trailer",
+    "x-sfdc-session",
+    crate::guard::CLIENT_KEY_HEADER,
 ];
 
 const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];

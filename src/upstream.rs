@@ -84,7 +84,8 @@ impl Upstream {
         if let Some(connection) = self.pool.take(&session.authority).await {
             return Ok(connection);
         }
-        let connection = self.connector.connect(&session.authority).await?;
+        // Boxed, since it is large and rare: every request would carry its room along.
+        let connection = Box::pin(self.connector.connect(&session.authority)).await?;
         self.pool.offer(&connection);
         Ok(connection)
     }

@@ -14,14 +14,24 @@ impl Host {
         let authority: Authority = text.parse().ok()?;
         let host = authority.host();
         let rest = text.strip_prefix(host)?;
-        let port_is_valid = rest.is_empty()
-            || rest.strip_prefix(':').is_some_and(|port| {
-                !port.is_empty()
-                    && port.bytes().all(|byte| byte.is_ascii_digit())
-                    && port.parse::<u16>().is_ok()
-            });
-        (!host.is_empty() && port_is_valid).then(|| Self(host.to_ascii_lowercase()))
+        (!host.is_empty() && is_port_or_nothing(rest)).then(|| Self(host.to_ascii_lowercase()))
     }
+
+    /// Whether `text` is this host with any port or none: the same as to parse and compare it, at
+    /// less cost.
+    pub(super) fn is_named_by(&self, text: &str) -> bool {
+        text.split_at_checked(self.0.len())
+            .is_some_and(|(host, rest)| {
+                host.eq_ignore_ascii_case(&self.0) && is_port_or_nothing(rest)
+            })
+    }
+}
+
+fn is_port_or_nothing(text: &str) -> bool {
+    text.is_empty()
+        || text.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        })
 }
 
 impl fmt::Display for Host {
@@ -60,11 +70,16 @@ mod tests {
             (":8080", None),
             ("", None),
         ] {
-            assert_eq!(
-                Host::parse(text).map(|host| host.0).as_deref(),
-                host,
-                "{text:?}"
-            );
+            let parsed = Host::parse(text);
+            for name in ["localhost", "127.0.0.1", "[::1]", "localhost."] {
+                let own = Host(name.to_owned());
+                assert_eq!(
+                    own.is_named_by(text),
+                    parsed.as_ref() == Some(&own),
+                    "{name} {text:?}"
+                );
+            }
+            assert_eq!(parsed.map(|host| host.0).as_deref(), host, "{text:?}");
         }
     }
 }

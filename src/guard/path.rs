@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr3};
 use percent_encoding::percent_decode;
 
 /// Checks `path` against what is denied, as any server on the way might read it: decoded once or
@@ -12,26 +13,26 @@ use percent_encoding::percent_decode;
 /// Why it is denied. Dot segments always are: they mean one thing here and another there.
 pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
     // Nearly all paths are plain.
-    let plain: Cow<'_, [u8]> = match path.contains(['%', '\\', ';']) {
-        false => path.as_bytes().into(),
-        true => decode(path)?.into(),
+    let plain: Cow<'_, [u8]> = match memchr3(b'%', b'\\', b';', path.as_bytes()) {
+        None => path.as_bytes().into(),
+        Some(_) => decode(path)?.into(),
     };
-    let mut segments = Vec::with_capacity(8);
-    for segment in plain.split(|byte| matches!(byte, b'/' | b'\\')) {
-        let segment = segment
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default();
-        match segment {
-            b"" => {}
-            b"." | b".." => return Err(Denied::DotSegment),
-            segment => segments.push(segment),
-        }
+    if segments(&plain).any(|segment| matches!(segment, b"." | b"..")) {
+        return Err(Denied::DotSegment);
     }
-    match denied(&segments) {
-        Some(why) if !is_allowed(&segments, allowed) => Err(why),
+    match denied(segments(&plain)) {
+        Some(why) if !is_allowed(&plain, allowed) => Err(why),
         _ => Ok(()),
     }
+}
+
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| matches!(byte, b'/' | b'\\'))
+        .map(|segment| match memchr(b';', segment) {
+            Some(parameters) => &segment[..parameters],
+            None => segment,
+        })
+        .filter(|segment| !segment.is_empty())
 }
 
 /// Decodes until nothing is left to decode: whether the org does it once or twice is not ours to
@@ -49,15 +50,13 @@ fn decode(path: &str) -> Result<Vec<u8>, Denied> {
 }
 
 /// Sites have a path of their own before `services`, so the first of these words decides.
-fn denied(segments: &[&[u8]]) -> Option<Denied> {
+fn denied<'a>(mut segments: impl Iterator<Item = &'a [u8]>) -> Option<Denied> {
     let is = |segment: &[u8], word: &str| segment.eq_ignore_ascii_case(word.as_bytes());
-    let first = segments
-        .iter()
-        .position(|segment| is(segment, "services") || is(segment, "secur"))?;
-    if is(segments[first], "secur") {
+    let first = segments.find(|segment| is(segment, "services") || is(segment, "secur"))?;
+    if is(first, "secur") {
         return Some(Denied::Secur);
     }
-    match (segments.get(first + 1), segments.get(first + 2)) {
+    match (segments.next(), segments.next()) {
         (Some(api), Some(action)) if is(api, "oauth2") && !is(action, "userinfo") => {
             Some(Denied::OAuth(String::from_utf8_lossy(action).into_owned()))
         }
@@ -66,12 +65,12 @@ fn denied(segments: &[&[u8]]) -> Option<Denied> {
 }
 
 /// `allowed` holds paths such as `/services/oauth2/introspect`, which open what lies below too.
-fn is_allowed(segments: &[&[u8]], allowed: &[String]) -> bool {
-    allowed.iter().any(|path| {
-        let mut ours = segments.iter();
-        path.split('/').filter(|word| !word.is_empty()).all(|word| {
+fn is_allowed(path: &[u8], allowed: &[String]) -> bool {
+    allowed.iter().any(|allowed| {
+        let mut ours = segments(path);
+        segments(allowed.as_bytes()).all(|word| {
             ours.next()
-                .is_some_and(|segment| segment.eq_ignore_ascii_case(word.as_bytes()))
+                .is_some_and(|segment| segment.eq_ignore_ascii_case(word))
         })
     })
 }
