@@ -10,6 +10,7 @@ use crate::{
     guard::{Denied, Refusal},
     replay::ClientFault,
     response::Body,
+    telemetry::Throttle,
     upstream,
 };
 
@@ -51,9 +52,8 @@ impl Error {
     pub(crate) fn into_response(self, family: Family) -> Response<Body> {
         let Telling(fault, status, code, kind) = self.telling();
         let message = format!("orgproxy: {self}");
-        match fault {
-            Fault::Client => tracing::debug!(code, "{self}"),
-            Fault::Proxy | Fault::Login | Fault::Org => tracing::warn!(code, "{self}"),
+        if let Some(left_out) = THROTTLE.admit() {
+            tracing::warn!(code, ?fault, left_out, "{self}");
         }
         let (content_type, body) = family.error_body(code, &message);
         let mut response = Response::new(Body::Local(Some(body)));
@@ -147,6 +147,8 @@ pub(crate) fn causes(error: &dyn StdError) -> String {
     }
     text
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Seconds. A login that failed for a passing reason is tried again about then.
 const RETRY_AFTER: &str = "2";

@@ -1,5 +1,10 @@
 //! The log: events, one a line, on standard error.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
@@ -21,4 +26,58 @@ pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filt
     // Only tests start it twice.
     let _ = subscriber.try_init();
     Ok(guard)
+}
+
+/// Keeps what clients can cause at will from flooding the log.
+pub(crate) struct Throttle(Mutex<Option<Period>>);
+
+struct Period {
+    began: Instant,
+    lines: u32,
+}
+
+impl Throttle {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Whether one more line may be logged; if so, how many were left out before it.
+    pub(crate) fn admit(&self) -> Option<u32> {
+        let now = Instant::now();
+        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *period {
+            Some(period) if now < period.began + PERIOD => {
+                period.lines += 1;
+                (period.lines <= LINES).then_some(0)
+            }
+            ended => {
+                let before = ended.replace(Period {
+                    began: now,
+                    lines: 1,
+                });
+                Some(before.map_or(0, |before| before.lines.saturating_sub(LINES)))
+            }
+        }
+    }
+}
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// In each period.
+const LINES: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_becomes_a_few_lines_and_a_count() {
+        let throttle = Throttle::new();
+        let admitted = (0..1000).filter_map(|_| throttle.admit()).count();
+        assert_eq!(admitted, 20);
+
+        throttle.0.lock().unwrap().as_mut().unwrap().began -= PERIOD;
+        assert_eq!(throttle.admit(), Some(980));
+        assert_eq!(throttle.admit(), Some(0));
+    }
 }
