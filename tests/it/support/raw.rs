@@ -1,6 +1,6 @@
 //! A client that sends bytes, whatever they mean.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,18 +29,36 @@ impl Raw {
 
     /// One head, and the body that its Content-Length tells.
     pub async fn answer(&mut self) -> String {
+        let mut text = self.head().await;
+        let length = text
+            .to_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned))
+            .map_or(0, |length| length.parse().unwrap());
+        text.push_str(&String::from_utf8(self.exactly(length).await).unwrap());
+        text
+    }
+
+    /// One head, and nothing more.
+    pub async fn head(&mut self) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             bytes.push(self.0.read_u8().await.unwrap());
         }
-        let head = String::from_utf8_lossy(&bytes).to_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
-        bytes.extend(body);
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// The next `count` bytes.
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    /// The next `count` bytes, or how the connection ended before.
+    pub async fn try_exactly(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).await?;
+        Ok(bytes)
     }
 }
