@@ -396,9 +396,21 @@ fn jwt_lifetime(token: &str) -> Option<u64> {
     Some(exp.saturating_sub(now.as_secs()))
 }
 
-/// Somebody else's words, fit for one line of a log: no control characters, no novels.
+/// Somebody else's words, fit for one line of a log: no control characters, no novels, and nothing
+/// that looks like an assertion or a token, should they repeat ours.
 fn printable(text: &str) -> String {
-    text.chars()
+    let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
+    text.split_inclusive(ends_word)
+        .flat_map(|piece| {
+            let word = piece.trim_end_matches(ends_word);
+            let is_secret = word.starts_with("eyJ") && word.contains('.')
+                || word.starts_with("00D") && word.contains('!');
+            match is_secret {
+                true => ["[redacted]", &piece[word.len()..]],
+                false => [piece, ""],
+            }
+        })
+        .flat_map(str::chars)
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(LONGEST_QUOTE)
         .collect()
