@@ -1,6 +1,6 @@
 //! A client that sends bytes, whatever they mean.
 
-use std::{io, net::SocketAddr};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,19 +8,19 @@ use tokio::{
 };
 
 /// A bare connection.
-pub struct Raw(pub TcpStream);
+pub(crate) struct Raw(pub(crate) TcpStream);
 
 impl Raw {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Everything until the other end closes, as text.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         // A reset after the answer is an end too.
         let _ = self.0.read_to_end(&mut bytes).await;
@@ -28,7 +28,7 @@ impl Raw {
     }
 
     /// One head, and the body that its Content-Length tells.
-    pub async fn answer(&mut self) -> String {
+    pub(crate) async fn answer(&mut self) -> String {
         let mut text = self.head().await;
         let length = text
             .to_lowercase()
@@ -40,7 +40,7 @@ impl Raw {
     }
 
     /// One head, and nothing more.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             bytes.push(self.0.read_u8().await.unwrap());
@@ -49,16 +49,9 @@ impl Raw {
     }
 
     /// The next `count` bytes.
-    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) async fn exactly(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.0.read_exact(&mut bytes).await.unwrap();
         bytes
-    }
-
-    /// The next `count` bytes, or how the connection ended before.
-    pub async fn try_exactly(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; count];
-        self.0.read_exact(&mut bytes).await?;
-        Ok(bytes)
     }
 }
