@@ -284,6 +284,7 @@ async fn a_body_of_known_length_arrives_as_one(method: &str) {
     ))
     .await;
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    org.wait_until(|org| org.last_request().complete).await;
     assert_eq!(lines_of(&org, "content-length"), ["5"]);
     assert!(lines_of(&org, "transfer-encoding").is_empty());
     assert_eq!(org.last_request().body, b"a\0\r\nb");
@@ -474,6 +475,7 @@ async fn a_client_that_expects_to_be_told_to_go_on_is_told() {
     assert_eq!(raw.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     raw.send("hello").await;
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    org.wait_until(|org| org.last_request().complete).await;
     assert_eq!(org.last_request().body, b"hello");
     assert!(lines_of(&org, "expect").is_empty());
 }
