@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{headers, upstream::Answer};
@@ -25,6 +25,9 @@ pub(crate) enum Body {
 /// Makes the org's answer the client's: hop-by-hop headers off, cookies ours, body untouched.
 /// `origin` is the web origin that may read it.
 pub(crate) fn clean(mut response: Response<Body>, origin: Option<HeaderValue>) -> Response<Body> {
+    // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
+    // would look whole.
+    *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
     // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
     if headers.contains_key(header::TRANSFER_ENCODING) {

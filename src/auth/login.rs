@@ -27,6 +27,8 @@ pub(crate) struct Login {
     org: Arc<config::Org>,
     client: reqwest::Client,
     token_url: Url,
+    /// For one attempt, connecting included.
+    patience: Duration,
 }
 
 impl Login {
@@ -56,6 +58,7 @@ impl Login {
             org,
             client,
             token_url,
+            patience: ATTEMPT_TIMEOUT,
         })
     }
 
@@ -96,7 +99,7 @@ impl Login {
         let assertion = assertion::sign(&self.org, SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
-        tokio::time::timeout(ATTEMPT_TIMEOUT, self.ask(body))
+        tokio::time::timeout(self.patience, self.ask(body))
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
@@ -399,9 +402,21 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
 }
 
-/// Somebody else's words, fit for one line of a log: no control characters, no novels.
+/// Somebody else's words, fit for one line of a log: no control characters, no novels, and nothing
+/// that looks like an assertion or a token, should they repeat ours.
 fn printable(text: &str) -> String {
-    text.chars()
+    let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
+    text.split_inclusive(ends_word)
+        .flat_map(|piece| {
+            let word = piece.trim_end_matches(ends_word);
+            let is_secret = word.starts_with("eyJ") && word.contains('.')
+                || word.starts_with("00D") && word.contains('!');
+            match is_secret {
+                true => ["[redacted]", &piece[word.len()..]],
+                false => [piece, ""],
+            }
+        })
+        .flat_map(str::chars)
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(LONGEST_QUOTE)
         .collect()
@@ -423,7 +438,7 @@ const TRANSIENT: [&str; 5] = [
 
 const RETRIES: usize = 2;
 
-/// One attempt, connecting included.
+/// A real login takes half a second; a slow network, a few.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Bytes. A real answer has about one thousand.
@@ -431,3 +446,48 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// Characters.
 const LONGEST_QUOTE: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        demo::{Fault, Org, TOKEN},
+        upstream::tls,
+    };
+
+    #[tokio::test]
+    async fn gives_up_on_a_login_that_hangs() {
+        let demo = Org::start().await.unwrap();
+        demo.faults().always(TOKEN, Fault::Hang);
+        let pem = demo.private_key_pem().as_bytes();
+        let org = config::Org::new(
+            "demo".to_owned(),
+            demo.login_url(),
+            demo.client_id().to_owned(),
+            demo.username().to_owned(),
+            config::PrivateKey::parse("the demo's key", pem, None).unwrap(),
+        );
+        let tls = tls::client_config(&[demo.ca_der()]).unwrap();
+        let mut login = Login::new(Arc::new(org), &tls, Duration::from_secs(10)).unwrap();
+        login.patience = Duration::from_millis(300);
+
+        let error = login.attempt().await.unwrap_err();
+        assert!(matches!(error, LoginError::TimedOut { .. }), "{error}");
+        assert!(error.is_transient());
+        assert_eq!(demo.counts().token_requests, 1);
+    }
+
+    #[test]
+    fn quotes_no_secrets_and_one_line_only() {
+        for (said, quoted) in [
+            ("user hasn\u{2019}t approved", "user hasn\u{2019}t approved"),
+            ("two\r\nlines", "two  lines"),
+            ("assertion=eyJh.eyJp.c2ln&x", "assertion=[redacted]&x"),
+            ("\"00Dxx0000001gPL!AQ.EA_Q\"", "\"[redacted]\""),
+            ("org 00Dxx0000001gPL", "org 00Dxx0000001gPL"),
+        ] {
+            assert_eq!(printable(said), quoted);
+        }
+        assert_eq!(printable(&"x".repeat(1000)).len(), LONGEST_QUOTE);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     used: AtomicU64,
     /// Milliseconds since `issued` plus one, or 0 if the org has not accepted it yet.
     good: AtomicU64,
+    /// Whether it came in place of a rejected one, with the same token.
+    repeated: AtomicBool,
 }
 
 /// What may be done with a session at some moment.
@@ -61,6 +63,7 @@ impl Session {
             idle,
             used: AtomicU64::new(0),
             good: AtomicU64::new(0),
+            repeated: AtomicBool::new(false),
         })
     }
 
@@ -85,6 +88,15 @@ impl Session {
     /// Whether the org has ever accepted it.
     pub(super) fn proven(&self) -> bool {
         self.good.load(Relaxed) != 0
+    }
+
+    /// Notes that a login gave the same token again.
+    pub(super) fn repeat(&self) {
+        self.repeated.store(true, Relaxed);
+    }
+
+    pub(super) fn is_repeated(&self) -> bool {
+        self.repeated.load(Relaxed)
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {

@@ -100,17 +100,23 @@ impl Sessions {
     ) -> Result<Option<Arc<Session>>, Arc<LoginError>> {
         self.retire(rejected);
         let next = self.current().await?;
-        Ok((!next.same_token(rejected)).then_some(next))
+        if next.same_token(rejected) {
+            next.repeat();
+            return Ok(None);
+        }
+        Ok(Some(next))
     }
 
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     ///
-    /// A new session that the org has never accepted is kept for a while: if it is refused, one
-    /// more login would most likely bring the same again, and each costs part of the budget.
+    /// A new session is kept for a while if the org has never accepted it, or if it is the old
+    /// one again, which some requests may get accepted and others not: one more login would most
+    /// likely bring the same once more, and each costs part of the budget.
     fn retire(&self, rejected: &Arc<Session>) {
         let _state = self.state();
         let current = self.current.load();
-        let hopeless = !rejected.proven() && rejected.age(Instant::now()) < TRIAL;
+        let hopeless =
+            (!rejected.proven() || rejected.is_repeated()) && rejected.age(Instant::now()) < TRIAL;
         if current
             .as_ref()
             .is_some_and(|current| Arc::ptr_eq(current, rejected))
@@ -218,7 +224,7 @@ const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
 const LOGIN_BURST: Duration = Duration::from_secs(60);
 
-/// How long a session that the org has never accepted is kept in spite of refusals.
+/// How long a new session that is not known to be better is kept in spite of refusals.
 const TRIAL: Duration = Duration::from_secs(30);
 
 /// After a failure that will not pass by itself, and the most after one that may.

@@ -10,4 +10,7 @@ mod config;
 mod demo;
 mod forward;
 mod key;
+mod renewal;
+mod streaming;
 mod support;
+mod upstream;

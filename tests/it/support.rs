@@ -1,8 +1,8 @@
 //! What tests are written with: an org, a proxy in front of it, and clients that can be rude.
 
-pub mod proxy;
-pub mod raw;
+pub(crate) mod proxy;
+pub(crate) mod raw;
 
-pub use orgproxy::demo::{Fault, Org};
+pub(crate) use orgproxy::demo::{Fault, Org};
 
-pub use self::{proxy::Proxy, raw::Raw};
+pub(crate) use self::{proxy::Proxy, raw::Raw};

@@ -12,8 +12,8 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::Raw;
 
 /// A running proxy. Dropped, it is told to stop.
-pub struct Proxy {
-    pub address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<usize>>,
 }
@@ -21,18 +21,18 @@ pub struct Proxy {
 impl Proxy {
     /// One in front of `org`, as a configuration file with nothing but what is needed would make
     /// it.
-    pub async fn start(org: &Org) -> Self {
+    pub(crate) async fn start(org: &Org) -> Self {
         Self::with(org, |_| {}).await
     }
 
     /// One whose configuration `change` has had its way with.
-    pub async fn with(org: &Org, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(org: &Org, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(org);
         change(&mut config);
         Self::serve(config).await
     }
 
-    pub async fn serve(config: Config) -> Self {
+    pub(crate) async fn serve(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let address = match &server.bound()[0].listen {
             Listen::Tcp(address) => *address,
@@ -53,35 +53,35 @@ impl Proxy {
     }
 
     /// Tells it to stop, and returns how many connections it had to cut.
-    pub async fn stop(mut self) -> usize {
+    pub(crate) async fn stop(mut self) -> usize {
         drop(self.stop.take());
         self.served.take().unwrap().await.unwrap()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A plain GET by an ordinary client.
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         client().get(self.url(path)).send().await.unwrap()
     }
 
     /// A connection to write bytes to.
-    pub async fn connect(&self) -> Raw {
+    pub(crate) async fn connect(&self) -> Raw {
         Raw::connect(self.address).await
     }
 }
 
 /// A configuration for `org` and nothing else, on a free port.
-pub fn config(org: &Org) -> Config {
+pub(crate) fn config(org: &Org) -> Config {
     let mut config = Config::new(vec![self::org(org)]);
     config.threads = 2;
     config
 }
 
 /// The configuration's view of `demo`.
-pub fn org(demo: &Org) -> config::Org {
+pub(crate) fn org(demo: &Org) -> config::Org {
     let key = PrivateKey::parse("the demo's key", demo.private_key_pem().as_bytes(), None).unwrap();
     let mut org = config::Org::new(
         "demo".to_owned(),
@@ -97,7 +97,7 @@ pub fn org(demo: &Org) -> config::Org {
 }
 
 /// An ordinary client, which follows nothing and knows no proxy.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // reqwest wants one even for plain HTTP. Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder()

@@ -1,0 +1,452 @@
+//! A dead session is never the client's problem, and a login that fails is told honestly.
+
+use std::time::Duration;
+
+use ::aws_lc_rs::digest;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::StatusCode;
+use orgproxy::demo::{TOKEN, Then, blocks};
+use serde_json::Value;
+use test_case::test_case;
+
+use crate::support::{Fault, Org, Proxy, proxy::client};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const SINK: &str = "/services/apexrest/sink";
+const USERINFO: &str = "/services/oauth2/userinfo";
+const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
+
+#[test_case(LIMITS, "accept: */*"; "json")]
+#[test_case(LIMITS, "accept: application/xml"; "xml")]
+#[test_case(LIMITS, "accept-encoding: gzip"; "compressed")]
+#[test_case(USERINFO, "accept: */*"; "userinfo")]
+#[test_case(IDENTITY, "accept: */*"; "identity")]
+#[tokio::test]
+async fn a_session_that_dies_is_replaced_unseen(path: &str, header: &str) {
+    let (org, proxy) = living().await;
+    org.end_sessions();
+    let (name, value) = header.split_once(": ").unwrap();
+    let answer = client()
+        .get(proxy.url(path))
+        .header(name, value)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(org.logins(), 2);
+    assert_eq!(org.counts().requests, 3);
+}
+
+#[tokio::test]
+async fn a_head_request_is_renewed_though_its_answer_says_nothing() {
+    let (org, proxy) = living().await;
+    org.end_sessions();
+    let answer = client().head(proxy.url(LIMITS)).send().await.unwrap();
+    assert_ne!(answer.status(), 401);
+    assert_eq!(org.logins(), 2);
+}
+
+#[test_case(LIMITS, Fault::not_for_rest(); "not for rest")]
+#[test_case(LIMITS, Fault::not_attached_to_agent(); "agent")]
+#[test_case(LIMITS, Fault::limit_exceeded(); "limit")]
+#[test_case(LIMITS, Fault::answer(StatusCode::UNAUTHORIZED, "text/plain", "mine"); "apex")]
+#[test_case(LIMITS, Fault::error(StatusCode::FORBIDDEN, "INVALID_SESSION_ID", "x"); "another 403")]
+#[test_case(USERINFO, Fault::answer(StatusCode::FORBIDDEN, "text/plain", "Missing_OAuth_Token"); "missing")]
+#[test_case(IDENTITY, Fault::answer(StatusCode::FORBIDDEN, "text/plain", "Wrong_Org"); "wrong org")]
+#[tokio::test]
+async fn what_no_login_can_mend_is_passed_on(path: &str, fault: Fault) {
+    let (org, proxy) = living().await;
+    org.faults().always(path, fault.clone());
+    let answer = proxy.get(path).await;
+    assert!(answer.status().is_client_error());
+    assert!(!answer.headers().contains_key("proxy-status"));
+    let length = answer.headers()["content-length"].to_str().unwrap().parse();
+    assert_eq!(Ok(answer.bytes().await.unwrap().len()), length);
+    assert_eq!(org.counts().token_requests, 1);
+    assert_eq!(org.counts().requests, 2);
+}
+
+#[tokio::test]
+async fn two_hundred_requests_on_a_dead_session_cost_one_login() {
+    const N: usize = 200;
+    let (org, proxy) = living().await;
+    let before = org.counts().requests;
+    let hold = org.hold(LIMITS);
+    let client = client();
+    let answers = tokio::spawn({
+        let (client, url) = (client.clone(), proxy.url(LIMITS));
+        async move { join_all((0..N).map(|_| client.get(&url).send())).await }
+    });
+    org.wait_until(|_| hold.waiting() == N).await;
+    org.end_sessions();
+    hold.release();
+    for answer in answers.await.unwrap() {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    assert_eq!(org.logins(), 2);
+    assert_eq!(org.counts().requests, before + 2 * N);
+}
+
+#[tokio::test]
+async fn a_body_within_the_copy_is_sent_again_whole() {
+    let (org, proxy) = living().await;
+    for chunked in [false, true] {
+        org.end_sessions();
+        let body = pattern(1 << 20);
+        let answer = upload(&proxy, &body, chunked).await;
+        assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+        let seen = org.last_request();
+        assert!(seen.complete && seen.authorized);
+        assert_eq!(seen.header("transfer-encoding") == "chunked", chunked);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_still_coming_is_sent_again_and_goes_on() {
+    let (org, proxy) = living().await;
+    org.end_sessions();
+    org.faults().next(1, SINK, Fault::session_expired().early());
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello"
+    ))
+    .await;
+    // What came before the answer is with the org a second time.
+    org.wait_until(|org| {
+        org.last_request().target == SINK
+            && org.last_request().authorized
+            && org.last_request().length == 5
+    })
+    .await;
+    raw.send(" you!").await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    assert_eq!(org.last_request().body, b"hello you!");
+    assert_eq!(org.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+    let (org, proxy) = living().await;
+    org.end_sessions();
+    let body = pattern(3 << 20);
+    let answer = client()
+        .post(proxy.url(SINK))
+        .body(body.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(error_code(answer).await.0, "SEND_AGAIN");
+    // And when it does, it goes well.
+    assert_eq!(
+        upload(&proxy, &body, false).await,
+        (StatusCode::OK, sha256(&body))
+    );
+    assert_eq!(org.logins(), 2);
+}
+
+#[test_case(false; "with a length")]
+#[test_case(true; "in chunks")]
+#[tokio::test]
+async fn before_a_large_body_the_session_is_asked_for_if_nobody_knows(chunked: bool) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    // It dies with the first request, which does not show that it lived.
+    org.faults()
+        .next(1, LIMITS, Fault::html(StatusCode::BAD_GATEWAY));
+    proxy.get(LIMITS).await;
+    let body = pattern(20 << 20);
+    assert_eq!(
+        upload(&proxy, &body, chunked).await,
+        (StatusCode::OK, sha256(&body))
+    );
+    let seen: Vec<_> = org.requests().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(seen, [LIMITS, USERINFO, SINK]);
+}
+
+#[tokio::test]
+async fn the_same_token_again_is_passed_on_and_costs_few_logins() {
+    let (org, proxy) = living().await;
+    org.faults().always(LIMITS, Fault::session_expired());
+    for _ in 0..10 {
+        let answer = proxy.get(LIMITS).await;
+        assert_eq!(answer.status(), 401);
+        assert_eq!(error_code(answer).await.0, "INVALID_SESSION_ID");
+        // Elsewhere the session is as good as ever.
+        assert_eq!(proxy.get(USERINFO).await.status(), 200);
+    }
+    assert_eq!(org.logins(), 2);
+    assert_eq!(org.counts().requests, 1 + 20);
+}
+
+#[tokio::test]
+async fn a_request_is_sent_once_more_and_not_twice() {
+    let (org, proxy) = living().await;
+    org.set(|knobs| knobs.reuse_session = false);
+    org.faults().always(LIMITS, Fault::session_expired());
+    assert_eq!(proxy.get(LIMITS).await.status(), 401);
+    assert_eq!(org.counts().requests, 3);
+    assert_eq!(org.logins(), 2);
+}
+
+#[tokio::test]
+async fn an_instance_that_moves_with_a_login_is_followed() {
+    let (org, proxy) = living().await;
+    let other = Org::start().await.unwrap();
+    org.end_sessions();
+    org.set(|knobs| knobs.instance_url = Some(other.instance_url()));
+    proxy.get("/services/data").await;
+    // The list of versions needs no session, so nobody saw that it is dead.
+    assert_eq!(other.counts().requests, 0);
+    proxy.get(LIMITS).await;
+    other.wait_for_requests(1).await;
+    let host = format!("localhost:{}", other.port());
+    assert_eq!(other.last_request().header("host"), host);
+    let before = org.counts().requests;
+    assert_eq!(proxy.get("/services/data").await.status(), 200);
+    assert_eq!(org.counts().requests, before);
+}
+
+#[tokio::test]
+async fn a_session_that_was_idle_too_long_is_not_used() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.orgs[0].session_timeout = Duration::ZERO;
+    })
+    .await;
+    org.set(|knobs| knobs.reuse_session = false);
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    assert_eq!(org.logins(), 2);
+    assert_eq!(org.counts().requests, 2);
+}
+
+#[test_case("invalid_grant", "user hasn't approved this consumer", "pre-authorize the user"; "not approved")]
+#[test_case("invalid_client_id", "client identifier invalid", "check client_id"; "client id")]
+#[test_case("invalid_grant", "audience is invalid", "set audience"; "audience")]
+#[test_case("invalid_grant", "invalid assertion", "certificate"; "assertion")]
+#[test_case("invalid_grant", "expired authorization code", "clock"; "clock")]
+#[test_case("inactive_user", "user is inactive", "reactivate"; "inactive")]
+#[test_case("invalid_app_access", "user is not admin approved", "permission set"; "access")]
+#[test_case("new_error", "never seen", "Login History"; "unheard of")]
+#[tokio::test]
+async fn a_refused_login_is_told_in_the_orgs_words_with_a_way_out(
+    error: &str,
+    description: &str,
+    remedy: &str,
+) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults()
+        .always(TOKEN, Fault::login_refused(error, description));
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 502);
+    assert!(answer.headers().contains_key("proxy-status"));
+    let (code, message) = error_code(answer).await;
+    assert_eq!(code, "LOGIN_REFUSED");
+    for part in [error, description, remedy] {
+        assert!(message.contains(part), "{message}");
+    }
+    // The second comes while the failure rests.
+    assert_eq!(proxy.get(LIMITS).await.status(), 502);
+    assert_eq!(org.counts().token_requests, 1);
+    assert_eq!(org.counts().requests, 0);
+}
+
+#[test_case(Fault::html(StatusCode::OK), 502, "200 with a web page"; "web page")]
+#[test_case(Fault::redirect(StatusCode::FOUND, "https://evil.example/x"), 502, "a redirect to evil.example"; "redirect")]
+#[test_case(Fault::answer(StatusCode::OK, "text/plain", "hello"), 502, "content of type text/plain"; "content type")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_"), 502, "malformed JSON"; "malformed")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", vec![b' '; 100_000]), 502, "more than 64 KiB"; "oversized")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"x\"}"), 502, "without access_token and instance_url"; "missing fields")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"a\\nb\",\"instance_url\":\"https://localhost\"}"), 502, "no header can carry"; "a token of two lines")]
+#[test_case(Fault::answer(StatusCode::BAD_REQUEST, "application/json", "{}"), 502, "JSON without an error"; "no error")]
+#[test_case(Fault::html(StatusCode::SERVICE_UNAVAILABLE), 503, "503 with a web page"; "maintenance")]
+#[test_case(Fault::login_refused("unknown_error", "retry your request"), 503, "unknown_error"; "transient refusal")]
+#[test_case(Fault::no_answer(Then::Close), 503, "cannot reach"; "closed")]
+#[tokio::test]
+async fn each_strange_answer_to_a_login_has_its_own_words(fault: Fault, status: u16, words: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().always(TOKEN, fault);
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+    let (code, message) = error_code(answer).await;
+    let expected = match status {
+        503 => "LOGIN_UNAVAILABLE",
+        _ => "LOGIN_REFUSED",
+    };
+    assert_eq!(code, expected);
+    assert!(message.contains(words), "{message}");
+    // Only what may pass is tried again.
+    let tries = if status == 503 { 3 } else { 1 };
+    assert_eq!(org.counts().token_requests, tries);
+}
+
+#[test_case("http://localhost"; "plain")]
+#[test_case("https://evil.example"; "another host")]
+#[test_case("https://user:pass@acme.my.salesforce.com"; "with a user")]
+#[test_case("https://acme.my.salesforce.com.evil.example"; "lookalike at the end")]
+#[test_case("https://evilsalesforce.com"; "lookalike at the start")]
+#[test_case("https://acme.my.salesforce.com:8443"; "another port")]
+#[test_case("https://acme.my.salesforce.com/path"; "with a path")]
+#[test_case("nonsense"; "nonsense")]
+#[tokio::test]
+async fn an_instance_that_must_not_have_the_session_is_refused(instance: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.set(|knobs| knobs.instance_url = Some(instance.to_owned()));
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 502);
+    let (code, message) = error_code(answer).await;
+    assert_eq!(code, "LOGIN_REFUSED");
+    assert!(message.contains("trusted_hosts"), "{message}");
+    assert!(!message.contains("00Dxx"), "{message}");
+}
+
+#[tokio::test]
+async fn a_session_never_goes_to_a_port_that_was_not_named() {
+    let org = Org::start().await.unwrap();
+    let decoy = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.orgs[0].trusted_hosts = vec![format!("localhost:{}", org.port())];
+    })
+    .await;
+    org.set(|knobs| knobs.instance_url = Some(decoy.instance_url()));
+    assert_eq!(proxy.get(LIMITS).await.status(), 502);
+    assert_eq!(decoy.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_overcome_within_one_request() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let faults = org.faults();
+    faults.next(1, TOKEN, Fault::html(StatusCode::SERVICE_UNAVAILABLE));
+    faults.next(1, TOKEN, Fault::no_answer(Then::Reset));
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    assert_eq!(org.counts().token_requests, 3);
+}
+
+#[tokio::test]
+async fn a_failure_rests_and_is_forgotten() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults()
+        .next(3, TOKEN, Fault::html(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(proxy.get(LIMITS).await.status(), 503);
+    assert_eq!(proxy.get(LIMITS).await.status(), 503);
+    assert_eq!(org.counts().token_requests, 3);
+    // It rests for a second. Clients are told to come back in two.
+    while proxy.get(LIMITS).await.status() != 200 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(org.counts().token_requests, 4);
+}
+
+#[tokio::test]
+async fn a_hundred_requests_share_one_failed_login() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().always(
+        TOKEN,
+        Fault::login_refused("invalid_grant", "user is locked"),
+    );
+    let client = client();
+    let url = proxy.url(LIMITS);
+    for answer in join_all((0..100).map(|_| client.get(&url).send())).await {
+        assert_eq!(answer.unwrap().status(), 502);
+    }
+    assert_eq!(org.counts().token_requests, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_takes_nobody_elses_login_with_it() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let hold = org.hold(TOKEN);
+    let mut first = proxy.connect().await;
+    first.send(get(LIMITS)).await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    drop(first);
+    let mut second = proxy.connect().await;
+    second.send(get(LIMITS)).await;
+    hold.release();
+    assert!(second.head().await.starts_with("HTTP/1.1 200"));
+    assert_eq!(org.counts().token_requests, 1);
+}
+
+#[tokio::test]
+async fn no_error_shows_what_the_org_echoes_of_our_secrets() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let token =
+        "00Dxx0000001gPL!AQEAQIjDc300gIJ969brMw03trgRdbIiCcNfFf9s7nvrzajcuvAkHP6vAXp2iw0V7hj0yG2";
+    let assertion = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl";
+    org.faults().always(
+        TOKEN,
+        Fault::login_refused(
+            "invalid_grant",
+            &format!("bad {assertion} and {token}, sorry"),
+        ),
+    );
+    let (_, message) = error_code(proxy.get(LIMITS).await).await;
+    assert!(message.contains("sorry"), "{message}");
+    assert!(!message.contains("c2lnbmF0dXJl"), "{message}");
+    assert!(!message.contains("AQEAQIjDc"), "{message}");
+}
+
+/// An org and a proxy whose session the org has just accepted.
+async fn living() -> (Org, Proxy) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    assert_eq!(org.logins(), 1);
+    (org, proxy)
+}
+
+async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, String) {
+    let request = client().post(proxy.url(SINK));
+    let request = match chunked {
+        false => request.body(body.clone()),
+        true => request.body(reqwest::Body::wrap(http_body_util::StreamBody::new(
+            futures_util::stream::iter(
+                blocks(body.len() as u64)
+                    .map(|block| Ok::<_, std::io::Error>(hyper::body::Frame::data(block))),
+            ),
+        ))),
+    };
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    (
+        status,
+        body["sha256"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+/// Code and message of an error in the shape of the REST API.
+async fn error_code(answer: reqwest::Response) -> (String, String) {
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let text = |name: &str| body[0][name].as_str().unwrap().to_owned();
+    (text("errorCode"), text("message"))
+}
+
+fn pattern(length: u64) -> Bytes {
+    blocks(length).flatten().collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}

@@ -1,0 +1,332 @@
+//! Bodies stream both ways, and what breaks off on one side breaks off on the other.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use orgproxy::demo::Then;
+use serde_json::Value;
+use test_case::test_case;
+
+use crate::support::{Fault, Org, Proxy, proxy::client};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const ECHO: &str = "/services/apexrest/echo";
+const SINK: &str = "/services/apexrest/sink";
+const BYTES: &str = "/services/apexrest/bytes";
+
+#[test_case(""; "with a length")]
+#[test_case("&chunked=1"; "in chunks")]
+#[tokio::test]
+async fn the_beginning_of_an_answer_arrives_before_its_end(more: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let hold = org.hold_body(BYTES, 1000);
+    let mut answer = proxy.get(&format!("{BYTES}?n=5000{more}")).await;
+    let mut length = 0;
+    while length < 1000 {
+        length += answer.chunk().await.unwrap().unwrap().len();
+    }
+    assert_eq!(length, 1000);
+    org.wait_until(|_| hold.waiting() == 1).await;
+    hold.release();
+    assert_eq!(answer.bytes().await.unwrap().len(), 4000);
+}
+
+#[test_case("Content-Length: 10", "hello", " you!"; "with a length")]
+#[test_case("Transfer-Encoding: chunked", "5\r\nhello\r\n", "5\r\n you!\r\n0\r\n\r\n"; "in chunks")]
+#[tokio::test]
+async fn the_beginning_of_an_upload_arrives_before_its_end(framing: &str, first: &str, rest: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{first}"
+    ))
+    .await;
+    org.wait_until(|org| last_length(org, SINK) == 5).await;
+    assert!(!org.last_request().complete);
+    raw.send(rest).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    assert_eq!(org.last_request().body, b"hello you!");
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_while_the_upload_goes_on() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {ECHO} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello"
+    ))
+    .await;
+    let head = raw.head().await.to_lowercase();
+    assert!(head.contains("content-length: 10"), "{head}");
+    assert_eq!(raw.exactly(5).await, b"hello");
+    raw.send(" you!").await;
+    assert_eq!(raw.exactly(5).await, b" you!");
+}
+
+/// What is not read stays with the org: the socket buffers between take some megabytes, and this
+/// process must not take the rest.
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_the_org_back() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    // Sent only once the whole body is out.
+    let hold = org.hold_body(BYTES, 200 << 20);
+    let mut raw = proxy.connect().await;
+    raw.send(get(&format!("{BYTES}?n={}", 256 << 20))).await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 200"));
+    // Other requests are served meanwhile, which takes long enough for a flood to show.
+    for _ in 0..200 {
+        assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    }
+    assert_eq!(hold.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_the_orgs_side() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let hold = org.hold_body(BYTES, 1000);
+    let mut raw = proxy.connect().await;
+    raw.send(get(&format!("{BYTES}?n=5000"))).await;
+    raw.head().await;
+    raw.exactly(1000).await;
+    let open = org.counts().open;
+    drop(raw);
+    org.wait_until(|org| org.counts().open < open).await;
+    hold.release();
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_before_the_answer_cancels_the_orgs_side() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    proxy.get(LIMITS).await;
+    let hold = org.hold(BYTES);
+    let mut raw = proxy.connect().await;
+    raw.send(get(BYTES)).await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    drop(raw);
+    org.wait_until(|_| hold.waiting() == 0).await;
+}
+
+#[test_case("Content-Length: 10", "hello"; "with a length")]
+#[test_case("Transfer-Encoding: chunked", "5\r\nhello\r\n"; "in chunks")]
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_never_complete(framing: &str, first: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{first}"
+    ))
+    .await;
+    org.wait_until(|org| last_length(org, SINK) == 5).await;
+    drop(raw);
+    org.wait_until(|org| !org.last_request().sha256.is_empty())
+        .await;
+    assert!(!org.last_request().complete);
+    let uploads = org
+        .requests()
+        .iter()
+        .filter(|seen| seen.target == SINK)
+        .count();
+    assert_eq!(uploads, 1);
+}
+
+#[tokio::test]
+async fn an_upload_that_stalls_is_told_so_and_never_complete() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.limits.idle_body = Duration::from_millis(200);
+    })
+    .await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello"
+    ))
+    .await;
+    let answer = raw.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("STALLED_BODY"), "{answer}");
+    org.wait_until(|org| !org.last_request().sha256.is_empty())
+        .await;
+    assert!(!org.last_request().complete);
+}
+
+#[test_case(Fault::cut_length(); "with a length")]
+#[test_case(Fault::cut_chunks(); "in chunks")]
+#[test_case(Fault::CutBody(10); "reset")]
+#[test_case(Fault::raw("HTTP/1.0 200 OK\r\n\r\n0123456789", Then::Cut); "until the end of a connection that is cut")]
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_never_taken_for_whole(fault: Fault) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().next(1, BYTES, fault);
+    let answer = client()
+        .get(proxy.url(&format!("{BYTES}?n=100")))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_is_broken_off() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.limits.idle_body = Duration::from_millis(200);
+    })
+    .await;
+    let _hold = org.hold_body(BYTES, 10);
+    let answer = proxy.get(&format!("{BYTES}?n=100")).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_not_waited_for() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.limits.answer = Duration::from_millis(300);
+    })
+    .await;
+    org.faults().next(1, LIMITS, Fault::Hang);
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 504);
+    assert_eq!(
+        answer.headers()["proxy-status"],
+        "orgproxy; error=http_response_timeout; details=\"ORG_TIMED_OUT\""
+    );
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(body[0]["errorCode"], "ORG_TIMED_OUT");
+    assert!(
+        body[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("limits.answer")
+    );
+    assert_eq!(org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.limits.answer = Duration::from_millis(300);
+        config.limits.idle_body = Duration::from_millis(300);
+    })
+    .await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+    ))
+    .await;
+    for (index, byte) in b"hello".iter().enumerate() {
+        org.wait_until(|org| last_length(org, SINK) == index as u64)
+            .await;
+        // The passing of time is what this is about.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        raw.send([*byte]).await;
+    }
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn bytes_behind_an_answer_reach_nobody() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
+    proxy.get(LIMITS).await;
+    org.faults().next(1, LIMITS, Fault::extra_bytes());
+    let mut raw = proxy.connect().await;
+    raw.send(get(LIMITS)).await;
+    assert!(raw.answer().await.ends_with("\r\n\r\nok"));
+    for _ in 0..3 {
+        raw.send(get("/services/data")).await;
+        assert!(raw.answer().await.contains("Summer"));
+    }
+}
+
+#[tokio::test]
+async fn an_unasked_switch_of_protocols_is_an_error_of_the_orgs() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().next(1, LIMITS, Fault::unasked_switch());
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("ORG_UPGRADED"), "{text}");
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+}
+
+#[tokio::test]
+async fn of_two_framings_chunks_win_and_the_length_is_not_told() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().next(1, LIMITS, Fault::two_framings());
+    let answer = proxy.get(LIMITS).await;
+    // An error would do as well; a wrong length would not.
+    assert!(!answer.headers().contains_key("content-length"));
+    assert_eq!(answer.text().await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_passed_on_and_nobody_waits_for_its_upload() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
+    proxy.get(LIMITS).await;
+    let fault = Fault::answer(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "too much");
+    org.faults().next(1, SINK, fault.early());
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhello"
+    ))
+    .await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 413"));
+    // The upload has not ended, and never will.
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_large_body_arrives_whole_both_ways() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let body: Vec<u8> = orgproxy::demo::blocks(30 << 20).flatten().collect();
+    let answer = client()
+        .post(proxy.url(ECHO))
+        .body(body.clone())
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.bytes().await.unwrap() == body);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_end_of_an_answer() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let hold = org.hold_body(BYTES, 1000);
+    let mut raw = proxy.connect().await;
+    raw.send(get(&format!("{BYTES}?n=5000"))).await;
+    raw.head().await;
+    raw.exactly(1000).await;
+    let stopped = tokio::spawn(proxy.stop());
+    hold.release();
+    raw.exactly(4000).await;
+    assert_eq!(stopped.await.unwrap(), 0);
+}
+
+fn last_length(org: &Org, path: &str) -> u64 {
+    org.requests()
+        .iter()
+        .rfind(|seen| seen.target == path)
+        .map_or(u64::MAX, |seen| seen.length)
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}

@@ -1,0 +1,264 @@
+//! The way to the org: connections used again, requests never done twice, TLS that is what it says.
+
+use std::{future::Future, net::Ipv4Addr, sync::Arc};
+
+use http::{Method, StatusCode};
+use orgproxy::demo::Then;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::{ServerConfig, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
+use test_case::test_case;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    net::TcpListener,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{Fault, Org, Proxy, proxy::client};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const ECHO: &str = "/services/apexrest/echo";
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_another() {
+    let (org, proxy) = warm(false).await;
+    for _ in 0..5 {
+        proxy.get(LIMITS).await.bytes().await.unwrap();
+        post(&proxy).await.bytes().await.unwrap();
+    }
+    let first = org.requests()[0].connection;
+    assert!(org.requests().iter().all(|seen| seen.connection == first));
+}
+
+#[test_case(Method::GET, false; "get")]
+#[test_case(Method::POST, false; "post")]
+#[test_case(Method::GET, true; "get over http 2")]
+#[test_case(Method::POST, true; "post over http 2")]
+#[tokio::test]
+async fn a_connection_that_the_org_closed_while_it_was_idle_costs_no_request(
+    method: Method,
+    http2: bool,
+) {
+    let (org, proxy) = warm(http2).await;
+    org.disconnect();
+    org.wait_until(|org| org.counts().open == 0).await;
+    let answer = send(&proxy, method).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(org.counts().requests, 2);
+}
+
+#[test_case(Then::Close; "in good order")]
+#[test_case(Then::Cut; "without a word")]
+#[test_case(Then::Reset; "with a reset")]
+#[tokio::test]
+async fn a_connection_that_ends_after_an_answer_costs_no_get(then: Then) {
+    let (org, proxy) = warm(false).await;
+    for _ in 0..5 {
+        org.faults().next(1, LIMITS, Fault::EndAfter(then));
+        let answer = proxy.get(LIMITS).await;
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap();
+        assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    }
+}
+
+#[test_case(Fault::no_answer(Then::Close); "closed")]
+#[test_case(Fault::no_answer(Then::Cut); "cut")]
+#[test_case(Fault::no_answer(Then::Reset); "reset")]
+#[test_case(Fault::cut_head(); "cut within the head")]
+#[test_case(Fault::raw("rubbish\r\n\r\n", Then::Close); "rubbish")]
+#[tokio::test]
+async fn what_may_have_been_done_is_not_done_again(fault: Fault) {
+    for method in [Method::POST, Method::PATCH] {
+        let (org, proxy) = warm(false).await;
+        org.faults().always(ECHO, fault.clone());
+        let answer = send(&proxy, method).await;
+        assert_eq!(answer.status(), 502);
+        let message = message(answer, "ORG_CLOSED").await;
+        assert!(message.contains("may or may not"), "{message}");
+        assert_eq!(org.counts().requests, 2);
+    }
+}
+
+#[test_case(Method::GET; "get")]
+#[test_case(Method::PUT; "put")]
+#[test_case(Method::DELETE; "delete")]
+#[tokio::test]
+async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
+    let (org, proxy) = warm(false).await;
+    org.faults().next(1, ECHO, Fault::no_answer(Then::Reset));
+    assert_eq!(send(&proxy, method.clone()).await.status(), 200);
+    assert_eq!(org.counts().requests, 3);
+
+    org.faults().always(ECHO, Fault::no_answer(Then::Reset));
+    assert_eq!(send(&proxy, method).await.status(), 502);
+    assert_eq!(org.counts().requests, 5);
+}
+
+#[tokio::test]
+async fn an_org_that_is_gone_is_said_to_be() {
+    let (org, proxy) = warm(false).await;
+    let port = org.port();
+    org.shutdown().await;
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 502);
+    let message = message(answer, "ORG_UNREACHABLE").await;
+    assert!(
+        message.contains(&format!("cannot reach localhost:{port}")),
+        "{message}"
+    );
+}
+
+#[test_case("localhost", 2099, false, "UnknownIssuer"; "of an authority that nobody trusts")]
+#[test_case("other.example", 2099, true, "NotValidForName"; "of another host")]
+#[test_case("localhost", 2020, true, "Expired"; "that has expired")]
+#[tokio::test]
+async fn an_instance_with_a_certificate_gets_nothing(
+    name: &str,
+    until: i32,
+    trusted: bool,
+    reason: &str,
+) {
+    let own = Own::make(name, until);
+    let (port, heard) = own.listen().await;
+    let text = refused(port, trusted.then(|| own.authority.clone())).await;
+    assert!(text.contains("its TLS cannot be trusted"), "{text}");
+    let plain = |text: &str| text.to_lowercase().replace(' ', "");
+    assert!(plain(&text).contains(&plain(reason)), "{text}");
+    // The handshake failed before the first byte of HTTP.
+    assert_eq!(heard.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_instance_with_a_good_certificate_of_ones_own_authority_is_served() {
+    let own = Own::make("localhost", 2099);
+    let (port, heard) = own.listen().await;
+    let text = refused(port, Some(own.authority.clone())).await;
+    assert!(text.contains("ORG_CLOSED"), "{text}");
+    let heard = heard.await.unwrap().unwrap();
+    assert!(heard.starts_with(b"GET /services/"));
+}
+
+#[tokio::test]
+async fn an_instance_without_tls_gets_no_http() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = first_bytes(&mut stream).await;
+        let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
+            .await
+            .unwrap();
+        let _ = stream.read_to_end(&mut heard).await;
+        heard
+    });
+    let text = refused(port, None).await;
+    assert!(text.contains("its TLS cannot be trusted"), "{text}");
+    let heard = heard.await.unwrap();
+    assert_eq!(heard[0], 22, "a TLS handshake");
+    let said = |word: &[u8]| heard.windows(word.len()).any(|bytes| bytes == word);
+    assert!(!said(b"HTTP") && !said(b"Bearer") && !said(b"00Dxx"));
+}
+
+/// The 502 for a request whose instance is at `port`, in a proxy that trusts `authority`.
+async fn refused(port: u16, authority: Option<CertificateDer<'static>>) -> String {
+    let org = Org::start().await.unwrap();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://localhost:{port}")));
+    let proxy = Proxy::with(&org, |config| config.orgs[0].ca.extend(authority)).await;
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    answer.text().await.unwrap()
+}
+
+/// An authority, and a certificate of it.
+struct Own {
+    authority: CertificateDer<'static>,
+    tls: Arc<ServerConfig>,
+}
+
+impl Own {
+    fn make(name: &str, until: i32) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let leaf = params.signed_by(&key, &issuer).unwrap();
+        let tls = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        Self {
+            authority,
+            tls: Arc::new(tls),
+        }
+    }
+
+    /// Takes one connection, and returns the first bytes that came through TLS if that came about.
+    fn listen(&self) -> impl Future<Output = (u16, JoinHandle<Option<Vec<u8>>>)> {
+        let acceptor = TlsAcceptor::from(self.tls.clone());
+        async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let heard = tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = acceptor.accept(stream).await.ok()?;
+                Some(first_bytes(&mut stream).await)
+            });
+            (port, heard)
+        }
+    }
+}
+
+async fn first_bytes(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut heard = Vec::with_capacity(4096);
+    stream.read_buf(&mut heard).await.unwrap();
+    heard
+}
+
+/// An org, and a proxy of one thread that has a connection to it.
+async fn warm(http2: bool) -> (Org, Proxy) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.threads = 1;
+        config.orgs[0].http2 = http2;
+    })
+    .await;
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.unwrap();
+    (org, proxy)
+}
+
+async fn post(proxy: &Proxy) -> reqwest::Response {
+    send(proxy, Method::POST).await
+}
+
+async fn send(proxy: &Proxy, method: Method) -> reqwest::Response {
+    let request = client().request(method.clone(), proxy.url(ECHO));
+    let request = match method {
+        Method::GET | Method::DELETE => request,
+        _ => request.body("hello"),
+    };
+    request.send().await.unwrap()
+}
+
+async fn message(answer: reqwest::Response, code: &str) -> String {
+    assert!(answer.headers().contains_key("proxy-status"));
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(body[0]["errorCode"], code);
+    body[0]["message"].as_str().unwrap().to_owned()
+}
