@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    framing::LONGEST_LINE,
     listen::Accepted,
     wire::{Line, Wire},
 };
@@ -205,6 +206,8 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .max_headers(limits.headers)
+        // What is not looked at must not get through.
+        .max_buf_size(LONGEST_LINE)
         // `Wire` bounds it, at less cost.
         .header_read_timeout(None);
     http.http2()
