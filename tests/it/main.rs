@@ -9,5 +9,9 @@
 mod config;
 mod demo;
 mod forward;
+mod framing;
+mod guard;
 mod key;
+mod limits;
+mod server;
 mod support;

@@ -1,5 +1,6 @@
 //! What tests are written with: an org, a proxy in front of it, and clients that can be rude.
 
+pub mod answer;
 pub mod proxy;
 pub mod raw;
 
