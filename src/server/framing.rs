@@ -169,7 +169,7 @@ impl Framing {
                 };
                 return fault;
             }
-            State::ChunkSize => match strict.and(chunk_size(text)) {
+            State::ChunkSize => match strict.and_then(|_| chunk_size(text)) {
                 Some(0) => self.state = State::Trailers,
                 Some(size) if size <= LARGEST_CHUNK => self.state = State::Chunk(size + 2),
                 _ => self.spoil(end),

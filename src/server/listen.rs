@@ -215,7 +215,7 @@ impl SocketFile {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         let private = folder
-            .unwrap_or(Path::new("."))
+            .unwrap_or_else(|| Path::new("."))
             .join(format!(".orgproxy-{}", std::process::id()));
         let inner = private.join("socket");
         // Left over from a program that was killed, whose number is ours now: as in a container.

@@ -437,7 +437,7 @@ fn meant(wire: &[u8]) -> Vec<String> {
                 if size == 0 {
                     after = after
                         .split_once("\r\n\r\n")
-                        .map_or(after.clone(), |(_, after)| after.to_owned());
+                        .map_or_else(|| after.clone(), |(_, after)| after.to_owned());
                     break;
                 }
             }
