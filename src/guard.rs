@@ -1,6 +1,7 @@
 //! Who may call, and what they may ask.
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
+use url::Url;
 
 pub(crate) use self::path::Denied;
 use self::{client_key::shows, host::Host};
@@ -12,7 +13,7 @@ mod path;
 
 /// Decides whether a request may pass. On by default; each setting opens one thing.
 pub(crate) struct Guard {
-    settings: config::Guard,
+    org: config::Org,
     /// Names that are ours in `Host`, any port: first those of this machine, then configured ones.
     names: Vec<Host>,
     /// Bytes in a head.
@@ -36,7 +37,7 @@ impl Guard {
             .copied()
             .chain(org.hosts.iter().map(String::as_str));
         Self {
-            settings: org.guard.clone(),
+            org: org.clone(),
             names: own.filter_map(Host::parse).collect(),
             header_bytes: limits.header_bytes,
         }
@@ -50,12 +51,14 @@ impl Guard {
         self.check_size(head)?;
         let addressed = self.check_host(head)?;
         let origin = self.check_browser(&head.headers)?;
-        if let Some(key) = &self.settings.client_key
+        // A browser asks without credentials whether it may send some (Fetch standard, CORS).
+        if let Some(key) = &self.org.guard.client_key
+            && !(origin.is_some() && is_preflight(head))
             && !shows(&head.headers, key)
         {
             return Err(Refusal::NoClientKey);
         }
-        path::check(head.uri.path(), &self.settings.allow_paths)?;
+        path::check(head.uri.path(), &self.org.guard.allow_paths)?;
         Ok(Admitted { addressed, origin })
     }
 
@@ -91,9 +94,19 @@ impl Guard {
         let host = Host::parse(named).ok_or(Refusal::BadHost)?;
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
-            Some(authority) if head.version != http::Version::HTTP_2 => Ok(Some(authority.clone())),
+            Some(authority)
+                if head.version != http::Version::HTTP_2 && self.may_be_instance(authority) =>
+            {
+                Ok(Some(authority.clone()))
+            }
             _ => Err(Refusal::WrongHost(host.to_string())),
         }
+    }
+
+    /// Whether a session can turn out to be for this instance. If not, there is no need to log in
+    /// to know better.
+    fn may_be_instance(&self, authority: &Authority) -> bool {
+        Url::parse(&format!("https://{authority}")).is_ok_and(|url| self.org.trusts(&url).is_ok())
     }
 
     /// A page that a browser shows may send simple requests to any address without asking, under
@@ -102,7 +115,8 @@ impl Guard {
         if let Some(origin) = headers.get(header::ORIGIN) {
             let allowed = headers.get_all(header::ORIGIN).iter().count() == 1
                 && self
-                    .settings
+                    .org
+                    .guard
                     .allow_origins
                     .iter()
                     .any(|allowed| origin == allowed);
@@ -113,9 +127,13 @@ impl Guard {
                 )),
             };
         }
-        match headers.get(&SEC_FETCH_SITE) {
-            Some(site) if site != "none" => Err(Refusal::FromPage),
-            _ => Ok(None),
+        match headers
+            .get_all(&SEC_FETCH_SITE)
+            .iter()
+            .any(|site| site != "none")
+        {
+            true => Err(Refusal::FromPage),
+            false => Ok(None),
         }
     }
 }
@@ -154,6 +172,14 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a browser asks what a page may send.
+pub(crate) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// What a request says it is for: the authority of an absolute target, else its one `Host`.

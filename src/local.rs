@@ -16,13 +16,7 @@ pub(crate) fn answer(head: &Parts, origin: Option<&HeaderValue>) -> Option<Respo
         return Some(options());
     }
     match origin {
-        Some(origin)
-            if head
-                .headers
-                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) =>
-        {
-            Some(preflight(head, origin))
-        }
+        Some(origin) if guard::is_preflight(head) => Some(preflight(head, origin)),
         _ => None,
     }
 }

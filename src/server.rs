@@ -57,7 +57,7 @@ impl Server {
             });
             for listen in &org.listen {
                 match listeners.iter_mut().find(|listener| listener.is(listen)) {
-                    Some(shared) => shared.orgs.push(index),
+                    Some(shared) => shared.share(index, &org.guard),
                     None => listeners.push(Listener::bind(listen, index, &org.guard).await?),
                 }
             }

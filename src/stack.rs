@@ -43,18 +43,19 @@ pub(crate) struct Load {
 }
 
 impl Stack {
-    /// Answers `request`, whatever happens.
+    /// Answers `request`, whatever happens. `surplus` tells that its connection was one too many.
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
         line: Arc<Line>,
+        surplus: bool,
     ) -> Response<Counted> {
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
         let family = Family::of(request.uri().path());
 
-        let handled = self.handle(request, fault);
+        let handled = self.handle(request, fault, surplus);
         // One request's panic is that request's 500.
         let result = AssertUnwindSafe(handled)
             .catch_unwind()
@@ -72,12 +73,13 @@ impl Stack {
         &self,
         request: Request<Incoming>,
         fault: Option<Fault>,
+        surplus: bool,
     ) -> Result<Response<Body>, Error> {
         // First of all, since a message that is not framed as it should be must not be looked at.
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
-        self.load.check()?;
+        self.load.check(surplus)?;
         let (parts, body) = request.into_parts();
         self.proxy(&parts)?.forward(parts, body).await
     }
@@ -95,9 +97,11 @@ impl Stack {
 }
 
 impl Load {
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses what is too much. A connection within the limit is not made to pay for a `surplus`
+    /// one.
+    fn check(&self, surplus: bool) -> Result<(), Error> {
         let over = |now: &AtomicUsize, most: usize| now.load(Relaxed) > most;
-        if over(&self.connections, self.most_connections) {
+        if surplus && over(&self.connections, self.most_connections) {
             return Err(Error::Overloaded {
                 what: "connections",
                 limit: self.most_connections,

@@ -58,7 +58,8 @@ fn denied<'a>(mut segments: impl Iterator<Item = &'a [u8]>) -> Option<Denied> {
     }
     match (segments.next(), segments.next()) {
         (Some(api), Some(action)) if is(api, "oauth2") && !is(action, "userinfo") => {
-            Some(Denied::OAuth(String::from_utf8_lossy(action).into_owned()))
+            // Decoded, it may hold anything, and it goes into logs.
+            Some(Denied::OAuth(action.escape_ascii().to_string()))
         }
         _ => None,
     }
@@ -125,6 +126,12 @@ mod tests {
         ] {
             assert!(check(path, &[]).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_decoded_does_not_break_a_line_of_the_log() {
+        let denied = check("/services/oauth2/%0a%1b[31mERROR", &[]).unwrap_err();
+        assert!(!denied.to_string().contains(char::is_control), "{denied}");
     }
 
     #[test]

@@ -29,6 +29,8 @@ enum State {
     /// So many bytes of a chunk, its end of line included.
     Chunk(u64),
     Trailers,
+    /// So many bytes of what opens an HTTP/2 connection.
+    Preface(usize),
     /// Nothing to follow: HTTP/2, or what was seen is broken and hyper sees it too.
     Opaque,
 }
@@ -71,6 +73,14 @@ impl Framing {
         while !bytes.is_empty() {
             let taken = match &mut self.state {
                 State::Opaque => return found,
+                State::Preface(left) => {
+                    let taken = bytes.len().min(*left);
+                    *left -= taken;
+                    if *left == 0 {
+                        self.state = State::Opaque;
+                    }
+                    taken
+                }
                 State::Body(left) | State::Chunk(left) => {
                     let taken = usize::try_from(*left)
                         .unwrap_or(usize::MAX)
@@ -103,7 +113,10 @@ impl Framing {
 
     /// Whether the next byte begins a request.
     pub(super) fn is_between_requests(&self) -> bool {
-        matches!(self.state, State::RequestLine | State::Headers(_))
+        matches!(
+            self.state,
+            State::RequestLine | State::Headers(_) | State::Preface(_)
+        )
     }
 
     /// A line has ended; `end` is what of it is new. Returns the fault of a head that ends here.
@@ -122,7 +135,9 @@ impl Framing {
         match &mut self.state {
             // Empty lines before a request are to be overlooked (RFC 9112 section 2.2).
             State::RequestLine if text.is_empty() => {}
-            State::RequestLine if text == b"PRI * HTTP/2.0" => self.state = State::Opaque,
+            State::RequestLine if text == b"PRI * HTTP/2.0" => {
+                self.state = State::Preface(PREFACE_REST);
+            }
             State::RequestLine => {
                 let mut fields = Fields::default();
                 if strict.is_none() {
@@ -156,14 +171,13 @@ impl Framing {
             }
             State::ChunkSize => match strict.and_then(chunk_size) {
                 Some(0) => self.state = State::Trailers,
-                // A chunk larger than this is refused by hyper too.
-                Some(size) => self.state = State::Chunk(size.saturating_add(2)),
-                None => self.spoil(end),
+                Some(size) if size <= LARGEST_CHUNK => self.state = State::Chunk(size + 2),
+                _ => self.spoil(end),
             },
             State::Trailers if strict.is_none() => self.spoil(end),
             State::Trailers if text.is_empty() => self.state = State::RequestLine,
             State::Trailers => {}
-            State::Body(_) | State::Chunk(_) | State::Opaque => {}
+            State::Body(_) | State::Chunk(_) | State::Preface(_) | State::Opaque => {}
         }
         None
     }
@@ -217,8 +231,14 @@ fn is_clean(byte: u8) -> bool {
 /// No hexadecimal digit, no end of line, nothing that a trailer may have.
 const SPOILED: u8 = 0;
 
-/// Bytes. Longer lines are refused by hyper.
-const LONGEST_LINE: usize = 256 * 1024;
+/// What follows the first line of an HTTP/2 connection before it is one (RFC 9113 section 3.4).
+const PREFACE_REST: usize = b"\r\nSM\r\n\r\n".len();
+
+/// Bytes. Nobody sends an exbibyte, and nobody further on can wrap at less than that.
+const LARGEST_CHUNK: u64 = 1 << 60;
+
+/// Bytes of a line that are looked at. hyper must be told to refuse longer heads.
+pub(super) const LONGEST_LINE: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -294,6 +314,7 @@ mod tests {
             "5;a\rb\r\n",
             "g\r\n",
             "11111111111111111\r\n",
+            "ffffffffffffffff\r\n",
             "0\r\na: b\n",
         ] {
             for size in [1, 4, 1000] {

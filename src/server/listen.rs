@@ -51,7 +51,7 @@ impl Listener {
                 Socket::Tcp(listener, bound)
             }
             Listen::Unix(path) => {
-                let (listener, file) = SocketFile::bind(path).map_err(failed)?;
+                let (listener, file) = SocketFile::bind(path, &guard.allow_uids).map_err(failed)?;
                 Socket::Unix(listener, file)
             }
         };
@@ -62,6 +62,13 @@ impl Listener {
             uids: guard.allow_uids.clone(),
             orgs: vec![org],
         })
+    }
+
+    /// Puts another org behind it. Who may connect reaches both, so it must be allowed by both.
+    pub(super) fn share(&mut self, org: usize, guard: &config::Guard) {
+        self.remote &= guard.allow_remote;
+        self.uids.retain(|uid| guard.allow_uids.contains(uid));
+        self.orgs.push(org);
     }
 
     /// Whether it was bound for `listen`. Port 0 is another port each time.
@@ -188,8 +195,9 @@ struct SocketFile(PathBuf);
 
 impl SocketFile {
     /// Only our own user may connect, from the first moment on: the socket is bound in a folder of
-    /// its own that nobody else may enter, and moved when its mode is set.
-    fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
+    /// its own that nobody else may enter, and moved when its mode is set. If others are let in,
+    /// the mode lets all in, and each is asked who it is.
+    fn bind(path: &Path, uids: &[u32]) -> io::Result<(UnixListener, Self)> {
         match path.symlink_metadata() {
             Ok(metadata) if !metadata.file_type().is_socket() => {
                 return Err(io::Error::new(
@@ -209,11 +217,15 @@ impl SocketFile {
         let private = folder
             .unwrap_or_else(|| Path::new("."))
             .join(format!(".orgproxy-{}", std::process::id()));
+        let inner = private.join("socket");
+        // Left over from a program that was killed, whose number is ours now: as in a container.
+        let _ = std::fs::remove_file(&inner);
+        let _ = std::fs::remove_dir(&private);
         std::fs::create_dir(&private)?;
         std::fs::set_permissions(&private, PermissionsExt::from_mode(0o700))?;
-        let inner = private.join("socket");
+        let mode = if uids.is_empty() { 0o600 } else { 0o666 };
         let bound = UnixListener::bind(&inner).and_then(|listener| {
-            std::fs::set_permissions(&inner, PermissionsExt::from_mode(0o600))?;
+            std::fs::set_permissions(&inner, PermissionsExt::from_mode(mode))?;
             std::fs::rename(&inner, path)?;
             Ok(listener)
         });

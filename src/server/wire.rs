@@ -27,6 +27,9 @@ pub(super) struct Wire<S> {
     head: Deadline,
     head_limit: Duration,
     was_busy: bool,
+    /// Requests until the head deadline was last set: an answer of ours may be too fast to be seen
+    /// being made.
+    handed: u64,
     /// For the client to take what it was sent. Only there while it does not.
     write: Option<Deadline>,
     write_limit: Duration,
@@ -87,6 +90,7 @@ impl<S> Wire<S> {
             head: Deadline::new(limits.header_read),
             head_limit: limits.header_read,
             was_busy: false,
+            handed: 0,
             write: None,
             write_limit: limits.idle_body,
             linger: None,
@@ -98,9 +102,16 @@ impl<S> Wire<S> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.line.is_busy() || !self.framing.is_between_requests() {
             self.was_busy = true;
+            // hyper does not read again when the answer has ended, so a timer has to be running
+            // by then: else the connection would be left open for ever.
+            while self.head.poll(cx).is_ready() {
+                self.head.set(self.head_limit);
+            }
             return Poll::Pending;
         }
-        if std::mem::take(&mut self.was_busy) {
+        let handed = self.line.handed.load(Relaxed);
+        if std::mem::take(&mut self.was_busy) || handed != self.handed {
+            self.handed = handed;
             self.head.set(self.head_limit);
         }
         ready!(self.head.poll(cx));

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    framing::LONGEST_LINE,
     listen::Accepted,
     wire::{Line, Wire},
 };
@@ -57,18 +58,25 @@ pub(super) struct Arrival {
 }
 
 /// A connection's place among those that are open.
-pub(super) struct Place(Arc<Load>);
+pub(super) struct Place {
+    load: Arc<Load>,
+    /// There was none left. The client is told so.
+    surplus: bool,
+}
 
 impl Place {
     pub(super) fn take(load: &Arc<Load>) -> Self {
-        load.connections.fetch_add(1, Relaxed);
-        Self(load.clone())
+        let before = load.connections.fetch_add(1, Relaxed);
+        Self {
+            load: load.clone(),
+            surplus: before >= load.most_connections,
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Relaxed);
+        self.load.connections.fetch_sub(1, Relaxed);
     }
 }
 
@@ -148,6 +156,8 @@ async fn run(
 ) -> usize {
     let http = http(limits);
     let graceful = GracefulShutdown::new();
+    // Held by each connection, so that those left can be counted.
+    let open = Arc::new(());
     while let Some(Arrival {
         accepted,
         front,
@@ -155,29 +165,32 @@ async fn run(
     }) = incoming.recv().await
     {
         let stack = stacks[front].clone();
+        let surplus = place.surplus;
+        let held = (place, open.clone());
         let served = match accepted {
             Accepted::Tcp(stream) => TcpStream::from_std(stream)
-                .map(|stream| serve(stream, stack, &http, limits, place, &graceful)),
+                .map(|stream| serve(stream, stack, &http, limits, surplus, held, &graceful)),
             Accepted::Unix(stream) => UnixStream::from_std(stream)
-                .map(|stream| serve(stream, stack, &http, limits, place, &graceful)),
+                .map(|stream| serve(stream, stack, &http, limits, surplus, held, &graceful)),
         };
         if let Err(error) = served {
             tracing::warn!("cannot serve a connection: {error}");
         }
     }
-    let open = graceful.count();
     match tokio::time::timeout(grace, graceful.shutdown()).await {
         Ok(()) => 0,
-        Err(_) => open,
+        Err(_) => Arc::strong_count(&open) - 1,
     }
 }
 
+/// Serves one connection in a task of its own, which drops `held` at its end.
 fn serve<S>(
     stream: S,
     stack: Arc<Stack>,
     http: &auto::Builder<TokioExecutor>,
     limits: &Limits,
-    place: Place,
+    surplus: bool,
+    held: impl Send + 'static,
     graceful: &GracefulShutdown,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -187,7 +200,7 @@ fn serve<S>(
     let service = service_fn(move |request| {
         let (stack, line) = (stack.clone(), line.clone());
         // Boxed: an idle connection would otherwise hold room for the whole future.
-        Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line).await) })
+        Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line, surplus).await) })
     });
     let connection = http
         .serve_connection(TokioIo::new(wire), service)
@@ -197,7 +210,7 @@ fn serve<S>(
         if let Err(error) = connection.await {
             tracing::debug!("a client's connection ended: {error}");
         }
-        drop(place);
+        drop(held);
     });
 }
 
@@ -205,6 +218,8 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .max_headers(limits.headers)
+        // What is not looked at must not get through.
+        .max_buf_size(LONGEST_LINE)
         // `Wire` bounds it, at less cost.
         .header_read_timeout(None);
     http.http2()

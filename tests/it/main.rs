@@ -5,12 +5,20 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, and clippy takes the helpers of tests for no tests"
 )]
+#![allow(
+    unreachable_pub,
+    reason = "nothing is outside of a test binary, and its helpers read better without `crate`"
+)]
 
 mod config;
 mod demo;
 mod forward;
+mod framing;
+mod guard;
 mod key;
+mod limits;
 mod renewal;
+mod server;
 mod streaming;
 mod support;
 mod upstream;

@@ -1,0 +1,633 @@
+//! Who may call, and what they may ask. What may not pass makes no login and reaches no org.
+
+use base64ct::{Base64, Encoding};
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use orgproxy::{
+    config::{ClientKey, Config},
+    demo::Counts,
+};
+use tokio::net::TcpStream;
+
+use crate::support::{
+    Fault, Org, Proxy,
+    answer::{Answer, ask},
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+
+#[tokio::test]
+async fn our_own_names_are_taken_for_host() {
+    let both = Both::with(|config| config.orgs[0].hosts = vec!["acme.localhost".into()]).await;
+    for host in [
+        "localhost",
+        "LocalHost:1",
+        "127.0.0.1",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "acme.localhost",
+        "ACME.localhost:80",
+    ] {
+        let answer = both.get(&format!("Host: {host}\r\n")).await;
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    assert_eq!(both.org.counts().requests, 7);
+}
+
+#[tokio::test]
+async fn another_name_for_host_is_refused() {
+    let both = Both::start().await;
+    for host in [
+        // kubectl's own cases, and some more.
+        "evil.com",
+        "localhost.evil.com",
+        "evil.com.localhost",
+        "notlocalhost",
+        "localhost.",
+        "127.0.0.1.",
+        "127a0b0c1",
+        "127.0.0.1.evil.com",
+        "127.0.0.2",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0:8080",
+        "[::]",
+        "[::ffff:7f00:1]",
+        "[::ffff:127.0.0.1]",
+        "[0:0:0:0:0:0:0:1]",
+        "login.salesforce.com",
+    ] {
+        let answer = both.get(&format!("Host: {host}\r\n")).await;
+        let message = answer.refusal(421, "WRONG_HOST");
+        assert!(message.contains("add the name to hosts"), "{message}");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn no_single_valid_host_is_refused() {
+    let both = Both::start().await;
+    for lines in [
+        "",
+        "Host:\r\n",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nHost: evil.com\r\n",
+        "Host: evil@localhost\r\n",
+        "Host: localhost@evil.com\r\n",
+        "Host: localhost/x\r\n",
+        "Host: localhost:\r\n",
+        "Host: localhost:99999\r\n",
+        "Host: localhost, evil.com\r\n",
+        "Host: local host\r\n",
+        "Host: http://localhost\r\n",
+        "Host: l\u{f6}calhost\r\n",
+    ] {
+        let answer = both.get(lines).await;
+        answer.refusal(400, "MALFORMED_HOST");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn an_absolute_target_says_the_host_and_the_header_does_not() {
+    let both = Both::start().await;
+    for (target, host, status) in [
+        ("http://localhost", "localhost", 200),
+        ("http://LOCALHOST:1", "localhost:1", 200),
+        ("http://[::1]:8080", "[::1]:8080", 200),
+        // RFC 9112 section 3.2.2: a proxy must ignore the Host then.
+        ("http://localhost", "evil.com", 200),
+        ("http://evil.com", "localhost", 421),
+        ("http://localhost.evil.com", "localhost", 421),
+        ("http://user@localhost", "localhost", 400),
+        ("http://localhost@evil.com", "localhost", 400),
+    ] {
+        let answer = both
+            .send(&format!(
+                "GET {target}{LIMITS} HTTP/1.1\r\nHost: {host}\r\n"
+            ))
+            .await;
+        assert_eq!(answer.status, status, "{target} {answer:?}");
+    }
+    let targets: Vec<_> = both
+        .org
+        .requests()
+        .into_iter()
+        .map(|it| it.target)
+        .collect();
+    assert_eq!(targets, [LIMITS; 4]);
+}
+
+#[tokio::test]
+async fn a_host_that_can_be_no_instance_costs_no_login() {
+    let both = Both::start().await;
+    for host in ["evil.com", "169.254.169.254", "salesforce.com.evil.com"] {
+        let answer = both
+            .send(&format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n"))
+            .await;
+        answer.refusal(421, "WRONG_HOST");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn the_instance_may_be_named_as_curl_does_with_a_proxy_and_no_other_org() {
+    let both = Both::start().await;
+    let own = both.org.instance_url();
+    let own = own.strip_prefix("https://").unwrap();
+    let answer = both
+        .send(&format!(
+            "GET http://{own}{LIMITS} HTTP/1.1\r\nHost: {own}\r\n"
+        ))
+        .await;
+    assert_eq!(answer.status, 200);
+
+    let other = "other.my.salesforce.com";
+    let answer = both
+        .send(&format!(
+            "GET http://{other}{LIMITS} HTTP/1.1\r\nHost: {other}\r\n"
+        ))
+        .await;
+    let message = answer.refusal(421, "WRONG_INSTANCE");
+    assert!(message.contains(other), "{message}");
+    assert_eq!(both.org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn an_http_2_authority_is_a_host_like_any_other() {
+    let both = Both::start().await;
+    for (authority, status) in [
+        ("evil.com", 421),
+        ("localhost.evil.com", 421),
+        ("user@localhost", 400),
+    ] {
+        assert_eq!(both.get_http_2(authority).await, status, "{authority}");
+    }
+    both.untouched();
+    assert_eq!(both.get_http_2("localhost:1234").await, 200);
+}
+
+#[tokio::test]
+async fn what_a_web_page_sends_is_refused() {
+    let both = Both::start().await;
+    for (lines, code) in [
+        ("Origin: https://evil.com\r\n", "FOREIGN_ORIGIN"),
+        ("Origin: null\r\n", "FOREIGN_ORIGIN"),
+        ("Origin: http://localhost\r\n", "FOREIGN_ORIGIN"),
+        ("Origin: http://localhost:8080\r\n", "FOREIGN_ORIGIN"),
+        ("Origin:\r\n", "FOREIGN_ORIGIN"),
+        ("Sec-Fetch-Site: cross-site\r\n", "FOREIGN_PAGE"),
+        ("Sec-Fetch-Site: same-site\r\n", "FOREIGN_PAGE"),
+        ("Sec-Fetch-Site: same-origin\r\n", "FOREIGN_PAGE"),
+        (
+            "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n",
+            "FOREIGN_PAGE",
+        ),
+        (
+            "Sec-Fetch-Site: none\r\nOrigin: https://evil.com\r\n",
+            "FOREIGN_ORIGIN",
+        ),
+    ] {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let answer = both
+                .send(&format!(
+                    "{method} {LIMITS} HTTP/1.1\r\nHost: localhost\r\n{lines}"
+                ))
+                .await;
+            let message = answer.refusal(403, code);
+            assert!(message.contains("guard.allow_origins"), "{message}");
+            assert!(!answer.head.contains("access-control-"), "{}", answer.head);
+        }
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn a_preflight_of_a_foreign_page_opens_nothing() {
+    let both = Both::start().await;
+    let answer = both.send(&preflight("https://evil.com", "")).await;
+    answer.refusal(403, "FOREIGN_ORIGIN");
+    assert!(!answer.head.contains("access-control-"), "{}", answer.head);
+    both.untouched();
+}
+
+#[tokio::test]
+async fn what_a_person_opens_in_a_browser_passes() {
+    let both = Both::start().await;
+    let answer = both
+        .get("Host: localhost\r\nSec-Fetch-Site: none\r\n")
+        .await;
+    assert_eq!(answer.status, 200);
+}
+
+const PAGE: &str = "http://localhost:5173";
+
+#[tokio::test]
+async fn allow_origins_opens_exactly_the_origin_it_names() {
+    let both = Both::with(|config| config.orgs[0].guard.allow_origins = vec![PAGE.into()]).await;
+    both.org.faults().next(
+        1,
+        LIMITS,
+        Fault::answer(http::StatusCode::OK, "application/json", "{}")
+            .header("access-control-allow-origin", "*")
+            .header("access-control-allow-credentials", "true"),
+    );
+    let answer = both
+        .get(&format!(
+            "Host: localhost\r\nOrigin: {PAGE}\r\nSec-Fetch-Site: cross-site\r\n"
+        ))
+        .await;
+    assert_eq!(answer.status, 200);
+    let opened: Vec<_> = answer
+        .head
+        .lines()
+        .filter(|line| line.starts_with("access-control-"))
+        .collect();
+    assert_eq!(opened, [format!("access-control-allow-origin: {PAGE}")]);
+    assert_eq!(answer.header("vary"), Some("origin"));
+
+    for other in [
+        "http://localhost:5174",
+        "https://localhost:5173",
+        "http://localhost:5173/",
+        "http://localhost:5173.evil.com",
+        "HTTP://localhost:5173",
+        "http://localhost:5173, https://evil.com",
+        "null",
+    ] {
+        let answer = both
+            .get(&format!("Host: localhost\r\nOrigin: {other}\r\n"))
+            .await;
+        answer.refusal(403, "FOREIGN_ORIGIN");
+    }
+    let twice = format!("Host: localhost\r\nOrigin: {PAGE}\r\nOrigin: https://evil.com\r\n");
+    both.get(&twice).await.refusal(403, "FOREIGN_ORIGIN");
+    assert_eq!(both.org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn a_preflight_of_an_allowed_page_is_answered_here() {
+    let both = Both::with(|config| config.orgs[0].guard.allow_origins = vec![PAGE.into()]).await;
+    let answer = both
+        .send(&preflight(
+            PAGE,
+            "Access-Control-Request-Headers: content-type\r\n",
+        ))
+        .await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        Some("content-type")
+    );
+    let methods = answer.header("access-control-allow-methods").unwrap();
+    assert!(methods.contains("patch"), "{methods}");
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    both.untouched();
+}
+
+/// Browsers send preflights without any credential (Fetch standard section 4.8).
+#[tokio::test]
+async fn a_preflight_needs_no_client_key_and_what_follows_does() {
+    let both = Both::with(|config| {
+        config.orgs[0].guard.allow_origins = vec![PAGE.into()];
+        config.orgs[0].guard.client_key = Some(ClientKey::new(KEY.as_bytes()).unwrap());
+    })
+    .await;
+    let asked = "Access-Control-Request-Headers: x-orgproxy-key\r\n";
+    assert_eq!(both.send(&preflight(PAGE, asked)).await.status, 204);
+    let answer = both
+        .get(&format!("Host: localhost\r\nOrigin: {PAGE}\r\n"))
+        .await;
+    answer.refusal(403, "CLIENT_KEY_MISSING");
+    // Not every OPTIONS is a preflight.
+    let answer = both
+        .send("OPTIONS / HTTP/1.1\r\nHost: localhost\r\nAccess-Control-Request-Method: GET\r\n")
+        .await;
+    answer.refusal(403, "CLIENT_KEY_MISSING");
+    both.untouched();
+}
+
+const KEY: &str = "0123456789abcdef-the-key";
+
+#[tokio::test]
+async fn a_client_key_is_taken_in_each_of_its_places_and_never_passed_on() {
+    let both = Both::keyed().await;
+    let basic = Base64::encode_string(format!("anyone:{KEY}").as_bytes());
+    for line in [
+        format!("Authorization: Bearer {KEY}"),
+        format!("authorization: bearer  {KEY}"),
+        format!("Authorization: Basic {basic}"),
+        format!("Proxy-Authorization: Basic {basic}"),
+        format!("Proxy-Authorization: Bearer {KEY}"),
+        format!("X-Orgproxy-Key: {KEY}"),
+        format!("Authorization: Bearer 00D!theirs\r\nX-Orgproxy-Key: {KEY}"),
+        format!("X-Orgproxy-Key: {KEY}\r\nX_Orgproxy_Key: {KEY}\r\nConnection: x-orgproxy-key"),
+    ] {
+        let answer = both.get(&format!("Host: localhost\r\n{line}\r\n")).await;
+        assert_eq!(answer.status, 200, "{line}");
+        let seen = both.org.last_request();
+        let head = String::from_utf8_lossy(&seen.head).to_lowercase();
+        assert!(
+            !head.contains(KEY) && !head.contains(&basic.to_lowercase()),
+            "{head}"
+        );
+        assert!(!head.contains("orgproxy"), "{head}");
+        assert!(seen.authorized);
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_client_key_nothing_passes() {
+    let both = Both::keyed().await;
+    let encoded = |text: String| Base64::encode_string(text.as_bytes());
+    for line in [
+        "X-Nothing: 1".to_owned(),
+        "X-Orgproxy-Key:".to_owned(),
+        "Authorization:".to_owned(),
+        "Authorization: Bearer".to_owned(),
+        "Authorization: Bearer ".to_owned(),
+        "Authorization: Basic".to_owned(),
+        "Authorization: Basic Og==".to_owned(),
+        "Authorization: Basic !!!!".to_owned(),
+        format!("Authorization: {KEY}"),
+        format!("Authorization: Bearer {}", &KEY[1..]),
+        format!("Authorization: Bearer {KEY}x"),
+        format!("Authorization: Bearer {}", KEY.to_uppercase()),
+        format!("Authorization: Digest {KEY}"),
+        format!("Authorization: Basic {}", encoded(KEY.to_owned())),
+        format!("Authorization: Basic {}", encoded(format!("{KEY}:x"))),
+        format!("Authorization: Basic {}", encoded(format!("a:b:{KEY}"))),
+        format!("X-Orgproxy-Key: {KEY}, {KEY}"),
+        format!("X-Orgproxy-Key: Bearer {KEY}"),
+        format!("X_Orgproxy_Key: {KEY}"),
+        format!("Cookie: X-Orgproxy-Key={KEY}"),
+        format!("X-SFDC-Session: {KEY}"),
+    ] {
+        let answer = both.get(&format!("Host: localhost\r\n{line}\r\n")).await;
+        let message = answer.refusal(403, "CLIENT_KEY_MISSING");
+        assert!(message.contains("guard.client_key"), "{message}");
+        assert!(!format!("{answer:?}").contains(KEY), "{answer:?}");
+    }
+    let in_query = format!("GET {LIMITS}?x-orgproxy-key={KEY} HTTP/1.1\r\nHost: localhost\r\n");
+    both.send(&in_query)
+        .await
+        .refusal(403, "CLIENT_KEY_MISSING");
+    both.untouched();
+}
+
+#[tokio::test]
+async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
+    let both = Both::start().await;
+    for path in [
+        "/services/oauth2/singleaccess",
+        "/services/oauth2/revoke?token=x",
+        "/services/oauth2/introspect/",
+        "//services//oauth2///revoke",
+        "/Services/OAUTH2/Revoke",
+        "/%73ervices/oauth2/revoke",
+        "/services%2foauth2%2Frevoke",
+        "/services%5coauth2%5Crevoke",
+        "/services\\oauth2\\revoke",
+        "/%2573ervices/oauth2/revoke",
+        "/services;a=b/oauth2;c/revoke",
+        "/services/;/oauth2/revoke",
+        "/site/services/oauth2/revoke",
+        "/secur/frontdoor.jsp",
+        "/SECUR/logout.jsp",
+        "/site//secur/logout.jsp",
+        "/%2fsecur/frontdoor.jsp",
+    ] {
+        let answer = both
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        let message = answer.refusal(403, "PATH_REFUSED");
+        assert!(message.contains("guard.allow_paths"), "{path}: {message}");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn a_path_that_not_every_server_reads_alike_is_refused() {
+    let both = Both::start().await;
+    for path in [
+        "/services/data/../oauth2/revoke",
+        "/services/data/./v62.0",
+        "/..",
+        "/services/data/%2e%2e/oauth2/revoke",
+        "/services/data/%2E./oauth2/revoke",
+        "/services/data/..%2foauth2/revoke",
+        "/services/data/..\\oauth2",
+        "/services/data/..;x/oauth2/revoke",
+        "/services/data/%252e%252e/oauth2/revoke",
+        "/services/data/%25252525252e%2e/oauth2",
+    ] {
+        let answer = both
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        answer.refusal(400, "AMBIGUOUS_PATH");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn allow_paths_opens_what_it_names_and_what_is_below() {
+    let both = Both::with(|config| {
+        config.orgs[0].guard.allow_paths = vec!["/services/oauth2/introspect".into()];
+    })
+    .await;
+    for (path, passes) in [
+        ("/services/oauth2/introspect", true),
+        ("/Services//oauth2/introspect/more", true),
+        ("/services/oauth2/introspector", false),
+        ("/services/oauth2/revoke", false),
+        ("/secur/frontdoor.jsp", false),
+    ] {
+        let answer = both
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        assert_eq!(
+            answer.header("proxy-status").is_none(),
+            passes,
+            "{path} {answer:?}"
+        );
+    }
+    assert_eq!(both.org.counts().requests, 2);
+}
+
+#[tokio::test]
+async fn what_clients_use_passes_with_its_bytes_untouched() {
+    let both = Both::start().await;
+    let paths = [
+        "/services/oauth2/userinfo",
+        "//services/data/v62.0/query/?q=SELECT+Id+FROM+Account",
+        "/services/data/v62.0/sobjects/Account/Ext__c/a%2Fb%20c",
+        "/services/apexrest/oauth2/revoke",
+        "/services/data/v62.0/query?q=%23..%2f../{}|^`'",
+    ];
+    for path in paths {
+        both.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+    }
+    let seen: Vec<_> = both
+        .org
+        .requests()
+        .into_iter()
+        .map(|it| it.target)
+        .collect();
+    assert_eq!(seen, paths);
+}
+
+#[tokio::test]
+async fn a_method_of_no_use_is_refused_and_the_others_are_named() {
+    let both = Both::start().await;
+    for method in ["TRACE", "TRACK", "PROPFIND", "get", "Get", "GETS", "X"] {
+        let answer = both
+            .send(&format!(
+                "{method} {LIMITS} HTTP/1.1\r\nHost: localhost\r\n"
+            ))
+            .await;
+        answer.refusal(405, "METHOD_REFUSED");
+        let allow = answer.header("allow").unwrap();
+        assert_eq!(allow, "get, head, post, put, patch, delete, options");
+    }
+    for target in ["localhost:443", "evil.com:443", "/services/data"] {
+        let answer = both
+            .send(&format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"))
+            .await;
+        answer.refusal(405, "METHOD_REFUSED");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn a_target_that_no_url_can_have_is_refused() {
+    let both = Both::start().await;
+    for target in [
+        "/a#b",
+        "/services/oauth2/userinfo#/../revoke",
+        "/a<b>",
+        "/a\"b",
+        "/\u{e9}",
+        "/a\u{7f}",
+        "/a\tb",
+        "/a\u{1}",
+        "*",
+        "a/b",
+        "?q=1",
+        "localhost:80",
+    ] {
+        let answer = both
+            .send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        assert_eq!(answer.status, 400, "{target:?} {answer:?}");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn options_of_everything_is_about_us_and_answered_here() {
+    let both = Both::start().await;
+    let answer = both.send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n").await;
+    assert_eq!(answer.status, 204);
+    assert!(answer.header("allow").unwrap().contains("patch"));
+    both.untouched();
+}
+
+#[tokio::test]
+async fn sessions_of_web_pages_pass_in_neither_direction() {
+    let both = Both::start().await;
+    both.org.faults().next(
+        1,
+        LIMITS,
+        Fault::answer(http::StatusCode::OK, "application/json", "{}")
+            .header("set-cookie", "sid=00D!secret; Secure")
+            .header("set-cookie", "oid=00D; Path=/")
+            .header(
+                "set-cookie",
+                "BrowserId=b1; Path=/; Domain=.salesforce.com; Secure",
+            ),
+    );
+    let answer = both
+        .get("Host: localhost\r\nCookie: a=1; sid=00D!theirs; SID_Client=x; oid=00D; b=2\r\n")
+        .await;
+    assert!(
+        !answer.head.contains("sid=") && !answer.head.contains("oid="),
+        "{answer:?}"
+    );
+    assert_eq!(answer.header("set-cookie"), Some("browserid=b1; path=/"));
+    assert_eq!(both.org.last_request().header("cookie"), "a=1; b=2");
+}
+
+/// An org and a proxy in front of it.
+struct Both {
+    org: Org,
+    proxy: Proxy,
+}
+
+impl Both {
+    async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let org = Org::start().await.unwrap();
+        let proxy = Proxy::with(&org, change).await;
+        Self { org, proxy }
+    }
+
+    async fn keyed() -> Self {
+        Self::with(|config| {
+            config.orgs[0].guard.client_key = Some(ClientKey::new(KEY.as_bytes()).unwrap());
+        })
+        .await
+    }
+
+    /// The answer to a request whose head begins with `head`.
+    async fn send(&self, head: &str) -> Answer {
+        ask(
+            self.proxy.address,
+            format!("{head}Connection: close\r\n\r\n"),
+        )
+        .await
+    }
+
+    async fn get(&self, lines: &str) -> Answer {
+        self.send(&format!("GET {LIMITS} HTTP/1.1\r\n{lines}"))
+            .await
+    }
+
+    async fn get_http_2(&self, authority: &str) -> u16 {
+        let stream = TcpStream::connect(self.proxy.address).await.unwrap();
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(format!("http://{authority}{LIMITS}"))
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap();
+        sender
+            .send_request(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    }
+
+    /// Asserts that nothing at all reached the org.
+    #[track_caller]
+    fn untouched(&self) {
+        assert_eq!(self.org.counts(), Counts::default());
+    }
+}
+
+fn preflight(origin: &str, lines: &str) -> String {
+    format!(
+        "OPTIONS {LIMITS} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\
+         Access-Control-Request-Method: PATCH\r\n{lines}"
+    )
+}

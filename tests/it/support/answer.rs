@@ -1,0 +1,113 @@
+//! Answers as they stood on the wire, taken apart.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// All answers in `wire`, one after the other. What is cut off at the end counts as far as it
+    /// goes.
+    pub fn all(mut wire: &[u8]) -> Vec<Self> {
+        let mut answers = Vec::new();
+        while let Some(end) = wire.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&wire[..end + 2]).to_lowercase();
+            wire = &wire[end + 4..];
+            let mut answer = Self {
+                status: head[9..12].parse().unwrap(),
+                head,
+                body: String::new(),
+            };
+            let length = match answer.header("transfer-encoding") {
+                Some(_) => wire
+                    .windows(5)
+                    .position(|five| five == b"0\r\n\r\n")
+                    .map_or(wire.len(), |end| end + 5),
+                None => answer
+                    .header("content-length")
+                    .map_or(0, |length| length.parse().unwrap()),
+            };
+            let (body, rest) = wire.split_at(length.min(wire.len()));
+            answer.body = String::from_utf8_lossy(body).into_owned();
+            answers.push(answer);
+            wire = rest;
+        }
+        answers
+    }
+
+    /// The value of a header, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    /// Asserts that this is a refusal of ours, in the shape that clients of the REST API read, and
+    /// returns its message.
+    #[track_caller]
+    pub fn refusal(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        let errors: serde_json::Value = serde_json::from_str(&self.body).expect(&self.body);
+        assert_eq!(errors[0]["errorCode"], code, "{self:?}");
+        let marked = self.header("proxy-status").unwrap_or_default();
+        assert!(marked.starts_with("orgproxy; error="), "{marked}");
+        assert!(marked.contains(&code.to_lowercase()), "{marked}");
+        errors[0]["message"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Sends `wire` on a connection of its own and returns what came back until it was closed.
+pub async fn exchange(address: SocketAddr, wire: impl AsRef<[u8]>) -> Vec<Answer> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    talk(stream, wire.as_ref(), usize::MAX).await
+}
+
+/// The one answer to `wire`, which has to ask for the connection to be closed.
+pub async fn ask(address: SocketAddr, wire: impl AsRef<[u8]>) -> Answer {
+    let mut answers = exchange(address, &wire).await;
+    let wire = String::from_utf8_lossy(wire.as_ref());
+    assert_eq!(answers.len(), 1, "{wire:?} got {answers:?}");
+    answers.remove(0)
+}
+
+/// Sends `wire` in pieces of `size` bytes, and reads until the other end closes.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+pub async fn talk(stream: impl AsyncRead + AsyncWrite, wire: &[u8], size: usize) -> Vec<Answer> {
+    let (mut read, mut write) = tokio::io::split(stream);
+    let sent = async {
+        for piece in wire.chunks(size.min(wire.len().max(1))) {
+            // The other end may have seen enough.
+            if write.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut heard = Vec::new();
+    let heard_all = async {
+        // A reset after the answer is an end too.
+        let _ = read.read_to_end(&mut heard).await;
+    };
+    let both = futures_util::future::join(sent, heard_all);
+    let closed = tokio::time::timeout(PATIENCE, both).await;
+    let shown = String::from_utf8_lossy(&wire[..wire.len().min(300)]);
+    assert!(closed.is_ok(), "left open: {shown:?}");
+    Answer::all(&heard)
+}
+
+/// Far more than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
