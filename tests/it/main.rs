@@ -6,8 +6,12 @@
     reason = "a test fails by panicking, and clippy takes the helpers of tests for no tests"
 )]
 
+mod binary;
 mod config;
 mod demo;
 mod forward;
 mod key;
+mod memory;
+mod outbound;
+mod secrets;
 mod support;
