@@ -166,7 +166,7 @@ async fn deal(
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
     /// The address is taken, not ours, or not allowed.
-    #[error("cannot listen on {0}: {1}{}", way_out(.1))]
+    #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.1))]
     Bind(Listen, #[source] io::Error),
     /// A certificate authority of `ca_file` that cannot be used.
     #[error("cannot use the certificates of ca_file: {0}")]

@@ -182,7 +182,7 @@ impl Talkative {
     /// Asks with curl, and returns the status.
     async fn ask(&mut self, path: &str, arguments: &str) -> String {
         let url = self.proxy.url(path).await;
-        let answer = curl(&format!("curl -i {url} {arguments}")).await;
+        let answer = curl(&format!("curl -i '{url}' {arguments}")).await;
         self.answers += &answer.stdout;
         answer.status().to_owned()
     }
