@@ -119,7 +119,7 @@ async fn serve(config: Config, hints: &str) -> Result<(), CommandError> {
 fn check(args: &RunArgs) -> Result<(), CommandError> {
     let config = load(args)?;
     let path = args.config();
-    let path = path.as_deref().unwrap_or(Path::new("proxy.toml"));
+    let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     let orgs: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();
     say(&format!("{}: ok, for {}", path.display(), orgs.join(", ")));
     Ok(())

@@ -129,7 +129,8 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
         .uri
         .path_and_query()
         .map_or("", |target| target.as_str());
-    if !target.starts_with('/') && !(target == "*" && head.method == Method::OPTIONS) {
+    let is_asterisk = target == "*" && head.method == Method::OPTIONS;
+    if !target.starts_with('/') && !is_asterisk {
         return Err(Refusal::Malformed("its target does not begin with /"));
     }
     let mut encodings = head.headers.get_all(header::TRANSFER_ENCODING).iter();

@@ -138,22 +138,19 @@ impl Login {
             let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
-        let json = match serde_json::from_slice(bytes) {
-            Ok(json) => json,
-            Err(_) => {
-                let text = String::from_utf8_lossy(bytes);
-                let what = match answer.headers().get(header::CONTENT_TYPE) {
-                    _ if text.trim_start().starts_with('<') => "a web page".to_owned(),
-                    Some(kind) if !kind.as_bytes().starts_with(b"application/json") => {
-                        format!(
-                            "content of type {}",
-                            printable(&String::from_utf8_lossy(kind.as_bytes()))
-                        )
-                    }
-                    _ => "malformed JSON".to_owned(),
-                };
-                return Err(self.strange(status, &what));
-            }
+        let Ok(json) = serde_json::from_slice(bytes) else {
+            let text = String::from_utf8_lossy(bytes);
+            let what = match answer.headers().get(header::CONTENT_TYPE) {
+                _ if text.trim_start().starts_with('<') => "a web page".to_owned(),
+                Some(kind) if !kind.as_bytes().starts_with(b"application/json") => {
+                    format!(
+                        "content of type {}",
+                        printable(&String::from_utf8_lossy(kind.as_bytes()))
+                    )
+                }
+                _ => "malformed JSON".to_owned(),
+            };
+            return Err(self.strange(status, &what));
         };
         match json {
             Answer {

@@ -154,7 +154,7 @@ impl Framing {
                 };
                 return fault;
             }
-            State::ChunkSize => match strict.and(chunk_size(text)) {
+            State::ChunkSize => match strict.and_then(chunk_size) {
                 Some(0) => self.state = State::Trailers,
                 // A chunk larger than this is refused by hyper too.
                 Some(size) => self.state = State::Chunk(size.saturating_add(2)),

@@ -207,7 +207,7 @@ impl SocketFile {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         let private = folder
-            .unwrap_or(Path::new("."))
+            .unwrap_or_else(|| Path::new("."))
             .join(format!(".orgproxy-{}", std::process::id()));
         std::fs::create_dir(&private)?;
         std::fs::set_permissions(&private, PermissionsExt::from_mode(0o700))?;

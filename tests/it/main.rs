@@ -17,5 +17,6 @@ mod forward;
 mod key;
 mod memory;
 mod outbound;
+mod papers;
 mod secrets;
 mod support;

@@ -96,7 +96,7 @@ impl Binary {
         };
         let mut stream = stream.clone();
         match stream.wait_for(|said| find(said).is_some()).await {
-            Ok(said) => return find(&said).unwrap(),
+            Ok(said) => find(&said).unwrap(),
             Err(_) => panic!("it ended without {text:?}:\n{}", self.said()),
         }
     }
