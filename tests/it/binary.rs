@@ -452,26 +452,22 @@ async fn the_key_of_a_file_is_nowhere_in_its_environment_and_arguments() {
 async fn several_orgs_are_told_apart_by_name() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let files = Files::new(&one);
-    let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listen.local_addr().unwrap();
-    drop(listen);
     let table = |org: &Org, name: &str| {
-        config(
-            org,
-            &format!("listen = \"{address}\"\nhosts = [\"{name}.localhost\"]\n"),
-        )
-        .replace("[org.demo]", &format!("[org.{name}]"))
+        let more = format!("listen = \"unix:shared.sock\"\nhosts = [\"{name}.localhost\"]\n");
+        config(org, &more).replace("[org.demo]", &format!("[org.{name}]"))
     };
     files.write("proxy.toml", &(table(&one, "one") + &table(&two, "two")));
     let proxy = files.start();
-    let port = proxy.address().await.port();
+    proxy.print("two.localhost").await;
+    let socket = files.path("shared.sock").display().to_string();
     for (name, org) in [("one", &one), ("two", &two)] {
-        let line = format!("curl http://{name}.localhost:{port}{LIMITS}");
+        let line = format!("curl --unix-socket {socket} http://{name}.localhost{LIMITS}");
         assert!(proxy.said().contains(&line), "{}", proxy.said());
-        let named = format!("curl http://127.0.0.1:{port}{LIMITS} -H 'Host: {name}.localhost'");
-        assert_eq!(curl(&named).await.status(), "200");
+        assert_eq!(curl(&line).await.status(), "200");
         assert_eq!(org.counts().requests, 1);
     }
+    let nobody = format!("curl --unix-socket {socket} http://localhost{LIMITS}");
+    assert_eq!(curl(&nobody).await.status(), "421");
 }
 
 #[tokio::test]
