@@ -100,6 +100,8 @@ impl clap::Args for Overrides {
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),
+                // Given the key itself, we say that it must be its path; clap would say what it is.
+                "private_key" => arg.allow_hyphen_values(true),
                 _ => arg,
             })
         })

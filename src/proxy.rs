@@ -88,7 +88,7 @@ impl Proxy {
             .attempt(&Head::liveness(), &Replay::Empty, &session)
             .await?
         {
-            (_, true) => Ok(self.sessions.replace(&session).await?.unwrap_or(session)),
+            (_, true) => Ok(self.sessions.after(&session).await?),
             (_, false) => Ok(session),
         }
     }

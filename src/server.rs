@@ -166,7 +166,7 @@ async fn deal(
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
     /// The address is taken, not ours, or not allowed.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.1))]
     Bind(Listen, #[source] io::Error),
     /// A certificate authority of `ca_file` that cannot be used.
     #[error("cannot use the certificates of ca_file: {0}")]
@@ -177,6 +177,21 @@ pub enum StartupError {
     /// The system refuses a thread or its event queue.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// What to do about an address that cannot be had.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; stop what listens there (another orgproxy?), or choose another address (listen, or --port)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: correct listen",
+        io::ErrorKind::PermissionDenied => {
+            "; this user may not have it: choose another (listen, or --port above 1023)"
+        }
+        io::ErrorKind::NotFound => "; its folder does not exist: make it, or correct listen",
+        _ => "",
+    }
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);

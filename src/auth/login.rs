@@ -220,7 +220,7 @@ pub enum LoginError {
         description: String,
     },
     /// The token endpoint could not be reached. The network, its name, or its certificate.
-    #[error("cannot reach {url}: {reason}")]
+    #[error("cannot reach {url}: {reason}{}", if reason.contains("certificate") { INSPECTED } else { "" })]
     Unreachable {
         /// The token endpoint.
         url: String,
@@ -421,6 +421,9 @@ fn printable(text: &str) -> String {
         .take(LONGEST_QUOTE)
         .collect()
 }
+
+/// What to do about a certificate that is not trusted.
+const INSPECTED: &str = "; if a proxy on the way inspects TLS, name its certificate in ca_file";
 
 const TOKEN_PATH: &str = "/services/oauth2/token";
 

@@ -107,6 +107,23 @@ impl Sessions {
         Ok(Some(next))
     }
 
+    /// A session in place of `dead`, of which the org has said so when it was asked about nothing
+    /// else. There is no doubt then that could speak for keeping it.
+    ///
+    /// # Errors
+    /// As [`Sessions::current`].
+    pub(crate) async fn after(self: &Arc<Self>, dead: &Arc<Session>) -> Outcome {
+        {
+            let _state = self.state();
+            let is_current = |current: &Arc<Session>| Arc::ptr_eq(current, dead);
+            if self.current.load().as_ref().is_some_and(is_current) {
+                tracing::info!(org = self.login.org(), "the org ended the session");
+                self.current.store(None);
+            }
+        }
+        self.current().await
+    }
+
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     ///
     /// A new session is kept for a while if the org has never accepted it, or if it is the old

@@ -10,6 +10,7 @@
     reason = "nothing is outside of a test binary, and its helpers read better without `crate`"
 )]
 
+mod binary;
 mod config;
 mod demo;
 mod forward;
@@ -17,7 +18,11 @@ mod framing;
 mod guard;
 mod key;
 mod limits;
+mod memory;
+mod outbound;
+mod papers;
 mod renewal;
+mod secrets;
 mod server;
 mod streaming;
 mod support;

@@ -1,0 +1,529 @@
+//! The program as people run it: its commands, what it prints, and how it ends.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::MetadataExt,
+    process::Stdio,
+};
+
+use rustix::process::{Signal, geteuid};
+use tempfile::TempDir;
+use test_case::test_case;
+use tokio::process::Command;
+
+use crate::{
+    key::{Keys, chmod},
+    support::{
+        Binary, Fault, Org,
+        binary::{Ended, Files, config, run},
+        proxy::client,
+    },
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+
+#[test_case(&["run"]; "run")]
+#[test_case(&[]; "nothing said")]
+#[tokio::test]
+async fn it_serves_what_the_file_says(command: &[&str]) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = Binary::start(&[command, &["--config", &files.config()]].concat());
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(org.last_request().authorized);
+}
+
+#[tokio::test]
+async fn its_first_line_tells_where_it_listens_and_for_whom() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let said = proxy.stop().await.stdout;
+    assert_eq!(
+        said.lines().next().unwrap(),
+        format!(
+            "listening on http://{address} for org demo: https://localhost:{} as {}",
+            org.port(),
+            org.username()
+        )
+    );
+}
+
+#[tokio::test]
+async fn flags_go_before_variables_and_variables_before_the_file() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "client_id = \"wrong\"\nusername = \"wrong\"\n");
+    let mut command = Binary::command(&["-c", &files.config(), "--username", org.username()]);
+    command
+        .env("ORGPROXY_CLIENT_ID", org.client_id())
+        .env("ORGPROXY_USERNAME", "wrong, too");
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn it_needs_no_file() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let key = files.path("server.key").display().to_string();
+    let ca = files.path("ca.pem").display().to_string();
+    let mut command = Binary::command(&["--port", "0", "--private-key", &key, "--ca-file", &ca]);
+    command
+        .current_dir("/")
+        .env("ORGPROXY_CLIENT_ID", org.client_id())
+        .env("ORGPROXY_USERNAME", org.username())
+        .env("ORGPROXY_TRUSTED_HOSTS", "localhost")
+        .env("ORGPROXY_LOGIN_URL", org.login_url().as_str());
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn without_file_and_flags_it_tells_how_to_begin() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Binary::command(&[]);
+    command.current_dir(&folder);
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 64);
+    assert!(ended.stderr.contains("orgproxy demo"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn check_says_that_a_file_is_right() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let ended = run(&["check", "--config", &files.config()]).await;
+    assert_eq!(ended.code(), 0);
+    assert_eq!(ended.stdout, format!("{}: ok, for demo\n", files.config()));
+    // It asks nobody.
+    assert_eq!(org.counts().token_requests, 0);
+}
+
+#[test_case("client_id = \"\"\nlisten = \"0.0.0.0:80\"\n", "client_id: must not be empty"; "several")]
+#[test_case("private_key = \"missing.key\"\n", "missing.key does not exist; correct the path"; "no key")]
+#[test_case("private_key = \"ca.pem\"\n", "is a certificate"; "a certificate for a key")]
+#[test_case("private_key = \"open.key\"\n", "can be read by others (mode 0644); run `chmod 600"; "a key open to others")]
+#[test_case("private_key = { env = \"NOT_SET\" }\n", "environment variable NOT_SET is not set"; "no variable")]
+#[test_case("private_key = { command = [\"false\"] }\n", "command false failed"; "a command that fails")]
+#[test_case("private_key = { credential = \"x\" }\n", "CREDENTIALS_DIRECTORY is not set"; "no systemd")]
+#[test_case("ca_file = \"server.key\"\n", "server.key holds no certificate"; "a key for an authority")]
+#[test_case("clientid = \"x\"\n", "unknown key; did you mean client_id?"; "a slip")]
+#[test_case("no toml", "proxy.toml:"; "no TOML")]
+#[tokio::test]
+async fn check_and_start_report_the_same_mistakes(more: &str, message: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, more);
+    files.write("open.key", org.private_key_pem());
+    chmod(&files.path("open.key"), 0o644);
+
+    let checked = run(&["check", "--config", &files.config()]).await;
+    let started = run(&["run", "--config", &files.config()]).await;
+    assert_eq!((checked.code(), started.code()), (64, 64));
+    assert!(checked.stderr.contains(message), "{}", checked.stderr);
+    assert_eq!(checked.stderr, started.stderr);
+    assert_eq!(checked.stdout + &started.stdout, "");
+}
+
+#[tokio::test]
+async fn every_mistake_is_reported_at_once() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "client_id = \"\"\nlisten = \"0.0.0.0:80\"\nspeed = 3\n",
+    );
+    let ended = run(&["--config", &files.config()]).await;
+    assert_eq!(ended.stderr.matches("proxy.toml:").count(), 3, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_log_filter_that_is_none_is_refused() {
+    for arguments in [["demo", "--log", "a=b=c"], ["check", "--log", "loud"]] {
+        let ended = run(&arguments).await;
+        assert_eq!(ended.code(), 64, "{ended:?}");
+        assert!(ended.stderr.contains("log filter") || ended.stderr.contains("--log"));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_it_with_a_way_out() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let port = address.port().to_string();
+    let ended = run(&["--config", &files.config(), "--port", &port]).await;
+    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.stdout, "");
+    let message = format!("orgproxy: cannot listen on {address}: ");
+    assert!(ended.stderr.contains(&message), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--port"), "{}", ended.stderr);
+}
+
+#[test_case(Signal::TERM; "terminate")]
+#[test_case(Signal::INT; "interrupt")]
+#[tokio::test]
+async fn a_signal_lets_it_finish_what_is_in_flight(signal: Signal) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let hold = org.hold(LIMITS);
+    let answer = tokio::spawn(client().get(proxy.url(LIMITS).await).send());
+    org.wait_until(|_| hold.waiting() == 1).await;
+
+    proxy.signal(signal);
+    proxy.log("stopping").await;
+    hold.release();
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    assert_eq!(proxy.end().await.code(), 0);
+}
+
+#[test_case(Signal::TERM, 143; "terminate")]
+#[test_case(Signal::INT, 130; "interrupt")]
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once(signal: Signal, code: i32) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let hold = org.hold(LIMITS);
+    let answer = tokio::spawn(client().get(proxy.url(LIMITS).await).send());
+    org.wait_until(|_| hold.waiting() == 1).await;
+
+    proxy.signal(signal);
+    proxy.log("stopping").await;
+    proxy.signal(signal);
+    assert_eq!(proxy.end().await.code(), code);
+    answer.await.unwrap().unwrap_err();
+}
+
+#[tokio::test]
+async fn it_stops_at_once_if_nothing_is_in_flight() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    // A connection that the client keeps must not hold it up for the grace period.
+    let client = client();
+    client.get(proxy.url(LIMITS).await).send().await.unwrap();
+    let ended = proxy.stop().await;
+    assert_eq!(ended.code(), 0);
+    assert!(!ended.stderr.contains("cut"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn health_tells_whether_it_runs() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let port = proxy.address().await.port().to_string();
+    let ask = async || run(&["health", "--config", &files.config(), "--port", &port]).await;
+
+    let well = ask().await;
+    assert_eq!((well.code(), &*well.stdout, &*well.stderr), (0, "", ""));
+    // Whether the org is well is another question.
+    assert_eq!(org.counts().token_requests, 0);
+
+    proxy.stop().await;
+    let unwell = ask().await;
+    assert_eq!(unwell.code(), 1);
+    assert!(unwell.stderr.contains("is not well"), "{}", unwell.stderr);
+}
+
+#[tokio::test]
+async fn health_asks_over_a_unix_socket_and_without_the_client_key() {
+    let org = Org::start().await.unwrap();
+    let more = "listen = \"unix:proxy.sock\"\n\
+                [org.demo.guard]\nclient_key = { file = \"client.key\" }\n";
+    let files = Files::with(&org, more);
+    files.write("client.key", "correct-horse-battery-staple\n");
+    let proxy = files.start();
+    let line = proxy.print("listening on ").await;
+    assert!(line.contains("unix:"), "{line}");
+
+    let health = async || run(&["health", "-c", &files.config()]).await.code();
+    assert_eq!(health().await, 0);
+
+    let socket = files.path("proxy.sock").display().to_string();
+    let ask = async |more: &str| {
+        let url = format!("http://localhost{LIMITS}");
+        curl(&format!("curl --unix-socket {socket} {url} {more}")).await
+    };
+    assert_eq!(ask("").await.status(), "403");
+    assert_eq!(
+        ask("-u me:correct-horse-battery-staple").await.status(),
+        "200"
+    );
+    assert_eq!(proxy.stop().await.code(), 0);
+    assert!(!files.path("proxy.sock").exists());
+    assert_eq!(health().await, 1);
+}
+
+#[tokio::test]
+async fn every_line_that_the_demo_prints_does_what_it_promises() {
+    let proxy = Binary::start(&["demo", "--port", "0"]);
+    proxy.print("curl -x").await;
+    let said = proxy.said();
+    let lines: Vec<_> = said
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim_start();
+            let line = line.strip_prefix("try: ").unwrap_or(line);
+            line.starts_with("curl ").then_some(line)
+        })
+        .collect();
+    assert!(lines.len() >= 5, "{said}");
+    for line in lines {
+        let answer = curl(line).await;
+        let status = answer.status();
+        assert!(status.starts_with('2'), "{line}\n{status} {answer:?}");
+        assert!(answer.body().starts_with('{'), "{line}\n{}", answer.body());
+    }
+    assert_eq!(proxy.stop().await.code(), 0);
+}
+
+#[test_case("--http1.1"; "http 1")]
+#[test_case("-0"; "http 1 0")]
+#[test_case("--http2"; "an upgrade that is not taken up")]
+#[test_case("--http2-prior-knowledge"; "http 2")]
+#[tokio::test]
+async fn curl_speaks_every_version_of_http(version: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let url = proxy.url(LIMITS).await;
+
+    let answer = curl(&format!("curl {version} {url}")).await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
+
+    let head = curl(&format!("curl {version} --head {url}")).await;
+    assert_eq!(head.status(), "200", "{head:?}");
+    assert!(!head.body().contains("DailyApiRequests"), "{head:?}");
+
+    let url = proxy.url("/services/apexrest/echo").await;
+    let echo = curl(&format!("curl {version} {url} -d some=thing")).await;
+    assert_eq!(echo.body(), "some=thing", "{echo:?}");
+}
+
+#[test_case("--data-binary @"; "with a length")]
+#[test_case("-H 'Transfer-Encoding: chunked' --data-binary @"; "in chunks")]
+#[test_case("-T "; "put")]
+#[test_case("--http2-prior-knowledge --data-binary @"; "http 2")]
+#[tokio::test]
+async fn curl_uploads_more_than_is_kept(how: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let bytes: Vec<u8> = orgproxy::demo::blocks(3 << 20).flatten().collect();
+    let file = files.path("upload.bin");
+    fs::write(&file, &bytes).unwrap();
+
+    let url = proxy.url("/services/apexrest/sink").await;
+    let line = format!(
+        "curl -v {url} -H Expect:\\ 100-continue {how}{}",
+        file.display()
+    );
+    let answer = curl(&line).await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    if !how.contains("http2") {
+        assert!(
+            answer.stderr.contains("HTTP/1.1 100 Continue"),
+            "{}",
+            answer.stderr
+        );
+    }
+    let seen = org.last_request();
+    assert_eq!(seen.length, bytes.len() as u64);
+    assert!(seen.complete);
+    assert!(answer.body().contains(&seen.sha256), "{answer:?}");
+}
+
+#[test_case("private_key = { env = \"SERVER_KEY\" }\n"; "variable")]
+#[test_case("private_key = { command = [\"cat\", \"FOLDER/server.key\"] }\n"; "command")]
+#[test_case("private_key = { credential = \"server.key\" }\n"; "credential")]
+#[test_case("private_key = { file = \"locked.key\", passphrase = { env = \"PHRASE\" } }\n"; "passphrase")]
+#[tokio::test]
+async fn the_key_comes_from_where_it_is_kept(reference: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let folder = files.folder().display().to_string();
+    files.write(
+        "proxy.toml",
+        &config(&org, &reference.replace("FOLDER", &folder)),
+    );
+    let keys = Keys::new();
+    fs::write(keys.path("key.pem"), org.private_key_pem()).unwrap();
+    keys.openssl("pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:sesame -out locked.key");
+    files.write(
+        "locked.key",
+        &fs::read_to_string(keys.path("locked.key")).unwrap(),
+    );
+
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command
+        .env("SERVER_KEY", org.private_key_pem())
+        .env("CREDENTIALS_DIRECTORY", files.folder())
+        .env("PHRASE", "sesame");
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn the_key_itself_can_be_a_variable() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "private_key = \"nowhere\"\n");
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command.env("ORGPROXY_PRIVATE_KEY", org.private_key_pem());
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_named_is_not_trusted() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let text = config(&org, "").replace("ca_file = \"ca.pem\"\n", "");
+    files.write("proxy.toml", &text);
+    let proxy = files.start();
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("certificate") && text.contains("ca_file"),
+        "{text}"
+    );
+    assert_eq!(org.counts().token_requests, 0);
+}
+
+#[tokio::test]
+async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
+    // To files of the process the system applies its owner; for a program that gives nothing
+    // away that is root. So it must not be root that runs it.
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("orgproxy");
+    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    chmod(folder.path(), 0o755);
+    let mut command = Command::new(&program);
+    command.args(["demo", "--port", "0"]);
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on").await;
+
+    let limits = fs::read_to_string(proxy.proc("limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let soft = core.unwrap().split_whitespace().nth(4);
+    assert_eq!(soft, Some("0"), "{limits}");
+
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let mut files = files.split_whitespace().skip(3);
+    assert_eq!(files.next(), files.next(), "{limits}");
+
+    assert_eq!(fs::metadata(proxy.proc("environ")).unwrap().uid(), 0);
+}
+
+#[tokio::test]
+async fn the_key_of_a_file_is_nowhere_in_its_environment_and_arguments() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    proxy.address().await;
+    for name in ["environ", "cmdline"] {
+        let bytes = fs::read(proxy.proc(name)).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for line in org.private_key_pem().lines() {
+            assert!(!text.contains(line), "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn several_orgs_are_told_apart_by_name() {
+    let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
+    let files = Files::new(&one);
+    let table = |org: &Org, name: &str| {
+        let more = format!("listen = \"unix:shared.sock\"\nhosts = [\"{name}.localhost\"]\n");
+        config(org, &more).replace("[org.demo]", &format!("[org.{name}]"))
+    };
+    files.write("proxy.toml", &(table(&one, "one") + &table(&two, "two")));
+    let proxy = files.start();
+    proxy.print("two.localhost").await;
+    let socket = files.path("shared.sock").display().to_string();
+    for (name, org) in [("one", &one), ("two", &two)] {
+        let line = format!("curl --unix-socket {socket} http://{name}.localhost{LIMITS}");
+        assert!(proxy.said().contains(&line), "{}", proxy.said());
+        assert_eq!(curl(&line).await.status(), "200");
+        assert_eq!(org.counts().requests, 1);
+    }
+    let nobody = format!("curl --unix-socket {socket} http://localhost{LIMITS}");
+    assert_eq!(curl(&nobody).await.status(), "421");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_told_in_the_answer_and_in_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
+    org.faults().always(orgproxy::demo::TOKEN, refusal);
+    let proxy = files.start();
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("LOGIN_REFUSED") && text.contains("pre-authorize"),
+        "{text}"
+    );
+    proxy.log("user hasn't approved this consumer").await;
+}
+
+/// Runs a command line as a shell does. Its standard output ends with the status that curl got.
+pub(crate) async fn curl(line: &str) -> Ended {
+    let home = TempDir::new().unwrap();
+    let settings = "silent\nshow-error\nwrite-out = \"\\n%{http_code}\"\n";
+    fs::write(home.path().join(".curlrc"), settings).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home.path())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    Ended {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What curl got.
+impl Ended {
+    pub(crate) fn status(&self) -> &str {
+        self.parts().1
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        self.parts().0
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.stdout
+            .rsplit_once('\n')
+            .unwrap_or_else(|| panic!("{self:?}"))
+    }
+}
+
+/// The user of the least rights, by convention.
+const NOBODY: u32 = 65534;

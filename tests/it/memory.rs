@@ -1,0 +1,144 @@
+//! Bodies of any size pass through the program, and its memory does not grow with them.
+
+use std::{
+    fmt::Write as _,
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use orgproxy::demo::blocks;
+
+use crate::support::{Org, binary::Files, proxy::client};
+
+const GIB: u64 = 1 << 30;
+
+/// What it has at start is a quarter of it.
+const MOST_MEMORY: u64 = 64 << 20;
+
+#[tokio::test]
+async fn a_gibibyte_down_and_a_gibibyte_up_take_no_memory() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let expected = digest_of_blocks(GIB);
+
+    let (down, up) = beside(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        (download(&mut stream, GIB), upload(&mut stream, GIB))
+    })
+    .await;
+    assert_eq!(down, expected);
+    assert!(up.contains(&expected), "{up}");
+    assert_eq!(org.last_request().length, GIB);
+
+    let peak = proxy.peak_memory();
+    assert!(peak < MOST_MEMORY, "{} MiB", peak >> 20);
+}
+
+#[tokio::test]
+async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
+    const LENGTH: u64 = 200_000_000;
+
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    // This logs in, but the org answers it to anybody, so it proves nothing about the session.
+    let versions = proxy.url("/services/data/").await;
+    assert_eq!(client().get(versions).send().await.unwrap().status(), 200);
+    org.end_sessions();
+
+    let address = proxy.address().await;
+    let answer = beside(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        upload(&mut stream, LENGTH)
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains(&digest_of_blocks(LENGTH)), "{answer}");
+    let uploads: Vec<_> = org
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.target == "/services/apexrest/sink")
+        .collect();
+    assert_eq!(uploads.len(), 1);
+    assert!(uploads[0].authorized);
+    assert_eq!(org.logins(), 2);
+    let peak = proxy.peak_memory();
+    assert!(peak < MOST_MEMORY, "{} MiB", peak >> 20);
+}
+
+/// Runs a client on a thread of its own: the org has the other core.
+async fn beside<T: Send + 'static>(client: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(client).await.unwrap()
+}
+
+/// Returns the digest of what came.
+fn download(stream: &mut TcpStream, length: u64) -> String {
+    let head =
+        format!("GET /services/apexrest/bytes?n={length} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let head = head_of_answer(stream);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let mut digest = Context::new(&SHA256);
+    let mut left = length;
+    let mut bytes = vec![0; 256 * 1024];
+    while left > 0 {
+        let length = stream.read(&mut bytes).unwrap();
+        assert!(length > 0, "{left} bytes are missing");
+        digest.update(&bytes[..length]);
+        left -= length as u64;
+    }
+    hex(digest)
+}
+
+/// Sends so many bytes to where they are counted. Returns the answer.
+fn upload(stream: &mut TcpStream, length: u64) -> String {
+    let head = format!(
+        "POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for block in blocks(length) {
+        // If it is refused, the answer says why.
+        if stream.write_all(&block).is_err() {
+            break;
+        }
+    }
+    let mut answer = head_of_answer(stream);
+    let length = answer
+        .to_lowercase()
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    answer += &String::from_utf8(body).unwrap();
+    answer
+}
+
+fn head_of_answer(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn digest_of_blocks(length: u64) -> String {
+    let mut digest = Context::new(&SHA256);
+    for block in blocks(length) {
+        digest.update(&block);
+    }
+    hex(digest)
+}
+
+fn hex(digest: Context) -> String {
+    let mut text = String::new();
+    for byte in digest.finish().as_ref() {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+//! What is written beside the program is true of it.
+
+use orgproxy::config::KEYS;
+
+const README: &str = include_str!("../../README.md");
+const DOCKERFILE: &str = include_str!("../../docker/Dockerfile");
+const UNIT: &str = include_str!("../../docker/orgproxy.service");
+
+#[test]
+fn the_readme_has_every_key_with_its_flag_and_variable() {
+    for key in KEYS {
+        let of_key = |line: &&str| line.contains(&format!("`{}`", key.variable));
+        let line = README.lines().find(of_key);
+        let line = line.unwrap_or_else(|| panic!("{} is missing", key.name));
+        assert!(line.contains(&format!("`{}`", key.flag)), "{line}");
+        // The port is a part of `listen` in the file.
+        let starts = line.starts_with(&format!("| `{}` |", key.name));
+        assert!(starts || key.name == "port", "{line}");
+    }
+    let guard = [
+        "allow_remote",
+        "client_key",
+        "allow_origins",
+        "allow_paths",
+        "allow_uids",
+    ];
+    for key in guard {
+        assert!(README.contains(&format!("\n| `{key}` |")), "{key}");
+    }
+}
+
+#[test]
+fn the_readme_has_every_code_of_an_answer() {
+    let source = include_str!("../../src/error.rs");
+    let codes: Vec<_> = source
+        .lines()
+        .filter(|line| line.contains("Telling("))
+        .filter_map(|line| line.split('"').nth(1))
+        .filter(|code| code.chars().all(|c| c == '_' || c.is_ascii_uppercase()))
+        .collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes {
+        assert!(README.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
+fn the_image_runs_as_nobody_in_particular_and_asks_the_binary_itself() {
+    let (build, image) = DOCKERFILE.split_once("\nFROM debian").unwrap();
+    let jitter = "AWS_LC_SYS_NO_JITTER_ENTROPY=1";
+    assert!(build.contains(&format!("ENV {jitter}")));
+    assert!(include_str!("../../.cargo/config.toml").contains("AWS_LC_SYS_NO_JITTER_ENTROPY"));
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    assert!(
+        build.contains(&format!("FROM rust:{version}-")),
+        "{version}"
+    );
+
+    let line = |start: &str| {
+        let mut lines = image.lines().filter(|line| line.starts_with(start));
+        let line = lines.next().unwrap_or_else(|| panic!("no {start}"));
+        assert_eq!(lines.next(), None);
+        line.trim_start_matches(start).trim()
+    };
+    let user: u32 = line("USER").split(':').next().unwrap().parse().unwrap();
+    assert!(user > 0);
+    assert_eq!(line("ENTRYPOINT"), "[\"orgproxy\"]");
+    assert_eq!(line("CMD"), "[\"run\"]");
+    assert!(image.contains("    CMD [\"orgproxy\", \"health\"]\n"));
+    assert!(line("HEALTHCHECK").starts_with("--"));
+}
+
+#[test]
+fn the_service_hands_the_key_over_as_a_credential() {
+    assert!(UNIT.contains("\nLoadCredential=server.key:"));
+    assert!(UNIT.contains("private_key = { credential = \"server.key\" }"));
+    // A configuration with mistakes.
+    assert!(UNIT.contains("\nRestartPreventExitStatus=64\n"));
+}

@@ -1,0 +1,238 @@
+//! The program itself, in a process of its own, seen from outside.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use orgproxy::demo::Org;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, Command},
+    sync::watch,
+};
+
+use crate::key::chmod;
+
+/// A running `orgproxy`. Dropped, it is killed.
+pub struct Binary {
+    child: Child,
+    stdout: watch::Receiver<String>,
+    stderr: watch::Receiver<String>,
+}
+
+/// What is left of one that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Binary {
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::spawn(Self::command(arguments))
+    }
+
+    /// One whose environment, say, can still be changed. It begins with nothing that could matter.
+    pub fn command(arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orgproxy"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self {
+            stdout: follow(child.stdout.take().unwrap()),
+            stderr: follow(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    /// Where it listens, as its first line says.
+    pub async fn address(&self) -> SocketAddr {
+        let line = self.print("listening on http://").await;
+        let (_, address) = line.split_once("http://").unwrap();
+        let (address, _) = address.split_once(' ').unwrap();
+        address.parse().unwrap()
+    }
+
+    /// As `address`, for a client.
+    pub async fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address().await)
+    }
+
+    /// The first line with `text` on its standard output, waited for.
+    pub async fn print(&self, text: &str) -> String {
+        self.line(&self.stdout, text).await
+    }
+
+    /// The first line with `text` in its log, waited for.
+    pub async fn log(&self, text: &str) -> String {
+        self.line(&self.stderr, text).await
+    }
+
+    async fn line(&self, stream: &watch::Receiver<String>, text: &str) -> String {
+        // What follows the last line end is not a line yet.
+        let find = |said: &String| {
+            let (lines, _) = said.rsplit_once('\n')?;
+            lines
+                .lines()
+                .find(|line| line.contains(text))
+                .map(str::to_owned)
+        };
+        let mut stream = stream.clone();
+        match stream.wait_for(|said| find(said).is_some()).await {
+            Ok(said) => find(&said).unwrap(),
+            Err(_) => panic!("it ended without {text:?}:\n{}", self.said()),
+        }
+    }
+
+    /// Everything that it said so far.
+    pub fn said(&self) -> String {
+        format!("{}{}", *self.stdout.borrow(), *self.stderr.borrow())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// A file of `/proc/PID`.
+    pub fn proc(&self, name: &str) -> PathBuf {
+        format!("/proc/{}/{name}", self.id()).into()
+    }
+
+    /// The most memory that it ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.id().cast_signed()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits for its end, and for the end of what it says.
+    pub async fn end(mut self) -> Ended {
+        let status = self.child.wait().await.unwrap();
+        for stream in [&mut self.stdout, &mut self.stderr] {
+            while stream.changed().await.is_ok() {}
+        }
+        Ended {
+            status,
+            stdout: self.stdout.borrow().clone(),
+            stderr: self.stderr.borrow().clone(),
+        }
+    }
+
+    /// Asks it to stop, and waits for that.
+    pub async fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.end().await
+    }
+}
+
+/// Runs to the end.
+pub async fn run(arguments: &[&str]) -> Ended {
+    Binary::start(arguments).end().await
+}
+
+impl Ended {
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{self:?}"))
+    }
+}
+
+fn follow(mut stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<String> {
+    let (sender, receiver) = watch::channel(String::new());
+    tokio::spawn(async move {
+        let mut bytes = [0; 16 * 1024];
+        while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+            let text = String::from_utf8_lossy(&bytes[..length]);
+            sender.send_modify(|said| said.push_str(&text));
+        }
+    });
+    receiver
+}
+
+/// A folder with what a configuration for an org needs, and the configuration: `proxy.toml`,
+/// `server.key`, `ca.pem`.
+pub struct Files(TempDir);
+
+impl Files {
+    pub fn new(org: &Org) -> Self {
+        Self::with(org, "")
+    }
+
+    /// The configuration goes on with `more`, which begins in the table of the org.
+    pub fn with(org: &Org, more: &str) -> Self {
+        let files = Self(TempDir::new().unwrap());
+        files.write("server.key", org.private_key_pem());
+        files.write("ca.pem", org.ca_pem());
+        files.write("proxy.toml", &config(org, more));
+        files
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Readable by us alone.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+        chmod(&self.path(name), 0o600);
+    }
+
+    pub fn config(&self) -> String {
+        self.path("proxy.toml").display().to_string()
+    }
+
+    /// Runs with it.
+    pub fn start(&self) -> Binary {
+        Binary::start(&["run", "--config", &self.config()])
+    }
+}
+
+/// A configuration for `org` on a free port. What `more` gives goes before what is given here.
+pub fn config(org: &Org, more: &str) -> String {
+    let login_url = org.login_url();
+    let values = [
+        ("client_id", org.client_id()),
+        ("username", org.username()),
+        ("private_key", "server.key"),
+        ("login_url", login_url.as_str().trim_end_matches('/')),
+        ("trusted_hosts", "localhost"),
+        ("ca_file", "ca.pem"),
+        ("listen", "127.0.0.1:0"),
+    ];
+    let mut text = "[org.demo]\n".to_owned();
+    for (key, value) in values {
+        let is_given = more
+            .lines()
+            .any(|line| line.starts_with(&format!("{key} =")));
+        if !is_given {
+            text += &format!("{key} = {value:?}\n");
+        }
+    }
+    text + more
+}
