@@ -10,35 +10,42 @@ use tokio::time::{Instant, Sleep};
 
 /// A moment that moves with every sign of progress.
 ///
-/// Moving it costs one store: the timer behind it is left where it is, wakes at least once in
-/// every `tick`, and is then set to what the deadline has become. So `tick` must not be longer
-/// than the shortest time the deadline is ever set to.
+/// Moving it costs a store: time is counted from when it is next waited for, which is when
+/// progress has ended. The timer behind it is left where it is, wakes at least once in every
+/// `tick`, and is then set to what the deadline has become. So `tick` must not be longer than the
+/// shortest time the deadline is ever set to.
 pub(crate) struct Deadline {
     tick: Duration,
-    at: Instant,
+    after: Duration,
+    /// `after` from when the wait began, if it has.
+    at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
+    /// A deadline that is one `tick` away.
     pub(crate) fn new(tick: Duration) -> Self {
         Self {
             tick,
-            at: Instant::now() + tick,
+            after: tick,
+            at: None,
             timer: None,
         }
     }
 
-    /// Moves the deadline to `after` from now.
+    /// Moves the deadline to `after` from when it is next waited for.
     pub(crate) fn set(&mut self, after: Duration) {
-        self.at = Instant::now() + after;
+        self.after = after;
+        self.at = None;
     }
 
     /// Ready once the deadline has passed; until then the task is woken in time to ask again.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (at, tick) = (self.at, self.tick);
-        let timer = self.timer.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(at.min(Instant::now() + tick)))
-        });
+        let (after, tick) = (self.after, self.tick);
+        let at = *self.at.get_or_insert_with(|| Instant::now() + after);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(tick)));
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if now >= at {

@@ -59,12 +59,6 @@ impl Family {
         }
     }
 
-    /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
-    /// list of versions needs none (S§3.4), and a server in trouble does not get that far.
-    pub(crate) fn proves(self, path: &str, status: StatusCode) -> bool {
-        !status.is_server_error() && !path.trim_matches('/').eq_ignore_ascii_case("services/data")
-    }
-
     /// An error of ours as the clients of this family can read it (S§3.3).
     pub(crate) fn error_body(self, code: &str, message: &str) -> (HeaderValue, Bytes) {
         let body = json!([{ "message": message, "errorCode": code }]);
@@ -74,6 +68,16 @@ impl Family {
         )
     }
 }
+
+/// Whether an answer of this status, if it does not mean a dead session, means a live one. The
+/// list of versions needs none (S§3.4), and a server in trouble does not get that far.
+pub(crate) fn proves_session(path: &str, status: StatusCode) -> bool {
+    let is_versions =
+        path.len() < 2 * VERSIONS.len() && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS);
+    !status.is_server_error() && !is_versions
+}
+
+const VERSIONS: &str = "services/data";
 
 /// A new session is refused for the same reason (S§3.3).
 const NOT_EXPIRED: [&str; 2] = [

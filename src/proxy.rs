@@ -9,7 +9,7 @@ use crate::{
     auth::{Session, Sessions},
     config::Limits,
     error::Error,
-    family::Family,
+    family::{self, Family},
     guard::{Admitted, Guard, Refusal},
     local,
     replay::Replay,
@@ -19,6 +19,8 @@ use crate::{
 };
 
 /// One thread's proxy for one org.
+///
+/// What is rare is boxed, so that not every request's future has room for it.
 pub(crate) struct Proxy {
     pub(crate) guard: Arc<Guard>,
     pub(crate) sessions: Arc<Sessions>,
@@ -39,8 +41,8 @@ impl Proxy {
         if let Some(answer) = local::answer(&parts, origin.as_ref()) {
             return Ok(answer);
         }
-        let head = Head::new(parts, addressed);
         let body = Replay::new(body, self.limits.replay_bytes, self.limits.idle_body);
+        let head = Head::new(parts, addressed, body.is_chunked());
 
         let mut session = self.sessions.current().await?;
         if !head.is_for(&session) {
@@ -69,13 +71,9 @@ impl Proxy {
             .send(head, body, session)
             .await?
             .map(Body::from);
-        let family = Family::of(head.path());
-        let dead = family.suspects(response.status())
-            && family.is_expired(
-                head.method(),
-                &Box::pin(response::peek(&mut response)).await?,
-            );
-        if !dead && family.proves(head.path(), response.status()) {
+        let status = response.status();
+        let dead = status.is_client_error() && Box::pin(says_dead(head, &mut response)).await?;
+        if !dead && family::proves_session(head.path(), status) {
             session.accepted();
         }
         Ok((response, dead))
@@ -92,6 +90,13 @@ impl Proxy {
             (_, false) => Ok(session),
         }
     }
+}
+
+/// Whether an answer that is an error means a dead session.
+async fn says_dead(head: &Head, response: &mut Response<Body>) -> Result<bool, Error> {
+    let family = Family::of(head.path());
+    Ok(family.suspects(response.status())
+        && family.is_expired(head.method(), &response::peek(response).await?))
 }
 
 /// For how long a session that the org accepted is trusted to be alive.

@@ -20,19 +20,15 @@ pub(crate) struct Head {
 
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
-    /// spelling of every header that we own.
-    pub(crate) fn new(parts: Parts, addressed: Option<Authority>) -> Self {
+    /// spelling of every header that we own. The body goes as it came, `chunked` or not.
+    pub(crate) fn new(parts: Parts, addressed: Option<Authority>, chunked: bool) -> Self {
         let mut headers = parts.headers;
-        // hyper re-frames the body, from this header where the length is not known.
-        let chunked = headers.contains_key(header::TRANSFER_ENCODING)
-            || parts.version == http::Version::HTTP_2
-                && !headers.contains_key(header::CONTENT_LENGTH);
         headers::strip_hop_by_hop(&mut headers);
         headers::strip(&mut headers, is_owned);
         strip_session_cookies(&mut headers);
-        // Places for what goes in last, so that no copy of the map has to grow for it.
-        headers.insert(header::HOST, HeaderValue::from_static(""));
+        // A place for what goes in last, so that no copy of the map has to grow for it.
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static(""));
+        // hyper does not chunk a GET unless it is told to.
         if chunked {
             headers.insert(
                 header::TRANSFER_ENCODING,

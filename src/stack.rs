@@ -53,16 +53,13 @@ impl Stack {
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
-        let family = Family::of(request.uri().path());
-
-        let handled = self.handle(request, fault, surplus);
+        let uri = request.uri().clone();
         // One request's panic is that request's 500.
-        let result = AssertUnwindSafe(handled)
+        AssertUnwindSafe(self.handle(request, fault, surplus))
             .catch_unwind()
             .await
-            .unwrap_or(Err(Error::Panicked));
-        result
-            .unwrap_or_else(|error| error.into_response(family))
+            .unwrap_or(Err(Error::Panicked))
+            .unwrap_or_else(|error| error.into_response(Family::of(uri.path())))
             .map(|body| Counted {
                 body,
                 _count: count,

@@ -80,7 +80,7 @@ impl Upstream {
         }
     }
 
-    async fn connection(&self, session: &Session) -> Result<Connection, Error> {
+    async fn connection(&self, session: &Session) -> Result<Box<Connection>, Error> {
         if let Some(connection) = self.pool.take(&session.authority).await {
             return Ok(connection);
         }
@@ -93,7 +93,7 @@ impl Upstream {
     fn accept(
         &self,
         response: Response<Incoming>,
-        connection: Connection,
+        connection: Box<Connection>,
     ) -> Result<Response<Answer>, Error> {
         // Nobody asked for an upgrade, so this answers no request of ours.
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,8 +1,6 @@
 //! Which paths lead somewhere that a shared session must not go.
 
-use std::borrow::Cow;
-
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr3, memmem};
 use percent_encoding::percent_decode;
 
 /// Checks `path` against what is denied, as any server on the way might read it: decoded once or
@@ -12,16 +10,25 @@ use percent_encoding::percent_decode;
 /// # Errors
 /// Why it is denied. Dot segments always are: they mean one thing here and another there.
 pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
-    // Nearly all paths are plain.
-    let plain: Cow<'_, [u8]> = match memchr3(b'%', b'\\', b';', path.as_bytes()) {
-        None => path.as_bytes().into(),
-        Some(_) => decode(path)?.into(),
-    };
-    if segments(&plain).any(|segment| matches!(segment, b"." | b"..")) {
+    // Nearly all paths are plain, and have no segment that begins with a dot.
+    match memchr3(b'%', b'\\', b';', path.as_bytes()) {
+        None if memmem::find(path.as_bytes(), b"/.").is_none() => {
+            check_words(path.as_bytes(), allowed)
+        }
+        _ => check_decoded(&decode(path)?, allowed),
+    }
+}
+
+fn check_decoded(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
+    if segments(path).any(|segment| matches!(segment, b"." | b"..")) {
         return Err(Denied::DotSegment);
     }
-    match denied(segments(&plain)) {
-        Some(why) if !is_allowed(&plain, allowed) => Err(why),
+    check_words(path, allowed)
+}
+
+fn check_words(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
+    match denied(segments(path)) {
+        Some(why) if !is_allowed(path, allowed) => Err(why),
         _ => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use super::{connection::Connection, pool::Pool};
 /// dropped before, the connection goes with it.
 pub(crate) struct Answer {
     body: Incoming,
-    lent: Option<(Connection, Arc<Pool>)>,
+    lent: Option<(Box<Connection>, Arc<Pool>)>,
     /// Time between two pieces.
     idle: Duration,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(super) fn new(
         body: Incoming,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         pool: Arc<Pool>,
         idle: Duration,
     ) -> Self {

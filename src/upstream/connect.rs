@@ -51,7 +51,10 @@ impl Connector {
         }
     }
 
-    pub(super) async fn connect(&self, authority: &Authority) -> Result<Connection, ConnectError> {
+    pub(super) async fn connect(
+        &self,
+        authority: &Authority,
+    ) -> Result<Box<Connection>, ConnectError> {
         let fail = |why| ConnectError {
             host: authority.to_string(),
             why,
@@ -129,7 +132,7 @@ impl Connector {
         &self,
         authority: &Authority,
         tls: TlsStream<TcpStream>,
-    ) -> hyper::Result<Connection> {
+    ) -> hyper::Result<Box<Connection>> {
         if tls.get_ref().1.alpn_protocol() == Some(H2) {
             let (sender, driver) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())

@@ -1,6 +1,11 @@
 //! One connection to the org.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
 use http::{Request, Response, Uri, header, uri::Authority};
 use hyper::{
@@ -16,7 +21,8 @@ use crate::{
 
 /// A connection that carries one request at a time, or a share in one that carries many.
 ///
-/// Dropped before its answer has ended, it is torn down: a client that goes away so cancels the
+/// Boxed wherever it is kept: it changes hands twice with every request. Dropped before its answer
+/// has ended, it is torn down: a client that goes away so cancels the
 /// org's side.
 pub(super) struct Connection {
     authority: Authority,
@@ -61,7 +67,7 @@ impl Connection {
         sender: http1::SendRequest<Sending>,
         driver: AbortHandle,
         tick: Duration,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(
             authority,
             Sender::One(sender, Driver { task: driver }),
@@ -74,18 +80,18 @@ impl Connection {
         authority: Authority,
         sender: http2::SendRequest<Sending>,
         tick: Duration,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(authority, Sender::Many(sender), tick, false)
     }
 
-    fn new(authority: Authority, sender: Sender, tick: Duration, reused: bool) -> Self {
-        Self {
+    fn new(authority: Authority, sender: Sender, tick: Duration, reused: bool) -> Box<Self> {
+        Box::new(Self {
             authority,
             sender,
             deadline: Deadline::new(tick),
             used: Instant::now(),
             reused,
-        }
+        })
     }
 
     /// Sends `request`, and waits for the head of the answer for `patience` after the last piece
@@ -99,12 +105,12 @@ impl Connection {
         self.deadline.set(patience);
         match &mut self.sender {
             Sender::One(sender, _) => {
-                let answer = sender.try_send_request(request);
+                let answer = pin!(sender.try_send_request(request));
                 until(&mut self.deadline, answer, body, patience).await
             }
             Sender::Many(sender) => {
                 address(&mut request, &self.authority);
-                let answer = sender.try_send_request(request);
+                let answer = pin!(sender.try_send_request(request));
                 until(&mut self.deadline, answer, body, patience).await
             }
         }
@@ -128,11 +134,12 @@ impl Connection {
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {
-        self.authority == *authority
+        // As bytes: both come from logins, which spell a host alike.
+        self.authority.as_str() == authority.as_str()
     }
 
     /// The connection as it goes back to the pool, unless others have it anyway.
-    pub(super) fn rested(mut self) -> Option<Self> {
+    pub(super) fn rested(mut self: Box<Self>) -> Option<Box<Self>> {
         self.used = Instant::now();
         self.reused = true;
         matches!(self.sender, Sender::One(..)).then_some(self)
@@ -150,7 +157,7 @@ impl Connection {
         authority: Authority,
         sender: http2::SendRequest<Sending>,
         tick: Duration,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(authority, Sender::Many(sender), tick, true)
     }
 }
@@ -168,13 +175,15 @@ fn address(request: &mut Request<Sending>, authority: &Authority) {
     *request.version_mut() = http::Version::HTTP_2;
 }
 
-async fn until(
+async fn until<Answering>(
     deadline: &mut Deadline,
-    answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Sending>>>>,
+    mut answer: Pin<&mut Answering>,
     body: &Replay,
     patience: Duration,
-) -> Result<Response<Incoming>, SendError> {
-    let mut answer = std::pin::pin!(answer);
+) -> Result<Response<Incoming>, SendError>
+where
+    Answering: Future<Output = Result<Response<Incoming>, TrySendError<Request<Sending>>>>,
+{
     poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer.map_err(|mut error| match error.take_message() {

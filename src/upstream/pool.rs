@@ -21,7 +21,8 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    exclusive: Vec<Connection>,
+    #[expect(clippy::vec_box, reason = "they go in and out whole")]
+    exclusive: Vec<Box<Connection>>,
     /// The one HTTP/2 connection that all requests share, and where it leads.
     shared: Option<(Authority, http2::SendRequest<Sending>)>,
 }
@@ -46,16 +47,16 @@ impl Pool {
     }
 
     /// A connection to `authority` that is open as far as can be known.
-    pub(super) async fn take(&self, authority: &Authority) -> Option<Connection> {
+    pub(super) async fn take(&self, authority: &Authority) -> Option<Box<Connection>> {
         loop {
             let mut connection = self.pop(authority)?;
-            if connection.is_young() && connection.ready().await {
+            if connection.ready().await {
                 return Some(connection);
             }
         }
     }
 
-    fn pop(&self, authority: &Authority) -> Option<Connection> {
+    fn pop(&self, authority: &Authority) -> Option<Box<Connection>> {
         let mut idle = self.lock();
         if let Some((leads_to, sender)) = &idle.shared
             && leads_to == authority
@@ -77,7 +78,7 @@ impl Pool {
     }
 
     /// Takes back a connection whose answer has ended.
-    pub(super) fn put(&self, connection: Connection) {
+    pub(super) fn put(&self, connection: Box<Connection>) {
         if let Some(connection) = connection.rested() {
             self.lock().exclusive.push(connection);
         }
@@ -100,7 +101,9 @@ impl Pool {
             tracing::info!("the clock jumped, as after sleep; dropping idle connections");
             return self.clear();
         }
-        self.lock().exclusive.retain(Connection::is_young);
+        self.lock()
+            .exclusive
+            .retain(|connection| connection.is_young());
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
