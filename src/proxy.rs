@@ -37,11 +37,11 @@ impl Proxy {
         parts: Parts,
         body: Incoming,
     ) -> Result<Response<Body>, Error> {
+        let body = Replay::new(body, parts.version, &self.limits);
         let Admitted { addressed, origin } = self.guard.admit(&parts)?;
         if let Some(answer) = local::answer(&parts, origin.as_ref()) {
             return Ok(answer);
         }
-        let body = Replay::new(body, self.limits.replay_bytes, self.limits.idle_body);
         let head = Head::new(parts, addressed, body.is_chunked());
 
         let mut session = self.sessions.current().await?;

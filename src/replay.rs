@@ -4,6 +4,7 @@
 use std::{
     error::Error as StdError,
     fmt,
+    future::poll_fn,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -11,10 +12,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::Instant;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
-use crate::deadline::Deadline;
+use crate::{config::Limits, deadline::Deadline};
 
 /// What the client sends, as the source of one [`Sending`] after another.
 pub(crate) enum Replay {
@@ -25,15 +30,17 @@ pub(crate) enum Replay {
 }
 
 impl Replay {
-    /// Takes the body over. At most `limit` bytes of it are kept, and it fails once the client
-    /// has sent nothing for `idle`.
-    pub(crate) fn new(body: Incoming, limit: usize, idle: Duration) -> Self {
+    /// Takes over the body of a request of `version`. At most `replay_bytes` of it are kept, and it
+    /// fails once the client has sent nothing for `idle_body`.
+    pub(crate) fn new(body: Incoming, version: Version, limits: &Limits) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
+        let (limit, idle) = (limits.replay_bytes, limits.idle_body);
         let length = body.size_hint().exact();
         let stream = Stream {
-            source: body,
+            source: Some(body),
+            drained: version == Version::HTTP_2,
             ended: false,
             copy: Vec::new(),
             // What cannot be kept whole is not begun with.
@@ -119,7 +126,10 @@ pub(crate) enum ClientFault {
 
 /// The one stream behind all attempts to send it.
 pub(crate) struct Stream {
-    source: Incoming,
+    /// There until this is dropped.
+    source: Option<Incoming>,
+    /// Whether what is not read is to be taken all the same.
+    drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
     /// Bytes that may still be kept.
@@ -139,10 +149,10 @@ impl Stream {
     /// The next piece from the client, kept if there is room.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientFault>>> {
         loop {
-            if self.ended {
+            let Some(source) = self.source.as_mut().filter(|_| !self.ended) else {
                 return Poll::Ready(None);
-            }
-            let Poll::Ready(frame) = Pin::new(&mut self.source).poll_frame(cx) else {
+            };
+            let Poll::Ready(frame) = Pin::new(source).poll_frame(cx) else {
                 ready!(self.deadline.poll(cx));
                 return Poll::Ready(Some(Err(self.fail(ClientFault::Stalled(self.idle)))));
             };
@@ -187,6 +197,27 @@ impl Stream {
         self.cut = true;
         self.fault = Some(fault);
         fault
+    }
+}
+
+impl Drop for Stream {
+    /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
+    /// miss the answer. HTTP/1 closes the connection, and `Wire` sees to that.
+    fn drop(&mut self) {
+        let unread = self.source.take().filter(|_| self.drained && !self.ended);
+        if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {
+            runtime.spawn(timeout(DRAIN_TIME, drain(unread)));
+        }
+    }
+}
+
+/// Takes what a client still sends, up to a bound.
+async fn drain(mut body: Incoming) {
+    let mut taken = 0;
+    while taken < DRAIN_BYTES
+        && let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+    {
+        taken += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 
@@ -287,3 +318,7 @@ fn is_malformed(error: &hyper::Error) -> bool {
 fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+const DRAIN_BYTES: usize = 64 * 1024;
