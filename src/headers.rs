@@ -63,14 +63,15 @@ pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
         .split(|byte| *byte == b';')
         .enumerate()
         .filter(|(index, attribute)| {
-            let attribute = attribute.trim_ascii_start();
+            let attribute = attribute.trim_ascii();
             let name = attribute
                 .split(|byte| *byte == b'=')
                 .next()
                 .unwrap_or_default();
             let is = |other: &[u8]| name.trim_ascii().eq_ignore_ascii_case(other);
-            // `SameSite=None` is valid with `Secure` only.
+            // The others are valid with `Secure` only.
             let needs_tls = is(b"secure")
+                || is(b"partitioned")
                 || is(b"samesite") && attribute.to_ascii_lowercase().ends_with(b"none");
             *index == 0 || !is(b"domain") && !needs_tls
         })
@@ -98,4 +99,38 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "transfer-encoding"
             | "upgrade"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_become_ours() {
+        for (theirs, ours) in [
+            ("a=b", Some("a=b")),
+            (
+                "BrowserId=x; domain=.salesforce.com; path=/; Secure; SameSite=None",
+                Some("BrowserId=x; path=/"),
+            ),
+            (
+                "a=b; SECURE ;SameSite = None ; Partitioned;HttpOnly",
+                Some("a=b;HttpOnly"),
+            ),
+            (
+                "a=b; SameSite=Lax; Max-Age=5",
+                Some("a=b; SameSite=Lax; Max-Age=5"),
+            ),
+            ("secure=domain; path=/", Some("secure=domain; path=/")),
+            ("sid=00D; path=/", None),
+            ("sid_Client=x", None),
+            ("SID=x", None),
+            ("oid=00D", None),
+            ("oids=1", Some("oids=1")),
+        ] {
+            let cookie = local_cookie(&HeaderValue::from_static(theirs));
+            let cookie = cookie.as_ref().map(|cookie| cookie.to_str().unwrap());
+            assert_eq!(cookie, ours, "{theirs}");
+        }
+    }
 }

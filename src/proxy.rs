@@ -82,12 +82,13 @@ impl Proxy {
     /// `session` if the org says that it lives, else the next one: asked before a body that could
     /// not be sent again.
     async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-        match self
-            .attempt(&Head::liveness(), &Replay::Empty, &session)
-            .await?
-        {
-            (_, true) => Ok(self.sessions.after(&session).await?),
-            (_, false) => Ok(session),
+        let question = Head::liveness();
+        let (mut response, dead) = self.attempt(&question, &Replay::Empty, &session).await?;
+        // Read to its end, so that the connection is at hand for what follows.
+        response::peek(&mut response).await?;
+        match dead {
+            true => Ok(self.sessions.after(&session).await?),
+            false => Ok(session),
         }
     }
 }

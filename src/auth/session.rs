@@ -85,18 +85,16 @@ impl Session {
         }
     }
 
-    /// Whether the org has ever accepted it.
-    pub(super) fn proven(&self) -> bool {
-        self.good.load(Relaxed) != 0
-    }
-
     /// Notes that a login gave the same token again.
     pub(super) fn repeat(&self) {
         self.repeated.store(true, Relaxed);
     }
 
-    pub(super) fn is_repeated(&self) -> bool {
-        self.repeated.load(Relaxed)
+    /// Whether a refusal may well be about the request and not about the session: nothing was ever
+    /// accepted with it, or the last refusal brought the same token again, which some requests may
+    /// get accepted and others not.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.good.load(Relaxed) == 0 || self.repeated.load(Relaxed)
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {
@@ -195,11 +193,11 @@ mod tests {
     async fn knows_when_it_was_last_accepted() {
         let session = session(None);
         let minute = Duration::from_secs(60);
-        assert!(!session.proven());
+        assert!(session.is_doubtful());
         assert!(!session.accepted_within(minute));
         session.accepted();
         tokio::time::advance(minute).await;
-        assert!(session.proven());
+        assert!(!session.is_doubtful());
         assert!(session.accepted_within(minute));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!session.accepted_within(minute));

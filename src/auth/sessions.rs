@@ -38,6 +38,8 @@ struct State {
     failure: Option<Failure>,
     /// When the logins so far will have been paid for at the rate that the org allows.
     paid: Option<Instant>,
+    /// When a doubtful session was last given up.
+    doubted: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -98,50 +100,50 @@ impl Sessions {
         self: &Arc<Self>,
         rejected: &Arc<Session>,
     ) -> Result<Option<Arc<Session>>, Arc<LoginError>> {
-        self.retire(rejected);
+        self.retire(rejected, rejected.is_doubtful());
         let next = self.current().await?;
-        if next.same_token(rejected) {
-            next.repeat();
-            return Ok(None);
+        if !next.same_token(rejected) {
+            return Ok(Some(next));
         }
-        Ok(Some(next))
+        if !Arc::ptr_eq(&next, rejected) {
+            next.repeat();
+            self.state().doubted = Some(Instant::now());
+        }
+        Ok(None)
     }
 
     /// A session in place of `dead`, of which the org has said so when it was asked about nothing
-    /// else. There is no doubt then that could speak for keeping it.
+    /// else.
     ///
     /// # Errors
     /// As [`Sessions::current`].
     pub(crate) async fn after(self: &Arc<Self>, dead: &Arc<Session>) -> Outcome {
-        {
-            let _state = self.state();
-            let is_current = |current: &Arc<Session>| Arc::ptr_eq(current, dead);
-            if self.current.load().as_ref().is_some_and(is_current) {
-                tracing::info!(org = self.login.org(), "the org ended the session");
-                self.current.store(None);
-            }
-        }
+        self.retire(dead, false);
         self.current().await
     }
 
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     ///
-    /// A new session is kept for a while if the org has never accepted it, or if it is the old
-    /// one again, which some requests may get accepted and others not: one more login would most
-    /// likely bring the same once more, and each costs part of the budget.
-    fn retire(&self, rejected: &Arc<Session>) {
-        let _state = self.state();
+    /// A `doubtful` one is retired once in a while only: one more login would most likely bring the
+    /// same again, and each costs part of the budget.
+    fn retire(&self, rejected: &Arc<Session>, doubtful: bool) {
+        let mut state = self.state();
         let current = self.current.load();
-        let hopeless =
-            (!rejected.proven() || rejected.is_repeated()) && rejected.age(Instant::now()) < TRIAL;
-        if current
+        if !current
             .as_ref()
             .is_some_and(|current| Arc::ptr_eq(current, rejected))
-            && !hopeless
         {
-            tracing::info!(org = self.login.org(), "the org ended the session");
-            self.current.store(None);
+            return;
         }
+        if doubtful {
+            let now = Instant::now();
+            if state.doubted.is_some_and(|last| now < last + TRIAL) {
+                return;
+            }
+            state.doubted = Some(now);
+        }
+        tracing::info!(org = self.login.org(), "the org ended the session");
+        self.current.store(None);
     }
 
     /// Joins the login under way, or starts one.
@@ -241,7 +243,7 @@ const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
 const LOGIN_BURST: Duration = Duration::from_secs(60);
 
-/// How long a new session that is not known to be better is kept in spite of refusals.
+/// Between two times that a doubtful session is given up.
 const TRIAL: Duration = Duration::from_secs(30);
 
 /// After a failure that will not pass by itself, and the most after one that may.

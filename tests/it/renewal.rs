@@ -182,6 +182,19 @@ async fn the_same_token_again_is_passed_on_and_costs_few_logins() {
 }
 
 #[tokio::test]
+async fn a_session_that_dies_before_it_was_ever_accepted_is_replaced_too() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let hold = org.hold(LIMITS);
+    let request = tokio::spawn(client().get(proxy.url(LIMITS)).send());
+    org.wait_until(|_| hold.waiting() == 1).await;
+    org.end_sessions();
+    hold.release();
+    assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    assert_eq!(org.logins(), 2);
+}
+
+#[tokio::test]
 async fn a_request_is_sent_once_more_and_not_twice() {
     let (org, proxy) = living().await;
     org.set(|knobs| knobs.reuse_session = false);
