@@ -47,8 +47,9 @@ impl Server {
         let limits = &config.limits;
         let mut listeners: Vec<Listener> = Vec::new();
         let mut plans = Vec::new();
+        let roots = tls::roots();
         for (index, org) in config.orgs.iter().enumerate() {
-            let tls = tls::client_config(&org.ca)?;
+            let tls = tls::client_config(roots.clone(), &org.ca)?;
             let login = Login::new(Arc::new(org.clone()), &tls, limits.connect)?;
             plans.push(Plan {
                 guard: Arc::new(Guard::new(org, limits)),

@@ -59,6 +59,7 @@ impl Upstream {
         session: &Session,
     ) -> Result<Response<Answer>, Error> {
         let mut request = head.with(session, body.send().ok_or(Error::Outgrown)?);
+        let mut may_repeat = head.method().is_idempotent();
         loop {
             let mut connection = self.connection(session).await?;
             let error = match connection.send(request, body, self.patience).await {
@@ -68,10 +69,10 @@ impl Upstream {
             request = match error {
                 SendError::Unsent(unsent) if connection.is_reused() => *unsent,
                 SendError::Lost(_)
-                    if connection.is_reused()
-                        && head.method().is_idempotent()
-                        && body.fault().is_none() =>
+                    if connection.is_reused() && may_repeat && body.fault().is_none() =>
                 {
+                    // Another request may put a connection back that is just as dead.
+                    may_repeat = false;
                     self.pool.clear();
                     head.with(session, body.send().ok_or(Error::Outgrown)?)
                 }

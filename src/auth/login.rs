@@ -470,7 +470,7 @@ mod tests {
             demo.username().to_owned(),
             config::PrivateKey::parse("the demo's key", pem, None).unwrap(),
         );
-        let tls = tls::client_config(&[demo.ca_der()]).unwrap();
+        let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let mut login = Login::new(Arc::new(org), &tls, Duration::from_secs(10)).unwrap();
         login.patience = Duration::from_millis(300);
 

@@ -22,8 +22,7 @@ use crate::{
 /// A connection that carries one request at a time, or a share in one that carries many.
 ///
 /// Boxed wherever it is kept: it changes hands twice with every request. Dropped before its answer
-/// has ended, it is torn down: a client that goes away so cancels the
-/// org's side.
+/// has ended, it is torn down: a client that goes away so cancels the org's side.
 pub(super) struct Connection {
     authority: Authority,
     sender: Sender,

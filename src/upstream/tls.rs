@@ -5,20 +5,14 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::CertificateDer;
 
-/// Verified TLS 1.2 and 1.3. The system's authorities, or those of Mozilla where the system has
-/// none, as in an empty container; `extra` besides.
+/// Verified TLS 1.2 and 1.3, trusting `roots` and `extra` besides.
 ///
 /// # Errors
 /// When an authority in `extra` is no certificate that can sign others.
 pub(crate) fn client_config(
+    mut roots: RootCertStore,
     extra: &[CertificateDer<'static>],
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
     for authority in extra {
         roots.add(authority.clone())?;
     }
@@ -28,4 +22,15 @@ pub(crate) fn client_config(
             .with_root_certificates(roots)
             .with_no_client_auth(),
     )
+}
+
+/// The system's authorities, or those of Mozilla where the system has none, as in an empty
+/// container. To be read once, and not for each org.
+pub(crate) fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
 }
