@@ -2,7 +2,7 @@
 
 pub(crate) use login::Login;
 pub use login::LoginError;
-pub(crate) use session::Session;
+pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
 mod assertion;

@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     auth::LoginError,
-    family::Family,
+    family::{EnvelopeError, Family},
     guard::{Denied, Refusal},
     replay::ClientFault,
     response::Body,
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("this request cannot be given the session: {0}")]
+    Envelope(#[from] EnvelopeError),
     #[error("cannot log in: {0}")]
     Login(#[from] Arc<LoginError>),
     #[error(transparent)]
@@ -55,11 +57,11 @@ impl Error {
         if let Some(left_out) = THROTTLE.admit() {
             tracing::warn!(code, ?fault, left_out, "{self}");
         }
-        let (content_type, body) = family.error_body(code, &message);
+        let (told, content_type, body) = family.tell(status, code, &message);
         let mut response = Response::new(Body::Local(Some(body)));
-        *response.status_mut() = status;
+        *response.status_mut() = told;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("proxy-status", proxy_status(kind, code));
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -98,15 +100,17 @@ impl Error {
                 Refusal::Path(Denied::DotSegment) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
                 Refusal::Path(_) => Telling(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
             },
+            Self::Envelope(EnvelopeError::Body(fault)) => telling_of(*fault),
+            Self::Envelope(EnvelopeError::Coding(_)) => Telling(Client, S::UNSUPPORTED_MEDIA_TYPE, "UNKNOWN_CODING", "http_request_error"),
+            Self::Envelope(EnvelopeError::TooLong) => Telling(Client, S::PAYLOAD_TOO_LARGE, "ENVELOPE_TOO_LONG", "http_request_error"),
+            Self::Envelope(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
             Self::Login(error) => match error.is_transient() {
                 true => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
                 false => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
             },
             Self::Upstream(error) => match error {
                 upstream::Error::Connect(_) => Telling(Org, S::BAD_GATEWAY, "ORG_UNREACHABLE", "destination_unavailable"),
-                upstream::Error::Client(ClientFault::Malformed) => Telling(Client, S::BAD_REQUEST, "MALFORMED_BODY", "http_request_error"),
-                upstream::Error::Client(ClientFault::Gone) => Telling(Client, S::BAD_REQUEST, "INCOMPLETE_BODY", "http_request_error"),
-                upstream::Error::Client(ClientFault::Stalled(_)) => Telling(Client, S::REQUEST_TIMEOUT, "STALLED_BODY", "http_request_error"),
+                upstream::Error::Client(fault) => telling_of(*fault),
                 upstream::Error::TimedOut(_) => Telling(Org, S::GATEWAY_TIMEOUT, "ORG_TIMED_OUT", "http_response_timeout"),
                 upstream::Error::Closed(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "connection_terminated"),
                 upstream::Error::Upgraded => Telling(Org, S::BAD_GATEWAY, "ORG_UPGRADED", "http_upgrade_failed"),
@@ -123,9 +127,24 @@ impl Error {
             self,
             Self::Refused(Refusal::Malformed(_) | Refusal::BadHost)
                 | Self::Overloaded { .. }
+                | Self::Envelope(_)
                 | Self::Upstream(upstream::Error::Client(_))
         )
     }
+}
+
+/// Part of the table: what a client did wrong while it sent.
+#[rustfmt::skip]
+fn telling_of(fault: ClientFault) -> Telling {
+    use StatusCode as S;
+
+    let (status, code) = match fault {
+        ClientFault::Malformed | ClientFault::Undecodable => (S::BAD_REQUEST, "MALFORMED_BODY"),
+        ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
+        ClientFault::Stalled(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
+        ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+    };
+    Telling(Fault::Client, status, code, "http_request_error")
 }
 
 fn proxy_status(kind: &str, code: &str) -> HeaderValue {

@@ -1,46 +1,127 @@
-//! What differs by API family: how a dead session shows, and in what shape an error is told.
+//! What differs by API family: where the session goes, how a dead one shows, and in what shape an
+//! error is told.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header::HeaderValue};
+use http::{HeaderMap, Method, StatusCode, header, header::HeaderValue, request::Parts};
+use quick_xml::escape::escape;
 use serde_json::json;
+
+pub(crate) use self::soap::{Envelope, EnvelopeError, Wsdl};
+use crate::{auth::Session, replay::Replay};
+
+mod cometd;
+mod soap;
 
 /// One of Salesforce's API families (S§4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// Everything that answers as the REST API does.
+    /// Everything that answers as the REST API does: REST and its relatives, Apex REST, Bulk 2.0.
     Rest,
     /// `userinfo` and the identity URLs.
     Identity,
+    /// SOAP, whose session is in the envelope.
+    Soap(Wsdl),
+    /// Bulk 1.0, which has a header of its own for the session.
+    Bulk(Format),
+    /// The Streaming API, which tells everything in-band.
+    Cometd,
+    /// Pages for browsers, whose session is a cookie.
+    Page,
+}
+
+/// In what Bulk 1.0 tells errors: the job's format, or XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Xml,
+    Json,
 }
 
 impl Family {
-    /// The family of `path`, whatever its case, with doubled slashes as some clients send them.
-    pub(crate) fn of(path: &str) -> Self {
+    /// The one table: the family of a request by its path, whatever its case, with doubled and
+    /// trailing slashes as some clients send them, and below the path of a site.
+    pub(crate) fn of(head: &Parts) -> Self {
         // Bytes, since this runs with every request and `str` splits at twice the cost.
-        let mut segments = path
+        let mut segments = head
+            .uri
+            .path()
             .as_bytes()
             .split(|byte| *byte == b'/')
             .filter(|segment| !segment.is_empty());
-        let is = |segment: Option<&[u8]>, word: &[u8]| {
-            segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
-        };
         let first = segments.next();
-        if is(first, b"id")
-            || is(first, b"services")
-                && is(segments.next(), b"oauth2")
-                && is(segments.next(), b"userinfo")
-        {
+        if is(first, b"id") {
             return Self::Identity;
         }
-        Self::Rest
+        let root = match is(first, b"services") || is(first, b"cometd") {
+            true => first,
+            false => segments.find(|segment| is(Some(segment), b"services")),
+        };
+        if is(root, b"cometd") {
+            return Self::Cometd;
+        }
+        if root.is_none() {
+            return match first {
+                Some(_) => Self::Page,
+                None => Self::Rest,
+            };
+        }
+        let api = segments.next();
+        let next = segments.next();
+        match api {
+            _ if is(api, b"soap") => Self::Soap(Wsdl::of(next.unwrap_or_default())),
+            _ if is(api, b"async") => Self::Bulk(Format::of(&head.headers)),
+            _ if is(api, b"oauth2") && is(next, b"userinfo") => Self::Identity,
+            _ if is(api, b"wsdl") => Self::Page,
+            _ => Self::Rest,
+        }
     }
 
-    /// Whether an answer of this status may mean that the session is dead (S§3.3).
-    pub(crate) fn suspects(self, status: StatusCode) -> bool {
+    /// Finds the place for the session in a body that has one.
+    ///
+    /// # Errors
+    /// Why it has none that can be used.
+    pub(crate) async fn open(
+        self,
+        head: &Parts,
+        body: &mut Replay,
+    ) -> Result<Option<Envelope>, EnvelopeError> {
         match self {
-            Self::Rest => status == StatusCode::UNAUTHORIZED,
+            Self::Soap(wsdl) if head.method == Method::POST => {
+                Box::pin(Envelope::open(wsdl, &head.headers, body))
+                    .await
+                    .map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts `session` where this family looks for it. An envelope has its own place, see
+    /// [`Envelope`].
+    pub(crate) fn authorize(self, headers: &mut HeaderMap, session: &Session) {
+        // Where it is not what counts it does no harm: Salesforce's own clients send it, too (S§4).
+        headers.insert(header::AUTHORIZATION, session.authorization.clone());
+        match self {
+            Self::Bulk(_) => {
+                headers.insert("x-sfdc-session", session.token.clone());
+            }
+            Self::Page => {
+                let others = headers.remove(header::COOKIE);
+                headers.insert(header::COOKIE, cookies(others, session));
+            }
+            Self::Rest | Self::Identity | Self::Soap(_) | Self::Cometd => {}
+        }
+    }
+
+    /// Whether an answer of this status may mean that `session` is dead (S§3.3).
+    pub(crate) fn suspects(self, status: StatusCode, session: &Session) -> bool {
+        match self {
+            Self::Rest | Self::Page => status == StatusCode::UNAUTHORIZED,
             // Every other 403 is about limits or permissions.
             Self::Identity => status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED,
+            // A session in JWT format is none for these APIs, and the next one will not be either
+            // (S§3.1).
+            Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
+            Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
+            Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -51,30 +132,97 @@ impl Family {
     pub(crate) fn is_expired(self, method: &Method, head: &[u8]) -> bool {
         let says = |text: &str| memchr::memmem::find(head, text.as_bytes()).is_some();
         if method == Method::HEAD {
-            return true;
+            return !matches!(self, Self::Cometd);
         }
         match self {
-            Self::Rest => says("INVALID_SESSION_ID") && !NOT_EXPIRED.iter().any(|text| says(text)),
+            Self::Rest | Self::Page => {
+                says("INVALID_SESSION_ID") && !NOT_EXPIRED.iter().any(|text| says(text))
+            }
             Self::Identity => says("Bad_OAuth_Token") || says("INVALID_SESSION_ID"),
+            Self::Soap(_) => says("INVALID_SESSION_ID</faultcode>"),
+            Self::Bulk(_) => says("InvalidSessionId"),
+            Self::Cometd => cometd::is_expired(head),
         }
     }
 
-    /// An error of ours as the clients of this family can read it (S§3.3).
-    pub(crate) fn error_body(self, code: &str, message: &str) -> (HeaderValue, Bytes) {
-        let body = json!([{ "message": message, "errorCode": code }]);
-        (
-            HeaderValue::from_static("application/json;charset=UTF-8"),
-            body.to_string().into(),
-        )
+    /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
+    /// list of versions needs none (S§3.4), a page may be the one to log in at, and a server in
+    /// trouble does not get that far.
+    pub(crate) fn proves_session(self, path: &str, status: StatusCode) -> bool {
+        let is_versions = path.len() < 2 * VERSIONS.len()
+            && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS);
+        !status.is_server_error() && !is_versions && self != Self::Page
+    }
+
+    /// An error of ours as the clients of this family can read it (S§3.3): its status, content
+    /// type and body.
+    pub(crate) fn tell(
+        self,
+        status: StatusCode,
+        code: &str,
+        message: &str,
+    ) -> (StatusCode, &'static str, Bytes) {
+        match self {
+            Self::Rest | Self::Cometd => {
+                let body = json!([{ "message": message, "errorCode": code }]);
+                (status, JSON, body.to_string().into())
+            }
+            Self::Identity | Self::Page => (status, TEXT, format!("{code}: {message}\n").into()),
+            // Of other statuses many SOAP clients do not read the body (SOAP 1.1 section 6.2).
+            Self::Soap(_) => {
+                let party = match status.is_client_error() {
+                    true => "Client",
+                    false => "Server",
+                };
+                let text = escape(format!("{code}: {message}"));
+                let fault = soap::fault(party, &text);
+                (StatusCode::INTERNAL_SERVER_ERROR, XML, fault.into())
+            }
+            Self::Bulk(Format::Json) => {
+                let body = json!({ "exceptionCode": code, "exceptionMessage": message });
+                (status, JSON, body.to_string().into())
+            }
+            Self::Bulk(Format::Xml) => {
+                let body = format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><error xmlns=\"{BULK}\">\
+                     <exceptionCode>{}</exceptionCode><exceptionMessage>{}</exceptionMessage></error>",
+                    escape(code),
+                    escape(message)
+                );
+                (status, "application/xml", body.into())
+            }
+        }
     }
 }
 
-/// Whether an answer of this status, if it does not mean a dead session, means a live one. The
-/// list of versions needs none (S§3.4), and a server in trouble does not get that far.
-pub(crate) fn proves_session(path: &str, status: StatusCode) -> bool {
-    let is_versions =
-        path.len() < 2 * VERSIONS.len() && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS);
-    !status.is_server_error() && !is_versions
+/// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
+fn cookies(others: Option<HeaderValue>, session: &Session) -> HeaderValue {
+    let mut line = others.map_or_else(Vec::new, |others| [others.as_bytes(), b"; "].concat());
+    line.extend_from_slice(b"sid=");
+    line.extend_from_slice(session.token.as_bytes());
+    let mut line = HeaderValue::from_bytes(&line).unwrap_or_else(|_| HeaderValue::from_static(""));
+    line.set_sensitive(true);
+    line
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Self {
+        let is_json = |value: &HeaderValue| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            memchr::memmem::find(&value, b"json").is_some()
+        };
+        let said = headers
+            .get(header::CONTENT_TYPE)
+            .or_else(|| headers.get(header::ACCEPT));
+        match said.is_some_and(is_json) {
+            true => Self::Json,
+            false => Self::Xml,
+        }
+    }
+}
+
+fn is(segment: Option<&[u8]>, word: &[u8]) -> bool {
+    segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
 }
 
 const VERSIONS: &str = "services/data";
@@ -85,55 +233,12 @@ const NOT_EXPIRED: [&str; 2] = [
     "Connected app is not attached to Agent",
 ];
 
+const JSON: &str = "application/json;charset=UTF-8";
+const TEXT: &str = "text/plain;charset=UTF-8";
+const XML: &str = "text/xml;charset=UTF-8";
+
+/// The namespace of Bulk 1.0.
+const BULK: &str = "http://www.force.com/2009/06/asyncapi/dataload";
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_families_by_path() {
-        for (path, family) in [
-            ("/services/data/v62.0/query", Family::Rest),
-            ("//services/data/v62.0/", Family::Rest),
-            ("/services/oauth2/userinfo", Family::Identity),
-            ("//Services/OAuth2/UserInfo/", Family::Identity),
-            (
-                "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS",
-                Family::Identity,
-            ),
-            ("/services/oauth2/introspect", Family::Rest),
-            ("/identity", Family::Rest),
-            ("/", Family::Rest),
-        ] {
-            assert_eq!(Family::of(path), family, "{path}");
-        }
-    }
-
-    #[test]
-    fn tells_a_dead_session_from_what_looks_like_it() {
-        use Family::{Identity, Rest};
-        let json = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
-        let xml = "<Errors><Error><errorCode>INVALID_SESSION_ID</errorCode><message>Session expired or invalid</message></Error></Errors>";
-        let policy = r#"[{"errorCode":"INVALID_SESSION_ID","message":"This session is not valid for use with the REST API"}]"#;
-        let agent = r#"[{"errorCode":"INVALID_SESSION_ID","message":"Connected app is not attached to Agent"}]"#;
-        let limit =
-            r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
-        for (family, status, body, expired) in [
-            (Rest, 401, json, true),
-            (Rest, 401, xml, true),
-            (Rest, 401, policy, false),
-            (Rest, 401, agent, false),
-            (Rest, 401, "{\"mine\":\"an Apex class\"}", false),
-            (Rest, 403, limit, false),
-            (Rest, 403, json, false),
-            (Rest, 500, json, false),
-            (Identity, 403, "Bad_OAuth_Token", true),
-            (Identity, 403, "Missing_OAuth_Token", false),
-            (Identity, 403, "Wrong_Org", false),
-            (Identity, 404, "Bad_OAuth_Token", false),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let found = family.suspects(status) && family.is_expired(&Method::GET, body.as_bytes());
-            assert_eq!(found, expired, "{family:?} {status} {body}");
-        }
-    }
-}
+mod tests;

@@ -67,6 +67,7 @@ pub use crate::{
 };
 
 mod auth;
+mod base;
 pub mod cli;
 mod command;
 pub mod config;

@@ -3,21 +3,56 @@
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 
 use crate::{
+    base::Base,
+    error::Error,
+    family::Envelope,
     guard,
+    proxy::Proxy,
+    replay::Replay,
     response::{self, Body},
 };
 
-/// The answer to a request that is ours to answer.
-pub(crate) fn answer(head: &Parts, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
-    if head.method != Method::OPTIONS {
-        return None;
+/// What a request asks of us and not of the org.
+pub(crate) enum Local {
+    /// What we can do.
+    Options,
+    /// What the page of this origin may send.
+    Preflight(HeaderValue),
+}
+
+impl Local {
+    /// What is ours to answer in this request, if it is.
+    pub(crate) fn of(
+        head: &Parts,
+        _envelope: Option<&Envelope>,
+        origin: Option<&HeaderValue>,
+    ) -> Option<Self> {
+        if head.method != Method::OPTIONS {
+            return None;
+        }
+        if head.uri.path() == "*" {
+            return Some(Self::Options);
+        }
+        origin
+            .filter(|_| guard::is_preflight(head))
+            .map(|origin| Self::Preflight(origin.clone()))
     }
-    if head.uri.path() == "*" {
-        return Some(options());
-    }
-    match origin {
-        Some(origin) if guard::is_preflight(head) => Some(preflight(head, origin)),
-        _ => None,
+
+    /// Answers it, with what `proxy` has or asks the org.
+    ///
+    /// # Errors
+    /// As [`Proxy::deliver`].
+    pub(crate) async fn answer(
+        self,
+        _proxy: &Proxy,
+        head: &Parts,
+        _body: &Replay,
+        _base: &Base,
+    ) -> Result<Response<Body>, Error> {
+        Ok(match self {
+            Self::Options => options(),
+            Self::Preflight(origin) => preflight(head, &origin),
+        })
     }
 }
 

@@ -7,14 +7,16 @@ use hyper::body::Incoming;
 
 use crate::{
     auth::{Session, Sessions},
+    base::Base,
     config::Limits,
     error::Error,
-    family::{self, Family},
+    family::Family,
     guard::{Admitted, Guard, Refusal},
-    local,
+    local::Local,
     replay::Replay,
     request::Head,
     response::{self, Body},
+    server::Line,
     upstream::Upstream,
 };
 
@@ -29,21 +31,35 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Forwards a request to the org and returns what the org said.
-    ///
-    /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
+    /// Answers a request: with what the org says, or with what is ours to say.
     pub(crate) async fn forward(
         &self,
+        family: Family,
         parts: Parts,
         body: Incoming,
+        line: &Line,
     ) -> Result<Response<Body>, Error> {
-        let body = Replay::new(body, parts.version, &self.limits);
+        let mut body = Replay::new(body, parts.version, &self.limits);
         let Admitted { addressed, origin } = self.guard.admit(&parts)?;
-        if let Some(answer) = local::answer(&parts, origin.as_ref()) {
-            return Ok(answer);
+        let base = Base::of(&parts, line.secure());
+        let envelope = family.open(&parts, &mut body).await?;
+        if let Some(local) = Local::of(&parts, envelope.as_ref(), origin.as_ref()) {
+            return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
-        let head = Head::new(parts, addressed, body.is_chunked());
 
+        let head = Head::new(parts, addressed, family, envelope, body.is_chunked());
+        let (response, session) = self.deliver(&head, &body).await?;
+        response::localize(response, &head, &session, &base, origin).await
+    }
+
+    /// Has the org answer `head` and `body`, and tells with which session.
+    ///
+    /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
+    pub(crate) async fn deliver(
+        &self,
+        head: &Head,
+        body: &Replay,
+    ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut session = self.sessions.current().await?;
         if !head.is_for(&session) {
             return Err(Refusal::WrongInstance(head.addressed()).into());
@@ -52,11 +68,12 @@ impl Proxy {
             session = Box::pin(self.living(session)).await?;
         }
 
-        let (mut response, dead) = self.attempt(&head, &body, &session).await?;
+        let (mut response, dead) = self.attempt(head, body, &session).await?;
         if dead && let Some(next) = self.sessions.replace(&session).await? {
-            (response, _) = Box::pin(self.attempt(&head, &body, &next)).await?;
+            (response, _) = Box::pin(self.attempt(head, body, &next)).await?;
+            session = next;
         }
-        Ok(response::clean(response, origin))
+        Ok((response, session))
     }
 
     /// Sends the request with `session`, and tells whether the org answered that it is dead.
@@ -72,8 +89,13 @@ impl Proxy {
             .await?
             .map(Body::from);
         let status = response.status();
-        let dead = status.is_client_error() && Box::pin(says_dead(head, &mut response)).await?;
-        if !dead && family::proves_session(head.path(), status) {
+        let family = head.family();
+        let dead = family.suspects(status, session)
+            && family.is_expired(
+                head.method(),
+                &Box::pin(response::peek(&mut response)).await?,
+            );
+        if !dead && family.proves_session(head.path(), status) {
             session.accepted();
         }
         Ok((response, dead))
@@ -91,13 +113,6 @@ impl Proxy {
             false => Ok(session),
         }
     }
-}
-
-/// Whether an answer that is an error means a dead session.
-async fn says_dead(head: &Head, response: &mut Response<Body>) -> Result<bool, Error> {
-    let family = Family::of(head.path());
-    Ok(family.suspects(response.status())
-        && family.is_expired(head.method(), &response::peek(response).await?))
 }
 
 /// For how long a session that the org accepted is trusted to be alive.

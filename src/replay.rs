@@ -5,13 +5,14 @@ use std::{
     error::Error as StdError,
     fmt,
     future::poll_fn,
+    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::{
@@ -19,7 +20,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub(crate) use self::inflate::Coding;
+use self::inflate::Inflate;
 use crate::{config::Limits, deadline::Deadline};
+
+mod inflate;
 
 /// What the client sends, as the source of one [`Sending`] after another.
 pub(crate) enum Replay {
@@ -40,9 +45,11 @@ impl Replay {
         let length = body.size_hint().exact();
         let stream = Stream {
             source: Some(body),
+            inflate: None,
             drained: version == Version::HTTP_2,
             ended: false,
             copy: Vec::new(),
+            limit,
             // What cannot be kept whole is not begun with.
             room: if length.is_some_and(|length| length > limit as u64) {
                 0
@@ -59,8 +66,48 @@ impl Replay {
         Self::Stream(Arc::new(Mutex::new(stream)), length)
     }
 
-    /// The body from its first byte on, or `None` if that is gone. Any earlier [`Sending`] breaks.
-    pub(crate) fn send(&self) -> Option<Sending> {
+    /// Has the body decompressed from its first byte on. Its length is then not known any more.
+    pub(crate) fn decode(&mut self, coding: Coding) {
+        if let Self::Stream(stream, length) = self {
+            *length = None;
+            let mut stream = lock(stream);
+            stream.inflate = Some(Inflate::new(coding));
+            stream.room = stream.limit;
+        }
+    }
+
+    /// At least the first `wanted` bytes of the body, or all of it, and whether it is all. They are
+    /// kept, so it must not be many. To be called before it is sent.
+    pub(crate) async fn peek(&self, wanted: usize) -> Result<(Bytes, bool), ClientFault> {
+        let Self::Stream(stream, _) = self else {
+            return Ok((Bytes::new(), true));
+        };
+        poll_fn(|cx| lock(stream).poll_fill(cx, wanted)).await?;
+        let stream = lock(stream);
+        let bytes = match &stream.copy[..] {
+            [only] => only.clone(),
+            pieces => pieces.concat().into(),
+        };
+        Ok((bytes, stream.ended))
+    }
+
+    /// Finds out the length of a body that can be kept whole, and leaves that of any other open.
+    pub(crate) async fn measure(&mut self) -> Result<(), ClientFault> {
+        let Self::Stream(stream, length) = self else {
+            return Ok(());
+        };
+        let limit = lock(stream).limit;
+        poll_fn(|cx| lock(stream).poll_fill(cx, limit)).await?;
+        let stream = lock(stream);
+        if stream.ended {
+            *length = Some(stream.kept() as u64);
+        }
+        Ok(())
+    }
+
+    /// The body from its first byte on, with `splice` done to it, or `None` if that is gone. Any
+    /// earlier [`Sending`] breaks.
+    pub(crate) fn send(&self, splice: Option<Splice>) -> Option<Sending> {
         match self {
             Self::Empty => Some(Sending::Empty),
             Self::Stream(stream, length) => {
@@ -71,11 +118,13 @@ impl Replay {
                 locked.sending += 1;
                 let number = locked.sending;
                 drop(locked);
+                let change = splice.as_ref().map_or(0, Splice::growth);
                 Some(Sending::Stream {
                     stream: stream.clone(),
                     number,
                     next: 0,
-                    left: *length,
+                    left: length.map(|length| length.saturating_add_signed(change)),
+                    splice: splice.map(Box::new),
                 })
             }
         }
@@ -122,17 +171,59 @@ pub(crate) enum ClientFault {
     Gone,
     #[error("the client sent nothing more of its request for {}s (limits.idle_body)", .0.as_secs())]
     Stalled(Duration),
+    #[error("the body of the request is not compressed as its Content-Encoding says")]
+    Undecodable,
+    #[error(
+        "the body of the request is a small one that decompresses to a huge one, or to more than {} MiB",
+        inflate::MOST / 1024 / 1024
+    )]
+    Inflated,
+}
+
+/// What goes in place of some bytes of a body. Bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Splice {
+    pub(crate) at: Range<u64>,
+    pub(crate) text: Bytes,
+}
+
+impl Splice {
+    /// By how many bytes it makes a body longer.
+    fn growth(&self) -> i64 {
+        let cut = self.at.end - self.at.start;
+        i64::try_from(self.text.len()).unwrap_or(i64::MAX) - i64::try_from(cut).unwrap_or(i64::MAX)
+    }
+
+    /// Does its work on the next piece of the body, and counts on from its end. Returns whether it
+    /// is done.
+    fn apply(&mut self, piece: &mut Bytes) -> bool {
+        let length = piece.len() as u64;
+        let Range { start, end } = self.at;
+        self.at = start.saturating_sub(length)..end.saturating_sub(length);
+        if start > length || start == length && end > start {
+            return false;
+        }
+        let index = |position: u64| usize::try_from(position.min(length)).unwrap_or(usize::MAX);
+        let mut changed = BytesMut::from(&piece[..index(start)]);
+        changed.extend_from_slice(&std::mem::take(&mut self.text));
+        changed.extend_from_slice(&piece[index(end)..]);
+        *piece = changed.freeze();
+        end <= length
+    }
 }
 
 /// The one stream behind all attempts to send it.
 pub(crate) struct Stream {
     /// There until this is dropped.
     source: Option<Incoming>,
+    /// If it comes compressed and must not go on so.
+    inflate: Option<Inflate>,
     /// Whether what is not read is to be taken all the same.
     drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
-    /// Bytes that may still be kept.
+    /// Bytes that may be kept, and those of them that still may.
+    limit: usize,
     room: usize,
     /// Whether something was sent that is not kept.
     cut: bool,
@@ -149,6 +240,14 @@ impl Stream {
     /// The next piece from the client, kept if there is room.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientFault>>> {
         loop {
+            match self.inflate.as_mut().map_or(Ok(None), Inflate::next) {
+                Ok(None) => {}
+                Ok(Some(data)) => {
+                    self.keep(&data);
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Err(fault) => return Poll::Ready(Some(Err(self.fail(fault)))),
+            }
             let Some(source) = self.source.as_mut().filter(|_| !self.ended) else {
                 return Poll::Ready(None);
             };
@@ -159,7 +258,21 @@ impl Stream {
             self.deadline.set(self.idle);
             self.moved = Instant::now();
             match frame {
-                None => self.ended = true,
+                None => {
+                    self.ended = true;
+                    return match self
+                        .inflate
+                        .take()
+                        .map_or(Ok(None), |mut last| last.finish())
+                    {
+                        Ok(None) => Poll::Ready(None),
+                        Ok(Some(data)) => {
+                            self.keep(&data);
+                            Poll::Ready(Some(Ok(data)))
+                        }
+                        Err(fault) => Poll::Ready(Some(Err(self.fail(fault)))),
+                    };
+                }
                 Some(Err(error)) => {
                     let fault = match is_malformed(&error) {
                         true => ClientFault::Malformed,
@@ -171,12 +284,38 @@ impl Stream {
                 // own must not come in by that door.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        self.keep(&data);
-                        return Poll::Ready(Some(Ok(data)));
+                        match &mut self.inflate {
+                            Some(inflate) => inflate.feed(data),
+                            None => {
+                                self.keep(&data);
+                                return Poll::Ready(Some(Ok(data)));
+                            }
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Takes in pieces until `wanted` bytes are kept, or all of them.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<(), ClientFault>> {
+        while self.kept() < wanted && !self.ended {
+            // What is looked at is kept even where it is too much to be sent again.
+            let (room, cut) = (self.room, self.cut);
+            (self.room, self.cut) = (usize::MAX, false);
+            let piece = self.poll_next(cx);
+            self.room = room;
+            self.cut |= cut;
+            match ready!(piece).transpose()? {
+                Some(piece) => self.room = self.room.saturating_sub(piece.len()),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn kept(&self) -> usize {
+        self.copy.iter().map(Bytes::len).sum()
     }
 
     fn keep(&mut self, data: &Bytes) {
@@ -231,6 +370,7 @@ pub(crate) enum Sending {
         next: usize,
         /// Bytes to go, if the length is known.
         left: Option<u64>,
+        splice: Option<Box<Splice>>,
     },
 }
 
@@ -247,6 +387,7 @@ impl Body for Sending {
             number,
             next,
             left,
+            splice,
         } = self.get_mut()
         else {
             return Poll::Ready(None);
@@ -255,11 +396,16 @@ impl Body for Sending {
         if stream.sending != *number {
             return Poll::Ready(Some(Err(Broken::Superseded)));
         }
-        let piece = match stream.copy.get(*next) {
+        let mut piece = match stream.copy.get(*next) {
             Some(piece) => Some(Ok(piece.clone())),
             None => ready!(stream.poll_next(cx)),
         };
         *next += 1;
+        if let (Some(change), Some(Ok(piece))) = (&mut *splice, &mut piece)
+            && change.apply(piece)
+        {
+            *splice = None;
+        }
         Poll::Ready(piece.map(|piece| {
             let piece = piece.map_err(Broken::Client)?;
             if let Some(left) = left {

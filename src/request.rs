@@ -6,7 +6,12 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 
-use crate::{auth::Session, headers, replay::Sending};
+use crate::{
+    auth::Session,
+    family::{Envelope, Family},
+    headers,
+    replay::{Sending, Splice},
+};
 
 /// The head of a request as it goes to the org, but for the session, which goes in last: whatever
 /// a client names in `Connection` or smuggles in can neither remove nor shadow it.
@@ -14,6 +19,9 @@ pub(crate) struct Head {
     method: Method,
     target: Uri,
     headers: HeaderMap,
+    family: Family,
+    /// Of a SOAP request, which has a place for the session.
+    envelope: Option<Envelope>,
     /// The org's own host, if the client named that instead of ours.
     addressed: Option<Authority>,
 }
@@ -21,13 +29,24 @@ pub(crate) struct Head {
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
     /// spelling of every header that we own. The body goes as it came, `chunked` or not.
-    pub(crate) fn new(parts: Parts, addressed: Option<Authority>, chunked: bool) -> Self {
+    pub(crate) fn new(
+        parts: Parts,
+        addressed: Option<Authority>,
+        family: Family,
+        envelope: Option<Envelope>,
+        chunked: bool,
+    ) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);
         headers::strip(&mut headers, is_owned);
         strip_session_cookies(&mut headers);
         // A place for what goes in last, so that no copy of the map has to grow for it.
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static(""));
+        if envelope.is_some() {
+            // hyper tells the length of what goes out, which is not compressed.
+            headers.remove(header::CONTENT_LENGTH);
+            headers.remove(header::CONTENT_ENCODING);
+        }
         // hyper does not chunk a GET unless it is told to.
         if chunked {
             headers.insert(
@@ -39,6 +58,8 @@ impl Head {
             method: parts.method,
             target: Uri::from(target(&parts.uri)),
             headers,
+            family,
+            envelope,
             addressed,
         }
     }
@@ -49,12 +70,18 @@ impl Head {
             method: Method::GET,
             target: Uri::from_static(USERINFO),
             headers: HeaderMap::new(),
+            family: Family::Identity,
+            envelope: None,
             addressed: None,
         }
     }
 
     pub(crate) fn method(&self) -> &Method {
         &self.method
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -88,8 +115,14 @@ impl Head {
         let headers = request.headers_mut();
         *headers = self.headers.clone();
         headers.insert(header::HOST, session.host.clone());
-        headers.insert(header::AUTHORIZATION, session.authorization.clone());
+        self.family.authorize(headers, session);
         request
+    }
+
+    /// What is to be done to the body so that it carries `session`.
+    pub(crate) fn splice(&self, session: &Session) -> Option<Splice> {
+        let envelope = self.envelope.as_ref()?;
+        Some(envelope.splice(session))
     }
 }
 

@@ -12,7 +12,7 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{headers, upstream::Answer};
+use crate::{auth::Session, base::Base, error::Error, headers, request::Head, upstream::Answer};
 
 /// What a client receives.
 pub(crate) enum Body {
@@ -22,9 +22,18 @@ pub(crate) enum Body {
     Org { seen: Option<Bytes>, rest: Answer },
 }
 
-/// Makes the org's answer the client's: hop-by-hop headers off, cookies ours, body untouched.
-/// `origin` is the web origin that may read it.
-pub(crate) fn clean(mut response: Response<Body>, origin: Option<HeaderValue>) -> Response<Body> {
+/// Makes the org's answer to `head` the client's, who knows us as `base`: hop-by-hop headers off,
+/// cookies ours, body untouched. `origin` is the web origin that may read it.
+///
+/// # Errors
+/// When what must be rewritten breaks off, there is nothing to pass on.
+pub(crate) async fn localize(
+    mut response: Response<Body>,
+    _head: &Head,
+    _session: &Session,
+    _base: &Base,
+    origin: Option<HeaderValue>,
+) -> Result<Response<Body>, Error> {
     // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
     // would look whole.
     *response.version_mut() = Version::HTTP_11;
@@ -38,7 +47,7 @@ pub(crate) fn clean(mut response: Response<Body>, origin: Option<HeaderValue>) -
     if let Some(origin) = origin {
         share_with(headers, origin);
     }
-    response
+    Ok(response)
 }
 
 fn localize_cookies(headers: &mut HeaderMap) {

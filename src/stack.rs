@@ -50,16 +50,17 @@ impl Stack {
         line: Arc<Line>,
         surplus: bool,
     ) -> Response<Counted> {
+        let (parts, body) = request.into_parts();
+        let family = Family::of(&parts);
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
-        let uri = request.uri().clone();
         // One request's panic is that request's 500.
-        AssertUnwindSafe(self.handle(request, fault, surplus))
+        AssertUnwindSafe(self.handle(family, parts, body, &count.line, fault, surplus))
             .catch_unwind()
             .await
             .unwrap_or(Err(Error::Panicked))
-            .unwrap_or_else(|error| error.into_response(Family::of(uri.path())))
+            .unwrap_or_else(|error| error.into_response(family))
             .map(|body| Counted {
                 body,
                 _count: count,
@@ -68,7 +69,10 @@ impl Stack {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        family: Family,
+        parts: Parts,
+        body: Incoming,
+        line: &Line,
         fault: Option<Fault>,
         surplus: bool,
     ) -> Result<Response<Body>, Error> {
@@ -77,8 +81,8 @@ impl Stack {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
         self.load.check(surplus)?;
-        let (parts, body) = request.into_parts();
-        self.proxy(&parts)?.forward(parts, body).await
+        let proxy = self.proxy(&parts)?;
+        proxy.forward(family, parts, body, line).await
     }
 
     fn proxy(&self, parts: &Parts) -> Result<&Proxy, Refusal> {

@@ -58,7 +58,8 @@ impl Upstream {
         body: &Replay,
         session: &Session,
     ) -> Result<Response<Answer>, Error> {
-        let mut request = head.with(session, body.send().ok_or(Error::Outgrown)?);
+        let sending = || body.send(head.splice(session)).ok_or(Error::Outgrown);
+        let mut request = head.with(session, sending()?);
         let mut may_repeat = head.method().is_idempotent();
         loop {
             let mut connection = self.connection(session).await?;
@@ -74,7 +75,7 @@ impl Upstream {
                     // Another request may put a connection back that is just as dead.
                     may_repeat = false;
                     self.pool.clear();
-                    head.with(session, body.send().ok_or(Error::Outgrown)?)
+                    head.with(session, sending()?)
                 }
                 error => return Err(self.judge(error, body)),
             };

@@ -18,7 +18,10 @@ use tower::{
 };
 use url::Url;
 
-use super::{assertion, session::Session};
+use super::{
+    assertion,
+    session::{Identity, Session},
+};
 use crate::config;
 
 /// Logs in to one org as one user.
@@ -158,9 +161,14 @@ impl Login {
             Answer {
                 access_token: Some(token),
                 instance_url: Some(instance),
+                id,
+                scope,
                 expires_in,
                 ..
-            } if status == StatusCode::OK => self.session(&token, &instance, expires_in),
+            } if status == StatusCode::OK => {
+                let identity = Identity::new(id.as_deref(), scope, &token);
+                self.session(&token, &instance, identity, expires_in)
+            }
             _ if status == StatusCode::OK => {
                 Err(self.strange(status, "JSON without access_token and instance_url"))
             }
@@ -172,6 +180,7 @@ impl Login {
         &self,
         token: &str,
         instance: &str,
+        identity: Identity,
         expires_in: Option<u64>,
     ) -> Result<Session, LoginError> {
         let instance_error = |reason: String| LoginError::Instance {
@@ -185,15 +194,11 @@ impl Login {
             .parse()
             .map_err(|_| instance_error("not a host name".to_owned()))?;
 
-        let bad_token = |_| LoginError::Token;
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(bad_token)?;
-        authorization.set_sensitive(true);
         let lifetime = expires_in
             .or_else(|| jwt_lifetime(token))
             .map(Duration::from_secs);
-        Session::new(authority, authorization, lifetime, self.org.session_timeout)
-            .map_err(bad_token)
+        let idle = self.org.session_timeout;
+        Session::new(authority, token, identity, lifetime, idle).map_err(|_| LoginError::Token)
     }
 
     fn strange(&self, status: StatusCode, answer: &str) -> LoginError {
@@ -361,6 +366,8 @@ impl<T> Policy<(), T, LoginError> for Retries {
 struct Answer {
     access_token: Option<String>,
     instance_url: Option<String>,
+    id: Option<String>,
+    scope: Option<String>,
     /// Seconds. Salesforce does not send it today.
     expires_in: Option<u64>,
     error: Option<String>,

@@ -18,6 +18,10 @@ pub(crate) struct Session {
     pub(crate) host: HeaderValue,
     /// `Bearer …`, built once and marked sensitive.
     pub(crate) authorization: HeaderValue,
+    /// The access token alone, for the APIs that want it so. Sensitive, too.
+    pub(crate) token: HeaderValue,
+    /// Whom it is for, as far as the org said.
+    pub(crate) identity: Identity,
     issued: Instant,
     /// When it ends whatever happens, if that is known.
     expires: Option<Instant>,
@@ -29,6 +33,38 @@ pub(crate) struct Session {
     good: AtomicU64,
     /// Whether it came in place of a rejected one, with the same token.
     repeated: AtomicBool,
+}
+
+/// Of whom a session is: what the token endpoint says as `id` and `scope` (S§1.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// 18 characters, or the 15 of an access token.
+    pub(crate) org_id: Option<String>,
+    /// 18 characters.
+    pub(crate) user_id: Option<String>,
+    /// As the org wrote it.
+    pub(crate) scope: Option<String>,
+}
+
+impl Identity {
+    /// Reads the identity URL, whose last two segments are the ids; the org's is also what an opaque
+    /// token begins with (S§3.1).
+    pub(super) fn new(url: Option<&str>, scope: Option<String>, token: &str) -> Self {
+        let is_id = |text: &&str| {
+            matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let mut segments = url.unwrap_or_default().rsplit('/').filter(is_id);
+        let user_id = segments.next().map(str::to_owned);
+        let org_id = segments
+            .next()
+            .or_else(|| token.split_once('!').map(|(org, _)| org).filter(is_id))
+            .map(str::to_owned);
+        Self {
+            org_id,
+            user_id,
+            scope,
+        }
+    }
 }
 
 /// What may be done with a session at some moment.
@@ -43,12 +79,21 @@ pub(super) enum Fitness {
 }
 
 impl Session {
-    pub(super) fn new(
+    /// # Errors
+    /// When `token` has bytes that no header can carry.
+    pub(crate) fn new(
         authority: Authority,
-        authorization: HeaderValue,
+        token: &str,
+        identity: Identity,
         lifetime: Option<Duration>,
         idle: Duration,
     ) -> Result<Self, http::header::InvalidHeaderValue> {
+        let sensitive = |text: &str| {
+            HeaderValue::from_str(text).map(|mut value| {
+                value.set_sensitive(true);
+                value
+            })
+        };
         let host = match authority.port_u16() {
             None | Some(443) => HeaderValue::from_str(authority.host())?,
             Some(_) => HeaderValue::from_str(authority.as_str())?,
@@ -57,7 +102,9 @@ impl Session {
         Ok(Self {
             authority,
             host,
-            authorization,
+            authorization: sensitive(&format!("Bearer {token}"))?,
+            token: sensitive(token)?,
+            identity,
             issued,
             expires: lifetime.map(|lifetime| issued + lifetime),
             idle,
@@ -65,6 +112,16 @@ impl Session {
             good: AtomicU64::new(0),
             repeated: AtomicBool::new(false),
         })
+    }
+
+    /// `https://` and the instance's host.
+    pub(crate) fn instance_url(&self) -> String {
+        format!("https://{}", self.host.to_str().unwrap_or_default())
+    }
+
+    /// Whether it is in JWT format, which only the REST APIs take (S§3.1).
+    pub(crate) fn is_jwt(&self) -> bool {
+        self.token.as_bytes().starts_with(b"eyJ")
     }
 
     /// The org accepted a request with this session just now.
@@ -147,7 +204,8 @@ mod tests {
     fn session(lifetime: Option<u64>) -> Session {
         Session::new(
             Authority::from_static("acme.my.salesforce.com"),
-            HeaderValue::from_static("Bearer 00D!CANARY"),
+            "00D!CANARY",
+            Identity::default(),
             lifetime.map(Duration::from_secs),
             Duration::from_secs(7200),
         )

@@ -251,15 +251,16 @@ const LONGEST_REST: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, uri::Authority};
+    use http::uri::Authority;
 
-    use super::*;
+    use super::{super::session::Identity, *};
 
     fn session(lifetime: Option<u64>) -> Arc<Session> {
         Arc::new(
             Session::new(
                 Authority::from_static("acme.my.salesforce.com"),
-                HeaderValue::from_static("Bearer x"),
+                "x",
+                Identity::default(),
                 lifetime.map(Duration::from_secs),
                 Duration::from_secs(7200),
             )

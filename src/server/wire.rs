@@ -49,6 +49,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Whether the client came by TLS.
+    pub(crate) fn secure(&self) -> bool {
+        false
+    }
+
     /// Counts a request as it comes in, and tells what is wrong with it.
     pub(crate) fn begin(&self) -> Option<Fault> {
         self.busy.fetch_add(1, Relaxed);

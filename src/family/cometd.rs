@@ -1,0 +1,28 @@
+//! How the Streaming API tells that a session is dead.
+
+use serde_json::Value;
+
+/// Whether `answer`, which came with status 200 or 401, says that the session is dead: a message on a
+/// meta channel that failed with 401 (S§3.3).
+///
+/// An event may carry the same words as data, so they must stand where only the org writes.
+pub(super) fn is_expired(answer: &[u8]) -> bool {
+    // Nearly all answers have nothing of the kind.
+    if memchr::memmem::find(answer, b"401::").is_none() {
+        return false;
+    }
+    match serde_json::from_slice(answer) {
+        Ok(Value::Array(messages)) => messages.iter().any(is_refusal),
+        Ok(message) => is_refusal(&message),
+        Err(_) => false,
+    }
+}
+
+fn is_refusal(message: &Value) -> bool {
+    let is_401 = |text: &Value| text.as_str().is_some_and(|text| text.starts_with("401::"));
+    message["channel"]
+        .as_str()
+        .is_some_and(|channel| channel.starts_with("/meta/"))
+        && message["successful"] == false
+        && (is_401(&message["error"]) || is_401(&message["ext"]["sfdc"]["failureReason"]))
+}

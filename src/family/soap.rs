@@ -1,0 +1,535 @@
+//! The envelope of a SOAP request: where the session goes in it, and what it asks for.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use quick_xml::{
+    escape::escape,
+    events::{BytesStart, Event},
+    name::{QName, ResolveResult},
+    reader::NsReader,
+};
+
+use crate::{
+    auth::Session,
+    replay::{ClientFault, Coding, Replay, Splice},
+};
+
+/// The description of an API that a request follows, by its path (S§4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wsdl {
+    Partner,
+    Enterprise,
+    Metadata,
+    Tooling,
+    Apex,
+    /// A web service of an Apex class, each with a namespace of its own; or one that we do not know.
+    Other,
+}
+
+impl Wsdl {
+    /// By what follows `/services/Soap/`.
+    pub(super) fn of(segment: &[u8]) -> Self {
+        match segment.to_ascii_lowercase().as_slice() {
+            b"u" => Self::Partner,
+            b"c" => Self::Enterprise,
+            b"m" => Self::Metadata,
+            b"t" => Self::Tooling,
+            b"s" => Self::Apex,
+            _ => Self::Other,
+        }
+    }
+
+    /// Where `SessionHeader` and the operations are from.
+    pub(crate) fn namespace(self) -> Option<&'static str> {
+        match self {
+            Self::Partner => Some("urn:partner.soap.sforce.com"),
+            Self::Enterprise => Some("urn:enterprise.soap.sforce.com"),
+            Self::Metadata => Some("http://soap.sforce.com/2006/04/metadata"),
+            Self::Tooling => Some("urn:tooling.soap.sforce.com"),
+            Self::Apex => Some("http://soap.sforce.com/2006/08/apex"),
+            Self::Other => None,
+        }
+    }
+}
+
+/// What the beginning of a request's envelope tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) operation: Option<Operation>,
+    /// What the client sent as its session.
+    pub(crate) said: String,
+    slot: Slot,
+}
+
+/// What a request asks for: the first element in its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Operation {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+/// What is cut out of the envelope, and what goes there around the session. Bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Slot {
+    at: Range<u64>,
+    before: String,
+    after: String,
+}
+
+impl Envelope {
+    /// Reads the beginning of `body`, as far as the first element in the envelope's body. What was
+    /// compressed goes on uncompressed, with its exact length if `body` can be kept whole.
+    ///
+    /// # Errors
+    /// Nothing of such a request may be sent.
+    pub(crate) async fn open(
+        wsdl: Wsdl,
+        headers: &HeaderMap,
+        body: &mut Replay,
+    ) -> Result<Self, EnvelopeError> {
+        let coding = coding(headers)?;
+        if let Some(coding) = coding {
+            body.decode(coding);
+        }
+        let mut wanted = 1;
+        let envelope = loop {
+            let (text, ended) = body.peek(wanted).await?;
+            let text = &text[..text.len().min(LONGEST_HEAD)];
+            match Self::read(text, wsdl) {
+                Ok(envelope) => break envelope,
+                Err(Stop::Refused(error)) => return Err(error),
+                Err(Stop::Unfinished(_)) if text.len() == LONGEST_HEAD => {
+                    return Err(EnvelopeError::TooLong);
+                }
+                Err(Stop::Unfinished(why)) if ended => return Err(EnvelopeError::Malformed(why)),
+                // Twice as much, so that what comes byte by byte is not read as often.
+                Err(Stop::Unfinished(_)) => wanted = 2 * text.len(),
+            }
+        };
+        if coding.is_some() {
+            body.measure().await?;
+        }
+        Ok(envelope)
+    }
+
+    /// What to do to the body so that it carries `session`.
+    pub(crate) fn splice(&self, session: &Session) -> Splice {
+        let Slot { at, before, after } = &self.slot;
+        let token = String::from_utf8_lossy(session.token.as_bytes());
+        Splice {
+            at: at.clone(),
+            text: Bytes::from([before, &*escape(token), after].concat()),
+        }
+    }
+
+    /// Reads `text`, which may be cut anywhere.
+    fn read(text: &[u8], wsdl: Wsdl) -> Result<Self, Stop> {
+        if is_utf16(text) {
+            return Err(Stop::Refused(EnvelopeError::Utf16));
+        }
+        let (mark, text) = match text.strip_prefix(b"\xEF\xBB\xBF") {
+            Some(text) => (3, text),
+            None => (0, text),
+        };
+        // Everything that matters is ASCII, in whatever encoding the rest is, and keeps its place.
+        let text: String = text
+            .iter()
+            .map(|byte| if byte.is_ascii() { *byte as char } else { 'x' })
+            .collect();
+        Scan::new(&text, mark, wsdl).envelope()
+    }
+}
+
+/// Why reading came to an end too early.
+#[derive(Debug)]
+enum Stop {
+    /// What follows may make sense of it; if nothing does, why it makes none.
+    Unfinished(String),
+    Refused(EnvelopeError),
+}
+
+/// One reading of an envelope.
+struct Scan<'a> {
+    text: &'a str,
+    reader: NsReader<&'a [u8]>,
+    /// Bytes before `text`.
+    mark: u64,
+    wsdl: Wsdl,
+    said: String,
+}
+
+/// A tag, and where it is.
+struct Tag<'a> {
+    tag: BytesStart<'a>,
+    namespace: String,
+    is_empty: bool,
+    at: Range<u64>,
+}
+
+/// What comes next in an element.
+enum Next<'a> {
+    Child(Tag<'a>),
+    Text(String),
+    End,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a str, mark: u64, wsdl: Wsdl) -> Self {
+        Self {
+            text,
+            reader: NsReader::from_str(text),
+            mark,
+            wsdl,
+            said: String::new(),
+        }
+    }
+
+    fn envelope(mut self) -> Result<Envelope, Stop> {
+        let Some(envelope) = self.child()? else {
+            return Err(unfinished("it is no XML"));
+        };
+        if envelope.name() != "Envelope" || envelope.namespace != SOAP {
+            return Err(Stop::Refused(EnvelopeError::NotSoap));
+        }
+        let prefix = prefix(&envelope.tag);
+        let mut slot = None;
+        while let Some(part) = self.child()? {
+            if part.namespace == SOAP && part.name() == "Header" {
+                slot = Some(self.header(&part)?);
+            } else if part.namespace == SOAP && part.name() == "Body" {
+                let operation = self.operation(&part)?;
+                let slot = slot.unwrap_or_else(|| Place::Insert {
+                    at: part.at.start,
+                    before: format!("<{prefix}Header>"),
+                    after: format!("</{prefix}Header>"),
+                });
+                return Ok(Envelope {
+                    slot: self.slot(slot, operation.as_ref()),
+                    operation,
+                    said: self.said,
+                });
+            } else {
+                self.skip(&part)?;
+            }
+        }
+        Err(Stop::Refused(EnvelopeError::Malformed(
+            "its envelope has no Body".to_owned(),
+        )))
+    }
+
+    /// Where the session goes in this `Header`, which is read to its end.
+    fn header(&mut self, header: &Tag) -> Result<Place, Stop> {
+        if header.is_empty {
+            let tag = &self.text[span(&header.at)];
+            return Ok(Place::Replace {
+                at: header.at.clone(),
+                before: format!("{}>", tag.trim_end_matches("/>")),
+                after: format!("</{}>", header.tag.name().into_inner()),
+            });
+        }
+        let mut place = None;
+        while let Some(child) = self.child()? {
+            if child.name() != "SessionHeader" {
+                self.skip(&child)?;
+                continue;
+            }
+            if let Some(expected) = self.wsdl.namespace()
+                && child.namespace != expected
+            {
+                return Err(Stop::Refused(EnvelopeError::Namespace {
+                    found: child.namespace,
+                    expected,
+                }));
+            }
+            if place.is_some() {
+                return Err(Stop::Refused(EnvelopeError::TwoSessions));
+            }
+            place = Some(self.session(child)?);
+        }
+        Ok(place.unwrap_or_else(|| Place::Insert {
+            at: header.at.end,
+            before: String::new(),
+            after: String::new(),
+        }))
+    }
+
+    /// Where the session goes in this `SessionHeader`, which is read to its end.
+    fn session(&mut self, header: Tag) -> Result<Place, Stop> {
+        let mut at = None;
+        while !header.is_empty
+            && let Some(child) = self.child()?
+        {
+            if child.name() != "sessionId" || child.namespace != header.namespace {
+                self.skip(&child)?;
+                continue;
+            }
+            let end = self.session_id(&child)?;
+            if at.replace(child.at.start..end).is_some() {
+                return Err(Stop::Refused(EnvelopeError::TwoSessions));
+            }
+        }
+        Ok(match at {
+            Some(at) => Place::SessionId {
+                at,
+                namespace: header.namespace,
+            },
+            None => Place::SessionHeader {
+                at: header.at.start..self.position(),
+                namespace: header.namespace,
+            },
+        })
+    }
+
+    /// Reads what the client sent as its session. Returns where its element ends.
+    fn session_id(&mut self, tag: &Tag) -> Result<u64, Stop> {
+        while !tag.is_empty {
+            match self.next()? {
+                Next::Text(text) => self.said.push_str(text.trim()),
+                Next::Child(child) => self.skip(&child)?,
+                Next::End => break,
+            }
+        }
+        Ok(self.position())
+    }
+
+    fn operation(&mut self, body: &Tag) -> Result<Option<Operation>, Stop> {
+        if body.is_empty {
+            return Ok(None);
+        }
+        let first = self.child()?;
+        Ok(first.map(|first| Operation {
+            name: first.name().to_owned(),
+            namespace: first.namespace,
+        }))
+    }
+
+    /// The bytes around the session. Each element that we write says its namespace itself, so that
+    /// it does not matter what is declared around it.
+    fn slot(&self, place: Place, operation: Option<&Operation>) -> Slot {
+        let own = self.wsdl.namespace().map(str::to_owned);
+        let namespace = own
+            .or_else(|| operation.map(|operation| operation.namespace.clone()))
+            .unwrap_or_default();
+        let (at, outer, namespace) = match place {
+            Place::SessionId { at, namespace } => {
+                return Slot {
+                    at: self.moved(at),
+                    before: format!("<sessionId xmlns=\"{}\">", escape(namespace)),
+                    after: "</sessionId>".to_owned(),
+                };
+            }
+            Place::SessionHeader { at, namespace } => {
+                (at, (String::new(), String::new()), namespace)
+            }
+            Place::Insert { at, before, after } => (at..at, (before, after), namespace),
+            Place::Replace { at, before, after } => (at, (before, after), namespace),
+        };
+        let (before, after) = outer;
+        Slot {
+            at: self.moved(at),
+            before: format!(
+                "{before}<SessionHeader xmlns=\"{}\"><sessionId>",
+                escape(namespace)
+            ),
+            after: format!("</sessionId></SessionHeader>{after}"),
+        }
+    }
+
+    fn moved(&self, at: Range<u64>) -> Range<u64> {
+        at.start + self.mark..at.end + self.mark
+    }
+
+    /// The next element in the one that was begun last, or nothing at its end.
+    fn child(&mut self) -> Result<Option<Tag<'a>>, Stop> {
+        loop {
+            match self.next()? {
+                Next::Child(tag) => return Ok(Some(tag)),
+                Next::Text(_) => {}
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    fn skip(&mut self, tag: &Tag) -> Result<(), Stop> {
+        let mut depth = u32::from(!tag.is_empty);
+        while depth > 0 {
+            match self.next()? {
+                Next::Child(child) => depth += u32::from(!child.is_empty),
+                Next::Text(_) => {}
+                Next::End => depth -= 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Next<'a>, Stop> {
+        loop {
+            let start = self.position();
+            let (namespace, event) = match self.reader.read_resolved_event() {
+                Ok((namespace, event)) => (bound(namespace), event),
+                Err(error) => return Err(Stop::Unfinished(error.to_string())),
+            };
+            let at = start..self.position();
+            let is_empty = matches!(event, Event::Empty(_));
+            return Ok(match event {
+                Event::Start(tag) | Event::Empty(tag) => Next::Child(Tag {
+                    tag,
+                    namespace,
+                    is_empty,
+                    at,
+                }),
+                Event::End(_) => Next::End,
+                Event::Text(_) | Event::CData(_) => Next::Text(plain(&self.text[span(&at)])),
+                Event::DocType(_) => return Err(Stop::Refused(EnvelopeError::DocumentType)),
+                Event::Eof => return Err(unfinished("it ends too early")),
+                Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::GeneralRef(_) => {
+                    continue;
+                }
+            });
+        }
+    }
+
+    fn position(&self) -> u64 {
+        self.reader.buffer_position()
+    }
+}
+
+/// Where the session goes.
+enum Place {
+    /// In place of this element.
+    SessionId {
+        at: Range<u64>,
+        namespace: String,
+    },
+    SessionHeader {
+        at: Range<u64>,
+        namespace: String,
+    },
+    /// Between these, which go in place of the range, or where the position is.
+    Replace {
+        at: Range<u64>,
+        before: String,
+        after: String,
+    },
+    Insert {
+        at: u64,
+        before: String,
+        after: String,
+    },
+}
+
+fn unfinished(why: &str) -> Stop {
+    Stop::Unfinished(why.to_owned())
+}
+
+impl Tag<'_> {
+    fn name(&self) -> &str {
+        self.tag.local_name().into_inner()
+    }
+}
+
+/// `se:` of `<se:Envelope>`.
+fn prefix(tag: &BytesStart) -> String {
+    let QName(name) = tag.name();
+    name.split_once(':')
+        .map(|(prefix, _)| format!("{prefix}:"))
+        .unwrap_or_default()
+}
+
+fn bound(namespace: ResolveResult) -> String {
+    match namespace {
+        ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
+        ResolveResult::Unbound | ResolveResult::Unknown(_) => String::new(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    let text = text.strip_prefix("<![CDATA[").unwrap_or(text);
+    text.strip_suffix("]]>").unwrap_or(text).to_owned()
+}
+
+/// Both ends come from a reader of a text in memory.
+fn span(at: &Range<u64>) -> Range<usize> {
+    let index = |position| usize::try_from(position).unwrap_or(usize::MAX);
+    index(at.start)..index(at.end)
+}
+
+/// With its mark or without: of an XML document the first character is `<` or space.
+fn is_utf16(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, _, ..] | [_, 0, ..]
+    )
+}
+
+/// How the body is compressed, if it is.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, EnvelopeError> {
+    let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return match headers.contains_key(header::CONTENT_ENCODING) {
+            true => Err(EnvelopeError::Coding("more than one".to_owned())),
+            false => Ok(None),
+        };
+    };
+    match line.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+        b"" | b"identity" => Ok(None),
+        b"gzip" | b"x-gzip" => Ok(Some(Coding::Gzip)),
+        b"deflate" => Ok(Some(Coding::Deflate)),
+        other => Err(EnvelopeError::Coding(
+            String::from_utf8_lossy(other).into_owned(),
+        )),
+    }
+}
+
+/// An answer that says what is wrong (SOAP 1.1 section 4.4). `party` is whose fault it is, `text` is
+/// escaped.
+///
+/// Without `detail`: whatever stood there, some client would look for it in a list of Salesforce's own.
+pub(super) fn fault(party: &str, text: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\">\
+         <soapenv:Body><soapenv:Fault><faultcode>soapenv:{party}</faultcode>\
+         <faultstring>{text}</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+    )
+}
+
+/// Why the session cannot be put into a request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EnvelopeError {
+    #[error("the body of this request is no XML: {0}")]
+    Malformed(String),
+    #[error(
+        "the body of this request is no envelope of SOAP 1.1, which is what this path takes ({SOAP})"
+    )]
+    NotSoap,
+    #[error("UTF-16 is not read here; send the envelope in UTF-8")]
+    Utf16,
+    #[error("a document type (DOCTYPE) has no place in SOAP (SOAP 1.1 section 3); leave it out")]
+    DocumentType,
+    #[error(
+        "the envelope has more than one session; one SessionHeader with one sessionId is enough"
+    )]
+    TwoSessions,
+    #[error("SessionHeader is in the namespace {found:?}; the one of this path is {expected:?}")]
+    Namespace {
+        found: String,
+        expected: &'static str,
+    },
+    #[error("the header of the envelope is longer than {LONGEST_HEAD} bytes")]
+    TooLong,
+    #[error("the Content-Encoding of a SOAP request can be gzip or deflate, and not {0}")]
+    Coding(String),
+    #[error(transparent)]
+    Body(#[from] ClientFault),
+}
+
+/// The namespace of SOAP 1.1.
+pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+
+/// Bytes. Headers of Salesforce's APIs have some hundred.
+const LONGEST_HEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use http::uri::Authority;
+use test_case::test_case;
+use tokio::time::Duration;
+
+use super::*;
+
+/// What becomes of `text` with the session `00D!x`.
+fn spliced(text: &str, wsdl: Wsdl) -> String {
+    let envelope = Envelope::read(text.as_bytes(), wsdl).unwrap();
+    let session = Session::new(
+        Authority::from_static("acme.my.salesforce.com"),
+        "00D!x",
+        crate::auth::Identity::default(),
+        None,
+        Duration::from_secs(1),
+    );
+    let Splice { at, text: ours } = envelope.splice(&session.unwrap());
+    let ours = std::str::from_utf8(&ours).unwrap();
+    let at = span(&at);
+    [&text[..at.start], ours, &text[at.end..]].concat()
+}
+
+const OURS: &str = r#"<sessionId xmlns="urn:partner.soap.sforce.com">00D!x</sessionId>"#;
+const HEADER: &str = r#"<SessionHeader xmlns="urn:partner.soap.sforce.com"><sessionId>00D!x</sessionId></SessionHeader>"#;
+
+/// `@` stands for what is replaced, `#` for where the session goes in.
+#[test_case("<e:Header><SessionHeader xmlns='urn:partner.soap.sforce.com'>@<sessionId>old</sessionId>@</SessionHeader></e:Header>", OURS; "a default namespace")]
+#[test_case("<e:Header><u:SessionHeader>\n @<u:sessionId>old</u:sessionId>@\n</u:SessionHeader></e:Header>", OURS; "a prefix and space")]
+#[test_case("<e:Header><u:SessionHeader>@<u:sessionId xsi:nil='true'/>@</u:SessionHeader></e:Header>", OURS; "an empty session")]
+#[test_case("<e:Header><u:SessionHeader><!-- <sessionId>no</sessionId> -->@<u:sessionId><![CDATA[old]]></u:sessionId>@</u:SessionHeader></e:Header>", OURS; "CDATA and a comment")]
+#[test_case("<e:Header><u:SessionHeader>@<u:sessionId>a&amp;b<!-- c --></u:sessionId>@</u:SessionHeader></e:Header>", OURS; "an entity and a comment within")]
+#[test_case("<e:Header xmlns='urn:partner.soap.sforce.com'><SessionHeader>@<sessionId>old</sessionId>@</SessionHeader></e:Header>", OURS; "declared by the header")]
+#[test_case("<e:Header><u:CallOptions><u:client>x</u:client></u:CallOptions><u:SessionHeader>@<u:sessionId>o</u:sessionId>@</u:SessionHeader></e:Header>", OURS; "after others")]
+#[test_case("<e:Header>@<u:SessionHeader/>@</e:Header>", HEADER; "an empty session header")]
+#[test_case("<e:Header>@<u:SessionHeader></u:SessionHeader>@</e:Header>", HEADER; "a session header without session")]
+#[test_case("<e:Header>@@<u:CallOptions/></e:Header>", HEADER; "no session header")]
+#[test_case("<e:Header>@@</e:Header>", HEADER; "nothing in the header")]
+#[test_case("@<e:Header/>@", &["<e:Header>", HEADER, "</e:Header>"].concat(); "an empty header")]
+#[test_case("@<e:Header a='b' />@", &["<e:Header a='b' >", HEADER, "</e:Header>"].concat(); "an empty header with attributes")]
+#[test_case("@@", &["<e:Header>", HEADER, "</e:Header>"].concat(); "no header")]
+fn the_session_goes_in(header: &str, ours: &str) {
+    let text = |header: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding='UTF-8'?>\n<e:Envelope xmlns:e=\"{SOAP}\" \
+             xmlns:u='urn:partner.soap.sforce.com'>{header}<e:Body><u:query>é \
+             <sessionId>not me</sessionId></u:query></e:Body></e:Envelope>"
+        )
+    };
+    let (before, rest) = header.split_once('@').unwrap();
+    let (old, after) = rest.split_once('@').unwrap();
+    let theirs = text(&[before, old, after].concat());
+    let expected = text(&[before, ours, after].concat());
+    assert_eq!(spliced(&theirs, Wsdl::Partner), expected);
+    let marked = format!("\u{feff}{theirs}");
+    assert_eq!(
+        spliced(&marked, Wsdl::Partner),
+        format!("\u{feff}{expected}")
+    );
+    // It does not matter where the text is cut, as long as nothing else is told.
+    for end in 0..theirs.len() {
+        match Envelope::read(&theirs.as_bytes()[..end], Wsdl::Partner) {
+            Err(Stop::Unfinished(_)) => {}
+            Ok(envelope) => {
+                assert_eq!(
+                    envelope,
+                    Envelope::read(theirs.as_bytes(), Wsdl::Partner).unwrap()
+                );
+            }
+            Err(stop) => panic!("{stop:?} of the first {end} bytes"),
+        }
+    }
+}
+
+#[test]
+fn without_prefix_and_for_a_class_of_its_own() {
+    let theirs = format!(
+        "<Envelope xmlns=\"{SOAP}\"><Body><run xmlns=\"http://soap.sforce.com/schemas/class/Acme\"/></Body></Envelope>"
+    );
+    let expected = theirs.replace(
+        "<Body>",
+        "<Header><SessionHeader xmlns=\"http://soap.sforce.com/schemas/class/Acme\"><sessionId>00D!x</sessionId></SessionHeader></Header><Body>",
+    );
+    assert_eq!(spliced(&theirs, Wsdl::Other), expected);
+}
+
+#[test]
+fn what_is_asked_and_what_was_said() {
+    let text = format!(
+        "<se:Envelope xmlns:se='{SOAP}'><se:Header><SessionHeader xmlns='urn:enterprise.soap.sforce.com'>\
+         <sessionId> <![CDATA[00D!old]]> </sessionId></SessionHeader></se:Header><se:Body> <!-- x -->\
+         <n1:login xmlns:n1='urn:enterprise.soap.sforce.com'><n1:username>"
+    );
+    let envelope = Envelope::read(text.as_bytes(), Wsdl::Enterprise).unwrap();
+    let operation = envelope.operation.unwrap();
+    assert_eq!(operation.name, "login");
+    assert_eq!(operation.namespace, "urn:enterprise.soap.sforce.com");
+    assert_eq!(envelope.said, "00D!old");
+}
+
+#[test_case("", "ends too early"; "nothing")]
+#[test_case("not XML", "ends too early"; "no XML")]
+#[test_case("<a/>", "no envelope of SOAP 1.1"; "another document")]
+#[test_case("<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope'/>", "no envelope of SOAP 1.1"; "SOAP 1 point 2")]
+#[test_case("<Envelope/>", "no envelope of SOAP 1.1"; "no namespace")]
+#[test_case("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>", "DOCTYPE"; "a document type")]
+#[test_case("\u{feff}<!DOCTYPE x><x/>", "DOCTYPE"; "a document type after a mark")]
+#[test_case("<\0E\0", "UTF-16"; "UTF-16 without mark")]
+#[test_case("E></E>", "close tag"; "text first")]
+#[test_case("HEADER<S><i>a</i></S><S><i>b</i></S>", "more than one session"; "two headers")]
+#[test_case("HEADER<S><i>a</i><i>b</i></S>", "more than one session"; "two sessions")]
+#[test_case("HEADER<SessionHeader xmlns='urn:enterprise.soap.sforce.com'/>", "in the namespace \"urn:enterprise.soap.sforce.com\""; "another namespace")]
+#[test_case("HEADER<SessionHeader/>", "in the namespace \"\""; "no namespace for the session")]
+#[test_case("HEADER<u:a><u:b></u:a>", "expected"; "wrong nesting")]
+#[test_case("HEADER<u:a", "expected"; "a broken tag")]
+fn what_makes_no_sense_is_refused(text: &str, why: &str) {
+    let text = match text.strip_prefix("HEADER") {
+        Some(header) => format!(
+            "<e:Envelope xmlns:e='{SOAP}' xmlns:u='urn:partner.soap.sforce.com'><e:Header>{}</e:Header><e:Body/></e:Envelope>",
+            header
+                .replace("S>", "u:SessionHeader>")
+                .replace("</S", "</u:SessionHeader")
+                .replace("i>", "u:sessionId>")
+        ),
+        None => text.to_owned(),
+    };
+    let error = match Envelope::read(text.as_bytes(), Wsdl::Partner) {
+        Err(Stop::Refused(error)) => error.to_string(),
+        Err(Stop::Unfinished(why)) => why,
+        Ok(envelope) => panic!("{envelope:?}"),
+    };
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
+fn many_elements_are_read_in_little_time() {
+    let deep = "<a>".repeat(LONGEST_HEAD / 3);
+    let text = format!("<e:Envelope xmlns:e='{SOAP}'><e:Header>{deep}");
+    let start = std::time::Instant::now();
+    assert!(matches!(
+        Envelope::read(text.as_bytes(), Wsdl::Partner),
+        Err(Stop::Unfinished(_))
+    ));
+    let names: String = (0..5000).map(|i| format!(" xmlns:n{i}='x'")).collect();
+    let text = format!(
+        "<e:Envelope xmlns:e='{SOAP}'{names}>{}",
+        "<n1:a/>".repeat(2000)
+    );
+    let _ = Envelope::read(text.as_bytes(), Wsdl::Partner);
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+}
