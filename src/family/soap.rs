@@ -284,14 +284,16 @@ impl<'a> Scan<'a> {
 
     /// Reads what the client sent as its session. Returns where its element ends.
     fn session_id(&mut self, tag: &Tag) -> Result<u64, Stop> {
-        while !tag.is_empty {
+        if tag.is_empty {
+            return Ok(self.position());
+        }
+        loop {
             match self.next()? {
                 Next::Text(text) => self.said.push_str(text.trim()),
                 Next::Child(child) => self.skip(&child)?,
-                Next::End => break,
+                Next::End => return Ok(self.position()),
             }
         }
-        Ok(self.position())
     }
 
     fn operation(&mut self, body: &Tag) -> Result<Option<Operation>, Stop> {
