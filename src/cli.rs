@@ -92,16 +92,17 @@ impl clap::Args for Overrides {
                 .help_heading(match key.scope {
                     Scope::Org => "Org",
                     Scope::Process => "Process",
+                    Scope::Tls => "TLS",
                     Scope::Limits => "Limits",
                 })
                 .action(ArgAction::Set);
             command.arg(match key.name {
-                "http2" => arg
+                "http2" | "intercept" => arg
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),
                 // Given the key itself, we say that it must be its path; clap would say what it is.
-                "private_key" => arg.allow_hyphen_values(true),
+                "private_key" | "tls_private_key" => arg.allow_hyphen_values(true),
                 _ => arg,
             })
         })

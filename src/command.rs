@@ -146,6 +146,7 @@ fn health(config: &Config) -> Result<(), CommandError> {
 async fn probe(listen: &Listen) -> io::Result<bool> {
     match listen {
         Listen::Tcp(address) => ask(TcpStream::connect(address).await?).await,
+        Listen::Https(address) => ask(TcpStream::connect(address).await?).await,
         Listen::Unix(path) => ask(UnixStream::connect(path).await?).await,
     }
 }

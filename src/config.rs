@@ -1,6 +1,11 @@
 //! The parsed, runtime truth: what the program runs on once every file, variable and flag is read.
 
-use std::{fs, io, path::Path, thread, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use rustls_pki_types::CertificateDer;
 use url::Url;
@@ -12,6 +17,7 @@ pub use listen::Listen;
 pub use overrides::{KEYS, Key, Overrides, Scope};
 pub use problem::ConfigError;
 use problem::Problems;
+pub use tls::Tls;
 
 mod ca;
 mod client_key;
@@ -27,7 +33,9 @@ mod reach;
 mod reference;
 mod secret;
 mod section;
+mod state;
 mod text;
+mod tls;
 mod value;
 
 /// Everything the program needs to run. No field is optional that must be there at run time.
@@ -41,6 +49,10 @@ pub struct Config {
     pub grace: Duration,
     /// A `tracing` filter, such as `info` or `orgproxy=debug`.
     pub log: String,
+    /// What `https://` listeners show, and ask for.
+    pub tls: Tls,
+    /// Where the local certificate authority is kept.
+    pub state_dir: Option<PathBuf>,
     /// Bounds on what one process takes on.
     pub limits: Limits,
 }
@@ -74,6 +86,37 @@ impl Config {
         problems.into_result(config)
     }
 
+    /// Where the local certificate authority is kept, whatever else a configuration says.
+    pub fn load_state_dir(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<PathBuf, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                String::new()
+            }
+            Err(error) => {
+                return Err(format!("{}: cannot be read: {error}", file.display()).into());
+            }
+        };
+        let problems = Problems::new(file.display());
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let state_dir = document::parse(&text, &problems).and_then(|mut document| {
+            overrides.apply_to_process(&mut document);
+            file::read_state_dir(document, folder, &problems)
+        });
+        problems.into_result(state_dir)
+    }
+
+    /// Whether a certificate of the local authority is shown to anybody.
+    pub fn needs_local_ca(&self) -> bool {
+        let is_https = |listen: &Listen| matches!(listen, Listen::Https(_));
+        let listens = self.orgs.iter().flat_map(|org| &org.listen).any(is_https);
+        (listens && self.tls.identity.is_none()) || self.orgs.iter().any(|org| org.intercept)
+    }
+
     /// A configuration with every default.
     pub fn new(orgs: Vec<Org>) -> Self {
         // One thread carries tens of thousands of requests a second; beyond four, threads only
@@ -85,6 +128,8 @@ impl Config {
             // Kubernetes kills after 30 s, systemd after 90 s.
             grace: Duration::from_secs(25),
             log: "info".to_owned(),
+            tls: Tls::default(),
+            state_dir: None,
             limits: Limits::default(),
         }
     }
@@ -117,6 +162,8 @@ pub struct Org {
     pub http2: bool,
     /// How long an unused session is taken to live when nothing better is known.
     pub session_timeout: Duration,
+    /// Stand in for Salesforce's hosts in a tunnel that a client asks for by `CONNECT`.
+    pub intercept: bool,
     /// Who may call, and what they may ask.
     pub guard: Guard,
 }
@@ -145,6 +192,7 @@ impl Org {
             http2: false,
             // What Salesforce sets in a new org (S§3.2).
             session_timeout: Duration::from_secs(2 * 60 * 60),
+            intercept: false,
             guard: Guard::default(),
         }
     }
@@ -158,12 +206,24 @@ impl Org {
             _ => Err("must be without path".to_owned()),
         }
     }
+
+    /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever
+    /// org it logs in to, and no other.
+    pub fn logs_in_at(&self, host: &str) -> bool {
+        login_url::is_generic(host) || self.login_url.host_str() == Some(host)
+    }
+
+    /// The org's own host, if `login_url` is its My Domain.
+    pub fn my_domain(&self) -> Option<&str> {
+        let host = self.login_url.host_str()?;
+        (is_salesforce_host(host) && !login_url::is_generic(host)).then_some(host)
+    }
 }
 
 /// Who may call, and what they may ask.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
-    /// Listen on addresses that other machines reach. Needs `client_key`.
+    /// Listen on addresses that other machines reach. Needs `client_key`, or `tls.client_ca`.
     pub allow_remote: bool,
     /// What a client must show, if anything.
     pub client_key: Option<ClientKey>,

@@ -1,11 +1,11 @@
 //! Who may call, and what they may ask.
 
-use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, Request, header, request::Parts, uri::Authority};
 use url::Url;
 
 pub(crate) use self::path::Denied;
 use self::{client_key::shows, host::Host};
-use crate::config;
+use crate::{config, server::Line};
 
 mod client_key;
 mod host;
@@ -46,20 +46,52 @@ impl Guard {
     /// Admits a request, or says why not and which setting would.
     ///
     /// What is cheap and certain comes first; nothing here asks the org or logs in.
-    pub(crate) fn admit(&self, head: &Parts) -> Result<Admitted, Refusal> {
+    pub(crate) fn admit(&self, head: &Parts, line: &Line) -> Result<Admitted, Refusal> {
         check_form(head)?;
         self.check_size(head)?;
-        let addressed = self.check_host(head)?;
+        let addressed = self.check_host(head, line)?;
         let origin = self.check_browser(&head.headers)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
         if let Some(key) = &self.org.guard.client_key
             && !(origin.is_some() && is_preflight(head))
+            && !line.is_known()
             && !shows(&head.headers, key)
         {
             return Err(Refusal::NoClientKey);
         }
         path::check(head.uri.path(), &self.org.guard.allow_paths)?;
         Ok(Admitted { addressed, origin })
+    }
+
+    /// Admits a request for a tunnel to `host`, or says why not. What comes through the tunnel is
+    /// admitted request by request, like any other.
+    pub(crate) fn admit_tunnel<B>(
+        &self,
+        request: &Request<B>,
+        host: &Authority,
+        is_known: bool,
+    ) -> Result<(), Refusal> {
+        let headers = request.headers();
+        if !self.may_be_instance(host) {
+            return Err(Refusal::ForeignTunnel(host.to_string()));
+        }
+        self.check_browser(headers)?;
+        match &self.org.guard.client_key {
+            Some(key) if !is_known && !shows(headers, key) => Err(Refusal::NoClientKey),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether we stand in for Salesforce's hosts in tunnels.
+    pub(crate) fn intercepts(&self) -> bool {
+        self.org.intercept
+    }
+
+    /// Whether `host` is the org's own, as far as that is known before the first login.
+    pub(crate) fn is_my_domain(&self, host: &str) -> bool {
+        self.org
+            .my_domain()
+            .is_some_and(|own| own.eq_ignore_ascii_case(host))
     }
 
     /// Whether `head` asks for this org by one of its own names, where several share a listener.
@@ -86,8 +118,11 @@ impl Guard {
 
     /// A page in a browser can be made to send requests here under a name of its own (DNS
     /// rebinding), but not under one of ours.
-    fn check_host(&self, head: &Parts) -> Result<Option<Authority>, Refusal> {
+    fn check_host(&self, head: &Parts, line: &Line) -> Result<Option<Authority>, Refusal> {
         let named = named(head).ok_or(Refusal::BadHost)?;
+        if let Some(wants) = line.intercepted() {
+            return self.check_tunnel(named, wants);
+        }
         if self.names.iter().any(|own| own.is_named_by(named)) {
             return Ok(None);
         }
@@ -100,6 +135,18 @@ impl Guard {
                 Ok(Some(authority.clone()))
             }
             _ => Err(Refusal::WrongHost(host.to_string())),
+        }
+    }
+
+    /// In a tunnel, the one right name is that of its end. If any org can be logged in to there, it
+    /// is this one; else the session will tell whether it is this one's.
+    fn check_tunnel(&self, named: &str, end: &Authority) -> Result<Option<Authority>, Refusal> {
+        let host = end.host().to_ascii_lowercase();
+        let is_end = Host::parse(&host).is_some_and(|end| end.is_named_by(named));
+        match is_end {
+            false => Err(Refusal::OutsideTunnel(named.to_owned(), end.to_string())),
+            true if self.org.logs_in_at(&host) => Ok(None),
+            true => Ok(Some(end.clone())),
         }
     }
 
@@ -136,6 +183,22 @@ impl Guard {
             false => Ok(None),
         }
     }
+}
+
+/// Where a request for a tunnel wants it to end.
+pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
+    {
+        return Err(Refusal::Malformed("it is a CONNECT with a body"));
+    }
+    let end = request.uri().authority();
+    let end = end.filter(|end| end.port().is_some() && Host::parse(end.as_str()).is_some());
+    end.cloned()
+        .ok_or(Refusal::Malformed("it is a CONNECT without host and port"))
 }
 
 /// The form of a request, whoever sends it.
@@ -213,6 +276,20 @@ pub(crate) enum Refusal {
         "the host {0:?} is none of ours; use localhost, 127.0.0.1 or [::1], or add the name to hosts"
     )]
     WrongHost(String),
+    #[error(
+        "CONNECT asks for a tunnel, and there are none; set intercept = true for the org if it shall stand in for Salesforce's hosts, or send plain requests to this address"
+    )]
+    NoTunnels,
+    #[error(
+        "CONNECT to {0} is refused: there are tunnels to Salesforce's hosts on port 443 only, and all of them end here; keep other hosts off this proxy (NO_PROXY)"
+    )]
+    ForeignTunnel(String),
+    #[error(
+        "several orgs with intercept share this listener, and {0} is none of theirs (login_url); give each org a port of its own"
+    )]
+    SharedTunnel(String),
+    #[error("this request is for {0}, but its tunnel is to {1}")]
+    OutsideTunnel(String, String),
     #[error("several orgs share this listener; name one of theirs (hosts) as Host")]
     NoSuchOrg,
     #[error(

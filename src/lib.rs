@@ -23,6 +23,7 @@
 //! # The rest of the house
 //!
 //! - [`cli`], [`command`], [`config`]: from arguments and files to a running program.
+//! - [`authority`]: the certificates of `https://` listeners, and of tunnels (`intercept`).
 //! - [`demo`]: an org to try it with, which the tests talk to.
 //! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
@@ -61,12 +62,14 @@
 
 pub use crate::{
     auth::LoginError,
+    authority::AuthorityError,
     cli::Args,
     command::{CommandError, execute},
     server::{Bound, Server, StartupError},
 };
 
 mod auth;
+mod authority;
 mod base;
 pub mod cli;
 mod command;

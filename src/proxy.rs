@@ -40,7 +40,7 @@ impl Proxy {
         line: &Line,
     ) -> Result<Response<Body>, Error> {
         let mut body = Replay::new(body, parts.version, &self.limits);
-        let Admitted { addressed, origin } = self.guard.admit(&parts)?;
+        let Admitted { addressed, origin } = self.guard.admit(&parts, line)?;
         let base = Base::of(&parts, line.secure());
         let envelope = family.open(&parts, &mut body).await?;
         if let Some(local) = Local::of(&parts, envelope.as_ref(), origin.as_ref()) {

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
@@ -15,18 +15,22 @@ pub use self::listen::Bound;
 pub(crate) use self::{framing::Fault, wire::Line};
 use self::{
     listen::Listener,
-    worker::{Arrival, Place, Plan, Worker},
+    tls::{Certificates, Tls},
+    worker::{Arrival, Front, Place, Plan, Worker},
 };
 use crate::{
     auth::{Login, LoginError, Sessions},
+    authority::AuthorityError,
     config::{Config, Listen},
     guard::Guard,
     stack::Load,
-    upstream::{Connector, tls},
+    upstream::{self, Connector},
 };
 
 mod framing;
 mod listen;
+mod tls;
+mod tunnel;
 mod wire;
 mod worker;
 
@@ -35,6 +39,7 @@ pub struct Server {
     config: Config,
     listeners: Vec<Listener>,
     plans: Arc<[Plan]>,
+    tls: Tls,
 }
 
 impl Server {
@@ -42,19 +47,21 @@ impl Server {
     /// first connection is served. Logins will run on the runtime that this is called on.
     ///
     /// # Errors
-    /// An address that cannot be had, or a certificate authority that is none.
+    /// An address that cannot be had, a certificate authority that is none, or a local one that
+    /// cannot be made or read.
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
         let limits = &config.limits;
         let mut listeners: Vec<Listener> = Vec::new();
         let mut plans = Vec::new();
-        let roots = tls::roots();
+        let tls = Tls::new(&config)?;
+        let roots = upstream::tls::roots();
         for (index, org) in config.orgs.iter().enumerate() {
-            let tls = tls::client_config(roots.clone(), &org.ca)?;
-            let login = Login::new(Arc::new(org.clone()), &tls, limits.connect)?;
+            let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
+            let login = Login::new(Arc::new(org.clone()), &client, limits.connect)?;
             plans.push(Plan {
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
-                connector: Arc::new(Connector::new(tls, org.http2, limits)),
+                connector: Arc::new(Connector::new(client, org.http2, limits)),
             });
             for listen in &org.listen {
                 match listeners.iter_mut().find(|listener| listener.is(listen)) {
@@ -67,6 +74,7 @@ impl Server {
             config,
             listeners,
             plans: plans.into(),
+            tls,
         })
     }
 
@@ -90,13 +98,17 @@ impl Server {
             most_connections: self.config.limits.connections,
             most_requests: self.config.limits.requests,
         });
-        let fronts: Arc<[Vec<usize>]> = self
+        let fronts: Arc<[Front]> = self
             .listeners
             .iter()
-            .map(|listener| listener.orgs.clone())
+            .map(|listener| Front {
+                orgs: listener.orgs.clone(),
+                tls: self.tls.listener.clone().filter(|_| listener.is_https()),
+            })
             .collect();
+        let tunnels = self.tls.tunnels.as_ref();
         let workers = (0..self.config.threads)
-            .map(|number| Worker::start(number, &self.config, &self.plans, &fronts, &load))
+            .map(|number| Worker::start(number, &self.config, &self.plans, &fronts, tunnels, &load))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
@@ -105,6 +117,9 @@ impl Server {
         for (front, listener) in self.listeners.into_iter().enumerate() {
             let workers = workers.iter().map(Worker::arrivals).collect();
             acceptors.spawn(deal(listener, front, workers, load.clone()));
+        }
+        if let Some(certificates) = self.tls.certificates {
+            acceptors.spawn(renew(certificates));
         }
         shutdown.await;
         acceptors.shutdown().await;
@@ -123,6 +138,15 @@ impl Server {
             );
         }
         Ok(cut)
+    }
+}
+
+/// Has certificates renewed in time, for ever.
+async fn renew(certificates: Arc<Certificates>) {
+    loop {
+        // A clock that stands still while the machine sleeps is no harm at this pace.
+        tokio::time::sleep(RENEWAL_CHECK).await;
+        certificates.renew(SystemTime::now());
     }
 }
 
@@ -172,6 +196,17 @@ pub enum StartupError {
     /// A certificate authority of `ca_file` that cannot be used.
     #[error("cannot use the certificates of ca_file: {0}")]
     Tls(#[from] rustls::Error),
+    /// A certificate authority of `tls.client_ca` that cannot be used.
+    #[error("cannot use the certificates of tls.client_ca: {0}")]
+    ClientCa(String),
+    /// Nowhere to keep the local certificate authority.
+    #[error(
+        "https:// listeners and intercept need a folder for the local certificate authority; set state_dir"
+    )]
+    NoStateDir,
+    /// The local certificate authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// The client for logins.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -194,6 +229,9 @@ fn way_out(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+/// Between two looks at whether a certificate is to be renewed.
+const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -12,13 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, request::Parts, uri::Authority};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use crate::{
     error::Error,
     family::Family,
-    guard::Refusal,
+    guard::{self, Refusal},
     proxy::Proxy,
     response::Body,
     server::{Fault, Line},
@@ -65,6 +65,67 @@ impl Stack {
                 body,
                 _count: count,
             })
+    }
+
+    /// Answers a `CONNECT`, which asks for a tunnel. If it may have it, tells the host at its end,
+    /// and what stands in for that host.
+    pub(crate) fn connect(
+        &self,
+        request: &Request<Incoming>,
+        line: Arc<Line>,
+        surplus: bool,
+    ) -> (Response<Counted>, Option<(Authority, Self)>) {
+        let fault = line.begin();
+        let admitted = self.admit_tunnel(request, fault, &line, surplus);
+        let count = Count::new(self.load.clone(), line);
+        let (response, tunnel) = match admitted {
+            Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
+            Err(error) => (error.into_response(Family::Page), None),
+        };
+        let counted = |body| Counted {
+            body,
+            _count: count,
+        };
+        (response.map(counted), tunnel)
+    }
+
+    fn admit_tunnel(
+        &self,
+        request: &Request<Incoming>,
+        fault: Option<Fault>,
+        line: &Line,
+        surplus: bool,
+    ) -> Result<(Authority, Self), Error> {
+        if let Some(fault) = fault {
+            return Err(Refusal::Malformed(fault.reason()).into());
+        }
+        self.load.check(surplus)?;
+        let host = guard::tunnel_end(request)?;
+        let proxy = self.stand_in(&host)?;
+        proxy.guard.admit_tunnel(request, &host, line.is_known())?;
+        let inside = Self {
+            proxies: vec![proxy.clone()],
+            load: self.load.clone(),
+        };
+        Ok((host, inside))
+    }
+
+    /// The org that stands in for `host`: the only one that does so for any, or the one that it is
+    /// the host of.
+    fn stand_in(&self, host: &Authority) -> Result<&Arc<Proxy>, Refusal> {
+        let willing = || self.proxies.iter().filter(|proxy| proxy.guard.intercepts());
+        match (willing().next(), willing().nth(1)) {
+            (None, _) => Err(Refusal::NoTunnels),
+            (Some(only), None) => Ok(only),
+            _ => willing()
+                .find(|proxy| proxy.guard.is_my_domain(host.host()))
+                .ok_or_else(|| Refusal::SharedTunnel(host.to_string())),
+        }
+    }
+
+    /// Whether any of the orgs stands in for other hosts.
+    pub(crate) fn intercepts(&self) -> bool {
+        self.proxies.iter().any(|proxy| proxy.guard.intercepts())
     }
 
     async fn handle(

@@ -1,6 +1,6 @@
 //! `proxy.toml`: its tables and keys, and what may stand in each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     Config, Guard, Limits, Org, PORT, ca,
@@ -11,7 +11,9 @@ use super::{
     reach::{self, Reach},
     reference,
     section::Section,
-    text, value,
+    state, text,
+    tls::{self, Tls},
+    value,
 };
 
 /// Makes a configuration of a document. Nothing is given if an org is not whole; whatever is wrong
@@ -30,6 +32,8 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     );
     read_into(&mut root, "grace", &mut config.grace, value::wait);
     read_into(&mut root, "log", &mut config.log, value::log);
+    config.tls = tls::read(root.child("tls"), folder);
+    config.state_dir = state_dir(&mut root, folder);
     config.limits = limits(root.child("limits"));
 
     let orgs = root.child("org").tables();
@@ -43,17 +47,43 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     // Every org is read, so that every mistake is found, before any is given up.
     let orgs: Vec<_> = orgs
         .into_iter()
-        .map(|(name, section)| org(name, section, folder, &mut reaches))
+        .map(|(name, section)| org(name, section, folder, &config.tls, &mut reaches))
         .collect();
     reach::check(&reaches, problems);
     config.orgs = orgs.into_iter().collect::<Option<_>>()?;
+    if config.needs_local_ca() && config.state_dir.is_none() {
+        problems.add(Origin::File, "state_dir", state::MISSING);
+    }
     Some(config)
+}
+
+/// As [`read`], of nothing but where the state is kept.
+pub(super) fn read_state_dir(
+    document: Table,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<PathBuf> {
+    let mut root = Section::new(document, problems);
+    let is_given = root.get("state_dir").is_some();
+    let state_dir = state_dir(&mut root, folder);
+    if state_dir.is_none() && !is_given {
+        problems.add(Origin::File, "state_dir", state::MISSING);
+    }
+    state_dir
+}
+
+fn state_dir(root: &mut Section<'_>, folder: &Path) -> Option<PathBuf> {
+    match root.get("state_dir") {
+        Some(_) => root.read("state_dir", |path| value::path(path, folder)),
+        None => state::default_dir(),
+    }
 }
 
 fn org(
     name: String,
     mut section: Section<'_>,
     folder: &Path,
+    tls: &Tls,
     reaches: &mut Vec<Reach>,
 ) -> Option<Org> {
     if !text::is_name(&name) {
@@ -80,7 +110,7 @@ fn org(
     let ca = section.read("ca_file", |path| ca::read(&value::path(path, folder)?));
 
     let guard = guard(section.child("guard"), folder);
-    let listen = listen(&mut section, folder, &guard);
+    let listen = listen(&mut section, folder, &guard, tls);
     let hosts = section.list("hosts", text::host).unwrap_or_default();
     reaches.push(Reach {
         name: name.clone(),
@@ -92,6 +122,7 @@ fn org(
 
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
+    let intercept = section.read("intercept", value::flag);
     section.finish();
 
     let mut org = Org::new(name, login_url?, client_id?, username?, private_key?);
@@ -104,12 +135,13 @@ fn org(
     org.ca = ca.unwrap_or_default();
     org.http2 = http2.unwrap_or(org.http2);
     org.session_timeout = session_timeout.unwrap_or(org.session_timeout);
+    org.intercept = intercept.unwrap_or(org.intercept);
     org.guard = guard;
     Some(org)
 }
 
 /// Where an org listens: only where its guard allows.
-fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen> {
+fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard, tls: &Tls) -> Vec<Listen> {
     let mut listen = section
         .list("listen", |address| {
             Listen::parse(value::text(address)?, &value::folder(address, folder))
@@ -123,11 +155,13 @@ fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen
         set_port(section, &mut listen, port);
     }
     for address in listen.iter().filter(|address| !address.is_local()) {
-        if !guard.allow_remote || guard.client_key.is_none() {
+        let asks_for_certificate = matches!(address, Listen::Https(_)) && tls.asks_for_certificate;
+        let asks = guard.client_key.is_some() || asks_for_certificate;
+        if !guard.allow_remote || !asks {
             section.problem("listen", format!(
                 "{address} is open to other machines, and each that reaches it would act as the \
                  org's user; listen on 127.0.0.1, or set guard.allow_remote = true and \
-                 guard.client_key"
+                 guard.client_key (or tls.client_ca for https://)"
             ));
         }
     }
@@ -137,10 +171,7 @@ fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard) -> Vec<Listen
 fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
     let mut addresses: Vec<_> = listen
         .iter_mut()
-        .filter_map(|listen| match listen {
-            Listen::Tcp(address) => Some(address),
-            Listen::Unix(_) => None,
-        })
+        .filter(|listen| listen.address().is_some())
         .collect();
     match addresses.as_mut_slice() {
         [address] => address.set_port(port),

@@ -1,5 +1,4 @@
-//! The private key that signs assertions: every form in which one is kept, and what is wrong with
-//! those that are not it.
+//! Private keys: every form in which one is kept, and what is wrong with those that are not one.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -10,6 +9,8 @@ use std::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use pkcs1::{ObjectIdentifier, RsaPrivateKeyRef, der::Decode};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls_pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
 mod form;
@@ -28,10 +29,17 @@ impl PrivateKey {
     /// Reads a key from PEM or DER: PKCS#1, PKCS#8, and both encrypted. `place` is what messages
     /// call where the bytes came from.
     pub fn parse(place: &str, bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
-        parse(bytes, passphrase).map_err(|fault| KeyError {
-            place: place.to_owned(),
-            fault,
-        })
+        open(bytes, passphrase)
+            .and_then(|opened| opened.read(Self::from_opened))
+            .map_err(|fault| fault.at(place))
+    }
+
+    fn from_opened(form: Form, der: &[u8]) -> Result<Self, KeyFault> {
+        match form {
+            Form::Pkcs1 => Self::new(der),
+            Form::Pkcs8 => parse_pkcs8(der),
+            form => Err(form.fault()),
+        }
     }
 
     /// What `jsonwebtoken` signs with.
@@ -65,6 +73,29 @@ impl Debug for PrivateKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// Reads a key for TLS: as [`PrivateKey::parse`], and of any algorithm and length that TLS has.
+pub(super) fn parse_any(
+    place: &str,
+    bytes: &[u8],
+    passphrase: Option<&[u8]>,
+) -> Result<PrivateKeyDer<'static>, KeyError> {
+    let read = |form, der: &[u8]| {
+        let key = match form {
+            Form::Pkcs1 => PrivateKeyDer::Pkcs1(der.to_vec().into()),
+            Form::Pkcs8 => PrivateKeyDer::Pkcs8(der.to_vec().into()),
+            Form::Ec => PrivateKeyDer::Sec1(der.to_vec().into()),
+            form => return Err(form.fault()),
+        };
+        match any_supported_type(&key) {
+            Ok(_) => Ok(key),
+            Err(_) => Err(KeyFault::NotForTls),
+        }
+    };
+    open(bytes, passphrase)
+        .and_then(|opened| opened.read(read))
+        .map_err(|fault| fault.at(place))
 }
 
 /// Why something is not a usable key.
@@ -111,12 +142,68 @@ enum KeyFault {
     Malformed,
     #[error("is damaged: it reads as an RSA key, but its numbers do not belong together")]
     DoesNotSign,
+    #[error(
+        "is no key that TLS can use here; give an RSA key of 2048 to 8192 bits, an EC key (P-256, P-384, P-521) or an Ed25519 key"
+    )]
+    NotForTls,
 }
 
-fn parse(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, KeyFault> {
+impl KeyFault {
+    fn at(self, place: &str) -> KeyError {
+        KeyError {
+            place: place.to_owned(),
+            fault: self,
+        }
+    }
+}
+
+/// A key out of its wrappings.
+struct Opened {
+    form: Form,
+    der: Zeroizing<Vec<u8>>,
+    /// By a passphrase, which may have been the wrong one.
+    decrypted: bool,
+}
+
+impl Opened {
+    fn plain(der: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            form: Form::of(&der),
+            der,
+            decrypted: false,
+        }
+    }
+
+    fn read<T>(self, read: impl FnOnce(Form, &[u8]) -> Result<T, KeyFault>) -> Result<T, KeyFault> {
+        match read(self.form, &self.der) {
+            // What was decrypted with a wrong passphrase can look well padded by chance, but it is
+            // no key.
+            Err(KeyFault::Malformed | KeyFault::NotForTls) if self.decrypted => {
+                Err(KeyFault::WrongPassphrase)
+            }
+            read => read,
+        }
+    }
+}
+
+impl Form {
+    /// What is wrong with a document of this form where a plain RSA key is wanted.
+    fn fault(self) -> KeyFault {
+        match self {
+            Self::Ec => KeyFault::OtherAlgorithm("an EC key"),
+            Self::Certificate => KeyFault::Certificate,
+            Self::PublicKey => KeyFault::PublicKey,
+            Self::KeyStore => KeyFault::KeyStore,
+            Self::Pkcs1 | Self::Pkcs8 | Self::Encrypted | Self::Unknown => KeyFault::Malformed,
+        }
+    }
+}
+
+/// Takes a key out of PEM, DER and encryption.
+fn open(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Opened, KeyFault> {
     // PEM starts with text; DER and the key stores are binary from the second byte on.
     let Ok(text) = str::from_utf8(bytes) else {
-        return parse_der(bytes, passphrase);
+        return open_der(Zeroizing::new(bytes.to_vec()), passphrase);
     };
     // Line ends often survive in environment variables as two characters.
     let text = Zeroizing::new(text.replace("\\n", "\n"));
@@ -129,12 +216,15 @@ fn parse(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, KeyFault
         return Err(KeyFault::Malformed);
     };
     match block.label {
-        "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => parse_der(&block.der(passphrase)?, passphrase),
-        "RSA PRIVATE KEY" if block.is_encrypted() => {
-            PrivateKey::new(&block.der(passphrase)?).map_err(decrypted)
-        }
-        "RSA PRIVATE KEY" => PrivateKey::new(&block.der(passphrase)?),
-        "EC PRIVATE KEY" => Err(KeyFault::OtherAlgorithm("an EC key")),
+        "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => open_der(block.der(passphrase)?, passphrase),
+        "RSA PRIVATE KEY" | "EC PRIVATE KEY" => Ok(Opened {
+            form: match block.label {
+                "EC PRIVATE KEY" => Form::Ec,
+                _ => Form::Pkcs1,
+            },
+            der: block.der(passphrase)?,
+            decrypted: block.is_encrypted(),
+        }),
         "DSA PRIVATE KEY" => Err(KeyFault::OtherAlgorithm("a DSA key")),
         "OPENSSH PRIVATE KEY" => Err(KeyFault::OpenSsh),
         "CERTIFICATE" | "TRUSTED CERTIFICATE" | "CERTIFICATE REQUEST" => Err(KeyFault::Certificate),
@@ -143,16 +233,10 @@ fn parse(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, KeyFault
     }
 }
 
-fn parse_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, KeyFault> {
-    match Form::of(der) {
-        Form::Pkcs1 => PrivateKey::new(der),
-        Form::Pkcs8 => parse_pkcs8(der),
-        Form::Encrypted => parse_encrypted(der, passphrase.ok_or(KeyFault::NoPassphrase)?),
-        Form::Ec => Err(KeyFault::OtherAlgorithm("an EC key")),
-        Form::Certificate => Err(KeyFault::Certificate),
-        Form::PublicKey => Err(KeyFault::PublicKey),
-        Form::KeyStore => Err(KeyFault::KeyStore),
-        Form::Unknown => Err(KeyFault::Malformed),
+fn open_der(der: Zeroizing<Vec<u8>>, passphrase: Option<&[u8]>) -> Result<Opened, KeyFault> {
+    match Form::of(&der) {
+        Form::Encrypted => decrypt(&der, passphrase.ok_or(KeyFault::NoPassphrase)?),
+        _ => Ok(Opened::plain(der)),
     }
 }
 
@@ -168,7 +252,7 @@ fn parse_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyFault> {
     }
 }
 
-fn parse_encrypted(der: &[u8], passphrase: &[u8]) -> Result<PrivateKey, KeyFault> {
+fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Opened, KeyFault> {
     let info = EncryptedPrivateKeyInfoRef::from_der(der)
         .map_err(|_| KeyFault::UnsupportedEncryption("not PBES2".to_owned()))?;
     let der = info.decrypt(passphrase).map_err(|error| match error {
@@ -178,15 +262,11 @@ fn parse_encrypted(der: &[u8], passphrase: &[u8]) -> Result<PrivateKey, KeyFault
         }
         _ => KeyFault::WrongPassphrase,
     })?;
-    parse_pkcs8(der.as_bytes()).map_err(decrypted)
-}
-
-/// What was decrypted with a wrong passphrase can look well padded by chance, but it is no key.
-fn decrypted(fault: KeyFault) -> KeyFault {
-    match fault {
-        KeyFault::Malformed => KeyFault::WrongPassphrase,
-        fault => fault,
-    }
+    Ok(Opened {
+        form: Form::Pkcs8,
+        der: Zeroizing::new(der.as_bytes().to_vec()),
+        decrypted: true,
+    })
 }
 
 /// The length of a modulus, which DER may write with leading zeros.

@@ -11,6 +11,8 @@ use std::{
 pub enum Listen {
     /// TCP; port 0 lets the system choose.
     Tcp(SocketAddr),
+    /// TLS over TCP.
+    Https(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
@@ -21,8 +23,8 @@ impl Listen {
         Self::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
-    /// Reads `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080` or `unix:/path`; a path that is not
-    /// absolute starts in `folder`.
+    /// Reads `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`, each with `http://` or `https://`
+    /// before it if need be, or `unix:/path`; a path that is not absolute starts in `folder`.
     pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = folder.join(path);
@@ -34,34 +36,53 @@ impl Listen {
                 )),
             };
         }
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Tcp(address));
-        }
-        let port = text.rsplit(':').next().and_then(|port| port.parse().ok());
-        match (text.strip_prefix("localhost:"), port) {
-            (Some(_), Some(port)) => Ok(Self::loopback(port)),
-            (_, port) => Err(format!(
-                "{text:?} is not an address; write one such as \"127.0.0.1:{}\", \
+        let (secure, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => (false, text),
+        };
+        let port = rest.rsplit(':').next().and_then(|port| port.parse().ok());
+        let address = match (rest.strip_prefix("localhost:"), port) {
+            (Some(_), Some(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            _ => rest.parse().ok(),
+        };
+        match (address, secure) {
+            (Some(address), true) => Ok(Self::Https(address)),
+            (Some(address), false) => Ok(Self::Tcp(address)),
+            (None, _) => Err(format!(
+                "{text:?} is not an address; write one such as \"{}127.0.0.1:{}\", \
                  \"[::1]:8080\" or \"unix:/run/orgproxy.sock\"",
-                port.unwrap_or(8080)
+                if secure { "https://" } else { "" },
+                port.unwrap_or(if secure { 8443 } else { 8080 })
             )),
+        }
+    }
+
+    /// The TCP address, if it is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) | Self::Https(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    pub(super) fn set_port(&mut self, port: u16) {
+        if let Self::Tcp(address) | Self::Https(address) = self {
+            address.set_port(port);
         }
     }
 
     /// Whether only programs on this machine can connect.
     pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(address) => match address.ip() {
-                IpAddr::V4(ip) => ip.is_loopback(),
-                IpAddr::V6(ip) => ip.to_canonical().is_loopback(),
-            },
-            Self::Unix(_) => true,
-        }
+        self.address().is_none_or(|address| match address.ip() {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.to_canonical().is_loopback(),
+        })
     }
 
     /// Whether binding it twice is an error. With port 0, each gets a port of its own.
-    pub(super) fn is_fixed(&self) -> bool {
-        !matches!(self, Self::Tcp(address) if address.port() == 0)
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.address().is_none_or(|address| address.port() != 0)
     }
 }
 
@@ -70,6 +91,7 @@ impl Display for Listen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
+            Self::Https(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -90,6 +112,11 @@ mod tests {
     #[test_case("[::ffff:127.0.0.1]:8080", "[::ffff:127.0.0.1]:8080", true)]
     #[test_case("0.0.0.0:8080", "0.0.0.0:8080", false)]
     #[test_case("[::]:8080", "[::]:8080", false)]
+    #[test_case("http://127.0.0.1:8080", "127.0.0.1:8080", true)]
+    #[test_case("https://127.0.0.1:8443", "https://127.0.0.1:8443", true)]
+    #[test_case("https://localhost:8443", "https://127.0.0.1:8443", true)]
+    #[test_case("https://[::1]:8443", "https://[::1]:8443", true)]
+    #[test_case("https://0.0.0.0:8443", "https://0.0.0.0:8443", false)]
     #[test_case("unix:/run/x.sock", "unix:/run/x.sock", true)]
     #[test_case("unix:x.sock", "unix:/etc/x.sock", true)]
     fn an_address(text: &str, expected: &str, is_local: bool) {
@@ -100,7 +127,10 @@ mod tests {
 
     #[test_case("8081", "127.0.0.1:8081")]
     #[test_case(":8081", "127.0.0.1:8081")]
-    #[test_case("http://127.0.0.1:8081", "127.0.0.1:8081")]
+    #[test_case("http://:8081", "\"127.0.0.1:8081\"")]
+    #[test_case("https://:8444", "\"https://127.0.0.1:8444\"")]
+    #[test_case("https://localhost", "\"https://127.0.0.1:8443\"")]
+    #[test_case("https://127.0.0.1:8443/", "\"https://127.0.0.1:8443\""; "with a slash")]
     #[test_case("localhost", "127.0.0.1:8080")]
     #[test_case("localhost:70000", "127.0.0.1:8080")]
     fn not_an_address(text: &str, suggestion: &str) {

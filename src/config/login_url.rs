@@ -44,6 +44,11 @@ pub(super) fn audience(login_url: &Url) -> String {
     }
 }
 
+/// Whether users of any org log in at `host`.
+pub(super) fn is_generic(host: &str) -> bool {
+    GENERIC.contains(&host)
+}
+
 /// The partitions of orgs that are not for production, and the instances `cs1`, `cs2`, … of old.
 fn is_test(label: &str) -> bool {
     let instance = label.strip_prefix("cs").unwrap_or_default();

@@ -17,7 +17,7 @@ pub struct Overrides(BTreeMap<&'static str, (&'static Key, Origin, String)>);
 /// A key that can be given as a flag and as an environment variable.
 #[derive(Debug)]
 pub struct Key {
-    /// As in the file.
+    /// As in the file; those of `[tls]` have `tls_` before it.
     pub name: &'static str,
     /// With its dashes.
     pub flag: &'static str,
@@ -36,8 +36,20 @@ pub enum Scope {
     Process,
     /// `[org.NAME]`
     Org,
+    /// `[tls]`
+    Tls,
     /// `[limits]`
     Limits,
+}
+
+impl Key {
+    /// The name in its table.
+    pub fn in_file(&self) -> &'static str {
+        match self.scope {
+            Scope::Tls => self.name.trim_start_matches("tls_"),
+            _ => self.name,
+        }
+    }
 }
 
 impl Overrides {
@@ -62,12 +74,24 @@ impl Overrides {
             .any(|name| self.0.contains_key(name))
     }
 
+    /// As `apply`, for what the top of the file has.
+    pub(super) fn apply_to_process(&self, document: &mut Table) {
+        for (key, origin, value) in self.0.values() {
+            if key.scope == Scope::Process {
+                let value = Value::Raw(value.clone());
+                let origin = *origin;
+                document.insert(key.name.to_owned(), Node { value, origin });
+            }
+        }
+    }
+
     /// Puts every value where the file would have it.
     pub(super) fn apply(&self, document: &mut Table, problems: &Problems) {
         for (key, origin, value) in self.0.values() {
             let home = match key.scope {
                 Scope::Process => Some(&mut *document),
                 Scope::Limits => table(document, "limits"),
+                Scope::Tls => table(document, "tls"),
                 Scope::Org => match only_org(document) {
                     Ok(org) => org,
                     Err(message) => {
@@ -80,7 +104,7 @@ impl Overrides {
             if let Some(home) = home {
                 let value = Value::Raw(value.clone());
                 let origin = *origin;
-                home.insert(key.name.to_owned(), Node { value, origin });
+                home.insert(key.in_file().to_owned(), Node { value, origin });
             }
         }
     }
@@ -95,7 +119,7 @@ impl Debug for Overrides {
 
 /// The key of this name, if it can be overridden.
 pub(super) fn key(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    KEYS.iter().find(|key| key.in_file() == name)
 }
 
 fn only_org(document: &mut Table) -> Result<Option<&mut Table>, String> {
@@ -171,7 +195,7 @@ pub const KEYS: &[Key] = &[
         flag: "--listen",
         variable: "ORGPROXY_LISTEN",
         scope: Scope::Org,
-        help: "Addresses to listen on, such as 127.0.0.1:8080 or unix:/run/orgproxy.sock, separated by commas",
+        help: "Addresses to listen on, such as 127.0.0.1:8080, https://127.0.0.1:8443 or unix:/run/orgproxy.sock, separated by commas",
     },
     Key {
         name: "port",
@@ -216,6 +240,13 @@ pub const KEYS: &[Key] = &[
         help: "How long an unused session is taken to live",
     },
     Key {
+        name: "intercept",
+        flag: "--intercept",
+        variable: "ORGPROXY_INTERCEPT",
+        scope: Scope::Org,
+        help: "Stand in for Salesforce's hosts where a client takes us for its HTTPS proxy",
+    },
+    Key {
         name: "threads",
         flag: "--threads",
         variable: "ORGPROXY_THREADS",
@@ -235,6 +266,34 @@ pub const KEYS: &[Key] = &[
         variable: "ORGPROXY_LOG",
         scope: Scope::Process,
         help: "What to log, such as info or orgproxy=debug",
+    },
+    Key {
+        name: "state_dir",
+        flag: "--state-dir",
+        variable: "ORGPROXY_STATE_DIR",
+        scope: Scope::Process,
+        help: "Folder for the local certificate authority",
+    },
+    Key {
+        name: "tls_certificate",
+        flag: "--tls-certificate",
+        variable: "ORGPROXY_TLS_CERTIFICATE",
+        scope: Scope::Tls,
+        help: "PEM file with the certificate of https:// listeners, and its chain",
+    },
+    Key {
+        name: "tls_private_key",
+        flag: "--tls-private-key",
+        variable: "ORGPROXY_TLS_PRIVATE_KEY",
+        scope: Scope::Tls,
+        help: "File with the private key of that certificate",
+    },
+    Key {
+        name: "tls_client_ca",
+        flag: "--tls-client-ca",
+        variable: "ORGPROXY_TLS_CLIENT_CA",
+        scope: Scope::Tls,
+        help: "PEM file with the authorities of client certificates, which are then required",
     },
     Key {
         name: "connections",

@@ -30,6 +30,12 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
         for listen in reach.fixed() {
             if !seen.insert(listen) {
                 listen_problem(format!("{listen} is given twice"));
+            } else if let Some(address) = listen.address()
+                && reaches.iter().any(|it| it.speaks_otherwise(listen))
+            {
+                listen_problem(format!(
+                    "{address} cannot speak both HTTP and HTTPS; give each a port of its own"
+                ));
             } else if let Some(other) = others(reaches, index).find(|it| it.shares(listen))
                 && hosts.is_empty()
             {
@@ -63,6 +69,12 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
 impl Reach {
     fn fixed(&self) -> impl Iterator<Item = &Listen> {
         self.listen.iter().filter(|listen| listen.is_fixed())
+    }
+
+    /// Whether it has the address of `listen`, with TLS where that has none.
+    fn speaks_otherwise(&self, listen: &Listen) -> bool {
+        self.fixed()
+            .any(|own| own != listen && own.address() == listen.address())
     }
 
     fn shares(&self, listen: &Listen) -> bool {

@@ -2,13 +2,35 @@
 
 use std::path::Path;
 
+use rustls_pki_types::PrivateKeyDer;
+
 use super::{
-    PrivateKey, client_key::ClientKey, document::Value, problem::Origin, secret::Secret,
-    section::Section, text, value,
+    PrivateKey,
+    client_key::ClientKey,
+    document::Value,
+    key::{self, KeyError},
+    problem::Origin,
+    secret::Secret,
+    section::Section,
+    text, value,
 };
 
-/// A path, or a table that says where the key is kept and how it opens.
+/// The key that signs assertions.
 pub(super) fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
+    key(section, folder, PrivateKey::parse)
+}
+
+/// The key of a certificate of ours.
+pub(super) fn tls_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKeyDer<'static>> {
+    key(section, folder, key::parse_any)
+}
+
+/// A path, or a table that says where the key is kept and how it opens.
+fn key<T>(
+    section: &mut Section<'_>,
+    folder: &Path,
+    parse: impl FnOnce(&str, &[u8], Option<&[u8]>) -> Result<T, KeyError>,
+) -> Option<T> {
     const KEY: &str = "private_key";
     let (secret, passphrase) = match section.get(KEY).map(|node| (&node.value, node.origin)) {
         Some((Value::Table(_), _)) => {
@@ -55,7 +77,7 @@ pub(super) fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<Pr
     let bytes = secret.read().map_err(|error| report(error.to_string()));
     let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    PrivateKey::parse(&secret.to_string(), &bytes, passphrase)
+    parse(&secret.to_string(), &bytes, passphrase)
         .map_err(|error| report(error.to_string()))
         .ok()
 }

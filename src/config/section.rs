@@ -202,6 +202,7 @@ impl<'a> Section<'a> {
             Some(Scope::Process) => "unknown key here; it goes to the top of the file".to_owned(),
             Some(Scope::Org) => "unknown key here; it goes into [org.NAME]".to_owned(),
             Some(Scope::Limits) => "unknown key here; it goes into [limits]".to_owned(),
+            Some(Scope::Tls) => "unknown key here; it goes into [tls]".to_owned(),
             None => format!("unknown key; there are {}", self.known.join(", ")),
         }
     }

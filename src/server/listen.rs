@@ -10,7 +10,10 @@ use std::{
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::StartupError;
-use crate::config::{self, Config, Listen};
+use crate::{
+    authority::Authority,
+    config::{self, Config, Listen},
+};
 
 /// A bound listener.
 pub(super) struct Listener {
@@ -45,7 +48,7 @@ impl Listener {
     ) -> Result<Self, StartupError> {
         let failed = |error| StartupError::Bind(listen.clone(), error);
         let socket = match listen {
-            Listen::Tcp(address) => {
+            Listen::Tcp(address) | Listen::Https(address) => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
                 let bound = listener.local_addr().map_err(failed)?;
                 Socket::Tcp(listener, bound)
@@ -73,8 +76,7 @@ impl Listener {
 
     /// Whether it was bound for `listen`. Port 0 is another port each time.
     pub(super) fn is(&self, listen: &Listen) -> bool {
-        let any_port = matches!(listen, Listen::Tcp(address) if address.port() == 0);
-        self.listen == *listen && !any_port
+        self.listen == *listen && listen.is_fixed()
     }
 
     /// Accepts the next client that may connect at all. What it may ask is the guard's business.
@@ -103,6 +105,11 @@ impl Listener {
         }
     }
 
+    /// Whether clients speak TLS to it.
+    pub(super) fn is_https(&self) -> bool {
+        matches!(self.listen, Listen::Https(_))
+    }
+
     fn knows_peer(&self, stream: &UnixStream) -> bool {
         let uid = match stream.peer_cred() {
             Ok(peer) => peer.uid(),
@@ -125,9 +132,15 @@ impl Listener {
     pub(super) fn bound(&self, config: &Config) -> Bound {
         Bound {
             listen: match &self.socket {
+                Socket::Tcp(_, address) if self.is_https() => Listen::Https(*address),
                 Socket::Tcp(_, address) => Listen::Tcp(*address),
                 Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
             },
+            ca_file: config
+                .state_dir
+                .as_deref()
+                .filter(|_| self.is_https() && config.tls.identity.is_none())
+                .map(Authority::path),
             orgs: self
                 .orgs
                 .iter()
@@ -142,6 +155,8 @@ impl Listener {
 pub struct Bound {
     /// With the port that the system chose, if it was left to it.
     pub listen: Listen,
+    /// The certificate of the local authority, if clients have to trust that.
+    pub ca_file: Option<PathBuf>,
     /// More than one where they are told apart by Host.
     pub orgs: Vec<config::Org>,
 }
@@ -156,6 +171,17 @@ impl Bound {
         let host = host.unwrap_or("localhost");
         match &self.listen {
             Listen::Tcp(address) => format!("http://{host}:{}", address.port()),
+            Listen::Https(address) => {
+                let ca = self
+                    .ca_file
+                    .as_ref()
+                    .map(|path| format!("--cacert {} ", path.display()));
+                format!(
+                    "{}https://{host}:{}",
+                    ca.unwrap_or_default(),
+                    address.port()
+                )
+            }
             Listen::Unix(path) => format!("--unix-socket {} http://{host}", path.display()),
         }
     }
@@ -166,12 +192,15 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match &self.listen {
             Listen::Tcp(_) => "http://",
-            Listen::Unix(_) => "",
+            Listen::Https(_) | Listen::Unix(_) => "",
         };
         let mut line_break = "";
         for org in &self.orgs {
-            // Only where several share a listener does the name matter.
-            let host = org.hosts.first().filter(|_| self.orgs.len() > 1);
+            // Only where several share a listener does the name matter, or where a certificate of
+            // the operator's own will hardly be for localhost.
+            let named = self.orgs.len() > 1
+                || (self.ca_file.is_none() && matches!(self.listen, Listen::Https(_)));
+            let host = org.hosts.first().filter(|_| named);
             write!(
                 f,
                 "{line_break}listening on {scheme}{} for org {}: {} as {}\n  try: curl {}{TRY}",

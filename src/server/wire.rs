@@ -11,10 +11,14 @@ use std::{
     time::Duration,
 };
 
+use http::uri::Authority;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::framing::{Fault, Framing};
-use crate::{config::Limits, deadline::Deadline};
+use super::{
+    framing::{Fault, Framing},
+    tls::HANDSHAKE,
+};
+use crate::{config::Limits, deadline::Deadline, telemetry::Throttle};
 
 /// A connection under hyper.
 ///
@@ -33,6 +37,8 @@ pub(super) struct Wire<S> {
     /// For the client to take what it was sent. Only there while it does not.
     write: Option<Deadline>,
     write_limit: Duration,
+    /// Whether nothing has come yet.
+    fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
 }
@@ -46,12 +52,47 @@ pub(crate) struct Line {
     handed: AtomicU64,
     /// Requests whose answers have not ended.
     busy: AtomicUsize,
+    /// Whether the client came by TLS.
+    secure: bool,
+    /// The host that the client takes us for, if it named one in `CONNECT`.
+    intercepted: Option<Authority>,
+    /// Whether the client has shown who it is before its first request.
+    known: bool,
 }
 
 impl Line {
-    /// Whether the client came by TLS.
+    /// A connection by TLS, from a client that is `known` by its certificate.
+    pub(super) fn by_tls(known: bool) -> Self {
+        Self {
+            secure: true,
+            known,
+            ..Self::default()
+        }
+    }
+
+    /// A connection by TLS within another, opened by `CONNECT host`, which the guard admitted.
+    pub(super) fn within(host: Authority) -> Self {
+        Self {
+            intercepted: Some(host),
+            ..Self::by_tls(true)
+        }
+    }
+
+    /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
+    /// `Secure`.
     pub(crate) fn secure(&self) -> bool {
-        false
+        self.secure
+    }
+
+    /// The host that the client takes us for, where we stand in place of it (`intercept`).
+    pub(crate) fn intercepted(&self) -> Option<&Authority> {
+        self.intercepted.as_ref()
+    }
+
+    /// Whether the client has shown who it is before its first request: by a certificate, or when
+    /// it asked for the tunnel that this connection is in.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
     }
 
     /// Counts a request as it comes in, and tells what is wrong with it.
@@ -98,8 +139,29 @@ impl<S> Wire<S> {
             handed: 0,
             write: None,
             write_limit: limits.idle_body,
+            fresh: true,
             linger: None,
         }
+    }
+
+    /// The bare connection, for what is no HTTP.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Whether this is the beginning of what a client sends that takes us for an `https://`
+    /// listener. There is no answer that it would understand.
+    fn is_tls(&mut self, bytes: &[u8]) -> bool {
+        let is_tls = !bytes.is_empty() && self.fresh && bytes[0] == HANDSHAKE;
+        self.fresh &= bytes.is_empty();
+        if is_tls && let Some(left_out) = THROTTLE.admit() {
+            tracing::warn!(
+                left_out,
+                "refused a client that speaks TLS to a listener without; use http:// for it, or \
+                 add an https:// address to listen"
+            );
+        }
+        is_tls
     }
 
     /// Fails once the client has taken too long over a head. Requests under way have their own
@@ -149,6 +211,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buf.filled().len();
         if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
             return this.poll_head(cx);
+        }
+        if this.is_tls(&buf.filled()[before..]) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         if let Some((number, fault)) = this.framing.read(&mut buf.filled_mut()[before..]) {
             this.line.note(number, fault);
@@ -224,6 +289,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         }
     }
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Enough for the other end to read an answer that is on its way.
 const LINGER: Duration = Duration::from_secs(1);

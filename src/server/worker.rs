@@ -3,26 +3,32 @@
 use std::{
     convert::Infallible,
     io,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
-use hyper::service::service_fn;
+use http::{Method, Request, Version, uri::Authority};
+use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     runtime,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
 };
 
 use super::{
     framing::LONGEST_LINE,
     listen::Accepted,
+    tls::{self, Frontier},
+    tunnel::Tunnels,
     wire::{Line, Wire},
 };
 use crate::{
@@ -47,6 +53,14 @@ pub(super) struct Plan {
     pub(super) guard: Arc<Guard>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) connector: Arc<Connector>,
+}
+
+/// What all threads know of a listener.
+pub(super) struct Front {
+    /// Which plans are behind it.
+    pub(super) orgs: Vec<usize>,
+    /// If clients speak TLS to it.
+    pub(super) tls: Option<Frontier>,
 }
 
 /// A new connection.
@@ -81,18 +95,20 @@ impl Drop for Place {
 }
 
 impl Worker {
-    /// Starts thread `number`. `fronts` tells for each listener which plans are behind it.
+    /// Starts thread `number`. `fronts` has what there is to know of each listener.
     pub(super) fn start(
         number: usize,
         config: &Config,
         plans: &Arc<[Plan]>,
-        fronts: &Arc<[Vec<usize>]>,
+        fronts: &Arc<[Front]>,
+        tunnels: Option<&Arc<Tunnels>>,
         load: &Arc<Load>,
     ) -> io::Result<Self> {
         let (arrivals, incoming) = mpsc::unbounded_channel();
         let (report, stopped) = oneshot::channel();
         let (plans, fronts, load) = (plans.clone(), fronts.clone(), load.clone());
         let (limits, grace) = (config.limits.clone(), config.grace);
+        let tunnels = tunnels.cloned();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -101,7 +117,7 @@ impl Worker {
             .spawn(move || {
                 let cut = runtime.block_on(async {
                     let stacks = stacks(&plans, &fronts, &load, &limits);
-                    run(incoming, stacks, &limits, grace).await
+                    run(incoming, &fronts, stacks, limits, tunnels, grace).await
                 });
                 // What is cut is gone before that is told.
                 drop(runtime);
@@ -122,12 +138,7 @@ impl Worker {
     }
 }
 
-fn stacks(
-    plans: &[Plan],
-    fronts: &[Vec<usize>],
-    load: &Arc<Load>,
-    limits: &Limits,
-) -> Vec<Arc<Stack>> {
+fn stacks(plans: &[Plan], fronts: &[Front], load: &Arc<Load>, limits: &Limits) -> Vec<Arc<Stack>> {
     let proxies: Vec<Arc<Proxy>> = plans
         .iter()
         .map(|plan| {
@@ -139,8 +150,8 @@ fn stacks(
             })
         })
         .collect();
-    let stack = |orgs: &Vec<usize>| Stack {
-        proxies: orgs.iter().map(|org| proxies[*org].clone()).collect(),
+    let stack = |front: &Front| Stack {
+        proxies: front.orgs.iter().map(|org| proxies[*org].clone()).collect(),
         load: load.clone(),
     };
     fronts.iter().map(stack).map(Arc::new).collect()
@@ -150,11 +161,19 @@ fn stacks(
 /// `grace`. Returns how many are left.
 async fn run(
     mut incoming: mpsc::UnboundedReceiver<Arrival>,
+    fronts: &[Front],
     stacks: Vec<Arc<Stack>>,
-    limits: &Limits,
+    limits: Limits,
+    tunnels: Option<Arc<Tunnels>>,
     grace: Duration,
 ) -> usize {
-    let http = http(limits);
+    let (stopping, stop) = watch::channel(());
+    let house = Arc::new(House {
+        http: http(&limits),
+        limits,
+        tunnels,
+        stop,
+    });
     let graceful = GracefulShutdown::new();
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
@@ -164,54 +183,202 @@ async fn run(
         place,
     }) = incoming.recv().await
     {
-        let stack = stacks[front].clone();
-        let surplus = place.surplus;
-        let held = (place, open.clone());
-        let served = match accepted {
-            Accepted::Tcp(stream) => TcpStream::from_std(stream)
-                .map(|stream| serve(stream, stack, &http, limits, surplus, held, &graceful)),
-            Accepted::Unix(stream) => UnixStream::from_std(stream)
-                .map(|stream| serve(stream, stack, &http, limits, surplus, held, &graceful)),
+        let guest = Guest {
+            stack: stacks[front].clone(),
+            surplus: place.surplus,
+            house: house.clone(),
+            held: Arc::new((place, open.clone())),
+        };
+        let watchers = || (graceful.watcher(), graceful.watcher());
+        let served = match (accepted, fronts[front].tls.clone()) {
+            (Accepted::Tcp(stream), None) => TcpStream::from_std(stream)
+                .map(|stream| guest.serve(stream, Line::default(), watchers())),
+            (Accepted::Tcp(stream), Some(tls)) => TcpStream::from_std(stream).map(|stream| {
+                let watchers = watchers();
+                tokio::spawn(async move {
+                    let handshake = tls::accept(stream, &tls.acceptor);
+                    if let Some(Some(stream)) = guest.house.in_time(handshake).await {
+                        guest.serve(stream, Line::by_tls(tls.asks), watchers);
+                    }
+                });
+            }),
+            (Accepted::Unix(stream), _) => UnixStream::from_std(stream)
+                .map(|stream| guest.serve(stream, Line::default(), watchers())),
         };
         if let Err(error) = served {
             tracing::warn!("cannot serve a connection: {error}");
         }
     }
+    drop(stopping);
     match tokio::time::timeout(grace, graceful.shutdown()).await {
         Ok(()) => 0,
         Err(_) => Arc::strong_count(&open) - 1,
     }
 }
 
-/// Serves one connection in a task of its own, which drops `held` at its end.
-fn serve<S>(
-    stream: S,
-    stack: Arc<Stack>,
-    http: &auto::Builder<TokioExecutor>,
-    limits: &Limits,
-    surplus: bool,
-    held: impl Send + 'static,
-    graceful: &GracefulShutdown,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let line = Arc::new(Line::default());
-    let wire = Wire::new(stream, line.clone(), limits);
-    let service = service_fn(move |request| {
-        let (stack, line) = (stack.clone(), line.clone());
-        // Boxed: an idle connection would otherwise hold room for the whole future.
-        Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line, surplus).await) })
-    });
-    let connection = http
-        .serve_connection(TokioIo::new(wire), service)
-        .into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!("a client's connection ended: {error}");
+/// What all connections of a thread share.
+struct House {
+    http: auto::Builder<TokioExecutor>,
+    limits: Limits,
+    /// If any org stands in for other hosts.
+    tunnels: Option<Arc<Tunnels>>,
+    /// Closed when no more connections come.
+    stop: watch::Receiver<()>,
+}
+
+impl House {
+    /// What comes before the first request: bounded as that is, and not waited for by a stop.
+    async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = tokio::time::timeout(self.limits.header_read, handshake) => done.ok(),
+            _ = stop.changed() => None,
         }
-        drop(held);
-    });
+    }
+}
+
+/// A client's connection, but for its bytes.
+#[derive(Clone)]
+struct Guest {
+    stack: Arc<Stack>,
+    surplus: bool,
+    house: Arc<House>,
+    /// Dropped when it has ended, with all that was in it.
+    held: Arc<dyn Send + Sync>,
+}
+
+impl Guest {
+    /// Serves the connection in a task of its own. The second watcher is for the tunnel that it
+    /// may become.
+    fn serve<S>(self, stream: S, line: Line, (watcher, inner): (Watcher, Watcher))
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match self.house.tunnels.clone() {
+            Some(tunnels) if self.stack.intercepts() => {
+                self.serve_with_tunnels(stream, line, watcher, inner, tunnels);
+            }
+            _ => self.serve_requests(stream, line, watcher),
+        }
+    }
+
+    fn serve_requests<S>(self, stream: S, line: Line, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let line = Arc::new(line);
+        let wire = Wire::new(stream, line.clone(), &self.house.limits);
+        let (stack, surplus) = (self.stack, self.surplus);
+        let service = service_fn(move |request| {
+            let (stack, line) = (stack.clone(), line.clone());
+            // Boxed: an idle connection would otherwise hold room for the whole future.
+            Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line, surplus).await) })
+        });
+        let connection = self
+            .house
+            .http
+            .serve_connection(TokioIo::new(wire), service);
+        let connection = watcher.watch(connection.into_owned());
+        let held = self.held;
+        tokio::spawn(async move {
+            log_end(connection.await);
+            drop(held);
+        });
+    }
+
+    /// As `serve_requests`, and answers `CONNECT`.
+    fn serve_with_tunnels<S>(
+        self,
+        stream: S,
+        line: Line,
+        watcher: Watcher,
+        inner: Watcher,
+        tunnels: Arc<Tunnels>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let line = Arc::new(line);
+        let wire = Wire::new(stream, line.clone(), &self.house.limits);
+        let guest = self.clone();
+        // A connection becomes one tunnel at most.
+        let inner = Arc::new(Mutex::new(Some(inner)));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (guest, line, tunnels) = (guest.clone(), line.clone(), tunnels.clone());
+            let inner = inner.clone();
+            Box::pin(async move {
+                // In HTTP/2 it is a stream that becomes a tunnel; no client needs that here.
+                if request.method() != Method::CONNECT || request.version() == Version::HTTP_2 {
+                    let answer = guest.stack.answer(request, line, guest.surplus).await;
+                    return Ok::<_, Infallible>(answer);
+                }
+                let (answer, tunnel) = guest.stack.connect(&request, line, guest.surplus);
+                if let Some((host, stack)) = tunnel
+                    && let Some(watcher) =
+                        inner.lock().unwrap_or_else(PoisonError::into_inner).take()
+                {
+                    let stack = Arc::new(stack);
+                    let upgrade = hyper::upgrade::on(&mut request);
+                    let guest = Self { stack, ..guest };
+                    tokio::spawn(guest.serve_tunnel::<S>(upgrade, host, watcher, tunnels));
+                }
+                Ok(answer)
+            })
+        });
+        let connection = self
+            .house
+            .http
+            .serve_connection_with_upgrades(TokioIo::new(wire), service);
+        let connection = watcher.watch(connection.into_owned());
+        let held = self.held;
+        tokio::spawn(async move {
+            log_end(connection.await);
+            drop(held);
+        });
+    }
+
+    /// Serves what comes through a tunnel to `host`, as that host.
+    async fn serve_tunnel<S>(
+        self,
+        upgrade: OnUpgrade,
+        host: Authority,
+        watcher: Watcher,
+        tunnels: Arc<Tunnels>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let acceptor = match tunnels.acceptor(&host.host().to_ascii_lowercase()) {
+            Ok(acceptor) => acceptor,
+            Err(error) => {
+                tracing::error!(%host, "cannot stand in for a host: {error}");
+                return;
+            }
+        };
+        let handshake = async {
+            let parts = auto::upgrade::downcast::<TokioIo<Wire<S>>>(upgrade.await.ok()?).ok()?;
+            // What was sent before the tunnel was there has been read as if it were HTTP.
+            if !parts.read_buf.is_empty() {
+                tracing::warn!(%host, "refused a client that did not wait for its tunnel");
+                return None;
+            }
+            let stream = parts.io.into_inner().into_inner();
+            match acceptor.accept(stream).await {
+                Ok(stream) => Some(stream),
+                Err(error) => {
+                    tls::log_failure(&error);
+                    None
+                }
+            }
+        };
+        if let Some(Some(stream)) = self.house.in_time(handshake).await {
+            self.serve_requests(stream, Line::within(host), watcher);
+        }
+    }
+}
+
+fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!("a client's connection ended: {error}");
+    }
 }
 
 fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {

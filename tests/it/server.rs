@@ -209,7 +209,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
         .bound()
         .into_iter()
         .map(|bound| match bound.listen {
-            Listen::Tcp(address) => address,
+            Listen::Tcp(address) | Listen::Https(address) => address,
             Listen::Unix(_) => unreachable!("no socket was asked for"),
         })
         .collect();

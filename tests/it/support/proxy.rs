@@ -35,7 +35,7 @@ impl Proxy {
     pub(crate) async fn serve(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let address = match &server.bound()[0].listen {
-            Listen::Tcp(address) => *address,
+            Listen::Tcp(address) | Listen::Https(address) => *address,
             Listen::Unix(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
         };
         let (stop, stopped) = oneshot::channel();

@@ -1,0 +1,412 @@
+//! The local certificate authority: what clients are told to trust, so that they take us for
+//! localhost, or for a host of Salesforce's, over TLS.
+//!
+//! It has no name constraints. What it would have to permit can change with any `hosts` and any My
+//! Domain, and each time every client would have to trust a new one; and many clients, those in
+//! Java among them, overlook constraints on a root. Its key is in a file that only we can read.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject,
+};
+use time::OffsetDateTime;
+use x509_parser::parse_x509_certificate;
+
+use self::store::{Store, StoreError};
+
+mod store;
+
+/// A certificate authority in a folder of ours.
+pub(crate) struct Authority {
+    store: Store,
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// A certificate for some names, and its key.
+#[derive(Clone)]
+pub(crate) struct Leaf {
+    pub(crate) key: Arc<CertifiedKey>,
+    /// When to have the next one.
+    pub(crate) renew_at: SystemTime,
+}
+
+impl Authority {
+    /// The one in `folder`, made if there is none. Of several that ask at once, one makes it.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be used, with the way out.
+    pub(crate) fn open(folder: &Path) -> Result<Self, AuthorityError> {
+        let store = Store::open(folder)?;
+        let _lock = store.lock()?;
+        let pem = match store.read(KEY, true)? {
+            Some(pem) => pem,
+            None => {
+                let pem = make(SystemTime::now())?;
+                store.write(KEY, pem.as_bytes())?;
+                // That of an authority which is no more.
+                store.remove(CERTIFICATE)?;
+                pem.into_bytes()
+            }
+        };
+        let (certificate, key) = read(&pem).map_err(|fault| fault.of(store.path(KEY)))?;
+        let issuer = issuer(&certificate, key, SystemTime::now())
+            .map_err(|fault| fault.of(store.path(KEY)))?;
+        let shown = store.read(CERTIFICATE, false)?;
+        match shown.map(|pem| CertificateDer::from_pem_slice(&pem)) {
+            None => store.write(CERTIFICATE, pem_of(&certificate).as_bytes())?,
+            Some(Ok(shown)) if shown == certificate => {}
+            Some(_) => return Err(Fault::NotShown.of(store.path(CERTIFICATE))),
+        }
+        Ok(Self {
+            store,
+            certificate,
+            issuer,
+            provider: Arc::new(aws_lc_rs::default_provider()),
+        })
+    }
+
+    /// The file with the certificate that clients have to trust.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
+        folder.join(CERTIFICATE)
+    }
+
+    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// Tells it from others of its kind: a few digits of its key's digest, which are in its name.
+    pub(crate) fn id(&self) -> String {
+        id(self.issuer.key())
+    }
+
+    /// The kept certificate for all of `names`, or a new one, which is kept, if that does not do
+    /// any more.
+    pub(crate) fn kept_leaf(
+        &self,
+        names: &[String],
+        now: SystemTime,
+    ) -> Result<Leaf, AuthorityError> {
+        let _lock = self.store.lock()?;
+        if let Some(pem) = self.store.read(LEAF, true)?
+            && let Some(leaf) = self.read_leaf(&pem, names, now)
+        {
+            return Ok(leaf);
+        }
+        tracing::info!(names = names.join(", "), "making a certificate");
+        let (leaf, pem) = self.make_leaf(names, now)?;
+        self.store.write(LEAF, pem.as_bytes())?;
+        Ok(leaf)
+    }
+
+    /// A new certificate for all of `names`, which is not kept.
+    pub(crate) fn leaf(&self, names: &[String], now: SystemTime) -> Result<Leaf, AuthorityError> {
+        Ok(self.make_leaf(names, now)?.0)
+    }
+
+    fn make_leaf(
+        &self,
+        names: &[String],
+        now: SystemTime,
+    ) -> Result<(Leaf, String), AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(names)?;
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CommonName, "orgproxy");
+        params.distinguished_name = name;
+        params.not_before = date(now - DAY);
+        params.not_after = date(now + LEAF_LIFE);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = CertifiedKey::from_der(vec![certificate.into()], key, &self.provider)?;
+        let leaf = Leaf {
+            key: Arc::new(key),
+            renew_at: now + LEAF_LIFE - RENEWED_BEFORE,
+        };
+        Ok((leaf, pem))
+    }
+
+    /// A kept one, if a client that trusts us would take it for each name until it is renewed. If
+    /// not, it does not matter why.
+    fn read_leaf(&self, pem: &[u8], names: &[String], now: SystemTime) -> Option<Leaf> {
+        let (certificate, key) = read(pem).ok()?;
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).ok()?;
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(roots.into(), self.provider.clone())
+                .build()
+                .ok()?;
+        let then = (now + RENEWED_BEFORE).duration_since(SystemTime::UNIX_EPOCH);
+        let then = UnixTime::since_unix_epoch(then.ok()?);
+        for name in names {
+            let name = ServerName::try_from(name.as_str()).ok()?;
+            verifier
+                .verify_server_cert(&certificate, &[], &name, &[], then)
+                .ok()?;
+        }
+        let (_, parsed) = parse_x509_certificate(&certificate).ok()?;
+        let end = parsed.validity().not_after.timestamp();
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(end).ok()?);
+        let key = CertifiedKey::from_der(vec![certificate], key, &self.provider).ok()?;
+        Some(Leaf {
+            key: Arc::new(key),
+            renew_at: end - RENEWED_BEFORE,
+        })
+    }
+}
+
+/// A key and the certificate that it signed for itself, in one text: so they cannot be parted.
+fn make(now: SystemTime) -> Result<String, AuthorityError> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::default();
+    let mut name = DistinguishedName::new();
+    name.push(
+        DnType::CommonName,
+        format!("orgproxy local CA {}", id(&key)),
+    );
+    params.distinguished_name = name;
+    // It signs no other authority.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = date(now - DAY);
+    params.not_after = date(now + CA_LIFE);
+    let certificate = params.self_signed(&key)?;
+    Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
+}
+
+fn read(pem: &[u8]) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Fault> {
+    let certificate = CertificateDer::from_pem_slice(pem).map_err(|_| Fault::Damaged)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| Fault::Damaged)?;
+    Ok((certificate, key))
+}
+
+fn issuer(
+    certificate: &CertificateDer<'_>,
+    key: PrivateKeyDer<'_>,
+    now: SystemTime,
+) -> Result<Issuer<'static, KeyPair>, Fault> {
+    let key = KeyPair::try_from(&key).map_err(|_| Fault::Damaged)?;
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| Fault::Damaged)?;
+    if parsed.public_key().raw != key.subject_public_key_info() {
+        return Err(Fault::Mismatched);
+    }
+    let end = parsed.validity().not_after;
+    if end.timestamp() < date(now).unix_timestamp() {
+        return Err(Fault::Expired(end.to_string()));
+    }
+    Issuer::from_ca_cert_der(certificate, key).map_err(|_| Fault::Damaged)
+}
+
+fn id(key: &KeyPair) -> String {
+    let digest = aws_lc_rs_digest(&key.subject_public_key_info());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn aws_lc_rs_digest(bytes: &[u8]) -> [u8; 4] {
+    use ::aws_lc_rs::digest::{SHA256, digest};
+
+    let mut first = [0; 4];
+    first.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..4]);
+    first
+}
+
+fn pem_of(certificate: &CertificateDer<'_>) -> String {
+    use base64ct::{Base64, Encoding};
+
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let text = Base64::encode_string(certificate);
+    for start in (0..text.len()).step_by(64) {
+        pem.push_str(&text[start..text.len().min(start + 64)]);
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+fn date(time: SystemTime) -> OffsetDateTime {
+    OffsetDateTime::from(time)
+}
+
+/// Why there is no local authority.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The folder, or a file in it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is in a file.
+    #[error("{0} {1}")]
+    File(PathBuf, Fault),
+    /// A certificate cannot be made, such as for a name that none can have.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// What was made cannot be used.
+    #[error("cannot use a certificate of the local authority: {0}")]
+    Use(#[from] rustls::Error),
+}
+
+/// What is wrong with a file of the local authority.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No certificate and key.
+    #[error("is damaged: it must hold a certificate and its key; {NEW}")]
+    Damaged,
+    /// Parts of two authorities.
+    #[error("holds a certificate and a key that do not belong together; {NEW}")]
+    Mismatched,
+    /// Nobody takes what it signs any more.
+    #[error("expired on {0}; {NEW}")]
+    Expired(String),
+    /// Not the certificate beside the key.
+    #[error(
+        "is not the certificate in {KEY} beside it; remove it to have it written again, and run `orgproxy trust` again"
+    )]
+    NotShown,
+}
+
+impl Fault {
+    fn of(self, path: PathBuf) -> AuthorityError {
+        AuthorityError::File(path, self)
+    }
+}
+
+const NEW: &str =
+    "remove it to have a new authority made, and let clients trust that: `orgproxy trust`";
+
+/// The authority's key with its certificate.
+const KEY: &str = "ca-key.pem";
+
+/// Its certificate alone, for clients.
+const CERTIFICATE: &str = "ca.pem";
+
+/// The certificate for our own names, with its key.
+const LEAF: &str = "localhost.pem";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const CA_LIFE: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
+
+/// Clients take 397 days at most, some of them for any authority.
+const LEAF_LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Before its end.
+const RENEWED_BEFORE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_certificate_is_renewed_before_it_expires() {
+        let (_folder, authority) = authority();
+        let now = SystemTime::now();
+        let first = authority.kept_leaf(&names(&["localhost"]), now).unwrap();
+        let later = authority
+            .kept_leaf(&names(&["localhost"]), now + 274 * DAY)
+            .unwrap();
+        assert_eq!(later.key.cert, first.key.cert);
+        let latest = authority
+            .kept_leaf(&names(&["localhost"]), now + 276 * DAY)
+            .unwrap();
+        assert_ne!(latest.key.cert, first.key.cert);
+        assert!(latest.renew_at > now + 276 * DAY);
+    }
+
+    #[test]
+    fn a_kept_certificate_does_for_fewer_names_and_not_for_others() {
+        let (_folder, authority) = authority();
+        let now = SystemTime::now();
+        let leaf = |list: &[&str]| authority.kept_leaf(&names(list), now).unwrap().key;
+        let first = leaf(&["localhost", "::1", "acme.localhost"]);
+        assert_eq!(leaf(&["localhost", "::1"]).cert, first.cert);
+        assert_ne!(leaf(&["localhost", "beta.localhost"]).cert, first.cert);
+    }
+
+    #[test]
+    fn a_certificate_lives_no_longer_than_clients_take() {
+        let (_folder, authority) = authority();
+        let leaf = authority
+            .leaf(&names(&["localhost"]), SystemTime::now())
+            .unwrap();
+        let (_, parsed) = parse_x509_certificate(&leaf.key.cert[0]).unwrap();
+        let life = parsed.validity().not_after - parsed.validity().not_before;
+        assert!(life.unwrap().whole_days() <= 397);
+    }
+
+    #[test]
+    fn an_authority_lives_ten_years_and_is_then_said_to_be_over() {
+        let pem = make(SystemTime::now() - CA_LIFE - DAY).unwrap();
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.write(KEY, pem.as_bytes()).unwrap();
+        let error = Authority::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("ca-key.pem expired on"), "{error}");
+        assert!(error.contains("orgproxy trust"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused_with_the_way_out() {
+        let (folder, _) = authority();
+        let (other, _) = authority();
+        let file = |folder: &TempDir, name| folder.path().join(name);
+        let swapped = fs::read(file(&other, CERTIFICATE)).unwrap();
+        fs::write(file(&folder, CERTIFICATE), &swapped).unwrap();
+        let error = Authority::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("ca.pem is not the certificate"), "{error}");
+
+        let own = fs::read_to_string(file(&folder, KEY)).unwrap();
+        let key = own.find("-----BEGIN PRIVATE").unwrap();
+        let mixed = [&swapped, &own.as_bytes()[key..]].concat();
+        fs::write(file(&folder, KEY), mixed).unwrap();
+        let error = Authority::open(folder.path()).err().unwrap().to_string();
+        assert!(
+            error.contains("do not belong together; remove it"),
+            "{error}"
+        );
+
+        fs::write(file(&folder, KEY), "-----BEGIN").unwrap();
+        let error = Authority::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("ca-key.pem is damaged"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_beside_the_key_is_written_again() {
+        let (folder, first) = authority();
+        fs::remove_file(folder.path().join(CERTIFICATE)).unwrap();
+        let again = Authority::open(folder.path()).unwrap();
+        assert_eq!(again.certificate(), first.certificate());
+        assert!(Authority::path(folder.path()).exists());
+    }
+
+    fn authority() -> (TempDir, Authority) {
+        let folder = TempDir::new().unwrap();
+        let authority = Authority::open(folder.path()).unwrap();
+        (folder, authority)
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! A folder of files that nobody else reads.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::geteuid,
+};
+
+pub(super) struct Store(PathBuf);
+
+impl Store {
+    /// The folder, made if there is none.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::new(folder, Fault::Folder(error));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
+        let about = fs::metadata(folder).map_err(failed)?;
+        // Who may write to it may put another authority there.
+        let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
+        if !is_ours || about.mode() & 0o022 != 0 {
+            let mode = about.mode() & 0o7777;
+            return Err(StoreError::new(folder, Fault::OpenFolder(mode)));
+        }
+        Ok(Self(folder.to_owned()))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Keeps other processes out until it is dropped.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let path = self.path("lock");
+        let lock = || {
+            let file = private().truncate(false).open(&path)?;
+            flock(&file, FlockOperation::LockExclusive)?;
+            Ok(file)
+        };
+        lock().map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+    }
+
+    /// What a file holds, if there is one. If it is `secret`, others must not be able to read it.
+    pub(super) fn read(&self, name: &str, secret: bool) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(name);
+        let fail = |fault| Err(StoreError::new(&path, fault));
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return fail(Fault::Unreadable(error)),
+        };
+        let mut bytes = Vec::new();
+        let about = match file.metadata() {
+            Ok(about) => about,
+            Err(error) => return fail(Fault::Unreadable(error)),
+        };
+        let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
+        let closed = if secret { 0o077 } else { 0o022 };
+        if !is_ours || about.mode() & closed != 0 {
+            return fail(Fault::Exposed(about.mode() & 0o7777));
+        }
+        match file.read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => fail(Fault::Unreadable(error)),
+        }
+    }
+
+    /// Writes a file whole or not at all. The lock must be held.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(name);
+        let draft = self.path(&format!(".{name}.new"));
+        let write = || {
+            // Left over from a program that was killed, perhaps with another mode.
+            remove(&draft)?;
+            let mut file = private().create_new(true).open(&draft)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)
+        };
+        write().map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name);
+        remove(&path).map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with the folder or a file in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} {fault}")]
+pub struct StoreError {
+    path: String,
+    fault: Fault,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(
+        "cannot be made or read: {0}; set state_dir to a folder for the local certificate authority"
+    )]
+    Folder(io::Error),
+    #[error(
+        "belongs to others or can be written by them (mode {0:04o}), so anybody could replace the certificate authority in it; set state_dir to a folder of your own, of mode 700"
+    )]
+    OpenFolder(u32),
+    #[error("cannot be read: {0}; remove it to have a new one made")]
+    Unreadable(io::Error),
+    #[error(
+        "belongs to others or can be read by them (mode {0:04o}): remove it to have a new one made, and let clients trust that (`orgproxy trust`), or run `chmod 600` if nobody can have read it"
+    )]
+    Exposed(u32),
+    #[error("cannot be written: {0}; set state_dir to a folder that can")]
+    Unwritable(io::Error),
+}
+
+impl StoreError {
+    fn new(path: &Path, fault: Fault) -> Self {
+        Self {
+            path: path.display().to_string(),
+            fault,
+        }
+    }
+}

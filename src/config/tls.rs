@@ -1,0 +1,87 @@
+//! `[tls]`: certificates of our own, and who signs those of clients.
+
+use std::{fs, path::Path, sync::Arc};
+
+use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::{parse_x509_certificate, time::ASN1Time};
+
+use super::{ca, reference, section::Section, value};
+
+/// What `https://` listeners show, and ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// A certificate with its chain and its key; without one, the local authority makes it.
+    pub identity: Option<Arc<CertifiedKey>>,
+    /// Authorities of client certificates. If there are any, a client must show one.
+    pub client_ca: Vec<CertificateDer<'static>>,
+    /// Whether `client_ca` was given at all: what is wrong with it is told once.
+    pub(super) asks_for_certificate: bool,
+}
+
+pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {
+    let client_ca = section.read("client_ca", |path| ca::read(&value::path(path, folder)?));
+    let asks_for_certificate = section.get("client_ca").is_some();
+    let certificate = section.get("certificate").is_some();
+    let private_key = section.get("private_key").is_some();
+    let identity = match (certificate, private_key) {
+        (false, false) => None,
+        (true, false) => {
+            section.problem("private_key", "missing; add the key that certificate is of");
+            None
+        }
+        (false, true) => {
+            section.problem("certificate", "missing; add the certificate of private_key");
+            None
+        }
+        (true, true) => identity(&mut section, folder),
+    };
+    section.finish();
+    Tls {
+        identity,
+        client_ca: client_ca.unwrap_or_default(),
+        asks_for_certificate,
+    }
+}
+
+fn identity(section: &mut Section<'_>, folder: &Path) -> Option<Arc<CertifiedKey>> {
+    let chain = section.read("certificate", |path| chain(&value::path(path, folder)?));
+    let key = reference::tls_key(section, folder);
+    let (chain, key) = (chain?, key?);
+    match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
+        Ok(identity) => Some(Arc::new(identity)),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            section.problem(
+                "private_key",
+                "does not belong to the first certificate of tls.certificate; give the key that \
+                 it was made for",
+            );
+            None
+        }
+        Err(error) => {
+            section.problem("certificate", format!("cannot be used: {error}"));
+            None
+        }
+    }
+}
+
+/// Reads a certificate and those that lead from it to its authority.
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let place = path.display();
+    let pem = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{place} is damaged: {error}"))?;
+    let first = chain.first().ok_or_else(|| {
+        format!(
+            "{place} holds no certificate; it must be PEM, the certificate first, then its chain"
+        )
+    })?;
+    let (_, first) = parse_x509_certificate(first)
+        .map_err(|_| format!("{place} is damaged: its first certificate cannot be read"))?;
+    let end = first.validity().not_after;
+    match end < ASN1Time::now() {
+        true => Err(format!("{place} expired on {end}; renew it")),
+        false => Ok(chain),
+    }
+}

@@ -1,0 +1,282 @@
+//! TLS with clients: certificates, and the way to tell who speaks it and who does not.
+
+use std::{io, sync::Arc, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    AlertDescription, RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{StartupError, tunnel::Tunnels};
+use crate::{
+    authority::{Authority, AuthorityError, Leaf},
+    config::{self, Config, Listen},
+    telemetry::Throttle,
+};
+
+/// What all listeners have in common.
+#[derive(Default)]
+pub(super) struct Tls {
+    /// For `https://` listeners.
+    pub(super) listener: Option<Frontier>,
+    /// For tunnels.
+    pub(super) tunnels: Option<Arc<Tunnels>>,
+    /// What has to be renewed.
+    pub(super) certificates: Option<Arc<Certificates>>,
+}
+
+/// How an `https://` listener speaks TLS.
+#[derive(Clone)]
+pub(super) struct Frontier {
+    pub(super) acceptor: TlsAcceptor,
+    /// Whether every client shows a certificate.
+    pub(super) asks: bool,
+}
+
+impl Tls {
+    pub(super) fn new(config: &Config) -> Result<Self, StartupError> {
+        let mut tls = Self::default();
+        let authority = match (&config.state_dir, config.needs_local_ca()) {
+            (_, false) => None,
+            (Some(folder), true) => Some(Arc::new(Authority::open(folder)?)),
+            (None, true) => return Err(StartupError::NoStateDir),
+        };
+        let is_https = |listen: &Listen| matches!(listen, Listen::Https(_));
+        if config.orgs.iter().flat_map(|org| &org.listen).any(is_https) {
+            let resolver: Arc<dyn ResolvesServerCert> = match (&config.tls.identity, &authority) {
+                (Some(identity), _) => Arc::new(SingleCertAndKey::from(identity.clone())),
+                (None, Some(authority)) => {
+                    let certificates = Certificates::new(authority.clone(), names(config))?;
+                    tls.certificates.insert(Arc::new(certificates)).clone()
+                }
+                (None, None) => return Err(StartupError::NoStateDir),
+            };
+            let server = server_config(&config.tls, resolver)?;
+            tls.listener = Some(Frontier {
+                acceptor: Arc::new(server).into(),
+                asks: !config.tls.client_ca.is_empty(),
+            });
+        }
+        if let Some(authority) = authority
+            && config.orgs.iter().any(|org| org.intercept)
+        {
+            tls.tunnels = Some(Arc::new(Tunnels::new(authority)));
+        }
+        Ok(tls)
+    }
+}
+
+/// What clients may call us by: this machine's own names, those of the configuration, and the orgs'
+/// own hosts, for tools that are led here by the system's hosts file.
+fn names(config: &Config) -> Vec<String> {
+    let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let of_orgs = config.orgs.iter().flat_map(|org| {
+        let own = org.my_domain().map(str::to_owned);
+        org.hosts.iter().cloned().chain(own)
+    });
+    for name in of_orgs {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn server_config(
+    tls: &config::Tls,
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<ServerConfig, StartupError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?;
+    let mut server = match client_verifier(tls, provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    }
+    .with_cert_resolver(resolver);
+    server.alpn_protocols = alpn();
+    Ok(server)
+}
+
+fn client_verifier(
+    tls: &config::Tls,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, StartupError> {
+    if tls.client_ca.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: String| StartupError::ClientCa(error);
+    let mut roots = RootCertStore::empty();
+    for authority in &tls.client_ca {
+        roots
+            .add(authority.clone())
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+        .build()
+        .map(Some)
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// What we speak, as ALPN names it, in the order of our liking.
+pub(super) fn alpn() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+}
+
+/// Our certificate by the local authority, as long as it lasts, and the next one after it.
+pub(super) struct Certificates {
+    authority: Arc<Authority>,
+    names: Vec<String>,
+    current: ArcSwap<Leaf>,
+}
+
+impl Certificates {
+    fn new(authority: Arc<Authority>, names: Vec<String>) -> Result<Self, AuthorityError> {
+        let leaf = authority.kept_leaf(&names, SystemTime::now())?;
+        Ok(Self {
+            authority,
+            names,
+            current: ArcSwap::from_pointee(leaf),
+        })
+    }
+
+    /// Has the next certificate made, if it is time. If that fails, the current one stays, and the
+    /// next call tries again.
+    pub(super) fn renew(&self, now: SystemTime) {
+        if now < self.current.load().renew_at {
+            return;
+        }
+        match self.authority.kept_leaf(&self.names, now) {
+            Ok(leaf) => self.current.store(Arc::new(leaf)),
+            Err(error) => tracing::warn!("cannot renew the certificate: {error}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.names).finish()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load().key.clone())
+    }
+}
+
+/// Takes the handshake of a client that speaks TLS, and tells one that does not that it should.
+/// `None` if there is nothing more to say to it.
+pub(super) async fn accept(
+    mut stream: TcpStream,
+    acceptor: &TlsAcceptor,
+) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1) if first[0] == HANDSHAKE => {}
+        Ok(1) => {
+            if let Some(left_out) = THROTTLE.admit() {
+                tracing::warn!(
+                    left_out,
+                    "refused a client that speaks HTTP to an https:// listener"
+                );
+            }
+            // It may be gone.
+            let _ = tell(&mut stream).await;
+            return None;
+        }
+        // It came and went, as a port scan does.
+        _ => return None,
+    }
+    match acceptor.accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            log_failure(&error);
+            None
+        }
+    }
+}
+
+/// A client's handshake failed. Most often it does not trust our certificate, and cannot say so to
+/// its user in words that help.
+pub(super) fn log_failure(error: &io::Error) {
+    let Some(left_out) = THROTTLE.admit() else {
+        return;
+    };
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let hint = match cause {
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown,
+        )) => "; it does not trust our certificate: `orgproxy trust` says what it needs",
+        Some(rustls::Error::NoCertificatesPresented) => {
+            "; it must show a certificate of an authority in tls.client_ca"
+        }
+        _ => "",
+    };
+    tracing::warn!(left_out, "a client's TLS handshake failed: {error}{hint}");
+}
+
+async fn tell(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(NEEDS_HTTPS.as_bytes()).await?;
+    stream.shutdown().await?;
+    // To close before all is read would reset the connection, and the answer with it.
+    let mut rest = stream.take(MOST_READ);
+    tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// The type of a TLS record that carries a handshake (RFC 8446 section 5.1): how every connection
+/// by TLS begins, and none by HTTP.
+pub(super) const HANDSHAKE: u8 = 22;
+
+/// In plain text, since nothing is known of the client.
+const NEEDS_HTTPS: &str = "HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 58\r\n\
+    Cache-Control: no-store\r\n\
+    Proxy-Status: orgproxy; error=http_request_error; details=\"NEEDS_HTTPS\"\r\n\
+    Connection: close\r\n\
+    \r\n\
+    orgproxy: this listener speaks HTTPS; use https:// for it\n";
+
+/// Of what a client goes on sending that was told to stop.
+const MOST_READ: u64 = 1024 * 1024;
+
+static THROTTLE: Throttle = Throttle::new();
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_certificate_is_renewed_while_it_is_in_use() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let authority = Arc::new(Authority::open(folder.path()).unwrap());
+        let certificates = Certificates::new(authority, vec!["localhost".to_owned()]).unwrap();
+        let shown = || certificates.current.load().key.cert.clone();
+        let first = shown();
+        let now = SystemTime::now();
+        certificates.renew(now);
+        assert_eq!(shown(), first);
+        certificates.renew(now + Duration::from_secs(300 * 24 * 60 * 60));
+        assert_ne!(shown(), first);
+    }
+
+    #[test]
+    fn the_answer_to_plain_http_is_as_long_as_it_says() {
+        let (head, body) = NEEDS_HTTPS.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+    }
+}
