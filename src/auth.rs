@@ -2,7 +2,9 @@
 
 pub(crate) use login::Login;
 pub use login::LoginError;
-pub(crate) use session::{Identity, Session};
+#[cfg(test)]
+pub(crate) use session::Identity;
+pub(crate) use session::Session;
 pub(crate) use sessions::Sessions;
 
 mod assertion;

@@ -17,6 +17,7 @@ pub use listen::Listen;
 pub use overrides::{KEYS, Key, Overrides, Scope};
 pub use problem::ConfigError;
 use problem::Problems;
+pub use pubsub::PubSub;
 pub use tls::Tls;
 
 mod ca;
@@ -29,6 +30,7 @@ mod listen;
 mod login_url;
 mod overrides;
 mod problem;
+mod pubsub;
 mod reach;
 mod reference;
 mod secret;
@@ -166,6 +168,8 @@ pub struct Org {
     pub intercept: bool,
     /// Who may call, and what they may ask.
     pub guard: Guard,
+    /// The way to the Pub/Sub API, if clients want one.
+    pub pubsub: Option<PubSub>,
 }
 
 impl Org {
@@ -194,6 +198,7 @@ impl Org {
             session_timeout: Duration::from_secs(2 * 60 * 60),
             intercept: false,
             guard: Guard::default(),
+            pubsub: None,
         }
     }
 

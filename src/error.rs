@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     auth::LoginError,
-    family::{EnvelopeError, Family},
+    family::{self, EnvelopeError, Family},
     guard::{Denied, Refusal},
     replay::ClientFault,
     response::Body,
@@ -75,6 +75,9 @@ impl Error {
         if self.ends_connection() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if family == Family::PubSub {
+            family::pubsub::tell(&mut response, code, &message);
+        }
         response
     }
 
@@ -96,6 +99,7 @@ impl Error {
                 Refusal::HeadTooLarge(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
                 Refusal::Expectation => Telling(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
                 Refusal::WrongHost(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::NoCall => Telling(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),
                 Refusal::NoSuchOrg => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
                 Refusal::WrongInstance(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
                 Refusal::ForeignOrigin(_) => Telling(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),

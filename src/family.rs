@@ -2,7 +2,7 @@
 //! error is told.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header, header::HeaderValue, request::Parts};
+use http::{HeaderMap, Method, Response, StatusCode, header, header::HeaderValue, request::Parts};
 use quick_xml::escape::escape;
 use serde_json::json;
 
@@ -10,6 +10,7 @@ pub(crate) use self::soap::{Envelope, EnvelopeError, Wsdl};
 use crate::{auth::Session, replay::Replay};
 
 mod cometd;
+pub(crate) mod pubsub;
 mod soap;
 
 /// One of Salesforce's API families (S§4).
@@ -27,6 +28,8 @@ pub(crate) enum Family {
     Cometd,
     /// Pages for browsers, whose session is a cookie.
     Page,
+    /// The Pub/Sub API, which has a host of its own, and so a listener.
+    PubSub,
 }
 
 /// In what Bulk 1.0 tells errors: the job's format, or XML.
@@ -97,6 +100,9 @@ impl Family {
     /// Puts `session` where this family looks for it. An envelope has its own place, see
     /// [`Envelope`].
     pub(crate) fn authorize(self, headers: &mut HeaderMap, session: &Session) {
+        if self == Self::PubSub {
+            return pubsub::authorize(headers, session);
+        }
         // Where it is not what counts it does no harm: Salesforce's own clients send it, too (S§4).
         headers.insert(header::AUTHORIZATION, session.authorization.clone());
         match self {
@@ -107,12 +113,13 @@ impl Family {
                 let others = headers.remove(header::COOKIE);
                 headers.insert(header::COOKIE, cookies(others, session));
             }
-            Self::Rest | Self::Identity | Self::Soap(_) | Self::Cometd => {}
+            Self::Rest | Self::Identity | Self::Soap(_) | Self::Cometd | Self::PubSub => {}
         }
     }
 
-    /// Whether an answer of this status may mean that `session` is dead (S§3.3).
-    pub(crate) fn suspects(self, status: StatusCode, session: &Session) -> bool {
+    /// Whether an answer with this head may mean that `session` is dead (S§3.3).
+    pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
+        let status = answer.status();
         match self {
             Self::Rest | Self::Page => status == StatusCode::UNAUTHORIZED,
             // Every other 403 is about limits or permissions.
@@ -122,6 +129,7 @@ impl Family {
             Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
             Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
             Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
+            Self::PubSub => pubsub::is_expired(answer.headers()),
         }
     }
 
@@ -142,6 +150,8 @@ impl Family {
             Self::Soap(_) => says("INVALID_SESSION_ID</faultcode>"),
             Self::Bulk(_) => says("InvalidSessionId"),
             Self::Cometd => cometd::is_expired(head),
+            // Its head has said it all.
+            Self::PubSub => true,
         }
     }
 
@@ -167,7 +177,10 @@ impl Family {
                 let body = json!([{ "message": message, "errorCode": code }]);
                 (status, JSON, body.to_string().into())
             }
-            Self::Identity | Self::Page => (status, TEXT, format!("{code}: {message}\n").into()),
+            // What there is to tell of a call is not in its body, see [`pubsub::tell`].
+            Self::Identity | Self::Page | Self::PubSub => {
+                (status, TEXT, format!("{code}: {message}\n").into())
+            }
             // Of other statuses many SOAP clients do not read the body (SOAP 1.1 section 6.2).
             Self::Soap(_) => {
                 let party = match status.is_client_error() {

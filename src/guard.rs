@@ -290,6 +290,10 @@ pub(crate) enum Refusal {
     SharedTunnel(String),
     #[error("this request is for {0}, but its tunnel is to {1}")]
     OutsideTunnel(String, String),
+    #[error(
+        "this listener is for the Pub/Sub API, which is gRPC over HTTP/2; the other APIs are on another (listen)"
+    )]
+    NoCall,
     #[error("several orgs share this listener; name one of theirs (hosts) as Host")]
     NoSuchOrg,
     #[error(

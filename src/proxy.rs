@@ -64,7 +64,10 @@ impl Proxy {
         if !head.is_for(&session) {
             return Err(Refusal::WrongInstance(head.addressed()).into());
         }
-        if body.may_outgrow(self.limits.replay_bytes) && !session.accepted_within(KNOWN_GOOD) {
+        if body.may_outgrow(self.limits.replay_bytes)
+            && !session.accepted_within(KNOWN_GOOD)
+            && head.family() != Family::PubSub
+        {
             session = Box::pin(self.living(session)).await?;
         }
 
@@ -72,6 +75,10 @@ impl Proxy {
         if dead && let Some(next) = self.sessions.replace(&session).await? {
             (response, _) = Box::pin(self.attempt(head, body, &next)).await?;
             session = next;
+        }
+        if head.family() == Family::PubSub {
+            let (sessions, session) = (self.sessions.clone(), session.clone());
+            response = response::watch(response, move || sessions.end(&session));
         }
         Ok((response, session))
     }
@@ -90,7 +97,7 @@ impl Proxy {
             .map(Body::from);
         let status = response.status();
         let family = head.family();
-        let dead = family.suspects(status, session)
+        let dead = family.suspects(&response, session)
             && family.is_expired(
                 head.method(),
                 &Box::pin(response::peek(&mut response)).await?,

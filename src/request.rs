@@ -196,10 +196,13 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
 /// soon as the org can take the body, so what goes out never waits. And `Trailer`, since trailers
 /// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
 /// address.
-const OWNED: [&str; 6] = [
+const OWNED: [&str; 9] = [
+    "accesstoken",
     "authorization",
     "expect",
+    "instanceurl",
     "origin",
+    "tenantid",
     "trailer",
     "x-sfdc-session",
     crate::guard::CLIENT_KEY_HEADER,

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     io::{self, Read},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -12,7 +12,10 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{auth::Session, base::Base, error::Error, headers, request::Head, upstream::Answer};
+use crate::{
+    auth::Session, base::Base, error::Error, family::pubsub, headers, request::Head,
+    upstream::Answer,
+};
 
 /// What a client receives.
 pub(crate) enum Body {
@@ -20,6 +23,25 @@ pub(crate) enum Body {
     Local(Option<Bytes>),
     /// The org's, whose first bytes may have been looked at already.
     Org { seen: Option<Bytes>, rest: Answer },
+    /// The org's, whose trailers tell whether the session is still alive.
+    Call(Box<Call>),
+}
+
+/// The answer to a call of the Pub/Sub API, which may go on for days.
+pub(crate) struct Call {
+    rest: Answer,
+    ended: Box<dyn Fn() + Send>,
+}
+
+/// Has `ended` called if the trailers of `response` say that the session is dead.
+pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static) -> Response<Body> {
+    response.map(|body| match body {
+        Body::Org { seen: None, rest } => Body::Call(Box::new(Call {
+            rest,
+            ended: Box::new(ended),
+        })),
+        body => body,
+    })
 }
 
 /// Makes the org's answer to `head` the client's, who knows us as `base`: hop-by-hop headers off,
@@ -141,6 +163,15 @@ impl HttpBody for Body {
                 ..
             } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Org { rest, .. } => Pin::new(rest).poll_frame(cx),
+            Self::Call(call) => {
+                let frame = ready!(Pin::new(&mut call.rest).poll_frame(cx));
+                if let Some(Ok(frame)) = &frame
+                    && frame.trailers_ref().is_some_and(pubsub::is_expired)
+                {
+                    (call.ended)();
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -148,6 +179,7 @@ impl HttpBody for Body {
         match self {
             Self::Local(body) => body.is_none(),
             Self::Org { seen, rest } => seen.is_none() && rest.is_end_stream(),
+            Self::Call(call) => call.rest.is_end_stream(),
         }
     }
 
@@ -159,6 +191,7 @@ impl HttpBody for Body {
                 Some(rest) => SizeHint::with_exact(rest + length(seen)),
                 None => SizeHint::default(),
             },
+            Self::Call(call) => call.rest.size_hint(),
         }
     }
 }

@@ -58,16 +58,25 @@ impl Server {
         for (index, org) in config.orgs.iter().enumerate() {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
             let login = Login::new(Arc::new(org.clone()), &client, limits.connect)?;
+            let calls = org.pubsub.as_ref().map(|pubsub| {
+                let connector = Connector::for_calls(client.clone(), limits);
+                (Arc::new(connector), pubsub.endpoint.clone())
+            });
             plans.push(Plan {
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
                 connector: Arc::new(Connector::new(client, org.http2, limits)),
+                calls,
             });
             for listen in &org.listen {
                 match listeners.iter_mut().find(|listener| listener.is(listen)) {
                     Some(shared) => shared.share(index, &org.guard),
                     None => listeners.push(Listener::bind(listen, index, &org.guard).await?),
                 }
+            }
+            for listen in org.pubsub.iter().flat_map(|pubsub| &pubsub.listen) {
+                let listener = Listener::bind(listen, index, &org.guard).await?;
+                listeners.push(listener.for_calls());
             }
         }
         Ok(Self {
@@ -103,6 +112,7 @@ impl Server {
             .iter()
             .map(|listener| Front {
                 orgs: listener.orgs.clone(),
+                calls: listener.calls,
                 tls: self.tls.listener.clone().filter(|_| listener.is_https()),
             })
             .collect();

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response, request::Parts, uri::Authority};
+use http::{Request, Response, Version, request::Parts, uri::Authority};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Stack {
     /// Those that share the listener; the Host tells which.
     pub(crate) proxies: Vec<Arc<Proxy>>,
     pub(crate) load: Arc<Load>,
+    /// Whether the listener is for the Pub/Sub API, which no path tells.
+    pub(crate) calls: bool,
 }
 
 /// What the whole process has taken on.
@@ -51,7 +53,10 @@ impl Stack {
         surplus: bool,
     ) -> Response<Counted> {
         let (parts, body) = request.into_parts();
-        let family = Family::of(&parts);
+        let family = match self.calls && parts.version == Version::HTTP_2 {
+            true => Family::PubSub,
+            false => Family::of(&parts),
+        };
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
@@ -106,6 +111,7 @@ impl Stack {
         let inside = Self {
             proxies: vec![proxy.clone()],
             load: self.load.clone(),
+            calls: self.calls,
         };
         Ok((host, inside))
     }
@@ -142,6 +148,9 @@ impl Stack {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
         self.load.check(surplus)?;
+        if self.calls && family != Family::PubSub {
+            return Err(Refusal::NoCall.into());
+        }
         let proxy = self.proxy(&parts)?;
         proxy.forward(family, parts, body, line).await
     }

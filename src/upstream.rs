@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, uri::Authority};
 use hyper::body::Incoming;
 
 pub(crate) use self::{answer::Answer, connect::Connector};
@@ -28,6 +28,8 @@ pub(crate) mod tls;
 pub(crate) struct Upstream {
     connector: Arc<Connector>,
     pool: Arc<Pool>,
+    /// Where to, if not to the instance of the session.
+    endpoint: Option<Authority>,
     /// For the head of an answer.
     patience: Duration,
     /// Between two pieces of its body.
@@ -41,8 +43,17 @@ impl Upstream {
         Self {
             connector,
             pool: Pool::new(idle.min(limits.answer)),
+            endpoint: None,
             patience: limits.answer,
             idle,
+        }
+    }
+
+    /// The same, but always to `endpoint`.
+    pub(crate) fn to(connector: Arc<Connector>, endpoint: Authority, limits: &Limits) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            ..Self::new(connector, limits)
         }
     }
 
@@ -83,11 +94,12 @@ impl Upstream {
     }
 
     async fn connection(&self, session: &Session) -> Result<Box<Connection>, Error> {
-        if let Some(connection) = self.pool.take(&session.authority).await {
+        let authority = self.endpoint.as_ref().unwrap_or(&session.authority);
+        if let Some(connection) = self.pool.take(authority).await {
             return Ok(connection);
         }
         // Boxed, since it is large and rare: every request would carry its room along.
-        let connection = Box::pin(self.connector.connect(&session.authority)).await?;
+        let connection = Box::pin(self.connector.connect(authority)).await?;
         self.pool.offer(&connection);
         Ok(connection)
     }

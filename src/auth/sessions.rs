@@ -122,6 +122,11 @@ impl Sessions {
         self.current().await
     }
 
+    /// The org has said, while it answered, that `dead` is dead: what comes next shall not use it.
+    pub(crate) fn end(&self, dead: &Arc<Session>) {
+        self.retire(dead, false);
+    }
+
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     ///
     /// A `doubtful` one is retired once in a while only: one more login would most likely bring the

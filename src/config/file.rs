@@ -8,6 +8,7 @@ use super::{
     listen::Listen,
     login_url,
     problem::{Origin, Problems},
+    pubsub,
     reach::{self, Reach},
     reference,
     section::Section,
@@ -120,6 +121,16 @@ fn org(
         hosts_origin: section.origin("hosts"),
     });
 
+    let pubsub = pubsub::read(
+        &name,
+        section.child("pubsub"),
+        folder,
+        &guard,
+        tls,
+        &trusted_hosts,
+        reaches,
+    );
+
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
     let intercept = section.read("intercept", value::flag);
@@ -137,11 +148,17 @@ fn org(
     org.session_timeout = session_timeout.unwrap_or(org.session_timeout);
     org.intercept = intercept.unwrap_or(org.intercept);
     org.guard = guard;
+    org.pubsub = pubsub;
     Some(org)
 }
 
 /// Where an org listens: only where its guard allows.
-fn listen(section: &mut Section<'_>, folder: &Path, guard: &Guard, tls: &Tls) -> Vec<Listen> {
+pub(super) fn listen(
+    section: &mut Section<'_>,
+    folder: &Path,
+    guard: &Guard,
+    tls: &Tls,
+) -> Vec<Listen> {
     let mut listen = section
         .list("listen", |address| {
             Listen::parse(value::text(address)?, &value::folder(address, folder))

@@ -27,6 +27,8 @@ pub(super) struct Listener {
     uids: Vec<u32>,
     /// Indices of the orgs behind it.
     pub(super) orgs: Vec<usize>,
+    /// Whether it is for the Pub/Sub API.
+    pub(super) calls: bool,
 }
 
 enum Socket {
@@ -64,7 +66,16 @@ impl Listener {
             remote: guard.allow_remote,
             uids: guard.allow_uids.clone(),
             orgs: vec![org],
+            calls: false,
         })
+    }
+
+    /// The same, for the Pub/Sub API.
+    pub(super) fn for_calls(self) -> Self {
+        Self {
+            calls: true,
+            ..self
+        }
     }
 
     /// Puts another org behind it. Who may connect reaches both, so it must be allowed by both.
@@ -136,6 +147,7 @@ impl Listener {
                 Socket::Tcp(_, address) => Listen::Tcp(*address),
                 Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
             },
+            calls: self.calls,
             ca_file: config
                 .state_dir
                 .as_deref()
@@ -155,6 +167,8 @@ impl Listener {
 pub struct Bound {
     /// With the port that the system chose, if it was left to it.
     pub listen: Listen,
+    /// Whether it is for the Pub/Sub API.
+    pub calls: bool,
     /// The certificate of the local authority, if clients have to trust that.
     pub ca_file: Option<PathBuf>,
     /// More than one where they are told apart by Host.
@@ -165,6 +179,16 @@ impl Bound {
     /// What to tell curl, but for the path.
     pub fn url(&self) -> String {
         self.url_of(None)
+    }
+
+    fn fmt_calls(&self, f: &mut fmt::Formatter<'_>, scheme: &str) -> fmt::Result {
+        let orgs: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
+        write!(
+            f,
+            "listening on {scheme}{} for the Pub/Sub API of org {}: gRPC, any accesstoken",
+            self.listen,
+            orgs.join(", "),
+        )
     }
 
     fn url_of(&self, host: Option<&str>) -> String {
@@ -194,6 +218,9 @@ impl fmt::Display for Bound {
             Listen::Tcp(_) => "http://",
             Listen::Https(_) | Listen::Unix(_) => "",
         };
+        if self.calls {
+            return self.fmt_calls(f, scheme);
+        }
         let mut line_break = "";
         for org in &self.orgs {
             // Only where several share a listener does the name matter, or where a certificate of

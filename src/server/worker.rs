@@ -53,12 +53,16 @@ pub(super) struct Plan {
     pub(super) guard: Arc<Guard>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) connector: Arc<Connector>,
+    /// The way to the Pub/Sub API, and where that is.
+    pub(super) calls: Option<(Arc<Connector>, Authority)>,
 }
 
 /// What all threads know of a listener.
 pub(super) struct Front {
     /// Which plans are behind it.
     pub(super) orgs: Vec<usize>,
+    /// Whether it is for the Pub/Sub API.
+    pub(super) calls: bool,
     /// If clients speak TLS to it.
     pub(super) tls: Option<Frontier>,
 }
@@ -139,22 +143,58 @@ impl Worker {
 }
 
 fn stacks(plans: &[Plan], fronts: &[Front], load: &Arc<Load>, limits: &Limits) -> Vec<Arc<Stack>> {
-    let proxies: Vec<Arc<Proxy>> = plans
+    let proxies: Vec<_> = plans
         .iter()
         .map(|plan| {
-            Arc::new(Proxy {
-                guard: plan.guard.clone(),
-                sessions: plan.sessions.clone(),
-                upstream: Upstream::new(plan.connector.clone(), limits),
-                limits: limits.clone(),
-            })
+            let upstream = Upstream::new(plan.connector.clone(), limits);
+            Arc::new(plan.proxy(upstream, limits.clone()))
         })
         .collect();
+    let calls: Vec<_> = plans
+        .iter()
+        .map(|plan| plan.calls(limits).map(Arc::new))
+        .collect();
+    let behind = |front: &Front, org: &usize| match front.calls {
+        true => calls[*org].clone(),
+        false => Some(proxies[*org].clone()),
+    };
     let stack = |front: &Front| Stack {
-        proxies: front.orgs.iter().map(|org| proxies[*org].clone()).collect(),
+        proxies: front
+            .orgs
+            .iter()
+            .filter_map(|org| behind(front, org))
+            .collect(),
         load: load.clone(),
+        calls: front.calls,
     };
     fronts.iter().map(stack).map(Arc::new).collect()
+}
+
+impl Plan {
+    fn proxy(&self, upstream: Upstream, limits: Limits) -> Proxy {
+        Proxy {
+            guard: self.guard.clone(),
+            sessions: self.sessions.clone(),
+            upstream,
+            limits,
+        }
+    }
+
+    /// The proxy for the Pub/Sub API, where a call is open for days, while the client asks for
+    /// nothing new and Salesforce says every 270 s that there is nothing (S§7).
+    fn calls(&self, limits: &Limits) -> Option<Proxy> {
+        let (connector, endpoint) = self.calls.clone()?;
+        let theirs = Limits {
+            idle_body: LONGEST_SILENCE,
+            ..limits.clone()
+        };
+        let ours = Limits {
+            idle_body: FOREVER,
+            ..limits.clone()
+        };
+        let upstream = Upstream::to(connector, endpoint, &theirs);
+        Some(self.proxy(upstream, ours))
+    }
 }
 
 /// Serves connections until no more can come, then waits for those that are open, at most for
@@ -400,3 +440,9 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
 
 /// On one HTTP/2 connection. What browsers and servers commonly allow.
 const MAX_STREAMS: u32 = 100;
+
+/// Twice as long as Salesforce is silent, and then some.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
+
+/// As good as. What is dead is found by other means.
+const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);

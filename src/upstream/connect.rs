@@ -30,9 +30,22 @@ pub(crate) struct Connector {
     patience: Duration,
     /// For the deadlines of connections.
     tick: Duration,
+    /// Between two questions whether an HTTP/2 peer is alive.
+    ping: Option<Duration>,
 }
 
 impl Connector {
+    /// Opens connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one on which
+    /// it is asked too often whether it lives, so it is not asked.
+    pub(crate) fn for_calls(tls: ClientConfig, limits: &Limits) -> Self {
+        let mut connector = Self::new(tls.clone(), true, limits);
+        let mut tls = tls;
+        tls.alpn_protocols = vec![H2.to_vec()];
+        connector.tls = TlsConnector::from(Arc::new(tls));
+        connector.ping = None;
+        connector
+    }
+
     pub(crate) fn new(mut tls: ClientConfig, http2: bool, limits: &Limits) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -48,6 +61,7 @@ impl Connector {
             tls: TlsConnector::from(Arc::new(tls)),
             patience: limits.connect,
             tick: limits.idle_body.min(limits.answer),
+            ping: Some(KEEPALIVE),
         }
     }
 
@@ -136,7 +150,7 @@ impl Connector {
         if tls.get_ref().1.alpn_protocol() == Some(H2) {
             let (sender, driver) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
-                .keep_alive_interval(KEEPALIVE)
+                .keep_alive_interval(self.ping)
                 .handshake(TokioIo::new(tls))
                 .await?;
             tokio::spawn(driver);

@@ -1,0 +1,82 @@
+//! `[org.NAME.pubsub]`: the way to the Pub/Sub API.
+
+use std::path::Path;
+
+use http::uri::Authority;
+
+use super::{
+    Guard, Listen, document::Value, host, problem::Origin, reach::Reach, section::Section, text,
+    tls::Tls,
+};
+
+/// The way to the Pub/Sub API, which has a host of its own (S§4).
+#[derive(Debug, Clone)]
+pub struct PubSub {
+    /// Where clients reach it. At least one.
+    pub listen: Vec<Listen>,
+    /// Where Salesforce has it: host and port.
+    pub endpoint: Authority,
+}
+
+/// Nothing if the section says nothing.
+pub(super) fn read(
+    org: &str,
+    mut section: Section<'_>,
+    folder: &Path,
+    guard: &Guard,
+    tls: &Tls,
+    trusted_hosts: &[String],
+    reaches: &mut Vec<Reach>,
+) -> Option<PubSub> {
+    let has_endpoint = section.get("endpoint").is_some();
+    let has_listen = section.get("listen").is_some();
+    if !has_endpoint && !has_listen {
+        section.finish();
+        return None;
+    }
+    let endpoint = section.read("endpoint", |endpoint| parse(endpoint, trusted_hosts));
+    let listen = match has_listen {
+        true => super::file::listen(&mut section, folder, guard, tls),
+        false => vec![Listen::loopback(PORT)],
+    };
+    reaches.push(Reach {
+        name: format!("{org}.pubsub"),
+        listen: listen.clone(),
+        listen_origin: section.origin("listen"),
+        hosts: Vec::new(),
+        hosts_origin: Origin::File,
+    });
+    section.finish();
+    Some(PubSub {
+        listen,
+        endpoint: endpoint.unwrap_or(Authority::from_static(ENDPOINT)),
+    })
+}
+
+fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
+    let text = text::trusted_host(value)?;
+    let with_port = match text.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => text.clone(),
+        _ => format!("{text}:{PORT}"),
+    };
+    let authority: Authority = with_port
+        .parse()
+        .map_err(|_| format!("{text:?} is not a host; write one such as {ENDPOINT:?}"))?;
+    let host = authority.host();
+    let trusted = trusted_hosts
+        .iter()
+        .any(|trusted| trusted == host || *trusted == with_port);
+    match trusted || host::is_salesforce_host(host) {
+        true => Ok(authority),
+        false => Err(format!(
+            "{host} is not a host of Salesforce's, so it must not get the session; if it is yours, \
+             add it to trusted_hosts"
+        )),
+    }
+}
+
+/// For all orgs but those whose data must stay in the EU (S§4).
+const ENDPOINT: &str = "api.pubsub.salesforce.com:7443";
+
+/// Salesforce's own.
+const PORT: u16 = 7443;
