@@ -2,11 +2,11 @@
 //!
 //! `orgproxy demo` runs it for people to try; the tests run one each. It does what an org does as
 //! far as a client can tell: the token endpoint of the JWT bearer flow, sessions that die, the
-//! core of the REST API over a few sample records, and the texts of its errors. And it does on
+//! core of the REST and SOAP APIs over a few sample records, and the texts of its errors. And it does on
 //! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
 //!
 //! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
-//! `apex`, `soap` or `rest`. Below it `wire` says what HTTP libraries refuse to say.
+//! `apex`, `soap`, `wsdl` or `rest`. Below it `wire` says what HTTP libraries refuse to say.
 
 use std::{
     io,
@@ -52,6 +52,7 @@ use self::{
 mod answer;
 mod apex;
 mod certificate;
+mod coding;
 mod data;
 mod fault;
 mod hold;
@@ -65,6 +66,7 @@ mod soap;
 mod soql;
 mod token;
 mod wire;
+mod wsdl;
 
 /// A running demo org. It ends when this is dropped.
 pub struct Org {

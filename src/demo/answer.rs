@@ -71,18 +71,19 @@ impl Answer {
             Content::Bytes(bytes) => full(bytes),
             Content::Json(value) => {
                 let xml = self.status.is_client_error() && says(asked, header::ACCEPT, "xml");
-                let (content_type, mut bytes) = if xml {
+                let (content_type, bytes) = if xml {
                     ("application/xml;charset=UTF-8", errors_as_xml(&value))
                 } else {
                     let pretty = says(asked, X_PRETTYPRINT, "1");
                     ("application/json;charset=UTF-8", to_json(&value, pretty))
                 };
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-                if says(asked, header::ACCEPT_ENCODING, "gzip") {
-                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    bytes = gzip(&bytes);
-                }
-                full(bytes.into())
+                compressed(asked, &mut headers, bytes)
+            }
+            Content::Soap(xml) => {
+                let content_type = HeaderValue::from_static("text/xml; charset=utf-8");
+                headers.insert(header::CONTENT_TYPE, content_type);
+                compressed(asked, &mut headers, xml.into_bytes())
             }
         };
         let mut response = Response::new(body);
@@ -94,6 +95,8 @@ impl Answer {
 
 pub(super) enum Content {
     Json(Value),
+    /// A SOAP envelope.
+    Soap(String),
     Bytes(Bytes),
     Stream(Body),
 }
@@ -173,6 +176,15 @@ pub(super) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()
+}
+
+/// The body, compressed if the client takes that.
+fn compressed(asked: &HeaderMap, headers: &mut HeaderMap, bytes: Vec<u8>) -> Body {
+    if !says(asked, header::ACCEPT_ENCODING, "gzip") {
+        return full(bytes.into());
+    }
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    full(gzip(&bytes).into())
 }
 
 fn says(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {

@@ -45,6 +45,15 @@ impl Fault {
         )
     }
 
+    /// As [`Fault::session_expired`], as the partner API tells it.
+    pub fn soap_session_expired() -> Self {
+        Self::answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "text/xml; charset=utf-8",
+            super::soap::partner_session_expired(),
+        )
+    }
+
     /// The session lives, but policy forbids it: logging in again does not help.
     pub fn not_for_rest() -> Self {
         Self::error(

@@ -1,16 +1,16 @@
 //! The REST API: `/services/data/…`.
 
-use std::io::Read;
-
 use bytes::Bytes;
-use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Inner, answer::Answer, service::Call, session::Access};
+use super::{Inner, answer::Answer, coding::decoded, service::Call, session::Access};
 
-pub(super) use self::query::Cursors;
+pub(super) use self::{
+    query::{Cursor, Cursors},
+    records::{Mistake, insert, roll_back, update},
+};
 
 mod composite;
 mod describe;
@@ -61,9 +61,8 @@ impl Inner {
         if let Some(answer) = unsupported(version).or_else(|| refusal(call.access)) {
             return answer;
         }
-        let body = match inflated(&call.head.headers, body) {
-            Ok(body) => body,
-            Err(answer) => return answer,
+        let Ok(body) = decoded(&call.head.headers, &body) else {
+            return Answer::empty(StatusCode::BAD_REQUEST);
         };
         let answer = self.resource(&Ask {
             method: &call.head.method,
@@ -207,23 +206,6 @@ fn batch_size(headers: &HeaderMap) -> Option<usize> {
     (name.trim() == "batchSize").then(|| size.clamp(200, 2000))
 }
 
-fn inflated(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Answer> {
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding != "gzip")
-    {
-        return Ok(body);
-    }
-    let mut inflated = Vec::new();
-    match GzDecoder::new(&*body)
-        .take(LONGEST_INFLATED)
-        .read_to_end(&mut inflated)
-    {
-        Ok(_) => Ok(inflated.into()),
-        Err(_) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
-    }
-}
-
 fn header_value(text: &str) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
@@ -231,11 +213,9 @@ fn header_value(text: &str) -> HeaderValue {
 const SFORCE_LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
 /// Requests a day.
-const ALLOCATION: usize = 15_000;
+pub(super) const ALLOCATION: usize = 15_000;
 
-const OLDEST: usize = 31;
+/// The oldest version that is not retired.
+pub(super) const OLDEST: usize = 31;
 
-const NEWEST: usize = 67;
-
-/// Bytes that a compressed body may become.
-const LONGEST_INFLATED: u64 = 50 * 1024 * 1024;
+pub(super) const NEWEST: usize = 67;

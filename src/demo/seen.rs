@@ -14,6 +14,12 @@ use http::{HeaderMap, Method, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
 
+use super::{
+    coding::decoded_prefix,
+    service::segments,
+    soap::{Door, session_of},
+};
+
 /// A request as it reached the org. What concerns its body grows while it comes in.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -35,7 +41,7 @@ pub struct Seen {
     pub authorized: bool,
     /// Bytes of body so far, without framing.
     pub length: u64,
-    /// The first 64 KiB of the body.
+    /// The first 64 KiB of the body, as it came; of a SOAP request the first 1 MiB.
     pub body: Vec<u8>,
     /// Of the body that came in, in hexadecimal. Empty until it is complete or broken off.
     pub sha256: String,
@@ -54,6 +60,23 @@ impl Seen {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
             .collect()
+    }
+
+    /// What is kept of the body as text, with any `Content-Encoding` taken off.
+    pub fn text(&self) -> String {
+        let decoded = decoded_prefix(&self.headers, &self.body);
+        String::from_utf8_lossy(&decoded).into_owned()
+    }
+
+    /// The session in the body of a SOAP request: that of a `SessionHeader` in the namespace of the
+    /// WSDL that its path stands for. The head of the envelope has to be within what is kept.
+    pub fn soap_session(&self) -> Option<String> {
+        session_of(&self.text(), &self.door()?.namespace)
+    }
+
+    fn door(&self) -> Option<Door> {
+        let path = self.target.split('?').next().unwrap_or_default();
+        Door::new(&segments(path))
     }
 
     /// The value of a header that is there once; empty if it is not there.
@@ -221,7 +244,11 @@ impl Body for Watched {
                     }
                     self.log.update(self.number, |seen| {
                         seen.length += data.len() as u64;
-                        let room = KEPT_BODY - seen.body.len();
+                        let kept = match seen.door() {
+                            Some(_) => KEPT_ENVELOPE,
+                            None => KEPT_BODY,
+                        };
+                        let room = kept - seen.body.len();
                         seen.body.extend_from_slice(&data[..data.len().min(room)]);
                     });
                 }
@@ -258,3 +285,6 @@ const KEPT: usize = 4096;
 
 /// Bytes of each body kept.
 const KEPT_BODY: usize = 64 * 1024;
+
+/// The same for SOAP.
+const KEPT_ENVELOPE: usize = 1024 * 1024;

@@ -18,6 +18,7 @@ use super::{
     hold::Place,
     seen::{Seen, Watched},
     session::Access,
+    soap::Door,
     wire::Control,
 };
 
@@ -30,11 +31,15 @@ pub(super) struct Call {
 impl Call {
     /// The path's segments, however many slashes stand between them.
     pub(super) fn segments(&self) -> Vec<&str> {
-        let path = self.head.uri.path();
-        path.split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect()
+        segments(self.head.uri.path())
     }
+}
+
+/// A path's segments, however many slashes stand between them.
+pub(super) fn segments(path: &str) -> Vec<&str> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect()
 }
 
 pub(super) async fn serve(
@@ -53,9 +58,7 @@ pub(super) async fn serve(
         gate.pass(|| org.log.notify()).await;
     }
 
-    let access = org
-        .sessions
-        .access(&head.headers, org.knobs().session_timeout);
+    let access = org.access(&head);
     org.log
         .update(number, |seen| seen.authorized = access == Access::Live);
     let call = Call { head, access };
@@ -110,6 +113,18 @@ pub(super) async fn serve(
 }
 
 impl Inner {
+    /// What the session is worth that the request's head carries. SOAP has it in the body.
+    fn access(&self, head: &Parts) -> Access {
+        let timeout = self.knobs().session_timeout;
+        match segments(head.uri.path())[..] {
+            ["soap", ..] | ["services", "wsdl", ..] => {
+                self.sessions.page_access(&head.headers, timeout)
+            }
+            ref other if Door::new(other).is_some() => Access::Missing,
+            _ => self.sessions.access(&head.headers, timeout),
+        }
+    }
+
     /// What an org answers on a good day.
     async fn answer(&self, call: Call, body: Watched) -> Response<Body> {
         let asked = call.head.headers.clone();
@@ -129,11 +144,21 @@ impl Inner {
                 Ok(body) => self.rest(&call, body),
                 Err(answer) => answer,
             },
-            ["services", "Soap", ..] => self.soap(drained(body).await),
-            _ => {
-                drained(body).await;
-                Answer::not_found()
-            }
+            ["soap", "wsdl.jsp"] => self.partner_wsdl(&call),
+            ["services", "wsdl", "class", ref name @ ..] => self.class_wsdl(&call, &name.join("/")),
+            ref other => match Door::new(other) {
+                Some(door) => {
+                    let number = body.number();
+                    match collected(body).await {
+                        Ok(body) => self.soap(&call, &door, &body, number),
+                        Err(answer) => answer,
+                    }
+                }
+                None => {
+                    drained(body).await;
+                    Answer::not_found()
+                }
+            },
         };
         let mut response = answer.into_response(&asked);
         decorate(response.headers_mut());

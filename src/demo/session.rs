@@ -49,6 +49,22 @@ impl Sessions {
         if !["bearer", "oauth"].contains(&scheme.to_ascii_lowercase().as_str()) {
             return Access::Garbled;
         }
+        self.worth(token, timeout)
+    }
+
+    /// What the session in a `sid` cookie is worth, as pages take it.
+    pub(super) fn page_access(&self, headers: &HeaderMap, timeout: Duration) -> Access {
+        let sid = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .find_map(|cookie| cookie.trim().strip_prefix("sid="));
+        sid.map_or(Access::Missing, |sid| self.worth(sid, timeout))
+    }
+
+    /// What a session is worth. Asking keeps it alive.
+    pub(super) fn worth(&self, token: &str, timeout: Duration) -> Access {
         match self.lock().get_mut(token) {
             Some(used) if used.elapsed() < timeout => {
                 *used = Instant::now();

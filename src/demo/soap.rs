@@ -1,20 +1,139 @@
-//! The SOAP APIs: for now every call finds its session dead.
+//! The SOAP APIs: partner, enterprise and tooling over the same records as REST, metadata, Apex.
+//!
+//! The session is in the body, in a header of the WSDL's namespace; what `Authorization` says is
+//! of no interest here. Answers name no prefix but that of records (`sf`), as the real ones.
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{Inner, answer::Answer, seen::Watched};
+use self::{door::Api, envelope::Envelope, fault::Fault, xml::Xml};
+pub(super) use self::{door::Door, envelope::session_of};
+use super::{
+    Inner,
+    answer::{Answer, Content},
+    coding::decoded,
+    service::Call,
+    session::Access,
+};
+
+mod apex;
+mod describe;
+mod door;
+mod element;
+mod envelope;
+mod fault;
+mod metadata;
+mod query;
+mod records;
+mod user;
+mod xml;
 
 impl Inner {
-    /// `/services/Soap/…`. The session would be in the body.
-    pub(super) fn soap(&self, _body: Watched) -> Answer {
-        Answer::text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "text/xml; charset=utf-8",
-            FAULT.to_owned(),
-        )
+    /// `/services/Soap/…`. `number` is that of the request in the log.
+    pub(super) fn soap(&self, call: &Call, door: &Door, body: &Bytes, number: usize) -> Answer {
+        if call.head.method != Method::POST {
+            return Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
+                .header(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        let called = door.check_version().and_then(|()| {
+            let body = decoded(&call.head.headers, body)
+                .map_err(|error| Fault::client(error.to_string()))?;
+            let body = std::str::from_utf8(&body)
+                .map_err(|_| Fault::client("Invalid byte in a UTF-8 sequence."))?;
+            let envelope = Envelope::read(body).map_err(Fault::client)?;
+            self.call(door, &envelope, number)
+        });
+        match called {
+            Ok(xml) => Answer::new(StatusCode::OK, Content::Soap(xml)),
+            Err(fault) => fault.into_answer(door),
+        }
+    }
+
+    fn call(&self, door: &Door, envelope: &Envelope, number: usize) -> Result<String, Fault> {
+        let operation = &envelope.operation;
+        let name = operation.name.as_str();
+        let unknown = || {
+            let namespace = &operation.namespace;
+            Fault::client(format!(
+                "No operation available for request {{{namespace}}}{name}, please check the WSDL \
+                 for the service."
+            ))
+        };
+        if operation.namespace != door.namespace {
+            return Err(unknown());
+        }
+        if name == "login" && matches!(door.api, Api::Partner | Api::Enterprise) {
+            return Err(no_login(door.version));
+        }
+
+        let session = envelope.session(&door.namespace).unwrap_or_default();
+        // Access tokens that are JWTs are for REST only (S§3.1).
+        let access = match session.starts_with("eyJ") {
+            false => self.sessions.worth(session, self.knobs().session_timeout),
+            true => Access::Dead,
+        };
+        if access != Access::Live {
+            return Err(Fault::invalid_session());
+        }
+        self.log.update(number, |seen| seen.authorized = true);
+
+        let mut xml = Xml::default();
+        match door.api {
+            Api::Metadata => match self.metadata(operation, &mut xml)? {
+                true => {}
+                false => return Err(unknown()),
+            },
+            Api::Apex => match name {
+                "executeAnonymous" => apex::execute_anonymous(&mut xml),
+                _ => return Err(unknown()),
+            },
+            Api::Class => apex::echo(operation, &mut xml),
+            Api::Partner | Api::Enterprise | Api::Tooling => match name {
+                "getUserInfo" => self.user_info(door.version, &mut xml),
+                "getServerTimestamp" => user::server_timestamp(&mut xml),
+                "query" | "queryAll" => self.soap_query(door, envelope, &mut xml)?,
+                "queryMore" => self.soap_query_more(door, envelope, &mut xml)?,
+                "create" | "update" | "upsert" => self.soap_save(door, envelope, &mut xml)?,
+                "delete" => self.soap_delete(door, envelope, &mut xml)?,
+                "retrieve" => self.soap_retrieve(door, operation, &mut xml)?,
+                "describeGlobal" => self.soap_describe_global(door, &mut xml),
+                "describeSObject" | "describeSObjects" => {
+                    self.soap_describe(door, operation, &mut xml)?;
+                }
+                "search" => xml.within("result", |xml| xml.text("queryId", "demo")),
+                "executeAnonymous" if door.api == Api::Tooling => {
+                    apex::execute_anonymous(&mut xml);
+                }
+                "logout" => self.sessions.end(session),
+                _ => return Err(unknown()),
+            },
+        }
+        Ok(door.response(name, self.use_request(), &xml))
     }
 }
 
-const FAULT: &str = r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="urn:fault.partner.soap.sforce.com" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>INVALID_SESSION_ID: Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash: yNHBc2RmZ0FhYkNkRWZHaEk0C0A=
-This error usually occurs after a session expires or a user logs out. </faultstring><detail><sf:UnexpectedErrorFault xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>INVALID_SESSION_ID</sf:exceptionCode><sf:exceptionMessage>Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash: yNHBc2RmZ0FhYkNkRWZHaEk0C0A=
-This error usually occurs after a session expires or a user logs out. </sf:exceptionMessage></sf:UnexpectedErrorFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#;
+/// What a dead session gets of the partner API.
+pub(super) fn partner_session_expired() -> String {
+    let partner = Door::new(&["services", "Soap", "u", "64.0"]);
+    partner.map_or_else(String::new, |door| Fault::invalid_session().into_xml(&door))
+}
+
+/// What `login()` gets (S§5.2): this is an org in which it is off.
+fn no_login(version: usize) -> Fault {
+    let message = match version {
+        65.. => format!(
+            "The SOAP Login operation is not available in the API version specified ({version}.0). \
+             Refer to the documentation for supported versions."
+        ),
+        _ => "SOAP API login() is disabled by default in this org. Contact the org administrator \
+              to enable SOAP API login()."
+            .to_owned(),
+    };
+    Fault::new("INVALID_OPERATION", message)
+}
+
+const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+const XSD: &str = "http://www.w3.org/2001/XMLSchema";

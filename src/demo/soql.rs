@@ -28,6 +28,8 @@ pub(super) struct Error {
     message: String,
     /// In bytes from the start of the query.
     at: usize,
+    /// Row and column, counted from 1, once they are known.
+    place: Option<(usize, usize)>,
 }
 
 impl Error {
@@ -36,10 +38,11 @@ impl Error {
             code: "MALFORMED_QUERY",
             message: message.into(),
             at,
+            place: None,
         }
     }
 
-    fn no_field(at: usize, field: &str, object: &str) -> Self {
+    pub(super) fn no_field(at: usize, field: &str, object: &str) -> Self {
         Self {
             code: "INVALID_FIELD",
             message: format!(
@@ -48,6 +51,7 @@ impl Error {
                  reference your WSDL or the describe call for the appropriate names."
             ),
             at,
+            place: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Error {
                  appropriate names. (entity '{object}')"
             ),
             at,
+            place: None,
         }
     }
 
@@ -71,10 +76,11 @@ impl Error {
                 "value of filter criterion for field '{field}' must be of type {kind}"
             ),
             at,
+            place: None,
         }
     }
 
-    fn no_object(at: usize, object: &str) -> Self {
+    pub(super) fn no_object(at: usize, object: &str) -> Self {
         Self {
             code: "INVALID_TYPE",
             message: format!(
@@ -83,7 +89,18 @@ impl Error {
                  WSDL or the describe call for the appropriate names."
             ),
             at,
+            place: None,
         }
+    }
+
+    /// Row and column in the query, counted from 1.
+    pub(super) fn place(&self) -> Option<(usize, usize)> {
+        self.place
+    }
+
+    /// Code and message.
+    pub(super) fn into_parts(self) -> (&'static str, String) {
+        (self.code, self.message)
     }
 
     /// Puts the place before the message, as the org does.
@@ -92,6 +109,7 @@ impl Error {
         let row = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
         let line = query.lines().nth(row - 1).unwrap_or_default();
+        self.place = Some((row, column));
         self.message = format!(
             "\n{line}\n{:>column$}\nERROR at Row:{row}:Column:{column}\n{}",
             '^', self.message

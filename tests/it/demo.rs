@@ -219,6 +219,7 @@ async fn a_dead_session_shows_as_each_family_shows_it() {
     let soap = org
         .client
         .post(org.url("/services/Soap/u/64.0"))
+        .body(r#"<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><getUserInfo xmlns="urn:partner.soap.sforce.com"/></e:Body></e:Envelope>"#)
         .send()
         .await
         .unwrap();
@@ -887,13 +888,13 @@ async fn connections_are_closed_and_the_org_stopped() {
 }
 
 /// A demo org and a client of it.
-struct Demo {
-    org: Org,
-    client: Client,
+pub(crate) struct Demo {
+    pub(crate) org: Org,
+    pub(crate) client: Client,
 }
 
 impl Demo {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let org = Org::start().await.unwrap();
         // reqwest takes its provider from the process; the first one to set it wins.
         let _ = aws_lc_rs::default_provider().install_default();
@@ -938,7 +939,7 @@ impl Demo {
         request.body(form).send().await.unwrap()
     }
 
-    async fn session(&self) -> String {
+    pub(crate) async fn session(&self) -> String {
         let body = json_of(self.log_in(self.claims()).await).await;
         body["access_token"].as_str().unwrap().to_owned()
     }

@@ -13,6 +13,7 @@
 mod binary;
 mod config;
 mod demo;
+mod demo_soap;
 mod forward;
 mod framing;
 mod guard;

@@ -32,14 +32,8 @@ impl Inner {
         Ok(batch(ask, &cursor, 0))
     }
 
-    /// `locator` is that of the cursor and the index of the next record: `01g…-2000`.
     pub(super) fn query_more(&self, ask: &Ask<'_>, locator: &str) -> Result<Answer, Answer> {
-        let found = locator.rsplit_once('-').and_then(|(id, from)| {
-            let from = from.parse().ok()?;
-            let cursor = self.cursors.find(id)?;
-            (from < cursor.records.len()).then_some((cursor, from))
-        });
-        let (cursor, from) = found.ok_or_else(|| {
+        let (cursor, from) = self.cursors.at(locator).ok_or_else(|| {
             Answer::error(
                 StatusCode::BAD_REQUEST,
                 "INVALID_QUERY_LOCATOR",
@@ -67,7 +61,7 @@ fn batch(ask: &Ask<'_>, cursor: &Cursor, from: usize) -> Answer {
 pub(in crate::demo) struct Cursors(Mutex<Open>);
 
 impl Cursors {
-    fn open(&self, records: Vec<Value>) -> Arc<Cursor> {
+    pub(in crate::demo) fn open(&self, records: Vec<Value>) -> Arc<Cursor> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.opened += 1;
         let cursor = Arc::new(Cursor {
@@ -79,6 +73,14 @@ impl Cursors {
         }
         open.cursors.push_back(cursor.clone());
         cursor
+    }
+
+    /// What a locator leads to, `01g…-2000`: a cursor, and the index of the next record.
+    pub(in crate::demo) fn at(&self, locator: &str) -> Option<(Arc<Cursor>, usize)> {
+        let (id, from) = locator.rsplit_once('-')?;
+        let from = from.parse().ok()?;
+        let cursor = self.find(id)?;
+        (from < cursor.records.len()).then_some((cursor, from))
     }
 
     fn find(&self, id: &str) -> Option<Arc<Cursor>> {
@@ -93,9 +95,10 @@ struct Open {
     opened: u64,
 }
 
-struct Cursor {
-    id: String,
-    records: Vec<Value>,
+/// The result of one query.
+pub(in crate::demo) struct Cursor {
+    pub(in crate::demo) id: String,
+    pub(in crate::demo) records: Vec<Value>,
 }
 
 /// Open cursors per user; a further one closes the oldest.

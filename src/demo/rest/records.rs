@@ -7,7 +7,7 @@ use super::{Ask, header_value};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
-    data::{Data, Kind, Object, Record},
+    data::{Data, Kind, Object, Record, Table},
     soql::attributes,
 };
 
@@ -47,30 +47,15 @@ impl Inner {
                     .as_str()
                     .unwrap_or_default()
                     .to_owned();
-                match insert(&mut data, &object, values) {
-                    Ok((_, id)) => json!({"id": id, "success": true, "errors": []}),
-                    Err(mistake) => json!({"success": false, "errors": [mistake.into_result()]}),
-                }
+                insert(&mut data, &object, values)
             })
             .collect();
-        if let Some(before) = before
-            && results
-                .iter()
-                .any(|result| result["success"] == json!(false))
-        {
-            *data = before;
-            for result in results
-                .iter_mut()
-                .filter(|result| result["success"] == json!(true))
-            {
-                *result = json!({"success": false, "errors": [{
-                    "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-                    "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
-                    "fields": [],
-                }]});
-            }
-        }
-        Ok(Answer::json(results.into()))
+        roll_back(&mut data, before, &mut results);
+        let results = results.into_iter().map(|result| match result {
+            Ok((_, id)) => json!({"id": id, "success": true, "errors": []}),
+            Err(mistake) => json!({"success": false, "errors": [mistake.into_result()]}),
+        });
+        Ok(Answer::json(results.collect()))
     }
 
     pub(super) fn retrieve(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
@@ -101,8 +86,7 @@ impl Inner {
         let values = ask.json()?;
         let mut data = self.data();
         let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
-        let values = known(values, table.object).map_err(Mistake::into_answer)?;
-        match table.update(id, values) {
+        match update(table, id, values).map_err(Mistake::into_answer)? {
             true => Ok(Answer::empty(StatusCode::NO_CONTENT)),
             false => Err(no_record(id)),
         }
@@ -119,7 +103,8 @@ impl Inner {
 }
 
 /// What is wrong with a record.
-struct Mistake {
+#[derive(Debug)]
+pub(in crate::demo) struct Mistake {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -127,6 +112,32 @@ struct Mistake {
 }
 
 impl Mistake {
+    /// A mistake in what the client asks for.
+    pub(in crate::demo) fn new(
+        code: &'static str,
+        message: impl Into<String>,
+        fields: Vec<&'static str>,
+    ) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            message: message.into(),
+            fields,
+        }
+    }
+
+    pub(in crate::demo) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(in crate::demo) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(in crate::demo) fn fields(&self) -> &[&'static str] {
+        &self.fields
+    }
+
     /// As the answer to a request for one record.
     fn into_answer(self) -> Answer {
         let mut error = json!({"message": self.message, "errorCode": self.code});
@@ -142,7 +153,12 @@ impl Mistake {
     }
 }
 
-fn insert(data: &mut Data, object: &str, values: Value) -> Result<(&'static str, String), Mistake> {
+/// Makes a record, and returns the name of its object and its id.
+pub(in crate::demo) fn insert(
+    data: &mut Data,
+    object: &str,
+    values: Value,
+) -> Result<(&'static str, String), Mistake> {
     let table = data.table_mut(object).ok_or_else(|| Mistake {
         status: StatusCode::NOT_FOUND,
         code: "NOT_FOUND",
@@ -166,6 +182,36 @@ fn insert(data: &mut Data, object: &str, values: Value) -> Result<(&'static str,
         });
     }
     Ok((object.name, table.insert(values)))
+}
+
+/// Changes a record. False if there is none with this id.
+pub(in crate::demo) fn update(table: &mut Table, id: &str, values: Value) -> Result<bool, Mistake> {
+    let values = known(values, table.object)?;
+    Ok(table.update(id, values))
+}
+
+/// Puts `data` back to what it was `before`, if all or none was to be done and not all was, and says
+/// so in the results that were good.
+pub(in crate::demo) fn roll_back<T>(
+    data: &mut Data,
+    before: Option<Data>,
+    results: &mut [Result<T, Mistake>],
+) {
+    let Some(before) = before else {
+        return;
+    };
+    if results.iter().all(Result::is_ok) {
+        return;
+    }
+    *data = before;
+    for result in results.iter_mut().filter(|result| result.is_ok()) {
+        *result = Err(Mistake::new(
+            "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+            "Record rolled back because not all records were valid and the request was using \
+             AllOrNone header",
+            Vec::new(),
+        ));
+    }
 }
 
 /// The values under the names that the object's fields really have.

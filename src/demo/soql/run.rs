@@ -44,6 +44,7 @@ pub(super) fn run(data: &Data, version: &str, query: &Query) -> Result<Found, Er
             code: "NUMBER_OUTSIDE_VALID_RANGE",
             message: format!("Maximum SOQL offset allowed is {FARTHEST}"),
             at: 0,
+            place: None,
         });
     }
 

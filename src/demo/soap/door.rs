@@ -1,0 +1,158 @@
+//! Which SOAP API a path leads to, and what differs between them.
+
+use super::{fault::Fault, xml::Xml};
+use crate::demo::rest::{NEWEST, OLDEST};
+
+/// A SOAP API in one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::demo) struct Door {
+    pub(super) api: Api,
+    /// Any number, or 0 if the path says none.
+    pub(super) version: usize,
+    /// Of its elements.
+    pub(in crate::demo) namespace: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    Partner,
+    Enterprise,
+    Metadata,
+    Tooling,
+    Apex,
+    /// The web services of an Apex class.
+    Class,
+}
+
+impl Door {
+    /// What the segments of a path lead to: `services/Soap/u/64.0/00D…`.
+    pub(in crate::demo) fn new(segments: &[&str]) -> Option<Self> {
+        let ["services", soap, letter, rest @ ..] = segments else {
+            return None;
+        };
+        if !soap.eq_ignore_ascii_case("soap") {
+            return None;
+        }
+        if letter.eq_ignore_ascii_case("class") {
+            let class = rest.join("/");
+            return (!class.is_empty()).then(|| Self {
+                api: Api::Class,
+                version: NEWEST,
+                namespace: format!("http://soap.sforce.com/schemas/class/{class}"),
+            });
+        }
+        let (api, namespace) = match letter.to_ascii_lowercase().as_str() {
+            "u" => (Api::Partner, "urn:partner.soap.sforce.com"),
+            "c" => (Api::Enterprise, "urn:enterprise.soap.sforce.com"),
+            "m" => (Api::Metadata, "http://soap.sforce.com/2006/04/metadata"),
+            "t" => (Api::Tooling, "urn:tooling.soap.sforce.com"),
+            "s" => (Api::Apex, "http://soap.sforce.com/2006/08/apex"),
+            _ => return None,
+        };
+        let version = rest.first().copied().unwrap_or_default();
+        let version = version.strip_suffix(".0").unwrap_or(version);
+        Some(Self {
+            api,
+            version: version.parse().unwrap_or(0),
+            namespace: namespace.to_owned(),
+        })
+    }
+
+    /// Refuses a version that is no more, or not yet.
+    pub(super) fn check_version(&self) -> Result<(), Fault> {
+        match self.version {
+            OLDEST..=NEWEST => Ok(()),
+            _ => Err(Fault::new(
+                "UNSUPPORTED_API_VERSION",
+                "Invalid Api version specified on URL",
+            )),
+        }
+    }
+
+    /// What `sf` is bound to in a fault (S§3.3).
+    pub(super) fn fault_namespace(&self) -> &str {
+        match self.api {
+            Api::Partner => "urn:fault.partner.soap.sforce.com",
+            Api::Enterprise => "urn:fault.enterprise.soap.sforce.com",
+            Api::Tooling => "urn:fault.tooling.soap.sforce.com",
+            Api::Metadata | Api::Apex | Api::Class => &self.namespace,
+        }
+    }
+
+    /// Whether a fault has a `<detail>`.
+    pub(super) fn explains_faults(&self) -> bool {
+        self.has_records()
+    }
+
+    /// Whether there are records behind it, and so queries and all that.
+    pub(super) fn has_records(&self) -> bool {
+        matches!(self.api, Api::Partner | Api::Enterprise | Api::Tooling)
+    }
+
+    /// What `sf` is bound to in an answer.
+    fn record_namespace(&self) -> Option<&'static str> {
+        match self.api {
+            Api::Partner => Some("urn:sobject.partner.soap.sforce.com"),
+            Api::Enterprise => Some("urn:sobject.enterprise.soap.sforce.com"),
+            Api::Tooling => Some("urn:sobject.tooling.soap.sforce.com"),
+            Api::Metadata | Api::Apex | Api::Class => None,
+        }
+    }
+
+    /// The answer to `operation`, with what is `within` its response.
+    pub(super) fn response(&self, operation: &str, used: usize, within: &Xml) -> String {
+        let namespace = &self.namespace;
+        let mut xml = Xml::document();
+        let mut envelope = format!(
+            r#"soapenv:Envelope xmlns:soapenv="{}" xmlns="{namespace}""#,
+            super::ENVELOPE
+        );
+        if let Some(records) = self.record_namespace() {
+            envelope += &format!(r#" xmlns:sf="{records}" xmlns:xsd="{}""#, super::XSD);
+        }
+        envelope += &format!(r#" xmlns:xsi="{}""#, super::XSI);
+        xml.within(&envelope, |xml| {
+            if self.has_records() {
+                xml.within("soapenv:Header", |xml| {
+                    xml.within("LimitInfoHeader", |xml| {
+                        xml.within("limitInfo", |xml| {
+                            xml.text("current", &used.to_string());
+                            xml.text("limit", &crate::demo::rest::ALLOCATION.to_string());
+                            xml.text("type", "API REQUESTS");
+                        });
+                    });
+                });
+            }
+            xml.within("soapenv:Body", |xml| {
+                xml.within(&format!("{operation}Response"), |xml| xml.add(within));
+            });
+        });
+        xml.into_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_one_api() {
+        let door = |path: &str| {
+            let segments: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+            Door::new(&segments).map(|door| (door.api, door.version))
+        };
+        assert_eq!(door("//services/Soap/u/64.0/"), Some((Api::Partner, 64)));
+        assert_eq!(
+            door("/services/soap/C/31.0/00D"),
+            Some((Api::Enterprise, 31))
+        );
+        assert_eq!(door("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
+        assert_eq!(door("/services/Soap/m/x"), Some((Api::Metadata, 0)));
+        assert_eq!(
+            door("/services/Soap/class/ns/A"),
+            Some((Api::Class, NEWEST))
+        );
+        assert_eq!(door("/services/Soap/x/64.0"), None);
+        assert_eq!(door("/services/Soap/class"), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! The Metadata API: what there is, described and listed; a deployment that succeeds at once, and a
+//! retrieval that always brings the same.
+
+use super::{element::Element, fault::Fault, xml::Xml};
+use crate::demo::{
+    Inner,
+    data::{Kind, Object},
+    id::{USER_ID, record_id},
+};
+
+impl Inner {
+    /// Writes the response to `operation`. False if there is no such operation.
+    pub(super) fn metadata(&self, operation: &Element, xml: &mut Xml) -> Result<bool, Fault> {
+        match operation.name.as_str() {
+            "describeMetadata" => describe(xml),
+            "listMetadata" => self.list(operation, xml)?,
+            "readMetadata" => self.read(operation, xml)?,
+            "deploy" => started(xml, &record_id("0Af", 1)),
+            "retrieve" => started(xml, &record_id("09S", 1)),
+            "checkStatus" => {
+                for id in operation.children("asyncProcessId") {
+                    finished(xml, id.text.trim());
+                }
+            }
+            "checkDeployStatus" => deployed(xml, operation.text_of("asyncProcessId")),
+            "checkRetrieveStatus" => retrieved(xml, operation.text_of("asyncProcessId")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn list(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
+        for query in operation.children("queries") {
+            let kind = query.text_of("type");
+            let Some(directory) = directory(kind) else {
+                return Err(unknown_type(kind));
+            };
+            let (directory, suffix) = directory;
+            let names: Vec<_> = match kind {
+                "CustomObject" => {
+                    let data = self.data();
+                    data.tables.iter().map(|table| table.object.name).collect()
+                }
+                "ApexClass" => vec!["Greeter", "GreeterTest"],
+                _ => vec!["InvoiceTrigger"],
+            };
+            for (number, name) in names.into_iter().enumerate() {
+                let id = record_id("01p", number as u64 + 1);
+                xml.within("result", |xml| {
+                    file(
+                        xml,
+                        kind,
+                        name,
+                        &format!("{directory}/{name}.{suffix}"),
+                        &id,
+                    );
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
+        let kind = operation.text_of("type");
+        if kind != "CustomObject" {
+            return Err(unknown_type(kind));
+        }
+        let data = self.data();
+        xml.within("result", |xml| {
+            for name in operation.children("fullNames") {
+                match data.table(name.text.trim()) {
+                    Some(table) => custom_object(xml, table.object),
+                    None => xml.nil("records"),
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn describe(xml: &mut Xml) {
+    xml.within("result", |xml| {
+        for (kind, directory, suffix) in KINDS {
+            xml.within("metadataObjects", |xml| {
+                if kind == "CustomObject" {
+                    xml.text("childXmlNames", "CustomField");
+                }
+                xml.text("directoryName", directory);
+                xml.bool("inFolder", false);
+                xml.bool("metaFile", kind != "CustomObject");
+                xml.text("suffix", suffix);
+                xml.text("xmlName", kind);
+            });
+        }
+        xml.text("organizationNamespace", "");
+        xml.bool("partialSaveAllowed", true);
+        xml.bool("testRequired", false);
+    });
+}
+
+fn custom_object(xml: &mut Xml, object: &Object) {
+    xml.within(r#"records xsi:type="CustomObject""#, |xml| {
+        xml.text("fullName", object.name);
+        if object.name.ends_with("__c") {
+            xml.text("deploymentStatus", "Deployed");
+        }
+        let custom = object.fields.iter();
+        for field in custom.filter(|field| field.name.ends_with("__c")) {
+            xml.within("fields", |xml| {
+                xml.text("fullName", field.name);
+                xml.text("label", field.name.trim_end_matches("__c"));
+                if let Kind::Reference { to, .. } = field.kind {
+                    xml.text("referenceTo", to);
+                }
+                xml.text(
+                    "type",
+                    match field.kind {
+                        Kind::Number => "Number",
+                        Kind::Bool => "Checkbox",
+                        Kind::Date => "Date",
+                        Kind::DateTime => "DateTime",
+                        Kind::Reference { .. } => "Lookup",
+                        Kind::Id | Kind::Text => "Text",
+                    },
+                );
+            });
+        }
+        xml.text("label", object.name.trim_end_matches("__c"));
+        xml.text("pluralLabel", object.plural);
+        xml.text("sharingModel", "ReadWrite");
+    });
+}
+
+fn file(xml: &mut Xml, kind: &str, name: &str, path: &str, id: &str) {
+    xml.text("createdById", USER_ID);
+    xml.text("createdByName", "Integration User");
+    xml.text("createdDate", DAY);
+    xml.text("fileName", path);
+    xml.text("fullName", name);
+    xml.text("id", id);
+    xml.text("lastModifiedById", USER_ID);
+    xml.text("lastModifiedByName", "Integration User");
+    xml.text("lastModifiedDate", DAY);
+    xml.text("manageableState", "unmanaged");
+    xml.text("type", kind);
+}
+
+/// `AsyncResult`
+fn started(xml: &mut Xml, id: &str) {
+    xml.within("result", |xml| {
+        xml.bool("done", false);
+        xml.text("id", id);
+        xml.text("state", "Queued");
+    });
+}
+
+fn finished(xml: &mut Xml, id: &str) {
+    xml.within("result", |xml| {
+        xml.bool("done", true);
+        xml.text("id", id);
+        xml.text("state", "Completed");
+    });
+}
+
+/// `DeployResult`
+fn deployed(xml: &mut Xml, id: &str) {
+    xml.within("result", |xml| {
+        xml.bool("checkOnly", false);
+        xml.text("completedDate", DAY);
+        xml.text("createdBy", &USER_ID[..15]);
+        xml.text("createdByName", "Integration User");
+        xml.text("createdDate", DAY);
+        xml.within("details", |xml| {
+            xml.within("runTestResult", |xml| {
+                xml.text("numFailures", "0");
+                xml.text("numTestsRun", "0");
+                xml.text("totalTime", "0.0");
+            });
+        });
+        xml.bool("done", true);
+        xml.text("id", id);
+        xml.bool("ignoreWarnings", false);
+        xml.text("lastModifiedDate", DAY);
+        xml.text("numberComponentErrors", "0");
+        xml.text("numberComponentsDeployed", "1");
+        xml.text("numberComponentsTotal", "1");
+        xml.text("numberTestErrors", "0");
+        xml.text("numberTestsCompleted", "0");
+        xml.text("numberTestsTotal", "0");
+        xml.bool("rollbackOnError", true);
+        xml.bool("runTestsEnabled", false);
+        xml.text("startDate", DAY);
+        xml.text("status", "Succeeded");
+        xml.bool("success", true);
+    });
+}
+
+/// `RetrieveResult`
+fn retrieved(xml: &mut Xml, id: &str) {
+    let path = "unpackaged/package.xml";
+    xml.within("result", |xml| {
+        xml.bool("done", true);
+        xml.within("fileProperties", |xml| {
+            file(xml, "Package", path, path, "");
+        });
+        xml.text("id", id);
+        xml.text("status", "Succeeded");
+        xml.bool("success", true);
+        xml.text("zipFile", ZIP);
+    });
+}
+
+fn directory(kind: &str) -> Option<(&'static str, &'static str)> {
+    let mut kinds = KINDS.iter();
+    kinds
+        .find(|(name, ..)| *name == kind)
+        .map(|(_, directory, suffix)| (*directory, *suffix))
+}
+
+fn unknown_type(kind: &str) -> Fault {
+    Fault::new(
+        "INVALID_TYPE",
+        format!("This type of metadata is not available for this organization: {kind}"),
+    )
+}
+
+/// Type, directory, and suffix.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("ApexClass", "classes", "cls"),
+    ("ApexTrigger", "triggers", "trigger"),
+    ("CustomObject", "objects", "object"),
+];
+
+const DAY: &str = "2026-01-15T09:30:00.000Z";
+
+/// An archive with a `package.xml` in it, in base64.
+const ZIP: &str = "UEsDBBQAAAAAAMBLL1w2T2ld6QAAAOkAAAAWAAAAdW5wYWNrYWdlZC9wYWNrYWdlLnhtbDw/eG1sIHZlcnNpb249IjEuMCIgZW5jb2Rpbmc9IlVURi04Ij8+CjxQYWNrYWdlIHhtbG5zPSJodHRwOi8vc29hcC5zZm9yY2UuY29tLzIwMDYvMDQvbWV0YWRhdGEiPgogICAgPHR5cGVzPgogICAgICAgIDxtZW1iZXJzPkludm9pY2VfX2M8L21lbWJlcnM+CiAgICAgICAgPG5hbWU+Q3VzdG9tT2JqZWN0PC9uYW1lPgogICAgPC90eXBlcz4KICAgIDx2ZXJzaW9uPjY0LjA8L3ZlcnNpb24+CjwvUGFja2FnZT4KUEsBAhQDFAAAAAAAwEsvXDZPaV3pAAAA6QAAABYAAAAAAAAAAAAAAIABAAAAAHVucGFja2FnZWQvcGFja2FnZS54bWxQSwUGAAAAAAEAAQBEAAAAHQEAAAAA";

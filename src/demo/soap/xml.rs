@@ -1,0 +1,54 @@
+//! XML as it is written.
+
+use quick_xml::escape::partial_escape;
+
+/// A piece of a document that grows.
+#[derive(Default)]
+pub(super) struct Xml(String);
+
+impl Xml {
+    /// The beginning of a whole document.
+    pub(super) fn document() -> Self {
+        Self(r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned())
+    }
+
+    /// An element with `within` in it. Attributes may follow the name in `tag`.
+    pub(super) fn within(&mut self, tag: &str, within: impl FnOnce(&mut Self)) {
+        let name = tag.split(' ').next().unwrap_or(tag);
+        self.0 += &format!("<{tag}>");
+        let before = self.0.len();
+        within(self);
+        if self.0.len() == before {
+            self.0.insert(before - 1, '/');
+        } else {
+            self.0 += &format!("</{name}>");
+        }
+    }
+
+    /// An element that holds text. Attributes may follow the name in `tag`.
+    pub(super) fn text(&mut self, tag: &str, text: &str) {
+        self.within(tag, |xml| xml.0 += &partial_escape(text));
+    }
+
+    pub(super) fn bool(&mut self, tag: &str, value: bool) {
+        self.text(tag, if value { "true" } else { "false" });
+    }
+
+    /// An element that says that there is no value.
+    pub(super) fn nil(&mut self, name: &str) {
+        self.0 += &format!(r#"<{name} xsi:nil="true"/>"#);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+
+    /// What needs no escaping, or is.
+    pub(super) fn raw(&mut self, xml: &str) {
+        self.0 += xml;
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
