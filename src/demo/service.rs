@@ -55,7 +55,7 @@ pub(super) async fn serve(
 
     let access = org
         .sessions
-        .access(&head.headers, org.knobs().session_timeout);
+        .access(path, &head.headers, org.knobs().session_timeout);
     org.log
         .update(number, |seen| seen.authorized = access == Access::Live);
     let call = Call { head, access };
@@ -111,7 +111,10 @@ pub(super) async fn serve(
 
 impl Inner {
     /// What an org answers on a good day.
-    async fn answer(&self, call: Call, body: Watched) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, call: Call, body: Watched) -> Response<Body> {
+        if let ["eventbus.v1.PubSub", method] = call.segments()[..] {
+            return self.pubsub(&call, method, body).await;
+        }
         let asked = call.head.headers.clone();
         let answer = match call.segments()[..] {
             ["services", "oauth2", "token"] => match collected(body).await {
@@ -129,12 +132,22 @@ impl Inner {
                 Ok(body) => self.rest(&call, body),
                 Err(answer) => answer,
             },
+            ["services", "async", version, ref path @ ..] => match collected(body).await {
+                Ok(body) => self.bulk(&call, version, path, body),
+                Err(answer) => answer,
+            },
+            ["cometd", ..] => match collected(body).await {
+                Ok(body) => self.cometd(&call, body).await,
+                Err(answer) => answer,
+            },
             ["services", "Soap", ..] => self.soap(drained(body).await),
             _ => {
                 drained(body).await;
                 Answer::not_found()
             }
         };
+        // Whatever it was, it may be what someone waits for.
+        self.changed.notify_waiters();
         let mut response = answer.into_response(&asked);
         decorate(response.headers_mut());
         response

@@ -887,13 +887,13 @@ async fn connections_are_closed_and_the_org_stopped() {
 }
 
 /// A demo org and a client of it.
-struct Demo {
-    org: Org,
-    client: Client,
+pub struct Demo {
+    pub org: Org,
+    pub client: Client,
 }
 
 impl Demo {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let org = Org::start().await.unwrap();
         // reqwest takes its provider from the process; the first one to set it wins.
         let _ = aws_lc_rs::default_provider().install_default();
@@ -904,7 +904,7 @@ impl Demo {
         Self { org, client }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         self.org.instance_url() + path
     }
 
@@ -938,12 +938,12 @@ impl Demo {
         request.body(form).send().await.unwrap()
     }
 
-    async fn session(&self) -> String {
+    pub async fn session(&self) -> String {
         let body = json_of(self.log_in(self.claims()).await).await;
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn request(&self, method: Method, path: &str, token: &str) -> Response {
+    pub async fn request(&self, method: Method, path: &str, token: &str) -> Response {
         let request = self.client.request(method, self.url(path));
         request.bearer_auth(token).send().await.unwrap()
     }
@@ -953,12 +953,12 @@ impl Demo {
         self.request(Method::GET, path, &token).await
     }
 
-    async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         let request = self.client.post(self.url(path)).bearer_auth(token);
         request.body(body.to_string()).send().await.unwrap()
     }
 
-    async fn query(&self, query: &str) -> Value {
+    pub async fn query(&self, query: &str) -> Value {
         json_of(self.get(&format!("{QUERY}?{}", encoded(query))).await).await
     }
 
@@ -973,7 +973,7 @@ impl Demo {
         sender.send_request(request).await.unwrap()
     }
 
-    async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.org.ca_der()).unwrap();
         let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
@@ -993,7 +993,7 @@ impl Demo {
     }
 }
 
-async fn json_of(answer: Response) -> Value {
+pub async fn json_of(answer: Response) -> Value {
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }
 
