@@ -6,7 +6,8 @@
 //! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
 //!
 //! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
-//! `apex`, `soap`, `wsdl` or `rest`. Below it `wire` says what HTTP libraries refuse to say.
+//! `apex`, `soap`, `wsdl`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `wire` says what HTTP
+//! libraries refuse to say.
 
 use std::{
     io,
@@ -39,10 +40,13 @@ pub use self::{
     seen::{Counts, Seen},
 };
 use self::{
+    bulk::Bulk,
     certificate::Certificates,
+    cometd::Clients,
     data::Data,
     hold::{Holds, Place},
     id::{ORG_ID, USER_ID},
+    pubsub::Bus,
     rest::Cursors,
     seen::Log,
     session::Sessions,
@@ -51,13 +55,17 @@ use self::{
 
 mod answer;
 mod apex;
+mod bulk;
 mod certificate;
 mod coding;
+mod cometd;
 mod data;
+mod event;
 mod fault;
 mod hold;
 mod id;
 mod identity;
+mod pubsub;
 mod rest;
 mod seen;
 mod service;
@@ -96,6 +104,10 @@ impl Org {
             knobs: Mutex::default(),
             data: Mutex::new(Data::sample()),
             cursors: Cursors::default(),
+            bulk: Bulk::default(),
+            clients: Clients::default(),
+            bus: Bus::default(),
+            changed: Notify::new(),
             used_requests: AtomicUsize::new(17),
             disconnect: Notify::new(),
         });
@@ -163,6 +175,7 @@ impl Org {
     /// Ends every session.
     pub fn end_sessions(&self) {
         self.inner.sessions.end_all();
+        self.inner.changed.notify_waiters();
     }
 
     /// Closes every connection.
@@ -263,6 +276,8 @@ pub struct Knobs {
     pub instance_url: Option<String>,
     /// Records in one answer to a query.
     pub batch_size: usize,
+    /// How long the Streaming API keeps a connect waiting for events.
+    pub long_poll: Duration,
 }
 
 impl Default for Knobs {
@@ -274,6 +289,7 @@ impl Default for Knobs {
             jwt_tokens: false,
             instance_url: None,
             batch_size: 2000,
+            long_poll: Duration::from_secs(110),
         }
     }
 }
@@ -290,6 +306,11 @@ struct Inner {
     knobs: Mutex<Knobs>,
     data: Mutex<Data>,
     cursors: Cursors,
+    bulk: Bulk,
+    clients: Clients,
+    bus: Bus,
+    /// Some request is done, or sessions have ended: who waits for that looks again.
+    changed: Notify,
     /// Of the day's allocation.
     used_requests: AtomicUsize,
     disconnect: Notify,

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::id::{USER_ID, record_id, same_id};
+use super::{
+    event::Events,
+    id::{USER_ID, record_id, same_id},
+};
 
 /// Field names and values, in the order of the object's fields.
 pub(super) type Record = Map<String, Value>;
@@ -11,6 +14,8 @@ pub(super) type Record = Map<String, Value>;
 #[derive(Clone)]
 pub(super) struct Data {
     pub(super) tables: Vec<Table>,
+    /// What happened to the records, and what else clients told.
+    pub(super) events: Events,
 }
 
 impl Data {
@@ -19,6 +24,7 @@ impl Data {
     pub(super) fn sample() -> Self {
         let mut data = Self {
             tables: OBJECTS.iter().map(Table::new).collect(),
+            events: Events::default(),
         };
         data.add("User", |_| {
             json!({"Id": USER_ID, "Name": "Integration User", "Username": super::token::USERNAME,

@@ -8,12 +8,14 @@ use url::form_urlencoded;
 use super::{Inner, answer::Answer, coding::decoded, service::Call, session::Access};
 
 pub(super) use self::{
+    jobs::BulkJob,
     query::{Cursor, Cursors},
-    records::{Mistake, insert, roll_back, update},
+    records::{Mistake, insert, known, roll_back, update},
 };
 
 mod composite;
 mod describe;
+mod jobs;
 mod query;
 mod records;
 
@@ -94,6 +96,7 @@ impl Inner {
             ("GET" | "HEAD", ["sobjects", object, id]) => self.retrieve(ask, object, id),
             ("PATCH", ["sobjects", object, id]) => self.update(ask, object, id),
             ("DELETE", ["sobjects", object, id]) => self.delete(object, id),
+            (_, ["jobs", kind, path @ ..]) => self.jobs(ask, kind, path),
             ("POST", ["composite"]) => self.composite(ask),
             ("POST", ["composite", "sobjects"]) => self.create_all(ask),
             (_, path) => Err(match allowed(path) {
@@ -109,6 +112,7 @@ impl Inner {
         Answer::json(json!({
             "composite": url("composite"),
             "identity": self.identity_url(),
+            "jobs": url("jobs"),
             "limits": url("limits"),
             "query": url("query"),
             "queryAll": url("queryAll"),
@@ -157,11 +161,7 @@ fn versions() -> Value {
 
 /// The answer to a version that is no more, or not yet.
 fn unsupported(version: &str) -> Option<Answer> {
-    let number = version
-        .strip_prefix('v')
-        .and_then(|version| version.strip_suffix(".0"))
-        .and_then(|number| number.parse::<usize>().ok());
-    match number {
+    match version.strip_prefix('v').and_then(number) {
         Some(OLDEST..=NEWEST) => None,
         Some(7..OLDEST) => Some(Answer::error(
             StatusCode::GONE,
@@ -170,6 +170,15 @@ fn unsupported(version: &str) -> Option<Answer> {
         )),
         _ => Some(Answer::not_found()),
     }
+}
+
+/// Whether `version`, such as `67.0`, is served by all APIs.
+pub(super) fn is_supported(version: &str) -> bool {
+    matches!(number(version), Some(OLDEST..=NEWEST))
+}
+
+fn number(version: &str) -> Option<usize> {
+    version.strip_suffix(".0")?.parse().ok()
 }
 
 fn allowed(path: &[&str]) -> Option<&'static str> {
@@ -206,7 +215,7 @@ fn batch_size(headers: &HeaderMap) -> Option<usize> {
     (name.trim() == "batchSize").then(|| size.clamp(200, 2000))
 }
 
-fn header_value(text: &str) -> HeaderValue {
+pub(super) fn header_value(text: &str) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 

@@ -103,6 +103,8 @@ pub struct Counts {
     pub connections: usize,
     /// Of them, how many are open.
     pub open: usize,
+    /// Connects of the Streaming API that wait right now.
+    pub long_polls: usize,
 }
 
 /// What happened so far, and a signal whenever more did.

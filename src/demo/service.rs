@@ -121,12 +121,17 @@ impl Inner {
                 self.sessions.page_access(&head.headers, timeout)
             }
             ref other if Door::new(other).is_some() => Access::Missing,
-            _ => self.sessions.access(&head.headers, timeout),
+            _ => self
+                .sessions
+                .access(head.uri.path(), &head.headers, timeout),
         }
     }
 
     /// What an org answers on a good day.
-    async fn answer(&self, call: Call, body: Watched) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, call: Call, body: Watched) -> Response<Body> {
+        if let ["eventbus.v1.PubSub", method] = call.segments()[..] {
+            return self.pubsub(&call, method, body).await;
+        }
         let asked = call.head.headers.clone();
         let answer = match call.segments()[..] {
             ["services", "oauth2", "token"] => match collected(body).await {
@@ -142,6 +147,14 @@ impl Inner {
             ["services", "apexrest", name] => self.apex(&call, name, body).await,
             ["services", "data", ..] => match collected(body).await {
                 Ok(body) => self.rest(&call, body),
+                Err(answer) => answer,
+            },
+            ["services", "async", version, ref path @ ..] => match collected(body).await {
+                Ok(body) => self.bulk(&call, version, path, body),
+                Err(answer) => answer,
+            },
+            ["cometd", ..] => match collected(body).await {
+                Ok(body) => self.cometd(&call, body).await,
                 Err(answer) => answer,
             },
             ["soap", "wsdl.jsp"] => self.partner_wsdl(&call),
@@ -160,6 +173,8 @@ impl Inner {
                 }
             },
         };
+        // Whatever it was, it may be what someone waits for.
+        self.changed.notify_waiters();
         let mut response = answer.into_response(&asked);
         decorate(response.headers_mut());
         response

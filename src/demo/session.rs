@@ -37,8 +37,34 @@ impl Sessions {
         self.lock().clear();
     }
 
-    /// What the session in `Authorization` is worth. Asking keeps it alive.
-    pub(super) fn access(&self, headers: &HeaderMap, timeout: Duration) -> Access {
+    /// What the session of a request to `path` is worth: the one in `Authorization`, but for the
+    /// APIs that have a header of their own. Asking keeps it alive.
+    pub(super) fn access(&self, path: &str, headers: &HeaderMap, timeout: Duration) -> Access {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        let own = match (segments.next(), segments.next()) {
+            (Some("services"), Some("async")) => "x-sfdc-session",
+            (Some("eventbus.v1.PubSub"), _) => "accesstoken",
+            _ => return self.authorization(headers, timeout),
+        };
+        match headers.get(own).map(|token| token.to_str()) {
+            None => Access::Missing,
+            Some(Ok(token)) => self.worth(token, timeout),
+            Some(Err(_)) => Access::Garbled,
+        }
+    }
+
+    /// What a session is worth. Asking keeps it alive.
+    pub(super) fn worth(&self, token: &str, timeout: Duration) -> Access {
+        match self.lock().get_mut(token) {
+            Some(used) if used.elapsed() < timeout => {
+                *used = Instant::now();
+                Access::Live
+            }
+            _ => Access::Dead,
+        }
+    }
+
+    fn authorization(&self, headers: &HeaderMap, timeout: Duration) -> Access {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Access::Missing;
         };
@@ -61,17 +87,6 @@ impl Sessions {
             .flat_map(|value| value.split(';'))
             .find_map(|cookie| cookie.trim().strip_prefix("sid="));
         sid.map_or(Access::Missing, |sid| self.worth(sid, timeout))
-    }
-
-    /// What a session is worth. Asking keeps it alive.
-    pub(super) fn worth(&self, token: &str, timeout: Duration) -> Access {
-        match self.lock().get_mut(token) {
-            Some(used) if used.elapsed() < timeout => {
-                *used = Instant::now();
-                Access::Live
-            }
-            _ => Access::Dead,
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {

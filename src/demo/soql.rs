@@ -1,5 +1,7 @@
 //! A part of SOQL: one object and its parents, conditions, order, and bounds.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,8 +13,12 @@ mod run;
 
 /// What a query finds.
 pub(super) struct Found {
+    /// The object's name.
+    pub(super) object: &'static str,
     pub(super) total: usize,
     pub(super) records: Vec<Value>,
+    /// The paths of the selected fields, such as `Account.Name`.
+    pub(super) columns: Vec<String>,
 }
 
 /// Runs `query` against `data`. URLs of records say `version`.
@@ -115,6 +121,12 @@ impl Error {
             '^', self.message
         );
         self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
     }
 }
 

@@ -905,7 +905,7 @@ impl Demo {
         Self { org, client }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         self.org.instance_url() + path
     }
 
@@ -944,7 +944,7 @@ impl Demo {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn request(&self, method: Method, path: &str, token: &str) -> Response {
+    pub async fn request(&self, method: Method, path: &str, token: &str) -> Response {
         let request = self.client.request(method, self.url(path));
         request.bearer_auth(token).send().await.unwrap()
     }
@@ -954,12 +954,12 @@ impl Demo {
         self.request(Method::GET, path, &token).await
     }
 
-    async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         let request = self.client.post(self.url(path)).bearer_auth(token);
         request.body(body.to_string()).send().await.unwrap()
     }
 
-    async fn query(&self, query: &str) -> Value {
+    pub async fn query(&self, query: &str) -> Value {
         json_of(self.get(&format!("{QUERY}?{}", encoded(query))).await).await
     }
 
@@ -974,7 +974,7 @@ impl Demo {
         sender.send_request(request).await.unwrap()
     }
 
-    async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.org.ca_der()).unwrap();
         let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
@@ -994,7 +994,7 @@ impl Demo {
     }
 }
 
-async fn json_of(answer: Response) -> Value {
+pub async fn json_of(answer: Response) -> Value {
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }
 

@@ -13,6 +13,9 @@
 mod binary;
 mod config;
 mod demo;
+mod demo_bulk;
+mod demo_cometd;
+mod demo_pubsub;
 mod demo_soap;
 mod forward;
 mod framing;

@@ -15,6 +15,10 @@ impl Inner {
     pub(super) fn create(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
         let values = ask.json()?;
         let mut data = self.data();
+        if object.ends_with("__e") {
+            data.publish(object, values.as_object().ok_or_else(|| missing("body"))?);
+            return Ok(published());
+        }
         let (object, id) = insert(&mut data, object, values).map_err(Mistake::into_answer)?;
         let location = format!("/services/data/{}/sobjects/{object}/{id}", ask.version);
         let created = json!({"id": id, "success": true, "errors": []});
@@ -102,13 +106,24 @@ impl Inner {
     }
 }
 
+/// The answer to a platform event, which is no record.
+fn published() -> Answer {
+    let enqueued = json!({
+        "statusCode": "OPERATION_ENQUEUED",
+        "message": "e01d0c4e-6a8b-4f6e-9f43-1b6d2b7f3a55",
+        "fields": [],
+    });
+    let body = json!({"id": "e00xx0000000001AAA", "success": true, "errors": [enqueued]});
+    Answer::new(StatusCode::CREATED, Content::Json(body))
+}
+
 /// What is wrong with a record.
 #[derive(Debug)]
 pub(in crate::demo) struct Mistake {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    fields: Vec<&'static str>,
+    pub(in crate::demo) status: StatusCode,
+    pub(in crate::demo) code: &'static str,
+    pub(in crate::demo) message: String,
+    pub(in crate::demo) fields: Vec<&'static str>,
 }
 
 impl Mistake {
@@ -153,7 +168,7 @@ impl Mistake {
     }
 }
 
-/// Makes a record, and returns the name of its object and its id.
+/// Makes a record, and tells its object and its id.
 pub(in crate::demo) fn insert(
     data: &mut Data,
     object: &str,
@@ -181,7 +196,11 @@ pub(in crate::demo) fn insert(
             fields,
         });
     }
-    Ok((object.name, table.insert(values)))
+    let id = table.insert(values);
+    if let Some(record) = table.records.last().cloned() {
+        data.created(object.name, &record);
+    }
+    Ok((object.name, id))
 }
 
 /// Changes a record. False if there is none with this id.
@@ -215,7 +234,7 @@ pub(in crate::demo) fn roll_back<T>(
 }
 
 /// The values under the names that the object's fields really have.
-fn known(values: Value, object: &'static Object) -> Result<Record, Mistake> {
+pub(in crate::demo) fn known(values: Value, object: &'static Object) -> Result<Record, Mistake> {
     let mut known = Record::new();
     let Value::Object(values) = values else {
         return Err(Mistake {

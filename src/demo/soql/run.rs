@@ -61,8 +61,10 @@ pub(super) fn run(data: &Data, version: &str, query: &Query) -> Result<Found, Er
             .collect(),
         Select::Count => {
             return Ok(Found {
+                object: table.object.name,
                 total: records.count(),
                 records: Vec::new(),
+                columns: Vec::new(),
             });
         }
         Select::CountField(_) => {
@@ -72,9 +74,15 @@ pub(super) fn run(data: &Data, version: &str, query: &Query) -> Result<Found, Er
             vec![json!({"attributes": {"type": "AggregateResult"}, "expr0": count})]
         }
     };
+    let columns = match &query.select {
+        Select::CountField(_) => vec!["expr0".to_owned()],
+        _ => columns.iter().map(Column::path).collect(),
+    };
     Ok(Found {
+        object: table.object.name,
         total: records.len(),
         records,
+        columns,
     })
 }
 
@@ -219,6 +227,15 @@ struct Column {
 }
 
 impl Column {
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for parent in &self.parents {
+            path.push_str(parent.relationship);
+            path.push('.');
+        }
+        path + self.field.name
+    }
+
     fn value(&self, data: &Data, record: &Record) -> Value {
         let mut record = record;
         for parent in &self.parents {
