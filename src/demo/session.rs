@@ -33,8 +33,9 @@ impl Sessions {
         self.lock().remove(token);
     }
 
-    pub(super) fn end_all(&self) {
-        self.lock().clear();
+    /// Ends every session, and tells how many there were.
+    pub(super) fn end_all(&self) -> usize {
+        self.lock().drain().count()
     }
 
     /// What the session in `Authorization` is worth. Asking keeps it alive.
