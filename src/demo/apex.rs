@@ -1,10 +1,11 @@
-//! Apex REST services that are of use to tests: what goes in comes out, in any size.
+//! Apex REST services that are of use to tests: what goes in comes out, in any size; and a session
+//! ends when somebody wants to see what becomes of it.
 
 use std::{io, sync::LazyLock};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use serde_json::json;
@@ -19,14 +20,14 @@ use super::{
 };
 
 impl Inner {
-    /// `/services/apexrest/{name}`
-    pub(super) async fn apex(&self, call: &Call, name: &str, body: Watched) -> Answer {
+    /// `/services/apexrest/{path}`
+    pub(super) async fn apex(&self, call: &Call, path: &[&str], body: Watched) -> Answer {
         if let Some(refusal) = refusal(call.access) {
             drained(body).await;
             return refusal;
         }
-        match name {
-            "echo" => {
+        match path {
+            ["echo"] => {
                 let body = body.map_err(io::Error::other).boxed_unsync();
                 let answer = Answer::new(StatusCode::OK, Content::Stream(body));
                 match call.head.headers.get(header::CONTENT_TYPE) {
@@ -34,11 +35,11 @@ impl Inner {
                     None => answer,
                 }
             }
-            "bytes" => {
+            ["bytes"] => {
                 drained(body).await;
                 bytes(call)
             }
-            "sink" => {
+            ["sink"] => {
                 let number = body.number();
                 drained(body).await;
                 let seen = self.log.requests();
@@ -48,6 +49,10 @@ impl Inner {
                     }
                     None => Answer::not_found(),
                 }
+            }
+            ["demo", "session"] if call.head.method == Method::DELETE => {
+                drained(body).await;
+                Answer::json(json!({"ended": self.sessions.end_all()}))
             }
             _ => {
                 drained(body).await;

@@ -144,7 +144,7 @@ impl Inner {
             },
             ["services", "oauth2", "userinfo"] => self.userinfo(&call),
             ["id", org, user] => self.identity(&call, org, user),
-            ["services", "apexrest", name] => self.apex(&call, name, body).await,
+            ["services", "apexrest", ref path @ ..] => self.apex(&call, path, body).await,
             ["services", "data", ..] => match collected(body).await {
                 Ok(body) => self.rest(&call, body),
                 Err(answer) => answer,

@@ -33,8 +33,9 @@ impl Sessions {
         self.lock().remove(token);
     }
 
-    pub(super) fn end_all(&self) {
-        self.lock().clear();
+    /// Ends every session, and tells how many there were.
+    pub(super) fn end_all(&self) -> usize {
+        self.lock().drain().count()
     }
 
     /// What the session of a request to `path` is worth: the one in `Authorization`, but for the

@@ -272,6 +272,19 @@ async fn a_session_dies_of_idleness_and_by_revocation() {
 }
 
 #[tokio::test]
+async fn a_client_can_end_every_session() {
+    let org = Demo::start().await;
+    org.org.set(|knobs| knobs.reuse_session = false);
+    let (first, second) = (org.session().await, org.session().await);
+    let end = async |token: &str| {
+        let path = "/services/apexrest/demo/session";
+        org.request(Method::DELETE, path, token).await
+    };
+    assert_eq!(json_of(end(&first).await).await, json!({"ended": 2}));
+    assert_eq!(end(&second).await.status(), 401);
+}
+
+#[tokio::test]
 async fn the_rest_api_has_its_headers_and_versions() {
     let org = Demo::start().await;
     let versions = json_of(org.get("/services/data").await).await;
