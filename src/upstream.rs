@@ -22,6 +22,7 @@ mod answer;
 mod connect;
 mod connection;
 mod pool;
+mod quiet;
 pub(crate) mod tls;
 
 /// One thread's way to one org.

@@ -17,7 +17,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::ServiceExt;
 
-use super::connection::Connection;
+use super::{connection::Connection, quiet::Quiet};
 use crate::config::Limits;
 
 /// Opens connections to one org.
@@ -144,7 +144,7 @@ impl Connector {
         }
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
-            .handshake(TokioIo::new(tls))
+            .handshake(TokioIo::new(Quiet::new(tls)))
             .await?;
         let driver = tokio::spawn(driver).abort_handle();
         Ok(Connection::one(
