@@ -1,6 +1,6 @@
 //! Who may call, and what they may ask.
 
-use http::{HeaderMap, HeaderName, Method, Request, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
 use url::Url;
 
 pub(crate) use self::path::Denied;
@@ -27,7 +27,7 @@ pub(crate) struct Admitted {
     /// compared when the session, and so the instance, is known.
     pub(crate) addressed: Option<Authority>,
     /// The web origin that may see the answer.
-    pub(crate) origin: Option<header::HeaderValue>,
+    pub(crate) origin: Option<HeaderValue>,
 }
 
 impl Guard {
@@ -47,10 +47,11 @@ impl Guard {
     ///
     /// What is cheap and certain comes first; nothing here asks the org or logs in.
     pub(crate) fn admit(&self, head: &Parts, line: &Line) -> Result<Admitted, Refusal> {
-        check_form(head)?;
-        self.check_size(head)?;
-        let addressed = self.check_host(head, line)?;
-        let origin = self.check_browser(&head.headers)?;
+        let lines = Lines::of(&head.headers);
+        check_form(head, &lines)?;
+        self.check_size(head, &lines)?;
+        let addressed = self.check_host(head, &lines, line)?;
+        let origin = self.check_browser(&lines)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
         if let Some(key) = &self.org.guard.client_key
             && !(origin.is_some() && is_preflight(head))
@@ -75,7 +76,7 @@ impl Guard {
         if !self.may_be_instance(host) {
             return Err(Refusal::ForeignTunnel(host.to_string()));
         }
-        self.check_browser(headers)?;
+        self.check_browser(&Lines::of(headers))?;
         match &self.org.guard.client_key {
             Some(key) if !is_known && !shows(headers, key) => Err(Refusal::NoClientKey),
             _ => Ok(()),
@@ -97,20 +98,16 @@ impl Guard {
     /// Whether `head` asks for this org by one of its own names, where several share a listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
         let own = &self.names[LOOPBACK.len()..];
-        named(head).is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
+        named(head, &Lines::of(&head.headers))
+            .is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
     }
 
-    fn check_size(&self, head: &Parts) -> Result<(), Refusal> {
+    fn check_size(&self, head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
         let target = head
             .uri
             .path_and_query()
             .map_or(0, |target| target.as_str().len());
-        let lines: usize = head
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum();
-        match target + lines > self.header_bytes {
+        match target + lines.bytes > self.header_bytes {
             true => Err(Refusal::HeadTooLarge(self.header_bytes)),
             false => Ok(()),
         }
@@ -118,8 +115,13 @@ impl Guard {
 
     /// A page in a browser can be made to send requests here under a name of its own (DNS
     /// rebinding), but not under one of ours.
-    fn check_host(&self, head: &Parts, line: &Line) -> Result<Option<Authority>, Refusal> {
-        let named = named(head).ok_or(Refusal::BadHost)?;
+    fn check_host(
+        &self,
+        head: &Parts,
+        lines: &Lines<'_>,
+        line: &Line,
+    ) -> Result<Option<Authority>, Refusal> {
+        let named = named(head, lines).ok_or(Refusal::BadHost)?;
         if let Some(wants) = line.intercepted() {
             return self.check_tunnel(named, wants);
         }
@@ -158,9 +160,9 @@ impl Guard {
 
     /// A page that a browser shows may send simple requests to any address without asking, under
     /// the right name too. It cannot hide that it did.
-    fn check_browser(&self, headers: &HeaderMap) -> Result<Option<header::HeaderValue>, Refusal> {
-        if let Some(origin) = headers.get(header::ORIGIN) {
-            let allowed = headers.get_all(header::ORIGIN).iter().count() == 1
+    fn check_browser(&self, lines: &Lines<'_>) -> Result<Option<HeaderValue>, Refusal> {
+        if let Some(origin) = lines.origin.first {
+            let allowed = !lines.origin.repeated
                 && self
                     .org
                     .guard
@@ -174,11 +176,7 @@ impl Guard {
                 )),
             };
         }
-        match headers
-            .get_all(&SEC_FETCH_SITE)
-            .iter()
-            .any(|site| site != "none")
-        {
+        match lines.from_page {
             true => Err(Refusal::FromPage),
             false => Ok(None),
         }
@@ -202,7 +200,7 @@ pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> 
 }
 
 /// The form of a request, whoever sends it.
-fn check_form(head: &Parts) -> Result<(), Refusal> {
+fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
     if !METHODS.contains(&head.method) {
         return Err(Refusal::Method(head.method.clone()));
     }
@@ -214,22 +212,21 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
     if !target.starts_with('/') && !is_asterisk {
         return Err(Refusal::Malformed("its target does not begin with /"));
     }
-    let mut encodings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(encoding) = encodings.next() {
+    if let Some(encoding) = lines.transfer_encoding.first {
         let chunked = encoding
             .as_bytes()
             .trim_ascii()
             .eq_ignore_ascii_case(b"chunked");
-        if !chunked || encodings.next().is_some() {
+        if !chunked || lines.transfer_encoding.repeated {
             return Err(Refusal::Malformed(
                 "its Transfer-Encoding is not one line that says chunked",
             ));
         }
     }
-    if head.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
+    if lines.content_length.repeated {
         return Err(Refusal::Malformed("it has more than one Content-Length"));
     }
-    match head.headers.get(header::EXPECT) {
+    match lines.expect.first {
         Some(expect) if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
             Err(Refusal::Expectation)
         }
@@ -246,16 +243,62 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
 }
 
 /// What a request says it is for: the authority of an absolute target, else its one `Host`.
-fn named(head: &Parts) -> Option<&str> {
-    let mut lines = head.headers.get_all(header::HOST).iter();
-    let line = lines.next();
-    if lines.next().is_some() {
+fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
+    if lines.host.repeated {
         return None;
     }
-    match (head.uri.authority(), line) {
+    match (head.uri.authority(), lines.host.first) {
         (Some(_), None) if head.version == http::Version::HTTP_11 => None,
         (Some(authority), _) => Some(authority.as_str()),
         (None, line) => line?.to_str().ok(),
+    }
+}
+
+/// What the guard looks at in the lines of a head, found in one pass: to look each up would cost
+/// more than all of its judgement.
+#[derive(Default)]
+struct Lines<'a> {
+    /// Of all of them.
+    bytes: usize,
+    content_length: Once<'a>,
+    expect: Once<'a>,
+    host: Once<'a>,
+    origin: Once<'a>,
+    transfer_encoding: Once<'a>,
+    /// Whether a `Sec-Fetch-Site` says that a page is behind it.
+    from_page: bool,
+}
+
+/// A header that should come once at most.
+#[derive(Default)]
+struct Once<'a> {
+    first: Option<&'a HeaderValue>,
+    repeated: bool,
+}
+
+impl<'a> Lines<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut lines = Self::default();
+        for (name, value) in headers {
+            lines.bytes += name.as_str().len() + value.len() + 4;
+            match name.as_str() {
+                "content-length" => lines.content_length.take(value),
+                "expect" => lines.expect.take(value),
+                "host" => lines.host.take(value),
+                "origin" => lines.origin.take(value),
+                "transfer-encoding" => lines.transfer_encoding.take(value),
+                "sec-fetch-site" => lines.from_page |= value != "none",
+                _ => {}
+            }
+        }
+        lines
+    }
+}
+
+impl<'a> Once<'a> {
+    fn take(&mut self, value: &'a HeaderValue) {
+        self.repeated = self.first.is_some();
+        self.first.get_or_insert(value);
     }
 }
 
@@ -315,8 +358,6 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Path(#[from] Denied),
 }
-
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The header for clients whose other headers are taken.
 pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";

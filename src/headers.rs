@@ -1,7 +1,7 @@
 //! What both directions do to headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 
 /// Takes off what concerns one connection only (RFC 9110 section 7.6.1): first what `Connection`
 /// names, then what is known to be so.
@@ -81,10 +81,12 @@ pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Whether `text`, percent-decoded and in lower case, is `plain`.
-pub(crate) fn decodes_to(text: &str, plain: &str) -> bool {
-    percent_decode_str(text)
-        .map(|byte| byte.to_ascii_lowercase())
-        .eq(plain.bytes())
+pub(crate) fn decodes_to(text: &[u8], plain: &str) -> bool {
+    // It gets no longer by being decoded.
+    text.len() >= plain.len()
+        && percent_decode(text)
+            .map(|byte| byte.to_ascii_lowercase())
+            .eq(plain.bytes())
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

@@ -47,8 +47,8 @@ impl Proxy {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 
-        let head = Head::new(parts, addressed, family, envelope, body.is_chunked());
-        let (response, session) = self.deliver(&head, &body).await?;
+        let mut head = Head::new(parts, addressed, family, envelope, body.is_chunked());
+        let (response, session) = self.deliver(&mut head, &body).await?;
         response::localize(response, &head, &session, &base, origin).await
     }
 
@@ -57,7 +57,7 @@ impl Proxy {
     /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
     pub(crate) async fn deliver(
         &self,
-        head: &Head,
+        head: &mut Head,
         body: &Replay,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut session = self.sessions.current().await?;
@@ -86,7 +86,7 @@ impl Proxy {
     /// Sends the request with `session`, and tells whether the org answered that it is dead.
     async fn attempt(
         &self,
-        head: &Head,
+        head: &mut Head,
         body: &Replay,
         session: &Session,
     ) -> Result<(Response<Body>, bool), Error> {
@@ -111,8 +111,10 @@ impl Proxy {
     /// `session` if the org says that it lives, else the next one: asked before a body that could
     /// not be sent again.
     async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-        let question = Head::liveness();
-        let (mut response, dead) = self.attempt(&question, &Replay::Empty, &session).await?;
+        let mut question = Head::liveness();
+        let (mut response, dead) = self
+            .attempt(&mut question, &Replay::Empty, &session)
+            .await?;
         // Read to its end, so that the connection is at hand for what follows.
         response::peek(&mut response).await?;
         match dead {

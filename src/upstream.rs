@@ -22,6 +22,7 @@ mod answer;
 mod connect;
 mod connection;
 mod pool;
+mod quiet;
 pub(crate) mod tls;
 
 /// One thread's way to one org.
@@ -65,12 +66,13 @@ impl Upstream {
     /// else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
-        head: &Head,
+        head: &mut Head,
         body: &Replay,
         session: &Session,
     ) -> Result<Response<Answer>, Error> {
-        let sending = || body.send(head.splice(session)).ok_or(Error::Outgrown);
-        let mut request = head.with(session, sending()?);
+        let sending = |head: &Head| body.send(head.splice(session)).ok_or(Error::Outgrown);
+        let first = sending(head)?;
+        let mut request = head.with(session, first);
         let mut may_repeat = head.method().is_idempotent();
         loop {
             let mut connection = self.connection(session).await?;
@@ -86,7 +88,8 @@ impl Upstream {
                     // Another request may put a connection back that is just as dead.
                     may_repeat = false;
                     self.pool.clear();
-                    head.with(session, sending()?)
+                    let again = sending(head)?;
+                    head.with(session, again)
                 }
                 error => return Err(self.judge(error, body)),
             };

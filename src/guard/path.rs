@@ -1,6 +1,5 @@
 //! Which paths lead somewhere that a shared session must not go.
 
-use memchr::{memchr, memchr3, memmem};
 use percent_encoding::percent_decode;
 
 /// Checks `path` against what is denied, as any server on the way might read it: decoded once or
@@ -10,13 +9,21 @@ use percent_encoding::percent_decode;
 /// # Errors
 /// Why it is denied. Dot segments always are: they mean one thing here and another there.
 pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
-    // Nearly all paths are plain, and have no segment that begins with a dot.
-    match memchr3(b'%', b'\\', b';', path.as_bytes()) {
-        None if memmem::find(path.as_bytes(), b"/.").is_none() => {
-            check_words(path.as_bytes(), allowed)
-        }
-        _ => check_decoded(&decode(path)?, allowed),
+    match is_plain(path.as_bytes()) {
+        true => check_words(path.as_bytes(), allowed),
+        false => check_decoded(&decode(path)?, allowed),
     }
+}
+
+/// Whether there is nothing to decode and no segment begins with a dot, as in nearly all paths.
+fn is_plain(path: &[u8]) -> bool {
+    let (mut plain, mut before) = (true, 0);
+    // To its end, whatever it finds: that takes less time than to stop early.
+    for &byte in path {
+        plain &= !matches!(byte, b'%' | b'\\' | b';') && !(byte == b'.' && before == b'/');
+        before = byte;
+    }
+    plain
 }
 
 fn check_decoded(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
@@ -35,9 +42,11 @@ fn check_words(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
 
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| matches!(byte, b'/' | b'\\'))
-        .map(|segment| match memchr(b';', segment) {
-            Some(parameters) => &segment[..parameters],
-            None => segment,
+        .map(|segment| {
+            segment
+                .split(|byte| *byte == b';')
+                .next()
+                .unwrap_or_default()
         })
         .filter(|segment| !segment.is_empty())
 }

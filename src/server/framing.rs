@@ -143,7 +143,11 @@ impl Framing {
                 if strict.is_none() {
                     fields.fault = Some(Fault::BareLineFeed);
                 }
-                if !text.iter().all(|byte| is_clean(*byte)) {
+                // To its end, whatever it finds: that takes less time than to stop early.
+                if !text
+                    .iter()
+                    .fold(true, |clean, byte| clean & is_clean(*byte))
+                {
                     fields.fault = Some(Fault::Target);
                     // So that hyper can read it, for the refusal to be told.
                     let unclean =

@@ -17,7 +17,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::ServiceExt;
 
-use super::connection::Connection;
+use super::{connection::Connection, quiet::Quiet};
 use crate::config::Limits;
 
 /// Opens connections to one org.
@@ -156,10 +156,9 @@ impl Connector {
             tokio::spawn(driver);
             return Ok(Connection::many(authority.clone(), sender, self.tick));
         }
-        let (sender, driver) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .handshake(TokioIo::new(tls))
-            .await?;
+        // Up to hyper's 100 headers in an answer, of which Salesforce sends about twenty: room for
+        // more would be allocated anew for every answer.
+        let (sender, driver) = http1::handshake(TokioIo::new(Quiet::new(tls))).await?;
         let driver = tokio::spawn(driver).abort_handle();
         Ok(Connection::one(
             authority.clone(),
@@ -198,6 +197,3 @@ const H2: &[u8] = b"h2";
 
 /// Finds dead peers, and keeps state alive in firewalls on the way.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// In an answer. Salesforce sends about twenty; an intermediary may add its own.
-const MAX_HEADERS: usize = 256;
