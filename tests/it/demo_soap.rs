@@ -76,11 +76,9 @@ async fn only_the_session_in_the_body_counts(path: &str, ns: &str, faults: &str,
 #[tokio::test]
 async fn a_canned_expiry_has_the_orgs_own_bytes() {
     let soap = Soap::start("u/64.0", PARTNER).await;
-    let real = soap.send(&envelope(
-        "",
-        "<getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/>",
-    ));
-    let real = real.await.text().await.unwrap();
+    let body = "<getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/>";
+    let real = soap.send(&envelope("", body)).await;
+    let real = real.text().await.unwrap();
     let faults = soap.org().faults();
     faults.next(1, "/services/Soap", Fault::soap_session_expired());
     assert_eq!(soap.fault("<getUserInfo/>").await, real);

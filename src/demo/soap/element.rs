@@ -52,7 +52,7 @@ impl<'a> Elements<'a> {
 
     /// The next start of an element within the one that was begun last, without its content; none
     /// if that one ends here.
-    pub(super) fn begin(&mut self) -> Result<Option<Begun<'a>>, String> {
+    pub(super) fn begin(&mut self) -> Result<Option<Begun>, String> {
         loop {
             match self.event()? {
                 Event::Start(start) => return self.begun(start).map(Some),
@@ -64,7 +64,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The element that was begun, with all that is in it.
-    pub(super) fn finish(&mut self, begun: Begun<'a>) -> Result<Element, String> {
+    pub(super) fn finish(&mut self, begun: Begun) -> Result<Element, String> {
         self.content(begun.0, 0)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    fn begun(&self, start: BytesStart<'a>) -> Result<Begun<'a>, String> {
+    fn begun(&self, start: BytesStart<'a>) -> Result<Begun, String> {
         let (namespace, name) = self.0.resolver().resolve_element(start.name());
         let mut element = Element {
             namespace: bound(namespace)?,
@@ -120,7 +120,7 @@ impl<'a> Elements<'a> {
                 _ => {}
             }
         }
-        Ok(Begun(element, std::marker::PhantomData))
+        Ok(Begun(element))
     }
 
     /// The next event but those without a meaning.
@@ -138,9 +138,9 @@ impl<'a> Elements<'a> {
 }
 
 /// An element whose content has yet to be read.
-pub(super) struct Begun<'a>(Element, std::marker::PhantomData<&'a ()>);
+pub(super) struct Begun(Element);
 
-impl Begun<'_> {
+impl Begun {
     pub(super) fn is(&self, namespace: &str, name: &str) -> bool {
         self.0.namespace == namespace && self.0.name == name
     }

@@ -43,11 +43,6 @@ impl Xml {
         self.0 += &other.0;
     }
 
-    /// What needs no escaping, or is.
-    pub(super) fn raw(&mut self, xml: &str) {
-        self.0 += xml;
-    }
-
     pub(super) fn into_string(self) -> String {
         self.0
     }
