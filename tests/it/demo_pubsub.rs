@@ -1,1 +1,388 @@
-//! The demo org's Pub/Sub API.
+//! The demo org's Pub/Sub API, over HTTP/2 as gRPC clients speak it.
+
+use std::{collections::VecDeque, convert::Infallible};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    client::conn::http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use tokio::{sync::mpsc, task};
+
+use crate::demo::Demo;
+
+const TOPIC: &str = "/event/Order__e";
+
+#[tokio::test]
+async fn a_topic_tells_its_schema() {
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let mut answer = org
+        .call("GetTopic", &org.metadata(&session), &named(TOPIC))
+        .await;
+    let topic: Topic = answer.message().await.unwrap();
+    assert_eq!(topic.topic_name, TOPIC);
+    assert!(topic.can_publish && topic.can_subscribe);
+    assert_eq!(answer.trailers().await["grpc-status"], "0");
+
+    let asked = named(&topic.schema_id);
+    let mut answer = org.call("GetSchema", &org.metadata(&session), &asked).await;
+    let schema: Schema = answer.message().await.unwrap();
+    let record: serde_json::Value = serde_json::from_str(&schema.schema_json).unwrap();
+    assert_eq!(
+        (&record["type"], &record["name"]),
+        (&"record".into(), &"Order__e".into())
+    );
+
+    let unknown = org
+        .call("GetTopic", &org.metadata(&session), &named("/event/No__e"))
+        .await;
+    assert_eq!(unknown.head["grpc-status"], "5");
+}
+
+#[tokio::test]
+async fn who_is_not_who_they_say_is_refused_in_trailers_only() {
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let good = org.metadata(&session);
+    for (name, value) in [
+        ("accesstoken", Some("00Dxx0000001gPL!dead")),
+        ("accesstoken", None),
+        ("instanceurl", Some("https://localhost:1")),
+        ("instanceurl", None),
+        ("tenantid", Some("00Dxx0000001gPX")),
+        ("tenantid", None),
+    ] {
+        let mut metadata = good.clone();
+        match value {
+            Some(value) => drop(metadata.insert(name, value.try_into().unwrap())),
+            None => drop(metadata.remove(name)),
+        }
+        for method in ["GetTopic", "Subscribe"] {
+            let mut answer = org.call(method, &metadata, &named(TOPIC)).await;
+            assert_eq!(answer.head["content-type"], "application/grpc");
+            assert_eq!(answer.head["grpc-status"], "16", "{name}: {value:?}");
+            let code = "sfdc.platform.eventbus.grpc.service.auth.error";
+            assert_eq!(answer.head["error-code"], code);
+            assert_eq!(answer.message::<Topic>().await, None);
+        }
+    }
+    let mut short = good.clone();
+    short.insert("tenantid", "00Dxx0000001gPL".try_into().unwrap());
+    let mut answer = org.call("GetTopic", &short, &named(TOPIC)).await;
+    assert!(answer.message::<Topic>().await.is_some());
+}
+
+#[tokio::test]
+async fn subscribers_get_as_many_events_as_they_asked_for() {
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let first = org.publish(&session, &["one", "two"]).await;
+    assert_eq!(first[0].replay_id.len(), 8);
+    assert_eq!(first[1].correlation_key, "two");
+
+    let (requests, mut answer) = org.subscribe(&session).await;
+    requests.send(fetch(1, &[], 1)).unwrap();
+    let response: Fetched = answer.message().await.unwrap();
+    assert_eq!(payloads(&response), ["one"], "the earliest, and one only");
+    assert_eq!(
+        (response.pending, &response.latest),
+        (0, &first[0].replay_id)
+    );
+    requests.send(fetch(0, &[], 2)).unwrap();
+    let response: Fetched = answer.message().await.unwrap();
+    assert_eq!(payloads(&response), ["two"]);
+    assert_eq!(response.pending, 1);
+    org.publish(&session, &["three", "four"]).await;
+    let response: Fetched = answer.message().await.unwrap();
+    assert_eq!(payloads(&response), ["three"], "as it happens");
+
+    let (requests, mut answer) = org.subscribe(&session).await;
+    requests.send(fetch(2, &first[1].replay_id, 2)).unwrap();
+    drop(requests);
+    let response: Fetched = answer.message().await.unwrap();
+    assert_eq!(payloads(&response), ["three", "four"], "after a replay id");
+    assert_eq!(answer.message::<Fetched>().await, None);
+    assert_eq!(answer.trailers().await["grpc-status"], "0");
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_its_session() {
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let (requests, mut answer) = org.subscribe(&session).await;
+    requests.send(fetch(0, &[], 10)).unwrap();
+    org.org.end_sessions();
+    assert_eq!(answer.message::<Fetched>().await, None);
+    let trailers = answer.trailers().await;
+    assert_eq!(trailers["grpc-status"], "16");
+    let code = "sfdc.platform.eventbus.grpc.service.auth.error";
+    assert_eq!(trailers["error-code"], code);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_schema_is_not_published() {
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let event = Event {
+        id: "x".to_owned(),
+        schema_id: "other".to_owned(),
+        payload: Bytes::new(),
+    };
+    let request = Publish {
+        topic_name: TOPIC.to_owned(),
+        events: vec![event],
+    };
+    let mut answer = org.call("Publish", &org.metadata(&session), &request).await;
+    let published: Published = answer.message().await.unwrap();
+    assert_eq!(published.results[0].error.as_ref().unwrap().code, 1);
+}
+
+impl Demo {
+    fn metadata(&self, session: &str) -> HeaderMap {
+        let mut metadata = HeaderMap::new();
+        metadata.insert("accesstoken", session.try_into().unwrap());
+        metadata.insert("instanceurl", self.org.instance_url().try_into().unwrap());
+        metadata.insert("tenantid", self.org.org_id().try_into().unwrap());
+        metadata
+    }
+
+    async fn call(&self, method: &str, metadata: &HeaderMap, message: &impl Message) -> Answer {
+        let (requests, answer) = self.open(method, metadata).await;
+        requests.send(message.encode_to_vec()).unwrap();
+        drop(requests);
+        answer.await.unwrap()
+    }
+
+    async fn subscribe(&self, session: &str) -> (mpsc::UnboundedSender<Vec<u8>>, Answer) {
+        let (requests, answer) = self.open("Subscribe", &self.metadata(session)).await;
+        (requests, answer.await.unwrap())
+    }
+
+    async fn publish(&self, session: &str, payloads: &[&str]) -> Vec<Outcome> {
+        let mut answer = self
+            .call("GetTopic", &self.metadata(session), &named(TOPIC))
+            .await;
+        let topic: Topic = answer.message().await.unwrap();
+        let events = payloads.iter().map(|payload| Event {
+            id: (*payload).to_owned(),
+            schema_id: topic.schema_id.clone(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        });
+        let request = Publish {
+            topic_name: TOPIC.to_owned(),
+            events: events.collect(),
+        };
+        let mut answer = self
+            .call("Publish", &self.metadata(session), &request)
+            .await;
+        answer.message::<Published>().await.unwrap().results
+    }
+
+    /// A call whose messages are yet to be sent.
+    async fn open(
+        &self,
+        method: &str,
+        metadata: &HeaderMap,
+    ) -> (mpsc::UnboundedSender<Vec<u8>>, task::JoinHandle<Answer>) {
+        let tls = TokioIo::new(self.connect(&[b"h2"]).await);
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tls).await.unwrap();
+        task::spawn(connection);
+        let (requests, messages) = mpsc::unbounded_channel::<Vec<u8>>();
+        let frames = stream::unfold(messages, |mut messages| async move {
+            let message = messages.recv().await?;
+            let mut framed = BytesMut::new();
+            framed.put_u8(0);
+            framed.put_u32(message.len() as u32);
+            framed.put_slice(&message);
+            Some((Ok::<_, Infallible>(Frame::data(framed.freeze())), messages))
+        });
+        let mut request = Request::post(self.url(&format!("/eventbus.v1.PubSub/{method}")))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(StreamBody::new(frames).boxed_unsync())
+            .unwrap();
+        request.headers_mut().extend(metadata.clone());
+        let answer = task::spawn(async move {
+            let answer = sender.send_request(request).await.unwrap();
+            Answer::new(answer, sender)
+        });
+        (requests, answer)
+    }
+}
+
+/// What a call gives.
+struct Answer {
+    head: HeaderMap,
+    body: Incoming,
+    rest: BytesMut,
+    trailers: VecDeque<HeaderMap>,
+    /// The connection lives as long as this.
+    _sender: Box<dyn std::any::Any + Send>,
+}
+
+impl Answer {
+    fn new(answer: Response<Incoming>, sender: impl std::any::Any + Send) -> Self {
+        assert_eq!(
+            answer.status(),
+            200,
+            "gRPC says everything else in trailers"
+        );
+        let (head, body) = answer.into_parts();
+        Self {
+            head: head.headers,
+            body,
+            rest: BytesMut::new(),
+            trailers: VecDeque::new(),
+            _sender: Box::new(sender),
+        }
+    }
+
+    /// The next message; none once there are trailers.
+    async fn message<M: Message + Default>(&mut self) -> Option<M> {
+        loop {
+            if self.rest.len() >= 5 {
+                let length = u32::from_be_bytes(self.rest[1..5].try_into().unwrap()) as usize;
+                if self.rest.len() >= 5 + length {
+                    self.rest.advance(5);
+                    return Some(M::decode(self.rest.split_to(length)).unwrap());
+                }
+            }
+            match self.body.frame().await?.unwrap().into_data() {
+                Ok(data) => self.rest.extend_from_slice(&data),
+                Err(frame) => self.trailers.extend(frame.into_trailers()),
+            }
+        }
+    }
+
+    async fn trailers(&mut self) -> HeaderMap {
+        assert_eq!(self.message::<Topic>().await, None);
+        self.trailers.pop_front().expect("trailers")
+    }
+}
+
+fn named(name: &str) -> Named {
+    Named {
+        name: name.to_owned(),
+    }
+}
+
+fn fetch(replay_preset: i32, replay_id: &[u8], num_requested: i32) -> Vec<u8> {
+    let request = Fetch {
+        topic_name: TOPIC.to_owned(),
+        replay_preset,
+        replay_id: replay_id.to_vec(),
+        num_requested,
+    };
+    request.encode_to_vec()
+}
+
+fn payloads(response: &Fetched) -> Vec<String> {
+    let events = response.events.iter();
+    let payload = |event: &Consumed| event.event.as_ref().unwrap().payload.to_vec();
+    events
+        .map(|event| String::from_utf8(payload(event)).unwrap())
+        .collect()
+}
+
+// What these tests need of the public `pubsub_api.proto`.
+
+/// A request for a topic or for a schema.
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Topic {
+    #[prost(string, tag = "1")]
+    topic_name: String,
+    #[prost(bool, tag = "3")]
+    can_publish: bool,
+    #[prost(bool, tag = "4")]
+    can_subscribe: bool,
+    #[prost(string, tag = "5")]
+    schema_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Schema {
+    #[prost(string, tag = "1")]
+    schema_json: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(string, tag = "2")]
+    schema_id: String,
+    #[prost(bytes = "bytes", tag = "3")]
+    payload: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Publish {
+    #[prost(string, tag = "1")]
+    topic_name: String,
+    #[prost(message, repeated, tag = "2")]
+    events: Vec<Event>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Published {
+    #[prost(message, repeated, tag = "1")]
+    results: Vec<Outcome>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Outcome {
+    #[prost(bytes = "vec", tag = "1")]
+    replay_id: Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    error: Option<Mistake>,
+    #[prost(string, tag = "3")]
+    correlation_key: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Mistake {
+    #[prost(int32, tag = "1")]
+    code: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Fetch {
+    #[prost(string, tag = "1")]
+    topic_name: String,
+    #[prost(int32, tag = "2")]
+    replay_preset: i32,
+    #[prost(bytes = "vec", tag = "3")]
+    replay_id: Vec<u8>,
+    #[prost(int32, tag = "4")]
+    num_requested: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Fetched {
+    #[prost(message, repeated, tag = "1")]
+    events: Vec<Consumed>,
+    #[prost(bytes = "vec", tag = "2")]
+    latest: Vec<u8>,
+    #[prost(int32, tag = "4")]
+    pending: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Consumed {
+    #[prost(message, optional, tag = "1")]
+    event: Option<Event>,
+    #[prost(bytes = "vec", tag = "2")]
+    replay_id: Vec<u8>,
+}

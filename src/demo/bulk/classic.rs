@@ -4,23 +4,28 @@
 //! the order of the schema, which strict clients insist on.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::{
-    LF, Load, Operation, Outcome, Rows, csv_rows, found_as_csv, load, lock, now, rows, write_csv,
-    xml,
+pub(super) use self::job::Job;
+use self::{
+    document::{Format, JSON, XML, document, raw, write_fields},
+    job::{Batch, Done},
 };
+use super::{Load, Operation, Rows, csv_rows, load, lock, now, rows, xml};
 use crate::demo::{
     Inner,
-    answer::{Answer, Content},
+    answer::Answer,
     coding::decoded,
-    id::USER_ID,
     rest::is_supported,
     service::Call,
     session::Access,
-    soql::{self, Found},
+    soql,
 };
+
+mod document;
+mod job;
+mod result;
 
 impl Inner {
     /// `/services/async/{version}/{path}`
@@ -271,251 +276,6 @@ impl Asked<'_> {
 /// An `exceptionCode` and its message.
 struct Problem(&'static str, String);
 
-/// In what a document, or a job's batches, are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Csv,
-    Json,
-    Xml,
-}
-
-impl Format {
-    fn of(content_type: &str) -> Self {
-        let content_type = content_type.split(';').next().unwrap_or_default().trim();
-        match content_type.to_ascii_lowercase().as_str() {
-            JSON => Self::Json,
-            CSV => Self::Csv,
-            _ => Self::Xml,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Csv => CSV,
-            Self::Json => JSON,
-            Self::Xml => XML,
-        }
-    }
-
-    /// As a job says it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "CSV",
-            Self::Json => "JSON",
-            Self::Xml => "XML",
-        }
-    }
-}
-
-pub(super) struct Job {
-    id: String,
-    load: Load,
-    serial: bool,
-    format: Format,
-    state: &'static str,
-    created: String,
-    version: String,
-    batches: Vec<Batch>,
-}
-
-impl Job {
-    fn batch(&self, id: &str) -> Result<&Batch, Problem> {
-        let mut batches = self.batches.iter();
-        batches
-            .find(|batch| crate::demo::id::same_id(&batch.id, id))
-            .ok_or_else(|| Problem("InvalidBatch", format!("Unable to find batch: {id}")))
-    }
-
-    fn info(&self) -> Map<String, Value> {
-        let total = self.batches.len();
-        let failed = self.batches.iter().filter(|batch| batch.done.is_err());
-        let failed = failed.count();
-        let (records, mistakes) = self
-            .batches
-            .iter()
-            .map(Batch::records)
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        named([
-            ("id", self.id.as_str().into()),
-            ("operation", self.load.operation.name().into()),
-            ("object", self.load.object.as_str().into()),
-            ("createdById", USER_ID.into()),
-            ("createdDate", self.created.as_str().into()),
-            ("systemModstamp", self.created.as_str().into()),
-            ("state", self.state.into()),
-            (
-                "externalIdFieldName",
-                self.load.external_id.as_deref().into(),
-            ),
-            (
-                "concurrencyMode",
-                if self.serial { "Serial" } else { "Parallel" }.into(),
-            ),
-            ("contentType", self.format.name().into()),
-            ("numberBatchesQueued", 0.into()),
-            ("numberBatchesInProgress", 0.into()),
-            ("numberBatchesCompleted", (total - failed).into()),
-            ("numberBatchesFailed", failed.into()),
-            ("numberBatchesTotal", total.into()),
-            ("numberRecordsProcessed", records.into()),
-            ("numberRetries", 0.into()),
-            ("apiVersion", self.version.parse::<f64>().ok().into()),
-            ("assignmentRuleId", Value::Null),
-            ("numberRecordsFailed", mistakes.into()),
-            ("totalProcessingTime", 0.into()),
-            ("apiActiveProcessingTime", 0.into()),
-            ("apexProcessingTime", 0.into()),
-        ])
-    }
-}
-
-struct Batch {
-    id: String,
-    created: String,
-    request: Bytes,
-    /// The error is the `stateMessage`.
-    done: Result<Done, String>,
-}
-
-enum Done {
-    Loaded(Vec<Outcome>),
-    /// The id of the result, and what it is.
-    Found(String, Found),
-}
-
-impl Batch {
-    /// How many were processed, and how many of them failed.
-    fn records(&self) -> (usize, usize) {
-        match &self.done {
-            Ok(Done::Loaded(outcomes)) => {
-                let failed = outcomes.iter().filter(|outcome| outcome.mistake.is_some());
-                (outcomes.len(), failed.count())
-            }
-            Ok(Done::Found(_, found)) => (found.records.len(), 0),
-            Err(_) => (0, 0),
-        }
-    }
-
-    fn info(&self, job: &str) -> Map<String, Value> {
-        let (records, failed) = self.records();
-        let (state, message) = match &self.done {
-            Ok(_) => ("Completed", Value::Null),
-            Err(message) => ("Failed", message.as_str().into()),
-        };
-        named([
-            ("id", self.id.as_str().into()),
-            ("jobId", job.into()),
-            ("state", state.into()),
-            ("stateMessage", message),
-            ("createdDate", self.created.as_str().into()),
-            ("systemModstamp", self.created.as_str().into()),
-            ("numberRecordsProcessed", records.into()),
-            ("numberRecordsFailed", failed.into()),
-            ("totalProcessingTime", 0.into()),
-            ("apiActiveProcessingTime", 0.into()),
-            ("apexProcessingTime", 0.into()),
-        ])
-    }
-
-    /// What became of each row; for a query the list of its results, of which there is one.
-    fn result(&self, format: Format) -> Result<Answer, Problem> {
-        match (&self.done, format) {
-            (Err(_), _) => Err(Problem("InvalidBatch", "Batch has no result".to_owned())),
-            (Ok(Done::Found(id, _)), Format::Json) => Ok(raw(JSON, json!([id]).to_string())),
-            (Ok(Done::Found(id, _)), _) => {
-                let mut list = Map::new();
-                list.insert("result".to_owned(), id.as_str().into());
-                Ok(document(StatusCode::OK, Format::Xml, "result-list", &list))
-            }
-            (Ok(Done::Loaded(outcomes)), Format::Csv) => {
-                let names = ["Id", "Success", "Created", "Error"].map(str::to_owned);
-                let lines = outcomes.iter().map(|outcome| {
-                    vec![
-                        outcome.id.clone(),
-                        outcome.mistake.is_none().to_string(),
-                        outcome.created.to_string(),
-                        outcome.error(),
-                    ]
-                });
-                Ok(raw(
-                    CSV,
-                    write_csv(LF, [names.to_vec()].into_iter().chain(lines)),
-                ))
-            }
-            (Ok(Done::Loaded(outcomes)), Format::Json) => {
-                let results: Vec<_> = outcomes.iter().map(outcome_as_json).collect();
-                Ok(raw(JSON, Value::from(results).to_string()))
-            }
-            (Ok(Done::Loaded(outcomes)), Format::Xml) => Ok(raw(XML, outcomes_as_xml(outcomes))),
-        }
-    }
-
-    /// What a query found.
-    fn found(&self, format: Format, result: &str) -> Result<Answer, Problem> {
-        match &self.done {
-            Ok(Done::Found(id, found)) if id == result => Ok(match format {
-                Format::Csv if found.records.is_empty() => {
-                    raw(CSV, "Records not found for this query")
-                }
-                Format::Csv => raw(CSV, found_as_csv(LF, found, &found.records)),
-                Format::Json => raw(JSON, Value::from(found.records.clone()).to_string()),
-                Format::Xml => raw(XML, rows::found_as_xml(found)),
-            }),
-            _ => {
-                let message = format!("Unable to find result: {result}");
-                Err(Problem("InvalidBatch", message))
-            }
-        }
-    }
-}
-
-fn outcome_as_json(outcome: &Outcome) -> Value {
-    let errors: Vec<_> = outcome
-        .mistake
-        .iter()
-        .map(|mistake| {
-            json!({
-                "message": mistake.message,
-                "fields": mistake.fields,
-                "statusCode": mistake.code,
-                "extendedErrorDetails": null,
-            })
-        })
-        .collect();
-    json!({
-        "success": outcome.mistake.is_none(),
-        "created": outcome.created,
-        "id": if outcome.id.is_empty() { Value::Null } else { outcome.id.as_str().into() },
-        "errors": errors,
-    })
-}
-
-fn outcomes_as_xml(outcomes: &[Outcome]) -> String {
-    let mut text = format!(
-        r#"{}<results xmlns="{}">"#,
-        xml::DECLARATION,
-        xml::NAMESPACE
-    );
-    for outcome in outcomes {
-        text.push_str("<result>");
-        if let Some(mistake) = &outcome.mistake {
-            text.push_str("<errors>");
-            for field in &mistake.fields {
-                xml::write(&mut text, "fields", field);
-            }
-            xml::write(&mut text, "message", &mistake.message);
-            xml::write(&mut text, "statusCode", mistake.code);
-            text.push_str("</errors>");
-        } else {
-            xml::write(&mut text, "id", &outcome.id);
-        }
-        xml::write(&mut text, "success", &outcome.mistake.is_none().to_string());
-        xml::write(&mut text, "created", &outcome.created.to_string());
-        text.push_str("</result>");
-    }
-    text + "</results>"
-}
-
 /// The fields of a `jobInfo` that a client sends.
 fn fields(asked: &Asked<'_>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     if asked.format == Some(Format::Json) {
@@ -536,43 +296,3 @@ fn no_job(id: &str) -> Problem {
 fn invalid_job(message: impl Into<String>) -> Problem {
     Problem("InvalidJob", message.into())
 }
-
-fn named<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
-    let fields = fields.into_iter();
-    fields
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-/// In XML what is null is not there.
-fn document(status: StatusCode, format: Format, root: &str, fields: &Map<String, Value>) -> Answer {
-    let mut answer = if format == Format::Json {
-        raw(JSON, Value::Object(fields.clone()).to_string())
-    } else {
-        let mut text = format!(r#"{}<{root} xmlns="{}">"#, xml::DECLARATION, xml::NAMESPACE);
-        write_fields(&mut text, fields);
-        raw(XML, format!("{text}</{root}>"))
-    };
-    answer.status = status;
-    answer
-}
-
-fn write_fields(text: &mut String, fields: &Map<String, Value>) {
-    for (name, value) in fields {
-        match value {
-            Value::Null => {}
-            Value::String(value) => xml::write(text, name, value),
-            other => xml::write(text, name, &other.to_string()),
-        }
-    }
-}
-
-/// Without a charset, as clients compare it.
-fn raw(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    Answer::new(StatusCode::OK, Content::Bytes(body.into()))
-        .header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))
-}
-
-const CSV: &str = "text/csv";
-const JSON: &str = "application/json";
-const XML: &str = "application/xml";

@@ -31,7 +31,7 @@ pub(in crate::demo) struct BulkJob {
 enum Work {
     /// What was uploaded, and what became of it.
     Ingest(Rows, Vec<Outcome>),
-    Query(String, Found),
+    Query(Found),
 }
 
 impl Inner {
@@ -111,7 +111,7 @@ impl Inner {
             let query = text("query").unwrap_or_default();
             let found = soql::run(&data, ask.version, query)?;
             let object = found.object.to_owned();
-            (object, Work::Query(query.to_owned(), found))
+            (object, Work::Query(found))
         };
         let external_id = text("externalIdFieldName").map(str::to_owned);
         if operation == Operation::Upsert && external_id.is_none() {
@@ -206,7 +206,7 @@ impl BulkJob {
     fn add_progress(&self, info: &mut Value) {
         let (kind, processed) = match &self.work {
             Work::Ingest(_, outcomes) => ("V2Ingest", outcomes.len()),
-            Work::Query(_, found) => ("V2Query", found.records.len()),
+            Work::Query(found) => ("V2Query", found.records.len()),
         };
         info["jobType"] = kind.into();
         info["numberRecordsProcessed"] = processed.into();
@@ -279,7 +279,7 @@ impl BulkJob {
 
     /// A part of what a query found; `locator` is the index of the next record, in Base64.
     fn results(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let Work::Query(_, found) = &self.work else {
+        let Work::Query(found) = &self.work else {
             return Err(Answer::not_found());
         };
         let from = match ask.parameter("locator") {
@@ -291,7 +291,7 @@ impl BulkJob {
                 .ok_or_else(|| invalid("Invalid locator"))?,
         };
         let most = match ask.parameter("maxRecords") {
-            None => ask.batch_size,
+            None => MOST,
             Some(most) => match most.parse() {
                 Ok(most) if most > 0 => most,
                 _ => return Err(invalid("Invalid maxRecords")),
@@ -317,6 +317,9 @@ fn invalid(message: impl Into<String>) -> Answer {
 fn wrong_state(message: impl Into<String>) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "INVALIDJOBSTATE", message)
 }
+
+/// Records in one part of a result if nothing else is asked for: jsforce cannot read two parts.
+const MOST: usize = 50_000;
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv");
 
