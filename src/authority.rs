@@ -11,6 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ::aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
@@ -85,15 +86,6 @@ impl Authority {
     /// The file with the certificate that clients have to trust.
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join(CERTIFICATE)
-    }
-
-    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
-    }
-
-    /// Tells it from others of its kind: a few digits of its key's digest, which are in its name.
-    pub(crate) fn id(&self) -> String {
-        id(self.issuer.key())
     }
 
     /// The kept certificate for all of `names`, or a new one, which is kept, if that does not do
@@ -182,7 +174,7 @@ fn make(now: SystemTime) -> Result<String, AuthorityError> {
     let mut name = DistinguishedName::new();
     name.push(
         DnType::CommonName,
-        format!("orgproxy local CA {}", id(&key)),
+        format!("orgproxy local CA {}", id(&key.subject_public_key_info())),
     );
     params.distinguished_name = name;
     // It signs no other authority.
@@ -217,17 +209,12 @@ fn issuer(
     Issuer::from_ca_cert_der(certificate, key).map_err(|_| Fault::Damaged)
 }
 
-fn id(key: &KeyPair) -> String {
-    let digest = aws_lc_rs_digest(&key.subject_public_key_info());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn aws_lc_rs_digest(bytes: &[u8]) -> [u8; 4] {
-    use ::aws_lc_rs::digest::{SHA256, digest};
-
-    let mut first = [0; 4];
-    first.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..4]);
-    first
+/// Tells an authority from others of its kind, in its own name and in stores that trust it: the
+/// first digits of the digest of its public key.
+pub(crate) fn id(public_key: &[u8]) -> String {
+    let digest = digest(&SHA256, public_key);
+    let digits = digest.as_ref().iter().take(4);
+    digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pem_of(certificate: &CertificateDer<'_>) -> String {
@@ -396,7 +383,7 @@ mod tests {
         let (folder, first) = authority();
         fs::remove_file(folder.path().join(CERTIFICATE)).unwrap();
         let again = Authority::open(folder.path()).unwrap();
-        assert_eq!(again.certificate(), first.certificate());
+        assert_eq!(again.certificate, first.certificate);
         assert!(Authority::path(folder.path()).exists());
     }
 

@@ -37,6 +37,8 @@ pub enum Command {
     Check(RunArgs),
     /// Ask a running proxy with this configuration whether it is well, and exit
     Health(RunArgs),
+    /// Tell what each client needs to trust the local certificate authority, or do it
+    Trust(TrustArgs),
 }
 
 /// Where the configuration comes from.
@@ -62,6 +64,24 @@ impl RunArgs {
         let config = self.config.as_ref()?;
         (!config.is_empty()).then(|| config.into())
     }
+}
+
+/// Who is to trust the local certificate authority.
+#[derive(Debug, clap::Args)]
+pub struct TrustArgs {
+    /// Have all programs of this system trust it (as root)
+    #[arg(long, group = "who")]
+    pub system: bool,
+    /// Have Java trust it, by a key store such as $JAVA_HOME/lib/security/cacerts; if its password
+    /// is not changeit, give ORGPROXY_KEYSTORE_PASSWORD
+    #[arg(long, value_name = "KEYSTORE", group = "who")]
+    pub java: Option<PathBuf>,
+    /// Have them trust it no longer
+    #[arg(long, requires = "who")]
+    pub undo: bool,
+    /// Where the configuration is, for `state_dir`.
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 /// How the demo runs.

@@ -1,21 +1,14 @@
 //! What each command does.
 
-use std::{io, path::Path, process::ExitCode, time::Duration};
-
-use http::{Method, Request, header};
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
-};
+use std::{io, path::Path, process::ExitCode};
 
 use crate::{
-    cli::{Command, DemoArgs, RunArgs},
+    cli::{Command, DemoArgs, RunArgs, TrustArgs},
     config::{Config, ConfigError, Listen, Org, PrivateKey},
-    demo, process,
+    demo, health, process,
     server::{Server, StartupError},
     signal, telemetry,
+    trust::{self, Deed, TrustError},
 };
 
 /// Carries out `command`.
@@ -27,6 +20,7 @@ pub fn execute(command: Command) -> Result<(), CommandError> {
         Command::Run(args) => run(load(&args)?),
         Command::Check(args) => check(&args),
         Command::Health(args) => health(&load(&args)?),
+        Command::Trust(args) => trust(&args),
         Command::Demo(args) => demo(&args),
     }
 }
@@ -46,6 +40,9 @@ pub enum CommandError {
     /// `log` is no filter.
     #[error("cannot read the log filter: {0}; use such as info or orgproxy=debug")]
     Log(#[from] tracing_subscriber::filter::ParseError),
+    /// The local certificate authority, or a program's trust in it.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The proxy asked about is not well.
     #[error("{0} is not well: {1}")]
     Unwell(Listen, String),
@@ -56,7 +53,9 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Log(_) => 64.into(),
-            Self::Startup(_) | Self::System(_) | Self::Unwell(..) => ExitCode::FAILURE,
+            Self::Startup(_) | Self::System(_) | Self::Trust(_) | Self::Unwell(..) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -125,49 +124,23 @@ fn check(args: &RunArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Asks each listener what it can do. Any answer that a proxy of ours marked will do, a refusal
-/// too: that the org is well is not the question.
 fn health(config: &Config) -> Result<(), CommandError> {
-    runtime()?.block_on(async {
-        for listen in config.orgs.iter().flat_map(|org| &org.listen) {
-            let answer = tokio::time::timeout(PATIENCE, probe(listen)).await;
-            let reason = match answer {
-                Ok(Ok(true)) => continue,
-                Ok(Ok(false)) => "something else answers there".to_owned(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {}s", PATIENCE.as_secs()),
-            };
-            return Err(CommandError::Unwell(listen.clone(), reason));
-        }
-        Ok(())
-    })
+    runtime()?
+        .block_on(health::check(config))
+        .map_err(|(listen, reason)| CommandError::Unwell(listen, reason))
 }
 
-async fn probe(listen: &Listen) -> io::Result<bool> {
-    match listen {
-        Listen::Tcp(address) => ask(TcpStream::connect(address).await?).await,
-        Listen::Https(address) => ask(TcpStream::connect(address).await?).await,
-        Listen::Unix(path) => ask(UnixStream::connect(path).await?).await,
-    }
-}
-
-async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io::Result<bool> {
-    let request = Request::builder()
-        .method(Method::OPTIONS)
-        .uri("*")
-        .header(header::HOST, "localhost")
-        .body(Empty::<&[u8]>::new())
-        .map_err(io::Error::other)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let answer = sender
-        .send_request(request)
-        .await
-        .map_err(io::Error::other)?;
-    let mark = answer.headers().get("proxy-status");
-    Ok(mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy")))
+fn trust(args: &TrustArgs) -> Result<(), CommandError> {
+    let folder = Config::load_state_dir(args.run.config().as_deref(), &args.run.overrides)?;
+    let deed = match (args.system, &args.java, args.undo) {
+        (true, _, false) => Deed::System,
+        (true, _, true) => Deed::UndoSystem,
+        (false, Some(store), false) => Deed::Java(store),
+        (false, Some(store), true) => Deed::UndoJava(store),
+        (false, None, _) => Deed::Tell,
+    };
+    say(&trust::carry_out(&deed, &folder)?);
+    Ok(())
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
@@ -190,6 +163,3 @@ const DEMO_HINTS: &str = "
   curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
   curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org, which nothing after it notices
   curl -x {url} http://localhost/services/oauth2/userinfo";
-
-/// For a listener on this machine to answer.
-const PATIENCE: Duration = Duration::from_secs(5);

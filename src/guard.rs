@@ -201,6 +201,9 @@ pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> 
 
 /// The form of a request, whoever sends it.
 fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
+    if head.method == Method::CONNECT {
+        return Err(Refusal::NoTunnels);
+    }
     if !METHODS.contains(&head.method) {
         return Err(Refusal::Method(head.method.clone()));
     }

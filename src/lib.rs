@@ -27,6 +27,7 @@
 //! - [`demo`]: an org to try it with, which the tests talk to.
 //! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
+//! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
 //! - [`process`], [`signal`], [`telemetry`]: what the system is asked for and told.
 //!
 //! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
@@ -66,6 +67,7 @@ pub use crate::{
     cli::Args,
     command::{CommandError, execute},
     server::{Bound, Server, StartupError},
+    trust::TrustError,
 };
 
 mod auth;
@@ -80,6 +82,7 @@ mod error;
 mod family;
 mod guard;
 mod headers;
+mod health;
 mod local;
 mod process;
 mod proxy;
@@ -90,4 +93,5 @@ mod server;
 mod signal;
 mod stack;
 mod telemetry;
+mod trust;
 mod upstream;

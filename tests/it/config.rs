@@ -42,7 +42,7 @@ fn every_invalid_file_is_told_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 14);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_the_example_shows_is_the_default() {
         })
         .collect();
     let shown = uncommented.join("\n");
-    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 19);
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 20);
     assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
 
     /// The lines that show an example, and `threads`, which follows from the machine, are not.
@@ -85,6 +85,9 @@ fn what_the_example_shows_is_the_default() {
             "hosts",
             "trusted_hosts",
             "ca_file",
+            "state_dir",
+            "certificate",
+            "client_ca",
             "client_key",
             "allow_origins",
         ];
@@ -121,14 +124,14 @@ fn every_key_can_be_overridden() {
     let ca = folder.0.path("cert.pem");
     for key_of in KEYS {
         let value = match key_of.name {
-            "private_key" => key.to_str().unwrap(),
-            "ca_file" => ca.to_str().unwrap(),
+            "private_key" | "tls_private_key" => key.to_str().unwrap(),
+            "ca_file" | "tls_certificate" | "tls_client_ca" => ca.to_str().unwrap(),
             "login_url" | "audience" => "https://test.salesforce.com",
             "listen" => "127.0.0.1:1,unix:/tmp/x",
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }
-            "http2" => "true",
+            "http2" | "intercept" => "true",
             "log" => "trace",
             "hosts" | "trusted_hosts" => "a.example,b.example",
             "client_id" | "username" => "else",
@@ -136,6 +139,12 @@ fn every_key_can_be_overridden() {
         };
         let mut overrides = Overrides::default();
         flag(&mut overrides, key_of.name, value);
+        // Neither is of use without the other.
+        match key_of.name {
+            "tls_certificate" => flag(&mut overrides, "tls_private_key", key.to_str().unwrap()),
+            "tls_private_key" => flag(&mut overrides, "tls_certificate", ca.to_str().unwrap()),
+            _ => {}
+        }
         let changed = folder.load_with(MINIMAL, &overrides).unwrap();
         if key_of.name != "private_key" {
             let unchanged = folder.load(MINIMAL).unwrap();

@@ -499,7 +499,8 @@ async fn a_method_of_no_use_is_refused_and_the_others_are_named() {
         let answer = both
             .send(&format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"))
             .await;
-        answer.refusal(405, "METHOD_REFUSED");
+        let message = answer.refusal(405, "METHOD_REFUSED");
+        assert!(message.contains("set intercept = true"), "{message}");
     }
     both.untouched();
 }

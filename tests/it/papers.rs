@@ -14,7 +14,7 @@ fn the_readme_has_every_key_with_its_flag_and_variable() {
         let line = line.unwrap_or_else(|| panic!("{} is missing", key.name));
         assert!(line.contains(&format!("`{}`", key.flag)), "{line}");
         // The port is a part of `listen` in the file.
-        let starts = line.starts_with(&format!("| `{}` |", key.name));
+        let starts = line.starts_with(&format!("| `{}` |", key.in_file()));
         assert!(starts || key.name == "port", "{line}");
     }
     let guard = [

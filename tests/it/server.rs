@@ -208,10 +208,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     let ports: Vec<_> = server
         .bound()
         .into_iter()
-        .map(|bound| match bound.listen {
-            Listen::Tcp(address) | Listen::Https(address) => address,
-            Listen::Unix(_) => unreachable!("no socket was asked for"),
-        })
+        .map(|bound| bound.listen.address().unwrap())
         .collect();
     tokio::spawn(server.serve(std::future::pending()));
     for _ in 0..5 {

@@ -70,6 +70,14 @@ impl Binary {
         address.parse().unwrap()
     }
 
+    /// The port of its first `https://` listener.
+    pub async fn secure_port(&self) -> u16 {
+        let line = self.print("listening on https://").await;
+        let (_, address) = line.split_once("https://").unwrap();
+        let (address, _) = address.split_once(' ').unwrap();
+        address.parse::<SocketAddr>().unwrap().port()
+    }
+
     /// As `address`, for a client.
     pub async fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address().await)
@@ -205,6 +213,17 @@ impl Files {
 
     pub fn config(&self) -> String {
         self.path("proxy.toml").display().to_string()
+    }
+
+    /// Runs with it, and with a place for the local certificate authority.
+    pub fn start_with_state(&self) -> Binary {
+        let state = self.path("state").display().to_string();
+        Binary::start(&["run", "--config", &self.config(), "--state-dir", &state])
+    }
+
+    /// The certificate of the local authority.
+    pub fn local_ca(&self) -> String {
+        self.path("state/ca.pem").display().to_string()
     }
 
     /// Runs with it.

@@ -34,10 +34,8 @@ impl Proxy {
 
     pub(crate) async fn serve(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
-        let address = match &server.bound()[0].listen {
-            Listen::Tcp(address) | Listen::Https(address) => *address,
-            Listen::Unix(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
+        let address = server.bound()[0].listen.address();
+        let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             let stopped = async {

@@ -1,0 +1,149 @@
+//! Asking a running proxy whether it is well.
+
+use std::{io, sync::Arc, time::Duration};
+
+use http::{Method, Request, header};
+use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    authority::Authority,
+    config::{Config, Listen},
+};
+
+/// Asks each listener what it can do. Any answer that a proxy of ours marked will do, a refusal
+/// too: that the org is well is not the question.
+///
+/// # Errors
+/// The first listener that is not well, and why.
+pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
+    for listen in config.orgs.iter().flat_map(|org| &org.listen) {
+        let answer = tokio::time::timeout(PATIENCE, probe(listen, config)).await;
+        let reason = match answer {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) => "something else answers there".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {}s", PATIENCE.as_secs()),
+        };
+        return Err((listen.clone(), reason));
+    }
+    Ok(())
+}
+
+async fn probe(listen: &Listen, config: &Config) -> io::Result<bool> {
+    match listen {
+        Listen::Tcp(address) => ask(TcpStream::connect(address).await?).await,
+        Listen::Https(address) => {
+            let tls = TlsConnector::from(Arc::new(client_config(config)?));
+            let stream = TcpStream::connect(address).await?;
+            let localhost = ServerName::try_from("localhost").map_err(io::Error::other)?;
+            let stream = tls.connect(localhost, stream).await?;
+            // One that asks for certificates has shown its own, and we have none to go on with.
+            match config.tls.client_ca.is_empty() {
+                true => ask(stream).await,
+                false => Ok(true),
+            }
+        }
+        Listen::Unix(path) => ask(UnixStream::connect(path).await?).await,
+    }
+}
+
+async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io::Result<bool> {
+    let request = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("*")
+        .header(header::HOST, "localhost")
+        .body(Empty::<&[u8]>::new())
+        .map_err(io::Error::other)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(io::Error::other)?;
+    let mark = answer.headers().get("proxy-status");
+    Ok(mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy")))
+}
+
+/// Trusts the local authority, or exactly the certificate of the configuration.
+fn client_config(config: &Config) -> io::Result<ClientConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    if let Some(identity) = &config.tls.identity {
+        let own = identity.cert.first().cloned();
+        let own = own.ok_or_else(|| io::Error::other("tls.certificate is empty"))?;
+        return Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Exactly(own, provider)))
+            .with_no_client_auth());
+    }
+    let folder = config.state_dir.clone().unwrap_or_default();
+    let path = Authority::path(&folder);
+    let authority = CertificateDer::from_pem_file(&path)
+        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).map_err(io::Error::other)?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Takes one certificate, whatever names it is for, and whoever signed it.
+#[derive(Debug)]
+struct Exactly(CertificateDer<'static>, Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Exactly {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match *end_entity == self.0 {
+            true => Ok(ServerCertVerified::assertion()),
+            false => Err(rustls::CertificateError::UnknownIssuer.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.1.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.1.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.1.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// For a listener on this machine to answer.
+const PATIENCE: Duration = Duration::from_secs(5);

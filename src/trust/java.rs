@@ -1,0 +1,64 @@
+//! The authorities that a Java runtime trusts, in a key store of its own.
+
+use std::{env, path::Path, process::Command};
+
+use super::{Root, TrustError, run};
+
+pub(super) fn add(root: &Root, store: &Path) -> Result<String, TrustError> {
+    if has(root, store)? {
+        return Ok(format!("{} trusts it already", store.display()));
+    }
+    let mut keytool = keytool("-importcert", root, store);
+    run(keytool.arg("-noprompt").arg("-file").arg(&root.path))?;
+    Ok(format!(
+        "{} now trusts {}, as {}",
+        store.display(),
+        root.path.display(),
+        root.alias
+    ))
+}
+
+pub(super) fn remove(root: &Root, store: &Path) -> Result<String, TrustError> {
+    if !has(root, store)? {
+        return Ok(format!("{} did not trust it", store.display()));
+    }
+    run(&mut keytool("-delete", root, store))?;
+    Ok(format!(
+        "{} no longer trusts {}",
+        store.display(),
+        root.path.display()
+    ))
+}
+
+/// Whether the store can be opened, and has an entry of ours.
+fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
+    // keytool would make one that trusts nobody else.
+    if !store.is_file() {
+        return Err(TrustError::NoKeyStore(store.to_owned()));
+    }
+    match run(&mut keytool("-list", root, store)) {
+        Ok(()) => Ok(true),
+        Err(TrustError::Failed(_, _, said)) if said.contains(&root.alias) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn keytool(what: &str, root: &Root, store: &Path) -> Command {
+    let password = env::var_os(PASSWORD).unwrap_or_else(|| CHANGE_IT.into());
+    let mut command = Command::new("keytool");
+    // In the environment, where other users do not see it.
+    command
+        .arg(what)
+        .args(["-alias", &root.alias])
+        .arg("-keystore")
+        .arg(store)
+        .args(["-storepass:env", PASSWORD])
+        .env(PASSWORD, password);
+    command
+}
+
+/// The variable with the password of the key store.
+const PASSWORD: &str = "ORGPROXY_KEYSTORE_PASSWORD";
+
+/// What it is unless somebody changed it.
+const CHANGE_IT: &str = "changeit";

@@ -1,0 +1,127 @@
+//! The authorities that the system has all its programs trust.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rustix::process::geteuid;
+
+use super::{Root, TrustError, put, quoted, run};
+
+/// A folder of additional authorities, and what has to be run when it has changed.
+pub(super) struct Store {
+    folder: &'static str,
+    extension: &'static str,
+    /// The program and its arguments.
+    update: &'static [&'static str],
+}
+
+impl Store {
+    /// See update-ca-certificates(8).
+    pub(super) const DEBIAN: Self = Self {
+        folder: "/usr/local/share/ca-certificates",
+        extension: "crt",
+        update: &["update-ca-certificates", "--fresh"],
+    };
+
+    /// See update-ca-trust(8).
+    pub(super) const RED_HAT: Self = Self {
+        folder: "/etc/pki/ca-trust/source/anchors",
+        extension: "pem",
+        update: &["update-ca-trust", "extract"],
+    };
+
+    /// What does it by hand.
+    pub(super) fn commands(&self, certificate: &str, alias: &str) -> String {
+        let file = self.file(alias);
+        format!(
+            "sudo install -m 644 {certificate} {} && sudo {}",
+            file.display(),
+            self.update.join(" ")
+        )
+    }
+
+    fn of_this_system() -> Option<&'static Self> {
+        [&Self::DEBIAN, &Self::RED_HAT]
+            .into_iter()
+            .find(|store| Path::new(store.folder).is_dir())
+    }
+
+    fn file(&self, alias: &str) -> PathBuf {
+        Path::new(self.folder).join(format!("{alias}.{}", self.extension))
+    }
+
+    fn update(&self) -> Result<(), TrustError> {
+        let mut command = Command::new(self.update[0]);
+        run(command.args(&self.update[1..]))
+    }
+}
+
+pub(super) fn add(root: &Root) -> Result<String, TrustError> {
+    check_root(root, "--system")?;
+    if cfg!(target_os = "macos") {
+        run(Command::new("security").args(MAC_ADD).arg(&root.path))?;
+        return Ok(format!("the system now trusts {}", root.path.display()));
+    }
+    let store = store(root)?;
+    let bytes = fs::read(&root.path).map_err(|error| TrustError::File(root.path.clone(), error))?;
+    let file = store.file(&root.alias);
+    put(&file, Some(&bytes))?;
+    // Ours alone until then, by the umask of some.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
+    store.update()?;
+    Ok(format!(
+        "the system now trusts {}, copied to {}",
+        root.path.display(),
+        file.display()
+    ))
+}
+
+pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
+    check_root(root, "--system --undo")?;
+    if cfg!(target_os = "macos") {
+        run(Command::new("security").args(MAC_REMOVE).arg(&root.path))?;
+    } else {
+        let store = store(root)?;
+        let file = store.file(&root.alias);
+        if !file.exists() {
+            return Ok(format!("the system did not trust {}", root.path.display()));
+        }
+        put(&file, None)?;
+        store.update()?;
+    }
+    Ok(format!(
+        "the system no longer trusts {}",
+        root.path.display()
+    ))
+}
+
+/// `sudo` would look for the state in root's own home.
+fn check_root(root: &Root, what: &str) -> Result<(), TrustError> {
+    let folder = root.path.parent().unwrap_or(&root.path);
+    match geteuid().is_root() {
+        true => Ok(()),
+        false => Err(TrustError::NotRoot(format!(
+            "{what} --state-dir {}",
+            quoted(folder)
+        ))),
+    }
+}
+
+fn store(root: &Root) -> Result<&'static Store, TrustError> {
+    Store::of_this_system().ok_or_else(|| TrustError::UnknownSystem(root.path.clone()))
+}
+
+/// Arguments of security(1), before the certificate.
+pub(super) const MAC_ADD: [&str; 6] = [
+    "add-trusted-cert",
+    "-d",
+    "-r",
+    "trustRoot",
+    "-k",
+    "/Library/Keychains/System.keychain",
+];
+const MAC_REMOVE: [&str; 2] = ["remove-trusted-cert", "-d"];

@@ -1,0 +1,287 @@
+//! Standing in for Salesforce's hosts, for tools that name them and take an HTTPS proxy.
+
+use test_case::test_case;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    binary::curl,
+    support::{
+        Binary, Org, Raw,
+        answer::{Answer, ask, talk},
+        binary::Files,
+    },
+    tls::Client,
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const ON: &str = "intercept = true\n";
+
+#[test_case("--http1.1")]
+#[test_case("--http2")]
+#[tokio::test]
+async fn a_tool_that_names_salesforce_gets_the_org(version: &str) {
+    let both = Both::with(ON).await;
+    for host in ["login.salesforce.com", "test.salesforce.com"] {
+        let answer = both
+            .curl(&format!("{version} https://{host}{LIMITS}"))
+            .await;
+        assert_eq!(answer.status(), "200", "{answer:?}");
+        assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
+    }
+    assert_eq!(both.org.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_serves_one_request_after_the_other() {
+    let both = Both::with(ON).await;
+    let url = format!("https://login.salesforce.com{LIMITS}");
+    let answer = both
+        .curl(&format!(
+            "-v {url} {url} -d x https://login.salesforce.com/services/apexrest/echo"
+        ))
+        .await;
+    assert_eq!(
+        answer
+            .stderr
+            .matches("CONNECT login.salesforce.com:443 HTTP")
+            .count(),
+        1
+    );
+    assert_eq!(both.org.counts().requests, 3, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_tunnel_within_tls_works_as_well() {
+    let both = Both::with("intercept = true\nlisten = [\"https://127.0.0.1:0\"]\n").await;
+    let ca = both.files.local_ca();
+    let port = both.proxy.secure_port().await;
+    let answer = curl(&format!(
+        "curl --proxy-cacert {ca} -x https://localhost:{port} --cacert {ca} \
+         https://login.salesforce.com{LIMITS}"
+    ))
+    .await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+}
+
+#[tokio::test]
+async fn it_is_off_unless_it_is_set() {
+    let both = Both::with("").await;
+    let answer = both.connect("login.salesforce.com:443", "").await;
+    let message = answer.refusal(405, "METHOD_REFUSED");
+    assert!(message.contains("set intercept = true"), "{message}");
+}
+
+#[test_case("example.com:443")]
+#[test_case("login.salesforce.com:80")]
+#[test_case("login.salesforce.com.evil.tld:443")]
+#[test_case("evilsalesforce.com:443")]
+#[test_case("acme.lightning.force.com:443")]
+#[test_case("127.0.0.1:443")]
+#[test_case("169.254.169.254:80")]
+#[tokio::test]
+async fn other_hosts_get_no_tunnel(host: &str) {
+    let both = Both::with(ON).await;
+    let answer = both.connect(host, "").await;
+    let message = answer.refusal(403, "TUNNEL_REFUSED");
+    assert!(message.contains("NO_PROXY"), "{message}");
+}
+
+#[test_case("login.salesforce.com"; "no port")]
+#[test_case("me@login.salesforce.com:443"; "a user")]
+#[test_case("login.salesforce.com:443/services"; "a path")]
+#[test_case("/services"; "no host")]
+#[tokio::test]
+async fn what_is_no_host_and_port_gets_no_tunnel(target: &str) {
+    let both = Both::with(ON).await;
+    let answer = both.connect(target, "").await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(both.org.logins(), 0);
+}
+
+#[test_case("Origin: https://evil.tld\r\n", "FOREIGN_ORIGIN")]
+#[test_case("Sec-Fetch-Site: cross-site\r\n", "FOREIGN_PAGE")]
+#[tokio::test]
+async fn a_web_page_gets_no_tunnel(header: &str, code: &str) {
+    let both = Both::with(ON).await;
+    let answer = both.connect("login.salesforce.com:443", header).await;
+    answer.refusal(403, code);
+}
+
+#[tokio::test]
+async fn a_client_shows_its_key_once_when_it_asks_for_the_tunnel() {
+    let key = "guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n";
+    let both = Both::with(&format!("{ON}{key}")).await;
+    let answer = both.connect("login.salesforce.com:443", "").await;
+    answer.refusal(403, "CLIENT_KEY_MISSING");
+
+    let url = format!("https://login.salesforce.com{LIMITS}");
+    let answer = both
+        .curl(&format!("-U any:correct-horse-battery {url}"))
+        .await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    assert_eq!(both.org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn what_is_refused_can_be_asked_again_on_the_same_connection() {
+    let both = Both::with(ON).await;
+    let mut raw = Raw::connect(both.proxy.address().await).await;
+    raw.send("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+        .await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 403"));
+    raw.send(CONNECT).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    let client = Client::trusting(&both.files.local_ca());
+    client.greet(raw.0, "login.salesforce.com").await.unwrap();
+}
+
+#[test_case("login.salesforce.com", 200, ""; "its own")]
+#[test_case("LOGIN.salesforce.com:443", 200, ""; "its own with a port")]
+#[test_case("localhost", 421, "WRONG_HOST"; "ours")]
+#[test_case("test.salesforce.com", 421, "WRONG_HOST"; "another of salesforce's")]
+#[test_case("evil.tld", 421, "WRONG_HOST"; "anybody's")]
+#[tokio::test]
+async fn in_a_tunnel_the_host_is_that_of_its_end(host: &str, status: u16, code: &str) {
+    let both = Both::with(ON).await;
+    let answer = both.through("login.salesforce.com", host).await;
+    assert_eq!(answer.status, status, "{answer:?}");
+    if status != 200 {
+        answer.refusal(status, code);
+    }
+}
+
+#[tokio::test]
+async fn the_host_of_another_org_does_not_lead_to_this_one() {
+    let both = Both::with(ON).await;
+    let answer = both
+        .through("other.my.salesforce.com", "other.my.salesforce.com")
+        .await;
+    answer.refusal(421, "WRONG_INSTANCE");
+    assert_eq!(both.org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn the_paths_that_are_refused_are_so_in_a_tunnel() {
+    let both = Both::with(ON).await;
+    let answer = both
+        .curl("https://login.salesforce.com/services/oauth2/revoke")
+        .await;
+    assert_eq!(answer.status(), "403", "{answer:?}");
+    // Nor is there a tunnel in a tunnel.
+    let mut tunnel = both.tunnel("login.salesforce.com").await;
+    tunnel.write_all(CONNECT.as_bytes()).await.unwrap();
+    let answers = talk(tunnel, b"", usize::MAX);
+    assert_eq!(answers.await[0].status, 405);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_for_its_tunnel_is_left() {
+    let both = Both::with(ON).await;
+    let mut raw = Raw::connect(both.proxy.address().await).await;
+    raw.send([CONNECT.as_bytes(), b"\x16\x03\x01\x00\x05hello"].concat())
+        .await;
+    let rest = raw.rest().await;
+    assert!(rest.starts_with("HTTP/1.1 200"), "{rest}");
+    both.proxy.log("did not wait for its tunnel").await;
+}
+
+#[tokio::test]
+async fn orgs_that_share_a_listener_are_told_apart_by_their_my_domain() {
+    let demo = Org::start().await.unwrap();
+    let more = format!(
+        "{ON}hosts = [\"demo.localhost\"]\n[org.acme]\nclient_id = \"x\"\nusername = \"y\"\n\
+         private_key = \"server.key\"\nlogin_url = \"https://acme.my.salesforce.com\"\n\
+         {ON}hosts = [\"acme.localhost\"]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    // They share what has a fixed port.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let files = Files::with(&demo, &format!("listen = \"127.0.0.1:0\"\n{more}"));
+    let text = std::fs::read_to_string(files.path("proxy.toml")).unwrap();
+    files.write(
+        "proxy.toml",
+        &text.replace("127.0.0.1:0", &address.to_string()),
+    );
+    let proxy = files.start_with_state();
+    let address = proxy.address().await;
+    let connect = |host: &str| {
+        format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\nConnection: close\r\n\r\n")
+    };
+    let answer = ask(address, connect("login.salesforce.com")).await;
+    answer.refusal(421, "NO_SUCH_ORG");
+    let mut raw = Raw::connect(address).await;
+    raw.send(connect("acme.my.salesforce.com")).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_what_is_under_way_in_a_tunnel() {
+    let both = Both::with(ON).await;
+    let hold = both.org.hold(LIMITS);
+    let mut tunnel = both.tunnel("login.salesforce.com").await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: login.salesforce.com\r\n\r\n");
+    tunnel.write_all(request.as_bytes()).await.unwrap();
+    both.org.wait_until(|_| hold.waiting() == 1).await;
+    both.proxy.signal(rustix::process::Signal::TERM);
+    both.proxy.log("stopping").await;
+    drop(hold);
+    let answers = talk(tunnel, b"", usize::MAX).await;
+    assert_eq!(answers[0].status, 200, "{answers:?}");
+    assert_eq!(both.proxy.end().await.code(), 0);
+}
+
+/// An org, and a proxy in front of it.
+struct Both {
+    org: Org,
+    files: Files,
+    proxy: Binary,
+}
+
+impl Both {
+    async fn with(more: &str) -> Self {
+        let org = Org::start().await.unwrap();
+        let files = Files::with(&org, more);
+        let proxy = files.start_with_state();
+        Self { org, files, proxy }
+    }
+
+    /// curl, with us as its proxy.
+    async fn curl(&self, arguments: &str) -> crate::support::binary::Ended {
+        let address = self.proxy.address().await;
+        let ca = self.files.local_ca();
+        curl(&format!(
+            "curl -x http://{address} --cacert {ca} {arguments}"
+        ))
+        .await
+    }
+
+    /// The answer to a `CONNECT` that is refused.
+    async fn connect(&self, target: &str, headers: &str) -> Answer {
+        let wire = format!(
+            "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n{headers}\r\n"
+        );
+        let answer = ask(self.proxy.address().await, wire).await;
+        assert_eq!(self.org.counts().token_requests, 0);
+        answer
+    }
+
+    async fn tunnel(&self, host: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let mut raw = Raw::connect(self.proxy.address().await).await;
+        raw.send(CONNECT.replace("login.salesforce.com", host))
+            .await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+        let client = Client::trusting(&self.files.local_ca());
+        client.greet(raw.0, host).await.unwrap()
+    }
+
+    /// The answer to a request through a tunnel.
+    async fn through(&self, end: &str, host: &str) -> Answer {
+        let tunnel = self.tunnel(end).await;
+        let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        talk(tunnel, request.as_bytes(), usize::MAX).await.remove(0)
+    }
+}
+
+const CONNECT: &str =
+    "CONNECT login.salesforce.com:443 HTTP/1.1\r\nHost: login.salesforce.com:443\r\n\r\n";

@@ -1,0 +1,516 @@
+//! `https://` listeners: certificates that are made, kept and renewed, or the operator's own.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use orgproxy::config::Config;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use test_case::test_case;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{
+    binary::curl,
+    key::chmod,
+    support::{
+        Binary, Org, Raw,
+        answer::{PATIENCE, ask, talk},
+        binary::{Files, run},
+    },
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const HTTPS: &str = "listen = [\"https://127.0.0.1:0\"]\n";
+
+#[tokio::test]
+async fn the_line_that_is_printed_works_as_it_stands() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let line = proxy.print("try: curl --cacert ").await;
+    let answer = curl(line.trim_start().trim_start_matches("try: ")).await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
+}
+
+#[test_case("--http1.1", "1.1")]
+#[test_case("--http2", "2")]
+#[test_case("--tlsv1.3", "2"; "the newest")]
+#[test_case("--tls-max 1.2", "2"; "the oldest")]
+#[tokio::test]
+async fn curl_speaks_every_version(how: &str, version: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    for name in ["localhost", "127.0.0.1"] {
+        let answer = curl(&format!(
+            "curl {how} --cacert {} -w '\n%{{http_version}}' https://{name}:{port}{LIMITS}",
+            files.local_ca()
+        ))
+        .await;
+        assert!(answer.stdout.contains("DailyApiRequests"), "{answer:?}");
+        assert_eq!(answer.status(), version, "{answer:?}");
+    }
+    let old = format!("curl --tls-max 1.1 -k https://localhost:{port}{LIMITS}");
+    assert_eq!(curl(&old).await.code(), 35);
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_somebody_else_is_told_of_in_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let other = files.path("ca.pem").display().to_string();
+    let answer = curl(&format!("curl --cacert {other} https://localhost:{port}/")).await;
+    assert_eq!(answer.code(), 60, "{answer:?}");
+    proxy.log("`orgproxy trust` says what it needs").await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_for_nobody_else() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    proxy.secure_port().await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&files.path("state")), 0o700);
+    for name in ["ca.pem", "ca-key.pem", "localhost.pem"] {
+        assert_eq!(mode(&files.path("state").join(name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn two_that_start_at_once_have_the_same_authority() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxies = [(); 4].map(|()| files.start_with_state());
+    for proxy in &proxies {
+        let port = proxy.secure_port().await;
+        let answer = curl(&format!(
+            "curl --cacert {} https://localhost:{port}{LIMITS}",
+            files.local_ca()
+        ))
+        .await;
+        assert_eq!(answer.status(), "200", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_name_gets_a_new_certificate_of_the_same_authority() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    proxy.secure_port().await;
+    proxy.stop().await;
+    let kept = |name: &str| fs::read(files.path("state").join(name)).unwrap();
+    let (authority, before) = (kept("ca.pem"), kept("localhost.pem"));
+
+    let same = files.start_with_state();
+    same.secure_port().await;
+    same.stop().await;
+    assert_eq!(kept("localhost.pem"), before);
+
+    let more = format!("{HTTPS}hosts = [\"acme.localhost\"]\n");
+    files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    assert_ne!(kept("localhost.pem"), before);
+    assert_eq!(kept("ca.pem"), authority);
+    let answer = curl(&format!(
+        "curl --cacert {} https://acme.localhost:{port}{LIMITS}",
+        files.local_ca()
+    ))
+    .await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+}
+
+#[test_case("ca-key.pem", 0o644, None, "can be read by them (mode 0644)"; "a key open to others")]
+#[test_case("ca-key.pem", 0o600, Some("no key"), "is damaged: it must hold a certificate and its key; remove it"; "a damaged key")]
+#[test_case("ca.pem", 0o600, Some("no certificate"), "is not the certificate in ca-key.pem"; "another certificate")]
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_told_with_the_way_out(
+    name: &str,
+    mode: u32,
+    text: Option<&str>,
+    reason: &str,
+) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    proxy.secure_port().await;
+    proxy.stop().await;
+    let path = files.path("state").join(name);
+    if let Some(text) = text {
+        fs::write(&path, text).unwrap();
+    }
+    chmod(&path, mode);
+    let ended = files.start_with_state().end().await;
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr.contains(reason), "{ended:?}");
+    assert!(ended.stderr.contains("orgproxy trust"), "{ended:?}");
+}
+
+#[test_case("STATE_DIRECTORY", "systemd:/elsewhere", "systemd"; "by systemd")]
+#[test_case("XDG_STATE_HOME", "xdg", "xdg/orgproxy"; "by the desktop")]
+#[test_case("HOME", "home", "home/.local/state/orgproxy"; "by home")]
+#[tokio::test]
+async fn the_state_is_where_the_system_says(variable: &str, value: &str, place: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let mut command = Binary::command(&["run", "--config", &files.config()]);
+    command.env(variable, files.path(value));
+    let proxy = Binary::spawn(command);
+    proxy.secure_port().await;
+    assert!(files.path(place).join("ca.pem").exists());
+}
+
+#[tokio::test]
+async fn without_a_place_for_the_state_it_says_so() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let ended = run(&["check", "--config", &files.config()]).await;
+    assert_eq!(ended.code(), 64);
+    assert!(ended.stderr.contains("add state_dir ="), "{ended:?}");
+    // Where none is needed, none is missed.
+    let files = Files::new(&org);
+    let ended = run(&["check", "--config", &files.config()]).await;
+    assert_eq!(ended.code(), 0);
+}
+
+#[tokio::test]
+async fn plain_http_to_an_https_listener_is_told_so() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = ask(([127, 0, 0, 1], port).into(), request).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.body,
+        "orgproxy: this listener speaks HTTPS; use https:// for it\n"
+    );
+    assert!(answer.header("proxy-status").is_some(), "{answer:?}");
+    proxy.log("speaks HTTP to an https:// listener").await;
+}
+
+#[tokio::test]
+async fn tls_to_a_plain_listener_is_closed_and_told_of_in_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let answer = curl(&format!("curl -k https://{address}{LIMITS}")).await;
+    assert_eq!(answer.code(), 35, "{answer:?}");
+    proxy.log("speaks TLS to a listener without").await;
+    assert_eq!(org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn framing_is_as_strict_as_on_a_plain_listener() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let client = Client::trusting(&files.local_ca());
+    proxy.secure_port().await;
+    let stream = client.connect(proxy.secure_port().await).await.unwrap();
+    let request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\
+        Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let answers = talk(stream, request, usize::MAX).await;
+    answers[0].refusal(400, "MALFORMED_REQUEST");
+    assert_eq!(org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_handshake_is_left() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("{HTTPS}[limits]\nheader_read = \"200ms\"\n"));
+    let proxy = files.start_with_state();
+    let address = ([127, 0, 0, 1], proxy.secure_port().await).into();
+    for beginning in [&b""[..], b"\x16\x03\x01"] {
+        let mut silent = Raw::connect(address).await;
+        silent.send(beginning).await;
+        let closed = tokio::time::timeout(PATIENCE, silent.rest()).await;
+        assert_eq!(closed.unwrap(), "");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_requests_and_not_for_handshakes() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, HTTPS);
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let hold = org.hold(LIMITS);
+    let line = format!(
+        "curl --cacert {} https://localhost:{port}{LIMITS}",
+        files.local_ca()
+    );
+    let asking = tokio::spawn(async move { curl(&line).await });
+    org.wait_until(|_| hold.waiting() == 1).await;
+    let mut silent = Raw::connect(([127, 0, 0, 1], port).into()).await;
+    silent.send(b"\x16\x03").await;
+    proxy.signal(rustix::process::Signal::TERM);
+    // The handshake is given up at once, while the request goes on.
+    let closed = tokio::time::timeout(PATIENCE, silent.rest()).await;
+    assert_eq!(closed.unwrap(), "");
+    drop(hold);
+    assert_eq!(asking.await.unwrap().status(), "200");
+    assert_eq!(proxy.end().await.code(), 0);
+}
+
+#[test_case("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out tls.key", ""; "rsa")]
+#[test_case("ecparam -name prime256v1 -genkey -noout -out tls.key", ""; "ec as openssl writes it")]
+#[test_case("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out tls.key", ""; "ec")]
+#[test_case("genpkey -algorithm ED25519 -out tls.key", ""; "ed25519")]
+#[test_case("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes256 -pass pass:secret -out tls.key", "secret"; "encrypted")]
+#[tokio::test]
+async fn a_certificate_of_the_operators_own_is_shown(key: &str, passphrase: &str) {
+    let org = Org::start().await.unwrap();
+    let more = match passphrase {
+        "" => format!("{HTTPS}{OWN}"),
+        _ => format!(
+            "{HTTPS}[tls]\ncertificate = \"tls.pem\"\nprivate_key = {{ file = \"tls.key\", \
+             passphrase = {{ command = [\"echo\", \"{passphrase}\"] }} }}\n"
+        ),
+    };
+    let files = Files::with(&org, &more);
+    openssl(&files, key);
+    openssl(
+        &files,
+        &format!(
+            "req -x509 -new -key tls.key -subj /CN=own -days 9 -out tls.pem \
+             -addext subjectAltName=DNS:localhost -passin pass:{passphrase}"
+        ),
+    );
+    chmod(&files.path("tls.key"), 0o600);
+    // No state is needed, nor made.
+    let proxy = files.start();
+    let port = proxy.secure_port().await;
+    let own = files.path("tls.pem").display().to_string();
+    let answer = curl(&format!(
+        "curl --cacert {own} https://localhost:{port}{LIMITS}"
+    ))
+    .await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    assert!(!proxy.said().contains("--cacert"), "{}", proxy.said());
+}
+
+#[tokio::test]
+async fn a_key_of_another_certificate_and_an_open_key_are_refused() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("{HTTPS}{OWN}"));
+    for name in ["tls", "other"] {
+        openssl(
+            &files,
+            &format!("ecparam -name prime256v1 -genkey -noout -out {name}.key"),
+        );
+        chmod(&files.path(&format!("{name}.key")), 0o600);
+    }
+    openssl(
+        &files,
+        "req -x509 -new -key other.key -subj /CN=own -days 9 -out tls.pem",
+    );
+    let check = || async { run(&["check", "--config", &files.config()]).await };
+    let ended = check().await;
+    assert_eq!(ended.code(), 64);
+    let wrong = "tls.private_key: does not belong to the first certificate of tls.certificate";
+    assert!(ended.stderr.contains(wrong), "{ended:?}");
+
+    chmod(&files.path("tls.key"), 0o644);
+    let ended = check().await;
+    let open = "tls.key can be read by others (mode 0644); run `chmod 600";
+    assert!(ended.stderr.contains(open), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_lets_in_and_nothing_else_does() {
+    let org = Org::start().await.unwrap();
+    let more = "listen = [\"https://0.0.0.0:0\"]\nguard.allow_remote = true\n\
+        guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n\
+        [tls]\nclient_ca = \"clients.pem\"\n";
+    let files = Files::with(&org, more);
+    write_client(&files, "clients.pem", "client.pem");
+    write_client(&files, "others.pem", "other.pem");
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let mut client = Client::trusting(&files.local_ca());
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+
+    client.shows(&files.path("client.pem"));
+    let answers = client.ask(port, &request).await;
+    assert_eq!(answers[0].status, 200, "{answers:?}");
+
+    client.shows(&files.path("other.pem"));
+    assert_eq!(client.ask(port, &request).await, []);
+    let bare = Client::trusting(&files.local_ca());
+    let with_key = request.replace(
+        "\r\n\r\n",
+        "\r\nX-Orgproxy-Key: correct-horse-battery\r\n\r\n",
+    );
+    assert_eq!(bare.ask(port, &with_key).await, []);
+    proxy
+        .log("must show a certificate of an authority in tls.client_ca")
+        .await;
+    assert_eq!(org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn a_client_certificate_does_for_a_key_on_other_machines_too() {
+    let org = Org::start().await.unwrap();
+    let more = "listen = [\"https://0.0.0.0:0\"]\nguard.allow_remote = true\n";
+    let files = Files::with(&org, &format!("{more}[tls]\nclient_ca = \"clients.pem\"\n"));
+    write_client(&files, "clients.pem", "client.pem");
+    let state = files.path("state").display().to_string();
+    let check = ["check", "--config", &files.config(), "--state-dir", &state];
+    assert_eq!(run(&check).await.code(), 0);
+
+    files.write("proxy.toml", &crate::support::binary::config(&org, more));
+    let ended = run(&check).await;
+    assert!(
+        ended.stderr.contains("or tls.client_ca for https://"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn health_knows_each_kind_of_listener() {
+    let org = Org::start().await.unwrap();
+    for tls in ["", OWN, "[tls]\nclient_ca = \"tls.pem\"\n"] {
+        // Its port must be known beforehand, since `health` reads no more than the configuration.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let files = Files::with(&org, &format!("listen = \"https://{address}\"\n{tls}"));
+        openssl(
+            &files,
+            "ecparam -name prime256v1 -genkey -noout -out tls.key",
+        );
+        chmod(&files.path("tls.key"), 0o600);
+        openssl(
+            &files,
+            "req -x509 -new -key tls.key -subj /CN=own -days 9 -out tls.pem",
+        );
+        let state = files.path("state").display().to_string();
+        let health = ["health", "--config", &files.config(), "--state-dir", &state];
+        let proxy = files.start_with_state();
+        proxy.secure_port().await;
+        let ended = run(&health).await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        proxy.stop().await;
+        assert_eq!(run(&health).await.code(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_of_the_operators_own_is_refused() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("{HTTPS}{OWN}"));
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = (SystemTime::now() - Duration::from_secs(3600)).into();
+    let certificate = params.self_signed(&key).unwrap();
+    files.write("tls.pem", &certificate.pem());
+    files.write("tls.key", &key.serialize_pem());
+    let error = Config::load(Some(&files.path("proxy.toml")), &Default::default()).unwrap_err();
+    assert!(error.to_string().contains("tls.pem expired on"), "{error}");
+}
+
+/// A client of ours, for what curl does not do.
+pub(crate) struct Client(ClientConfig);
+
+impl Client {
+    pub(crate) fn trusting(ca_file: &str) -> Self {
+        Self(client_config(ca_file).with_no_client_auth())
+    }
+
+    /// Sends the certificate and key of a file from now on.
+    fn shows(&mut self, file: &Path) {
+        let chain = vec![CertificateDer::from_pem_file(file).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(file).unwrap();
+        let ca = file.with_file_name("state/ca.pem");
+        self.0 = client_config(&ca.display().to_string())
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+    }
+
+    pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        self.greet(stream, "localhost").await
+    }
+
+    /// Speaks TLS with `name` over a connection that is there.
+    pub(crate) async fn greet(
+        &self,
+        stream: TcpStream,
+        name: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(self.0.clone()))
+            .connect(name, stream)
+            .await
+    }
+
+    /// The answers to `request`, none if it is not let in.
+    async fn ask(&self, port: u16, request: &str) -> Vec<crate::support::answer::Answer> {
+        let Ok(mut stream) = self.connect(port).await else {
+            return Vec::new();
+        };
+        // Refused for its certificate, it may learn so only now.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut heard = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut heard)).await;
+        crate::support::answer::Answer::all(&heard)
+    }
+}
+
+fn client_config(
+    ca_file: &str,
+) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(ca_file).unwrap())
+        .unwrap();
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+/// Writes an authority, and a client's certificate with its key.
+fn write_client(files: &Files, authority: &str, client: &str) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    files.write(authority, &issuer.pem());
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["a-client".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    files.write(client, &(certificate.pem() + &key.serialize_pem()));
+}
+
+fn openssl(files: &Files, arguments: &str) {
+    let output = std::process::Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(files.folder())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+const OWN: &str = "[tls]\ncertificate = \"tls.pem\"\nprivate_key = \"tls.key\"\n";

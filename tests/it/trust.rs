@@ -1,0 +1,187 @@
+//! `orgproxy trust`: what clients are told, and what is done for them.
+
+use std::{path::PathBuf, process::Command};
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::support::binary::{Ended, run};
+
+#[tokio::test]
+async fn each_client_is_told_its_line() {
+    let state = State::new();
+    let ended = state.trust(&[]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let path = state.path("ca.pem").display().to_string();
+    for line in [
+        format!("curl --cacert {path} https://localhost:8443/services/data"),
+        format!("export CURL_CA_BUNDLE={path}"),
+        format!("export REQUESTS_CA_BUNDLE={path}"),
+        format!("export SSL_CERT_FILE={path}"),
+        format!("export NODE_EXTRA_CA_CERTS={path}"),
+    ] {
+        assert!(
+            ended.stdout.lines().any(|said| said == line),
+            "{line}: {ended:?}"
+        );
+    }
+    for part in [
+        format!("-file {path} -keystore \"$JAVA_HOME/lib/security/cacerts\""),
+        format!("sudo install -m 644 {path} /usr/local/share/ca-certificates/orgproxy-"),
+        "update-ca-certificates".to_owned(),
+        format!("sudo install -m 644 {path} /etc/pki/ca-trust/source/anchors/orgproxy-"),
+        "update-ca-trust".to_owned(),
+        format!("System.keychain {path}"),
+    ] {
+        assert!(ended.stdout.contains(&part), "{part}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_authority_is_made_once_and_then_kept() {
+    let state = State::new();
+    state.trust(&[]).await;
+    let first = std::fs::read(state.path("ca.pem")).unwrap();
+    assert!(first.starts_with(b"-----BEGIN CERTIFICATE-----\n"));
+    state.trust(&[]).await;
+    assert_eq!(std::fs::read(state.path("ca.pem")).unwrap(), first);
+}
+
+#[tokio::test]
+async fn the_state_is_where_the_configuration_says_whatever_else_it_says() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("acme.toml");
+    std::fs::write(
+        &config,
+        "state_dir = \"my state\"\n[org.main]\nclient_id = 7\n",
+    )
+    .unwrap();
+    let ended = run(&["trust", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let path = folder.path().join("my state/ca.pem");
+    assert!(path.exists());
+    // As a shell takes it.
+    let quoted = format!("NODE_EXTRA_CA_CERTS='{}'", path.display());
+    assert!(ended.stdout.contains(&quoted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_java_key_store_trusts_it_and_then_no_longer() {
+    // A Java runtime is no need of the project's.
+    if Command::new("keytool").arg("-help").output().is_err() {
+        return;
+    }
+    let state = State::new();
+    let store = state.path("cacerts").display().to_string();
+    let keytool = |arguments: &[&str]| {
+        let output = Command::new("keytool")
+            .args(arguments)
+            .args(["-keystore", &store, "-storepass", "changeit"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    keytool(&[
+        "-genkeypair",
+        "-alias",
+        "own",
+        "-dname",
+        "CN=own",
+        "-keyalg",
+        "EC",
+    ]);
+
+    let ended = state.trust(&["--java", &store]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(ended.stdout.contains("now trusts"), "{ended:?}");
+    let listed = keytool(&["-list"]);
+    assert!(
+        listed.contains("orgproxy-") && listed.contains("trustedCertEntry"),
+        "{listed}"
+    );
+    let again = state.trust(&["--java", &store]).await;
+    assert!(again.stdout.contains("trusts it already"), "{again:?}");
+
+    let undone = state.trust(&["--java", &store, "--undo"]).await;
+    assert!(undone.stdout.contains("no longer trusts"), "{undone:?}");
+    let listed = keytool(&["-list"]);
+    assert!(
+        !listed.contains("orgproxy-") && listed.contains("own"),
+        "{listed}"
+    );
+    let again = state.trust(&["--java", &store, "--undo"]).await;
+    assert!(again.stdout.contains("did not trust it"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_key_store_that_is_not_there_is_not_made() {
+    let state = State::new();
+    let store = state.path("nowhere").display().to_string();
+    let ended = state.trust(&["--java", &store]).await;
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr.contains("there is no key store"), "{ended:?}");
+    assert!(!state.path("nowhere").exists());
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_undo_where_nothing_was_made() {
+    let state = State::new();
+    let ended = state.trust(&["--system", "--undo"]).await;
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended.stderr.contains("there is nothing to undo"),
+        "{ended:?}"
+    );
+    assert!(!state.path("ca.pem").exists());
+    // To undo what?
+    assert_eq!(state.trust(&["--undo"]).await.code(), 2);
+}
+
+/// As root it does it, and takes it back; as anybody else it says who can.
+#[tokio::test]
+async fn the_system_trusts_it_and_then_no_longer() {
+    let state = State::new();
+    let ended = state.trust(&["--system"]).await;
+    if !geteuid().is_root() {
+        assert_eq!(ended.code(), 1);
+        let way_out = format!(
+            "sudo orgproxy trust --system --state-dir {}",
+            state.folder()
+        );
+        assert!(ended.stderr.contains(&way_out), "{ended:?}");
+        return;
+    }
+    let path = state.path("ca.pem").display().to_string();
+    let trusted = || {
+        // By the system's own authorities and no others.
+        let verified = Command::new("openssl").args(["verify", &path]).output();
+        verified.unwrap().status.success()
+    };
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let was_trusted = trusted();
+    let undone = state.trust(&["--system", "--undo"]).await;
+    assert_eq!(undone.code(), 0, "{undone:?}");
+    assert!(was_trusted);
+    assert!(!trusted());
+}
+
+struct State(TempDir);
+
+impl State {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn folder(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    async fn trust(&self, arguments: &[&str]) -> Ended {
+        let folder = self.folder();
+        run(&[&["trust", "--state-dir", &folder], arguments].concat()).await
+    }
+}
