@@ -27,3 +27,4 @@ mod server;
 mod streaming;
 mod support;
 mod upstream;
+mod urls;
