@@ -52,9 +52,9 @@ pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
 }
 
 /// Makes a cookie of the org one that a client keeps for us: without `Domain`, which is not ours,
-/// and without `Secure`, since we are spoken to in plain HTTP. Either makes clients crash or
+/// and, unless we are spoken to by TLS (`secure`), without `Secure`. Either makes clients crash or
 /// forget. `None` for the sessions of web pages.
-pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
+pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderValue> {
     if is_session_cookie(cookie) {
         return None;
     }
@@ -73,7 +73,7 @@ pub(crate) fn local_cookie(cookie: &HeaderValue) -> Option<HeaderValue> {
             let needs_tls = is(b"secure")
                 || is(b"partitioned")
                 || is(b"samesite") && attribute.to_ascii_lowercase().ends_with(b"none");
-            *index == 0 || !is(b"domain") && !needs_tls
+            *index == 0 || !is(b"domain") && (secure || !needs_tls)
         })
         .map(|(_, attribute)| attribute)
         .collect();
@@ -130,7 +130,25 @@ mod tests {
             ("oid=00D", None),
             ("oids=1", Some("oids=1")),
         ] {
-            let cookie = local_cookie(&HeaderValue::from_static(theirs));
+            let cookie = local_cookie(&HeaderValue::from_static(theirs), false);
+            let cookie = cookie.as_ref().map(|cookie| cookie.to_str().unwrap());
+            assert_eq!(cookie, ours, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn cookies_stay_secure_where_we_are() {
+        for (theirs, ours) in [
+            (
+                "BrowserId=x; domain=.salesforce.com; path=/; Secure; SameSite=None; Partitioned",
+                Some("BrowserId=x; path=/; Secure; SameSite=None; Partitioned"),
+            ),
+            ("a=b; DOMAIN = x ;Secure", Some("a=b;Secure")),
+            ("sid=00D; path=/; Secure", None),
+            ("sid_Client=x; Secure", None),
+            ("oid=00D; Secure", None),
+        ] {
+            let cookie = local_cookie(&HeaderValue::from_static(theirs), true);
             let cookie = cookie.as_ref().map(|cookie| cookie.to_str().unwrap());
             assert_eq!(cookie, ours, "{theirs}");
         }

@@ -92,6 +92,10 @@ impl Head {
         self.target.path()
     }
 
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
     /// The host that the client named in place of ours, or nothing.
     pub(crate) fn addressed(&self) -> String {
         self.addressed

@@ -12,10 +12,18 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use self::{document::Document, ours::Ours};
 use crate::{
     auth::Session, base::Base, error::Error, family::pubsub, headers, request::Head,
     upstream::Answer,
 };
+
+mod disclosure;
+mod document;
+mod json;
+mod ours;
+mod rewrite;
+mod xml;
 
 /// What a client receives.
 pub(crate) enum Body {
@@ -45,15 +53,18 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 }
 
 /// Makes the org's answer to `head` the client's, who knows us as `base`: hop-by-hop headers off,
-/// cookies ours, body untouched. `origin` is the web origin that may read it.
+/// cookies and redirects ours, the body untouched but for a few documents. `origin` is the web origin
+/// that may read it.
+///
+/// The `session` that the org was asked with is in no header of it. Bodies are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
 pub(crate) async fn localize(
     mut response: Response<Body>,
-    _head: &Head,
-    _session: &Session,
-    _base: &Base,
+    head: &Head,
+    session: &Session,
+    base: &Base,
     origin: Option<HeaderValue>,
 ) -> Result<Response<Body>, Error> {
     // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
@@ -65,25 +76,58 @@ pub(crate) async fn localize(
         headers.remove(header::CONTENT_LENGTH);
     }
     headers::strip_hop_by_hop(headers);
-    localize_cookies(headers);
+    localize_cookies(headers, session, base);
+    localize_locations(headers, session, base);
     if let Some(origin) = origin {
         share_with(headers, origin);
+    }
+    if let Some(document) = Document::of(head, &response) {
+        let ours = Ours::new(session, base);
+        Box::pin(rewrite::rewrite(&mut response, document, &ours)).await?;
     }
     Ok(response)
 }
 
-fn localize_cookies(headers: &mut HeaderMap) {
+fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
     if !headers.contains_key(header::SET_COOKIE) {
         return;
     }
     let ours: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
-        .filter_map(headers::local_cookie)
+        .filter(|cookie| {
+            disclosure::withhold(cookie.as_bytes(), session.token.as_bytes()).is_none()
+        })
+        .filter_map(|cookie| headers::local_cookie(cookie, base.is_secure()))
         .collect();
     headers.remove(header::SET_COOKIE);
     for cookie in ours {
         headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// A client that follows a redirect must not leave us, and must not learn the session by it.
+fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        if !headers.contains_key(&name) {
+            continue;
+        }
+        let header::Entry::Occupied(mut lines) = headers.entry(name) else {
+            continue;
+        };
+        for line in lines.iter_mut() {
+            if let Some(kept) = disclosure::withhold(line.as_bytes(), session.token.as_bytes()) {
+                *line = HeaderValue::from_bytes(&kept)
+                    .unwrap_or_else(|_| HeaderValue::from_static("/"));
+            }
+            // What is no text is no URL.
+            let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
+            if let Some(ours) = Ours::new(session, base).location(url)
+                && let Ok(ours) = HeaderValue::from_str(&ours)
+            {
+                *line = ours;
+            }
+        }
     }
 }
 
@@ -109,19 +153,7 @@ pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
 /// When it breaks off that early, there is nothing to pass on.
 pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
     let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
-    let Body::Org { seen, rest } = response.body_mut() else {
-        return Ok(Vec::new());
-    };
-    let mut head = BytesMut::new();
-    while head.len() < PEEKED {
-        let Some(frame) = poll_fn(|cx| Pin::new(&mut *rest).poll_frame(cx)).await else {
-            break;
-        };
-        if let Ok(data) = frame?.into_data() {
-            head.extend_from_slice(&data);
-        }
-    }
-    let head = head.freeze();
+    let (head, _) = response.body_mut().gather(PEEKED).await?;
     let mut text = Vec::new();
     let inflated = match encoding.as_ref().map(HeaderValue::as_bytes) {
         Some(b"gzip") => GzDecoder::new(&*head)
@@ -138,8 +170,36 @@ pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
     if let Err(error) = inflated {
         tracing::debug!("cannot decompress the beginning of an answer: {error}");
     }
-    *seen = (!head.is_empty()).then_some(head);
     Ok(text)
+}
+
+impl Body {
+    /// At least the first `most` bytes, or all, and whether they are all. The body goes on as if
+    /// nobody had looked.
+    ///
+    /// # Errors
+    /// When it breaks off before.
+    async fn gather(&mut self, most: usize) -> io::Result<(Bytes, bool)> {
+        let (seen, rest) = match self {
+            Self::Local(whole) => return Ok((whole.clone().unwrap_or_default(), true)),
+            Self::Org { seen, rest } => (seen, rest),
+        };
+        let mut head = BytesMut::from(seen.take().unwrap_or_default());
+        let mut ended = false;
+        while head.len() < most && !ended {
+            match poll_fn(|cx| Pin::new(&mut *rest).poll_frame(cx)).await {
+                Some(frame) => {
+                    if let Ok(data) = frame?.into_data() {
+                        head.extend_from_slice(&data);
+                    }
+                }
+                None => ended = true,
+            }
+        }
+        let head = head.freeze();
+        *seen = (!head.is_empty()).then(|| head.clone());
+        Ok((head, ended))
+    }
 }
 
 impl From<Answer> for Body {

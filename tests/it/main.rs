@@ -34,3 +34,4 @@ mod support;
 mod tls;
 mod trust;
 mod upstream;
+mod urls;
