@@ -81,6 +81,7 @@ mod family;
 mod guard;
 mod headers;
 mod local;
+mod placeholder;
 mod process;
 mod proxy;
 mod replay;
