@@ -11,6 +11,7 @@ use crate::{
     proxy::Proxy,
     replay::{ClientFault, Replay},
     response::{self, Body},
+    telemetry::Throttle,
 };
 
 mod ask;
@@ -52,9 +53,9 @@ impl Local {
         envelope: Option<&Envelope>,
     ) -> Option<Self> {
         let question = match (&admitted.origin, admitted.endpoint) {
+            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
             (Some(origin), _) if guard::is_preflight(head) => Question::Preflight(origin.clone()),
             (_, Some(endpoint)) => Question::Endpoint(endpoint),
-            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
             _ => Question::Soap(soap::Call::of(family, envelope?)?),
         };
         Some(Self {
@@ -138,6 +139,19 @@ fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
     headers.insert("proxy-status", HeaderValue::from_static("orgproxy"));
     response
 }
+
+/// Notes that a client was not let in. Not as whom: people type passwords there, too.
+fn note_refusal(proxy: &Proxy, way: &str) {
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(
+            org = proxy.org.name,
+            left_out,
+            "refused a client that logged in by {way}: what it showed is not among clients"
+        );
+    }
+}
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Bytes. Of requests that we answer and of answers to what we ask; real ones have a few thousand.
 const LARGEST: usize = 64 * 1024;

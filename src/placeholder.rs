@@ -150,8 +150,8 @@ mod tests {
     #[tokio::test]
     async fn looks_like_a_session_id_and_is_the_same_every_time() {
         let orgs = orgs().await;
-        let [one, two, again] = [0, 1, 0]
-            .map(|index| Placeholders::new(&orgs, index).session_id("00Dxx0000001gPLEAY"));
+        let [one, two, again] =
+            [0, 1, 0].map(|index| Placeholders::new(&orgs, index).session_id("00Dxx0000001gPLEAY"));
         assert_eq!(one, again);
         assert_ne!(one, two);
         let (org, rest) = one.split_once('!').unwrap();

@@ -7,7 +7,7 @@ use quick_xml::escape::escape;
 use super::{
     Unanswerable, XML,
     ask::ask,
-    reply,
+    note_refusal, reply,
     soap::Call,
     xml::{self, Element},
 };
@@ -37,10 +37,7 @@ pub(super) async fn answer(
     if let Some(clients) = &proxy.org.clients
         && !clients.admit(shown("username"), shown("password").as_bytes())
     {
-        tracing::warn!(
-            org = proxy.org.name,
-            "refused a SOAP login() whose user name and password are not among clients"
-        );
+        note_refusal(proxy, "SOAP login()");
         return Ok(call.fault("LoginFault", "INVALID_LOGIN", INVALID_LOGIN));
     }
     match User::of(proxy, &place).await? {
@@ -191,9 +188,22 @@ const INVALID_LOGIN: &str = "Invalid username, password, security token; or user
 
 #[cfg(test)]
 mod tests {
+    use http::uri::Authority;
     use test_case::test_case;
+    use tokio::time::Duration;
 
     use super::*;
+    use crate::auth::Identity;
+
+    #[test_case("acme.my.salesforce.com" => false)]
+    #[test_case("acme--dev.sandbox.my.salesforce.com" => true)]
+    #[test_case("acme--dev.cs12.my.salesforce.com" => true)]
+    #[test_case("acme-dev-ed.develop.my.salesforce.com" => false)]
+    fn knows_sandboxes_by_their_names(host: &str) -> bool {
+        let authority: Authority = host.parse().unwrap();
+        let session = Session::new(authority, "x", Identity::default(), None, Duration::ZERO);
+        is_sandbox(&session.unwrap())
+    }
 
     #[test_case("/services/Soap/u/64.0" => Some((String::new(), "64.0".to_owned())))]
     #[test_case("//services/Soap/u/64.0/" => Some((String::new(), "64.0".to_owned())))]

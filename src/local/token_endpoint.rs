@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     form::{Form, refuse, tell, wrong_method},
+    note_refusal,
     user::User,
 };
 use crate::{base::Base, error::Error, proxy::Proxy, replay::Replay, response::Body};
@@ -36,11 +37,7 @@ pub(super) async fn answer(
     };
     proxy.placeholders.check_text(form.get("refresh_token"))?;
     if !grant.is_admitted(proxy, head, &form) {
-        tracing::warn!(
-            org = proxy.org.name,
-            ?grant,
-            "refused a client at the token endpoint; what it showed is not among clients"
-        );
+        note_refusal(proxy, form.get("grant_type"));
         return Ok(refuse(status, "invalid_grant", "authentication failure"));
     }
 
@@ -64,7 +61,7 @@ pub(super) async fn answer(
 }
 
 /// How a client logs in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Grant {
     Password,
     RefreshToken,
@@ -90,9 +87,7 @@ impl Grant {
             return true;
         };
         match self {
-            Self::Password => {
-                clients.admit(form.get("username"), form.get("password").as_bytes())
-            }
+            Self::Password => clients.admit(form.get("username"), form.get("password").as_bytes()),
             Self::ClientCredentials => {
                 let (id, secret) = form.client(head);
                 clients.admit(&id, secret.as_bytes())
@@ -118,5 +113,4 @@ fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
     Base64::encode_string(tag.as_ref())
 }
 
-const NO_FORM: &str =
-    "send grant_type and what belongs to it as application/x-www-form-urlencoded";
+const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded";
