@@ -116,7 +116,7 @@ async fn only_clients_are_let_in_where_there_are_some(grant: &str, form: &str, b
             let told = both
                 .post("grant_type=password&username=me&password=right")
                 .await;
-            let told: Value = told.json().await.unwrap();
+            let told: Value = json_of(told).await;
             told["access_token"].as_str().unwrap().to_owned()
         }
         false => String::new(),
@@ -129,7 +129,7 @@ async fn only_clients_are_let_in_where_there_are_some(grant: &str, form: &str, b
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
     if status != 200 {
-        let told: Value = answer.json().await.unwrap();
+        let told: Value = json_of(answer).await;
         let refusal =
             json!({"error": "invalid_grant", "error_description": "authentication failure"});
         assert_eq!(told, refusal);
@@ -145,7 +145,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     for form in ["grant_type=authorization_code&code=x", "grant_type=", "a=b"] {
         let answer = both.post(form).await;
         assert_eq!(answer.status(), 400);
-        let told: Value = answer.json().await.unwrap();
+        let told: Value = json_of(answer).await;
         let (error, description) = unsupported;
         assert_eq!(
             told,
@@ -160,19 +160,19 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         let request = client().post(both.proxy.url(PATH)).body(body);
         let answer = request.header("content-type", kind).send().await.unwrap();
         assert_eq!(answer.status(), 400);
-        let told: Value = answer.json().await.unwrap();
+        let told: Value = json_of(answer).await;
         assert_eq!(told["error"], "invalid_request", "{kind}");
     }
     let huge = format!("grant_type=password&password={}", "x".repeat(70_000));
     let answer = both.post(&huge).await;
     assert_eq!(answer.status(), 413);
-    let told: Value = answer.json().await.unwrap();
+    let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "invalid_request");
     for path in [PATH, "/services/oauth2/introspect"] {
         let answer = both.proxy.get(&format!("{path}?grant_type=password")).await;
         assert_eq!(answer.status(), 405);
         assert_eq!(answer.headers()["allow"], "POST");
-        let told: Value = answer.json().await.unwrap();
+        let told: Value = json_of(answer).await;
         assert_eq!(told["error"], "invalid_request");
     }
     assert_eq!(both.org.counts(), Counts::default());
@@ -185,7 +185,7 @@ async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
     both.org.faults().always(TOKEN, refused);
     let answer = both.post("grant_type=client_credentials").await;
     assert_eq!(answer.status(), 502);
-    let told: Value = answer.json().await.unwrap();
+    let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "server_error");
     let description = told["error_description"].as_str().unwrap();
     assert!(description.starts_with("LOGIN_REFUSED: "), "{description}");
@@ -205,7 +205,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
         .faults()
         .next(1, "/services/oauth2/userinfo", userinfo);
     let answer = both.post("grant_type=password").await;
-    let told: Value = answer.json().await.unwrap();
+    let told: Value = json_of(answer).await;
     let id = both.proxy.url("/id/00D000000000001AAA/005000000000001AAA");
     assert_eq!(told["id"], id);
     assert!(
@@ -227,7 +227,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
 #[tokio::test]
 async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() {
     let both = Both::start().await;
-    let told: Value = both.post("grant_type=password").await.json().await.unwrap();
+    let told: Value = json_of(both.post("grant_type=password").await).await;
     let ours = told["access_token"].as_str().unwrap();
     let introspect = async |token: &str| {
         let answer = client()
@@ -238,7 +238,7 @@ async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() 
             .await
             .unwrap();
         assert_eq!(answer.status(), 200);
-        answer.json::<Value>().await.unwrap()
+        json_of(answer).await
     };
     for other in ["", "x", "00Dxx0000001gPL!x", &ours[16..]] {
         assert_eq!(introspect(other).await, json!({"active": false}), "{other}");
@@ -323,4 +323,8 @@ impl Both {
     async fn post(&self, form: &str) -> Response {
         self.request(form).send().await.unwrap()
     }
+}
+
+async fn json_of(answer: Response) -> Value {
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
