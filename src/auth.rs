@@ -2,9 +2,7 @@
 
 pub(crate) use login::Login;
 pub use login::LoginError;
-#[cfg(test)]
-pub(crate) use session::Identity;
-pub(crate) use session::Session;
+pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
 mod assertion;

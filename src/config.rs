@@ -11,6 +11,7 @@ use rustls_pki_types::CertificateDer;
 use url::Url;
 
 pub use client_key::ClientKey;
+pub use clients::Clients;
 pub use host::is_salesforce_host;
 pub use key::{KeyError, PrivateKey};
 pub use listen::Listen;
@@ -22,6 +23,7 @@ pub use tls::Tls;
 
 mod ca;
 mod client_key;
+mod clients;
 mod document;
 mod file;
 mod host;
@@ -170,6 +172,8 @@ pub struct Org {
     pub guard: Guard,
     /// The way to the Pub/Sub API, if clients want one.
     pub pubsub: Option<PubSub>,
+    /// Who may log in to us. Without it anyone who may call, with any password.
+    pub clients: Option<Clients>,
 }
 
 impl Org {
@@ -199,6 +203,7 @@ impl Org {
             intercept: false,
             guard: Guard::default(),
             pubsub: None,
+            clients: None,
         }
     }
 

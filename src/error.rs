@@ -8,6 +8,7 @@ use crate::{
     auth::LoginError,
     family::{self, EnvelopeError, Family},
     guard::{Denied, Refusal},
+    local::Unanswerable,
     replay::ClientFault,
     response::Body,
     telemetry::Throttle,
@@ -21,6 +22,8 @@ pub(crate) enum Error {
     Refused(#[from] Refusal),
     #[error("this request cannot be given the session: {0}")]
     Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Local(#[from] Unanswerable),
     #[error("cannot log in: {0}")]
     Login(#[from] Arc<LoginError>),
     #[error(transparent)]
@@ -105,6 +108,7 @@ impl Error {
                 Refusal::ForeignOrigin(_) => Telling(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
                 Refusal::FromPage => Telling(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
                 Refusal::NoClientKey => Telling(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
+                Refusal::WrongOrg(_) => Telling(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
                 Refusal::Path(Denied::DotSegment) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
                 Refusal::Path(_) => Telling(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
             },
@@ -112,6 +116,13 @@ impl Error {
             Self::Envelope(EnvelopeError::Coding(_)) => Telling(Client, S::UNSUPPORTED_MEDIA_TYPE, "UNKNOWN_CODING", "http_request_error"),
             Self::Envelope(EnvelopeError::TooLong) => Telling(Client, S::PAYLOAD_TOO_LARGE, "ENVELOPE_TOO_LONG", "http_request_error"),
             Self::Envelope(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+            Self::Local(error) => match error {
+                Unanswerable::Body(fault) => telling_of(*fault),
+                Unanswerable::TooLong => Telling(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
+                Unanswerable::Malformed(_) | Unanswerable::Operation { .. } => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+                Unanswerable::Version => Telling(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
+                Unanswerable::Unidentified(_) => Telling(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
+            },
             Self::Login(error) => match error.is_transient() {
                 true => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
                 false => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
@@ -136,6 +147,7 @@ impl Error {
             Self::Refused(Refusal::Malformed(_) | Refusal::BadHost)
                 | Self::Overloaded { .. }
                 | Self::Envelope(_)
+                | Self::Local(Unanswerable::Body(_) | Unanswerable::TooLong)
                 | Self::Upstream(upstream::Error::Client(_))
         )
     }

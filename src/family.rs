@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header, header::HeaderValue,
 use quick_xml::escape::escape;
 use serde_json::json;
 
-pub(crate) use self::soap::{Envelope, EnvelopeError, Wsdl};
+pub(crate) use self::soap::{Envelope, EnvelopeError, Operation, SOAP, Wsdl};
 use crate::{auth::Session, replay::Replay};
 
 mod cometd;
@@ -20,6 +20,8 @@ pub(crate) enum Family {
     Rest,
     /// `userinfo` and the identity URLs.
     Identity,
+    /// The token endpoint and what belongs to it.
+    OAuth,
     /// SOAP, whose session is in the envelope.
     Soap(Wsdl),
     /// Bulk 1.0, which has a header of its own for the session.
@@ -73,6 +75,9 @@ impl Family {
             _ if is(api, b"soap") => Self::Soap(Wsdl::of(next.unwrap_or_default())),
             _ if is(api, b"async") => Self::Bulk(Format::of(&head.headers)),
             _ if is(api, b"oauth2") && is(next, b"userinfo") => Self::Identity,
+            _ if is(api, b"oauth2") && (is(next, b"token") || is(next, b"introspect")) => {
+                Self::OAuth
+            }
             _ if is(api, b"wsdl") => Self::Page,
             _ => Self::Rest,
         }
@@ -113,7 +118,12 @@ impl Family {
                 let others = headers.remove(header::COOKIE);
                 headers.insert(header::COOKIE, cookies(others, session));
             }
-            Self::Rest | Self::Identity | Self::Soap(_) | Self::Cometd | Self::PubSub => {}
+            Self::Rest
+            | Self::Identity
+            | Self::OAuth
+            | Self::Soap(_)
+            | Self::Cometd
+            | Self::PubSub => {}
         }
     }
 
@@ -121,7 +131,7 @@ impl Family {
     pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
         let status = answer.status();
         match self {
-            Self::Rest | Self::Page => status == StatusCode::UNAUTHORIZED,
+            Self::Rest | Self::OAuth | Self::Page => status == StatusCode::UNAUTHORIZED,
             // Every other 403 is about limits or permissions.
             Self::Identity => status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED,
             // A session in JWT format is none for these APIs, and the next one will not be either
@@ -143,7 +153,7 @@ impl Family {
             return !matches!(self, Self::Cometd);
         }
         match self {
-            Self::Rest | Self::Page => {
+            Self::Rest | Self::OAuth | Self::Page => {
                 says("INVALID_SESSION_ID") && !NOT_EXPIRED.iter().any(|text| says(text))
             }
             Self::Identity => says("Bad_OAuth_Token") || says("INVALID_SESSION_ID"),
@@ -175,6 +185,17 @@ impl Family {
         match self {
             Self::Rest | Self::Cometd => {
                 let body = json!([{ "message": message, "errorCode": code }]);
+                (status, JSON, body.to_string().into())
+            }
+            Self::OAuth => {
+                // The org's own words for the two (S§2.1).
+                let error = match status {
+                    _ if status.is_client_error() => "invalid_request",
+                    StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
+                    _ => "server_error",
+                };
+                let description = format!("{code}: {message}");
+                let body = json!({ "error": error, "error_description": description });
                 (status, JSON, body.to_string().into())
             }
             // What there is to tell of a call is not in its body, see [`pubsub::tell`].

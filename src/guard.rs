@@ -3,11 +3,12 @@
 use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
 use url::Url;
 
-pub(crate) use self::path::Denied;
 use self::{client_key::shows, host::Host};
+pub(crate) use self::{endpoint::Endpoint, path::Denied};
 use crate::{config, server::Line};
 
 mod client_key;
+mod endpoint;
 mod host;
 mod path;
 
@@ -28,6 +29,8 @@ pub(crate) struct Admitted {
     pub(crate) addressed: Option<Authority>,
     /// The web origin that may see the answer.
     pub(crate) origin: Option<HeaderValue>,
+    /// What is ours to answer, and must not reach the org.
+    pub(crate) endpoint: Option<Endpoint>,
 }
 
 impl Guard {
@@ -60,8 +63,12 @@ impl Guard {
         {
             return Err(Refusal::NoClientKey);
         }
-        path::check(head.uri.path(), &self.org.guard.allow_paths)?;
-        Ok(Admitted { addressed, origin })
+        let endpoint = path::judge(head.uri.path(), &self.org.guard.allow_paths)?;
+        Ok(Admitted {
+            addressed,
+            origin,
+            endpoint,
+        })
     }
 
     /// Admits a request for a tunnel to `host`, or says why not. What comes through the tunnel is
@@ -358,6 +365,10 @@ pub(crate) enum Refusal {
         "this listener asks for a client key (guard.client_key): send it as Authorization: Bearer, as Basic password, in Proxy-Authorization or in X-Orgproxy-Key"
     )]
     NoClientKey,
+    #[error(
+        "the session id that the client sent was given out for org.{0}, which this proxy serves too; call it at the address or by the name of that org (listen, hosts), or log in here"
+    )]
+    WrongOrg(String),
     #[error(transparent)]
     Path(#[from] Denied),
 }

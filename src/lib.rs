@@ -25,6 +25,7 @@
 //! - [`cli`], [`command`], [`config`]: from arguments and files to a running program.
 //! - [`authority`]: the certificates of `https://` listeners, and of tunnels (`intercept`).
 //! - [`demo`]: an org to try it with, which the tests talk to.
+//! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
 //! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
@@ -84,6 +85,7 @@ mod guard;
 mod headers;
 mod health;
 mod local;
+mod placeholder;
 mod process;
 mod proxy;
 mod replay;

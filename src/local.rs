@@ -1,88 +1,161 @@
 //! Answers given without the org.
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 
 use crate::{
     base::Base,
     error::Error,
-    family::Envelope,
-    guard,
+    family::{Envelope, Family},
+    guard::{self, Admitted, Endpoint},
     proxy::Proxy,
-    replay::Replay,
+    replay::{ClientFault, Replay},
     response::{self, Body},
+    telemetry::Throttle,
 };
 
-/// What a request asks of us and not of the org.
-pub(crate) enum Local {
+mod ask;
+mod form;
+mod introspect;
+mod logout;
+mod options;
+mod soap;
+mod soap_login;
+mod token_endpoint;
+mod user;
+mod xml;
+
+/// A request that asks something of us and not of the org.
+pub(crate) struct Local {
+    question: Question,
+    /// The web origin that may see the answer.
+    origin: Option<HeaderValue>,
+}
+
+enum Question {
     /// What we can do.
     Options,
-    /// What the page of this origin may send.
+    /// What the page of an origin may send.
     Preflight(HeaderValue),
+    Endpoint(Endpoint),
+    /// To log in or out by SOAP.
+    Soap(soap::Call),
 }
 
 impl Local {
     /// What is ours to answer in this request, if it is.
+    ///
+    /// A path that the guard let pass for us alone is always ours, so that it cannot reach the org.
     pub(crate) fn of(
         head: &Parts,
-        _envelope: Option<&Envelope>,
-        origin: Option<&HeaderValue>,
+        family: Family,
+        admitted: &Admitted,
+        envelope: Option<&Envelope>,
     ) -> Option<Self> {
-        if head.method != Method::OPTIONS {
-            return None;
-        }
-        if head.uri.path() == "*" {
-            return Some(Self::Options);
-        }
-        origin
-            .filter(|_| guard::is_preflight(head))
-            .map(|origin| Self::Preflight(origin.clone()))
+        let question = match (&admitted.origin, admitted.endpoint) {
+            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
+            (Some(origin), _) if guard::is_preflight(head) => Question::Preflight(origin.clone()),
+            (_, Some(endpoint)) => Question::Endpoint(endpoint),
+            _ => Question::Soap(soap::Call::of(family, envelope?)?),
+        };
+        Some(Self {
+            question,
+            origin: admitted.origin.clone(),
+        })
     }
 
     /// Answers it, with what `proxy` has or asks the org.
     ///
     /// # Errors
-    /// As [`Proxy::deliver`].
+    /// As [`Proxy::deliver`], and what is wrong with the request.
     pub(crate) async fn answer(
         self,
-        _proxy: &Proxy,
+        proxy: &Proxy,
         head: &Parts,
-        _body: &Replay,
-        _base: &Base,
+        body: &Replay,
+        base: &Base,
     ) -> Result<Response<Body>, Error> {
-        Ok(match self {
-            Self::Options => options(),
-            Self::Preflight(origin) => preflight(head, &origin),
-        })
+        let mut response = match self.question {
+            Question::Options => options::options(),
+            Question::Preflight(origin) => return Ok(options::preflight(head, &origin)),
+            Question::Endpoint(Endpoint::Token) => {
+                token_endpoint::answer(proxy, head, body, base).await?
+            }
+            Question::Endpoint(Endpoint::Introspect) => {
+                introspect::answer(proxy, head, body, base).await?
+            }
+            Question::Endpoint(Endpoint::Revoke) => logout::revoke(head, body).await,
+            Question::Endpoint(Endpoint::Logout) => logout::page(body).await,
+            Question::Soap(call) => call.answer(proxy, head, body, base).await?,
+        };
+        if let Some(origin) = self.origin {
+            response::share_with(response.headers_mut(), origin);
+        }
+        Ok(response)
     }
 }
 
-/// What we can do, whatever the org can (RFC 9110 section 9.3.7).
-fn options() -> Response<Body> {
-    let mut response = Response::new(Body::Local(None));
-    *response.status_mut() = StatusCode::NO_CONTENT;
+/// Why what is ours to answer cannot be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error(transparent)]
+    Body(#[from] ClientFault),
+    #[error("the body of this request is longer than {LARGEST} bytes, which no login is")]
+    TooLong,
+    #[error("the body of this request is no XML: {0}")]
+    Malformed(&'static str),
+    #[error(
+        "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
+    )]
+    Operation { name: String, namespace: String },
+    #[error(
+        "the path names no version of the API that can be logged in to; write one from 20.0 on, as in /services/Soap/u/64.0"
+    )]
+    Version,
+    #[error("the org did not tell who its user is: {0}")]
+    Unidentified(String),
+}
+
+/// All of a body that cannot be long.
+async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
+    let (bytes, ended) = body.peek(LARGEST + 1).await?;
+    match ended && bytes.len() <= LARGEST {
+        true => Ok(bytes),
+        false => Err(Unanswerable::TooLong),
+    }
+}
+
+/// An answer of ours, marked as such (RFC 9209), for nobody to keep.
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let body = Some(body.into()).filter(|body| !body.is_empty());
+    let is_empty = body.is_none();
+    let mut response = Response::new(Body::Local(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static(guard::ALLOW));
+    if !is_empty {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("proxy-status", HeaderValue::from_static("orgproxy"));
     response
 }
 
-/// A browser asks whether the page of an origin that the guard admitted may send what it wants to
-/// (Fetch standard, CORS preflight). The org would answer for its own address.
-fn preflight(head: &Parts, origin: &HeaderValue) -> Response<Body> {
-    let mut response = Response::new(Body::Local(None));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    response::share_with(headers, origin.clone());
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static(guard::ALLOW),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_MAX_AGE,
-        HeaderValue::from_static("600"),
-    );
-    if let Some(wanted) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+/// Notes that a client was not let in. Not as whom: people type passwords there, too.
+fn note_refusal(proxy: &Proxy, way: &str) {
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(
+            org = proxy.org.name,
+            left_out,
+            "refused a client that logged in by {way}: what it showed is not among clients"
+        );
     }
-    response
 }
+
+static THROTTLE: Throttle = Throttle::new();
+
+/// Bytes. Of requests that we answer and of answers to what we ask; real ones have a few thousand.
+const LARGEST: usize = 64 * 1024;
+
+const JSON: &str = "application/json;charset=UTF-8";
+const TEXT: &str = "text/plain;charset=UTF-8";
+const XML: &str = "text/xml; charset=utf-8";

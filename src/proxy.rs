@@ -8,11 +8,12 @@ use hyper::body::Incoming;
 use crate::{
     auth::{Session, Sessions},
     base::Base,
-    config::Limits,
+    config::{self, Limits},
     error::Error,
     family::Family,
-    guard::{Admitted, Guard, Refusal},
+    guard::{Guard, Refusal},
     local::Local,
+    placeholder::Placeholders,
     replay::Replay,
     request::Head,
     response::{self, Body},
@@ -24,7 +25,9 @@ use crate::{
 ///
 /// What is rare is boxed, so that not every request's future has room for it.
 pub(crate) struct Proxy {
+    pub(crate) org: Arc<config::Org>,
     pub(crate) guard: Arc<Guard>,
+    pub(crate) placeholders: Arc<Placeholders>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
@@ -40,16 +43,18 @@ impl Proxy {
         line: &Line,
     ) -> Result<Response<Body>, Error> {
         let mut body = Replay::new(body, parts.version, &self.limits);
-        let Admitted { addressed, origin } = self.guard.admit(&parts, line)?;
+        let admitted = self.guard.admit(&parts, line)?;
         let base = Base::of(&parts, line.secure());
         let envelope = family.open(&parts, &mut body).await?;
-        if let Some(local) = Local::of(&parts, envelope.as_ref(), origin.as_ref()) {
+        if let Some(local) = Local::of(&parts, family, &admitted, envelope.as_ref()) {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 
-        let mut head = Head::new(parts, addressed, family, envelope, body.is_chunked());
+        self.placeholders.check(&parts, envelope.as_ref())?;
+        let chunked = body.is_chunked();
+        let mut head = Head::new(parts, admitted.addressed, family, envelope, chunked);
         let (response, session) = self.deliver(&mut head, &body).await?;
-        response::localize(response, &head, &session, &base, origin).await
+        response::localize(response, &head, &session, &base, admitted.origin).await
     }
 
     /// Has the org answer `head` and `body`, and tells with which session.

@@ -66,6 +66,27 @@ impl Replay {
         Self::Stream(Arc::new(Mutex::new(stream)), length)
     }
 
+    /// A body of our own.
+    pub(crate) fn of(body: Bytes) -> Self {
+        let length = body.len();
+        let stream = Stream {
+            source: None,
+            inflate: None,
+            drained: false,
+            ended: true,
+            copy: vec![body],
+            limit: length,
+            room: 0,
+            cut: false,
+            sending: 0,
+            fault: None,
+            moved: Instant::now(),
+            idle: Duration::ZERO,
+            deadline: Deadline::new(Duration::ZERO),
+        };
+        Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
+    }
+
     /// Has the body decompressed from its first byte on. Its length is then not known any more.
     pub(crate) fn decode(&mut self, coding: Coding) {
         if let Self::Stream(stream, length) = self {

@@ -182,6 +182,7 @@ impl Body {
     async fn gather(&mut self, most: usize) -> io::Result<(Bytes, bool)> {
         let (seen, rest) = match self {
             Self::Local(whole) => return Ok((whole.clone().unwrap_or_default(), true)),
+            Self::Call(_) => return Ok((Bytes::new(), false)),
             Self::Org { seen, rest } => (seen, rest),
         };
         let mut head = BytesMut::from(seen.take().unwrap_or_default());

@@ -23,6 +23,7 @@ use crate::{
     authority::AuthorityError,
     config::{Config, Listen},
     guard::Guard,
+    placeholder::Placeholders,
     stack::Load,
     upstream::{self, Connector},
 };
@@ -57,12 +58,15 @@ impl Server {
         let roots = upstream::tls::roots();
         for (index, org) in config.orgs.iter().enumerate() {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
-            let login = Login::new(Arc::new(org.clone()), &client, limits.connect)?;
+            let shared = Arc::new(org.clone());
+            let login = Login::new(shared.clone(), &client, limits.connect)?;
             let calls = org.pubsub.as_ref().map(|pubsub| {
                 let connector = Connector::for_calls(client.clone(), limits);
                 (Arc::new(connector), pubsub.endpoint.clone())
             });
             plans.push(Plan {
+                org: shared,
+                placeholders: Arc::new(Placeholders::new(&config.orgs, index)),
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
                 connector: Arc::new(Connector::new(client, org.http2, limits)),

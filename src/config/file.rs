@@ -37,7 +37,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     config.state_dir = state_dir(&mut root, folder);
     config.limits = limits(root.child("limits"));
 
-    let orgs = root.child("org").tables();
+    let orgs = root.child("org").tables("");
     if orgs.is_empty() {
         let message = "no org; add a table [org.main] with client_id, username and private_key";
         problems.add(Origin::File, "org", message);
@@ -130,6 +130,10 @@ fn org(
         &trusted_hosts,
         reaches,
     );
+    let clients = section
+        .get("clients")
+        .is_some()
+        .then(|| reference::clients(section.child("clients"), folder));
 
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
@@ -149,6 +153,7 @@ fn org(
     org.intercept = intercept.unwrap_or(org.intercept);
     org.guard = guard;
     org.pubsub = pubsub;
+    org.clients = clients;
     Some(org)
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::hmac;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use pkcs1::{ObjectIdentifier, RsaPrivateKeyRef, der::Decode};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5};
@@ -23,6 +24,7 @@ use form::Form;
 pub struct PrivateKey {
     key: Arc<EncodingKey>,
     bits: usize,
+    secret: Arc<Zeroizing<Vec<u8>>>,
 }
 
 impl PrivateKey {
@@ -52,6 +54,11 @@ impl PrivateKey {
         self.bits
     }
 
+    /// A secret that follows from the key, whatever form that is kept in, and tells nothing of it.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// Takes PKCS#1, checks that it is long enough and that it signs.
     fn new(pkcs1: &[u8]) -> Result<Self, KeyFault> {
         let numbers = RsaPrivateKeyRef::from_der(pkcs1).map_err(|_| KeyFault::Malformed)?;
@@ -62,9 +69,11 @@ impl PrivateKey {
         let key = EncodingKey::from_rsa_der(pkcs1);
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &(), &key)
             .map_err(|_| KeyFault::DoesNotSign)?;
+        let secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pkcs1), SECRET_LABEL);
         Ok(Self {
             key: Arc::new(key),
             bits,
+            secret: Arc::new(Zeroizing::new(secret.as_ref().to_vec())),
         })
     }
 }
@@ -283,6 +292,9 @@ const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
+
+/// Other secrets of the same key would have other labels.
+const SECRET_LABEL: &[u8] = b"orgproxy: placeholders, 1";
 
 /// Salesforce's least (S§1.4), and the most that aws-lc signs with.
 const LENGTHS: RangeInclusive<usize> = 2048..=8192;

@@ -5,8 +5,7 @@ use std::path::Path;
 use rustls_pki_types::PrivateKeyDer;
 
 use super::{
-    PrivateKey,
-    client_key::ClientKey,
+    ClientKey, Clients, PrivateKey,
     document::Value,
     key::{self, KeyError},
     problem::Origin,
@@ -93,15 +92,28 @@ pub(super) fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<Cli
         .ok()
 }
 
+/// User names, and where the password of each is kept.
+pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
+    let mut clients = Clients::default();
+    for (name, mut table) in section.tables(NOT_HERE) {
+        if name.trim() != name || name.is_empty() {
+            table.complain("must be a user name, without space around it");
+        }
+        if let Some(secret) = secret(&mut table, folder) {
+            match secret.read_line() {
+                Ok(password) => clients.add(name, &password),
+                Err(error) => table.complain(&error.to_string()),
+            }
+        }
+        table.finish();
+    }
+    clients
+}
+
 /// A secret that has no other form than a table.
 fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Secret> {
     if !matches!(section.get(key)?.value, Value::Table(_)) {
-        section.problem(
-            key,
-            "must not stand here itself; say where it is kept, \
-            as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } \
-            or { credential = \"NAME\" }",
-        );
+        section.problem(key, format!("must not stand here itself{NOT_HERE}"));
         return None;
     }
     let mut table = section.child(key);
@@ -141,6 +153,9 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
         }
     }
 }
+
+const NOT_HERE: &str = "; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, \
+    { command = [\"PROGRAM\"] } or { credential = \"NAME\" }";
 
 fn is_pem(text: &str) -> bool {
     text.trim_start().starts_with("-----BEGIN")

@@ -51,8 +51,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables in this table, in the order of the file, whatever their names.
-    pub(super) fn tables(self) -> Vec<(String, Self)> {
+    /// The tables in this table, in the order of the file, whatever their names. Of anything else
+    /// in it `advice` says more.
+    pub(super) fn tables(self, advice: &str) -> Vec<(String, Self)> {
         let mut tables = Vec::new();
         for (name, node) in &self.entries {
             let path = self.path(name);
@@ -70,7 +71,7 @@ impl<'a> Section<'a> {
                 other => self.problems.add(
                     node.origin,
                     &path,
-                    format!("must be a table, not {}", other.kind()),
+                    format!("must be a table, not {}{advice}", other.kind()),
                 ),
             }
         }

@@ -2,16 +2,18 @@
 
 use percent_encoding::percent_decode;
 
-/// Checks `path` against what is denied, as any server on the way might read it: decoded once or
-/// more, with `\` for `/`, without `;parameters`, empty segments skipped. The very bytes judged are
-/// what is sent.
+use super::Endpoint;
+
+/// Judges `path` by what is denied, as any server on the way might read it: decoded once or more,
+/// with `\` for `/`, without `;parameters`, empty segments skipped. The very bytes judged are what is
+/// sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
 ///
 /// # Errors
 /// Why it is denied. Dot segments always are: they mean one thing here and another there.
-pub(super) fn check(path: &str, allowed: &[String]) -> Result<(), Denied> {
+pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     match is_plain(path.as_bytes()) {
-        true => check_words(path.as_bytes(), allowed),
-        false => check_decoded(&decode(path)?, allowed),
+        true => judge_words(path.as_bytes(), true, allowed),
+        false => judge_decoded(&decode(path)?, allowed),
     }
 }
 
@@ -26,17 +28,32 @@ fn is_plain(path: &[u8]) -> bool {
     plain
 }
 
-fn check_decoded(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
+fn judge_decoded(path: &[u8], allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     if segments(path).any(|segment| matches!(segment, b"." | b"..")) {
         return Err(Denied::DotSegment);
     }
-    check_words(path, allowed)
+    judge_words(path, false, allowed)
 }
 
-fn check_words(path: &[u8], allowed: &[String]) -> Result<(), Denied> {
-    match denied(segments(path)) {
-        Some(why) if !is_allowed(path, allowed) => Err(why),
-        _ => Ok(()),
+fn judge_words(
+    path: &[u8],
+    is_plain: bool,
+    allowed: &[String],
+) -> Result<Option<Endpoint>, Denied> {
+    let Some(why) = denied(segments(path)) else {
+        return Ok(None);
+    };
+    let mut words = segments(path);
+    let endpoint = Endpoint::of(&mut words);
+    let is_whole = words.next().is_none();
+    let is_allowed = is_allowed(path, allowed);
+    match endpoint {
+        Some(endpoint) if is_plain && is_whole && (endpoint.is_shielded() || !is_allowed) => {
+            Ok(Some(endpoint))
+        }
+        Some(endpoint) if endpoint.is_shielded() => Err(why),
+        _ if is_allowed => Ok(None),
+        _ => Err(why),
     }
 }
 
@@ -100,7 +117,7 @@ pub(crate) enum Denied {
     )]
     DotSegment,
     #[error(
-        "/secur/ pages turn a session into a browser's login or end it for all who share it; if you must, add the path to guard.allow_paths"
+        "/secur/ pages hand the session that all clients share out to a browser, or end it for all; if you must, add the path to guard.allow_paths"
     )]
     Secur,
     #[error(
@@ -120,10 +137,7 @@ mod tests {
     fn what_a_shared_session_must_not_reach_is_denied_however_it_is_spelled() {
         for path in [
             "/services/oauth2/singleaccess",
-            "/services/oauth2/revoke",
-            "/services/oauth2/token",
-            "//services//oauth2//revoke/",
-            "/SERVICES/OAuth2/Revoke",
+            "/services/oauth2/revoke/x",
             "/services/oauth2;x=y/revoke",
             "/services%2foauth2%2Frevoke",
             "/%73ervices/oauth2/revoke",
@@ -133,20 +147,21 @@ mod tests {
             "/services/%6fauth2/revoke",
             "/customers/services/oauth2/revoke",
             "/secur/frontdoor.jsp",
-            "/Secur/logout.jsp",
+            "/Secur/logout.jsp/x",
+            "/secur/logout.jsp;x",
             "/site/secur/logout.jsp",
             "/services/oauth2/userinfo%2f..%2frevoke",
             "/services/oauth2/userinfo/../revoke",
             "/services/data/%2e%2e/oauth2/revoke",
             "/services/data/.;x/v62.0",
         ] {
-            assert!(check(path, &[]).is_err(), "{path}");
+            assert!(judge(path, &[]).is_err(), "{path}");
         }
     }
 
     #[test]
     fn what_is_decoded_does_not_break_a_line_of_the_log() {
-        let denied = check("/services/oauth2/%0a%1b[31mERROR", &[]).unwrap_err();
+        let denied = judge("/services/oauth2/%0a%1b[31mERROR", &[]).unwrap_err();
         assert!(!denied.to_string().contains(char::is_control), "{denied}");
     }
 
@@ -163,16 +178,48 @@ mod tests {
             "/services/Soap/u/64.0/",
             "/id/00D000000000000/005000000000000",
         ] {
-            assert_eq!(check(path, &[]), Ok(()), "{path}");
+            assert_eq!(judge(path, &[]), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_to_answer_is_plain_and_whole() {
+        for (path, endpoint) in [
+            ("/services/oauth2/token", Endpoint::Token),
+            ("//services//oauth2//revoke/", Endpoint::Revoke),
+            ("/SERVICES/OAuth2/Introspect", Endpoint::Introspect),
+            ("/secur/logout.jsp", Endpoint::Logout),
+            ("//Secur/LOGOUT.jsp/", Endpoint::Logout),
+        ] {
+            assert_eq!(judge(path, &[]), Ok(Some(endpoint)), "{path}");
         }
     }
 
     #[test]
     fn a_setting_opens_one_path_and_what_lies_below() {
         let allowed = ["/services/oauth2/introspect".to_owned()];
-        assert_eq!(check("/services/oauth2/introspect", &allowed), Ok(()));
-        assert_eq!(check("//Services/oauth2/introspect/", &allowed), Ok(()));
-        assert!(check("/services/oauth2/introspector", &allowed).is_err());
-        assert!(check("/services/oauth2/revoke", &allowed).is_err());
+        assert_eq!(judge("/services/oauth2/introspect", &allowed), Ok(None));
+        assert_eq!(judge("//Services/oauth2/introspect/", &allowed), Ok(None));
+        assert!(judge("/services/oauth2/introspector", &allowed).is_err());
+        assert!(judge("/services/oauth2/singleaccess", &allowed).is_err());
+    }
+
+    #[test]
+    fn no_setting_opens_what_ends_the_session() {
+        let allowed = ["/services/oauth2".to_owned(), "/secur".to_owned()];
+        assert_eq!(judge("/services/oauth2/singleaccess", &allowed), Ok(None));
+        for path in ["/services/oauth2/revoke", "/secur/logout.jsp"] {
+            assert!(judge(path, &allowed).is_ok_and(|endpoint| endpoint.is_some()));
+        }
+        for path in [
+            "/services/oauth2/%72evoke",
+            "/services/oauth2/revoke/x",
+            "/services/oauth2/revoke;x",
+            "/services%2foauth2/token",
+            "/secur/logout%2ejsp",
+            "/secur\\logout.jsp",
+        ] {
+            assert!(judge(path, &allowed).is_err(), "{path}");
+        }
     }
 }

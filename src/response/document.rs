@@ -56,7 +56,7 @@ impl Document {
                 .is_some_and(|query| query.eq_ignore_ascii_case("wsdl"))
                 .then_some(Self::Wsdl),
             Family::Page => is_wsdl(path).then_some(Self::Wsdl),
-            Family::Bulk(_) | Family::Cometd => None,
+            Family::Bulk(_) | Family::Cometd | Family::OAuth | Family::PubSub => None,
         }
     }
 

@@ -33,8 +33,9 @@ use super::{
 };
 use crate::{
     auth::Sessions,
-    config::{Config, Limits},
+    config::{self, Config, Limits},
     guard::Guard,
+    placeholder::Placeholders,
     proxy::Proxy,
     stack::{Load, Stack},
     upstream::{Connector, Upstream},
@@ -50,6 +51,8 @@ pub(super) struct Worker {
 
 /// What the proxies of all threads for one org share.
 pub(super) struct Plan {
+    pub(super) org: Arc<config::Org>,
+    pub(super) placeholders: Arc<Placeholders>,
     pub(super) guard: Arc<Guard>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) connector: Arc<Connector>,
@@ -173,6 +176,8 @@ fn stacks(plans: &[Plan], fronts: &[Front], load: &Arc<Load>, limits: &Limits) -
 impl Plan {
     fn proxy(&self, upstream: Upstream, limits: Limits) -> Proxy {
         Proxy {
+            org: self.org.clone(),
+            placeholders: self.placeholders.clone(),
             guard: self.guard.clone(),
             sessions: self.sessions.clone(),
             upstream,

@@ -486,7 +486,7 @@ async fn a_client_that_is_refused_is_not_told_to_go_on() {
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
     raw.send(
-        "POST /services/oauth2/revoke HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\
+        "POST /services/oauth2/singleaccess HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\
          Expect: 100-continue\r\n\r\n",
     )
     .await;

@@ -385,10 +385,8 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
     let both = Both::start().await;
     for path in [
         "/services/oauth2/singleaccess",
-        "/services/oauth2/revoke?token=x",
-        "/services/oauth2/introspect/",
-        "//services//oauth2///revoke",
-        "/Services/OAUTH2/Revoke",
+        "/services/oauth2/revoke/x?token=x",
+        "/services/oauth2/authorize",
         "/%73ervices/oauth2/revoke",
         "/services%2foauth2%2Frevoke",
         "/services%5coauth2%5Crevoke",
@@ -398,7 +396,8 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
         "/services/;/oauth2/revoke",
         "/site/services/oauth2/revoke",
         "/secur/frontdoor.jsp",
-        "/SECUR/logout.jsp",
+        "/secur/frontdoor.jsp?sid=00D000000000000!x",
+        "/SECUR/logout.jsp;x",
         "/site//secur/logout.jsp",
         "/%2fsecur/frontdoor.jsp",
     ] {
@@ -407,6 +406,41 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
             .await;
         let message = answer.refusal(403, "PATH_REFUSED");
         assert!(message.contains("guard.allow_paths"), "{path}: {message}");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn what_would_end_the_session_is_answered_here_whatever_is_allowed() {
+    let both = Both::with(|config| {
+        let allowed = ["/services/oauth2", "/secur/logout.jsp"];
+        config.orgs[0].guard.allow_paths = allowed.map(str::to_owned).to_vec();
+    })
+    .await;
+    for path in [
+        "/services/oauth2/revoke?token=x",
+        "//services//oauth2///revoke/",
+        "/Services/OAUTH2/Revoke",
+        "/secur/logout.jsp",
+        "//SECUR/Logout.jsp/",
+    ] {
+        let answer = both
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        assert_eq!(answer.status, 200, "{path} {answer:?}");
+        assert_eq!(answer.header("proxy-status"), Some("orgproxy"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    for path in [
+        "/services/oauth2/%72evoke",
+        "/services/oauth2/revoke/x",
+        "/services/oauth2/revoke;x",
+        "/secur/logout%2ejsp",
+    ] {
+        let answer = both
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        answer.refusal(403, "PATH_REFUSED");
     }
     both.untouched();
 }

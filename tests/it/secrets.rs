@@ -193,9 +193,14 @@ impl Talkative {
         self.ask(path, &arguments).await
     }
 
-    /// Stops it, and returns everything it said, with what was answered.
+    /// Stops it, and looks at everything it said, and at what was answered.
     async fn end(self, tokens: usize) {
+        self.end_with(tokens, Canaries(Vec::new())).await;
+    }
+
+    async fn end_with(self, tokens: usize, more: Canaries) {
         let mut canaries = Canaries::new(&self.org);
+        canaries.0.extend(more.0);
         assert_eq!(canaries.add_tokens(&self.org), tokens);
         canaries.add_assertions(&self.org, self.begin);
         let locked = fs::read_to_string(self.files.path("locked.key")).unwrap();
@@ -246,7 +251,7 @@ async fn when_the_guard_refuses(version: &str) {
         (LIMITS, "-H 'Origin: http://evil.example'", "403"),
         (LIMITS, "-H 'Sec-Fetch-Site: cross-site'", "403"),
         (LIMITS, "-X TRACE", "405"),
-        ("/services/oauth2/introspect", "-d token=x", "403"),
+        ("/services/oauth2/singleaccess", "-d token=x", "403"),
         ("/secur/frontdoor.jsp", "", "403"),
         ("/a/../b", "--path-as-is", "400"),
         (LIMITS, "-H 'Expect: wonders'", "417"),
@@ -264,6 +269,77 @@ async fn when_the_guard_refuses(version: &str) {
     let wrong = format!("{version} -H 'Authorization: Bearer wrong{CLIENT_KEY}'");
     assert_eq!(it.ask(LIMITS, &wrong).await, "403");
     it.end(0).await;
+}
+
+#[tokio::test]
+async fn when_clients_log_in_with_passwords() {
+    const RIGHT: &str = "canary-password-right-6e1f";
+    const WRONG: &str = "canary-password-wrong-0b7d";
+    const SECRET: &str = "canary-client-secret-52aa";
+
+    let clients = format!(
+        "[org.demo.clients]\nme = {{ command = [\"echo\", \"{RIGHT}\"] }}\n\
+         app = {{ command = [\"echo\", \"{SECRET}\"] }}\n"
+    );
+    let mut it = Talkative::start(&clients).await;
+    let login = |password: &str| {
+        format!(
+            "-d '<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>\
+             <login xmlns=\"urn:partner.soap.sforce.com\"><username>me</username>\
+             <password>{password}</password></login></e:Body></e:Envelope>'"
+        )
+    };
+    let grant =
+        |password: &str| format!("-d grant_type=password -d username=me -d password={password}");
+    let app = |secret: &str| format!("-u app:{secret} -d grant_type=client_credentials");
+    let cut = format!(
+        "-d '<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body><login xmlns=\"urn:partner.soap.sforce.com\"><password>&{WRONG};<{RIGHT}'"
+    );
+    let (soap, token) = ("/services/Soap/u/62.0", "/services/oauth2/token");
+    for (path, arguments, status) in [
+        (soap, login(RIGHT), "200"),
+        (soap, login(WRONG), "500"),
+        (soap, login(&format!("<{RIGHT}")), "500"),
+        (soap, cut, "500"),
+        ("/services/Soap/m/62.0", login(RIGHT), "500"),
+        ("/services/Soap/u/1.0", login(RIGHT), "500"),
+        (token, grant(RIGHT), "200"),
+        (token, grant(WRONG), "400"),
+        (token, app(SECRET), "200"),
+        (token, app(WRONG), "400"),
+        (
+            token,
+            format!("-H 'Content-Type: text/plain' {}", grant(RIGHT)),
+            "400",
+        ),
+        (token, format!("-X PUT {}", grant(RIGHT)), "405"),
+        ("/services/oauth2/singleaccess", grant(RIGHT), "403"),
+    ] {
+        assert_eq!(
+            it.ask_admitted(path, &arguments).await,
+            status,
+            "{path} {arguments}"
+        );
+    }
+    let seen = it.org.requests();
+    assert!(!seen.is_empty());
+    let forwarded: String = seen
+        .iter()
+        .map(|seen| {
+            format!(
+                "{} {:?} {}",
+                seen.target,
+                seen.headers,
+                String::from_utf8_lossy(&seen.body)
+            )
+        })
+        .collect();
+    let mut canaries = Canaries(Vec::new());
+    for word in [RIGHT, WRONG, SECRET] {
+        canaries.add("a password", word);
+    }
+    canaries.assert_none(&forwarded);
+    it.end_with(1, canaries).await;
 }
 
 #[tokio::test]

@@ -14,12 +14,7 @@ use self::{
 };
 use super::{Load, Operation, Rows, csv_rows, load, lock, now, rows, xml};
 use crate::demo::{
-    Inner,
-    answer::Answer,
-    coding::decoded,
-    rest::is_supported,
-    service::Call,
-    session::Access,
+    Inner, answer::Answer, coding::decoded, rest::is_supported, service::Call, session::Access,
     soql,
 };
 

@@ -1,0 +1,45 @@
+//! Who may log in to us.
+
+use std::collections::BTreeMap;
+
+use super::ClientKey;
+
+/// The user names that clients may log in to us with, and the password of each. Nothing of it is
+/// known to the org.
+#[derive(Debug, Clone, Default)]
+pub struct Clients(BTreeMap<String, ClientKey>);
+
+impl Clients {
+    /// Lets `name` in with `password`, of which only a digest is kept.
+    pub fn add(&mut self, name: String, password: &[u8]) {
+        self.0.insert(name, ClientKey::of(password));
+    }
+
+    /// Whether `password` is the one of `name`.
+    pub fn admit(&self, name: &str, password: &[u8]) -> bool {
+        self.0.get(name).is_some_and(|key| key.matches(password))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pair_is_admitted() {
+        let mut clients = Clients::default();
+        clients.add("etl@example.com".to_owned(), b"one");
+        clients.add("bi@example.com".to_owned(), b"two");
+        for (name, password, admitted) in [
+            ("etl@example.com", "one", true),
+            ("bi@example.com", "two", true),
+            ("etl@example.com", "two", false),
+            ("etl@example.com", "", false),
+            ("ETL@example.com", "one", false),
+            ("nobody@example.com", "one", false),
+            ("", "", false),
+        ] {
+            assert_eq!(clients.admit(name, password.as_bytes()), admitted, "{name}");
+        }
+    }
+}

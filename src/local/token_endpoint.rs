@@ -1,0 +1,116 @@
+//! The token endpoint, for clients that log in by OAuth.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::hmac;
+use base64ct::{Base64, Encoding};
+use http::{Method, Response, StatusCode, request::Parts};
+use serde_json::json;
+
+use super::{
+    form::{Form, refuse, tell, wrong_method},
+    note_refusal,
+    user::User,
+};
+use crate::{base::Base, error::Error, proxy::Proxy, replay::Replay, response::Body};
+
+/// Gives the client a placeholder, if it may have one. What it shows for that ends here.
+///
+/// # Errors
+/// When the request is not whole, there is no session, or the org does not say whose it is.
+pub(super) async fn answer(
+    proxy: &Proxy,
+    head: &Parts,
+    body: &Replay,
+    base: &Base,
+) -> Result<Response<Body>, Error> {
+    if head.method != Method::POST {
+        return Ok(wrong_method("POST"));
+    }
+    let status = StatusCode::BAD_REQUEST;
+    let Some(form) = Form::read(head, body).await? else {
+        return Ok(refuse(status, "invalid_request", NO_FORM));
+    };
+    let Some(grant) = Grant::of(form.get("grant_type")) else {
+        let description = "grant type not supported";
+        return Ok(refuse(status, "unsupported_grant_type", description));
+    };
+    proxy.placeholders.check_text(form.get("refresh_token"))?;
+    if !grant.is_admitted(proxy, head, &form) {
+        note_refusal(proxy, form.get("grant_type"));
+        return Ok(refuse(status, "invalid_grant", "authentication failure"));
+    }
+
+    let user = User::of(proxy).await?;
+    let (_, client_secret) = form.client(head);
+    let id = user.url(base);
+    let issued_at = issued_at();
+    Ok(tell(
+        StatusCode::OK,
+        // As S§1.5 has it.
+        &json!({
+            "access_token": proxy.placeholders.session_id(&user.org_id),
+            "scope": user.scope,
+            "instance_url": base.to_string(),
+            "id": id,
+            "token_type": "Bearer",
+            "issued_at": issued_at,
+            "signature": signature(&client_secret, &id, &issued_at),
+        }),
+    ))
+}
+
+/// How a client logs in.
+#[derive(Clone, Copy)]
+enum Grant {
+    Password,
+    RefreshToken,
+    ClientCredentials,
+    JwtBearer,
+}
+
+impl Grant {
+    fn of(grant_type: &str) -> Option<Self> {
+        match grant_type {
+            "password" => Some(Self::Password),
+            "refresh_token" => Some(Self::RefreshToken),
+            "client_credentials" => Some(Self::ClientCredentials),
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => Some(Self::JwtBearer),
+            _ => None,
+        }
+    }
+
+    /// Whether a client may log in with what it shows. Where nobody has said who may, everyone may
+    /// who is let in at all.
+    fn is_admitted(self, proxy: &Proxy, head: &Parts, form: &Form) -> bool {
+        let Some(clients) = &proxy.org.clients else {
+            return true;
+        };
+        match self {
+            Self::Password => clients.admit(form.get("username"), form.get("password").as_bytes()),
+            Self::ClientCredentials => {
+                let (id, secret) = form.client(head);
+                clients.admit(&id, secret.as_bytes())
+            }
+            // Who has one was let in before.
+            Self::RefreshToken => proxy.placeholders.is_own(form.get("refresh_token")),
+            // There is no certificate to check it with.
+            Self::JwtBearer => false,
+        }
+    }
+}
+
+/// Milliseconds.
+fn issued_at() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_millis().to_string()
+}
+
+/// By which a client that has the secret can tell that nobody changed the answer. Some do.
+fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, client_secret.as_bytes());
+    let tag = hmac::sign(&key, [id, issued_at].concat().as_bytes());
+    Base64::encode_string(tag.as_ref())
+}
+
+const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded";
