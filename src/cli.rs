@@ -90,6 +90,12 @@ pub struct DemoArgs {
     /// Port to listen on, 0 for any that is free
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+    /// Port to listen on with TLS [default: 8443, or 0 if --port is]
+    #[arg(long)]
+    pub https_port: Option<u16>,
+    /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is]
+    #[arg(long)]
+    pub pubsub_port: Option<u16>,
     /// What to log, such as info or orgproxy=debug
     #[arg(long, default_value = "info")]
     pub log: String,

@@ -1,10 +1,15 @@
 //! What each command does.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+};
 
 use crate::{
     cli::{Command, DemoArgs, RunArgs, TrustArgs},
-    config::{Config, ConfigError, Listen, Org, PrivateKey},
+    config::{Config, ConfigError, Listen, Org, PrivateKey, PubSub},
     demo, health, process,
     server::{Server, StartupError},
     signal, telemetry,
@@ -76,11 +81,15 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
     runtime()?.block_on(async {
         let org = demo::Org::start().await?;
-        serve(demo_config(&org, args)?, DEMO_HINTS).await
+        // The local authority is a throwaway, too.
+        let state = tempfile::Builder::new()
+            .prefix("orgproxy-demo-")
+            .tempdir()?;
+        serve(demo_config(&org, args, state.path())?, DEMO_HINTS).await
     })
 }
 
-fn demo_config(demo: &demo::Org, args: &DemoArgs) -> Result<Config, CommandError> {
+fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config, CommandError> {
     let key = PrivateKey::parse(
         "the key of the demo",
         demo.private_key_pem().as_bytes(),
@@ -94,22 +103,36 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs) -> Result<Config, CommandError
         demo.username().to_owned(),
         key,
     );
-    org.listen = vec![Listen::loopback(args.port)];
+    let beside = |port: Option<u16>, usual| match args.port {
+        0 => port.unwrap_or(0),
+        _ => port.unwrap_or(usual),
+    };
+    let https = SocketAddr::from((Ipv4Addr::LOCALHOST, beside(args.https_port, 8443)));
+    org.listen = vec![Listen::loopback(args.port), Listen::Https(https)];
+    org.pubsub = Some(PubSub {
+        listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
+        endpoint: demo.pubsub_endpoint(),
+    });
     org.trusted_hosts = vec!["localhost".to_owned()];
     org.ca = vec![demo.ca_der()];
     let mut config = Config::new(vec![org]);
+    config.state_dir = Some(state.to_owned());
     if let Some(threads) = args.threads {
         config.threads = threads.into();
     }
     Ok(config)
 }
 
-/// Serves until a signal. What it prints first ends with `hints`, where `{url}` is where to ask.
+/// Serves until a signal. What it prints of its first listener ends with `hints`, where `{url}` is where to ask.
 async fn serve(config: Config, hints: &str) -> Result<(), CommandError> {
     let shutdown = signal::shutdown()?;
     let server = Server::bind(config).await?;
-    for bound in server.bound() {
-        say(&format!("{bound}{}", hints.replace("{url}", &bound.url())));
+    for (index, bound) in server.bound().iter().enumerate() {
+        let hints = match index {
+            0 => hints.replace("{url}", &bound.url()),
+            _ => String::new(),
+        };
+        say(&format!("{bound}{hints}"));
     }
     server.serve(shutdown).await?;
     Ok(())

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use http::uri::Authority;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -125,6 +126,13 @@ impl Org {
     /// The instance that the token endpoint tells, unless a knob tells another.
     pub fn instance_url(&self) -> String {
         self.inner.origin.clone()
+    }
+
+    /// Where it has the Pub/Sub API.
+    pub fn pubsub_endpoint(&self) -> Authority {
+        // As `login_url`.
+        #[expect(clippy::unwrap_used)]
+        format!("localhost:{}", self.inner.port).parse().unwrap()
     }
 
     /// The port that it listens on.

@@ -22,7 +22,7 @@ fn is_plain(path: &[u8]) -> bool {
     let (mut plain, mut before) = (true, 0);
     // To its end, whatever it finds: that takes less time than to stop early.
     for &byte in path {
-        plain &= !matches!(byte, b'%' | b'\\' | b';') && !(byte == b'.' && before == b'/');
+        plain &= !(matches!(byte, b'%' | b'\\' | b';') || byte == b'.' && before == b'/');
         before = byte;
     }
     plain
