@@ -35,6 +35,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     read_into(&mut root, "log", &mut config.log, value::log);
     config.tls = tls::read(root.child("tls"), folder);
     config.state_dir = state_dir(&mut root, folder);
+    let is_state_dir_given = root.get("state_dir").is_some();
     config.limits = limits(root.child("limits"));
 
     let orgs = root.child("org").tables("");
@@ -52,7 +53,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
         .collect();
     reach::check(&reaches, problems);
     config.orgs = orgs.into_iter().collect::<Option<_>>()?;
-    if config.needs_local_ca() && config.state_dir.is_none() {
+    if config.needs_local_ca() && config.state_dir.is_none() && !is_state_dir_given {
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
     Some(config)

@@ -30,7 +30,7 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
         for listen in reach.fixed() {
             if !seen.insert(listen) {
                 listen_problem(format!("{listen} is given twice"));
-            } else if let Some(address) = listen.address()
+            } else if let Listen::Https(address) = listen
                 && reaches.iter().any(|it| it.speaks_otherwise(listen))
             {
                 listen_problem(format!(

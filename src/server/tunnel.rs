@@ -42,7 +42,9 @@ impl Tunnels {
         if made.len() >= MOST_HOSTS {
             made.clear();
         }
-        let leaf = self.authority.leaf(&[host.to_owned()], now)?;
+        // An IPv6 address has brackets here, and none in a certificate.
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let leaf = self.authority.leaf(&[name.to_owned()], now)?;
         let mut server =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()?

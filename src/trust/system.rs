@@ -23,7 +23,7 @@ impl Store {
     pub(super) const DEBIAN: Self = Self {
         folder: "/usr/local/share/ca-certificates",
         extension: "crt",
-        update: &["update-ca-certificates", "--fresh"],
+        update: &["update-ca-certificates"],
     };
 
     /// See update-ca-trust(8).

@@ -168,10 +168,10 @@ async fn the_paths_that_are_refused_are_so_in_a_tunnel() {
         .await;
     assert_eq!(answer.status(), "403", "{answer:?}");
     // Nor is there a tunnel in a tunnel.
-    let mut tunnel = both.tunnel("login.salesforce.com").await;
-    tunnel.write_all(CONNECT.as_bytes()).await.unwrap();
-    let answers = talk(tunnel, b"", usize::MAX);
-    assert_eq!(answers.await[0].status, 405);
+    let tunnel = both.tunnel("login.salesforce.com").await;
+    let wire = CONNECT.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let answers = talk(tunnel, wire.as_bytes(), usize::MAX).await;
+    answers[0].refusal(405, "METHOD_REFUSED");
 }
 
 #[tokio::test]
@@ -188,21 +188,18 @@ async fn a_client_that_does_not_wait_for_its_tunnel_is_left() {
 #[tokio::test]
 async fn orgs_that_share_a_listener_are_told_apart_by_their_my_domain() {
     let demo = Org::start().await.unwrap();
-    let more = format!(
-        "{ON}hosts = [\"demo.localhost\"]\n[org.acme]\nclient_id = \"x\"\nusername = \"y\"\n\
-         private_key = \"server.key\"\nlogin_url = \"https://acme.my.salesforce.com\"\n\
-         {ON}hosts = [\"acme.localhost\"]\nlisten = \"127.0.0.1:0\"\n"
-    );
     // They share what has a fixed port.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let files = Files::with(&demo, &format!("listen = \"127.0.0.1:0\"\n{more}"));
-    let text = std::fs::read_to_string(files.path("proxy.toml")).unwrap();
-    files.write(
-        "proxy.toml",
-        &text.replace("127.0.0.1:0", &address.to_string()),
+    let listen = format!("{ON}listen = \"{address}\"\n");
+    let files = Files::with(&demo, &format!("{listen}hosts = [\"demo.localhost\"]\n"));
+    let mut text = std::fs::read_to_string(files.path("proxy.toml")).unwrap();
+    text += &format!(
+        "[org.acme]\nclient_id = \"x\"\nusername = \"y\"\nprivate_key = \"server.key\"\n\
+         login_url = \"https://acme.my.salesforce.com\"\n{listen}hosts = [\"acme.localhost\"]\n"
     );
+    files.write("proxy.toml", &text);
     let proxy = files.start_with_state();
     let address = proxy.address().await;
     let connect = |host: &str| {

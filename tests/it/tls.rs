@@ -225,9 +225,9 @@ async fn framing_is_as_strict_as_on_a_plain_listener() {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
     let client = Client::trusting(&files.local_ca());
-    proxy.secure_port().await;
-    let stream = client.connect(proxy.secure_port().await).await.unwrap();
+    let stream = client.connect(port).await.unwrap();
     let request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\
         Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     let answers = talk(stream, request, usize::MAX).await;
@@ -283,10 +283,7 @@ async fn a_certificate_of_the_operators_own_is_shown(key: &str, passphrase: &str
     let org = Org::start().await.unwrap();
     let more = match passphrase {
         "" => format!("{HTTPS}{OWN}"),
-        _ => format!(
-            "{HTTPS}[tls]\ncertificate = \"tls.pem\"\nprivate_key = {{ file = \"tls.key\", \
-             passphrase = {{ command = [\"echo\", \"{passphrase}\"] }} }}\n"
-        ),
+        _ => format!("{HTTPS}{OWN}private_key.passphrase.command = [\"echo\", \"{passphrase}\"]\n"),
     };
     let files = Files::with(&org, &more);
     openssl(&files, key);
@@ -513,4 +510,5 @@ fn openssl(files: &Files, arguments: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-const OWN: &str = "[tls]\ncertificate = \"tls.pem\"\nprivate_key = \"tls.key\"\n";
+/// Dotted, since `private_key = …` would go before that of the org.
+const OWN: &str = "[tls]\ncertificate = \"tls.pem\"\nprivate_key.file = \"tls.key\"\n";
