@@ -18,9 +18,11 @@ end_session()
 [made] = client.create([{"type": "Account", "Name": "Made by pyforce"}])
 assert made["success"], made
 end_session()
-[deleted] = client.delete([made["id"]])
-assert deleted["success"], deleted
-did("create and delete")
+site = "https://python.example/?a=1&b=2"
+[changed] = client.update([{"type": "Account", "Id": made["id"], "Website": site}])
+assert changed["success"], changed
+equal(rest("GET", f"/sobjects/Account/{made['id']}")["Website"], site)
+did("create and update")
 
 client.logout()
 equal(len(rest("GET", "/query?q=SELECT+Id+FROM+Account+LIMIT+1")["records"]), 1)

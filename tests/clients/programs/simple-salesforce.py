@@ -16,7 +16,7 @@ time.sleep = lambda _seconds, sleep=time.sleep: sleep(0.05)
 session = requests.Session()
 session.verify = CA
 sf = Salesforce(
-    instance_url=TLS.removeprefix("https://"),
+    instance_url=TLS,
     session_id=PLACEHOLDER,
     session=session,
     version=VERSION,
@@ -86,6 +86,6 @@ session_id, instance = SalesforceLogin(
     session=session,
     sf_version="59.0",
 )
-again = Salesforce(instance_url=instance, session_id=session_id, session=session, version=VERSION)
+again = Salesforce(instance=instance, session_id=session_id, session=session, version=VERSION)
 equal(again.query("SELECT COUNT() FROM Contact")["totalSize"], 50)
 did("login by SOAP")
