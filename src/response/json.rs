@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
@@ -12,14 +11,9 @@ use super::{
 
 /// What makes the URLs under `urls` ours.
 pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
-    #[derive(Deserialize)]
-    struct User<'a> {
-        #[serde(borrow, default)]
-        urls: BTreeMap<String, &'a RawValue>,
-    }
-    let user: User = serde_json::from_str(text).ok()?;
-    let mut edits: Vec<_> = user
-        .urls
+    let user: Object = serde_json::from_str(text).ok()?;
+    let urls: Object = serde_json::from_str(user.get("urls")?.get()).ok()?;
+    let mut edits: Vec<_> = urls
         .values()
         .filter_map(|value| edit(text, value, &ours.base, |url| ours.instance(url)))
         .collect();
@@ -29,17 +23,14 @@ pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
 
 /// What makes `identity` ours.
 pub(super) fn identity(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
-    #[derive(Deserialize)]
-    struct Resources<'a> {
-        #[serde(borrow)]
-        identity: Option<&'a RawValue>,
-    }
-    let resources: Resources = serde_json::from_str(text).ok()?;
-    let edit = edit(text, resources.identity?, &ours.base, |url| {
-        ours.identity(url)
-    });
+    let resources: Object = serde_json::from_str(text).ok()?;
+    let value = resources.get("identity")?;
+    let edit = edit(text, value, &ours.base, |url| ours.identity(url));
     Some(edit.into_iter().collect())
 }
+
+/// Names, and values as they are written.
+type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 /// What puts `base` in the place of the beginning of a string in `text`, as much as `origin` takes.
 fn edit(
@@ -98,13 +89,15 @@ mod tests {
                 r#"{"photos":{"urls":{"a":"https://acme.my.salesforce.com/"}}}"#,
                 r#"{"photos":{"urls":{"a":"https://acme.my.salesforce.com/"}}}"#,
             ),
-            ("{}", "{}"),
+            (r#"{"urls":{}}"#, r#"{"urls":{}}"#),
         ] {
             assert_eq!(rewritten(theirs, urls).as_deref(), Some(expected));
         }
         for unreadable in [
             "",
+            "{}",
             "[]",
+            "[{\"a\":\"https://acme.my.salesforce.com/\"}]",
             "{\"urls\":7}",
             "{\"urls\":{\"a\":\"https://acme.my.salesforce.com/",
             "{\"urls\":{}}{}",
