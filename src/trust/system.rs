@@ -14,8 +14,10 @@ use super::{Root, TrustError, put, quoted, run};
 pub(super) struct Store {
     folder: &'static str,
     extension: &'static str,
-    /// The program and its arguments.
+    /// The program and its arguments, when a file has come.
     update: &'static [&'static str],
+    /// The same, when one has gone.
+    update_gone: &'static [&'static str],
 }
 
 impl Store {
@@ -24,6 +26,8 @@ impl Store {
         folder: "/usr/local/share/ca-certificates",
         extension: "crt",
         update: &["update-ca-certificates"],
+        // Else it leaves links that lead nowhere.
+        update_gone: &["update-ca-certificates", "--fresh"],
     };
 
     /// See update-ca-trust(8).
@@ -31,6 +35,7 @@ impl Store {
         folder: "/etc/pki/ca-trust/source/anchors",
         extension: "pem",
         update: &["update-ca-trust", "extract"],
+        update_gone: &["update-ca-trust", "extract"],
     };
 
     /// What does it by hand.
@@ -52,11 +57,6 @@ impl Store {
     fn file(&self, alias: &str) -> PathBuf {
         Path::new(self.folder).join(format!("{alias}.{}", self.extension))
     }
-
-    fn update(&self) -> Result<(), TrustError> {
-        let mut command = Command::new(self.update[0]);
-        run(command.args(&self.update[1..]))
-    }
 }
 
 pub(super) fn add(root: &Root) -> Result<String, TrustError> {
@@ -72,7 +72,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     // Ours alone until then, by the umask of some.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
-    store.update()?;
+    run(Command::new(store.update[0]).args(&store.update[1..]))?;
     Ok(format!(
         "the system now trusts {}, copied to {}",
         root.path.display(),
@@ -91,7 +91,7 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
             return Ok(format!("the system did not trust {}", root.path.display()));
         }
         put(&file, None)?;
-        store.update()?;
+        run(Command::new(store.update_gone[0]).args(&store.update_gone[1..]))?;
     }
     Ok(format!(
         "the system no longer trusts {}",

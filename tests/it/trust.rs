@@ -163,6 +163,17 @@ async fn the_system_trusts_it_and_then_no_longer() {
     assert_eq!(undone.code(), 0, "{undone:?}");
     assert!(was_trusted);
     assert!(!trusted());
+    // Nor is there a link left that leads nowhere.
+    let links = std::fs::read_dir("/etc/ssl/certs").into_iter().flatten();
+    let dangling = |link: &std::fs::DirEntry| !link.path().exists();
+    let ours = |link: &std::fs::DirEntry| {
+        link.file_name()
+            .display()
+            .to_string()
+            .starts_with("orgproxy-")
+    };
+    let left = links.flatten().filter(|link| ours(link) && dangling(link));
+    assert_eq!(left.count(), 0);
 }
 
 struct State(TempDir);
