@@ -1,6 +1,6 @@
 //! One element of a small document, and what is in it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use quick_xml::{Reader, XmlVersion, escape::resolve_xml_entity, events::Event};
 use zeroize::Zeroizing;
@@ -19,7 +19,7 @@ impl<'a> Element<'a> {
     /// The first one at `path`: local names from the root on, whatever their prefixes.
     ///
     /// # Errors
-    /// What is wrong with the document, up to the end of the element.
+    /// What is wrong with the document, wherever in it.
     pub(super) fn find(document: &'a str, path: &[&str]) -> Result<Option<Self>, Unanswerable> {
         // Without what the reader says: it quotes, and there are passwords to be quoted.
         let malformed = |_: quick_xml::Error| Unanswerable::Malformed(ILL_FORMED);
@@ -34,6 +34,7 @@ impl<'a> Element<'a> {
         let mut matched = 0;
         let mut start = 0;
         let mut children: Vec<(String, Zeroizing<String>)> = Vec::new();
+        let mut found = None;
         loop {
             let before = position(&reader);
             let is_text_of_child = matched == path.len() && depth == path.len() + 1;
@@ -48,7 +49,8 @@ impl<'a> Element<'a> {
                     let name = local_name.into_inner();
                     if matched == path.len() && depth == path.len() {
                         children.push((name.to_owned(), Zeroizing::default()));
-                    } else if matched == depth && path.get(depth) == Some(&name) {
+                    } else if found.is_none() && matched == depth && path.get(depth) == Some(&name)
+                    {
                         matched += 1;
                         start = position(&reader);
                     }
@@ -57,7 +59,8 @@ impl<'a> Element<'a> {
                 Event::End(_) => {
                     if matched == path.len() && depth == matched {
                         let content = document.get(start..before).unwrap_or_default();
-                        return Ok(Some(Self { content, children }));
+                        let children = mem::take(&mut children);
+                        found = Some(Self { content, children });
                     }
                     depth -= 1;
                     matched = matched.min(depth);
@@ -75,7 +78,7 @@ impl<'a> Element<'a> {
                 }
                 Event::DocType(_) => return Err(Unanswerable::Malformed(DOCUMENT_TYPE)),
                 Event::Eof if depth > 0 => return Err(Unanswerable::Malformed(CUT)),
-                Event::Eof => return Ok(None),
+                Event::Eof => return Ok(found),
                 Event::Empty(_) | Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
             }
         }
@@ -131,6 +134,7 @@ mod tests {
     }
 
     #[test_case("<a><b><c>1</c>"; "cut")]
+    #[test_case("<a><b><c>1</c></b>"; "cut after it")]
     #[test_case("<a><b><c>1</d></b></a>"; "crossed")]
     #[test_case("<a><b><c>&bomb;</c></b></a>"; "an entity")]
     #[test_case("<!DOCTYPE a [<!ENTITY bomb 'x'>]><a><b><c>&bomb;</c></b></a>"; "a document type")]

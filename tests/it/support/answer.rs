@@ -54,17 +54,26 @@ impl Answer {
             .find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    /// Asserts that this is a refusal of ours, in the shape that clients of the REST API read, and
-    /// returns its message.
+    /// Asserts that this is a refusal of ours, in the shape that clients of the REST API read or as
+    /// text for pages, and returns its message.
     #[track_caller]
     pub fn refusal(&self, status: u16, code: &str) -> String {
         assert_eq!(self.status, status, "{self:?}");
-        let errors: serde_json::Value = serde_json::from_str(&self.body).expect(&self.body);
-        assert_eq!(errors[0]["errorCode"], code, "{self:?}");
+        let (told, message) = match serde_json::from_str::<serde_json::Value>(&self.body) {
+            Ok(errors) => {
+                let text = |name: &str| errors[0][name].as_str().expect(&self.body).to_owned();
+                (text("errorCode"), text("message"))
+            }
+            Err(_) => {
+                let (told, message) = self.body.split_once(": ").expect(&self.body);
+                (told.to_owned(), message.to_owned())
+            }
+        };
+        assert_eq!(told, code, "{self:?}");
         let marked = self.header("proxy-status").unwrap_or_default();
         assert!(marked.starts_with("orgproxy; error="), "{marked}");
         assert!(marked.contains(&code.to_lowercase()), "{marked}");
-        errors[0]["message"].as_str().unwrap().to_owned()
+        message
     }
 }
 
