@@ -19,6 +19,7 @@ class Placeholder(AuthenticatorBase):
 
 
 async def main():
+    asyncio.get_running_loop().set_exception_handler(report)
     async with Client(Placeholder(), replay=ReplayOption.NEW_EVENTS) as client:
         await client.subscribe(TOPIC)
         did("handshake and subscription")
@@ -48,6 +49,12 @@ async def main():
         names = [(await heard(client))[1] for _ in range(3)]
         equal(names, ["Heard of", "Heard of later", "Heard of twice"])
         did("replay")
+
+
+def report(loop, context):
+    # The library's own connect, which it cancels when it is closed.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def create(name):

@@ -5,13 +5,14 @@ import time
 
 import requests
 from proxy import *
+
+# The bulk clients look once in five seconds how a job stands; and they take the function with them.
+time.sleep = lambda _seconds, sleep=time.sleep: sleep(0.05)
 from simple_salesforce import Salesforce, SalesforceLogin
 
 needs(TLS, "TLS")
 # Its metadata client takes it from there only.
 os.environ["REQUESTS_CA_BUNDLE"] = CA
-# The bulk clients look once in five seconds.
-time.sleep = lambda _seconds, sleep=time.sleep: sleep(0.05)
 
 session = requests.Session()
 session.verify = CA
