@@ -183,10 +183,11 @@ impl Family {
         message: &str,
     ) -> (StatusCode, &'static str, Bytes) {
         match self {
-            Self::Rest | Self::Cometd => {
+            Self::Rest => {
                 let body = json!([{ "message": message, "errorCode": code }]);
                 (status, JSON, body.to_string().into())
             }
+            Self::Cometd => (status, JSON, cometd::refusal(status, code, message).into()),
             Self::OAuth => {
                 // The org's own words for the two (S§2.1).
                 let error = match status {

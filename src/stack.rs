@@ -85,7 +85,7 @@ impl Stack {
         let count = Count::new(self.load.clone(), line);
         let (response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
-            Err(error) => (error.into_response(Family::Page), None),
+            Err(error) => (error.into_response(Family::Rest), None),
         };
         let counted = |body| Counted {
             body,

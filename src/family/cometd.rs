@@ -1,6 +1,7 @@
-//! How the Streaming API tells that a session is dead.
+//! How the Streaming API tells what went wrong: in messages (Bayeux 1.0).
 
-use serde_json::Value;
+use http::StatusCode;
+use serde_json::{Value, json};
 
 /// Whether `answer`, which came with status 200 or 401, says that the session is dead: a message on a
 /// meta channel that failed with 401 (S§3.3).
@@ -18,6 +19,22 @@ pub(super) fn is_expired(answer: &[u8]) -> bool {
     }
 }
 
+/// An error of ours. Some clients read a message out of an answer of any status, and break if there
+/// is none, so it is one: of the channel that there is always someone to listen to.
+pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> String {
+    let reconnect = match status.is_server_error() {
+        true => "retry",
+        false => "none",
+    };
+    json!([{
+        "channel": "/meta/connect",
+        "successful": false,
+        "error": format!("{}::{code}: {message}", status.as_u16()),
+        "advice": { "reconnect": reconnect, "interval": PAUSE },
+    }])
+    .to_string()
+}
+
 fn is_refusal(message: &Value) -> bool {
     let is_401 = |text: &Value| text.as_str().is_some_and(|text| text.starts_with("401::"));
     message["channel"]
@@ -26,3 +43,6 @@ fn is_refusal(message: &Value) -> bool {
         && message["successful"] == false
         && (is_401(&message["error"]) || is_401(&message["ext"]["sfdc"]["failureReason"]))
 }
+
+/// Milliseconds for a client to wait before it tries again.
+const PAUSE: u32 = 2000;
