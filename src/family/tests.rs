@@ -172,7 +172,7 @@ fn tells_errors_in_the_shape_of_each() {
             Cometd,
             403,
             JSON,
-            r#"[{"message":"a < b","errorCode":"CODE"}]"#,
+            r#"[{"channel":"/meta/connect","successful":false,"error":"403::CODE: a < b","advice":{"reconnect":"none","interval":2000}}]"#,
         ),
         (Identity, 403, TEXT, "CODE: a < b\n"),
         (
