@@ -6,16 +6,19 @@
 //!
 //! 1. [`server`] accepts, refuses what is not local, and deals the connection to a thread. There
 //!    `server::wire` reads its bytes strictly before hyper reads them.
-//! 2. [`stack`] counts, limits, and catches panics.
-//! 3. [`guard`] admits or refuses: form, Host, Origin, client key, path.
-//! 4. [`local`] answers what is ours to answer.
+//! 2. [`stack`] counts, limits, and catches panics. It knows the request's [`family`], which decides
+//!    where the session goes, how a dead one shows, and in what shape an error is told.
+//! 3. [`guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a SOAP
+//!    envelope is read, to find the place for the session.
+//! 4. [`local`] answers what is ours to answer: SOAP `login()`, the token endpoint, logouts.
 //! 5. [`request`] makes it ours: hop-by-hop headers off first, then every spelling of every header
 //!    that we own; the session goes in last. [`replay`] keeps a bounded copy of its body.
 //! 6. [`auth`] gives the session, or waits for the one login under way.
 //! 7. [`upstream`] sends, and streams.
 //! 8. If [`family`] says that the answer means a dead session, that session is retired, and the
 //!    request is sent once more, whole.
-//! 9. [`response`] makes the answer the client's, and streams it.
+//! 9. [`response`] makes the answer the client's, leads the few absolute URLs in it back to us, and
+//!    streams it.
 //! 10. Any [`error`] becomes a marked answer at one place.
 //!
 //! Steps 3 to 9 are [`proxy`], on one screen.
@@ -54,6 +57,15 @@
 //!
 //! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
 //! compress, and to a client we are the org.
+//!
+//! **SOAP is spliced, not rewritten.** Only the beginning of an envelope is read, as far as the first
+//! element of its body; one range of bytes is replaced, and the rest streams as it came. What was
+//! compressed goes on uncompressed: its length is known before it is sent if the copy holds all of
+//! it, and else it goes in chunks, since nobody can know the length of what is still to be
+//! decompressed.
+//!
+//! **Placeholders are derived.** From the private key and what names the org, one way: so restarts and
+//! replicas agree, nothing is stored, and there is no secret more to keep.
 //!
 //! **Names in comments.** S§n is a section of the collected facts on how Salesforce behaves on the
 //! wire, RFC sections are what they are.

@@ -7,7 +7,8 @@
 //! in one round than in the next moves both sides of them.
 //!
 //! - `-- --quick` is the same with short rounds and small transfers, for CI.
-//! - `-- --gate 0.9` fails if orgproxy costs more than 0.9 of nginx's CPU at 16 connections.
+//! - `-- --gate 0.9` fails if orgproxy costs more than 0.9 of nginx's CPU at 16 connections, or if a
+//!   SOAP request costs it more than twice as much as a REST request of the same size.
 //! - `-- --instructions` counts user instructions per request instead, under callgrind.
 //! - `-- --only orgproxy,nginx` leaves the others out.
 //!
@@ -127,7 +128,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         return Err(format!("orgproxy was not measured: {error}").into());
     }
     match args.gate {
-        Some(most) => table::gate(&jobs, most),
+        Some(most) => table::gate(&jobs, most).and_then(|()| table::soap_gate(&jobs)),
         None => Ok(()),
     }
 }

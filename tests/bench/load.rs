@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Send this many bytes at a time.
     #[arg(long)]
     upload: Option<u64>,
+    /// Send an envelope of SOAP, or the same bytes where nobody looks into them.
+    #[arg(long)]
+    post: Option<Post>,
     /// Not measured: at least this long, and at least one answer.
     #[arg(long, default_value_t = 0)]
     warm_up_ms: u64,
@@ -54,6 +57,13 @@ pub(crate) struct Args {
     /// The process whose CPU is not "others'".
     #[arg(long)]
     origin: Option<u32>,
+}
+
+/// Where an envelope goes.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Post {
+    Soap,
+    Rest,
 }
 
 /// What was measured in one go.
@@ -140,7 +150,23 @@ enum Answer {
 impl Job {
     fn new(args: &Args) -> Self {
         let upload = args.upload.unwrap_or(0);
+        let mut body = String::new();
         let (line, more, answer) = match (args.download, args.upload) {
+            _ if let Some(post) = args.post => {
+                body = envelope();
+                let path = match post {
+                    Post::Soap => "/services/Soap/u/62.0",
+                    Post::Rest => "/services/apexrest/echo/62.0",
+                };
+                (
+                    format!("POST {path}"),
+                    format!(
+                        "Content-Type: text/xml\r\nSOAPAction: \"\"\r\nContent-Length: {}\r\n",
+                        body.len()
+                    ),
+                    Answer::Length(BODY_LENGTH),
+                )
+            }
             (Some(bytes), _) => (
                 format!("GET /services/data/v62.0/sobjects/Attachment/body?bytes={bytes}"),
                 String::new(),
@@ -168,7 +194,7 @@ impl Job {
         };
         let head = format!(
             "{line} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\
-             {authorization}{more}\r\n"
+             {authorization}{more}\r\n{body}"
         );
         Self {
             head: head.into_bytes(),
@@ -186,6 +212,21 @@ impl Job {
             }
         }
     }
+}
+
+/// A query as a client of the partner API sends it, of the size of an answer, with a session id that
+/// has to be replaced.
+fn envelope() -> String {
+    let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+        <env:Envelope xmlns:env=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+        xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><env:Header>\
+        <SessionHeader xmlns=\"urn:partner.soap.sforce.com\"><sessionId>00D000000000000!AQplaceholder\
+        </sessionId></SessionHeader></env:Header><env:Body>\
+        <m:query xmlns:m=\"urn:partner.soap.sforce.com\"><m:queryString>SELECT Id FROM Account WHERE \
+        Name = '";
+    let end = "'</m:queryString></m:query></env:Body></env:Envelope>";
+    let filler = "x".repeat((BODY_LENGTH as usize).saturating_sub(start.len() + end.len()));
+    format!("{start}{filler}{end}")
 }
 
 /// One connection to a proxy.

@@ -156,6 +156,8 @@ struct Connection {
     head: Vec<u8>,
     /// A request whose head is complete, and what is still to come of its body.
     request: Option<(Request, u64)>,
+    /// The body of a call, as far as it has come.
+    body: Vec<u8>,
     /// How many bytes of an answer's body are still to be made.
     stream: u64,
     /// Whether the socket takes no more for now.
@@ -170,9 +172,15 @@ struct Request {
 
 enum RequestLine {
     Login,
-    Record { body: bool },
+    Record {
+        body: bool,
+    },
     Stream(u64),
     Upload,
+    /// A request whose body is looked into for the session, or is not.
+    Call {
+        soap: bool,
+    },
 }
 
 impl Connection {
@@ -187,6 +195,7 @@ impl Connection {
             tls,
             head: Vec::new(),
             request: None,
+            body: Vec::new(),
             stream: 0,
             blocked: false,
         })
@@ -224,7 +233,10 @@ impl Connection {
             };
             let length = chunk.len();
             match &mut self.request {
-                Some((_, left)) => {
+                Some((request, left)) => {
+                    if matches!(request.line, RequestLine::Call { .. }) {
+                        self.body.extend_from_slice(chunk);
+                    }
                     *left = left.checked_sub(length as u64).ok_or_else(too_much)?;
                 }
                 None => {
@@ -232,6 +244,8 @@ impl Connection {
                     if let Some(end) = memmem::find(&self.head, b"\r\n\r\n") {
                         let request = Request::parse(&self.head[..end + 2], org)?;
                         let came = (self.head.len() - end - 4) as u64;
+                        self.body.clear();
+                        self.body.extend_from_slice(&self.head[end + 4..]);
                         let left = request.length.checked_sub(came).ok_or_else(too_much)?;
                         self.request = Some((request, left));
                         self.head.clear();
@@ -251,6 +265,15 @@ impl Connection {
             return writer.write_all(&answer("400 Bad Request", refusal.as_bytes()));
         }
         match request.line {
+            RequestLine::Call { soap: true }
+                if memmem::find(&self.body, TOKEN.as_bytes()).is_none() =>
+            {
+                writer.write_all(&answer(
+                    "400 Bad Request",
+                    b"the session is not in the envelope",
+                ))
+            }
+            RequestLine::Call { .. } => writer.write_all(&org.record),
             RequestLine::Login => writer.write_all(&org.login),
             RequestLine::Record { body: true } => writer.write_all(&org.record),
             RequestLine::Record { body: false } => writer.write_all(&head("200 OK", BODY_LENGTH)),
@@ -298,6 +321,8 @@ impl Request {
         );
         let line = match (method, target) {
             ("POST", "/services/oauth2/token") => RequestLine::Login,
+            ("POST", "/services/Soap/u/62.0") => RequestLine::Call { soap: true },
+            ("POST", "/services/apexrest/echo/62.0") => RequestLine::Call { soap: false },
             ("POST" | "PUT", _) => RequestLine::Upload,
             ("HEAD", _) => RequestLine::Record { body: false },
             _ => match target.split_once("?bytes=").map(|(_, bytes)| bytes.parse()) {

@@ -4,9 +4,11 @@ use std::error::Error;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::cpu::Cores;
 use crate::folder::Folder;
-use crate::load::Sample;
+use crate::load::{Post, Sample};
 use crate::process;
 use crate::targets::{Name, Origin, Target};
 
@@ -21,9 +23,24 @@ pub(crate) struct Job {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Load {
-    Small { connections: u32 },
-    Download { bytes: u64 },
-    Upload { bytes: u64 },
+    Small {
+        connections: u32,
+    },
+    Download {
+        bytes: u64,
+    },
+    Upload {
+        bytes: u64,
+    },
+    /// An envelope over 16 connections.
+    Post(Post),
+}
+
+impl Load {
+    /// Whether `target` can do this job. Nobody else puts sessions into envelopes.
+    fn is_for(self, target: Name) -> bool {
+        !matches!(self, Self::Post(_)) || target == Name::Orgproxy
+    }
 }
 
 /// One target's sample in one round.
@@ -44,13 +61,14 @@ pub(crate) fn run(
     let mut jobs = jobs(quick);
     for job in &mut jobs {
         let rounds = match job.load {
-            Load::Small { .. } if !quick => 5,
+            Load::Small { .. } | Load::Post(_) if !quick => 5,
             _ => 3,
         };
         for round in 0..rounds {
             eprintln!("{}: round {} of {rounds}", job.title, round + 1);
             // A B C, C B A, …: what gets slower or faster with time meets all of them alike.
-            let mut order: Vec<&Target> = targets.iter().collect();
+            let able = |target: &&Target| job.load.is_for(target.name);
+            let mut order: Vec<&Target> = targets.iter().filter(able).collect();
             if round % 2 == 1 {
                 order.reverse();
             }
@@ -93,6 +111,8 @@ fn jobs(quick: bool) -> Vec<Job> {
             Load::Small { connections: 64 },
             small,
         ),
+        job("1 KiB to REST".to_owned(), Load::Post(Post::Rest), small),
+        job("1 KiB to SOAP".to_owned(), Load::Post(Post::Soap), small),
         job(format!("{size} download"), Load::Download { bytes }, bulk),
         job(format!("{size} upload"), Load::Upload { bytes }, bulk),
     ]
@@ -141,6 +161,10 @@ fn sample(
         Load::Download { bytes } => {
             command.args(["--connections", "1", "--download", &bytes.to_string()])
         }
+        Load::Post(post) => command.args(["--connections", "16", "--post"]).arg(
+            post.to_possible_value()
+                .map_or_else(String::new, |it| it.get_name().to_owned()),
+        ),
         Load::Upload { bytes } => {
             command.args(["--connections", "1", "--upload", &bytes.to_string()])
         }

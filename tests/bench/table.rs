@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::{fs, thread};
 
 use crate::cpu::{self, Cores};
-use crate::load::Sample;
+use crate::load::{Post, Sample};
 use crate::rounds::{Job, Load, Measured, QUIET};
 use crate::targets::{Name, Target};
 
@@ -17,7 +17,10 @@ pub(crate) fn markdown(jobs: &[Job], targets: &[Target], cores: Cores) -> String
          | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for job in jobs {
-        for target in targets {
+        for target in targets
+            .iter()
+            .filter(|target| job.of(target.name).next().is_some())
+        {
             text.push_str(&row(job, target.name));
         }
     }
@@ -27,7 +30,7 @@ pub(crate) fn markdown(jobs: &[Job], targets: &[Target], cores: Cores) -> String
 }
 
 fn row(job: &Job, target: Name) -> String {
-    let small = matches!(job.load, Load::Small { .. });
+    let small = matches!(job.load, Load::Small { .. } | Load::Post(_));
     // Without a proxy none has used any CPU; and how long a transfer takes is its throughput
     // once more.
     let columns: [(Figure, bool, Unit); 4] = [
@@ -122,6 +125,29 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
     text
 }
 
+/// Whether to put the session into an envelope costs orgproxy less than as much again as to pass it
+/// on.
+pub(crate) fn soap_gate(jobs: &[Job]) -> Result<(), Box<dyn Error>> {
+    let cost = |post: Post| {
+        let is_it = |job: &&Job| matches!(job.load, Load::Post(it) if it == post);
+        let job = jobs.iter().find(is_it)?;
+        median(job.of(Name::Orgproxy).map(|m| cpu(job.load, &m.sample)))
+    };
+    let (Some(soap), Some(rest)) = (cost(Post::Soap), cost(Post::Rest)) else {
+        return Err("the gate needs orgproxy, which was not measured".into());
+    };
+    let ratio = soap / rest;
+    if ratio > MOST_FOR_SOAP {
+        return Err(format!(
+            "a SOAP request uses {ratio:.2} of the CPU of a REST request of its size; at most \
+             {MOST_FOR_SOAP:.2} is allowed"
+        )
+        .into());
+    }
+    eprintln!("a SOAP request uses {ratio:.2} of a REST request's CPU: within {MOST_FOR_SOAP:.2}");
+    Ok(())
+}
+
 /// Whether orgproxy's CPU per request at 16 connections is within `most` of nginx's.
 pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
     let job = jobs
@@ -170,7 +196,7 @@ fn p99(_: Load, sample: &Sample) -> f64 {
 fn units(load: Load, sample: &Sample) -> f64 {
     let requests = sample.requests as f64;
     match load {
-        Load::Small { .. } => requests,
+        Load::Small { .. } | Load::Post(_) => requests,
         Load::Download { bytes } | Load::Upload { bytes } => requests * bytes as f64 / GIB,
     }
 }
@@ -205,5 +231,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
         (values[middle - 1] + upper) / 2.0
     })
 }
+
+const MOST_FOR_SOAP: f64 = 2.0;
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
