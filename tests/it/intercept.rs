@@ -164,9 +164,14 @@ async fn the_host_of_another_org_does_not_lead_to_this_one() {
 async fn the_paths_that_are_refused_are_so_in_a_tunnel() {
     let both = Both::with(ON).await;
     let answer = both
-        .curl("https://login.salesforce.com/services/oauth2/revoke")
+        .curl("https://login.salesforce.com/services/oauth2/singleaccess")
         .await;
     assert_eq!(answer.status(), "403", "{answer:?}");
+    // What is answered here is so in a tunnel, too.
+    let answer = both
+        .curl("https://login.salesforce.com/services/oauth2/revoke")
+        .await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
     // Nor is there a tunnel in a tunnel.
     let tunnel = both.tunnel("login.salesforce.com").await;
     let wire = CONNECT.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
