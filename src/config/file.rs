@@ -120,6 +120,7 @@ fn org(
         listen_origin: section.origin("listen"),
         hosts: hosts.clone(),
         hosts_origin: section.origin("hosts"),
+        is_alone: false,
     });
 
     let pubsub = pubsub::read(

@@ -45,6 +45,7 @@ pub(super) fn read(
         listen_origin: section.origin("listen"),
         hosts: Vec::new(),
         hosts_origin: Origin::File,
+        is_alone: true,
     });
     section.finish();
     Some(PubSub {

@@ -13,6 +13,8 @@ pub(super) struct Reach {
     pub(super) listen_origin: Origin,
     pub(super) hosts: Vec<String>,
     pub(super) hosts_origin: Origin,
+    /// Whether no name can tell its requests from those of others.
+    pub(super) is_alone: bool,
 }
 
 /// Reports every request that would have no single org to go to.
@@ -35,6 +37,13 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
             {
                 listen_problem(format!(
                     "{address} cannot speak both HTTP and HTTPS; give each a port of its own"
+                ));
+            } else if let Some(other) = others(reaches, index).find(|it| it.shares(listen))
+                && (reach.is_alone || other.is_alone)
+            {
+                listen_problem(format!(
+                    "{listen} is shared with org.{}; the Pub/Sub API needs a port of its own",
+                    other.name
                 ));
             } else if let Some(other) = others(reaches, index).find(|it| it.shares(listen))
                 && hosts.is_empty()

@@ -42,7 +42,7 @@ fn every_invalid_file_is_told_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 14);
+    assert_eq!(files.len(), 15);
 }
 
 #[test]
@@ -83,6 +83,7 @@ fn what_the_example_shows_is_the_default() {
             "threads",
             "private_key",
             "hosts",
+            "pubsub",
             "trusted_hosts",
             "ca_file",
             "state_dir",
