@@ -1,20 +1,17 @@
 //! The demo org's Pub/Sub API, over HTTP/2 as gRPC clients speak it.
 
-use std::{collections::VecDeque, convert::Infallible};
-
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_util::stream;
-use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::{
-    body::{Frame, Incoming},
-    client::conn::http2,
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use bytes::Bytes;
+use http::HeaderMap;
 use prost::Message;
 use tokio::{sync::mpsc, task};
 
-use crate::demo::Demo;
+use crate::{
+    demo::Demo,
+    support::grpc::{
+        Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, Topic, fetch, named,
+        payloads,
+    },
+};
 
 const TOPIC: &str = "/event/Order__e";
 
@@ -87,14 +84,14 @@ async fn subscribers_get_as_many_events_as_they_asked_for() {
     assert_eq!(first[1].correlation_key, "two");
 
     let (requests, mut answer) = org.subscribe(&session).await;
-    requests.send(fetch(1, &[], 1)).unwrap();
+    requests.send(fetch(TOPIC, 1, &[], 1)).unwrap();
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["one"], "the earliest, and one only");
     assert_eq!(
         (response.pending, &response.latest),
         (0, &first[0].replay_id)
     );
-    requests.send(fetch(0, &[], 2)).unwrap();
+    requests.send(fetch(TOPIC, 0, &[], 2)).unwrap();
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["two"]);
     assert_eq!(response.pending, 1);
@@ -103,7 +100,9 @@ async fn subscribers_get_as_many_events_as_they_asked_for() {
     assert_eq!(payloads(&response), ["three"], "as it happens");
 
     let (requests, mut answer) = org.subscribe(&session).await;
-    requests.send(fetch(2, &first[1].replay_id, 2)).unwrap();
+    requests
+        .send(fetch(TOPIC, 2, &first[1].replay_id, 2))
+        .unwrap();
     drop(requests);
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["three", "four"], "after a replay id");
@@ -116,7 +115,7 @@ async fn a_subscription_ends_with_its_session() {
     let org = Demo::start().await;
     let session = org.session().await;
     let (requests, mut answer) = org.subscribe(&session).await;
-    requests.send(fetch(0, &[], 10)).unwrap();
+    requests.send(fetch(TOPIC, 0, &[], 10)).unwrap();
     org.org.end_sessions();
     assert_eq!(answer.message::<Fetched>().await, None);
     let trailers = answer.trailers().await;
@@ -190,199 +189,8 @@ impl Demo {
         method: &str,
         metadata: &HeaderMap,
     ) -> (mpsc::UnboundedSender<Vec<u8>>, task::JoinHandle<Answer>) {
-        let tls = TokioIo::new(self.connect(&[b"h2"]).await);
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tls).await.unwrap();
-        task::spawn(connection);
-        let (requests, messages) = mpsc::unbounded_channel::<Vec<u8>>();
-        let frames = stream::unfold(messages, |mut messages| async move {
-            let message = messages.recv().await?;
-            let mut framed = BytesMut::new();
-            framed.put_u8(0);
-            framed.put_u32(message.len() as u32);
-            framed.put_slice(&message);
-            Some((Ok::<_, Infallible>(Frame::data(framed.freeze())), messages))
-        });
-        let mut request = Request::post(self.url(&format!("/eventbus.v1.PubSub/{method}")))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(StreamBody::new(frames).boxed_unsync())
-            .unwrap();
-        request.headers_mut().extend(metadata.clone());
-        let answer = task::spawn(async move {
-            let answer = sender.send_request(request).await.unwrap();
-            Answer::new(answer, sender)
-        });
-        (requests, answer)
+        let tls = self.connect(&[b"h2"]).await;
+        let caller = Caller::new(tls, &self.org.instance_url()).await;
+        caller.open(method, metadata)
     }
-}
-
-/// What a call gives.
-struct Answer {
-    head: HeaderMap,
-    body: Incoming,
-    rest: BytesMut,
-    trailers: VecDeque<HeaderMap>,
-    /// The connection lives as long as this.
-    _sender: Box<dyn std::any::Any + Send>,
-}
-
-impl Answer {
-    fn new(answer: Response<Incoming>, sender: impl std::any::Any + Send) -> Self {
-        assert_eq!(
-            answer.status(),
-            200,
-            "gRPC says everything else in trailers"
-        );
-        let (head, body) = answer.into_parts();
-        Self {
-            head: head.headers,
-            body,
-            rest: BytesMut::new(),
-            trailers: VecDeque::new(),
-            _sender: Box::new(sender),
-        }
-    }
-
-    /// The next message; none once there are trailers.
-    async fn message<M: Message + Default>(&mut self) -> Option<M> {
-        loop {
-            if self.rest.len() >= 5 {
-                let length = u32::from_be_bytes(self.rest[1..5].try_into().unwrap()) as usize;
-                if self.rest.len() >= 5 + length {
-                    self.rest.advance(5);
-                    return Some(M::decode(self.rest.split_to(length)).unwrap());
-                }
-            }
-            match self.body.frame().await?.unwrap().into_data() {
-                Ok(data) => self.rest.extend_from_slice(&data),
-                Err(frame) => self.trailers.extend(frame.into_trailers()),
-            }
-        }
-    }
-
-    async fn trailers(&mut self) -> HeaderMap {
-        assert_eq!(self.message::<Topic>().await, None);
-        self.trailers.pop_front().expect("trailers")
-    }
-}
-
-fn named(name: &str) -> Named {
-    Named {
-        name: name.to_owned(),
-    }
-}
-
-fn fetch(replay_preset: i32, replay_id: &[u8], num_requested: i32) -> Vec<u8> {
-    let request = Fetch {
-        topic_name: TOPIC.to_owned(),
-        replay_preset,
-        replay_id: replay_id.to_vec(),
-        num_requested,
-    };
-    request.encode_to_vec()
-}
-
-fn payloads(response: &Fetched) -> Vec<String> {
-    let events = response.events.iter();
-    let payload = |event: &Consumed| event.event.as_ref().unwrap().payload.to_vec();
-    events
-        .map(|event| String::from_utf8(payload(event)).unwrap())
-        .collect()
-}
-
-// What these tests need of the public `pubsub_api.proto`.
-
-/// A request for a topic or for a schema.
-#[derive(Clone, PartialEq, Message)]
-struct Named {
-    #[prost(string, tag = "1")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Topic {
-    #[prost(string, tag = "1")]
-    topic_name: String,
-    #[prost(bool, tag = "3")]
-    can_publish: bool,
-    #[prost(bool, tag = "4")]
-    can_subscribe: bool,
-    #[prost(string, tag = "5")]
-    schema_id: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Schema {
-    #[prost(string, tag = "1")]
-    schema_json: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Event {
-    #[prost(string, tag = "1")]
-    id: String,
-    #[prost(string, tag = "2")]
-    schema_id: String,
-    #[prost(bytes = "bytes", tag = "3")]
-    payload: Bytes,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Publish {
-    #[prost(string, tag = "1")]
-    topic_name: String,
-    #[prost(message, repeated, tag = "2")]
-    events: Vec<Event>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Published {
-    #[prost(message, repeated, tag = "1")]
-    results: Vec<Outcome>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Outcome {
-    #[prost(bytes = "vec", tag = "1")]
-    replay_id: Vec<u8>,
-    #[prost(message, optional, tag = "2")]
-    error: Option<Mistake>,
-    #[prost(string, tag = "3")]
-    correlation_key: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Mistake {
-    #[prost(int32, tag = "1")]
-    code: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Fetch {
-    #[prost(string, tag = "1")]
-    topic_name: String,
-    #[prost(int32, tag = "2")]
-    replay_preset: i32,
-    #[prost(bytes = "vec", tag = "3")]
-    replay_id: Vec<u8>,
-    #[prost(int32, tag = "4")]
-    num_requested: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Fetched {
-    #[prost(message, repeated, tag = "1")]
-    events: Vec<Consumed>,
-    #[prost(bytes = "vec", tag = "2")]
-    latest: Vec<u8>,
-    #[prost(int32, tag = "4")]
-    pending: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Consumed {
-    #[prost(message, optional, tag = "1")]
-    event: Option<Event>,
-    #[prost(bytes = "vec", tag = "2")]
-    replay_id: Vec<u8>,
 }

@@ -11,6 +11,8 @@
 )]
 
 mod binary;
+mod bulk;
+mod cometd;
 mod config;
 mod demo;
 mod demo_bulk;
@@ -27,9 +29,11 @@ mod login;
 mod memory;
 mod outbound;
 mod papers;
+mod pubsub;
 mod renewal;
 mod secrets;
 mod server;
+mod soap;
 mod streaming;
 mod support;
 mod tls;

@@ -3,9 +3,17 @@
 pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod connect;
+pub(crate) mod grpc;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 
-pub(crate) use orgproxy::demo::{Fault, Org};
+pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
 pub(crate) use self::{binary::Binary, connect::ConnectProxy, proxy::Proxy, raw::Raw};
+
+/// The session that the org got with a request, as `Authorization` says.
+#[track_caller]
+pub(crate) fn session(seen: &Seen) -> &str {
+    let authorization = seen.header("authorization");
+    authorization.strip_prefix("Bearer ").expect(authorization)
+}

@@ -70,10 +70,35 @@ impl Answer {
             }
         };
         assert_eq!(told, code, "{self:?}");
+        self.is_marked(code);
+        message
+    }
+
+    /// Asserts that this is an error of ours as SOAP clients read it, which blames `party`, and
+    /// returns its message.
+    #[track_caller]
+    pub fn fault(&self, party: &str, code: &str) -> String {
+        assert_eq!(self.status, 500, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("text/xml;charset=utf-8"),
+            "{self:?}"
+        );
+        let start = format!(
+            "<soapenv:Body><soapenv:Fault><faultcode>soapenv:{party}</faultcode><faultstring>{code}: "
+        );
+        let (_, rest) = self.body.split_once(&start).expect(&self.body);
+        let (message, _) = rest.split_once("</faultstring>").expect(&self.body);
+        self.is_marked(code);
+        message.to_owned()
+    }
+
+    /// Asserts that this is marked as ours (RFC 9209).
+    #[track_caller]
+    pub fn is_marked(&self, code: &str) {
         let marked = self.header("proxy-status").unwrap_or_default();
         assert!(marked.starts_with("orgproxy; error="), "{marked}");
         assert!(marked.contains(&code.to_lowercase()), "{marked}");
-        message
     }
 }
 

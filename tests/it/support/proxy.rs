@@ -14,6 +14,8 @@ use super::Raw;
 /// A running proxy. Dropped, it is told to stop.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
+    /// Where it takes calls of the Pub/Sub API, if it does.
+    calls: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<usize>>,
 }
@@ -36,6 +38,9 @@ impl Proxy {
         let server = Server::bind(config).await.unwrap();
         let address = server.bound()[0].listen.address();
         let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let bound = server.bound();
+        let calls = bound.iter().find(|bound| bound.calls);
+        let calls = calls.and_then(|bound| bound.listen.address());
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             let stopped = async {
@@ -45,6 +50,7 @@ impl Proxy {
         });
         Self {
             address,
+            calls,
             stop: Some(stop),
             served: Some(served),
         }
@@ -58,6 +64,11 @@ impl Proxy {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Where it takes calls of the Pub/Sub API, which its configuration has to say.
+    pub(crate) fn calls(&self) -> SocketAddr {
+        self.calls.expect("a listener for calls")
     }
 
     /// A plain GET by an ordinary client.
