@@ -510,11 +510,41 @@ async fn an_envelope_that_breaks_off_reaches_nobody(framing: &str, chunked: bool
     }
     raw.0.shutdown().await.unwrap();
     let rest = raw.rest().await;
-    // It is told if anybody still listens.
-    for answer in Answer::all(rest.as_bytes()) {
-        answer.fault("Client", "INCOMPLETE_BODY");
-    }
+    let answers = Answer::all(rest.as_bytes());
+    assert_eq!(answers.len(), 1, "{rest}");
+    answers[0].fault("Client", "INCOMPLETE_BODY");
     both.untouched();
+}
+
+#[tokio::test]
+async fn what_turns_out_too_large_on_its_way_is_never_complete() {
+    let both = Both::start().await;
+    both.answered(&PARTNER, PARTNER.plain()).await;
+    // More than the copy, and nothing odd about it so far.
+    let body = bomb(&PARTNER.with_text(2 << 20));
+    let wire = post(&PARTNER, "Content-Encoding: gzip\r\n", body);
+    let answer = ask(both.proxy.address, wire).await;
+    let message = answer.fault("Client", "BODY_TOO_LARGE");
+    assert!(message.contains("more than 64 MiB"), "{message}");
+    both.org
+        .wait_until(|org| !org.last_request().sha256.is_empty())
+        .await;
+    assert_eq!(both.org.counts().requests, 2);
+    assert!(!both.org.last_request().complete);
+}
+
+#[tokio::test]
+async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+    let both = Both::start().await;
+    both.answered(&PARTNER, PARTNER.plain()).await;
+    both.org.end_sessions();
+    let theirs = PARTNER.with_text(3 << 20);
+    let answer = ask(both.proxy.address, post(&PARTNER, "", &theirs)).await;
+    answer.fault("Server", "SEND_AGAIN");
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    // And when it does, it goes well.
+    both.answered(&PARTNER, theirs).await;
+    assert_eq!(both.org.logins(), 2);
 }
 
 #[test_case("Host: evil.com", PARTNER.path, "WRONG_HOST"; "another host")]
