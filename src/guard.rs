@@ -5,7 +5,7 @@ use url::Url;
 
 use self::{client_key::shows, host::Host};
 pub(crate) use self::{endpoint::Endpoint, path::Denied};
-use crate::{config, server::Line};
+use crate::{config, line::Line};
 
 mod client_key;
 mod endpoint;

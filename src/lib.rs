@@ -5,7 +5,8 @@
 //! # The life of a request
 //!
 //! 1. [`server`] accepts, refuses what is not local, and deals the connection to a thread. There
-//!    `server::wire` reads its bytes strictly before hyper reads them.
+//!    `server::wire` reads its bytes strictly before hyper reads them, and tells [`line`] what its
+//!    requests have to know of it.
 //! 2. [`stack`] counts, limits, and catches panics. It knows the request's [`family`], which decides
 //!    where the session goes, how a dead one shows, and in what shape an error is told.
 //! 3. [`guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a SOAP
@@ -96,6 +97,7 @@ mod family;
 mod guard;
 mod headers;
 mod health;
+mod line;
 mod local;
 mod placeholder;
 mod process;

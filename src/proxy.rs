@@ -12,12 +12,12 @@ use crate::{
     error::Error,
     family::Family,
     guard::{Guard, Refusal},
+    line::Line,
     local::Local,
     placeholder::Placeholders,
     replay::Replay,
     request::Head,
     response::{self, Body},
-    server::Line,
     upstream::Upstream,
 };
 

@@ -12,7 +12,6 @@ use std::{
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 pub use self::listen::Bound;
-pub(crate) use self::{framing::Fault, wire::Line};
 use self::{
     listen::Listener,
     tls::{Certificates, Tls},

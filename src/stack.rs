@@ -19,9 +19,9 @@ use crate::{
     error::Error,
     family::Family,
     guard::{self, Refusal},
+    line::{Fault, Line},
     proxy::Proxy,
     response::Body,
-    server::{Fault, Line},
 };
 
 /// One thread's way through one listener.

@@ -7,6 +7,8 @@
 
 use memchr::memchr;
 
+use crate::line::Fault;
+
 /// Follows the messages that a client sends, as their bytes come in.
 #[derive(Default)]
 pub(super) struct Framing {
@@ -41,29 +43,6 @@ struct Fields {
     length: Option<u64>,
     chunked: bool,
     fault: Option<Fault>,
-}
-
-/// What is wrong with the head of a request that hyper would let pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Fault {
-    BareLineFeed = 1,
-    Target,
-    LengthAndChunks,
-    TwoLengths,
-}
-
-impl Fault {
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Self::BareLineFeed => "a line of its head ends without a carriage return",
-            Self::Target => {
-                "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode"
-            }
-            Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
-            Self::TwoLengths => "it has more than one Content-Length",
-        }
-    }
 }
 
 impl Framing {

@@ -3,22 +3,15 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::uri::Authority;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{
-    framing::{Fault, Framing},
-    tls::HANDSHAKE,
-};
-use crate::{config::Limits, deadline::Deadline, telemetry::Throttle};
+use super::{framing::Framing, tls::HANDSHAKE};
+use crate::{config::Limits, deadline::Deadline, line::Line, telemetry::Throttle};
 
 /// A connection under hyper.
 ///
@@ -41,90 +34,6 @@ pub(super) struct Wire<S> {
     fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
-}
-
-/// What a connection and the requests on it tell each other.
-#[derive(Default)]
-pub(crate) struct Line {
-    /// The number of the first request with a fault, times 256, plus the fault.
-    fault: AtomicU64,
-    /// Requests that hyper has handed over.
-    handed: AtomicU64,
-    /// Requests whose answers have not ended.
-    busy: AtomicUsize,
-    /// Whether the client came by TLS.
-    secure: bool,
-    /// The host that the client takes us for, if it named one in `CONNECT`.
-    intercepted: Option<Authority>,
-    /// Whether the client has shown who it is before its first request.
-    known: bool,
-}
-
-impl Line {
-    /// A connection by TLS, from a client that is `known` by its certificate.
-    pub(super) fn by_tls(known: bool) -> Self {
-        Self {
-            secure: true,
-            known,
-            ..Self::default()
-        }
-    }
-
-    /// A connection by TLS within another, opened by `CONNECT host`, which the guard admitted.
-    pub(super) fn within(host: Authority) -> Self {
-        Self {
-            intercepted: Some(host),
-            ..Self::by_tls(true)
-        }
-    }
-
-    /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
-    /// `Secure`.
-    pub(crate) fn secure(&self) -> bool {
-        self.secure
-    }
-
-    /// The host that the client takes us for, where we stand in place of it (`intercept`).
-    pub(crate) fn intercepted(&self) -> Option<&Authority> {
-        self.intercepted.as_ref()
-    }
-
-    /// Whether the client has shown who it is before its first request: by a certificate, or when
-    /// it asked for the tunnel that this connection is in.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known
-    }
-
-    /// Counts a request as it comes in, and tells what is wrong with it.
-    pub(crate) fn begin(&self) -> Option<Fault> {
-        self.busy.fetch_add(1, Relaxed);
-        let number = self.handed.fetch_add(1, Relaxed) + 1;
-        let noted = self.fault.load(Relaxed);
-        match noted & 0xff {
-            _ if noted >> 8 != number => None,
-            1 => Some(Fault::BareLineFeed),
-            2 => Some(Fault::Target),
-            3 => Some(Fault::LengthAndChunks),
-            _ => Some(Fault::TwoLengths),
-        }
-    }
-
-    pub(crate) fn end(&self) {
-        self.busy.fetch_sub(1, Relaxed);
-    }
-
-    fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed) > 0
-    }
-
-    fn note(&self, number: u64, fault: Fault) {
-        self.fault
-            .store(number << 8 | u64::from(fault as u8), Relaxed);
-    }
-
-    fn is_at_fault(&self) -> bool {
-        self.fault.load(Relaxed) != 0
-    }
 }
 
 impl<S> Wire<S> {
@@ -176,7 +85,7 @@ impl<S> Wire<S> {
             }
             return Poll::Pending;
         }
-        let handed = self.line.handed.load(Relaxed);
+        let handed = self.line.handed();
         if std::mem::take(&mut self.was_busy) || handed != self.handed {
             self.handed = handed;
             self.head.set(self.head_limit);

@@ -29,12 +29,13 @@ use super::{
     listen::Accepted,
     tls::{self, Frontier},
     tunnel::Tunnels,
-    wire::{Line, Wire},
+    wire::Wire,
 };
 use crate::{
     auth::Sessions,
     config::{self, Config, Limits},
     guard::Guard,
+    line::Line,
     placeholder::Placeholders,
     proxy::Proxy,
     stack::{Load, Stack},

@@ -1,0 +1,121 @@
+//! A client's connection, as its requests know it.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use http::uri::Authority;
+
+/// What a connection and the requests on it tell each other.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// The number of the first request with a fault, times 256, plus the fault.
+    fault: AtomicU64,
+    /// Requests that hyper has handed over.
+    handed: AtomicU64,
+    /// Requests whose answers have not ended.
+    busy: AtomicUsize,
+    /// Whether the client came by TLS.
+    secure: bool,
+    /// The host that the client takes us for, if it named one in `CONNECT`.
+    intercepted: Option<Authority>,
+    /// Whether the client has shown who it is before its first request.
+    known: bool,
+}
+
+impl Line {
+    /// A connection by TLS, from a client that is `known` by its certificate.
+    pub(crate) fn by_tls(known: bool) -> Self {
+        Self {
+            secure: true,
+            known,
+            ..Self::default()
+        }
+    }
+
+    /// A connection by TLS within another, opened by `CONNECT host`, which the guard admitted.
+    pub(crate) fn within(host: Authority) -> Self {
+        Self {
+            intercepted: Some(host),
+            ..Self::by_tls(true)
+        }
+    }
+
+    /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
+    /// `Secure`.
+    pub(crate) fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host that the client takes us for, where we stand in place of it (`intercept`).
+    pub(crate) fn intercepted(&self) -> Option<&Authority> {
+        self.intercepted.as_ref()
+    }
+
+    /// Whether the client has shown who it is before its first request: by a certificate, or when
+    /// it asked for the tunnel that this connection is in.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Counts a request as it comes in, and tells what is wrong with it.
+    pub(crate) fn begin(&self) -> Option<Fault> {
+        self.busy.fetch_add(1, Relaxed);
+        let number = self.handed.fetch_add(1, Relaxed) + 1;
+        let noted = self.fault.load(Relaxed);
+        match noted & 0xff {
+            _ if noted >> 8 != number => None,
+            1 => Some(Fault::BareLineFeed),
+            2 => Some(Fault::Target),
+            3 => Some(Fault::LengthAndChunks),
+            _ => Some(Fault::TwoLengths),
+        }
+    }
+
+    /// The answer to a request has ended.
+    pub(crate) fn end(&self) {
+        self.busy.fetch_sub(1, Relaxed);
+    }
+
+    /// How many requests have come.
+    pub(crate) fn handed(&self) -> u64 {
+        self.handed.load(Relaxed)
+    }
+
+    /// Whether the answer to one has not ended.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed) > 0
+    }
+
+    /// Notes what is wrong with a request before it comes.
+    pub(crate) fn note(&self, number: u64, fault: Fault) {
+        self.fault
+            .store(number << 8 | u64::from(fault as u8), Relaxed);
+    }
+
+    /// Whether anything was ever noted.
+    pub(crate) fn is_at_fault(&self) -> bool {
+        self.fault.load(Relaxed) != 0
+    }
+}
+
+/// What is wrong with the head of a request that hyper would let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Fault {
+    BareLineFeed = 1,
+    Target,
+    LengthAndChunks,
+    TwoLengths,
+}
+
+impl Fault {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BareLineFeed => "a line of its head ends without a carriage return",
+            Self::Target => {
+                "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode"
+            }
+            Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
+            Self::TwoLengths => "it has more than one Content-Length",
+        }
+    }
+}
