@@ -22,6 +22,8 @@ pub struct Binary {
     child: Child,
     stdout: watch::Receiver<String>,
     stderr: watch::Receiver<String>,
+    /// For what it would otherwise leave in the system's folder when it is killed.
+    _temporary: TempDir,
 }
 
 /// What is left of one that has ended.
@@ -48,7 +50,9 @@ impl Binary {
     }
 
     pub fn spawn(mut command: Command) -> Self {
+        let temporary = TempDir::new().unwrap();
         let mut child = command
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -59,6 +63,7 @@ impl Binary {
             stdout: follow(child.stdout.take().unwrap()),
             stderr: follow(child.stderr.take().unwrap()),
             child,
+            _temporary: temporary,
         }
     }
 
