@@ -116,9 +116,18 @@ impl Config {
 
     /// Whether a certificate of the local authority is shown to anybody.
     pub fn needs_local_ca(&self) -> bool {
-        let is_https = |listen: &Listen| matches!(listen, Listen::Https(_));
-        let listens = self.orgs.iter().flat_map(|org| &org.listen).any(is_https);
-        (listens && self.tls.identity.is_none()) || self.orgs.iter().any(|org| org.intercept)
+        (self.listens_with_tls() && self.tls.identity.is_none())
+            || self.orgs.iter().any(|org| org.intercept)
+    }
+
+    /// Whether any listener is for TLS, those for the Pub/Sub API included.
+    pub(crate) fn listens_with_tls(&self) -> bool {
+        let calls = self.orgs.iter().filter_map(|org| org.pubsub.as_ref());
+        self.orgs
+            .iter()
+            .flat_map(|org| &org.listen)
+            .chain(calls.flat_map(|pubsub| &pubsub.listen))
+            .any(|listen| matches!(listen, Listen::Https(_)))
     }
 
     /// A configuration with every default.
@@ -220,7 +229,12 @@ impl Org {
     /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever
     /// org it logs in to, and no other.
     pub fn logs_in_at(&self, host: &str) -> bool {
-        login_url::is_generic(host) || self.login_url.host_str() == Some(host)
+        // Sandboxes log in at one of the two that are for all, other orgs at the other (S§1.2).
+        let is_of_the_other_kind = login_url::is_generic(host)
+            && login_url::is_generic(self.audience.trim_start_matches("https://"))
+            && !self.audience.ends_with(host);
+        login_url::is_generic(host) && !is_of_the_other_kind
+            || self.login_url.host_str() == Some(host)
     }
 
     /// The org's own host, if `login_url` is its My Domain.

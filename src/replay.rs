@@ -49,12 +49,13 @@ impl Replay {
             drained: version == Version::HTTP_2,
             ended: false,
             copy: Vec::new(),
+            held: 0,
             limit,
             // What cannot be kept whole is not begun with.
             room: if length.is_some_and(|length| length > limit as u64) {
                 0
             } else {
-                limit
+                limit + SMALL
             },
             cut: false,
             sending: 0,
@@ -75,6 +76,7 @@ impl Replay {
             drained: false,
             ended: true,
             copy: vec![body],
+            held: length,
             limit: length,
             room: 0,
             cut: false,
@@ -93,7 +95,7 @@ impl Replay {
             *length = None;
             let mut stream = lock(stream);
             stream.inflate = Some(Inflate::new(coding));
-            stream.room = stream.limit;
+            stream.room = stream.limit + SMALL;
         }
     }
 
@@ -103,7 +105,7 @@ impl Replay {
         let Self::Stream(stream, _) = self else {
             return Ok((Bytes::new(), true));
         };
-        poll_fn(|cx| lock(stream).poll_fill(cx, wanted)).await?;
+        poll_fn(|cx| lock(stream).poll_fill(cx, wanted, true)).await?;
         let stream = lock(stream);
         let bytes = match &stream.copy[..] {
             [only] => only.clone(),
@@ -118,10 +120,10 @@ impl Replay {
             return Ok(());
         };
         let limit = lock(stream).limit;
-        poll_fn(|cx| lock(stream).poll_fill(cx, limit)).await?;
+        poll_fn(|cx| lock(stream).poll_fill(cx, limit, false)).await?;
         let stream = lock(stream);
         if stream.ended {
-            *length = Some(stream.kept() as u64);
+            *length = Some(stream.held as u64);
         }
         Ok(())
     }
@@ -243,6 +245,8 @@ pub(crate) struct Stream {
     drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
+    /// Bytes in it.
+    held: usize,
     /// Bytes that may be kept, and those of them that still may.
     limit: usize,
     room: usize,
@@ -279,6 +283,11 @@ impl Stream {
             self.deadline.set(self.idle);
             self.moved = Instant::now();
             match frame {
+                // HTTP/2 shows a request that was given up like one that has ended (RFC 9113
+                // section 5.4.2).
+                None if self.drained && !self.source.as_ref().is_some_and(Body::is_end_stream) => {
+                    return Poll::Ready(Some(Err(self.fail(ClientFault::Gone))));
+                }
                 None => {
                     self.ended = true;
                     return match self
@@ -318,9 +327,15 @@ impl Stream {
         }
     }
 
-    /// Takes in pieces until `wanted` bytes are kept, or all of them.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<(), ClientFault>> {
-        while self.kept() < wanted && !self.ended {
+    /// Takes in pieces until `wanted` bytes are kept, or all of them, or, unless it is to go
+    /// `beyond`, there is no room for more.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        beyond: bool,
+    ) -> Poll<Result<(), ClientFault>> {
+        while self.held < wanted && !self.ended && (beyond || self.room > 0) {
             // What is looked at is kept even where it is too much to be sent again.
             let (room, cut) = (self.room, self.cut);
             (self.room, self.cut) = (usize::MAX, false);
@@ -328,25 +343,37 @@ impl Stream {
             self.room = room;
             self.cut |= cut;
             match ready!(piece).transpose()? {
-                Some(piece) => self.room = self.room.saturating_sub(piece.len()),
+                Some(piece) => {
+                    self.room = self.room.saturating_sub(cost(&piece));
+                    self.join();
+                }
                 None => break,
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    fn kept(&self) -> usize {
-        self.copy.iter().map(Bytes::len).sum()
+    /// Makes one piece of the last two if they are small. Only before any of them is sent.
+    fn join(&mut self) {
+        if let [.., before, last] = &self.copy[..]
+            && before.len() + last.len() <= SMALL
+        {
+            let both = Bytes::from([&before[..], last].concat());
+            self.copy.truncate(self.copy.len() - 2);
+            self.copy.push(both);
+        }
     }
 
     fn keep(&mut self, data: &Bytes) {
-        match self.room.checked_sub(data.len()) {
+        match self.room.checked_sub(cost(data)) {
             Some(room) if !self.cut => {
                 self.room = room;
+                self.held += data.len();
                 self.copy.push(data.clone());
             }
             _ => {
                 self.cut = true;
+                self.held = 0;
                 self.copy = Vec::new();
             }
         }
@@ -482,9 +509,23 @@ fn is_malformed(error: &hyper::Error) -> bool {
             .is_some_and(|source| matches!(source.kind(), InvalidData | InvalidInput))
 }
 
+/// What it costs to keep a piece, in bytes: with a small one, what it was cut from is kept, too.
+fn cost(piece: &Bytes) -> usize {
+    match piece.len() < SMALL {
+        true => piece.len() + PIECE_COST,
+        false => piece.len(),
+    }
+}
+
 fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Bytes.
+const PIECE_COST: usize = 64;
+
+/// Bytes of a piece that is worth joining to another.
+const SMALL: usize = 4 * 1024;
 
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 

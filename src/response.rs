@@ -56,7 +56,8 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// cookies and redirects ours, the body untouched but for a few documents. `origin` is the web origin
 /// that may read it.
 ///
-/// The `session` that the org was asked with is in no header of it. Bodies are not searched for it.
+/// The `session` that the org was asked with is in no cookie and no redirect of it. Bodies, and headers
+/// that an Apex class makes up, are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.

@@ -110,6 +110,10 @@ impl Server {
             most_connections: self.config.limits.connections,
             most_requests: self.config.limits.requests,
         });
+        // In plain what was to be TLS would be open to everybody.
+        if self.tls.listener.is_none() && self.listeners.iter().any(Listener::is_https) {
+            return Err(StartupError::NoStateDir);
+        }
         let fronts: Arc<[Front]> = self
             .listeners
             .iter()

@@ -93,6 +93,11 @@ impl Envelope {
         if let Some(coding) = coding {
             body.decode(coding);
         }
+        if let Some(charset) = charset(headers)
+            && let Err(Stop::Refused(error)) = check_encoding(&charset)
+        {
+            return Err(error);
+        }
         let mut wanted = 1;
         let envelope = loop {
             let (text, ended) = body.peek(wanted).await?;
@@ -128,6 +133,11 @@ impl Envelope {
     fn read(text: &[u8], wsdl: Wsdl) -> Result<Self, Stop> {
         if is_utf16(text) {
             return Err(Stop::Refused(EnvelopeError::Utf16));
+        }
+        // Not even allowed in XML 1.0, and what they do to the bytes after them is not ours to know.
+        if text.iter().any(|byte| matches!(byte, 0x0E | 0x0F | 0x1B)) {
+            let why = "it has control characters".to_owned();
+            return Err(Stop::Refused(EnvelopeError::Malformed(why)));
         }
         let (mark, text) = match text.strip_prefix(b"\xEF\xBB\xBF") {
             Some(text) => (3, text),
@@ -196,7 +206,7 @@ impl<'a> Scan<'a> {
         let prefix = prefix(&envelope.tag);
         let mut slot = None;
         while let Some(part) = self.child()? {
-            if part.namespace == SOAP && part.name() == "Header" {
+            if part.namespace == SOAP && part.name() == "Header" && slot.is_none() {
                 slot = Some(self.header(&part)?);
             } else if part.namespace == SOAP && part.name() == "Body" {
                 let operation = self.operation(&part)?;
@@ -211,7 +221,9 @@ impl<'a> Scan<'a> {
                     said: self.said,
                 });
             } else {
-                self.skip(&part)?;
+                // What else there is, somebody might take for a second one.
+                let why = format!("<{}> has no place before its Body", part.name());
+                return Err(Stop::Refused(EnvelopeError::Malformed(why)));
             }
         }
         Err(Stop::Refused(EnvelopeError::Malformed(
@@ -261,9 +273,13 @@ impl<'a> Scan<'a> {
         while !header.is_empty
             && let Some(child) = self.child()?
         {
-            if child.name() != "sessionId" || child.namespace != header.namespace {
+            if child.name() != "sessionId" {
                 self.skip(&child)?;
                 continue;
+            }
+            if child.namespace != header.namespace {
+                let why = "sessionId is in another namespace than SessionHeader".to_owned();
+                return Err(Stop::Refused(EnvelopeError::Malformed(why)));
             }
             let end = self.session_id(&child)?;
             if at.replace(child.at.start..end).is_some() {
@@ -375,6 +391,14 @@ impl<'a> Scan<'a> {
             };
             let at = start..self.position();
             let is_empty = matches!(event, Event::Empty(_));
+            if let Event::Start(tag) | Event::Empty(tag) = &event {
+                check_namespaces(tag)?;
+            }
+            if let Event::Decl(decl) = &event
+                && let Some(Ok(encoding)) = decl.encoding()
+            {
+                check_encoding(&encoding)?;
+            }
             return Ok(match event {
                 Event::Start(tag) | Event::Empty(tag) => Next::Child(Tag {
                     tag,
@@ -432,6 +456,33 @@ impl Tag<'_> {
     }
 }
 
+/// A namespace with a reference in it (`&#47;`) would be another one here than there.
+fn check_namespaces(tag: &BytesStart) -> Result<(), Stop> {
+    let has_reference = |value: &str| value.contains('&');
+    let hidden = tag.attributes_raw().contains("xmlns")
+        && tag.attributes().any(|attribute| {
+            attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
+        });
+    match hidden {
+        true => Err(Stop::Refused(EnvelopeError::Malformed(
+            "a namespace has a reference (&) in it".to_owned(),
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// In other encodings the bytes of a tag may be something else.
+fn check_encoding(name: &str) -> Result<(), Stop> {
+    let name = name.trim_matches(['"', '\'']).to_ascii_lowercase();
+    let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
+        || name.starts_with("iso-8859-")
+        || name.starts_with("windows-125");
+    match is_like_ascii {
+        true => Ok(()),
+        false => Err(Stop::Refused(EnvelopeError::Encoding(name))),
+    }
+}
+
 /// `se:` of `<se:Envelope>`.
 fn prefix(tag: &BytesStart) -> String {
     let QName(name) = tag.name();
@@ -464,6 +515,17 @@ fn is_utf16(text: &[u8]) -> bool {
         text,
         [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, _, ..] | [_, 0, ..]
     )
+}
+
+/// What the content type says of the encoding, which goes before what the document says (RFC 7303
+/// section 3).
+fn charset(headers: &HeaderMap) -> Option<String> {
+    let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    said.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim().to_owned())
+    })
 }
 
 /// How the body is compressed, if it is.
@@ -508,6 +570,8 @@ pub(crate) enum EnvelopeError {
     NotSoap,
     #[error("UTF-16 is not read here; send the envelope in UTF-8")]
     Utf16,
+    #[error("the encoding {0:?} is not read here; send the envelope in UTF-8")]
+    Encoding(String),
     #[error("a document type (DOCTYPE) has no place in SOAP (SOAP 1.1 section 3); leave it out")]
     DocumentType,
     #[error(

@@ -30,7 +30,18 @@ fn judge_decoded(path: &[u8], allowed: &[String]) -> Result<Option<Endpoint>, De
     if segments(path).any(|segment| matches!(segment, b"." | b"..")) {
         return Err(Denied::DotSegment);
     }
+    if is_soap(segments(path)) {
+        return Err(Denied::Disguised);
+    }
     judge_words(path, false, allowed)
+}
+
+/// Whether the words of a path lead to SOAP, where the letter of the API decides what is ours.
+fn is_soap<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> bool {
+    let is = |found: Option<&[u8]>, word: &str| {
+        found.is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    words.any(|word| is(Some(word), "services")) && is(words.next(), "soap")
 }
 
 fn judge_words(
@@ -115,6 +126,10 @@ pub(crate) enum Denied {
     )]
     DotSegment,
     #[error(
+        "the path of a SOAP API has an encoded character, a backslash or a semicolon, which not every server reads alike; spell it plainly"
+    )]
+    Disguised,
+    #[error(
         "/secur/ pages hand the session that all clients share out to a browser, or end it for all; if you must, add the path to guard.allow_paths"
     )]
     Secur,
@@ -152,6 +167,12 @@ mod tests {
             "/services/oauth2/userinfo/../revoke",
             "/services/data/%2e%2e/oauth2/revoke",
             "/services/data/.;x/v62.0",
+            "/services/Soap/%75/64.0",
+            "/services/Soap/u;x/64.0",
+            "/services/Soap/%2575/64.0",
+            "/services/%53oap/u/64.0",
+            "/services/Soap;x/u/64.0",
+            "/site/services\\Soap/u/64.0",
         ] {
             assert!(judge(path, &[]).is_err(), "{path}");
         }

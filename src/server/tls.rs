@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use super::{StartupError, tunnel::Tunnels};
 use crate::{
     authority::{Authority, AuthorityError, Leaf},
-    config::{self, Config, Listen},
+    config::{self, Config},
     telemetry::Throttle,
 };
 
@@ -49,8 +49,7 @@ impl Tls {
             (Some(folder), true) => Some(Arc::new(Authority::open(folder)?)),
             (None, true) => return Err(StartupError::NoStateDir),
         };
-        let is_https = |listen: &Listen| matches!(listen, Listen::Https(_));
-        if config.orgs.iter().flat_map(|org| &org.listen).any(is_https) {
+        if config.listens_with_tls() {
             let resolver: Arc<dyn ResolvesServerCert> = match (&config.tls.identity, &authority) {
                 (Some(identity), _) => Arc::new(SingleCertAndKey::from(identity.clone())),
                 (None, Some(authority)) => {

@@ -41,6 +41,13 @@ impl Answer {
         answer
     }
 
+    /// Whether it comes over HTTP/2.
+    fn is_shared(&self) -> bool {
+        self.lent
+            .as_ref()
+            .is_some_and(|(connection, _)| connection.is_shared())
+    }
+
     fn give_back(&mut self) {
         if let Some((connection, pool)) = self.lent.take() {
             pool.put(connection);
@@ -65,6 +72,12 @@ impl Body for Answer {
                     connection.deadline.set(this.idle);
                 }
                 Poll::Ready(Some(Ok(frame)))
+            }
+            // As with requests, what was given up looks like what has ended.
+            Poll::Ready(None) if this.is_shared() && !this.body.is_end_stream() => {
+                this.lent = None;
+                tracing::warn!("the org gave up its answer");
+                Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
             }
             Poll::Ready(None) => {
                 this.give_back();

@@ -144,6 +144,11 @@ impl Connection {
         matches!(self.sender, Sender::One(..)).then_some(self)
     }
 
+    /// Whether it carries many requests at once.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.sender, Sender::Many(_))
+    }
+
     pub(super) fn shareable(&self) -> Option<(Authority, http2::SendRequest<Sending>)> {
         match &self.sender {
             Sender::One(..) => None,

@@ -110,6 +110,12 @@ fn what_is_asked_and_what_was_said() {
 #[test_case("HEADER<S><i>a</i><i>b</i></S>", "more than one session"; "two sessions")]
 #[test_case("HEADER<SessionHeader xmlns='urn:enterprise.soap.sforce.com'/>", "in the namespace \"urn:enterprise.soap.sforce.com\""; "another namespace")]
 #[test_case("HEADER<SessionHeader/>", "in the namespace \"\""; "no namespace for the session")]
+#[test_case("HEADER<u:SessionHeader><sessionId>a</sessionId></u:SessionHeader>", "another namespace than"; "a session of another namespace")]
+#[test_case("HEADER<u:a xmlns:v='urn:partner&#46;soap.sforce.com'/>", "reference"; "a namespace with a reference")]
+#[test_case("HEADER<u:a>\u{1b}$B</u:a>", "control characters"; "an escape to another alphabet")]
+#[test_case("HEADER</e:Header><e:Header>", "no place"; "two headers of the envelope")]
+#[test_case("HEADER</e:Header><e:other/><e:Header>", "no place"; "something else in the envelope")]
+#[test_case("<?xml version='1.0' encoding='ISO-2022-JP'?><x/>", "encoding"; "an encoding that is not like ASCII")]
 #[test_case("HEADER<u:a><u:b></u:a>", "expected"; "wrong nesting")]
 #[test_case("HEADER<u:a", "expected"; "a broken tag")]
 fn what_makes_no_sense_is_refused(text: &str, why: &str) {

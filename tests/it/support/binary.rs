@@ -51,6 +51,8 @@ impl Binary {
 
     pub fn spawn(mut command: Command) -> Self {
         let temporary = TempDir::new().unwrap();
+        // Some run as another user.
+        chmod(temporary.path(), 0o1777);
         let mut child = command
             .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
