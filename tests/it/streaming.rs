@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use orgproxy::demo::Then;
 use serde_json::Value;
 use test_case::test_case;
+use tokio::net::TcpStream;
 
 use crate::support::{Fault, Org, Proxy, proxy::client};
 
@@ -135,6 +137,26 @@ async fn an_upload_that_breaks_off_is_never_complete(framing: &str, first: &str)
         .filter(|seen| seen.target == SINK)
         .count();
     assert_eq!(uploads, 1);
+}
+
+/// HTTP/2 has a way to give up that libraries show as an end.
+#[tokio::test]
+async fn an_upload_that_is_given_up_without_an_error_is_never_complete() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(format!("http://localhost{SINK}")).body(());
+    let (_answer, mut body) = sender.send_request(request.unwrap(), false).unwrap();
+    body.send_data(Bytes::from_static(b"half"), false).unwrap();
+    org.wait_until(|org| org.requests().last().is_some_and(|seen| seen.length == 4))
+        .await;
+
+    body.send_reset(h2::Reason::NO_ERROR);
+    org.wait_until(|org| !org.last_request().sha256.is_empty())
+        .await;
+    assert!(!org.last_request().complete);
 }
 
 #[tokio::test]

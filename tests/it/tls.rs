@@ -45,6 +45,25 @@ async fn the_line_that_is_printed_works_as_it_stands() {
     assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
 }
 
+/// Without any other listener for TLS, which is what makes certificates otherwise.
+#[tokio::test]
+async fn a_listener_for_calls_speaks_tls_and_nothing_else() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "pubsub = { listen = \"https://127.0.0.1:0\" }\n");
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let ca = files.local_ca();
+    let told = curl(&format!(
+        "curl --http1.1 --cacert {ca} https://localhost:{port}/"
+    ))
+    .await;
+    assert_eq!(told.status(), "421", "{told:?}");
+    assert!(told.body().contains("NO_CALL"), "{told:?}");
+    let plain = curl(&format!("curl http://localhost:{port}/")).await;
+    assert_eq!(plain.status(), "400", "{plain:?}");
+    assert!(plain.body().contains("https://"), "{plain:?}");
+}
+
 #[test_case("--http1.1", "1.1")]
 #[test_case("--http2", "2")]
 #[test_case("--tlsv1.3", "2"; "the newest")]
