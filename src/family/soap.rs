@@ -89,14 +89,12 @@ impl Envelope {
         headers: &HeaderMap,
         body: &mut Replay,
     ) -> Result<Self, EnvelopeError> {
-        let coding = coding(headers)?;
+        let coding = Coding::of(headers).map_err(EnvelopeError::Coding)?;
         if let Some(coding) = coding {
             body.decode(coding);
         }
-        if let Some(charset) = charset(headers)
-            && let Err(Stop::Refused(error)) = check_encoding(&charset)
-        {
-            return Err(error);
+        if let Some(charset) = charset(headers) {
+            check_encoding(&charset)?;
         }
         let mut wanted = 1;
         let envelope = loop {
@@ -160,6 +158,12 @@ enum Stop {
     Refused(EnvelopeError),
 }
 
+impl From<EnvelopeError> for Stop {
+    fn from(error: EnvelopeError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// One reading of an envelope.
 struct Scan<'a> {
     text: &'a str,
@@ -210,8 +214,9 @@ impl<'a> Scan<'a> {
                 slot = Some(self.header(&part)?);
             } else if part.namespace == SOAP && part.name() == "Body" {
                 let operation = self.operation(&part)?;
-                let slot = slot.unwrap_or_else(|| Place::Insert {
-                    at: part.at.start,
+                let slot = slot.unwrap_or_else(|| Place::Around {
+                    namespace: None,
+                    at: part.at.start..part.at.start,
                     before: format!("<{prefix}Header>"),
                     after: format!("</{prefix}Header>"),
                 });
@@ -235,7 +240,8 @@ impl<'a> Scan<'a> {
     fn header(&mut self, header: &Tag) -> Result<Place, Stop> {
         if header.is_empty {
             let tag = &self.text[span(&header.at)];
-            return Ok(Place::Replace {
+            return Ok(Place::Around {
+                namespace: None,
                 at: header.at.clone(),
                 before: format!("{}>", tag.trim_end_matches("/>")),
                 after: format!("</{}>", header.tag.name().into_inner()),
@@ -260,8 +266,9 @@ impl<'a> Scan<'a> {
             }
             place = Some(self.session(child)?);
         }
-        Ok(place.unwrap_or_else(|| Place::Insert {
-            at: header.at.end,
+        Ok(place.unwrap_or_else(|| Place::Around {
+            namespace: None,
+            at: header.at.end..header.at.end,
             before: String::new(),
             after: String::new(),
         }))
@@ -291,9 +298,11 @@ impl<'a> Scan<'a> {
                 at,
                 namespace: header.namespace,
             },
-            None => Place::SessionHeader {
+            None => Place::Around {
+                namespace: Some(header.namespace),
                 at: header.at.start..self.position(),
-                namespace: header.namespace,
+                before: String::new(),
+                after: String::new(),
             },
         })
     }
@@ -326,32 +335,29 @@ impl<'a> Scan<'a> {
     /// The bytes around the session. Each element that we write says its namespace itself, so that
     /// it does not matter what is declared around it.
     fn slot(&self, place: Place, operation: Option<&Operation>) -> Slot {
-        let own = self.wsdl.namespace().map(str::to_owned);
-        let namespace = own
-            .or_else(|| operation.map(|operation| operation.namespace.clone()))
-            .unwrap_or_default();
-        let (at, outer, namespace) = match place {
-            Place::SessionId { at, namespace } => {
-                return Slot {
+        match place {
+            Place::SessionId { at, namespace } => Slot {
+                at: self.moved(at),
+                before: format!("<sessionId xmlns=\"{}\">", escape(namespace)),
+                after: "</sessionId>".to_owned(),
+            },
+            Place::Around {
+                namespace,
+                at,
+                before,
+                after,
+            } => {
+                let namespace = namespace
+                    .or_else(|| self.wsdl.namespace().map(str::to_owned))
+                    .or_else(|| operation.map(|operation| operation.namespace.clone()))
+                    .unwrap_or_default();
+                let namespace = escape(namespace);
+                Slot {
                     at: self.moved(at),
-                    before: format!("<sessionId xmlns=\"{}\">", escape(namespace)),
-                    after: "</sessionId>".to_owned(),
-                };
+                    before: format!("{before}<SessionHeader xmlns=\"{namespace}\"><sessionId>"),
+                    after: format!("</sessionId></SessionHeader>{after}"),
+                }
             }
-            Place::SessionHeader { at, namespace } => {
-                (at, (String::new(), String::new()), namespace)
-            }
-            Place::Insert { at, before, after } => (at..at, (before, after), namespace),
-            Place::Replace { at, before, after } => (at, (before, after), namespace),
-        };
-        let (before, after) = outer;
-        Slot {
-            at: self.moved(at),
-            before: format!(
-                "{before}<SessionHeader xmlns=\"{}\"><sessionId>",
-                escape(namespace)
-            ),
-            after: format!("</sessionId></SessionHeader>{after}"),
         }
     }
 
@@ -425,22 +431,12 @@ impl<'a> Scan<'a> {
 /// Where the session goes.
 enum Place {
     /// In place of this element.
-    SessionId {
+    SessionId { at: Range<u64>, namespace: String },
+    /// Within a `SessionHeader` in place of this range, and between these.
+    Around {
+        /// That of the API if none is given.
+        namespace: Option<String>,
         at: Range<u64>,
-        namespace: String,
-    },
-    SessionHeader {
-        at: Range<u64>,
-        namespace: String,
-    },
-    /// Between these, which go in place of the range, or where the position is.
-    Replace {
-        at: Range<u64>,
-        before: String,
-        after: String,
-    },
-    Insert {
-        at: u64,
         before: String,
         after: String,
     },
@@ -457,29 +453,29 @@ impl Tag<'_> {
 }
 
 /// A namespace with a reference in it (`&#47;`) would be another one here than there.
-fn check_namespaces(tag: &BytesStart) -> Result<(), Stop> {
+fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
     let has_reference = |value: &str| value.contains('&');
     let hidden = tag.attributes_raw().contains("xmlns")
         && tag.attributes().any(|attribute| {
             attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
         });
     match hidden {
-        true => Err(Stop::Refused(EnvelopeError::Malformed(
+        true => Err(EnvelopeError::Malformed(
             "a namespace has a reference (&) in it".to_owned(),
-        ))),
+        )),
         false => Ok(()),
     }
 }
 
 /// In other encodings the bytes of a tag may be something else.
-fn check_encoding(name: &str) -> Result<(), Stop> {
+fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
     let name = name.trim_matches(['"', '\'']).to_ascii_lowercase();
     let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
         || name.starts_with("iso-8859-")
         || name.starts_with("windows-125");
     match is_like_ascii {
         true => Ok(()),
-        false => Err(Stop::Refused(EnvelopeError::Encoding(name))),
+        false => Err(EnvelopeError::Encoding(name)),
     }
 }
 
@@ -526,25 +522,6 @@ fn charset(headers: &HeaderMap) -> Option<String> {
         let is_charset = name.trim().eq_ignore_ascii_case("charset");
         is_charset.then(|| value.trim().to_owned())
     })
-}
-
-/// How the body is compressed, if it is.
-fn coding(headers: &HeaderMap) -> Result<Option<Coding>, EnvelopeError> {
-    let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else {
-        return match headers.contains_key(header::CONTENT_ENCODING) {
-            true => Err(EnvelopeError::Coding("more than one".to_owned())),
-            false => Ok(None),
-        };
-    };
-    match line.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-        b"" | b"identity" => Ok(None),
-        b"gzip" | b"x-gzip" => Ok(Some(Coding::Gzip)),
-        b"deflate" => Ok(Some(Coding::Deflate)),
-        other => Err(EnvelopeError::Coding(
-            String::from_utf8_lossy(other).into_owned(),
-        )),
-    }
 }
 
 /// An answer that says what is wrong (SOAP 1.1 section 4.4). `party` is whose fault it is, `text` is

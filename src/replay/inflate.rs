@@ -4,6 +4,7 @@ use std::{io, io::Write, mem};
 
 use bytes::{Buf, Bytes};
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, header};
 
 use super::ClientFault;
 
@@ -12,6 +13,28 @@ use super::ClientFault;
 pub(crate) enum Coding {
     Gzip,
     Deflate,
+}
+
+impl Coding {
+    /// What `headers` say of a body, if they say that it is compressed.
+    ///
+    /// # Errors
+    /// What they say instead, if it is in a way that we do not know.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, String> {
+        let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
+        let Some(line) = lines.next() else {
+            return Ok(None);
+        };
+        if lines.next().is_some() {
+            return Err("more than one".to_owned());
+        }
+        match line.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Ok(None),
+            b"gzip" | b"x-gzip" => Ok(Some(Self::Gzip)),
+            b"deflate" => Ok(Some(Self::Deflate)),
+            other => Err(String::from_utf8_lossy(other).into_owned()),
+        }
+    }
 }
 
 /// A body's decompression under way.

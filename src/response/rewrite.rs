@@ -28,7 +28,7 @@ pub(super) async fn rewrite(
     document: Document,
     ours: &Ours<'_>,
 ) -> io::Result<()> {
-    let Some(coding) = coding(response.headers()) else {
+    let Ok(coding) = Coding::of(response.headers()) else {
         return Ok(());
     };
     if response.body().size_hint().lower() > MOST as u64 {
@@ -84,23 +84,6 @@ fn describe(headers: &mut HeaderMap, length: usize) {
     }
     for digest in DIGESTS {
         headers.remove(digest);
-    }
-}
-
-/// How the body is compressed, if it is. `None` if in a way that we do not know.
-fn coding(headers: &HeaderMap) -> Option<Option<Coding>> {
-    let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
-    let Some(line) = lines.next() else {
-        return Some(None);
-    };
-    if lines.next().is_some() {
-        return None;
-    }
-    match line.as_bytes().to_ascii_lowercase().as_slice() {
-        b"" | b"identity" => Some(None),
-        b"gzip" | b"x-gzip" => Some(Some(Coding::Gzip)),
-        b"deflate" => Some(Some(Coding::Deflate)),
-        _ => None,
     }
 }
 
@@ -182,7 +165,7 @@ mod tests {
             for line in lines {
                 headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(line));
             }
-            assert_eq!(coding(&headers), expected, "{lines:?}");
+            assert_eq!(Coding::of(&headers).ok(), expected, "{lines:?}");
         }
     }
 

@@ -38,23 +38,25 @@ impl Connector {
     /// Opens connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one on which
     /// it is asked too often whether it lives, so it is not asked.
     pub(crate) fn for_calls(tls: ClientConfig, limits: &Limits) -> Self {
-        let mut connector = Self::new(tls.clone(), true, limits);
-        let mut tls = tls;
-        tls.alpn_protocols = vec![H2.to_vec()];
-        connector.tls = TlsConnector::from(Arc::new(tls));
-        connector.ping = None;
-        connector
+        Self {
+            ping: None,
+            ..Self::offering(&[H2], tls, limits)
+        }
     }
 
-    pub(crate) fn new(mut tls: ClientConfig, http2: bool, limits: &Limits) -> Self {
+    pub(crate) fn new(tls: ClientConfig, http2: bool, limits: &Limits) -> Self {
+        match http2 {
+            true => Self::offering(&[H2, HTTP_1], tls, limits),
+            false => Self::offering(&[HTTP_1], tls, limits),
+        }
+    }
+
+    fn offering(protocols: &[&[u8]], mut tls: ClientConfig, limits: &Limits) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
-        tls.alpn_protocols = match http2 {
-            true => vec![H2.to_vec(), b"http/1.1".to_vec()],
-            false => vec![b"http/1.1".to_vec()],
-        };
+        tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Self {
             tcp,
             proxies: Matcher::from_env(),
@@ -194,6 +196,7 @@ enum Why {
 }
 
 const H2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// Finds dead peers, and keeps state alive in firewalls on the way.
 const KEEPALIVE: Duration = Duration::from_secs(30);
