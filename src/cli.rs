@@ -4,7 +4,18 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
+pub use self::{
+    ask::{QueryArgs, RequestArgs, TokenArgs},
+    doctor::DoctorArgs,
+    init::InitArgs,
+    shell::CompletionsArgs,
+};
 use crate::config::{KEYS, Overrides, Scope};
+
+mod ask;
+mod doctor;
+mod init;
+mod shell;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
 ///
@@ -28,22 +39,47 @@ impl Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the proxy (default)
+    /// Run the proxy (default), alone or around a program
     #[command(after_help = EXAMPLES)]
     Run(RunArgs),
+    /// Make what a login needs: key, certificate, app and configuration
+    Init(InitArgs),
+    /// Try every step from the configuration to a first query, and say what is wrong
+    Doctor(DoctorArgs),
+    /// Print an access token, or look into one
+    Token(TokenArgs),
+    /// Ask the org by SOQL
+    Query(QueryArgs),
+    /// Send any request to the org
+    Request(RequestArgs),
     /// Run the proxy on an org that is built in, to see it work
     Demo(DemoArgs),
     /// Check the configuration, report every mistake, and exit
-    Check(RunArgs),
+    Check(ConfigArgs),
     /// Ask a running proxy with this configuration whether it is well, and exit
-    Health(RunArgs),
+    Health(ConfigArgs),
     /// Tell what each client needs to trust the local certificate authority, or do it
     Trust(TrustArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// How to run.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// A program to run with the environment that leads it here, and its arguments
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub program: Vec<OsString>,
 }
 
 /// Where the configuration comes from.
-#[derive(Debug, clap::Args)]
-pub struct RunArgs {
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConfigArgs {
     /// File with the configuration [default: proxy.toml]
     #[arg(
         short,
@@ -58,7 +94,7 @@ pub struct RunArgs {
     pub overrides: Overrides,
 }
 
-impl RunArgs {
+impl ConfigArgs {
     /// The file, if one is named.
     pub fn config(&self) -> Option<PathBuf> {
         let config = self.config.as_ref()?;
@@ -81,7 +117,7 @@ pub struct TrustArgs {
     pub undo: bool,
     /// Where the configuration is, for `state_dir`.
     #[command(flatten)]
-    pub run: RunArgs,
+    pub source: ConfigArgs,
 }
 
 /// How the demo runs.
@@ -187,8 +223,8 @@ mod tests {
         let Command::Run(run) = command else {
             panic!("{command:?}");
         };
-        assert_eq!(run.config(), Some("acme.toml".into()));
-        assert_eq!(format!("{:?}", run.overrides), r#"["port"]"#);
+        assert_eq!(run.source.config(), Some("acme.toml".into()));
+        assert_eq!(format!("{:?}", run.source.overrides), r#"["port"]"#);
     }
 
     #[test]

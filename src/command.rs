@@ -8,26 +8,42 @@ use std::{
 };
 
 use crate::{
-    cli::{Command, DemoArgs, RunArgs, TrustArgs},
-    config::{Config, ConfigError, Listen, Org, PrivateKey, PubSub},
+    cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
+    config::{Certificate, Config, ConfigError, Listen, Org, PrivateKey, PubSub},
     demo, health, process,
     server::{Server, StartupError},
+    setup::{doctor, init},
     signal, telemetry,
     trust::{self, Deed, TrustError},
 };
 
-/// Carries out `command`.
+mod child;
+mod query;
+mod request;
+mod shell;
+mod token;
+
+/// Carries out `command`. Gives the code to end with, when all there is to tell has been told.
 ///
 /// # Errors
 /// What there is to tell the person who gave it.
-pub fn execute(command: Command) -> Result<(), CommandError> {
+pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Run(args) => run(load(&args)?),
-        Command::Check(args) => check(&args),
-        Command::Health(args) => health(&load(&args)?),
-        Command::Trust(args) => trust(&args),
-        Command::Demo(args) => demo(&args),
+        Command::Run(args) if args.program.is_empty() => run(load(&args.source)?)?,
+        Command::Run(args) => return child::run(&args),
+        Command::Init(args) => return init::run(&args),
+        Command::Doctor(args) => return doctor::run(&args),
+        Command::Token(args) => return token::run(&args),
+        Command::Query(args) => return query::run(&args),
+        Command::Request(args) => return request::run(&args),
+        Command::Demo(args) => demo(&args)?,
+        Command::Check(args) => check(&args)?,
+        Command::Health(args) => health(&load(&args)?)?,
+        Command::Trust(args) => trust(&args)?,
+        Command::Completions(args) => return shell::completions(&args),
+        Command::Man => return shell::manual(),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Why a command failed.
@@ -51,6 +67,9 @@ pub enum CommandError {
     /// The proxy asked about is not well.
     #[error("{0} is not well: {1}")]
     Unwell(Listen, String),
+    /// Whatever else there is to tell.
+    #[error("{0}")]
+    Other(String),
 }
 
 impl CommandError {
@@ -58,21 +77,58 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Log(_) => 64.into(),
-            Self::Startup(_) | Self::System(_) | Self::Trust(_) | Self::Unwell(..) => {
-                ExitCode::FAILURE
-            }
+            Self::Startup(_)
+            | Self::System(_)
+            | Self::Trust(_)
+            | Self::Unwell(..)
+            | Self::Other(_) => ExitCode::FAILURE,
         }
     }
 }
 
-fn load(args: &RunArgs) -> Result<Config, ConfigError> {
+pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
     Config::load(args.config().as_deref(), &args.overrides)
 }
 
 fn run(config: Config) -> Result<(), CommandError> {
     let _log = telemetry::init(&config.log)?;
     process::harden();
-    runtime()?.block_on(serve(config, ""))
+    runtime()?.block_on(async {
+        let ready = Ready::start(config).await?;
+        serve(ready.config.clone(), "").await
+    })
+}
+
+/// A configuration whose demo orgs, if it has any, are there.
+pub(crate) struct Ready {
+    pub(crate) config: Config,
+    /// Dropped, they end.
+    _demos: Vec<demo::Org>,
+}
+
+impl Ready {
+    /// Starts the demo orgs that `config` wants.
+    ///
+    /// # Errors
+    /// A certificate that is not where the demo org looks for it, or no port.
+    pub(crate) async fn start(mut config: Config) -> Result<Self, CommandError> {
+        let mut demos = Vec::new();
+        for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
+            let certificate = Certificate::of(org).map_err(CommandError::Other)?;
+            let demo = demo::Org::start_with(demo::App {
+                client_id: org.client_id.clone(),
+                username: org.username.clone(),
+                certificate: certificate.der,
+            })
+            .await?;
+            demo.take_in(org);
+            demos.push(demo);
+        }
+        Ok(Self {
+            config,
+            _demos: demos,
+        })
+    }
 }
 
 /// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
@@ -113,8 +169,7 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
         listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
         endpoint: demo.pubsub_endpoint(),
     });
-    org.trusted_hosts = vec!["localhost".to_owned()];
-    org.ca = vec![demo.ca_der()];
+    demo.take_in(&mut org);
     let mut config = Config::new(vec![org]);
     config.state_dir = Some(state.to_owned());
     if let Some(threads) = args.threads {
@@ -138,7 +193,7 @@ async fn serve(config: Config, hints: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn check(args: &RunArgs) -> Result<(), CommandError> {
+fn check(args: &ConfigArgs) -> Result<(), CommandError> {
     let config = load(args)?;
     let path = args.config();
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
@@ -154,7 +209,7 @@ fn health(config: &Config) -> Result<(), CommandError> {
 }
 
 fn trust(args: &TrustArgs) -> Result<(), CommandError> {
-    let folder = Config::load_state_dir(args.run.config().as_deref(), &args.run.overrides)?;
+    let folder = Config::load_state_dir(args.source.config().as_deref(), &args.source.overrides)?;
     let deed = match (args.system, &args.java, args.undo) {
         (true, _, false) => Deed::System,
         (true, _, true) => Deed::UndoSystem,
@@ -166,7 +221,7 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,8 +10,10 @@ use std::{
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
+pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use clients::Clients;
+pub use demo::Demo;
 pub use host::is_salesforce_host;
 pub use key::{KeyError, PrivateKey};
 pub use listen::Listen;
@@ -19,11 +21,14 @@ pub use overrides::{KEYS, Key, Overrides, Scope};
 pub use problem::ConfigError;
 use problem::Problems;
 pub use pubsub::PubSub;
+pub use reference::KeySource;
 pub use tls::Tls;
 
 mod ca;
+mod certificate;
 mod client_key;
 mod clients;
+mod demo;
 mod document;
 mod file;
 mod host;
@@ -183,6 +188,10 @@ pub struct Org {
     pub pubsub: Option<PubSub>,
     /// Who may log in to us. Without it anyone who may call, with any password.
     pub clients: Option<Clients>,
+    /// Where the private key came from, if from a configuration.
+    pub key_source: Option<KeySource>,
+    /// The demo org in its place, if that is what it is.
+    pub demo: Option<Demo>,
 }
 
 impl Org {
@@ -213,6 +222,8 @@ impl Org {
             guard: Guard::default(),
             pubsub: None,
             clients: None,
+            key_source: None,
+            demo: None,
         }
     }
 

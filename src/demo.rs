@@ -36,6 +36,7 @@ use url::Url;
 
 pub use self::{
     apex::blocks,
+    app::App,
     fault::{Canned, Fault, Faults, TOKEN, Then},
     hold::Hold,
     seen::{Counts, Seen},
@@ -53,9 +54,11 @@ use self::{
     session::Sessions,
     wire::Wire,
 };
+use crate::config;
 
 mod answer;
 mod apex;
+mod app;
 mod bulk;
 mod certificate;
 mod coding;
@@ -89,9 +92,23 @@ impl Org {
         Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
+    /// Starts an org on a free port of 127.0.0.1, whose owner has set up `app`.
+    pub async fn start_with(app: App) -> io::Result<Self> {
+        Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app)).await
+    }
+
     /// Starts an org on `addr`. Its URLs say `localhost`.
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
+        Self::launch(addr, None).await
+    }
+
+    async fn launch(addr: SocketAddr, app: Option<App>) -> io::Result<Self> {
         let certificates = Certificates::shared()?;
+        let app = app.unwrap_or_else(|| App {
+            client_id: token::CLIENT_ID.to_owned(),
+            username: token::USERNAME.to_owned(),
+            certificate: certificates.certificate_der.clone(),
+        });
         let listener = TcpListener::bind(addr).await?;
         let port = listener.local_addr()?.port();
         let inner = Arc::new(Inner {
@@ -103,7 +120,8 @@ impl Org {
             faults: Faults::default(),
             holds: Holds::default(),
             knobs: Mutex::default(),
-            data: Mutex::new(Data::sample()),
+            data: Mutex::new(Data::sample(&app.username)),
+            app,
             cursors: Cursors::default(),
             bulk: Bulk::default(),
             clients: Clients::default(),
@@ -152,12 +170,12 @@ impl Org {
 
     /// The app's consumer key.
     pub fn client_id(&self) -> &str {
-        token::CLIENT_ID
+        &self.inner.app.client_id
     }
 
     /// The user that the app may log in as.
     pub fn username(&self) -> &str {
-        token::USERNAME
+        &self.inner.app.username
     }
 
     /// The app's private key, in PKCS#8.
@@ -168,6 +186,17 @@ impl Org {
     /// The certificate that belongs to the app's private key.
     pub fn certificate_pem(&self) -> &str {
         &self.inner.certificates.certificate_pem
+    }
+
+    /// Has `org` log in here, and its calls come here.
+    pub fn take_in(&self, org: &mut config::Org) {
+        org.login_url = self.login_url();
+        org.audience.clone_from(&self.inner.origin);
+        org.trusted_hosts.push("localhost".to_owned());
+        org.ca.push(self.ca_der());
+        if let Some(pubsub) = &mut org.pubsub {
+            pubsub.endpoint = self.pubsub_endpoint();
+        }
     }
 
     /// The id of the org.
@@ -307,6 +336,7 @@ struct Inner {
     /// `https://localhost:PORT`
     origin: String,
     certificates: Arc<Certificates>,
+    app: App,
     log: Arc<Log>,
     sessions: Sessions,
     faults: Faults,

@@ -7,7 +7,7 @@ use orgproxy::{Args, execute};
 
 fn main() -> ExitCode {
     match execute(Args::parse().into_command()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the one place that tells a person")]
             {

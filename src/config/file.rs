@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Guard, Limits, Org, PORT, ca,
+    Config, Guard, Limits, Org, PORT, ca, demo,
     document::{Node, Table, Value},
     listen::Listen,
     login_url,
@@ -101,10 +101,20 @@ fn org(
     );
     let private_key = reference::private_key(&mut section, folder);
 
+    let demo = section.read("demo", demo::parse).flatten();
+    for key in ["login_url", "audience"] {
+        if demo.is_some() && section.get(key).is_some() {
+            section.problem(
+                key,
+                "is not for the demo org, which is where it is started; take it out",
+            );
+        }
+    }
     let trusted_hosts = section
         .list("trusted_hosts", text::trusted_host)
         .unwrap_or_default();
     let login_url = match section.get("login_url") {
+        _ if demo.is_some() => demo::NOWHERE.parse().ok(),
         None => login_url::PRODUCTION.parse().ok(),
         Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
     };
@@ -142,7 +152,10 @@ fn org(
     let intercept = section.read("intercept", value::flag);
     section.finish();
 
-    let mut org = Org::new(name, login_url?, client_id?, username?, private_key?);
+    let (private_key, key_source) = private_key?;
+    let mut org = Org::new(name, login_url?, client_id?, username?, private_key);
+    org.key_source = Some(key_source);
+    org.demo = demo;
     if let Some(audience) = audience {
         org.audience = audience;
     }

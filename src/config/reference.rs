@@ -1,6 +1,9 @@
 //! Keys in the file: never themselves, always a reference to where they are kept.
 
-use std::path::Path;
+use std::{
+    fmt::{self, Debug, Formatter},
+    path::Path,
+};
 
 use rustls_pki_types::PrivateKeyDer;
 
@@ -14,14 +17,41 @@ use super::{
     text, value,
 };
 
+/// Where a private key is kept, and how it opens.
+#[derive(Clone)]
+pub struct KeySource {
+    secret: Secret,
+    passphrase: Option<Secret>,
+}
+
+impl KeySource {
+    /// The file that holds it, if one does.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.secret {
+            Secret::File { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// As messages name it: a command's arguments may hold a secret.
+impl Debug for KeySource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.secret)
+    }
+}
+
 /// The key that signs assertions.
-pub(super) fn private_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKey> {
+pub(super) fn private_key(
+    section: &mut Section<'_>,
+    folder: &Path,
+) -> Option<(PrivateKey, KeySource)> {
     key(section, folder, PrivateKey::parse)
 }
 
 /// The key of a certificate of ours.
 pub(super) fn tls_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKeyDer<'static>> {
-    key(section, folder, key::parse_any)
+    key(section, folder, key::parse_any).map(|(key, _)| key)
 }
 
 /// A path, or a table that says where the key is kept and how it opens.
@@ -29,9 +59,10 @@ fn key<T>(
     section: &mut Section<'_>,
     folder: &Path,
     parse: impl FnOnce(&str, &[u8], Option<&[u8]>) -> Result<T, KeyError>,
-) -> Option<T> {
+) -> Option<(T, KeySource)> {
     const KEY: &str = "private_key";
-    let (secret, passphrase) = match section.get(KEY).map(|node| (&node.value, node.origin)) {
+    let (secret, passphrase_secret) = match section.get(KEY).map(|node| (&node.value, node.origin))
+    {
         Some((Value::Table(_), _)) => {
             let mut table = section.child(KEY);
             let has_passphrase = table.get("passphrase").is_some();
@@ -69,16 +100,22 @@ fn key<T>(
         }
     };
     let report = |message: String| section.problem(KEY, message);
-    let passphrase = passphrase
-        .map(|passphrase| passphrase.read_line())
+    let passphrase = passphrase_secret
+        .as_ref()
+        .map(Secret::read_line)
         .transpose()
         .map_err(|error| report(format!("passphrase: {error}")));
     let bytes = secret.read().map_err(|error| report(error.to_string()));
     let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    parse(&secret.to_string(), &bytes, passphrase)
+    let key = parse(&secret.to_string(), &bytes, passphrase)
         .map_err(|error| report(error.to_string()))
-        .ok()
+        .ok()?;
+    let source = KeySource {
+        secret,
+        passphrase: passphrase_secret,
+    };
+    Some((key, source))
 }
 
 /// What clients must show, which has no other form than a table.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::EncodingKey;
 use pkcs8::PrivateKeyInfoRef;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -21,8 +21,7 @@ pub(super) struct Certificates {
     pub(super) tls: Arc<ServerConfig>,
     pub(super) private_key_pem: String,
     pub(super) certificate_pem: String,
-    /// Checks an assertion.
-    pub(super) verify: DecodingKey,
+    pub(super) certificate_der: CertificateDer<'static>,
     /// Signs the org's own JWT-format access tokens.
     pub(super) sign: EncodingKey,
 }
@@ -82,10 +81,10 @@ impl Certificates {
             ca_pem: ca.pem(),
             ca_der: ca.der().clone(),
             tls: Arc::new(tls),
-            verify: DecodingKey::from_rsa_der(app_key.public_key_raw()),
             sign: EncodingKey::from_rsa_der(pkcs1),
             private_key_pem: app_key.serialize_pem(),
             certificate_pem: app.pem(),
+            certificate_der: app.der().clone(),
         })
     }
 }

@@ -21,14 +21,14 @@ pub(super) struct Data {
 impl Data {
     /// The same sample in every org: 20 accounts, 50 contacts, 30 opportunities, and 5,000 invoices
     /// for results that come in several batches.
-    pub(super) fn sample() -> Self {
+    pub(super) fn sample(username: &str) -> Self {
         let mut data = Self {
             tables: OBJECTS.iter().map(Table::new).collect(),
             events: Events::default(),
         };
         data.add("User", |_| {
-            json!({"Id": USER_ID, "Name": "Integration User", "Username": super::token::USERNAME,
-                "Email": super::token::USERNAME, "IsActive": true})
+            json!({"Id": USER_ID, "Name": "Integration User", "Username": username,
+                "Email": username, "IsActive": true})
         });
         for n in 0..20 {
             data.add("Account", |_| {

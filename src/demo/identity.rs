@@ -10,7 +10,6 @@ use super::{
     id::{ORG_ID, USER_ID, same_id},
     service::Call,
     session::Access,
-    token::USERNAME,
 };
 
 impl Inner {
@@ -37,7 +36,7 @@ impl Inner {
         let mut about = self.about_user();
         about["id"] = self.identity_url().into();
         about["asserted_user"] = true.into();
-        about["username"] = USERNAME.into();
+        about["username"] = self.app.username.as_str().into();
         about["display_name"] = "Integration User".into();
         Answer::json(about)
     }
@@ -56,10 +55,10 @@ impl Inner {
             "sub": self.identity_url(),
             "user_id": USER_ID,
             "organization_id": ORG_ID,
-            "preferred_username": USERNAME,
+            "preferred_username": self.app.username,
             "nickname": "integration",
             "name": "Integration User",
-            "email": USERNAME,
+            "email": self.app.username,
             "email_verified": true,
             "given_name": "Integration",
             "family_name": "User",

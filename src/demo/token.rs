@@ -66,7 +66,7 @@ impl Inner {
             .map_err(|_| INVALID_ASSERTION)?;
         let claim = |name| claims.get(name).and_then(Value::as_str);
 
-        if claim("iss") != Some(CLIENT_ID) {
+        if claim("iss") != Some(self.app.client_id.as_str()) {
             return Err(("invalid_client_id", "client identifier invalid"));
         }
         // Only the signature: the claims have their own errors below.
@@ -74,8 +74,9 @@ impl Inner {
         signature.required_spec_claims.clear();
         signature.validate_exp = false;
         signature.validate_aud = false;
+        let key = self.app.verify(now()).ok_or(INVALID_ASSERTION)?;
         decode_header(assertion)
-            .and_then(|_| decode::<Value>(assertion, &self.certificates.verify, &signature))
+            .and_then(|_| decode::<Value>(assertion, &key, &signature))
             .map_err(|_| INVALID_ASSERTION)?;
 
         let audiences = [
@@ -95,7 +96,7 @@ impl Inner {
             return Err(("invalid_grant", "expired authorization code"));
         }
         // `prn` is the older name, and goes first if both are there.
-        if claim("prn").or_else(|| claim("sub")) != Some(USERNAME) {
+        if claim("prn").or_else(|| claim("sub")) != Some(self.app.username.as_str()) {
             return Err(("invalid_grant", "user hasn't approved this consumer"));
         }
         Ok(())
@@ -147,7 +148,7 @@ impl Inner {
             "sub": format!("uid:{USER_ID}"),
             "iss": self.origin,
             "org_id": ORG_ID,
-            "client_id": CLIENT_ID,
+            "client_id": self.app.client_id,
             "iat": now(),
             "exp": now() + lives,
             // So that no two are equal.

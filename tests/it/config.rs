@@ -274,13 +274,13 @@ fn within_an_environment() {
         for flags in [&[][..], &["--username", "me@example.com"]] {
             let args = [&["orgproxy", command], flags].concat();
             let command = cli::Args::try_parse_from(args).unwrap().into_command();
-            let (cli::Command::Run(run) | cli::Command::Check(run) | cli::Command::Health(run)) =
-                command
-            else {
-                panic!("{command:?}");
+            let source = match command {
+                cli::Command::Run(run) => run.source,
+                cli::Command::Check(source) | cli::Command::Health(source) => source,
+                command => panic!("{command:?}"),
             };
-            assert_eq!(run.config(), None);
-            let config = Config::load(None, &run.overrides).map_err(|error| error.to_string());
+            assert_eq!(source.config(), None);
+            let config = Config::load(None, &source.overrides).map_err(|error| error.to_string());
             match flags {
                 [] => assert_eq!(
                     config.unwrap_err(),

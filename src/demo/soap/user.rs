@@ -4,7 +4,6 @@ use super::xml::Xml;
 use crate::demo::{
     Inner,
     id::{ORG_ID, USER_ID},
-    token::USERNAME,
 };
 
 impl Inner {
@@ -29,12 +28,12 @@ impl Inner {
             xml.nil("roleId");
             xml.text("sessionSecondsValid", &seconds.to_string());
             xml.nil("userDefaultCurrencyIsoCode");
-            xml.text("userEmail", USERNAME);
+            xml.text("userEmail", &self.app.username);
             xml.text("userFullName", "Integration User");
             xml.text("userId", USER_ID);
             xml.text("userLanguage", "en_US");
             xml.text("userLocale", "en_US");
-            xml.text("userName", USERNAME);
+            xml.text("userName", &self.app.username);
             xml.text("userTimeZone", "America/Los_Angeles");
             xml.text("userType", "Standard");
             xml.text("userUiSkin", "Theme3");

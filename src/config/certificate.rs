@@ -1,0 +1,66 @@
+//! The certificate of a private key: what Salesforce has of it. It lies beside the key, and only
+//! commands look at it; the proxy needs it for nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use super::Org;
+
+/// A certificate file.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate {
+    pub(crate) path: PathBuf,
+    /// Bytes of the file.
+    pub(crate) size: usize,
+    pub(crate) der: CertificateDer<'static>,
+}
+
+impl Certificate {
+    /// Reads the one beside the key of `org`: `server.crt`, `.cer` or `.pem` for `server.key`.
+    ///
+    /// # Errors
+    /// That there is none, or that it is no certificate.
+    pub(crate) fn of(org: &Org) -> Result<Self, String> {
+        let Some(key) = org.key_source.as_ref().and_then(|source| source.file()) else {
+            return Err(format!(
+                "the key of {} is not kept in a file, so there is no certificate beside it",
+                org.name
+            ));
+        };
+        let Some(path) = beside(key) else {
+            return Err(format!(
+                "there is no certificate {} beside the key",
+                key.with_extension("crt").display()
+            ));
+        };
+        Self::read(&path)
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let place = path.display();
+        let bytes = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let der = match bytes.starts_with(b"-----BEGIN") {
+            true => CertificateDer::from_pem_slice(&bytes)
+                .map_err(|error| format!("{place} is no certificate: {error}"))?,
+            false => CertificateDer::from(bytes.clone()),
+        };
+        x509_parser::parse_x509_certificate(&der)
+            .map_err(|error| format!("{place} is no certificate: {error}"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            size: bytes.len(),
+            der,
+        })
+    }
+}
+
+fn beside(key: &Path) -> Option<PathBuf> {
+    ["crt", "cer", "pem"]
+        .iter()
+        .map(|extension| key.with_extension(extension))
+        .find(|path| path != key && path.exists())
+}

@@ -1,0 +1,55 @@
+//! What people read: colours where they are wanted, and lines that fit.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Prints to standard output, with colours if that is a terminal and `NO_COLOR` is not set. What is
+/// not read there is not worth dying for.
+pub(crate) fn print(text: &str) {
+    let _ = write!(anstream::stdout().lock(), "{text}");
+}
+
+/// As [`print`], to standard error.
+pub(crate) fn note(text: &str) {
+    let _ = write!(anstream::stderr().lock(), "{text}");
+}
+
+/// Whether a person reads what goes to standard output.
+pub(crate) fn is_read_by_a_person() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a person can be asked.
+pub(crate) fn has_a_person() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Columns of the terminal; 80 where there is none, and 100 at most, since longer lines are hard to
+/// read.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0).clamp(40, 100))
+}
+
+/// `text` in lines of the terminal's width, each with `indent` blanks before it.
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    let blanks = " ".repeat(indent);
+    let options = textwrap::Options::new(width())
+        .initial_indent(&blanks)
+        .subsequent_indent(&blanks)
+        // Commands and URLs must stay what they are.
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
+}
+
+/// `text` in `style`.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
