@@ -6,6 +6,7 @@ pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
 mod assertion;
+mod key;
 mod login;
 mod session;
 mod sessions;
