@@ -294,6 +294,11 @@ async fn a_file_with_mistakes_is_not_added_to() {
     for part in ["org.old.username: missing", "nothing was written"] {
         assert!(ended.stderr.contains(part), "{}", ended.stderr);
     }
+
+    folder.write("proxy.toml", "x = [");
+    let ended = folder.run(NEW).await;
+    assert!(ended.stderr.contains("is not TOML as it is"), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(folder.files().len(), 1);
 }
 
@@ -443,6 +448,34 @@ async fn a_key_is_rotated_under_a_running_proxy() {
         before[Path::new("demo.key")]
     );
     assert!(!folder.path("demo.next.key").exists());
+}
+
+#[tokio::test]
+async fn a_rotation_can_be_begun_again() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    for force in ["", " --force"] {
+        let rotation = format!("init --rotate-key --key-bits 2048{force}");
+        let said = folder.good(&rotation).await.stdout;
+        assert!(said.contains("sf project deploy start"), "{said}");
+        let app = folder.read(
+            "salesforce/main/app/extlClntAppGlobalOauthSets/orgproxy_main_glbloauth.ecaGlblOauth-meta.xml",
+        );
+        assert!(app.contains(&folder.read("main.next.crt")), "{app}");
+    }
+    assert!(folder.path("main.next.key.old").exists());
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_ours_has_its_next_certificate_uploaded() {
+    let folder = Folder::new();
+    folder.good(&format!("{NEW} --client-id 3MVG9.there")).await;
+    let said = folder
+        .good("init --rotate-key --key-bits 2048")
+        .await
+        .stdout;
+    assert!(said.contains("Upload main.next.crt"), "{said}");
+    assert!(!said.contains("sf project deploy"), "{said}");
 }
 
 #[tokio::test]

@@ -77,6 +77,15 @@ impl Configuration {
     /// # Errors
     /// Everything that is wrong with it.
     pub(super) fn add(&self, table: &Table<'_>, files: &mut Files) -> Result<(), String> {
+        if let Before::Text(text) = &self.before
+            && text.parse::<toml::Table>().is_err()
+        {
+            return Err(format!(
+                "{path} is not TOML as it is, and nothing was written; `orgproxy check --config \
+                 {path}` tells where",
+                path = self.path.display()
+            ));
+        }
         match table.new_key {
             false => self.check(table)?,
             // It is not there yet, so one that is thrown away stands in for it.

@@ -32,10 +32,9 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
     })?;
     let passphrase = source.map_or(Ok(None), |source| source.passphrase())?;
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    let old = Certificate::of(org).ok();
-    let certificate = match &old {
-        Some(old) => old.path.clone(),
-        None => key.with_extension("crt"),
+    let certificate = match Certificate::of(org) {
+        Ok(certificate) => certificate.path,
+        Err(_) => key.with_extension("crt"),
     };
     let next_key = named(key, "next", "key");
     let next_certificate = named(key, "next", "crt");
@@ -45,10 +44,9 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
     let mut files = Files::default();
     files.secret(next_key.clone(), pair.key_pem);
     files.text(next_certificate.clone(), pair.certificate_pem.clone());
-    let rewritten = match &old {
-        Some(old) => replace(&package, &old.path, &pair.certificate_pem)?,
-        None => Vec::new(),
-    };
+    // It has that of the key in use, or that of a rotation which was begun and not finished.
+    let olds = [certificate.as_path(), &next_certificate];
+    let rewritten = replace(&package, &olds, &pair.certificate_pem);
     let has_package = !rewritten.is_empty();
     for (path, text) in rewritten {
         files.change(path, text);
@@ -77,16 +75,24 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
         )
         .kept(&kept)
         .steps("To switch, in this order:");
-    let report = match has_package {
-        true => report.step(
+    let doctor = format!("orgproxy doctor {}{}", org.name, paths.config_flag());
+    let report = match (&org.demo, has_package) {
+        (Some(_), _) => report
+            .step("Put the next key in place.", &moves)
+            .step(
+                "Start orgproxy anew: the demo org looks at its certificate only then. With any \
+                 other org a running proxy takes the new key at its next login.",
+                "",
+            )
+            .step("See whether all is well.", &doctor),
+        (None, true) => report.step(
             "Deploy the app. From then on logins with the old key fail, but sessions in use go on.",
             &format!(
                 "(cd {} &&\n  sf project deploy start --source-dir app --target-org ALIAS)",
                 package.display()
             ),
         ),
-        false if org.demo.is_some() => report,
-        false => report.step(
+        (None, false) => report.step(
             &format!(
                 "Upload {} to the app, in place of its certificate. From then on logins with the \
                  old key fail, but sessions in use go on.",
@@ -95,18 +101,15 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
             "",
         ),
     };
-    let report = report.step("At once after that, put the next key in place.", &moves);
-    let report = match org.demo.is_some() {
-        true => report.step(
-            "Start orgproxy anew: the demo org looks at its certificate only then. With any other \
-             org a running proxy takes the new key at its next login.",
-            "",
-        ),
-        false => report.step(
-            "See whether all is well. A running proxy takes the new key at its next login, without \
-             a restart.",
-            &format!("orgproxy doctor {}{}", org.name, paths.config_flag()),
-        ),
+    let report = match org.demo {
+        Some(_) => report,
+        None => report
+            .step("At once after that, put the next key in place.", &moves)
+            .step(
+                "See whether all is well. A running proxy takes the new key at its next login, \
+                 without a restart.",
+                &doctor,
+            ),
     };
     report.print();
     Ok(())
@@ -147,17 +150,16 @@ fn moves(pairs: &[(&Path, &PathBuf)], key: &Path) -> String {
     lines
 }
 
-/// The files of the package that have the old certificate, with the new one in its place: all else
-/// in them is as its owner wants it.
-fn replace(package: &Path, old: &Path, new: &str) -> Result<Vec<(PathBuf, String)>, String> {
-    let Ok(old) = fs::read_to_string(old) else {
-        // DER, which is not one of ours.
-        return Ok(Vec::new());
-    };
-    let (old, new) = (body(&old), body(new));
-    if old.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The files of the package that have an old certificate, with the new one in its place: all else in
+/// them is as its owner wants it.
+fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String)> {
+    // One in DER is not one of ours.
+    let olds: Vec<_> = olds
+        .iter()
+        .filter_map(|old| Some(body(&fs::read_to_string(old).ok()?)))
+        .filter(|old| !old.is_empty())
+        .collect();
+    let new = body(new);
     let mut changed = Vec::new();
     let mut folders = vec![package.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -167,13 +169,13 @@ fn replace(package: &Path, old: &Path, new: &str) -> Result<Vec<(PathBuf, String
             if is_folder {
                 folders.push(entry.path());
             } else if let Ok(text) = fs::read_to_string(entry.path())
-                && text.contains(&old)
+                && let Some(old) = olds.iter().find(|old| text.contains(*old))
             {
-                changed.push((entry.path(), text.replace(&old, &new)));
+                changed.push((entry.path(), text.replace(old, &new)));
             }
         }
     }
-    Ok(changed)
+    changed
 }
 
 /// The lines between BEGIN and END.
