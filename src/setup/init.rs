@@ -1,5 +1,7 @@
 //! Making what a login needs: key, certificate, the metadata of the app, and `proxy.toml`.
 
+mod package;
+
 use std::process::ExitCode;
 
 use crate::{cli::InitArgs, command::CommandError};
