@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
 pub use self::{
-    ask::{QueryArgs, RequestArgs, TokenArgs},
+    ask::{ApiVersion, Data, Format, QueryArgs, RequestArgs, TokenArgs},
     doctor::DoctorArgs,
     init::InitArgs,
     shell::CompletionsArgs,

@@ -17,7 +17,10 @@ use crate::{
     trust::{self, Deed, TrustError},
 };
 
+mod answer;
 mod child;
+mod json;
+mod output;
 mod query;
 mod request;
 mod shell;
