@@ -5,7 +5,7 @@ pub use login::LoginError;
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
-mod assertion;
+pub(crate) mod assertion;
 mod login;
 mod session;
 mod sessions;

@@ -12,7 +12,7 @@ use crate::config;
 ///
 /// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused
 /// (S§1.1).
-pub(super) fn sign(
+pub(crate) fn sign(
     org: &config::Org,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, jsonwebtoken::errors::Error> {

@@ -74,7 +74,7 @@ impl Login {
     ///
     /// # Errors
     /// The org's own words where it gave any, else what went wrong on the way to it.
-    pub(super) async fn login(&self) -> Result<Session, LoginError> {
+    pub(crate) async fn login(&self) -> Result<Session, LoginError> {
         let backoff = ExponentialBackoffMaker::new(
             Duration::from_millis(200),
             Duration::from_secs(2),

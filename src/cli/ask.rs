@@ -1,20 +1,10 @@
-//! The arguments of what asks the org: `token`, `query`, `request`.
+//! The arguments of what asks the org: `query` and `request`.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use http::{HeaderName, HeaderValue, Method, header, uri::PathAndQuery};
 
 use super::ConfigArgs;
-
-/// What to print of a session.
-#[derive(Debug, clap::Args)]
-pub struct TokenArgs {
-    /// The org, if the configuration has several
-    pub org: Option<String>,
-    /// The configuration.
-    #[command(flatten)]
-    pub source: ConfigArgs,
-}
 
 /// What to ask by SOQL.
 #[derive(Debug, clap::Args)]

@@ -32,6 +32,17 @@ impl KeySource {
             _ => None,
         }
     }
+
+    /// The environment variables that hold it, or what opens it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.secret), self.passphrase.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|secret| match secret {
+                Secret::Variable(name) => Some(name.as_str()),
+                _ => None,
+            })
+    }
 }
 
 /// As messages name it: a command's arguments may hold a secret.
