@@ -1,11 +1,13 @@
 //! Logging in and keeping a session. Knows nothing of requests and answers.
 
+pub(crate) use diagnosis::{About, Diagnosis};
 pub(crate) use login::Login;
 pub use login::LoginError;
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
 pub(crate) mod assertion;
+mod diagnosis;
 mod login;
 mod session;
 mod sessions;

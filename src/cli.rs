@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::PossibleValuesParser,
     parser::ValueSource,
 };
 
@@ -14,7 +15,10 @@ pub use self::{
     shell::{CompletionsArgs, ManArgs, Shell},
     token::TokenArgs,
 };
-use crate::config::{KEYS, Overrides, Scope};
+use crate::{
+    config::{KEYS, Overrides, Scope},
+    demo::Refusal,
+};
 
 mod ask;
 mod doctor;
@@ -181,6 +185,14 @@ pub struct DemoArgs {
     /// Threads that carry requests [default: one a core, at most 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub threads: Option<u8>,
+    /// Have the org refuse every login, such as by user-not-approved; a wrong name lists them all
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = PossibleValuesParser::new(Refusal::names()),
+        hide_possible_values = true
+    )]
+    pub refuse: Option<String>,
 }
 
 /// Written by hand, so that `config::KEYS` is the only list of what can be overridden, and so that

@@ -131,6 +131,8 @@ impl Ready {
             })
             .await?;
             demo.take_in(org);
+            let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
+            demo.set(|knobs| knobs.refusal = refusal);
             demos.push(demo);
         }
         Ok(Self {
@@ -146,6 +148,8 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
     runtime()?.block_on(async {
         let org = demo::Org::start().await?;
+        let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);
+        org.set(|knobs| knobs.refusal = refusal);
         // The local authority is a throwaway, too.
         let state = tempfile::Builder::new()
             .prefix("orgproxy-demo-")
