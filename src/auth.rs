@@ -8,6 +8,7 @@ pub(crate) use sessions::Sessions;
 
 pub(crate) mod assertion;
 mod diagnosis;
+mod key;
 mod login;
 mod session;
 mod sessions;

@@ -26,6 +26,7 @@ pub use tls::Tls;
 
 mod ca;
 mod certificate;
+pub(crate) mod check;
 mod client_key;
 mod clients;
 mod demo;

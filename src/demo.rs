@@ -43,6 +43,7 @@ pub use self::{
     seen::{Counts, Seen},
 };
 use self::{
+    app::Installed,
     bulk::Bulk,
     certificate::Certificates,
     cometd::Clients,
@@ -123,7 +124,7 @@ impl Org {
             holds: Holds::default(),
             knobs: Mutex::default(),
             data: Mutex::new(Data::sample(&app.username)),
-            app,
+            app: app.into(),
             cursors: Cursors::default(),
             bulk: Bulk::default(),
             clients: Clients::default(),
@@ -188,6 +189,11 @@ impl Org {
     /// The certificate that belongs to the app's private key.
     pub fn certificate_pem(&self) -> &str {
         &self.inner.certificates.certificate_pem
+    }
+
+    /// Has the owner of the app upload another certificate. Sessions live on.
+    pub fn replace_certificate(&self, certificate: CertificateDer<'static>) {
+        self.inner.app.replace_certificate(certificate);
     }
 
     /// Has `org` log in here, and its calls come here.
@@ -341,7 +347,7 @@ struct Inner {
     /// `https://localhost:PORT`
     origin: String,
     certificates: Arc<Certificates>,
-    app: App,
+    app: Installed,
     log: Arc<Log>,
     sessions: Sessions,
     faults: Faults,

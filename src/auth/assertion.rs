@@ -6,14 +6,15 @@ use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::config;
+use crate::config::{self, PrivateKey};
 
-/// Signs an assertion for `org`, valid from `now` on for three minutes.
+/// Signs an assertion for `org` with `key`, valid from `now` on for three minutes.
 ///
 /// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused
 /// (S§1.1).
 pub(crate) fn sign(
     org: &config::Org,
+    key: &PrivateKey,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, jsonwebtoken::errors::Error> {
     let claims = Claims {
@@ -28,7 +29,7 @@ pub(crate) fn sign(
     jsonwebtoken::encode(
         &Header::new(Algorithm::RS256),
         &claims,
-        org.private_key.encoding_key(),
+        key.encoding_key(),
     )
     .map(Zeroizing::new)
 }

@@ -21,6 +21,7 @@ use url::Url;
 use super::{
     assertion,
     diagnosis::{self, Diagnosis},
+    key::Key,
     session::{Identity, Session},
 };
 use crate::config;
@@ -29,6 +30,7 @@ use crate::config;
 #[derive(Clone)]
 pub(crate) struct Login {
     org: Arc<config::Org>,
+    key: Arc<Key>,
     client: reqwest::Client,
     token_url: Url,
     /// For one attempt, connecting included.
@@ -59,6 +61,7 @@ impl Login {
         let path = format!("{}{TOKEN_PATH}", token_url.path().trim_end_matches('/'));
         token_url.set_path(&path);
         Ok(Self {
+            key: Arc::new(Key::of(&org)),
             org,
             client,
             token_url,
@@ -69,6 +72,11 @@ impl Login {
     /// The name of the org in the configuration.
     pub(super) fn org(&self) -> &str {
         &self.org.name
+    }
+
+    /// Whether the key's file holds another key than at the last login, so that it may go better.
+    pub(super) fn key_has_changed(&self) -> bool {
+        self.key.has_changed()
     }
 
     /// Gets a session. Asks up to three times, but only where asking again can help (S§2).
@@ -104,7 +112,7 @@ impl Login {
     /// # Errors
     /// As [`Self::login`].
     pub(crate) async fn attempt(&self) -> Result<Session, LoginError> {
-        let assertion = assertion::sign(&self.org, SystemTime::now())
+        let assertion = assertion::sign(&self.org, &self.key.current(), SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
         tokio::time::timeout(self.patience, self.ask(body))

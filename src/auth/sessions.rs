@@ -64,7 +64,8 @@ impl Sessions {
     /// The session to use now, after a login if need be.
     ///
     /// # Errors
-    /// Why the org cannot be logged in to. While a failure rests, the same error without asking.
+    /// Why the org cannot be logged in to. While a failure rests, the same error without asking,
+    /// unless the key has changed.
     pub(crate) async fn current(self: &Arc<Self>) -> Outcome {
         let now = Instant::now();
         if let Some(session) = &*self.current.load()
@@ -82,6 +83,8 @@ impl Sessions {
                     drop(self.renew(&mut state, now));
                     return Ok(session);
                 }
+                // A person has mended something, and watches.
+                Decision::Refuse(_) if self.login.key_has_changed() => self.renew(&mut state, now),
                 Decision::Refuse(error) => return Err(error),
                 Decision::Wait => self.renew(&mut state, now),
             }

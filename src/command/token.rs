@@ -49,7 +49,7 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
         let ready = Ready::start(config).await?;
         let org = ready.config.org(Some(&name)).map_err(CommandError::Other)?;
         match args.assertion {
-            true => assertion::sign(org, SystemTime::now())
+            true => assertion::sign(org, &org.private_key, SystemTime::now())
                 .map_err(|error| CommandError::Other(format!("cannot sign: {error}"))),
             false => token(&ready.config, org).await,
         }

@@ -2,10 +2,13 @@
 
 use std::{
     fmt::{self, Debug, Formatter},
+    fs,
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
 use rustls_pki_types::PrivateKeyDer;
+use zeroize::Zeroizing;
 
 use super::{
     ClientKey, Clients, PrivateKey,
@@ -22,9 +25,20 @@ use super::{
 pub struct KeySource {
     secret: Secret,
     passphrase: Option<Secret>,
+    /// Of the file, just before it was read.
+    stamp: Option<Stamp>,
 }
 
 impl KeySource {
+    fn new(secret: Secret, passphrase: Option<Secret>) -> Self {
+        let stamp = Stamp::of(&secret);
+        Self {
+            secret,
+            passphrase,
+            stamp,
+        }
+    }
+
     /// The file that holds it, if one does.
     pub fn file(&self) -> Option<&Path> {
         match &self.secret {
@@ -42,6 +56,76 @@ impl KeySource {
                 Secret::Variable(name) => Some(name.as_str()),
                 _ => None,
             })
+    }
+
+    /// This source as it is now, if the file that holds the key is not the one that was read. What
+    /// comes from a command or a variable is never taken to have changed.
+    pub(crate) fn changed(&self) -> Option<Self> {
+        let now = Stamp::of(&self.secret);
+        (now != self.stamp).then(|| Self {
+            stamp: now,
+            ..self.clone()
+        })
+    }
+
+    /// The key that is there now.
+    ///
+    /// # Errors
+    /// Why it, or its passphrase, cannot be had, or why it is no key.
+    pub(crate) fn read(&self) -> Result<PrivateKey, String> {
+        self.read_as(PrivateKey::parse)
+            .map_err(|mistakes| mistakes.join("; "))
+    }
+
+    /// What opens the key, if it is encrypted.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub(crate) fn passphrase(&self) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+        self.passphrase
+            .as_ref()
+            .map(Secret::read_line)
+            .transpose()
+            .map_err(|error| format!("passphrase: {error}"))
+    }
+
+    /// The error is all that is wrong.
+    fn read_as<T>(
+        &self,
+        parse: impl FnOnce(&str, &[u8], Option<&[u8]>) -> Result<T, KeyError>,
+    ) -> Result<T, Vec<String>> {
+        let bytes = self.secret.read().map_err(|error| error.to_string());
+        let (passphrase, bytes) = match (self.passphrase(), bytes) {
+            (Ok(passphrase), Ok(bytes)) => (passphrase, bytes),
+            (passphrase, bytes) => {
+                return Err(passphrase.err().into_iter().chain(bytes.err()).collect());
+            }
+        };
+        let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+        parse(&self.secret.to_string(), &bytes, passphrase).map_err(|error| vec![error.to_string()])
+    }
+}
+
+/// What tells one state of a file from the next. The time is that of the last change to anything
+/// about it, its mode included, since a key that others could read is no good until that is mended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// Of what is there; nothing if that is no file or cannot be seen.
+    fn of(secret: &Secret) -> Option<Self> {
+        let about = fs::metadata(secret.path()?).ok()?;
+        Some(Self {
+            device: about.dev(),
+            inode: about.ino(),
+            size: about.size(),
+            changed: (about.ctime(), about.ctime_nsec()),
+        })
     }
 }
 
@@ -110,22 +194,15 @@ fn key<T>(
             )
         }
     };
-    let report = |message: String| section.problem(KEY, message);
-    let passphrase = passphrase_secret
-        .as_ref()
-        .map(Secret::read_line)
-        .transpose()
-        .map_err(|error| report(format!("passphrase: {error}")));
-    let bytes = secret.read().map_err(|error| report(error.to_string()));
-    let (passphrase, bytes) = (passphrase.ok()?, bytes.ok()?);
-    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    let key = parse(&secret.to_string(), &bytes, passphrase)
-        .map_err(|error| report(error.to_string()))
+    let source = KeySource::new(secret, passphrase_secret);
+    let key = source
+        .read_as(parse)
+        .map_err(|mistakes| {
+            for mistake in mistakes {
+                section.problem(KEY, mistake);
+            }
+        })
         .ok()?;
-    let source = KeySource {
-        secret,
-        passphrase: passphrase_secret,
-    };
     Some((key, source))
 }
 

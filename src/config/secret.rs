@@ -54,6 +54,17 @@ impl Secret {
         })
     }
 
+    /// The file that holds it, if one does.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::File { path, .. } => Some(path.clone()),
+            Self::Credential(name) => {
+                Some(Path::new(&env::var_os("CREDENTIALS_DIRECTORY")?).join(name))
+            }
+            Self::Variable(_) | Self::Command(_) => None,
+        }
+    }
+
     /// The secret as one line of text, such as a passphrase: without the line end that editors and
     /// commands add.
     pub(super) fn read_line(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {

@@ -1,5 +1,7 @@
 //! The app that lets clients log in, as its owner has set it up in the org.
 
+use std::sync::{Mutex, PoisonError};
+
 use jsonwebtoken::DecodingKey;
 use rustls_pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
@@ -15,11 +17,40 @@ pub struct App {
     pub certificate: CertificateDer<'static>,
 }
 
-impl App {
+/// An app in an org that runs.
+pub(super) struct Installed {
+    pub(super) client_id: String,
+    pub(super) username: String,
+    certificate: Mutex<CertificateDer<'static>>,
+}
+
+impl From<App> for Installed {
+    fn from(app: App) -> Self {
+        Self {
+            client_id: app.client_id,
+            username: app.username,
+            certificate: Mutex::new(app.certificate),
+        }
+    }
+}
+
+impl Installed {
+    pub(super) fn replace_certificate(&self, certificate: CertificateDer<'static>) {
+        *self
+            .certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = certificate;
+    }
+
     /// What checks the signature of an assertion; nothing if the certificate is none, or is out of
     /// its time at `now`, in seconds of Unix time.
     pub(super) fn verify(&self, now: u64) -> Option<DecodingKey> {
-        let (_, certificate) = parse_x509_certificate(&self.certificate).ok()?;
+        let certificate = self
+            .certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let (_, certificate) = parse_x509_certificate(&certificate).ok()?;
         let now = i64::try_from(now).ok()?;
         let validity = certificate.validity();
         let is_valid =

@@ -1,4 +1,7 @@
 //! Making what a login needs: key, certificate, the metadata of the app, and `proxy.toml`.
+//!
+//! Everything is made and checked in memory before the first file is written, and either all files are
+//! written or none.
 
 mod package;
 
@@ -6,6 +9,262 @@ use std::process::ExitCode;
 
 use crate::{cli::InitArgs, command::CommandError};
 
-pub(crate) fn run(_args: &InitArgs) -> Result<ExitCode, CommandError> {
-    Err(CommandError::Other("not yet".to_owned()))
+use self::{
+    configuration::{Configuration, Reference, Table},
+    files::Files,
+    pair::Pair,
+    paths::Paths,
+    report::Report,
+    sf::Known,
+    wish::{App, PASSPHRASE, Wish},
+};
+
+mod ask;
+mod configuration;
+mod environment;
+mod files;
+mod package;
+mod pair;
+mod paths;
+mod report;
+mod rotation;
+mod sf;
+mod wish;
+
+pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
+    match &args.from_sf {
+        _ if args.rotate_key => rotation::run(args)?,
+        Some(alias) => take_over(args, alias).map_err(CommandError::Other)?,
+        None => make(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new org.
+fn make(args: &InitArgs) -> Result<(), CommandError> {
+    let paths = Paths::of(args);
+    let there = read(&paths)?;
+    let wish = Wish::of(args, |name| refuse_to_replace(&there, name))?;
+    // What is there may have changed while a person was thinking.
+    let there = read(&paths)?;
+    make_for(args, &paths, &there, wish).map_err(CommandError::Other)
+}
+
+fn make_for(
+    args: &InitArgs,
+    paths: &Paths,
+    there: &Configuration,
+    wish: Wish,
+) -> Result<(), String> {
+    let (key, certificate) = (paths.key(&wish.name), paths.certificate(&wish.name));
+    let package = paths.package(&wish.name);
+    let (secret, reference) = wish.passphrase.unzip();
+    let secret = secret.as_ref().map(|secret| secret.as_slice());
+    let is_passphrase_typed = matches!(reference, Some(Reference::Variable(_)));
+    let client_id = match &wish.app {
+        App::There(client_id) => client_id.clone(),
+        App::New { .. } => pair::client_id()?,
+    };
+
+    let mut files = Files::default();
+    let table = Table {
+        name: &wish.name,
+        client_id: &client_id,
+        username: &wish.username,
+        private_key: key.clone(),
+        new_key: true,
+        passphrase: reference,
+        login_url: wish.login_url.as_deref(),
+        demo: wish.demo,
+    };
+    there.add(&table, &mut files)?;
+    let pair = Pair::make(&wish.name, &args.key_bits, wish.days, secret)?;
+    files.secret(key.clone(), pair.key_pem);
+    files.text(certificate.clone(), pair.certificate_pem.clone());
+    if let App::New { email, classic } = &wish.app {
+        let app = package::App {
+            name: &wish.name,
+            client_id: &client_id,
+            email,
+            certificate_pem: &pair.certificate_pem,
+            classic: *classic,
+        };
+        files.folder(package.clone(), package::files(&app));
+    }
+    refuse_to_overwrite(&files, args.force)?;
+    let kept = files.write()?;
+
+    let mut made = vec![
+        (
+            key.as_path(),
+            format!("private key, RSA of {} bits; stays here", pair.bits),
+        ),
+        (
+            certificate.as_path(),
+            format!("its certificate, valid until {}", pair.valid_until),
+        ),
+    ];
+    if matches!(wish.app, App::New { .. }) {
+        made.push((
+            &package,
+            "the app, for the Salesforce CLI to deploy".to_owned(),
+        ));
+    }
+    made.push((&paths.config, there.deed().to_owned()));
+    let mut report = Report::default()
+        .made(&format!("Made for org {}:", wish.name), &made)
+        .kept(&kept)
+        .steps("Next:");
+    if is_passphrase_typed {
+        report = report.step(
+            &format!("Put the passphrase into {PASSPHRASE}, here and wherever the proxy runs."),
+            &format!("read -rs {PASSPHRASE} && export {PASSPHRASE}"),
+        );
+    }
+    let flag = paths.config_flag();
+    if wish.demo {
+        report
+            .step(
+                "See whether all is well.",
+                &format!("orgproxy doctor{flag}"),
+            )
+            .step(
+                "Ask the org that is built in.",
+                &format!("orgproxy query \"SELECT Id, Name FROM Account\"{flag}"),
+            )
+            .step("Start the proxy.", &format!("orgproxy{flag}"))
+            .print();
+        return Ok(());
+    }
+    report = match &wish.app {
+        App::New { .. } => report
+            .step(
+                "Deploy the app. ALIAS is what the Salesforce CLI calls the org.",
+                &package::deployment(&wish.name, &package, &wish.username),
+            )
+            .step(
+                "Wait 2 to 10 minutes, sometimes 30, until the app is known everywhere. Then, back \
+                 in this folder, see whether all is well.",
+                &format!("orgproxy doctor{flag}"),
+            ),
+        App::There(_) => report
+            .step(
+                &format!(
+                    "Upload {} to the app: in Setup, External Client App Manager, the app, Settings, \
+                     OAuth Settings, Enable JWT Bearer Flow. In a connected app: App Manager, the \
+                     app, Edit, Use digital signatures.",
+                    certificate.display()
+                ),
+                "",
+            )
+            .step("See whether all is well.", &format!("orgproxy doctor{flag}")),
+    };
+    report = report.step("Start the proxy.", &format!("orgproxy{flag}"));
+    if let App::New { classic: false, .. } = wish.app {
+        report = by_browser(report, &certificate, paths);
+    }
+    report.print();
+    Ok(())
+}
+
+/// The same app without the Salesforce CLI.
+fn by_browser(report: Report, certificate: &std::path::Path, paths: &Paths) -> Report {
+    report
+        .steps("Or without the Salesforce CLI, in the browser, in place of step 1:")
+        .step(
+            &format!(
+                "Setup, External Client App Manager, New External Client App: Enable OAuth; any \
+                 callback URL, such as http://localhost:1717/OauthRedirect; the scopes api and \
+                 refresh_token; Enable JWT Bearer Flow, and upload {}.",
+                certificate.display()
+            ),
+            "",
+        )
+        .step(
+            "In the app, Policies, Edit: Permitted Users 'Admin approved users are \
+             pre-authorized', and a permission set that the user has.",
+            "",
+        )
+        .step(
+            &format!(
+                "In the app, Settings, OAuth Settings, Consumer Key and Secret: copy the consumer \
+                 key into client_id of {}, since this app has one of its own.",
+                paths.config.display()
+            ),
+            "",
+        )
+}
+
+/// An org of the Salesforce CLI's, with the key that it has.
+fn take_over(args: &InitArgs, alias: &str) -> Result<(), String> {
+    let paths = Paths::of(args);
+    let there = Configuration::read(paths.config.clone())?;
+    let name = args.name.as_deref().unwrap_or("main");
+    crate::config::check::name(name)
+        .and_then(|()| refuse_to_replace(&there, name))
+        .map_err(|error| format!("NAME: {error}"))?;
+    let known = Known::find(alias)?;
+    let mut files = Files::default();
+    let table = Table {
+        name,
+        client_id: &known.client_id,
+        username: &known.username,
+        private_key: known.private_key.clone(),
+        new_key: false,
+        passphrase: None,
+        login_url: known.login_url.as_deref(),
+        demo: false,
+    };
+    there.add(&table, &mut files)?;
+    files.write()?;
+    let flag = paths.config_flag();
+    Report::default()
+        .made(
+            &format!("Made for org {name}, which is {}:", known.username),
+            &[(&paths.config, there.deed().to_owned())],
+        )
+        .note(&format!(
+            "The key stays where it is, in {}, and the Salesforce CLI goes on using it.",
+            known.private_key.display()
+        ))
+        .steps("Next:")
+        .step(
+            "See whether all is well.",
+            &format!("orgproxy doctor{flag}"),
+        )
+        .step("Start the proxy.", &format!("orgproxy{flag}"))
+        .print();
+    Ok(())
+}
+
+fn read(paths: &Paths) -> Result<Configuration, CommandError> {
+    Configuration::read(paths.config.clone()).map_err(CommandError::Other)
+}
+
+/// What people wrote of an org is never replaced, not even by force.
+fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
+    match there.has(name) {
+        false => Ok(()),
+        true => Err(format!(
+            "{} has an org {name} already; give another name, run `orgproxy init --rotate-key \
+             {name}` for a new key of it, or take its table out to begin anew",
+            there.path.display()
+        )),
+    }
+}
+
+fn refuse_to_overwrite(files: &Files, force: bool) -> Result<(), String> {
+    let in_the_way = files.in_the_way();
+    if force || in_the_way.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> = in_the_way
+        .iter()
+        .map(|path| format!("  {}", path.display()))
+        .collect();
+    Err(format!(
+        "there is already, and nothing was written:\n{}\ngive --force to make them anew, which \
+         keeps the old ones as NAME.old",
+        list.join("\n")
+    ))
 }

@@ -1,0 +1,52 @@
+//! Single values, checked as the file checks them, for whoever asks a person for them.
+
+use std::path::Path;
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{document::Value, login_url, secret::Secret, text};
+
+/// The name of an org.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn name(name: &str) -> Result<(), String> {
+    match text::is_name(name) {
+        true => Ok(()),
+        false => Err("must be of letters, digits, - and _".to_owned()),
+    }
+}
+
+/// A user name or a consumer key.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn word(word: &str) -> Result<(), String> {
+    text::token(&Value::Text(word.to_owned()), "").map(drop)
+}
+
+/// Where an org logs in.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn login_url(url: &str) -> Result<Url, String> {
+    login_url::parse(&Value::Text(url.to_owned()), &[])
+}
+
+/// The audience that follows from where an org logs in.
+pub(crate) fn audience(login_url: &Url) -> String {
+    login_url::audience(login_url)
+}
+
+/// A passphrase that is kept in a file.
+///
+/// # Errors
+/// Why it cannot be had.
+pub(crate) fn passphrase_in(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let secret = Secret::File {
+        path: path.to_owned(),
+        allow_group_read: false,
+    };
+    secret.read_line().map_err(|error| error.to_string())
+}

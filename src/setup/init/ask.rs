@@ -1,0 +1,54 @@
+//! Asking the person at the terminal.
+
+use dialoguer::{Input, Password};
+use zeroize::Zeroizing;
+
+use crate::command::CommandError;
+
+/// One line of text that `check` finds nothing wrong with.
+///
+/// # Errors
+/// When the terminal is gone.
+pub(super) fn text(
+    question: &str,
+    default: Option<String>,
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, CommandError> {
+    let mut input = Input::<String>::new()
+        .with_prompt(question)
+        .validate_with(|answer: &String| check(answer.trim()));
+    if let Some(default) = default {
+        input = input.default(default);
+    }
+    let answer = input.interact_text().map_err(gone)?;
+    Ok(answer.trim().to_owned())
+}
+
+/// A new passphrase, twice the same; nothing if none is wanted.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn passphrase() -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+    let ask = |question| {
+        let answer = Password::new()
+            .with_prompt(question)
+            .allow_empty_password(true)
+            .interact();
+        answer.map(Zeroizing::new).map_err(gone)
+    };
+    loop {
+        let passphrase = ask("Passphrase for the key (empty for none)")?;
+        if passphrase.is_empty() {
+            return Ok(None);
+        }
+        if passphrase == ask("The same once more")? {
+            return Ok(Some(Zeroizing::new(passphrase.as_bytes().to_vec())));
+        }
+        crate::terminal::note("They differ.\n");
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what map_err takes")]
+fn gone(error: dialoguer::Error) -> CommandError {
+    CommandError::Other(format!("cannot ask: {error}; give --yes and flags instead"))
+}

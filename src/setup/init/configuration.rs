@@ -1,0 +1,278 @@
+//! `proxy.toml`, and a table in it for one more org.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+
+use super::files::Files;
+use crate::config::{Config, Overrides};
+
+/// The file as it is.
+pub(super) struct Configuration {
+    pub(super) path: PathBuf,
+    before: Before,
+}
+
+enum Before {
+    Nothing,
+    /// Ours as it comes, with nothing in it that anybody has written.
+    Example,
+    Text(String),
+}
+
+/// What the table of an org says.
+pub(super) struct Table<'a> {
+    pub(super) name: &'a str,
+    pub(super) client_id: &'a str,
+    pub(super) username: &'a str,
+    pub(super) private_key: PathBuf,
+    /// Whether the key is made together with the table.
+    pub(super) new_key: bool,
+    pub(super) passphrase: Option<Reference>,
+    pub(super) login_url: Option<&'a str>,
+    pub(super) demo: bool,
+}
+
+/// Where a passphrase is kept.
+pub(super) enum Reference {
+    File(PathBuf),
+    Variable(&'static str),
+}
+
+impl Configuration {
+    /// # Errors
+    /// That the file cannot be read.
+    pub(super) fn read(path: PathBuf) -> Result<Self, String> {
+        let before = match fs::read_to_string(&path) {
+            Ok(text) if text == EXAMPLE => Before::Example,
+            Ok(text) => Before::Text(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Before::Nothing,
+            Err(error) => return Err(format!("{}: cannot be read: {error}", path.display())),
+        };
+        Ok(Self { path, before })
+    }
+
+    /// Whether it has an org of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.orgs().is_some_and(|orgs| orgs.contains_key(name))
+    }
+
+    /// What was done to it, for people.
+    pub(super) fn deed(&self) -> &'static str {
+        match self.before {
+            Before::Nothing => "the configuration",
+            Before::Example => "the example, filled in",
+            Before::Text(_) => "one table more",
+        }
+    }
+
+    /// Adds it with `table` to `files`, if what comes of it is a good configuration. What people
+    /// wrote stays as it is.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn add(&self, table: &Table<'_>, files: &mut Files) -> Result<(), String> {
+        match table.new_key {
+            false => self.check(table)?,
+            // It is not there yet, so one that is thrown away stands in for it.
+            true => {
+                let key = throwaway_key().map_err(|error| error.to_string())?;
+                self.check(&Table {
+                    private_key: key.path().to_owned(),
+                    passphrase: None,
+                    ..*table
+                })?;
+            }
+        }
+        let text = self.with(table);
+        match self.before {
+            Before::Nothing => files.text(self.path.clone(), text),
+            Before::Example | Before::Text(_) => files.change(self.path.clone(), text),
+        }
+        Ok(())
+    }
+
+    fn check(&self, table: &Table<'_>) -> Result<(), String> {
+        let checked = Config::from_toml(&self.with(table), &self.path, &Overrides::default());
+        checked.map(drop).map_err(|error| {
+            let path = self.path.display();
+            format!("{path} would not be right with this org:\n{error}\nnothing was written")
+        })
+    }
+
+    fn with(&self, table: &Table<'_>) -> String {
+        let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
+        match &self.before {
+            Before::Nothing => format!("{INTRODUCTION}{}", table.text(folder, None)),
+            Before::Example => table.fill_in(folder),
+            Before::Text(text) => {
+                let end = match text.is_empty() || text.ends_with('\n') {
+                    true => "",
+                    false => "\n",
+                };
+                format!("{text}{end}\n{}", table.text(folder, self.port()))
+            }
+        }
+    }
+
+    /// The first port from 8080 on that no org has; nothing if that is 8080 itself.
+    fn port(&self) -> Option<u16> {
+        let taken = self.ports();
+        (DEFAULT_PORT..u16::MAX)
+            .find(|port| !taken.contains(port))
+            .filter(|port| *port != DEFAULT_PORT)
+    }
+
+    fn ports(&self) -> BTreeSet<u16> {
+        let mut ports = BTreeSet::new();
+        for org in self.orgs().unwrap_or_default().values() {
+            let pubsub = org.get("pubsub").and_then(|pubsub| pubsub.get("listen"));
+            let listens = [org.get("listen"), pubsub];
+            if listens[0].is_none() {
+                ports.insert(DEFAULT_PORT);
+            }
+            for listen in listens.into_iter().flatten() {
+                let addresses = match listen {
+                    toml::Value::Array(addresses) => addresses.as_slice(),
+                    address => std::slice::from_ref(address),
+                };
+                let port = |address: &toml::Value| {
+                    address.as_str()?.rsplit(':').next()?.parse::<u16>().ok()
+                };
+                ports.extend(addresses.iter().filter_map(port));
+            }
+        }
+        ports
+    }
+
+    /// The tables of the orgs that it has, if it is TOML at all.
+    fn orgs(&self) -> Option<toml::Table> {
+        let Before::Text(text) = &self.before else {
+            return None;
+        };
+        let document: toml::Table = text.parse().ok()?;
+        document.get("org")?.as_table().cloned()
+    }
+}
+
+impl Table<'_> {
+    fn text(&self, folder: &Path, port: Option<u16>) -> String {
+        let mut text = format!("[org.{}]\n", self.name);
+        for (key, value, comment) in self.entries(folder) {
+            let line = format!("{key} = {value}");
+            // Writing to a string cannot fail.
+            let _ = match comment {
+                "" => writeln!(text, "{line}"),
+                _ => writeln!(text, "{line:40}  # {comment}"),
+            };
+        }
+        let _ = match port {
+            Some(port) => writeln!(text, "listen = \"127.0.0.1:{port}\""),
+            None => writeln!(text, "# listen = \"127.0.0.1:{DEFAULT_PORT}\""),
+        };
+        text
+    }
+
+    /// The example with this org in place of its own.
+    fn fill_in(&self, folder: &Path) -> String {
+        let mut text = EXAMPLE
+            .replace("[org.main", &format!("[org.{}", self.name))
+            .replace("here \"main\"", &format!("here \"{}\"", self.name));
+        for (key, value, _) in self.entries(folder) {
+            let line = format!("{key} = {value}");
+            text = match EXAMPLE_VALUES.iter().find(|(name, _)| *name == key) {
+                Some((_, example)) => text.replacen(example, &format!("\n{line}"), 1),
+                // Only the demo org has it.
+                None => text.replacen("\n# Required.\n", &format!("\n{line}\n\n# Required.\n"), 1),
+            };
+        }
+        text
+    }
+
+    fn entries(&self, folder: &Path) -> Vec<(&'static str, String, &'static str)> {
+        let mut entries = vec![
+            ("client_id", quoted(self.client_id), ""),
+            (
+                "username",
+                quoted(self.username),
+                "the user that every request acts as",
+            ),
+            (
+                "private_key",
+                self.key(folder),
+                "of the certificate that the app has",
+            ),
+        ];
+        if let Some(login_url) = self.login_url {
+            entries.push(("login_url", quoted(login_url), ""));
+        }
+        if self.demo {
+            entries.push(("demo", "true".to_owned(), "the org that is built in"));
+        }
+        entries
+    }
+
+    fn key(&self, folder: &Path) -> String {
+        let path = quoted_path(&self.private_key, folder);
+        match &self.passphrase {
+            None => path,
+            Some(Reference::File(passphrase)) => format!(
+                "{{ file = {path}, passphrase = {{ file = {} }} }}",
+                quoted_path(passphrase, folder)
+            ),
+            Some(Reference::Variable(name)) => {
+                format!("{{ file = {path}, passphrase = {{ env = \"{name}\" }} }}")
+            }
+        }
+    }
+}
+
+/// From `folder` on if it is in there, else in full.
+fn quoted_path(path: &Path, folder: &Path) -> String {
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match folder == Path::new("") {
+        true => std::env::current_dir().unwrap_or_default(),
+        false => std::path::absolute(folder).unwrap_or_default(),
+    };
+    let path = full.strip_prefix(&folder).unwrap_or(&full);
+    quoted(&path.display().to_string())
+}
+
+fn throwaway_key() -> Result<tempfile::NamedTempFile, Box<dyn std::error::Error>> {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    io::Write::write_all(&mut file, key.serialize_pem().as_bytes())?;
+    Ok(file)
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+const INTRODUCTION: &str = "\
+# For orgproxy: run `orgproxy check` after each change. `orgproxy run --help` tells what else can
+# stand here: --login-url there is login_url here.
+
+";
+
+/// What comes with the source.
+const EXAMPLE: &str = include_str!("../../../proxy.toml");
+
+/// What stands in it in place of values.
+const EXAMPLE_VALUES: [(&str, &str); 4] = [
+    ("client_id", "\nclient_id = \"3MVG9-REPLACE-ME\""),
+    ("username", "\nusername = \"replace.me@example.com\""),
+    ("private_key", "\nprivate_key = \"server.key\""),
+    (
+        "login_url",
+        "\n# login_url = \"https://login.salesforce.com\"",
+    ),
+];
+
+/// Where an org listens if nothing is said.
+const DEFAULT_PORT: u16 = 8080;

@@ -1,0 +1,48 @@
+//! Where everything goes.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::InitArgs;
+
+/// The folder of what is made, and the configuration.
+pub(super) struct Paths {
+    folder: PathBuf,
+    pub(super) config: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn of(args: &InitArgs) -> Self {
+        let folder = args.folder.clone().unwrap_or_default();
+        Self {
+            config: args.config().unwrap_or_else(|| folder.join(DEFAULT_CONFIG)),
+            folder,
+        }
+    }
+
+    pub(super) fn key(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.key"))
+    }
+
+    pub(super) fn certificate(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.crt"))
+    }
+
+    pub(super) fn package(&self, name: &str) -> PathBuf {
+        self.folder.join("salesforce").join(name)
+    }
+
+    /// The package that lies where `init` puts it if it makes `key`.
+    pub(super) fn package_beside(key: &Path, name: &str) -> PathBuf {
+        key.with_file_name("salesforce").join(name)
+    }
+
+    /// What has to follow other commands, so that they find the configuration.
+    pub(super) fn config_flag(&self) -> String {
+        match self.config == Path::new(DEFAULT_CONFIG) {
+            true => String::new(),
+            false => format!(" --config {}", self.config.display()),
+        }
+    }
+}
+
+const DEFAULT_CONFIG: &str = "proxy.toml";

@@ -1,0 +1,188 @@
+//! What is wanted: from flags, from a person, or by default.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::{ask, configuration::Reference, environment};
+use crate::{cli::InitArgs, command::CommandError, config::check, terminal};
+
+/// A new org, with everything that is to be known of it.
+pub(super) struct Wish {
+    pub(super) name: String,
+    pub(super) login_url: Option<String>,
+    pub(super) username: String,
+    pub(super) app: App,
+    pub(super) days: u16,
+    pub(super) passphrase: Option<(Zeroizing<Vec<u8>>, Reference)>,
+    pub(super) demo: bool,
+}
+
+/// The app to log in by.
+pub(super) enum App {
+    /// It is there already, and has this consumer key.
+    There(String),
+    New {
+        email: String,
+        classic: bool,
+    },
+}
+
+impl Wish {
+    /// Asks for what `args` do not say, if there is somebody to be asked. `is_taken` tells whether
+    /// an org of that name is there.
+    ///
+    /// # Errors
+    /// A flag that is missing or wrong.
+    pub(super) fn of(
+        args: &InitArgs,
+        is_taken: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, CommandError> {
+        let asks = !args.yes && !args.demo;
+        if asks && !terminal::has_a_person() {
+            return Err(other(
+                "there is nobody at the terminal to be asked: give --yes, and at least --username",
+            ));
+        }
+        if asks {
+            terminal::note(&terminal::wrap(INTRODUCTION, 0));
+            terminal::note("\n\n");
+        }
+        let value =
+            |value: &Value<'_>, check: &dyn Fn(&str) -> Result<(), String>| value.get(asks, check);
+
+        let check_name = |name: &str| check::name(name).and_then(|()| is_taken(name));
+        let name = value(
+            &Value {
+                flag: "NAME",
+                given: args.name.as_deref(),
+                question: "Name of the org in proxy.toml",
+                default: Some(if args.demo { "demo" } else { "main" }),
+            },
+            &check_name,
+        )?;
+        let login_url = if args.demo {
+            None
+        } else {
+            let environment = value(
+                &Value {
+                    flag: "--environment",
+                    given: args.environment.as_deref(),
+                    question: "production, sandbox, scratch, or the org's My Domain",
+                    default: Some("production"),
+                },
+                &|environment| environment::login_url(environment).map(drop),
+            )?;
+            environment::login_url(&environment).map_err(CommandError::Other)?
+        };
+        let username = value(
+            &Value {
+                flag: "--username",
+                given: args.username.as_deref(),
+                question: "Username that every request acts as",
+                default: args.demo.then_some(DEMO_USERNAME),
+            },
+            &check::word,
+        )?;
+        let app = match &args.client_id {
+            Some(client_id) => {
+                check::word(client_id)
+                    .map_err(|error| CommandError::Other(format!("--client-id: {error}")))?;
+                App::There(client_id.clone())
+            }
+            None => App::New {
+                email: value(
+                    &Value {
+                        flag: "--email",
+                        given: args.email.as_deref(),
+                        question: "Email that Salesforce may write to about the app",
+                        default: check_email(&username).is_ok().then_some(&username),
+                    },
+                    &check_email,
+                )?,
+                classic: args.connected_app,
+            },
+        };
+        Ok(Self {
+            name,
+            login_url,
+            username,
+            app,
+            days: args.days,
+            passphrase: passphrase(args.passphrase_file.as_ref(), asks)?,
+            demo: args.demo,
+        })
+    }
+}
+
+/// What one flag says, or one question asks for.
+struct Value<'a> {
+    flag: &'a str,
+    given: Option<&'a str>,
+    question: &'a str,
+    default: Option<&'a str>,
+}
+
+impl Value<'_> {
+    fn get(
+        &self,
+        asks: bool,
+        check: &dyn Fn(&str) -> Result<(), String>,
+    ) -> Result<String, CommandError> {
+        let flag = self.flag;
+        let value = match (self.given, self.default) {
+            (Some(given), _) => given,
+            (None, default) if asks => {
+                return ask::text(self.question, default.map(str::to_owned), check);
+            }
+            (None, Some(default)) => default,
+            (None, None) => {
+                return Err(other(&format!("{flag} is missing, and has no default")));
+            }
+        };
+        check(value).map_err(|error| CommandError::Other(format!("{flag}: {error}")))?;
+        Ok(value.to_owned())
+    }
+}
+
+fn passphrase(
+    file: Option<&PathBuf>,
+    asks: bool,
+) -> Result<Option<(Zeroizing<Vec<u8>>, Reference)>, CommandError> {
+    match file {
+        Some(path) => {
+            let passphrase = check::passphrase_in(path)
+                .map_err(|error| CommandError::Other(format!("--passphrase-file: {error}")))?;
+            Ok(Some((passphrase, Reference::File(path.clone()))))
+        }
+        None if asks => {
+            let passphrase = ask::passphrase()?;
+            Ok(passphrase.map(|passphrase| (passphrase, Reference::Variable(PASSPHRASE))))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Only what is surely none is refused.
+fn check_email(email: &str) -> Result<(), String> {
+    let is_email = email
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    match check::word(email) {
+        Ok(()) if is_email => Ok(()),
+        _ => Err(format!("{email:?} is no email address")),
+    }
+}
+
+fn other(message: &str) -> CommandError {
+    CommandError::Other(message.to_owned())
+}
+
+/// The variable for a passphrase that a person has typed.
+pub(super) const PASSPHRASE: &str = "ORGPROXY_KEY_PASSPHRASE";
+
+/// Who lives in the demo org.
+const DEMO_USERNAME: &str = "integration@demo.example";
+
+const INTRODUCTION: &str = "This makes what a login needs. Enter takes what is in brackets; nothing \
+    is written before the last answer.";
