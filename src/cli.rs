@@ -4,8 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::PossibleValuesParser,
-    parser::ValueSource,
+    builder::PossibleValuesParser, parser::ValueSource,
 };
 
 pub use self::{

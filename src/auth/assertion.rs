@@ -26,12 +26,8 @@ pub(crate) fn sign(
             .unwrap_or_default()
             .as_secs(),
     };
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::RS256),
-        &claims,
-        key.encoding_key(),
-    )
-    .map(Zeroizing::new)
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key.encoding_key())
+        .map(Zeroizing::new)
 }
 
 /// The four claims that Salesforce reads (S§1.1). `aud` is one string: a list is refused.

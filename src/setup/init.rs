@@ -3,8 +3,6 @@
 //! Everything is made and checked in memory before the first file is written, and either all files are
 //! written or none.
 
-mod package;
-
 use std::process::ExitCode;
 
 use crate::{cli::InitArgs, command::CommandError};
