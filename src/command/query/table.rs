@@ -140,4 +140,4 @@ const NARROWEST: usize = 8;
 const WIDEST: usize = 256;
 
 const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    TableStyle::new().header_separator(LineStyle::none().fill('─'));
