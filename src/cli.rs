@@ -26,8 +26,6 @@ mod shell;
 mod token;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
-///
-/// Send plain requests to it; it logs in to the org and adds the session.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Args {
@@ -61,7 +59,11 @@ impl Args {
 
 /// `command` without the keys of the file in its help.
 fn brief(command: clap::Command) -> clap::Command {
-    let is_key = |arg: &Arg| KEYS.iter().any(|key| arg.get_id() == key.name);
+    // Others have options of the same name.
+    let is_key = |arg: &Arg| {
+        arg.get_env()
+            .is_some_and(|env| KEYS.iter().any(|key| env == key.variable))
+    };
     if !command.get_arguments().any(is_key) {
         return command;
     }

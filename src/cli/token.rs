@@ -37,5 +37,5 @@ Examples:
   TOKEN=$(orgproxy token)              log in and keep the access token
   orgproxy token --header | curl -H @- https://acme.my.salesforce.com/…
   orgproxy token --assertion | orgproxy token --decode
-                                       what a login sends, and whether it is right
+                                       is what a login sends right?
   pbpaste | orgproxy token --decode    look into a token without a web page";

@@ -1,6 +1,7 @@
 //! What makes a shell comfortable: completions and the manual page.
 
 use std::{
+    fs,
     io::{self, Write},
     process::ExitCode,
 };
@@ -26,14 +27,16 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitCode, CommandErr
 pub(super) fn manual(args: &ManArgs) -> Result<ExitCode, CommandError> {
     match &args.dir {
         Some(folder) => {
-            clap_mangen::generate_to(Args::line(), folder).map_err(|error| {
-                CommandError::Other(format!("cannot write to {}: {error}", folder.display()))
-            })?;
+            fs::create_dir_all(folder)
+                .and_then(|()| clap_mangen::generate_to(Args::line(), folder))
+                .map_err(|error| {
+                    CommandError::Other(format!("cannot write to {}: {error}", folder.display()))
+                })?;
             Ok(ExitCode::SUCCESS)
         }
         None => {
             let mut page = Vec::new();
-            Man::new(Args::line()).render(&mut page)?;
+            Man::new(Args::line().disable_help_subcommand(true)).render(&mut page)?;
             print(&page)
         }
     }
