@@ -32,6 +32,8 @@ mod outbound;
 mod papers;
 mod pubsub;
 mod query;
+mod query;
+mod readme;
 mod renewal;
 mod request;
 mod rotation;
