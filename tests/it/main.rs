@@ -32,7 +32,6 @@ mod outbound;
 mod papers;
 mod pubsub;
 mod query;
-mod query;
 mod readme;
 mod renewal;
 mod request;
