@@ -307,8 +307,8 @@ static TABLE: &[Row] = &[
         &[("invalid_client", "")],
         means(
             About::Org,
-            "the app wants a consumer secret, or does not take signatures",
-            "enable digital signatures for the app, with the certificate (External Client App: Enable JWT Bearer Flow)",
+            "the app wants a consumer secret, does not take signatures, or has the certificate of another key",
+            "enable digital signatures for the app, with the certificate that belongs to private_key (External Client App: Enable JWT Bearer Flow)",
         ),
     ),
     (
@@ -337,6 +337,14 @@ static TABLE: &[Row] = &[
             About::Org,
             "Salesforce is down or in maintenance",
             "it is tried again by itself; see status.salesforce.com",
+        ),
+    ),
+    (
+        &[("invalid_request", "refresh_token scope")],
+        means(
+            About::Org,
+            "the app lacks the scope refresh_token, which this flow asks for although it gives none",
+            "add 'Perform requests at any time (refresh_token, offline_access)' to the app's OAuth scopes, and see that a permission set of the user is in its Policies",
         ),
     ),
     (

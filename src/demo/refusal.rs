@@ -112,6 +112,7 @@ static REFUSALS: &[Refusal] = &[
     // Not captured.
     error("unauthorized-client", "unauthorized_client", ""),
     error("no-scopes", "invalid_scope", "no valid scopes defined"),
+    error("no-refresh-token", "invalid_request", "refresh_token scope is required and the connected app should be installed and preauthorized."),
     // Not captured.
     error("missing-parameter", "invalid_request", ""),
     // Not captured.
