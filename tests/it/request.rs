@@ -237,8 +237,14 @@ async fn what_the_guard_refuses_stays_refused_and_says_why() {
         .request(&["GET", "/secur/frontdoor.jsp?retURL=/"])
         .await;
     assert_eq!(ended.code(), 1);
-    assert!(ended.stderr.starts_with("orgproxy: PATH_REFUSED: /secur/"), "{ended:?}");
-    assert!(ended.stdout.starts_with("PATH_REFUSED: orgproxy: /secur/"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("orgproxy: PATH_REFUSED: /secur/"),
+        "{ended:?}"
+    );
+    assert!(
+        ended.stdout.starts_with("PATH_REFUSED: orgproxy: /secur/"),
+        "{ended:?}"
+    );
     assert_eq!(asking.org.counts().requests, 0);
 }
 
