@@ -58,10 +58,11 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
 async fn ask(mut client: Client, args: &QueryArgs, soql: &str) -> Result<(), Failure> {
     let start = Instant::now();
     let output = Output::new();
-    let format = args.format.unwrap_or(match output.is_terminal() {
-        true => Format::Table,
-        false => Format::Json,
-    });
+    let format = match args.format {
+        Some(format) => format,
+        None if output.is_terminal() => Format::Table,
+        None => Format::Json,
+    };
     let mut rows = Rows::new(soql, format, &output);
     let mut progress = None;
     let mut next = Some(first(args, soql)?);

@@ -101,7 +101,7 @@ async fn a_table_is_followed_by_the_number_of_its_records() {
         ended.stdout,
         "\
 Name             Phone        Account.Name
-────────────────────────────────────────────
+─────────────────────────────────────────────
 Ada Lovelace                  Zürich Timber
 Grace Hopper     +1 555 0101  Portland Optics
 Edsger Dijkstra  +1 555 0102  Lisbon Foods
@@ -232,6 +232,53 @@ async fn a_parent_that_is_null_at_first_has_its_columns() {
         "{}",
         lines[7]
     );
+}
+
+#[tokio::test]
+async fn numbers_keep_their_digits_and_children_are_in_a_cell() {
+    let asking = Asking::start().await;
+    let answer = r#"{"totalSize":1,"done":true,"records":[{"attributes":{"type":"A"},"N":12345678901234567.890,
+        "Cs":{"totalSize":2,"done":false,"nextRecordsUrl":"/x","records":[{"attributes":{"type":"C"},"Id":"1"}]}}]}"#;
+    let answer = Fault::answer(StatusCode::OK, "application/json", answer);
+    asking.org.faults().always(QUERY, answer);
+    let soql = "SELECT N, (SELECT Id FROM Cs) FROM A";
+    let children = r#"{"totalSize":2,"done":false,"nextRecordsUrl":"/x","records":[{"Id":"1"}]}"#;
+    let json = asking.query(&[soql]).await;
+    let expected = format!("[\n{{\"N\":12345678901234567.890,\"Cs\":{children}}}\n]\n");
+    assert_eq!(json.stdout, expected);
+    assert!(
+        json.stderr.contains("some records have more children"),
+        "{json:?}"
+    );
+    let csv = asking.query(&["-f", "csv", soql]).await;
+    let quoted = children.replace('"', "\"\"");
+    assert_eq!(
+        csv.stdout,
+        format!("N,Cs\n12345678901234567.890,\"{quoted}\"\n")
+    );
+}
+
+#[tokio::test]
+async fn a_person_sees_how_far_it_is() {
+    let asking = Asking::with_batches_of(2_000).await;
+    let second = asking.org.hold(&format!("{QUERY}/"));
+    let query = asking.command(&["SELECT Id FROM Invoice__c"]);
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" > records.json"]);
+    command
+        .arg(query.as_std().get_program())
+        .args(query.as_std().get_args());
+    command.current_dir(asking.files.folder());
+    let release = async {
+        asking.org.wait_until(|_| second.waiting() == 1).await;
+        second.release();
+    };
+    let (shown, ()) = futures_util::join!(on_terminal(command, 80), release);
+    assert!(shown.contains("2,000 of 5,000 records"), "{shown:?}");
+    assert!(shown.contains("5,000 records, "), "{shown:?}");
+    let written = std::fs::read(asking.files.path("records.json")).unwrap();
+    let records: Vec<Value> = serde_json::from_slice(&written).unwrap();
+    assert_eq!(records.len(), 5_000);
 }
 
 #[tokio::test]

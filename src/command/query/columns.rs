@@ -81,7 +81,15 @@ fn find(record: &Json<'_>, start: &str, paths: &mut Vec<String>) {
         let path = format!("{start}{key}");
         // Addresses and children are objects, too, but no records.
         if value.get(ATTRIBUTES).is_some() {
-            find(value, &format!("{path}."), paths);
+            let mut fields = Vec::new();
+            find(value, &format!("{path}."), &mut fields);
+            fields.retain(|field| !paths.contains(field));
+            // In the place of the parent, if it was null so far.
+            let place = paths.iter().position(|other| *other == path);
+            match place {
+                Some(index) => drop(paths.splice(index..=index, fields)),
+                None => paths.extend(fields),
+            }
         } else if !paths.contains(&path) {
             paths.push(path);
         }

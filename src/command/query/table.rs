@@ -74,9 +74,11 @@ impl Table {
         for row in rows {
             grid.add_row(one_line(row));
         }
-        for (column, width) in grid.column_iter_mut().zip(widths) {
-            column.set_padding((0, GAP as u16));
-            let width = u16::try_from(width + GAP).unwrap_or(u16::MAX);
+        let last = widths.len().saturating_sub(1);
+        for (index, (column, width)) in grid.column_iter_mut().zip(widths).enumerate() {
+            let gap = if index == last { 0 } else { GAP };
+            column.set_padding((0, gap as u16));
+            let width = u16::try_from(width + gap).unwrap_or(u16::MAX);
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         }
         let mut text = String::new();
@@ -140,3 +142,38 @@ const NARROWEST: usize = 8;
 const WIDEST: usize = 256;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(&[3, 5], 10, Some(&[3, 5]); "what fits stays")]
+    #[test_case(&[3, 30, 20], 34, Some(&[3, 13, 13]); "the widest are narrowed alike")]
+    #[test_case(&[10, 100], 30, Some(&[10, 18]); "and others are not")]
+    #[test_case(&[10, 10], 18, Some(&[8, 8]); "to the narrowest")]
+    #[test_case(&[10, 10], 17, None; "and no further")]
+    #[test_case(&[1, 1], 1, None; "no room for gaps")]
+    #[test_case(&[], 80, Some(&[]); "no columns")]
+    fn widths_fit(widths: &[usize], room: usize, expected: Option<&[usize]>) {
+        assert_eq!(shrink(widths.to_vec(), room).as_deref(), expected);
+    }
+
+    #[test]
+    fn what_follows_is_cut_to_the_widths_of_the_first() {
+        let names = ["Id".to_owned(), "Name".to_owned()];
+        let row = |cells: [&str; 2]| vec![cells.map(str::to_owned).to_vec()];
+        let first = row(["1", "Zürich"]);
+        let table = Table::fit(&names, &first, 80);
+        assert!(
+            table
+                .show(first, true)
+                .ends_with("\n──────────\n1   Zürich\n")
+        );
+        let next = row(["22", "two words, 東京"]);
+        assert_eq!(table.show(next, false), "22  two w…\n");
+        let wide = row(["333", "東京東京"]);
+        assert_eq!(table.show(wide, false), "3…  東京…\n");
+    }
+}
