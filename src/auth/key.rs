@@ -37,13 +37,12 @@ impl Key {
 
     /// The key to sign with: what the file holds, or the last good one that it held.
     pub(super) fn current(&self) -> PrivateKey {
-        let source = match &*self.held() {
-            Held { key, source } => match source.as_ref().and_then(KeySource::changed) {
-                Some(source) => source,
-                None => return key.clone(),
-            },
+        let held = self.held();
+        let Some(source) = held.source.as_ref().and_then(KeySource::changed) else {
+            return held.key.clone();
         };
         // Not while it is held: a command for the passphrase may take its time.
+        drop(held);
         let read = source.read();
         let org = self.org.as_str();
         let mut held = self.held();

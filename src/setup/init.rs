@@ -56,7 +56,8 @@ fn make_for(
 ) -> Result<(), String> {
     let (key, certificate) = (paths.key(&wish.name), paths.certificate(&wish.name));
     let package = paths.package(&wish.name);
-    let (secret, reference) = wish.passphrase.unzip();
+    let passphrase = wish.passphrase;
+    let (secret, reference) = passphrase.map(|it| (it.secret, it.reference)).unzip();
     let secret = secret.as_ref().map(|secret| secret.as_slice());
     let is_passphrase_typed = matches!(reference, Some(Reference::Variable(_)));
     let client_id = match &wish.app {

@@ -317,7 +317,14 @@ async fn the_example_is_filled_in(arguments: &str) {
     // All that it explains is still there.
     let toml = folder.read("proxy.toml");
     for line in example.lines().filter(|line| line.starts_with("# ")) {
-        assert!(toml.contains(&line.replace("main", name)), "{line}");
+        assert!(
+            toml.contains(
+                &line
+                    .replace("org.main", &format!("org.{name}"))
+                    .replace("\"main\"", &format!("{name:?}"))
+            ),
+            "{line}"
+        );
     }
 }
 

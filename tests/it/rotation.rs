@@ -18,7 +18,7 @@ const LIMITS: &str = "/services/data/v62.0/limits";
 async fn the_next_login_is_signed_with_the_key_that_is_there_then(reference: &str) {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, reference);
-    let proxy = start(&files);
+    let proxy = start(&files).await;
     assert_eq!(ask(&proxy).await, 200);
 
     let next = Next::make();
@@ -38,7 +38,7 @@ async fn the_next_login_is_signed_with_the_key_that_is_there_then(reference: &st
 async fn a_changed_key_ends_the_rest_after_a_refused_login() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
-    let proxy = start(&files);
+    let proxy = start(&files).await;
     let next = Next::make();
     org.replace_certificate(next.certificate());
     assert_eq!(ask(&proxy).await, 502);
@@ -54,7 +54,7 @@ async fn a_changed_key_ends_the_rest_after_a_refused_login() {
 async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
-    let proxy = start(&files);
+    let proxy = start(&files).await;
     files.write("server.key", "cut off");
     for _ in 0..3 {
         org.end_sessions();
@@ -80,7 +80,7 @@ async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
 async fn a_key_that_others_could_read_is_taken_as_soon_as_that_is_mended() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
-    let proxy = start(&files);
+    let proxy = start(&files).await;
     let next = Next::make();
     chmod(&next.0.path("key.pem"), 0o644);
     org.replace_certificate(next.certificate());
@@ -93,10 +93,13 @@ async fn a_key_that_others_could_read_is_taken_as_soon_as_that_is_mended() {
     assert_eq!(org.counts().token_requests, 2);
 }
 
-fn start(files: &Files) -> Binary {
+/// One that has read its key.
+async fn start(files: &Files) -> Binary {
     let mut command = Binary::command(&["--config", &files.config()]);
     command.env("CREDENTIALS_DIRECTORY", files.folder());
-    Binary::spawn(command)
+    let proxy = Binary::spawn(command);
+    proxy.address().await;
+    proxy
 }
 
 /// The status of one request.

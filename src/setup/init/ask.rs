@@ -54,7 +54,6 @@ pub(super) fn passphrase() -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what map_err takes")]
 fn gone(error: dialoguer::Error) -> CommandError {
     CommandError::Other(format!("cannot ask: {error}; give --yes and flags instead"))
 }

@@ -139,7 +139,7 @@ fn prepare(new: &New) -> io::Result<Prepared> {
             let folder = builder.tempdir_in(parent)?;
             for (path, text) in files {
                 let path = folder.path().join(path);
-                fs::create_dir_all(path.parent().unwrap_or(folder.path()))?;
+                fs::create_dir_all(path.parent().unwrap_or_else(|| folder.path()))?;
                 fs::write(path, text)?;
             }
             Ok(Prepared::Folder(folder))

@@ -155,17 +155,21 @@ fn replace(package: &Path, old: &Path, new: &str) -> Result<Vec<(PathBuf, String
         return Ok(Vec::new());
     };
     let (old, new) = (body(&old), body(new));
+    if old.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut changed = Vec::new();
     let mut folders = vec![package.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match fs::read_to_string(&path) {
-                _ if path.is_dir() => folders.push(path),
-                Ok(text) if !old.is_empty() && text.contains(&old) => {
-                    changed.push((path, text.replace(&old, &new)));
-                }
-                _ => {}
+            // Links are not followed: they lead out of the package, or in circles.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder {
+                folders.push(entry.path());
+            } else if let Ok(text) = fs::read_to_string(entry.path())
+                && text.contains(&old)
+            {
+                changed.push((entry.path(), text.replace(&old, &new)));
             }
         }
     }

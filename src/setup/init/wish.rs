@@ -14,8 +14,14 @@ pub(super) struct Wish {
     pub(super) username: String,
     pub(super) app: App,
     pub(super) days: u16,
-    pub(super) passphrase: Option<(Zeroizing<Vec<u8>>, Reference)>,
+    pub(super) passphrase: Option<Passphrase>,
     pub(super) demo: bool,
+}
+
+/// What the key is encrypted with, and where the proxy will find it.
+pub(super) struct Passphrase {
+    pub(super) secret: Zeroizing<Vec<u8>>,
+    pub(super) reference: Reference,
 }
 
 /// The app to log in by.
@@ -145,22 +151,17 @@ impl Value<'_> {
     }
 }
 
-fn passphrase(
-    file: Option<&PathBuf>,
-    asks: bool,
-) -> Result<Option<(Zeroizing<Vec<u8>>, Reference)>, CommandError> {
-    match file {
+fn passphrase(file: Option<&PathBuf>, asks: bool) -> Result<Option<Passphrase>, CommandError> {
+    let (secret, reference) = match file {
         Some(path) => {
-            let passphrase = check::passphrase_in(path)
+            let secret = check::passphrase_in(path)
                 .map_err(|error| CommandError::Other(format!("--passphrase-file: {error}")))?;
-            Ok(Some((passphrase, Reference::File(path.clone()))))
+            (Some(secret), Reference::File(path.clone()))
         }
-        None if asks => {
-            let passphrase = ask::passphrase()?;
-            Ok(passphrase.map(|passphrase| (passphrase, Reference::Variable(PASSPHRASE))))
-        }
-        None => Ok(None),
-    }
+        None if asks => (ask::passphrase()?, Reference::Variable(PASSPHRASE)),
+        None => return Ok(None),
+    };
+    Ok(secret.map(|secret| Passphrase { secret, reference }))
 }
 
 /// Only what is surely none is refused.
