@@ -12,6 +12,7 @@
 
 mod binary;
 mod bulk;
+mod child;
 mod cometd;
 mod config;
 mod demo;
@@ -33,10 +34,12 @@ mod pubsub;
 mod renewal;
 mod secrets;
 mod server;
+mod shell;
 mod soap;
 mod streaming;
 mod support;
 mod tls;
+mod token;
 mod token_endpoint;
 mod trust;
 mod upstream;
