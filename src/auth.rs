@@ -1,8 +1,8 @@
 //! Logging in and keeping a session. Knows nothing of requests and answers.
 
 pub(crate) use diagnosis::{About, Diagnosis};
-pub(crate) use login::Login;
 pub use login::LoginError;
+pub(crate) use login::{Login, printable};
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 

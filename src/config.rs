@@ -347,6 +347,6 @@ const DEFAULT_PATH: &str = "proxy.toml";
 const PORT: u16 = 8080;
 
 const GETTING_STARTED: &str = "\
-there is no proxy.toml here. To see it work without an org, run `orgproxy demo`; for your own org, \
-copy the example proxy.toml and fill in its three values, name another file with --config, or give \
---client-id, --username and --private-key";
+there is no proxy.toml here. To make one, with all that a login needs, run `orgproxy init`; to see it \
+work without an org, `orgproxy demo`. Or name another file with --config, or give --client-id, \
+--username and --private-key";

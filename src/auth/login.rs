@@ -427,7 +427,7 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
 
 /// Somebody else's words, fit for one line of a log: no control characters, no novels, and nothing
 /// that looks like an assertion or a token, should they repeat ours.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
     text.split_inclusive(ends_word)
         .flat_map(|piece| {

@@ -175,10 +175,10 @@ Examples:
   orgproxy query --tooling \"SELECT Name FROM ApexClass\"
   orgproxy query - < query.soql
 
-All records are printed, however many answers of the org it takes. JSON and CSV
-are printed as they come: JSON has a record on each line, and no closing bracket
-if it breaks off. In CSV, null is an empty cell, and children are JSON in a cell.
-The columns of a table are as wide as the first answer needs.
+All records are printed, however many answers of the org it takes, and as they
+come. JSON has a record on each line, and no closing bracket if it breaks off.
+In CSV, null is an empty cell; children and addresses are JSON in a cell. The
+columns of a table are as wide as those of the first 2,000 records.
 Ends with 1 if the org answers with an error.";
 
 const REQUEST_EXAMPLES: &str = "\

@@ -46,7 +46,9 @@ pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> St
             problems.join("\n")
         }
         _ => match element(&text, "faultstring").or_else(|| element(&text, "exceptionMessage")) {
-            Some(message) => without_name(&message).to_owned(),
+            Some(message) => without_name(&message),
+            // For pages ours are plain text.
+            None if is_ours(headers) && !text.is_empty() => without_name(text.trim_end()),
             None => format!("the answer is {status}"),
         },
     };
@@ -75,7 +77,8 @@ impl Problem {
             error_code,
             fields,
         } = self;
-        let message = without_name(message).trim_end();
+        let message = without_name(message);
+        let message = message.trim_end();
         let gap = match message.strip_prefix('\n') {
             Some(_) => "",
             None if message.contains('\n') => "\n",
@@ -90,13 +93,13 @@ impl Problem {
 }
 
 /// Our name is said anyway.
-fn without_name(message: &str) -> &str {
-    message.strip_prefix("orgproxy: ").unwrap_or(message)
+fn without_name(message: &str) -> String {
+    message.replacen("orgproxy: ", "", 1)
 }
 
 /// Whether an answer is the proxy's own (RFC 9209).
 pub(super) fn is_ours(headers: &HeaderMap) -> bool {
-    marks(headers).starts_with("orgproxy;")
+    marks(headers).starts_with("orgproxy")
 }
 
 /// Whether it is about the way to the org, which is what the doctor knows about.
@@ -136,8 +139,8 @@ mod tests {
     const SOQL: &str = r#"[{"message":"\nSELEC Id\n^\nERROR at Row:1:Column:1\nunexpected token: 'SELEC'","errorCode":"MALFORMED_QUERY"}]"#;
 
     #[test_case(SOQL, "MALFORMED_QUERY:\nSELEC Id\n^\nERROR at Row:1:Column:1\nunexpected token: 'SELEC'"; "several lines")]
-    #[test_case(r#"[{"message":"a","errorCode":"A"},{"message":"b","errorCode":"B","fields":["X","Y"]}]"#, "A: a\nB: b (fields: X, Y)"; "several errors")]
-    #[test_case("<f:Fault><faultcode>c</faultcode><faultstring>C: a &lt;b&gt;</faultstring></f:Fault>", "C: a <b>"; "SOAP")]
+    #[test_case(r#"[{"message":"orgproxy: a","errorCode":"A"},{"message":"b","errorCode":"B","fields":["X","Y"]}]"#, "A: a\nB: b (fields: X, Y)"; "several errors")]
+    #[test_case("<f:Fault><faultcode>c</faultcode><faultstring>C: orgproxy: a &lt;b&gt;</faultstring></f:Fault>", "C: a <b>"; "SOAP")]
     #[test_case("<error xmlns='x'><exceptionCode>C</exceptionCode><exceptionMessage>no job</exceptionMessage></error>", "no job"; "Bulk 1")]
     #[test_case("<html>down</html>", "the answer is 400 Bad Request"; "a page")]
     #[test_case("[]", "the answer is 400 Bad Request"; "no error")]

@@ -103,10 +103,11 @@ fn make_for(
         ),
     ];
     if matches!(wish.app, App::New { .. }) {
-        made.push((
-            &package,
-            "the app, for the Salesforce CLI to deploy".to_owned(),
-        ));
+        let what = match wish.demo {
+            true => "the app, as another org would need it",
+            false => "the app, for the Salesforce CLI to deploy",
+        };
+        made.push((&package, what.to_owned()));
     }
     made.push((&paths.config, there.deed().to_owned()));
     let mut report = Report::default()

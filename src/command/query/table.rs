@@ -139,5 +139,4 @@ const NARROWEST: usize = 8;
 /// Columns. What is wider is no table any more, terminal or not.
 const WIDEST: usize = 256;
 
-const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));

@@ -3,7 +3,10 @@
 use dialoguer::{Input, Password};
 use zeroize::Zeroizing;
 
-use crate::command::CommandError;
+use crate::{
+    command::CommandError,
+    terminal::{note, wrap},
+};
 
 /// One line of text that `check` finds nothing wrong with.
 ///
@@ -14,14 +17,17 @@ pub(super) fn text(
     default: Option<String>,
     check: impl Fn(&str) -> Result<(), String>,
 ) -> Result<String, CommandError> {
-    let mut input = Input::<String>::new()
-        .with_prompt(question)
-        .validate_with(|answer: &String| check(answer.trim()));
-    if let Some(default) = default {
-        input = input.default(default);
+    loop {
+        let mut input = Input::<String>::new().with_prompt(question);
+        if let Some(default) = &default {
+            input = input.default(default.clone());
+        }
+        let answer = input.interact_text().map_err(gone)?;
+        match check(answer.trim()) {
+            Ok(()) => return Ok(answer.trim().to_owned()),
+            Err(error) => note(&format!("{}\n", wrap(&error, 2))),
+        }
     }
-    let answer = input.interact_text().map_err(gone)?;
-    Ok(answer.trim().to_owned())
 }
 
 /// A new passphrase, twice the same; nothing if none is wanted.
@@ -44,7 +50,7 @@ pub(super) fn passphrase() -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
         if passphrase == ask("The same once more")? {
             return Ok(Some(Zeroizing::new(passphrase.as_bytes().to_vec())));
         }
-        crate::terminal::note("They differ.\n");
+        note("  they differ\n");
     }
 }
 

@@ -168,7 +168,8 @@ impl Table<'_> {
             // Writing to a string cannot fail.
             let _ = match comment {
                 "" => writeln!(text, "{line}"),
-                _ => writeln!(text, "{line:40}  # {comment}"),
+                _ if line.len() > COMMENTS => writeln!(text, "{line}"),
+                _ => writeln!(text, "{line:COMMENTS$}  # {comment}"),
             };
         }
         let _ = match port {
@@ -273,6 +274,9 @@ const EXAMPLE_VALUES: [(&str, &str); 4] = [
         "\n# login_url = \"https://login.salesforce.com\"",
     ),
 ];
+
+/// Columns before a comment.
+const COMMENTS: usize = 40;
 
 /// Where an org listens if nothing is said.
 const DEFAULT_PORT: u16 = 8080;

@@ -54,8 +54,8 @@ pub(super) fn deployment(name: &str, folder: &Path, username: &str) -> String {
     format!(
         "cd {folder}\n\
          sf project deploy start --source-dir access --target-org ALIAS &&\n  \
-         sf org assign permset --name {name} --on-behalf-of {username} \\\n    \
-         --target-org ALIAS &&\n  \
+         sf org assign permset --name {name} \\\n    \
+         --on-behalf-of {username} --target-org ALIAS &&\n  \
          sf project deploy start --source-dir app --target-org ALIAS",
         folder = folder.display(),
     )

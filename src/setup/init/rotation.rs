@@ -81,7 +81,7 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
         true => report.step(
             "Deploy the app. From then on logins with the old key fail, but sessions in use go on.",
             &format!(
-                "(cd {} && sf project deploy start --source-dir app --target-org ALIAS)",
+                "(cd {} &&\n  sf project deploy start --source-dir app --target-org ALIAS)",
                 package.display()
             ),
         ),

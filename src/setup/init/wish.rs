@@ -68,7 +68,7 @@ impl Wish {
                 &Value {
                     flag: "--environment",
                     given: args.environment.as_deref(),
-                    question: "production, sandbox, scratch, or the org's My Domain",
+                    question: "production, sandbox, scratch, or My Domain",
                     default: Some("production"),
                 },
                 &|environment| environment::login_url(environment).map(drop),

@@ -1,0 +1,128 @@
+//! A running proxy takes a changed key without a restart.
+
+use std::fs;
+
+use rustls_pki_types::CertificateDer;
+use test_case::test_case;
+
+use crate::{
+    key::{Keys, chmod},
+    support::{Binary, Org, binary::Files, proxy::client},
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+
+#[test_case("private_key = \"server.key\"\n"; "file")]
+#[test_case("private_key = { credential = \"server.key\" }\n"; "credential")]
+#[tokio::test]
+async fn the_next_login_is_signed_with_the_key_that_is_there_then(reference: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, reference);
+    let proxy = start(&files);
+    assert_eq!(ask(&proxy).await, 200);
+
+    let next = Next::make();
+    org.replace_certificate(next.certificate());
+    next.put(&files);
+    // What is in use goes on.
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!(org.counts().token_requests, 1);
+
+    org.end_sessions();
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!((org.logins(), org.counts().token_requests), (2, 2));
+    proxy.log("has changed, and is used from now on").await;
+}
+
+#[tokio::test]
+async fn a_changed_key_ends_the_rest_after_a_refused_login() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = start(&files);
+    let next = Next::make();
+    org.replace_certificate(next.certificate());
+    assert_eq!(ask(&proxy).await, 502);
+    assert_eq!(ask(&proxy).await, 502);
+    assert_eq!(org.counts().token_requests, 1);
+
+    next.put(&files);
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!(org.counts().token_requests, 2);
+}
+
+#[tokio::test]
+async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = start(&files);
+    files.write("server.key", "cut off");
+    for _ in 0..3 {
+        org.end_sessions();
+        assert_eq!(ask(&proxy).await, 200);
+    }
+    fs::remove_file(files.path("server.key")).unwrap();
+    org.end_sessions();
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!(org.logins(), 4);
+
+    let said = proxy.stop().await.stderr;
+    let warnings: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("cannot be used, so the old one is kept"))
+        .collect();
+    assert_eq!(warnings.len(), 2, "{said}");
+    assert!(warnings[0].contains("no whole private key"), "{said}");
+    assert!(warnings[1].contains("does not exist"), "{said}");
+    assert!(warnings[0].contains("WARN"), "{said}");
+}
+
+#[tokio::test]
+async fn a_key_that_others_could_read_is_taken_as_soon_as_that_is_mended() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = start(&files);
+    let next = Next::make();
+    chmod(&next.0.path("key.pem"), 0o644);
+    org.replace_certificate(next.certificate());
+    next.put(&files);
+    assert_eq!(ask(&proxy).await, 502);
+    proxy.log("run `chmod 600").await;
+
+    chmod(&files.path("server.key"), 0o600);
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!(org.counts().token_requests, 2);
+}
+
+fn start(files: &Files) -> Binary {
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command.env("CREDENTIALS_DIRECTORY", files.folder());
+    Binary::spawn(command)
+}
+
+/// The status of one request.
+async fn ask(proxy: &Binary) -> u16 {
+    let url = proxy.url(LIMITS).await;
+    let answer = client().get(url).send().await.unwrap();
+    answer.status().as_u16()
+}
+
+/// The key that comes next.
+struct Next(Keys);
+
+impl Next {
+    fn make() -> Self {
+        let keys = Keys::new();
+        keys.openssl("req -x509 -new -key key.pem -subj /CN=next -outform der -out cert.der");
+        Self(keys)
+    }
+
+    fn certificate(&self) -> CertificateDer<'static> {
+        fs::read(self.0.path("cert.der")).unwrap().into()
+    }
+
+    /// Puts it in place of the one that is there, whose inode may be any's.
+    fn put(&self, files: &Files) {
+        fs::copy(self.0.path("key.pem"), files.path("next.key")).unwrap();
+        fs::rename(files.path("next.key"), files.path("server.key")).unwrap();
+    }
+}
