@@ -11,9 +11,9 @@ use rustix::process::{
 /// what the system refuses is only noted. Returns the limits as they were.
 pub(crate) fn harden() -> Limits {
     let usual = Limits::now();
-    let mut core = usual.core.clone();
+    let mut core = usual.core;
     core.current = Some(0);
-    let mut files = usual.files.clone();
+    let mut files = usual.files;
     files.current = files.maximum;
     for (what, done) in [
         ("core dumps", setrlimit(Resource::Core, core)),
@@ -31,7 +31,6 @@ pub(crate) fn harden() -> Limits {
 }
 
 /// What the system allows a process, and what it passes on to those that it starts.
-#[derive(Clone)]
 pub(crate) struct Limits {
     core: Rlimit,
     files: Rlimit,
@@ -60,7 +59,7 @@ impl Limits {
 
     fn set(&self) {
         // Within what the system allows, so there is nothing to refuse.
-        let _ = setrlimit(Resource::Core, self.core.clone());
-        let _ = setrlimit(Resource::Nofile, self.files.clone());
+        let _ = setrlimit(Resource::Core, self.core);
+        let _ = setrlimit(Resource::Nofile, self.files);
     }
 }

@@ -12,6 +12,7 @@
 
 mod binary;
 mod bulk;
+mod child;
 mod cometd;
 mod config;
 mod demo;
@@ -38,10 +39,12 @@ mod request;
 mod rotation;
 mod secrets;
 mod server;
+mod shell;
 mod soap;
 mod streaming;
 mod support;
 mod tls;
+mod token;
 mod token_endpoint;
 mod trust;
 mod upstream;

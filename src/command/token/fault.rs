@@ -87,13 +87,11 @@ fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
         );
     }
     // A demo org has another port each time.
-    match org.filter(|org| org.demo.is_none() && org.audience != *text) {
-        Some(org) => Some(format!(
-            "aud is not the audience of org {}, which is {}",
-            org.name, org.audience
-        )),
-        None => None,
-    }
+    let other = org.filter(|org| org.demo.is_none() && org.audience != *text)?;
+    Some(format!(
+        "aud is not the audience of org {}, which is {}",
+        other.name, other.audience
+    ))
 }
 
 fn expiry(claim: Option<&Value>, now: SystemTime) -> Option<String> {

@@ -135,7 +135,7 @@ mod tests {
     #[test_case(json!(1_333_685_628), "2012-04-06 04:13:48 UTC, 13 years 235 days ago")]
     #[test_case(json!((NOW + 300) * 1000), "2025-11-24 16:05:00 UTC, in 5 minutes"; "milliseconds")]
     #[test_case(json!(1_764_000_000.5), "2025-11-24 16:00:00 UTC, now"; "a fraction")]
-    #[test_case(json!(NOW * 1000 * 1000), "after the year 9999, in 55936073 years 35 days"; "microseconds")]
+    #[test_case(json!(NOW * 1000 * 1000), "after the year 9999, in 55936017 years 45 days"; "microseconds")]
     fn is_told(claim: Value, told: &str) {
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
         assert_eq!(Moment::of(&claim).unwrap().tell(now), told);

@@ -218,7 +218,7 @@ mod tests {
     #[test_case("eyJh.b.c.d.e", Unreadable::Parts(5); "encrypted")]
     #[test_case("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJtZSJ9.", Unreadable::Unsigned; "no signature")]
     #[test_case("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJtZSJ9.c2ln+/==", Unreadable::Base64("signature"); "base64")]
-    #[test_case("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOi.c2ln", Unreadable::Json("claims"); "cut off within")]
+    #[test_case("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJt.c2ln", Unreadable::Json("claims"); "cut off within")]
     #[test_case("eyJhbGciOiJSUzI1NiJ9.%%%%.c2ln", Unreadable::Damaged("claims"); "damaged")]
     #[test_case("eyJhbGciOiJSUzI1NiJ9.WyJpc3MiXQ.c2ln", Unreadable::Json("claims"); "a list")]
     fn it_is_unreadable(text: &str, why: Unreadable) {
