@@ -20,6 +20,7 @@ mod demo_bulk;
 mod demo_cometd;
 mod demo_pubsub;
 mod demo_soap;
+mod doctor;
 mod forward;
 mod framing;
 mod guard;

@@ -45,7 +45,7 @@ pub(super) fn skew(ahead: i64) -> String {
 }
 
 /// Seconds that may be the network's.
-const DOUBTFUL: u64 = 30;
+pub(super) const DOUBTFUL: u64 = 30;
 
 /// Seconds after which three minutes of life (S§1.3) are nearly over on arrival.
 const WRONG: u64 = 120;

@@ -34,9 +34,10 @@ async fn address(listen: &Listen, config: &Config) -> Check {
             Ok(_) => Check::passed("listen", format!("{listen} is free")),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let owner = owner::of(*address);
-                // Calls of the Pub/Sub API cannot be asked for health.
-                let is_ours = owner.as_ref().is_some_and(|owner| owner.name == "orgproxy")
-                    || health::answers(listen, config).await.unwrap_or_default();
+                let is_ours = match &owner {
+                    Some(owner) => owner.name == "orgproxy",
+                    None => health::answers(listen, config).await.unwrap_or_default(),
+                };
                 taken(listen, owner.as_ref(), is_ours)
             }
             Err(error) => {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{clock::skew, report::Check};
+use super::{
+    clock::{DOUBTFUL, skew},
+    report::Check,
+};
 use crate::{
     auth::{About, Diagnosis, Login, LoginError, Session},
     config::Org,
@@ -82,7 +85,10 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
                        app has another certificate, or client_id is that of another app"
                 .to_owned(),
         }),
-        About::Clock => Some(format!("the assertion had expired: {}", skew(found.skew?))),
+        About::Clock => {
+            let ahead = found.skew.filter(|ahead| ahead.unsigned_abs() > DOUBTFUL)?;
+            Some(format!("the assertion had expired: {}", skew(ahead)))
+        }
         About::Place if diagnosis.cause.contains("(aud)") => {
             let usual = Org::new(
                 org.name.clone(),
