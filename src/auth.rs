@@ -1,11 +1,13 @@
 //! Logging in and keeping a session. Knows nothing of requests and answers.
 
-pub(crate) use login::Login;
+pub(crate) use diagnosis::{About, Diagnosis};
 pub use login::LoginError;
+pub(crate) use login::{Login, printable};
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 
-mod assertion;
+pub(crate) mod assertion;
+mod diagnosis;
 mod key;
 mod login;
 mod session;

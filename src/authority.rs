@@ -217,7 +217,8 @@ pub(crate) fn id(public_key: &[u8]) -> String {
     digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn pem_of(certificate: &CertificateDer<'_>) -> String {
+/// As files hold it.
+pub(crate) fn pem_of(certificate: &CertificateDer<'_>) -> String {
     use base64ct::{Base64, Encoding};
 
     let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();

@@ -2,24 +2,30 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use clap::{
+    Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::PossibleValuesParser, parser::ValueSource,
+};
 
 pub use self::{
-    ask::{QueryArgs, RequestArgs, TokenArgs},
+    ask::{ApiVersion, Data, Format, QueryArgs, RequestArgs},
     doctor::DoctorArgs,
     init::InitArgs,
-    shell::CompletionsArgs,
+    shell::{CompletionsArgs, ManArgs, Shell},
+    token::TokenArgs,
 };
-use crate::config::{KEYS, Overrides, Scope};
+use crate::{
+    config::{KEYS, Overrides, Scope},
+    demo::Refusal,
+};
 
 mod ask;
 mod doctor;
 mod init;
 mod shell;
+mod token;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
-///
-/// Send plain requests to it; it logs in to the org and adds the session.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Args {
@@ -30,17 +36,52 @@ pub struct Args {
 }
 
 impl Args {
+    /// Reads the arguments of this process. Ends it if they are wrong, or if help is asked for.
+    pub fn read() -> Self {
+        let matches = Self::line().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The command line. The options for keys of the file are many, so only the help of `run` tells
+    /// them.
+    pub(crate) fn line() -> clap::Command {
+        brief(Self::command()).mut_subcommands(|command| match command.get_name() {
+            "run" => command,
+            _ => brief(command),
+        })
+    }
+
     /// What to do; to run, if nothing is said.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
 }
 
+/// `command` without the keys of the file in its help.
+fn brief(command: clap::Command) -> clap::Command {
+    // Others have options of the same name.
+    let is_key = |arg: &Arg| {
+        arg.get_env()
+            .is_some_and(|env| KEYS.iter().any(|key| env == key.variable))
+    };
+    if !command.get_arguments().any(is_key) {
+        return command;
+    }
+    let examples = command.get_after_help().map(ToString::to_string);
+    let after = format!("{}\n\n{MORE}", examples.unwrap_or_default());
+    command
+        .after_help(after.trim_start().to_owned())
+        .mut_args(|arg| match is_key(&arg) {
+            true => arg.hide(true),
+            false => arg,
+        })
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the proxy (default), alone or around a program
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = RUN)]
     Run(RunArgs),
     /// Make what a login needs: key, certificate, app and configuration
     Init(InitArgs),
@@ -53,17 +94,21 @@ pub enum Command {
     /// Send any request to the org
     Request(RequestArgs),
     /// Run the proxy on an org that is built in, to see it work
+    #[command(after_help = DEMO)]
     Demo(DemoArgs),
     /// Check the configuration, report every mistake, and exit
+    #[command(after_help = CHECK)]
     Check(ConfigArgs),
     /// Ask a running proxy with this configuration whether it is well, and exit
+    #[command(after_help = HEALTH)]
     Health(ConfigArgs),
     /// Tell what each client needs to trust the local certificate authority, or do it
+    #[command(after_help = TRUST)]
     Trust(TrustArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
-    Man,
+    Man(ManArgs),
 }
 
 /// How to run.
@@ -72,6 +117,9 @@ pub struct RunArgs {
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
+    /// The org that PROGRAM is led to [default: the first]
+    #[arg(long, value_name = "NAME", requires = "program")]
+    pub org: Option<String>,
     /// A program to run with the environment that leads it here, and its arguments
     #[arg(last = true, value_name = "PROGRAM")]
     pub program: Vec<OsString>,
@@ -138,6 +186,14 @@ pub struct DemoArgs {
     /// Threads that carry requests [default: one a core, at most 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub threads: Option<u8>,
+    /// Have the org refuse every login, such as by user-not-approved; a wrong name lists them all
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = PossibleValuesParser::new(Refusal::names()),
+        hide_possible_values = true
+    )]
+    pub refuse: Option<String>,
 }
 
 /// Written by hand, so that `config::KEYS` is the only list of what can be overridden, and so that
@@ -197,19 +253,57 @@ impl FromArgMatches for Overrides {
 
 const EXAMPLES: &str = "\
 Examples:
+  orgproxy init                       make what a login needs
   orgproxy                            run with ./proxy.toml
+  orgproxy -- sf org display          run around a program
   orgproxy demo                       run without an org, to see it work
-  orgproxy check --config acme.toml   report every mistake in a file
-  orgproxy --client-id 3MVG9… --username me@example.com --private-key server.key
-                                      run without a file
 
-All but --config and --port are also keys of the file. Options go before environment variables, and
-those before the file.";
+Each command has a --help of its own. The options of `orgproxy run` can be
+given without it, too.";
+
+const RUN: &str = "\
+Examples:
+  orgproxy run                        run with ./proxy.toml
+  orgproxy run --client-id 3MVG9… --username me@example.com \\
+      --private-key server.key        run without a file
+  orgproxy run --port 0 -- sf data query -q \"SELECT Name FROM Account\"
+  orgproxy run -- sh -c 'curl \"$ORGPROXY_URL/services/data\"'
+
+All options but --config, --port and --org are also keys of the file. Options
+go before environment variables, and those before the file.
+
+PROGRAM finds the org by ORGPROXY_URL, by the variables of the Salesforce CLI
+(SF_ORG_INSTANCE_URL, SF_TARGET_ORG) and by SALESFORCE_INSTANCE_URL. It is told
+no session but a placeholder. The proxy ends with it, with its exit code.";
+
+const DEMO: &str = "\
+Examples:
+  orgproxy demo                       on ports 8080, 8443 and 7443
+  orgproxy demo --port 0              on any that are free";
+
+const CHECK: &str = "\
+Examples:
+  orgproxy check                      check ./proxy.toml
+  orgproxy check --config acme.toml   check another file";
+
+const HEALTH: &str = "\
+Examples:
+  orgproxy health                     is the one with ./proxy.toml well?
+  orgproxy health --port 8081         is the one on this port well?
+
+It ends with 0 if so, else with 1. The org is not asked.";
+
+const TRUST: &str = "\
+Examples:
+  orgproxy trust                      tell what each client needs
+  sudo orgproxy trust --system        have this system trust it
+  orgproxy trust --java \"$JAVA_HOME/lib/security/cacerts\" --undo";
+
+/// At the end of the help of commands that show less of their options than they have.
+const MORE: &str = "More options: `orgproxy run --help`.";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

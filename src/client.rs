@@ -1,31 +1,32 @@
 //! A client of a proxy in this process: what commands that ask the org do it by, so that their
 //! requests go the way of every other.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tempfile::TempDir;
 use tokio::{net::UnixStream, sync::oneshot};
 
 use crate::{
-    config::{Config, Guard, Listen, Org},
+    config::{Config, Guard, Limits, Listen, Org},
     server::{Server, StartupError},
 };
 
 /// A proxy for one org on a socket that nobody else finds, and a connection to it.
 pub(crate) struct Client {
-    requests: SendRequest<Full<Bytes>>,
+    requests: SendRequest<Streamed>,
     /// Dropped, it stops the proxy.
     _stop: oneshot::Sender<()>,
-    _socket: TempDir,
 }
+
+/// A body that need not be in memory as a whole.
+pub(crate) type Streamed = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Client {
     /// Starts the proxy as `config` has it for `org`, but for what concerns its other clients.
@@ -49,6 +50,10 @@ impl Client {
         let config = Config {
             orgs: vec![org],
             threads: 1,
+            limits: Limits {
+                header_read: LONGEST_PAUSE,
+                ..config.limits.clone()
+            },
             ..config.clone()
         };
         let server = Server::bind(config).await?;
@@ -58,12 +63,13 @@ impl Client {
             let _ = stopped.await;
         }));
         let stream = UnixStream::connect(&socket).await?;
+        // Nobody else is to connect, and a program that is killed leaves nothing behind.
+        drop(folder);
         let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Self {
             requests,
             _stop: stop,
-            _socket: folder,
         })
     }
 
@@ -73,7 +79,16 @@ impl Client {
     /// When the connection breaks: what goes wrong between the proxy and the org is an answer.
     pub(crate) async fn send(
         &mut self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let request = request.map(|body| body.map_err(|never| match never {}).boxed_unsync());
+        self.stream(request).await
+    }
+
+    /// As [`Client::send`], for a body of any size.
+    pub(crate) async fn stream(
+        &mut self,
+        mut request: Request<Streamed>,
     ) -> Result<Response<Incoming>, ClientError> {
         let localhost = HeaderValue::from_static("localhost");
         request.headers_mut().insert(header::HOST, localhost);
@@ -92,3 +107,6 @@ pub(crate) enum ClientError {
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
 }
+
+/// Between two requests, since whoever reads what a command prints may take their time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);

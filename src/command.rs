@@ -17,7 +17,10 @@ use crate::{
     trust::{self, Deed, TrustError},
 };
 
+mod answer;
 mod child;
+mod json;
+mod output;
 mod query;
 mod request;
 mod shell;
@@ -41,7 +44,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         Command::Health(args) => health(&load(&args)?)?,
         Command::Trust(args) => trust(&args)?,
         Command::Completions(args) => return shell::completions(&args),
-        Command::Man => return shell::manual(),
+        Command::Man(args) => return shell::manual(&args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,16 +70,22 @@ pub enum CommandError {
     /// The proxy asked about is not well.
     #[error("{0} is not well: {1}")]
     Unwell(Listen, String),
+    /// The program to run cannot be started.
+    #[error("cannot run {0}: {1}")]
+    Program(String, #[source] io::Error),
     /// Whatever else there is to tell.
     #[error("{0}")]
     Other(String),
 }
 
 impl CommandError {
-    /// 64 for a configuration that cannot be used (`EX_USAGE`), 1 for anything else.
+    /// 64 for a configuration that cannot be used (`EX_USAGE`), 1 for anything else. Programs that
+    /// cannot be started end as in shells: with 127 if there are none, else with 126.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Log(_) => 64.into(),
+            Self::Program(_, error) if error.kind() == io::ErrorKind::NotFound => 127.into(),
+            Self::Program(..) => 126.into(),
             Self::Startup(_)
             | Self::System(_)
             | Self::Trust(_)
@@ -122,6 +131,8 @@ impl Ready {
             })
             .await?;
             demo.take_in(org);
+            let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
+            demo.set(|knobs| knobs.refusal = refusal);
             demos.push(demo);
         }
         Ok(Self {
@@ -137,6 +148,8 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
     runtime()?.block_on(async {
         let org = demo::Org::start().await?;
+        let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);
+        org.set(|knobs| knobs.refusal = refusal);
         // The local authority is a throwaway, too.
         let state = tempfile::Builder::new()
             .prefix("orgproxy-demo-")

@@ -120,6 +120,29 @@ impl Config {
         problems.into_result(state_dir)
     }
 
+    /// The org of this name, or the only one if none is named.
+    ///
+    /// # Errors
+    /// Which there are to choose from.
+    pub(crate) fn org(&self, name: Option<&str>) -> Result<&Org, String> {
+        let names = || {
+            let names: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
+            names.join(", ")
+        };
+        match (name, self.orgs.as_slice()) {
+            (None, [org]) => Ok(org),
+            (None, _) => Err(format!("there are several orgs: {}; name one", names())),
+            (Some(name), [org]) if org.name != name => Err(format!(
+                "there is no org {name}; the only one is {}",
+                org.name
+            )),
+            (Some(name), orgs) => orgs
+                .iter()
+                .find(|org| org.name == name)
+                .ok_or_else(|| format!("there is no org {name}; there are {}", names())),
+        }
+    }
+
     /// Whether a certificate of the local authority is shown to anybody.
     pub fn needs_local_ca(&self) -> bool {
         (self.listens_with_tls() && self.tls.identity.is_none())

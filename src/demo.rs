@@ -39,6 +39,7 @@ pub use self::{
     app::App,
     fault::{Canned, Fault, Faults, TOKEN, Then},
     hold::Hold,
+    refusal::Refusal,
     seen::{Counts, Seen},
 };
 use self::{
@@ -71,6 +72,7 @@ mod hold;
 mod id;
 mod identity;
 mod pubsub;
+mod refusal;
 mod rest;
 mod seen;
 mod service;
@@ -313,6 +315,8 @@ pub struct Knobs {
     pub reuse_session: bool,
     /// What the token endpoint tells of a session's life. A real org tells nothing.
     pub expires_in: Option<u64>,
+    /// With what it answers every login.
+    pub refusal: Option<&'static Refusal>,
     /// Access tokens are JWTs.
     pub jwt_tokens: bool,
     /// The instance that the token endpoint tells, if not the org itself.
@@ -329,6 +333,7 @@ impl Default for Knobs {
             session_timeout: Duration::from_secs(2 * 60 * 60),
             reuse_session: true,
             expires_in: None,
+            refusal: None,
             jwt_tokens: false,
             instance_url: None,
             batch_size: 2000,

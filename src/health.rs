@@ -41,6 +41,16 @@ pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
     Ok(())
 }
 
+/// Whether a proxy of ours answers there.
+///
+/// # Errors
+/// Nobody answers, or nothing that can be understood.
+pub(crate) async fn answers(listen: &Listen, config: &Config) -> io::Result<bool> {
+    tokio::time::timeout(PATIENCE, probe(listen, config))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)?
+}
+
 async fn probe(listen: &Listen, config: &Config) -> io::Result<bool> {
     match listen {
         Listen::Tcp(address) => ask(TcpStream::connect(address).await?).await,

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use orgproxy::{Args, execute};
 
 fn main() -> ExitCode {
-    match execute(Args::parse().into_command()) {
+    match execute(Args::read().into_command()) {
         Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the one place that tells a person")]

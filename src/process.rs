@@ -1,14 +1,19 @@
 //! What the process asks of the system at start.
 
-use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit};
+use std::io;
+
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 /// Keeps the key and the session out of core dumps and of the reach of other programs of the same
 /// user, and takes all the file descriptors that may be had. Each is of use without the others, so
-/// what the system refuses is only noted.
-pub(crate) fn harden() {
-    let mut core = getrlimit(Resource::Core);
+/// what the system refuses is only noted. Returns the limits as they were.
+pub(crate) fn harden() -> Limits {
+    let usual = Limits::now();
+    let mut core = usual.core;
     core.current = Some(0);
-    let mut files = getrlimit(Resource::Nofile);
+    let mut files = usual.files;
     files.current = files.maximum;
     for (what, done) in [
         ("core dumps", setrlimit(Resource::Core, core)),
@@ -21,5 +26,40 @@ pub(crate) fn harden() {
         if let Err(error) = done {
             tracing::warn!("the system refuses to let {what} be limited: {error}");
         }
+    }
+    usual
+}
+
+/// What the system allows a process, and what it passes on to those that it starts.
+pub(crate) struct Limits {
+    core: Rlimit,
+    files: Rlimit,
+}
+
+impl Limits {
+    fn now() -> Self {
+        Self {
+            core: getrlimit(Resource::Core),
+            files: getrlimit(Resource::Nofile),
+        }
+    }
+
+    /// Starts a program under these limits and not under ours: many cannot cope with as many file
+    /// descriptors as may be had.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub(crate) fn start<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let own = Self::now();
+        self.set();
+        let started = start();
+        own.set();
+        started
+    }
+
+    fn set(&self) {
+        // Within what the system allows, so there is nothing to refuse.
+        let _ = setrlimit(Resource::Core, self.core);
+        let _ = setrlimit(Resource::Nofile, self.files);
     }
 }

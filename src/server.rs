@@ -98,6 +98,18 @@ impl Server {
             .collect()
     }
 
+    /// What stands for the session of the org of this name with clients, after a login.
+    ///
+    /// # Errors
+    /// Why the org cannot be logged in to.
+    pub(crate) async fn placeholder(&self, org: &str) -> Result<String, Arc<LoginError>> {
+        let plan = self.plans.iter().find(|plan| plan.org.name == org);
+        let plan = plan.ok_or_else(|| Arc::new(LoginError::Lost))?;
+        let session = plan.sessions.current().await?;
+        let id = session.identity.org_id.as_deref();
+        Ok(plan.placeholders.session_id(id.unwrap_or(SOME_ORG)))
+    }
+
     /// Serves until `shutdown` is done, then until what is in flight is done, at most for the
     /// grace period. Returns how many connections had to be cut.
     ///
@@ -252,6 +264,9 @@ const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// For one that does not say who it is: what clients take for an id (S§6).
+const SOME_ORG: &str = "00D000000000000";
 
 /// Connections beyond the limit that get an answer which says so.
 const TOLD: usize = 64;

@@ -1,6 +1,7 @@
 //! The log: events, one a line, on standard error.
 
 use std::{
+    io::IsTerminal,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,12 +21,17 @@ pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filt
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(wants_colours())
         .with_target(false)
         .with_writer(writer);
     // Only tests start it twice.
     let _ = subscriber.try_init();
     Ok(guard)
+}
+
+/// Whether a person reads it who does not mind them (no-color.org).
+fn wants_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// Keeps what clients can cause at will from flooding the log.

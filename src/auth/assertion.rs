@@ -6,14 +6,15 @@ use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::config;
+use crate::config::{self, PrivateKey};
 
-/// Signs an assertion for `org`, valid from `now` on for three minutes.
+/// Signs an assertion for `org` with `key`, valid from `now` on for three minutes.
 ///
 /// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused
 /// (S§1.1).
-pub(super) fn sign(
+pub(crate) fn sign(
     org: &config::Org,
+    key: &PrivateKey,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, jsonwebtoken::errors::Error> {
     let claims = Claims {
@@ -25,12 +26,8 @@ pub(super) fn sign(
             .unwrap_or_default()
             .as_secs(),
     };
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::RS256),
-        &claims,
-        org.private_key.encoding_key(),
-    )
-    .map(Zeroizing::new)
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key.encoding_key())
+        .map(Zeroizing::new)
 }
 
 /// The four claims that Salesforce reads (S§1.1). `aud` is one string: a list is refused.

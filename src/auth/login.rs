@@ -20,6 +20,7 @@ use url::Url;
 
 use super::{
     assertion,
+    diagnosis::{self, Diagnosis},
     key::Key,
     session::{Identity, Session},
 };
@@ -82,7 +83,7 @@ impl Login {
     ///
     /// # Errors
     /// The org's own words where it gave any, else what went wrong on the way to it.
-    pub(super) async fn login(&self) -> Result<Session, LoginError> {
+    pub(crate) async fn login(&self) -> Result<Session, LoginError> {
         let backoff = ExponentialBackoffMaker::new(
             Duration::from_millis(200),
             Duration::from_secs(2),
@@ -106,12 +107,12 @@ impl Login {
             .await
     }
 
-    async fn attempt(&self) -> Result<Session, LoginError> {
-        let org = config::Org {
-            private_key: self.key.current(),
-            ..config::Org::clone(&self.org)
-        };
-        let assertion = assertion::sign(&org, SystemTime::now())
+    /// Gets a session, and asks once only.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub(crate) async fn attempt(&self) -> Result<Session, LoginError> {
+        let assertion = assertion::sign(&self.org, &self.key.current(), SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
         tokio::time::timeout(self.patience, self.ask(body))
@@ -119,6 +120,22 @@ impl Login {
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
             })?
+    }
+
+    /// What time it is at the token endpoint, if it tells. A GET is no login.
+    ///
+    /// # Errors
+    /// As [`Self::login`], but for refusals: any answer will do.
+    pub(crate) async fn date(&self) -> Result<Option<SystemTime>, LoginError> {
+        let asked = self.client.get(self.token_url.clone()).send();
+        let answer = tokio::time::timeout(self.patience, asked)
+            .await
+            .map_err(|_| LoginError::TimedOut {
+                url: self.token_url.to_string(),
+            })?
+            .map_err(|error| LoginError::unreachable(self.token_url.as_str(), error))?;
+        let date = answer.headers().get(header::DATE);
+        Ok(date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()))
     }
 
     async fn ask(&self, body: String) -> Result<Session, LoginError> {
@@ -227,7 +244,11 @@ impl Login {
 #[non_exhaustive]
 pub enum LoginError {
     /// The org said no. Usually a setting of the app or the user (S§2.2).
-    #[error("{url} refused the login: {error}: {description}; {}", remedy(.error, .description))]
+    #[error(
+        "{url} refused the login: {}; {}",
+        quoted(.error, .description),
+        diagnosis::of(.error, .description).fix
+    )]
     Refused {
         /// The token endpoint.
         url: String,
@@ -295,6 +316,22 @@ impl LoginError {
         }
     }
 
+    /// What it means, if the org or what stands in its place gave an answer.
+    pub(crate) fn diagnosis(&self) -> Option<&'static Diagnosis> {
+        match self {
+            Self::Refused {
+                error, description, ..
+            } => Some(diagnosis::of(error, description)),
+            Self::Strange { status, .. } => Some(diagnosis::of_answer(*status)),
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Instance { .. }
+            | Self::Token
+            | Self::Sign(_)
+            | Self::Lost => None,
+        }
+    }
+
     fn unreachable(url: &str, error: reqwest::Error) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
@@ -303,47 +340,11 @@ impl LoginError {
     }
 }
 
-/// What to do about a refusal (S§2.2). The commonest first; texts vary, so parts are compared.
-fn remedy(error: &str, description: &str) -> &'static str {
-    let description = description.to_ascii_lowercase().replace('\u{2019}', "'");
-    let says = |text| description.contains(text);
-    match error {
-        "invalid_grant" if says("approved this consumer") => {
-            "pre-authorize the user: in the app's policies choose 'Admin approved users', assign a permission set of this user, and grant the scopes api and refresh_token; or the user lives in another org: check login_url"
-        }
-        "invalid_app_access" => "assign one of the user's permission sets or profiles to the app",
-        "app_not_found" => {
-            "the app is not in this org: check client_id and login_url, or install the app"
-        }
-        "invalid_client_id" => {
-            "check client_id (the consumer key) and login_url; a new app takes up to 30 minutes to be known"
-        }
-        "invalid_client" => "install the app in this org, and enable digital signatures for it",
-        "invalid_grant" if says("audience") => {
-            "set audience: https://login.salesforce.com for production, https://test.salesforce.com for sandboxes and scratch orgs, the site's URL for Experience Cloud"
-        }
-        "invalid_grant" if says("assertion") => {
-            "the key does not fit the certificate in the app, or the certificate has expired: upload the one that belongs to private_key"
-        }
-        // In this flow the text means the assertion's exp (S§2.2).
-        "invalid_grant" if says("expired authorization code") => {
-            "the clock of this machine is wrong: set it"
-        }
-        "inactive_user" => "reactivate or unfreeze the user",
-        "invalid_grant" if says("inactive") => "reactivate or unfreeze the user",
-        "invalid_grant" if says("locked") => "unlock the user",
-        "invalid_grant" if says("ip ") || says("login hours") => {
-            "allow this machine's address and time of day in the user's profile, or relax IP restrictions in the app's policies"
-        }
-        "rate_limit_exceeded" | "invalid_grant" if says("exceeded") => {
-            "more than 3,600 logins of this user within an hour: wait, and look for who else logs in"
-        }
-        "oauth_flow_disabled" | "unauthorized_client" => "enable the app and its JWT bearer flow",
-        "unsupported_grant_type" => "this host does not offer the flow: check login_url",
-        _ if TRANSIENT.contains(&error) => {
-            "Salesforce has trouble: it is tried again by itself; see status.salesforce.com"
-        }
-        _ => "see the user's Login History in Setup",
+/// The org's words. Not every error has a description.
+fn quoted(error: &str, description: &str) -> String {
+    match description {
+        "" => error.to_owned(),
+        description => format!("{error}: {description}"),
     }
 }
 
@@ -407,6 +408,9 @@ fn jwt_lifetime(token: &str) -> Option<u64> {
 
 /// What an answer is that is no JSON.
 fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
+    if bytes.is_empty() {
+        return "an empty body".to_owned();
+    }
     if bytes.trim_ascii_start().starts_with(b"<") {
         return "a web page".to_owned();
     }
@@ -423,7 +427,7 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
 
 /// Somebody else's words, fit for one line of a log: no control characters, no novels, and nothing
 /// that looks like an assertion or a token, should they repeat ours.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
     text.split_inclusive(ends_word)
         .flat_map(|piece| {

@@ -124,6 +124,11 @@ impl Session {
         self.token.as_bytes().starts_with(b"eyJ")
     }
 
+    /// How long it lives whatever happens, if that is known.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        Some(self.expires?.saturating_duration_since(self.issued))
+    }
+
     /// The org accepted a request with this session just now.
     pub(crate) fn accepted(&self) {
         let now = self.millis(Instant::now());

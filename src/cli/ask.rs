@@ -1,35 +1,259 @@
-//! The arguments of what asks the org: `token`, `query`, `request`.
+//! The arguments of what asks the org: `query` and `request`.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use http::{HeaderName, HeaderValue, Method, header, uri::PathAndQuery};
 
 use super::ConfigArgs;
 
-/// What to print of a session.
+/// What to ask by SOQL.
 #[derive(Debug, clap::Args)]
-pub struct TokenArgs {
+#[command(after_help = QUERY_EXAMPLES)]
+pub struct QueryArgs {
+    /// The query, such as "SELECT Id, Name FROM Account"; - reads it from standard input
+    pub soql: String,
     /// The org, if the configuration has several
+    #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
+    /// How to print the records [default: table on a terminal, json otherwise]
+    #[arg(short, long, value_enum)]
+    pub format: Option<Format>,
+    /// Version of the API
+    #[arg(long, value_name = "VERSION", default_value_t = ApiVersion::default())]
+    pub api_version: ApiVersion,
+    /// Ask the Tooling API: for Apex classes, debug logs and the like
+    #[arg(long)]
+    pub tooling: bool,
+    /// Deleted and archived records, too
+    #[arg(long)]
+    pub all: bool,
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
 }
 
-/// What to ask by SOQL.
-#[derive(Debug, clap::Args)]
-pub struct QueryArgs {
-    /// The query, such as "SELECT Id, Name FROM Account"
-    pub soql: String,
-    /// The configuration.
-    #[command(flatten)]
-    pub source: ConfigArgs,
+/// How records are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Columns that fit the terminal, for people
+    Table,
+    /// An array of the records as the org gave them, but for their `attributes`
+    Json,
+    /// A line of names, then a line for each record; `Owner.Name` is a column, too
+    Csv,
+}
+
+/// A version of Salesforce's APIs, shown as `62.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiVersion(u16);
+
+impl Default for ApiVersion {
+    /// One that every org has.
+    fn default() -> Self {
+        Self(62)
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.0", self.0)
+    }
+}
+
+impl FromStr for ApiVersion {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.trim_start_matches(['v', 'V']);
+        let number = number.strip_suffix(".0").unwrap_or(number);
+        number
+            .parse()
+            .map(Self)
+            .map_err(|_| "give a version such as 62.0")
+    }
 }
 
 /// What to send.
 #[derive(Debug, clap::Args)]
+#[command(after_help = REQUEST_EXAMPLES)]
 pub struct RequestArgs {
     /// The method, such as GET
-    pub method: String,
-    /// The path, such as /services/data/v62.0/limits
-    pub path: String,
+    #[arg(value_parser = method)]
+    pub method: Method,
+    /// The path and its query, such as /services/data/v62.0/limits
+    #[arg(value_parser = path)]
+    pub path: PathAndQuery,
+    /// The org, if the configuration has several
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
+    /// A header, such as 'Sforce-Query-Options: batchSize=200'; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub header: Vec<(HeaderName, HeaderValue)>,
+    /// The body: as it stands, or from @FILE, or @- for standard input
+    #[arg(short, long, value_name = "DATA", allow_hyphen_values = true)]
+    pub data: Option<Data>,
+    /// Print the answer's status and headers, too
+    #[arg(short, long)]
+    pub include: bool,
+    /// File to write the answer's body to, unless it is an error
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
+}
+
+/// Where a body comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// The argument itself.
+    Given(String),
+    /// A file of any size.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl From<&str> for Data {
+    fn from(text: &str) -> Self {
+        match text.strip_prefix('@') {
+            None => Self::Given(text.to_owned()),
+            Some("-") => Self::Stdin,
+            Some(path) => Self::File(path.into()),
+        }
+    }
+}
+
+fn method(text: &str) -> Result<Method, &'static str> {
+    Method::from_bytes(text.to_ascii_uppercase().as_bytes())
+        .map_err(|_| "give a method such as GET or POST")
+}
+
+fn path(text: &str) -> Result<PathAndQuery, &'static str> {
+    if text.contains("://") && !text.starts_with('/') {
+        return Err("leave out scheme and host: requests go to the org of the configuration");
+    }
+    if !text.starts_with('/') {
+        return Err("begin with /, as in /services/data/v62.0/limits");
+    }
+    text.parse()
+        .map_err(|_| "percent-encode what cannot stand in a URL: a blank is %20")
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("give a header as 'Name: value'")?;
+    let name = name
+        .trim()
+        .parse::<HeaderName>()
+        .map_err(|_| "the name before the colon is none of a header")?;
+    if OURS.contains(&name) {
+        return Err("this header is set by orgproxy itself");
+    }
+    let value = value
+        .trim()
+        .parse()
+        .map_err(|_| "the value after the colon holds what cannot stand in a header")?;
+    Ok((name, value))
+}
+
+/// They say how a message goes over the connection, and to whom.
+const OURS: [HeaderName; 4] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::TRANSFER_ENCODING,
+];
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  orgproxy query \"SELECT Id, Name, Owner.Name FROM Account\"
+  orgproxy query \"SELECT COUNT() FROM Contact\"
+  orgproxy query -f csv \"SELECT Id, Name FROM Account\" > accounts.csv
+  orgproxy query \"SELECT Id FROM Lead\" | jq -r '.[].Id'
+  orgproxy query --tooling \"SELECT Name FROM ApexClass\"
+  orgproxy query - < query.soql
+
+All records are printed, however many answers of the org it takes, and as they
+come. JSON has a record on each line, and no closing bracket if it breaks off.
+In CSV, null is an empty cell; children and addresses are JSON in a cell. The
+columns of a table are as wide as those of the first 2,000 records.
+Ends with 1 if the org answers with an error.";
+
+const REQUEST_EXAMPLES: &str = "\
+Examples:
+  orgproxy request GET /services/data/v62.0/limits
+  orgproxy request POST /services/data/v62.0/sobjects/Account -d '{\"Name\": \"Acme\"}'
+  orgproxy request PATCH /services/data/v62.0/sobjects/Account/001… -d @account.json
+  orgproxy request PUT /services/data/v62.0/jobs/ingest/750…/batches \\
+      -H 'Content-Type: text/csv' -d @accounts.csv
+  orgproxy request POST /services/Soap/u/62.0 -d @envelope.xml
+  orgproxy request -o a.pdf GET /services/data/v62.0/sobjects/ContentVersion/068…/VersionData
+
+The session is added, to SOAP envelopes, too. Bodies of any size are streamed.
+Content-Type is application/json or text/xml if the body begins like that, unless
+it is given. Ends with 1 if the status is 400 or more.";
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("62", Some("62.0"))]
+    #[test_case("62.0", Some("62.0"))]
+    #[test_case("v62.0", Some("62.0"))]
+    #[test_case("62.1", None)]
+    #[test_case("", None)]
+    #[test_case("latest", None)]
+    fn versions_are_read(text: &str, expected: Option<&str>) {
+        let version = text.parse::<ApiVersion>().ok();
+        assert_eq!(
+            version.map(|version| version.to_string()).as_deref(),
+            expected
+        );
+    }
+
+    #[test_case("/services/data/v62.0/query?q=SELECT+Id", true)]
+    #[test_case("/a//b/?", true)]
+    #[test_case("/?to=https://a.example", true)]
+    #[test_case("services/data", false)]
+    #[test_case("https://acme.my.salesforce.com/services/data", false)]
+    #[test_case("/services/data/v62.0/query?q=SELECT Id", false)]
+    #[test_case("", false)]
+    fn paths_are_read_as_they_are(text: &str, is_path: bool) {
+        match path(text) {
+            Ok(path) => assert!(is_path && path.as_str() == text, "{path}"),
+            Err(reason) => assert!(!is_path, "{reason}"),
+        }
+    }
+
+    #[test_case("Accept: text/csv", Some(("accept", "text/csv")))]
+    #[test_case("SOAPAction:", Some(("soapaction", "")))]
+    #[test_case("X: a: b", Some(("x", "a: b")))]
+    #[test_case("Accept", None)]
+    #[test_case("A b: c", None)]
+    #[test_case("A: b\nc: d", None)]
+    #[test_case("host: evil.example", None)]
+    #[test_case("Content-Length: 3", None)]
+    fn headers_are_read(text: &str, expected: Option<(&str, &str)>) {
+        let read = header(text).ok();
+        let read = read
+            .as_ref()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_body_is_given_or_read() {
+        for (text, expected) in [
+            ("{}", Data::Given("{}".to_owned())),
+            ("", Data::Given(String::new())),
+            ("@-", Data::Stdin),
+            ("@a.json", Data::File("a.json".into())),
+        ] {
+            assert_eq!(Data::from(text), expected);
+        }
+    }
 }

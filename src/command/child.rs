@@ -1,10 +1,142 @@
 //! Running a program with the environment that leads it here.
 
-use std::process::ExitCode;
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    os::unix::process::ExitStatusExt,
+    process::{ExitCode, ExitStatus},
+};
 
-use super::CommandError;
-use crate::cli::RunArgs;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    sync::oneshot,
+};
 
-pub(super) fn run(_args: &RunArgs) -> Result<ExitCode, CommandError> {
-    Err(CommandError::Other("not yet".to_owned()))
+use self::{bundle::Bundle, environment::Environment};
+use super::{CommandError, Ready, load, runtime};
+use crate::{cli::RunArgs, config::Config, process, server::Server, signal::Signals, telemetry};
+
+mod bundle;
+mod environment;
+
+/// Runs the proxy for as long as the program runs, and ends as that does. Standard output is the
+/// program's alone.
+///
+/// It logs in first: a program has no use for an org that cannot be had, and its placeholder has to
+/// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one (S§6).
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
+    let config = load(&args.source)?;
+    let _log = telemetry::init(&config.log)?;
+    let usual = process::harden();
+    let first = match &args.org {
+        Some(name) => config.org(Some(name)).map_err(CommandError::Other)?,
+        None => &config.orgs[0],
+    };
+    let first = first.name.clone();
+    runtime()?.block_on(async {
+        let ready = Ready::start(config).await?;
+        let server = Server::bind(ready.config.clone()).await?;
+        for bound in server.bound() {
+            tracing::debug!("{bound}");
+        }
+        let placeholder = server.placeholder(&first).await;
+        let placeholder =
+            placeholder.map_err(|error| CommandError::Other(format!("cannot log in: {error}")))?;
+        let bundle = Bundle::of(&ready.config)?;
+        let environment = Environment::new(&server.bound(), &first, &placeholder, bundle.as_ref())?;
+
+        let mut signals = Signals::listen()?;
+        // Dropped, it stops the proxy.
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut serving = tokio::spawn(server.serve(async {
+            let _ = stopped.await;
+        }));
+        let mut command = command(&args.program, &environment, &ready.config);
+        let started = usual.start(|| command.spawn());
+        let ended = match started {
+            Err(error) => Err(CommandError::Program(name(&args.program), error)),
+            Ok(child) => tokio::select! {
+                status = wait(child, &mut signals) => Ok(code(status?)),
+                // It has no reason to, so it is an error.
+                served = &mut serving => {
+                    served.map_err(io::Error::other)??;
+                    return Ok(ExitCode::FAILURE);
+                }
+            },
+        };
+        drop(stop);
+        // What the program left behind may still be at it.
+        tokio::select! {
+            served = serving => {
+                served.map_err(io::Error::other)??;
+            }
+            _ = signals.next() => {}
+        }
+        ended
+    })
+}
+
+fn command(program: &[OsString], environment: &Environment, config: &Config) -> Command {
+    let mut words = program.iter();
+    let mut command = Command::new(words.next().cloned().unwrap_or_default());
+    command.args(words).kill_on_drop(true);
+    for (name, value) in environment.variables() {
+        command.env(name, value);
+    }
+    // The key is for us alone.
+    for name in ["ORGPROXY_PRIVATE_KEY", "ORGPROXY_TLS_PRIVATE_KEY"] {
+        command.env_remove(name);
+    }
+    let sources = config.orgs.iter().filter_map(|org| org.key_source.as_ref());
+    for name in sources.flat_map(|source| source.variables()) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Waits for the end of `child`, and passes signals on to it; a second one kills it.
+///
+/// What is typed at a terminal reaches it by itself, since it is of our process group: so those are
+/// only kept from ending us.
+async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
+    let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut passed = false;
+    loop {
+        let signal = tokio::select! {
+            status = child.wait() => return status,
+            signal = signals.next() => signal,
+        };
+        if matches!(signal, Signal::INT | Signal::QUIT) && has_a_terminal() {
+            continue;
+        }
+        let signal = match passed {
+            true => Signal::KILL,
+            false => signal,
+        };
+        passed = true;
+        if let Some(id) = id {
+            // It may have ended by now, which is the next thing we hear.
+            let _ = kill_process(id, signal);
+        }
+    }
+}
+
+fn has_a_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+/// As shells have it.
+fn code(status: ExitStatus) -> ExitCode {
+    let code = match status.code() {
+        Some(code) => code,
+        None => 128 + status.signal().unwrap_or_default(),
+    };
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn name(program: &[OsString]) -> String {
+    program
+        .first()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -1,10 +1,122 @@
 //! Printing an access token, or looking into one.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal, Read, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::SystemTime,
+};
 
-use super::CommandError;
-use crate::cli::TokenArgs;
+use zeroize::Zeroizing;
 
-pub(super) fn run(_args: &TokenArgs) -> Result<ExitCode, CommandError> {
-    Err(CommandError::Other("not yet".to_owned()))
+use self::{decoded::Decoded, text::Text};
+use super::{CommandError, Ready, load, runtime};
+use crate::{
+    auth::{Login, assertion},
+    cli::TokenArgs,
+    config::{Config, Org},
+    process, telemetry, terminal, upstream,
+};
+
+mod decoded;
+mod fault;
+mod moment;
+mod text;
+
+pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CommandError> {
+    process::harden();
+    match &args.decode {
+        Some(text) => decode(args, text),
+        None => {
+            offer(args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
+
+/// Prints what opens the org, as scripts want it.
+fn offer(args: &TokenArgs) -> Result<(), CommandError> {
+    if terminal::is_read_by_a_person() && !args.show {
+        return Err(CommandError::Other(NOT_HERE.to_owned()));
+    }
+    let config = load(&args.source)?;
+    let _log = telemetry::init(&config.log)?;
+    let name = config
+        .org(args.org.as_deref())
+        .map_err(CommandError::Other)?;
+    let name = name.name.clone();
+    let secret = runtime()?.block_on(async {
+        let ready = Ready::start(config).await?;
+        let org = ready.config.org(Some(&name)).map_err(CommandError::Other)?;
+        match args.assertion {
+            true => assertion::sign(org, &org.private_key, SystemTime::now())
+                .map_err(|error| CommandError::Other(format!("cannot sign: {error}"))),
+            false => token(&ready.config, org).await,
+        }
+    })?;
+    let before = match args.header {
+        true => "Authorization: Bearer ",
+        false => "",
+    };
+    // A script that gets half a token must not go on.
+    writeln!(io::stdout().lock(), "{before}{}", *secret)
+        .map_err(|error| CommandError::Other(format!("cannot print: {error}")))
+}
+
+async fn token(config: &Config, org: &Org) -> Result<Zeroizing<String>, CommandError> {
+    let failed = |error| CommandError::Other(format!("cannot log in: {error}"));
+    let tls = upstream::tls::client_config(upstream::tls::roots(), &org.ca)
+        .map_err(|error| CommandError::Startup(error.into()))?;
+    let login = Login::new(Arc::new(org.clone()), &tls, config.limits.connect).map_err(failed)?;
+    let session = login.login().await.map_err(failed)?;
+    let token = session.token.to_str();
+    // What no header can carry is no session, and what is not ASCII no token.
+    let token = token.map_err(|error| CommandError::Other(error.to_string()))?;
+    Ok(Zeroizing::new(token.to_owned()))
+}
+
+/// Tells what is in a text, by the configuration if there is one. Fails if it is unreadable, or if
+/// its signature is not of the key that it should be of.
+fn decode(args: &TokenArgs, text: &str) -> Result<ExitCode, CommandError> {
+    let given = match text {
+        "-" => read_standard_input()?,
+        text => Zeroizing::new(text.to_owned()),
+    };
+    let text = Text::find(&given).map_err(|error| CommandError::Other(error.to_string()))?;
+    let config = match load(&args.source) {
+        Ok(config) => Some(config),
+        // It was asked for.
+        Err(error) if args.source.config().is_some() => return Err(error.into()),
+        Err(_) => None,
+    };
+    let decoded = Decoded::new(&text, config.as_ref(), SystemTime::now());
+    terminal::print(&decoded.to_string());
+    Ok(match decoded.is_forged() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn read_standard_input() -> Result<Zeroizing<String>, CommandError> {
+    let failed = |why| CommandError::Other(format!("cannot read standard input: {why}"));
+    let input = io::stdin().lock();
+    if input.is_terminal() {
+        terminal::note("paste a token or an assertion, then press Enter and Ctrl-D\n");
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    input
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(failed("more than 64 KiB, which is no token".to_owned()));
+    }
+    let text = str::from_utf8(&bytes).map_err(|_| failed("that is no text".to_owned()))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+const NOT_HERE: &str = "an access token opens the org to whoever sees it, so it is not printed to \
+    a terminal; pipe it to where it is needed, or add --show";
+
+/// Bytes. Tokens in JWT format have a few thousand (S§3.1).
+const LONGEST: u64 = 64 * 1024;

@@ -40,6 +40,11 @@ impl Certificate {
         Self::read(&path)
     }
 
+    /// Where the one beside the key of `org` is, if there is one.
+    pub(crate) fn path(org: &Org) -> Option<PathBuf> {
+        beside(org.key_source.as_ref()?.file()?)
+    }
+
     fn read(path: &Path) -> Result<Self, String> {
         let place = path.display();
         let bytes = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;

@@ -1,20 +1,31 @@
 //! `demo`: the demo org in place of a real one.
 
 use super::document::Value;
+use crate::demo::Refusal;
 
 /// That an org is the demo org, which is started in the same process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Demo {
-    /// The name of the refusal with which it answers every login.
-    pub refusal: Option<String>,
+    /// With what it answers every login.
+    pub refusal: Option<&'static Refusal>,
 }
 
 /// `true`, or the name of a refusal.
 pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
     match value {
-        Value::Raw(_) | Value::Text(_) => Ok(Some(Demo {
-            refusal: Some(super::value::text(value)?.to_owned()),
-        })),
+        Value::Raw(_) | Value::Text(_) => {
+            let name = super::value::text(value)?;
+            let refusal = Refusal::named(name).ok_or_else(|| {
+                let names: Vec<_> = Refusal::names().collect();
+                format!(
+                    "{name:?} is no refusal; write true, or one of {}",
+                    names.join(", ")
+                )
+            })?;
+            Ok(Some(Demo {
+                refusal: Some(refusal),
+            }))
+        }
         _ => Ok(super::value::flag(value)?.then(Demo::default)),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use pkcs1::{ObjectIdentifier, RsaPrivateKeyRef, der::Decode};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -23,6 +23,7 @@ use form::Form;
 #[derive(Clone)]
 pub struct PrivateKey {
     key: Arc<EncodingKey>,
+    public: Arc<DecodingKey>,
     bits: usize,
     secret: Arc<Zeroizing<Vec<u8>>>,
 }
@@ -49,6 +50,11 @@ impl PrivateKey {
         &self.key
     }
 
+    /// The public key, which tells whether this key signed something.
+    pub fn decoding_key(&self) -> &DecodingKey {
+        &self.public
+    }
+
     /// The length of the modulus.
     pub fn bits(&self) -> usize {
         self.bits
@@ -70,8 +76,13 @@ impl PrivateKey {
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &(), &key)
             .map_err(|_| KeyFault::DoesNotSign)?;
         let secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pkcs1), SECRET_LABEL);
+        let public = DecodingKey::from_rsa_raw_components(
+            numbers.modulus.as_bytes(),
+            numbers.public_exponent.as_bytes(),
+        );
         Ok(Self {
             key: Arc::new(key),
+            public: Arc::new(public),
             bits,
             secret: Arc::new(Zeroizing::new(secret.as_ref().to_vec())),
         })

@@ -47,6 +47,17 @@ impl KeySource {
         }
     }
 
+    /// The environment variables that hold it, or what opens it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.secret), self.passphrase.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|secret| match secret {
+                Secret::Variable(name) => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
     /// This source as it is now, if the file that holds the key is not the one that was read. What
     /// comes from a command or a variable is never taken to have changed.
     pub(crate) fn changed(&self) -> Option<Self> {

@@ -23,9 +23,14 @@ pub(super) const USERNAME: &str = "integration@demo.example";
 
 impl Inner {
     pub(super) fn login(&self, method: &Method, headers: &HeaderMap, form: &Bytes) -> Answer {
-        let answer = match self.check(method, headers, form) {
-            Ok(()) => self.grant(),
-            Err((error, description)) => {
+        let refusal = self.knobs().refusal.filter(|_| method == Method::POST);
+        let answer = match (self.check(method, headers, form), refusal) {
+            (_, Some(refusal)) => {
+                self.log.count(|counts| counts.refusals += 1);
+                refusal.answer()
+            }
+            (Ok(()), None) => self.grant(),
+            (Err((error, description)), None) => {
                 self.log.count(|counts| counts.refusals += 1);
                 let body = json!({"error": error, "error_description": description});
                 Answer::new(StatusCode::BAD_REQUEST, Content::Json(body))

@@ -1,9 +1,168 @@
 //! Trying every step from the configuration to a first query, and saying what is wrong.
+//!
+//! Each step is a [`Check`], printed as it is done. What fails ends nothing that can still be tried:
+//! only what needs a session is left out without one.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, sync::Arc, time::SystemTime};
 
-use crate::{cli::DoctorArgs, command::CommandError};
+use self::{
+    login::Findings,
+    network::{INSTANCE, LOGIN},
+    report::{Check, Report},
+};
+use crate::{
+    auth::{Login, Session},
+    cli::DoctorArgs,
+    command::{self, CommandError, Ready},
+    config::{Config, Org},
+    process,
+    upstream::tls,
+};
 
-pub(crate) fn run(_args: &DoctorArgs) -> Result<ExitCode, CommandError> {
-    Err(CommandError::Other("not yet".to_owned()))
+mod api;
+mod audiences;
+mod authority;
+mod clock;
+mod key;
+mod listeners;
+mod login;
+mod network;
+mod owner;
+mod report;
+mod session;
+
+/// Looks at the orgs of the configuration, or the one that is named. Ends with 0 if nothing failed.
+pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
+    process::harden();
+    let mut report = Report::new(args.json);
+    match configuration(args) {
+        Ok(config) => {
+            let runtime = command::runtime()?;
+            runtime.block_on(examine_all(config, args, &mut report));
+            // A name that is still being looked up is not worth waiting for.
+            runtime.shutdown_background();
+        }
+        Err(mistakes) => report.add(mistakes),
+    }
+    Ok(match report.end() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
+    let mut config = command::load(&args.source).map_err(|error| {
+        let mistakes = error.to_string();
+        let says = match mistakes.lines().count() {
+            1 => "it cannot be used".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        Check::failed("configuration", says).advise(mistakes)
+    })?;
+    if let Some(name) = &args.org {
+        let names: Vec<_> = config.orgs.iter().map(|org| org.name.clone()).collect();
+        config.orgs.retain(|org| org.name == *name);
+        if config.orgs.is_empty() {
+            let says = format!("there is no org {name}; there is {}", names.join(", "));
+            return Err(Check::failed("configuration", says));
+        }
+    }
+    Ok(config)
+}
+
+async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
+    let path = args.source.config();
+    let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
+    report.add(Check::passed("configuration", path.display().to_string()));
+    let ready = match Ready::start(config).await {
+        Ok(ready) => ready,
+        Err(error) => return report.add(Check::failed("demo_org", error.to_string())),
+    };
+    for org in &ready.config.orgs {
+        report.begin(&org.name);
+        examine(&ready.config, org, args, report).await;
+    }
+}
+
+async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Report) {
+    report.add(key::private_key(org));
+    let (check, certificate) = key::certificate(org, SystemTime::now());
+    report.add(check);
+    let found = Findings {
+        certificate,
+        skew: None,
+    };
+
+    let host = network::authority_of(&org.login_url);
+    if let Some(host) = &host {
+        network::check(&LOGIN, host, org, &config.limits, report).await;
+    }
+    match log_in(config, org, found, args, report).await {
+        Some((org, session)) => {
+            report.add(session::format(&session));
+            report.add(session::scopes(&session));
+            report.add(session::instance(&session, &org));
+            if host.as_ref() != Some(&session.authority) {
+                let instance = &session.authority;
+                network::check(&INSTANCE, instance, &org, &config.limits, report).await;
+            }
+            api::check(config, &org, &session, report).await;
+        }
+        None => report.add(Check::skipped(
+            "session",
+            "there is none, so nothing can be asked of the org",
+        )),
+    }
+
+    listeners::check(config, org, report).await;
+    listeners::check_hosts(org, report).await;
+    if let Some(check) = authority::check(config, org) {
+        report.add(check);
+    }
+}
+
+/// Looks at the clock and logs in: as the configuration says, or as `--try-audiences` finds out.
+async fn log_in(
+    config: &Config,
+    org: &Org,
+    mut found: Findings,
+    args: &DoctorArgs,
+    report: &mut Report,
+) -> Option<(Org, Session)> {
+    let made = tls::client_config(tls::roots(), &org.ca)
+        .map_err(|error| error.to_string())
+        .and_then(|tls| {
+            let login = Login::new(Arc::new(org.clone()), &tls, config.limits.connect);
+            Ok((login.map_err(|error| error.to_string())?, tls))
+        });
+    let (login, tls) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            report.add(Check::failed("login", error));
+            return None;
+        }
+    };
+    let (check, skew) = clock::check(&login).await;
+    report.add(check);
+    found.skew = skew;
+
+    let (check, session) = login::check(&login, org, &found, args.try_audiences).await;
+    report.add(check);
+    match session {
+        None if args.try_audiences => {
+            let (check, works) = audiences::check(org, &tls, &config.limits).await;
+            report.add(check);
+            works
+        }
+        session => Some((org.clone(), session?)),
+    }
+}
+
+/// `a day` or `12 days`, of seconds.
+fn days(seconds: i64) -> String {
+    match seconds / (24 * 60 * 60) {
+        0 => "less than a day".to_owned(),
+        1 => "a day".to_owned(),
+        days => format!("{days} days"),
+    }
 }

@@ -97,14 +97,23 @@ impl Connector {
             .map_err(|error| fail(Why::Http(error)))
     }
 
+    /// The proxy on the way to the host, if the environment names one for it: host and port.
+    pub(crate) fn proxy(&self, authority: &Authority) -> Option<String> {
+        let proxy = self.proxies.intercept(&target(authority).ok()?)?;
+        // Not all of it: there may be a password.
+        let host = proxy.uri().host()?.to_owned();
+        Some(match proxy.uri().port_u16() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        })
+    }
+
     /// TCP to the host, or a tunnel to it through the proxy that the environment names.
-    async fn reach(&self, authority: &Authority) -> Result<TcpStream, Why> {
-        let target = Uri::builder()
-            .scheme("https")
-            .authority(authority.as_str())
-            .path_and_query("/")
-            .build()
-            .map_err(|error| Why::Tcp(error.to_string()))?;
+    ///
+    /// # Errors
+    /// In words, without the host.
+    pub(crate) async fn reach(&self, authority: &Authority) -> Result<TcpStream, Why> {
+        let target = target(authority).map_err(|error| Why::Tcp(error.to_string()))?;
         let stream = match self.proxies.intercept(&target) {
             None => self
                 .tcp
@@ -171,6 +180,14 @@ impl Connector {
     }
 }
 
+fn target(authority: &Authority) -> Result<Uri, http::Error> {
+    Uri::builder()
+        .scheme("https")
+        .authority(authority.as_str())
+        .path_and_query("/")
+        .build()
+}
+
 /// Why the org cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot reach {host}: {why}")]
@@ -179,8 +196,9 @@ pub(crate) struct ConnectError {
     why: Why,
 }
 
+/// What went wrong on the way.
 #[derive(Debug, thiserror::Error)]
-enum Why {
+pub(crate) enum Why {
     #[error("{0}")]
     Tcp(String),
     #[error("by the proxy {0} of HTTPS_PROXY: {1}")]

@@ -462,14 +462,14 @@ async fn when_the_key_is_given_in_place_of_its_path() {
     ];
     let ended = run(&arguments).await;
     assert_eq!(ended.code(), 64);
-    let help = run(&["--help"]).await;
+    let help = run(&["run", "--help"]).await;
     Canaries::new(&org).assert_none(&(ended.stdout + &ended.stderr + &help.stdout));
 }
 
 #[tokio::test]
 async fn when_help_is_asked_for_with_secrets_in_the_environment() {
     let org = Org::start().await.unwrap();
-    let mut command = Binary::command(&["--help"]);
+    let mut command = Binary::command(&["run", "--help"]);
     command.env("ORGPROXY_PRIVATE_KEY", org.private_key_pem());
     let ended = Binary::spawn(command).end().await;
     assert!(ended.stdout.contains("ORGPROXY_PRIVATE_KEY"));

@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod grpc;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod terminal;
 
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 

@@ -1,0 +1,187 @@
+//! The environment that leads a program here.
+
+use std::{env, path::Path};
+
+use super::Bundle;
+use crate::{
+    command::CommandError,
+    config::{Listen, Org},
+    server::Bound,
+};
+
+/// Variables for a program. They go before those of the same name that we were started with: to
+/// lead it here is what they are for.
+pub(super) struct Environment(Vec<(String, String)>);
+
+/// What a variable says.
+#[derive(Clone, Copy)]
+enum Says {
+    /// Where the org is.
+    Url,
+    /// Where it is by TLS, if it is there.
+    SecureUrl,
+    /// The placeholder that opens nothing.
+    Placeholder,
+}
+
+/// Which programs read which. jsforce and simple-salesforce by themselves read none.
+#[rustfmt::skip]
+const TABLE: &[(&str, Says)] = &[
+    // Scripts: curl "$ORGPROXY_URL/services/data".
+    ("ORGPROXY_URL", Says::Url),
+    // Those that take nothing but https://, such as simple-salesforce's `instance_url`.
+    ("ORGPROXY_HTTPS_URL", Says::SecureUrl),
+    // Salesforce CLI: every command, for an org that it has never logged in to.
+    ("SF_ORG_INSTANCE_URL", Says::Url),
+    ("SF_TARGET_ORG", Says::Placeholder),
+    // Salesforce CLI: `sf org login access-token --no-prompt`.
+    ("SF_ACCESS_TOKEN", Says::Placeholder),
+    // Programs of one's own, by jsforce, fetch and the like: what most of them read.
+    ("SALESFORCE_INSTANCE_URL", Says::Url),
+    ("SALESFORCE_ACCESS_TOKEN", Says::Placeholder),
+];
+
+/// What takes the certificates of authorities in addition to its own: Node, with jsforce and the
+/// Salesforce CLI.
+const ADDITIONS: &[&str] = &["NODE_EXTRA_CA_CERTS"];
+
+/// What takes them in place of its own: OpenSSL, Python, Ruby, Go; requests, with
+/// simple-salesforce; curl.
+const REPLACEMENTS: &[&str] = &["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
+impl Environment {
+    /// For the org `first`; where the others are, `ORGPROXY_URL_NAME` says.
+    ///
+    /// # Errors
+    /// When `first` is nowhere that a URL can say.
+    pub(super) fn new(
+        bounds: &[Bound],
+        first: &str,
+        placeholder: &str,
+        bundle: Option<&Bundle>,
+    ) -> Result<Self, CommandError> {
+        let mut variables = Vec::new();
+        let mut set = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
+        let places = Places::of(bounds, first);
+        let url = places.url().ok_or_else(|| {
+            CommandError::Other(format!(
+                "org {first} listens on Unix sockets only, which no URL can say; add an address to \
+                 listen, such as 127.0.0.1:0"
+            ))
+        })?;
+        for (name, says) in TABLE {
+            match says {
+                Says::Url => set(name, url),
+                Says::SecureUrl => places.secure.iter().for_each(|url| set(name, url)),
+                Says::Placeholder => set(name, placeholder),
+            }
+        }
+        for org in orgs(bounds) {
+            let places = Places::of(bounds, &org.name);
+            if org.name != first
+                && let Some(url) = places.url()
+            {
+                set(&format!("ORGPROXY_URL_{}", in_capitals(&org.name)), url);
+            }
+        }
+        if orgs(bounds).any(|org| org.name == first && org.intercept) {
+            for name in ["HTTPS_PROXY", "https_proxy"] {
+                set(name, url);
+            }
+        }
+        // A company's proxy cannot reach us.
+        for name in ["NO_PROXY", "no_proxy"] {
+            set(name, &without_proxy(env::var(name).ok()));
+        }
+        if let Some(bundle) = bundle {
+            for name in ADDITIONS {
+                set(name, &text(&bundle.own));
+            }
+            for name in REPLACEMENTS {
+                set(name, &text(bundle.whole.path()));
+            }
+        }
+        Ok(Self(variables))
+    }
+
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+/// Where an org is.
+#[derive(Default)]
+struct Places {
+    plain: Option<String>,
+    secure: Option<String>,
+}
+
+impl Places {
+    fn of(bounds: &[Bound], org: &str) -> Self {
+        let mut places = Self::default();
+        for bound in bounds.iter().filter(|bound| !bound.calls) {
+            let Some(org) = bound.orgs.iter().find(|known| known.name == org) else {
+                continue;
+            };
+            match &bound.listen {
+                Listen::Tcp(address) => {
+                    let url = format!("http://{}:{}", host(bound, org), address.port());
+                    places.plain.get_or_insert(url);
+                }
+                Listen::Https(address) => {
+                    let url = format!("https://{}:{}", host(bound, org), address.port());
+                    places.secure.get_or_insert(url);
+                }
+                Listen::Unix(_) => {}
+            }
+        }
+        places
+    }
+
+    /// What all programs can do with, if it is there.
+    fn url(&self) -> Option<&str> {
+        self.plain.as_deref().or(self.secure.as_deref())
+    }
+}
+
+fn host<'a>(bound: &Bound, org: &'a Org) -> &'a str {
+    // Several orgs are told apart by it; and a certificate of one's own is hardly for localhost.
+    let is_own = matches!(bound.listen, Listen::Https(_)) && bound.ca_file.is_none();
+    match org.hosts.first() {
+        Some(host) if bound.orgs.len() > 1 || is_own => host,
+        _ => "localhost",
+    }
+}
+
+/// Each once.
+fn orgs(bounds: &[Bound]) -> impl Iterator<Item = &Org> {
+    let all = bounds.iter().flat_map(|bound| &bound.orgs);
+    let mut seen: Vec<&str> = Vec::new();
+    all.filter(move |org| {
+        let is_new = !seen.contains(&org.name.as_str());
+        seen.push(&org.name);
+        is_new
+    })
+}
+
+/// As variables are written.
+fn in_capitals(name: &str) -> String {
+    name.chars()
+        .map(|c| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_uppercase(),
+            false => '_',
+        })
+        .collect()
+}
+
+fn without_proxy(before: Option<String>) -> String {
+    let local = "localhost,.localhost,127.0.0.1,::1";
+    match before.filter(|before| !before.is_empty()) {
+        Some(before) => format!("{before},{local}"),
+        None => local.to_owned(),
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

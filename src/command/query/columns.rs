@@ -1,0 +1,127 @@
+//! The columns that records are printed in.
+
+use crate::command::json::Json;
+
+use super::select;
+
+/// A path each, such as `Owner.Name`.
+pub(super) struct Columns(Vec<String>);
+
+impl Columns {
+    /// Those of the query's text, if the first records agree, since a parent that is null in all of
+    /// them does not say which of its fields were asked for. Else those of the records.
+    pub(super) fn new(soql: &str, records: &[Json<'_>]) -> Self {
+        match select::columns(soql) {
+            Some(columns) if records.first().is_none_or(|record| agree(&columns, record)) => {
+                Self(columns)
+            }
+            _ => Self(found(records)),
+        }
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// What a record has in them.
+    pub(super) fn cells(&self, record: &Json<'_>) -> Vec<String> {
+        let cells = self.0.iter().map(|path| {
+            let mut value = Some(record);
+            for name in path.split('.') {
+                value = value.and_then(|value| value.get(name));
+            }
+            value.map(Json::text).unwrap_or_default()
+        });
+        cells.collect()
+    }
+}
+
+/// Whether the columns begin with the keys of the record, all and no others.
+fn agree(columns: &[String], record: &Json<'_>) -> bool {
+    let Json::Object(entries) = record else {
+        return false;
+    };
+    let begins = |column: &str, key: &str| {
+        let first = column.split('.').next().unwrap_or_default();
+        first.eq_ignore_ascii_case(key)
+    };
+    let are_there = columns
+        .iter()
+        .all(|column| entries.iter().any(|(key, _)| begins(column, key)));
+    let are_all = entries
+        .iter()
+        .filter(|(key, _)| key != ATTRIBUTES)
+        .all(|(key, _)| columns.iter().any(|column| begins(column, key)));
+    are_there && are_all
+}
+
+/// The paths to all values in the records, in their order.
+fn found(records: &[Json<'_>]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for record in records {
+        find(record, "", &mut paths);
+    }
+    // A parent that is null in some record is no column beside its fields.
+    let is_parent = |path: &String| {
+        let start = format!("{path}.");
+        paths.iter().any(|other| other.starts_with(&start))
+    };
+    paths
+        .iter()
+        .filter(|path| !is_parent(path))
+        .cloned()
+        .collect()
+}
+
+fn find(record: &Json<'_>, start: &str, paths: &mut Vec<String>) {
+    let Json::Object(entries) = record else {
+        return;
+    };
+    for (key, value) in entries.iter().filter(|(key, _)| key != ATTRIBUTES) {
+        let path = format!("{start}{key}");
+        // Addresses and children are objects, too, but no records.
+        if value.get(ATTRIBUTES).is_some() {
+            let mut fields = Vec::new();
+            find(value, &format!("{path}."), &mut fields);
+            fields.retain(|field| !paths.contains(field));
+            // In the place of the parent, if it was null so far.
+            let place = paths.iter().position(|other| *other == path);
+            match place {
+                Some(index) => drop(paths.splice(index..=index, fields)),
+                None => paths.extend(fields),
+            }
+        } else if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+}
+
+/// What the org says of a record itself: type and URL.
+pub(super) const ATTRIBUTES: &str = "attributes";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use test_case::test_case;
+
+    use super::*;
+
+    const PARENTS: &str = r#"[
+        {"attributes":{},"Id":"1","Owner":null,"Address":null},
+        {"attributes":{},"Id":"2","Owner":{"attributes":{},"Name":"A","Boss":{"attributes":{},"Id":"3"}},"Address":{"city":"Cork"}}]"#;
+
+    #[test_case("SELECT Id, Owner.Name, Owner.Boss.Id, Address FROM X", PARENTS, "Id|Owner.Name|Owner.Boss.Id|Address", "2|A|3|{\"city\":\"Cork\"}"; "by the text")]
+    #[test_case("SELECT address, owner.name, ID FROM X", PARENTS, "address|owner.name|ID", "{\"city\":\"Cork\"}|A|2"; "in its order and spelling")]
+    #[test_case("SELECT x.Id, x.Owner.Name, x.Address FROM X x", PARENTS, "Id|Owner.Name|Owner.Boss.Id|Address", "2|A|3|{\"city\":\"Cork\"}"; "by the records, for an alias")]
+    #[test_case("SELECT FIELDS(ALL) FROM X", PARENTS, "Id|Owner.Name|Owner.Boss.Id|Address", "2|A|3|{\"city\":\"Cork\"}"; "by the records")]
+    #[test_case("SELECT Id, Name FROM X", "[]", "Id|Name", ""; "without records")]
+    #[test_case("SELECT COUNT(Id) FROM X", r#"[{"attributes":{"type":"AggregateResult"},"expr0":7}]"#, "expr0", "7"; "a number")]
+    fn columns_are_known(soql: &str, records: &str, names: &str, last: &str) {
+        let records: Vec<&RawValue> = serde_json::from_str(records).unwrap();
+        let records: Vec<_> = records.into_iter().map(Json::new).collect();
+        let columns = Columns::new(soql, &records);
+        assert_eq!(columns.names().join("|"), names);
+        let cells = records.last().map(|record| columns.cells(record));
+        assert_eq!(cells.unwrap_or_default().join("|"), last);
+    }
+}

@@ -1,0 +1,162 @@
+//! What a query selects, as far as its text tells: the names and the order of the columns.
+
+/// Whether it is `SELECT COUNT()`, whose answer is a number and no records.
+pub(super) fn is_count(soql: &str) -> bool {
+    let tokens = tokens(soql);
+    let items = items(&tokens);
+    let [item] = items.as_slice() else {
+        return false;
+    };
+    matches!(item, [name, "(", ")"] if name.eq_ignore_ascii_case("COUNT"))
+}
+
+/// The path of each column, such as `Owner.Name`. None if the text does not tell, as for `FIELDS(ALL)`.
+pub(super) fn columns(soql: &str) -> Option<Vec<String>> {
+    let tokens = tokens(soql);
+    let items = items(&tokens);
+    let mut unnamed = 0;
+    let columns: Option<Vec<_>> = items
+        .iter()
+        .map(|item| column(item, &mut unnamed))
+        .collect();
+    columns.filter(|columns| !columns.is_empty())
+}
+
+/// The key under which records have an item of the list. `unnamed` counts those that have none of
+/// their own, which are `expr0`, `expr1`, and so on.
+fn column(item: &[&str], unnamed: &mut usize) -> Option<String> {
+    match item {
+        ["(", subquery @ ..] => Some(children(subquery)?.to_owned()),
+        [word, field, ..] if word.eq_ignore_ascii_case("TYPEOF") => Some((*field).to_owned()),
+        [field] => Some((*field).to_owned()),
+        [function, "(", inner @ .., ")"] => {
+            if function.eq_ignore_ascii_case("FIELDS") {
+                return None;
+            }
+            let keeps_name = |name: &&str| function.eq_ignore_ascii_case(name);
+            if RENDERERS.iter().any(keeps_name) {
+                return column(inner, unnamed);
+            }
+            *unnamed += 1;
+            Some(format!("expr{}", *unnamed - 1))
+        }
+        [.., alias] => Some((*alias).to_owned()),
+        [] => None,
+    }
+}
+
+/// The name of the relationship that a subquery is about.
+fn children<'a>(subquery: &[&'a str]) -> Option<&'a str> {
+    let mut depth = 0;
+    let from = subquery.iter().position(|token| {
+        depth = deeper(depth, token);
+        depth == 0 && token.eq_ignore_ascii_case("FROM")
+    })?;
+    subquery.get(from + 1)?.rsplit('.').next()
+}
+
+/// The items between `SELECT` and `FROM`, in tokens.
+fn items<'a, 'b>(tokens: &'b [&'a str]) -> Vec<&'b [&'a str]> {
+    let Some((first, rest)) = tokens.split_first() else {
+        return Vec::new();
+    };
+    if !first.eq_ignore_ascii_case("SELECT") {
+        return Vec::new();
+    }
+    let mut depth = 0;
+    let mut items = Vec::new();
+    let mut start = 0;
+    for (index, token) in rest.iter().enumerate() {
+        depth = deeper(depth, token);
+        let is_end = depth == 0 && token.eq_ignore_ascii_case("FROM");
+        if is_end || depth == 0 && *token == "," {
+            items.push(&rest[start..index]);
+            start = index + 1;
+        }
+        if is_end {
+            return items;
+        }
+    }
+    Vec::new()
+}
+
+/// How deep it is within parentheses, and from `TYPEOF` to `END`, where commas are no ends of items.
+fn deeper(depth: i32, token: &str) -> i32 {
+    match token {
+        "(" => depth + 1,
+        ")" => depth - 1,
+        word if word.eq_ignore_ascii_case("TYPEOF") => depth + 1,
+        word if word.eq_ignore_ascii_case("END") => depth - 1,
+        _ => depth,
+    }
+}
+
+/// Names with their dots, strings with their quotes, and single characters.
+fn tokens(soql: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = soql.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' => string(rest),
+            c if is_of_name(c) => rest.find(|c| !is_of_name(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length);
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    tokens
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '.'
+}
+
+/// The bytes of a string literal at the start.
+fn string(text: &str) -> usize {
+    let mut escaped = false;
+    for (index, c) in text.char_indices().skip(1) {
+        match c {
+            '\'' if !escaped => return index + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
+/// They change how a field is shown, not its name.
+const RENDERERS: [&str; 3] = ["toLabel", "format", "convertCurrency"];
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("SELECT Id FROM A", "Id"; "one")]
+    #[test_case("select\n  Id,Name , Owner.Name\nfrom A", "Id|Name|Owner.Name"; "several lines")]
+    #[test_case("SELECT Id, (SELECT Id, (SELECT Id FROM X) FROM a.Contacts WHERE Name = 'a, b) FROM \\' c') FROM Account a", "Id|Contacts"; "subqueries")]
+    #[test_case("SELECT Industry, COUNT(Id), MAX(Name) top, SUM(Amount) FROM A GROUP BY Industry", "Industry|expr0|top|expr1"; "aggregates")]
+    #[test_case("SELECT Industry i FROM A GROUP BY Industry", "i"; "an alias")]
+    #[test_case("SELECT toLabel(Status), FORMAT(convertCurrency(Amount)), format(Amount) a FROM A", "Status|Amount|a"; "renderers")]
+    #[test_case("SELECT TYPEOF What WHEN Account THEN Phone, Name ELSE Id END FROM Event", "What"; "typeof")]
+    #[test_case("SELECT Id, DISTANCE(L__c, GEOLOCATION(37,122), 'mi') FROM A", "Id|expr0"; "commas within")]
+    #[test_case("SELECT FIELDS(ALL) FROM A LIMIT 1", ""; "fields")]
+    #[test_case("SELECT Id", ""; "no FROM")]
+    #[test_case("SELECT FROM A", ""; "no field")]
+    #[test_case("FIND {x}", ""; "no query")]
+    #[test_case("", ""; "nothing")]
+    #[test_case("SELECT 'é FROM", ""; "an open string")]
+    fn columns_are_in_the_order_of_the_list(soql: &str, expected: &str) {
+        assert_eq!(columns(soql).unwrap_or_default().join("|"), expected);
+    }
+
+    #[test_case("SELECT COUNT() FROM A", true)]
+    #[test_case("select count ( ) from A", true)]
+    #[test_case("SELECT COUNT(Id) FROM A", false)]
+    #[test_case("SELECT Id FROM A", false)]
+    fn a_count_is_known(soql: &str, expected: bool) {
+        assert_eq!(is_count(soql), expected);
+    }
+}

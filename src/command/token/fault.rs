@@ -1,0 +1,229 @@
+//! What is wrong with an assertion.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{moment::Moment, text::Jwt};
+use crate::config::Org;
+
+/// What Salesforce would refuse an assertion for, or what is not as the configuration has it, a
+/// sentence each. `org` is the one that it is for, if it is known.
+pub(super) fn faults(jwt: &Jwt, org: Option<&Org>, now: SystemTime) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut wrong = |fault: Option<String>| faults.extend(fault);
+    wrong(jwt.is_broken_up.then(|| {
+        "there was white space in it, left out here: sent as it is, it would be refused".to_owned()
+    }));
+    wrong(algorithm(jwt.header.get("alg")));
+    wrong(issuer(&jwt.claims));
+    for fault in subject(&jwt.claims, org) {
+        wrong(Some(fault));
+    }
+    wrong(audience(jwt.claims.get("aud"), org));
+    wrong(expiry(jwt.claims.get("exp"), now));
+    wrong(beginning(jwt.claims.get("nbf"), now));
+    faults
+}
+
+fn algorithm(claim: Option<&Value>) -> Option<String> {
+    match claim {
+        Some(Value::String(name)) if name == "RS256" => None,
+        _ => Some("alg must be RS256: Salesforce takes no other".to_owned()),
+    }
+}
+
+fn issuer(claims: &Map<String, Value>) -> Option<String> {
+    match claims.get("iss") {
+        Some(Value::String(_)) => None,
+        _ => Some("iss must be the consumer key of the app".to_owned()),
+    }
+}
+
+/// `prn` is the older name, and goes first if both are there (S§1.1).
+fn subject(claims: &Map<String, Value>, org: Option<&Org>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let (name, claim) = match (claims.get("prn"), claims.get("sub")) {
+        (Some(prn), Some(sub)) if prn != sub => {
+            faults.push("prn and sub differ: Salesforce takes prn, its older name".to_owned());
+            ("prn", Some(prn))
+        }
+        (Some(prn), _) => ("prn", Some(prn)),
+        (None, sub) => ("sub", sub),
+    };
+    match (claim.and_then(Value::as_str), org) {
+        (None, _) => faults.push(format!("{name} must be the username to log in as")),
+        (Some(user), Some(org)) if user != org.username => faults.push(format!(
+            "{name} is not the username of org {}, which is {}",
+            org.name, org.username
+        )),
+        _ => {}
+    }
+    faults
+}
+
+/// One string, and a whole origin (S§1.1, §1.2).
+fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
+    let say = |fault: &str| Some(format!("aud {fault}"));
+    let text = match claim {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(_)) => return say("is a list: it must be one string"),
+        _ => return say("must be such as https://login.salesforce.com"),
+    };
+    let Some(url) = Url::parse(text)
+        .ok()
+        .filter(|url| url.scheme() == "https" && url.has_host())
+    else {
+        return say("must be a whole URL, such as https://login.salesforce.com");
+    };
+    // An Experience Cloud site has a path, and none of them a slash at the end.
+    if text.ends_with('/') {
+        return say("must not end with a slash");
+    }
+    if url.path().ends_with("/services/oauth2/token") {
+        return say(
+            "is the token endpoint, as some clients have it: its origin alone is what Salesforce asks for",
+        );
+    }
+    // A demo org has another port each time.
+    let other = org.filter(|org| org.demo.is_none() && org.audience != *text)?;
+    Some(format!(
+        "aud is not the audience of org {}, which is {}",
+        other.name, other.audience
+    ))
+}
+
+fn expiry(claim: Option<&Value>, now: SystemTime) -> Option<String> {
+    let Some(moment) = claim.and_then(Moment::of) else {
+        return Some("exp must be the time of its end, in seconds since 1970".to_owned());
+    };
+    if moment.is_in_milliseconds {
+        return Some(
+            "exp is in milliseconds: it must be in seconds, although Salesforce takes it for a \
+             time far away, as it does the Salesforce CLI's"
+                .to_owned(),
+        );
+    }
+    match moment.ahead_of(now) {
+        None => Some(
+            "exp is past: Salesforce would say \"expired authorization code\"; sign a new one, and \
+             check the clock"
+                .to_owned(),
+        ),
+        Some(ahead) if ahead > LONGEST + TOLERANCE => Some(
+            "exp is too far ahead: 3 minutes are allowed, and some orgs refuse more than 5"
+                .to_owned(),
+        ),
+        Some(_) => None,
+    }
+}
+
+fn beginning(claim: Option<&Value>, now: SystemTime) -> Option<String> {
+    let ahead = Moment::of(claim?)?.ahead_of(now)?;
+    (ahead > TOLERANCE).then(|| "nbf is ahead: it does not hold yet".to_owned())
+}
+
+/// As documented (S§1.3).
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// By which clocks may differ without a word.
+const TOLERANCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use serde_json::json;
+    use test_case::test_case;
+
+    use super::*;
+    use crate::{config::PrivateKey, demo};
+
+    const NOW: u64 = 1_764_000_000;
+
+    #[test_case(json!({}), &[]; "as ours are")]
+    #[test_case(json!({"exp": (NOW + 180).to_string()}), &[]; "exp as digits")]
+    #[test_case(json!({"exp": NOW}), &[]; "at the last moment")]
+    #[test_case(json!({"sub": null, "prn": "me@example.com"}), &[]; "the older name")]
+    #[test_case(json!({"iat": NOW, "jti": "1"}), &[]; "claims more than needed")]
+    #[test_case(json!({"iss": null}), &["iss must be the consumer key"])]
+    #[test_case(json!({"sub": null}), &["sub must be the username"])]
+    #[test_case(json!({"sub": "you@example.com"}), &["sub is not the username of org main, which is me@example.com"])]
+    #[test_case(json!({"prn": "you@example.com"}), &["prn and sub differ", "prn is not the username of org main"])]
+    #[test_case(json!({"aud": null}), &["aud must be such as"])]
+    #[test_case(json!({"aud": ["https://login.salesforce.com"]}), &["aud is a list"])]
+    #[test_case(json!({"aud": "login.salesforce.com"}), &["aud must be a whole URL"]; "a bare host")]
+    #[test_case(json!({"aud": "http://login.salesforce.com"}), &["aud must be a whole URL"]; "plain")]
+    #[test_case(json!({"aud": "https://login.salesforce.com/"}), &["aud must not end with a slash"])]
+    #[test_case(json!({"aud": "https://login.salesforce.com/services/oauth2/token"}), &["aud is the token endpoint"])]
+    #[test_case(json!({"aud": "https://test.salesforce.com"}), &["aud is not the audience of org main, which is https://login.salesforce.com"])]
+    #[test_case(json!({"exp": null}), &["exp must be the time"])]
+    #[test_case(json!({"exp": "soon"}), &["exp must be the time"]; "exp in words")]
+    #[test_case(json!({"exp": (NOW + 300) * 1000}), &["exp is in milliseconds"])]
+    #[test_case(json!({"exp": NOW - 1}), &["exp is past"])]
+    #[test_case(json!({"exp": NOW + 3600}), &["exp is too far ahead"])]
+    #[test_case(json!({"nbf": NOW + 60}), &["nbf is ahead"])]
+    #[test_case(json!({"aud": [], "exp": 1}), &["aud is a list", "exp is past"]; "several")]
+    #[tokio::test]
+    async fn a_claim_that_is(changed: Value, expected: &[&str]) {
+        let org = org().await;
+        let mut claims = json!({
+            "iss": "3MVG9", "sub": "me@example.com", "aud": "https://login.salesforce.com",
+            "exp": NOW + 180,
+        });
+        for (name, value) in changed.as_object().unwrap() {
+            match value {
+                Value::Null => claims.as_object_mut().unwrap().remove(name),
+                value => claims
+                    .as_object_mut()
+                    .unwrap()
+                    .insert(name.clone(), value.clone()),
+            };
+        }
+        let found = faults(&jwt(json!({"alg": "RS256"}), claims), Some(&org), now());
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (fault, expected) in found.iter().zip(expected) {
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+    }
+
+    #[test_case(json!({"alg": "HS256"}))]
+    #[test_case(json!({"alg": "none"}))]
+    #[test_case(json!({}))]
+    fn another_algorithm(header: Value) {
+        let claims = json!({
+            "iss": "3MVG9", "sub": "me@example.com", "aud": "https://acme.my.salesforce.com",
+            "exp": NOW + 180,
+        });
+        let found = faults(&jwt(header, claims), None, now());
+        assert_eq!(found, ["alg must be RS256: Salesforce takes no other"]);
+    }
+
+    fn jwt(header: Value, claims: Value) -> Jwt {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        Jwt {
+            header: object(header),
+            claims: object(claims),
+            signed: String::new().into(),
+            signature: String::new(),
+            is_broken_up: false,
+        }
+    }
+
+    async fn org() -> Org {
+        let demo = demo::Org::start().await.unwrap();
+        let pem = demo.private_key_pem().as_bytes();
+        Org::new(
+            "main".to_owned(),
+            "https://login.salesforce.com".parse().unwrap(),
+            "3MVG9".to_owned(),
+            "me@example.com".to_owned(),
+            PrivateKey::parse("the demo's key", pem, None).unwrap(),
+        )
+    }
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW)
+    }
+}

@@ -1,0 +1,391 @@
+//! What the org answers when it is asked: user, idle timeout, versions, a query, the day's use.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use serde_json::Value;
+
+use super::report::{Check, Report};
+use crate::{
+    auth::{Session, printable},
+    client::Client,
+    config::{Config, Org},
+};
+
+/// Asks as a client would, by a proxy in this process.
+pub(super) async fn check(config: &Config, org: &Org, session: &Session, report: &mut Report) {
+    let mut client = match Client::start(config, org).await {
+        Ok(client) => client,
+        Err(error) => return report.add(Check::failed("query", error.to_string())),
+    };
+    let told = ask(&mut client, get("/services/oauth2/userinfo")).await;
+    report.add(user(told, &org.username));
+
+    report.add(match session.lifetime() {
+        Some(lifetime) => Check::passed(
+            "idle_timeout",
+            format!("none: the session ends {} after its login", spell(lifetime)),
+        ),
+        None => idle_timeout(ask(&mut client, user_info()).await, org.session_timeout),
+    });
+
+    let told = ask(&mut client, get("/services/data/")).await;
+    let newest = newest(&told);
+    report.add(versions(told));
+
+    let newest = newest.as_deref().unwrap_or(KNOWN_VERSION);
+    let told = ask(
+        &mut client,
+        get(&format!("/services/data/v{newest}/{QUERY}")),
+    )
+    .await;
+    let used = told.as_ref().ok().and_then(|told| usage_of(&told.headers));
+    let is_allowed = told
+        .as_ref()
+        .is_ok_and(|told| told.status == StatusCode::OK);
+    report.add(query(told));
+    let used = match used {
+        None if is_allowed => {
+            let path = format!("/services/data/v{newest}/limits");
+            let told = ask(&mut client, get(&path)).await;
+            told.ok().and_then(|told| daily_requests(&told.json()))
+        }
+        used => used,
+    };
+    report.add(usage(used));
+}
+
+/// An answer of the org, or of ours in its place.
+struct Told {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Told {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What it says is wrong, in its own words, and the code of it if it has one.
+    fn fault(&self) -> (String, String) {
+        let json = self.json();
+        let text = |name: &str| json[0][name].as_str().map(printable);
+        if let (Some(code), Some(message)) = (text("errorCode"), text("message")) {
+            let words = match self.headers.contains_key("proxy-status") {
+                true => message.trim_start_matches("orgproxy: ").to_owned(),
+                false => format!("{} {code}: {message}", self.status.as_u16()),
+            };
+            return (code, words);
+        }
+        let body = String::from_utf8_lossy(&self.body);
+        let fault = between(&body, "<faultstring>", "</faultstring>");
+        let words = printable(fault.unwrap_or_else(|| body.trim()));
+        let code = words.split(':').next().unwrap_or_default().to_owned();
+        (code, format!("{} {words}", self.status.as_u16()))
+    }
+}
+
+async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Told, String> {
+    let asked = async {
+        let answer = client
+            .send(request)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LARGEST).collect().await;
+        Ok(Told {
+            status: head.status,
+            headers: head.headers,
+            body: body.map_err(|error| error.to_string())?.to_bytes(),
+        })
+    };
+    let waited = tokio::time::timeout(PATIENCE, asked).await;
+    waited.unwrap_or_else(|_| Err(format!("no answer within {}s", PATIENCE.as_secs())))
+}
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    if let Ok(uri) = path.parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn user(told: Result<Told, String>, configured: &str) -> Check {
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return Check::failed("user", error),
+    };
+    let json = told.json();
+    let Some(username) = json["preferred_username"].as_str().map(printable) else {
+        let (_, words) = told.fault();
+        return Check::skipped("user", format!("the org does not say who it is: {words}"))
+            .advise("hint: the scope id or openid of the app lets it");
+    };
+    let says = match json["name"].as_str() {
+        Some(name) => format!("{username}, {}", printable(name)),
+        None => username.clone(),
+    };
+    match username.eq_ignore_ascii_case(configured) {
+        true => Check::passed("user", says),
+        false => Check::warning("user", format!("{says}, not {configured}")),
+    }
+}
+
+/// `getUserInfo`, which tells the timeout (S§3.2). The session goes in by itself.
+fn user_info() -> Request<Full<Bytes>> {
+    let envelope = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{}\">\
+         <soapenv:Body><getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/></soapenv:Body>\
+         </soapenv:Envelope>",
+        crate::family::SOAP
+    );
+    let mut request = Request::new(Full::from(envelope));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = http::Uri::from_static("/services/Soap/u/64.0");
+    let headers = request.headers_mut();
+    let xml = http::HeaderValue::from_static("text/xml; charset=UTF-8");
+    headers.insert(http::header::CONTENT_TYPE, xml);
+    headers.insert("soapaction", http::HeaderValue::from_static("\"\""));
+    request
+}
+
+fn idle_timeout(told: Result<Told, String>, assumed: Duration) -> Check {
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return Check::failed("idle_timeout", error),
+    };
+    let body = String::from_utf8_lossy(&told.body);
+    let seconds = between(&body, "<sessionSecondsValid>", "</sessionSecondsValid>");
+    let Some(seconds) = seconds.and_then(|seconds| seconds.parse().ok()) else {
+        let (code, words) = told.fault();
+        return meant(Check::warning("idle_timeout", words.clone()), &code, &words);
+    };
+    let idle = Duration::from_secs(seconds);
+    let check = Check::passed("idle_timeout", format!("{} without a request", spell(idle)));
+    match idle < assumed {
+        true => check.advise(format!(
+            "hint: session_timeout = \"{seconds}s\" in proxy.toml spares requests that the org \
+             would refuse first"
+        )),
+        false => check,
+    }
+}
+
+fn newest(told: &Result<Told, String>) -> Option<String> {
+    let json = told.as_ref().ok()?.json();
+    Some(json.as_array()?.last()?["version"].as_str()?.to_owned())
+}
+
+fn versions(told: Result<Told, String>) -> Check {
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return Check::failed("api_versions", error),
+    };
+    let json = told.json();
+    let versions: Vec<_> = json
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|version| version["version"].as_str())
+        .map(printable)
+        .collect();
+    match (versions.first(), versions.last()) {
+        (Some(first), Some(last)) => Check::passed("api_versions", format!("{first} to {last}")),
+        _ => {
+            let (code, words) = told.fault();
+            meant(Check::failed("api_versions", words.clone()), &code, &words)
+        }
+    }
+}
+
+fn query(told: Result<Told, String>) -> Check {
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return Check::failed("query", error),
+    };
+    let json = told.json();
+    match json["records"].as_array() {
+        Some(records) => Check::passed(
+            "query",
+            format!(
+                "{SOQL}: {}",
+                match records.len() {
+                    1 => "1 record".to_owned(),
+                    count => format!("{count} records"),
+                }
+            ),
+        ),
+        None => {
+            let (code, words) = told.fault();
+            meant(Check::failed("query", words.clone()), &code, &words)
+        }
+    }
+}
+
+/// The day's requests, used and allowed, of `api-usage=18/5000; …` (S§7).
+fn usage_of(headers: &HeaderMap) -> Option<(u64, u64)> {
+    let info = headers.get("sforce-limit-info")?.to_str().ok()?;
+    let usage = info
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("api-usage="))?;
+    let (used, allowed) = usage.split_once('/')?;
+    Some((used.parse().ok()?, allowed.parse().ok()?))
+}
+
+fn daily_requests(json: &Value) -> Option<(u64, u64)> {
+    let requests = &json["DailyApiRequests"];
+    let allowed = requests["Max"].as_u64()?;
+    Some((
+        allowed.saturating_sub(requests["Remaining"].as_u64()?),
+        allowed,
+    ))
+}
+
+fn usage(used: Option<(u64, u64)>) -> Check {
+    let Some((used, allowed)) = used else {
+        return Check::skipped("api_usage", "the org does not tell");
+    };
+    let says = format!("{used} of {allowed} requests of these 24 hours");
+    match used.saturating_mul(10) > allowed.saturating_mul(9) {
+        true => Check::warning("api_usage", says)
+            .advise("why: when they are used up, the org refuses requests of every program")
+            .advise("do: find who uses them: Setup, API Usage; ask less often, or by Bulk API"),
+        false => Check::passed("api_usage", says),
+    }
+}
+
+/// What an error of the API means (S§3.3), if that is known.
+fn meant(check: Check, code: &str, words: &str) -> Check {
+    let advice = match code {
+        "API_CURRENTLY_DISABLED" => {
+            "do: give the user the permission 'API Enabled', by its profile or a permission set"
+        }
+        "API_DISABLED_FOR_ORG" => {
+            "do: have Salesforce enable the API for this org: its edition comes without"
+        }
+        "REQUEST_LIMIT_EXCEEDED" => {
+            "do: wait: the requests of these 24 hours are used up, or too many run at once; find \
+             who uses them: Setup, API Usage"
+        }
+        "INVALID_SESSION_ID" if words.contains("not valid for use with the REST API") => {
+            "do: grant the app the scope api, and see whether a policy keeps its sessions to pages"
+        }
+        "INVALID_SESSION_ID" if words.contains("not attached to Agent") => {
+            "do: take another app: this one is for agents only"
+        }
+        "INVALID_SESSION_ID" => {
+            "do: see why the org ends a new session at once: a session locked to another address \
+             (Setup, Session Settings), or a program that logs out"
+        }
+        "INVALID_OPERATION_WITH_EXPIRED_PASSWORD" => {
+            "do: set a new password for the user, or give it 'Password Never Expires'"
+        }
+        "URL_NOT_RESET" => "do: the instance is a login host: check what stands at login_url",
+        _ => return check,
+    };
+    check.advise(advice)
+}
+
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(begin)?;
+    Some(rest.split_once(end)?.0)
+}
+
+/// In whole seconds.
+fn spell(duration: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(duration.as_secs()))
+}
+
+const SOQL: &str = "SELECT Id, Name FROM User LIMIT 1";
+const QUERY: &str = "query?q=SELECT+Id,+Name+FROM+User+LIMIT+1";
+
+/// What every org knows for years to come.
+const KNOWN_VERSION: &str = "64.0";
+
+/// Bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// For one answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(
+        403,
+        "API_CURRENTLY_DISABLED",
+        "API is disabled for this user",
+        "API Enabled"
+    )]
+    #[test_case(
+        403,
+        "API_DISABLED_FOR_ORG",
+        "API is not enabled for this Organization or Partner",
+        "edition"
+    )]
+    #[test_case(
+        403,
+        "REQUEST_LIMIT_EXCEEDED",
+        "TotalRequests Limit exceeded.",
+        "24 hours"
+    )]
+    #[test_case(
+        401,
+        "INVALID_SESSION_ID",
+        "This session is not valid for use with the REST API",
+        "scope api"
+    )]
+    #[test_case(
+        401,
+        "INVALID_SESSION_ID",
+        "Connected app is not attached to Agent",
+        "agents only"
+    )]
+    #[test_case(401, "INVALID_SESSION_ID", "Session expired or invalid", "logs out")]
+    #[test_case(403, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", "x", "new password")]
+    #[test_case(400, "URL_NOT_RESET", "x", "login_url")]
+    fn errors_are_told_in_the_orgs_words_with_the_way_out(
+        status: u16,
+        code: &str,
+        message: &str,
+        advice: &str,
+    ) {
+        let body = serde_json::json!([{"message": message, "errorCode": code}]);
+        let check = format!("{:?}", query(Ok(told(status, &body.to_string()))));
+        for part in [&format!("{status} {code}: {message}"), advice] {
+            assert!(check.contains(part), "{check}");
+        }
+    }
+
+    #[test_case(13_500, 15_000, "Passed")]
+    #[test_case(13_501, 15_000, "Warning")]
+    #[test_case(1, 0, "Warning")]
+    fn the_last_tenth_of_the_day_is_warned_of(used: u64, allowed: u64, outcome: &str) {
+        let check = format!("{:?}", usage(Some((used, allowed))));
+        assert!(check.contains(outcome), "{check}");
+    }
+
+    #[test_case("api-usage=18/5000" => Some((18, 5000)))]
+    #[test_case("api-usage=25/5000; per-app-api-usage=17/250(appName=x)" => Some((25, 5000)); "per app")]
+    #[test_case("usage" => None; "none")]
+    fn usage_is_read(info: &str) -> Option<(u64, u64)> {
+        let mut headers = HeaderMap::new();
+        headers.insert("sforce-limit-info", info.parse().unwrap());
+        usage_of(&headers)
+    }
+
+    fn told(status: u16, body: &str) -> Told {
+        Told {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether clients on this machine trust the local certificate authority, where they have to.
+
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::parse_x509_certificate;
+
+use super::report::Check;
+use crate::{
+    authority::Authority,
+    config::{Config, Listen, Org},
+};
+
+/// Nothing, if `org` shows no certificate of it to anybody.
+pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
+    let calls = org.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
+    let mut listens = org.listen.iter().chain(calls);
+    let is_secure = listens.any(|listen| matches!(listen, Listen::Https(_)));
+    let is_needed = is_secure && config.tls.identity.is_none() || org.intercept;
+    let folder = config.state_dir.as_ref().filter(|_| is_needed)?;
+    let path = Authority::path(folder);
+    let place = path.display();
+    if !path.exists() {
+        let says = format!("{place} is not there yet: it is made at the first start");
+        return Some(Check::warning("local_authority", says).advise(TRUST));
+    }
+    let Ok(certificate) = CertificateDer::from_pem_file(&path) else {
+        let says = format!("{place} cannot be read, or is no certificate");
+        return Some(Check::failed("local_authority", says).advise(AGAIN));
+    };
+    let Ok((_, parsed)) = parse_x509_certificate(&certificate) else {
+        let says = format!("{place} is no certificate");
+        return Some(Check::failed("local_authority", says).advise(AGAIN));
+    };
+    let end = parsed.validity().not_after;
+    if !parsed.validity().is_valid() {
+        let says = format!("{place} expired on {end}");
+        return Some(Check::failed("local_authority", says).advise(AGAIN));
+    }
+    let system = rustls_native_certs::load_native_certs().certs;
+    Some(match system.contains(&certificate) {
+        true => Check::passed(
+            "local_authority",
+            format!("{place}, good until {end}; this system trusts it"),
+        ),
+        false => Check::warning(
+            "local_authority",
+            format!("{place}, good until {end}; this system does not trust it"),
+        )
+        .advise(TRUST),
+    })
+}
+
+const TRUST: &str =
+    "do: `orgproxy trust` tells what each client needs, and `sudo orgproxy trust --system` does it";
+
+const AGAIN: &str = "do: `orgproxy trust` says what to remove, and makes a new one";

@@ -1,0 +1,132 @@
+//! The private key, and the certificate that Salesforce has of it.
+
+use std::{fs::File, io::Read, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
+
+use super::{days, report::Check};
+use crate::config::{Certificate, Org, PrivateKey};
+
+/// That there is a key is known by now: what it is.
+pub(super) fn private_key(org: &Org) -> Check {
+    let bits = org.private_key.bits();
+    let Some(source) = &org.key_source else {
+        return Check::passed("private_key", format!("RSA, {bits} bits"));
+    };
+    let mut says = format!("{source:?}, RSA, {bits} bits");
+    if let Some(path) = source.file() {
+        if let Some(form) = form(path) {
+            says += &format!(", {form}");
+        }
+        if let Ok(about) = path.metadata() {
+            says += &format!(", mode {:04o}", about.mode() & 0o7777);
+        }
+    }
+    Check::passed("private_key", says)
+}
+
+/// By the first line of the file, which holds nothing of the key.
+fn form(path: &Path) -> Option<&'static str> {
+    let mut start = [0; 32];
+    let length = File::open(path).ok()?.read(&mut start).ok()?;
+    let start = String::from_utf8_lossy(&start[..length]);
+    let forms = [
+        ("-----BEGIN RSA PRIVATE", "PKCS#1"),
+        ("-----BEGIN PRIVATE", "PKCS#8"),
+        ("-----BEGIN ENCRYPTED PRIVATE", "PKCS#8, encrypted"),
+        ("0", "DER"),
+    ];
+    let mut forms = forms.into_iter();
+    forms
+        .find(|(begin, _)| start.starts_with(begin))
+        .map(|(_, form)| form)
+}
+
+/// The certificate beside the key, and whether it fits, if there is one; what is wrong if not.
+pub(super) fn certificate(org: &Org, now: SystemTime) -> (Check, Option<Result<(), String>>) {
+    let skipped = |why| (Check::skipped("certificate", why), None);
+    match Certificate::path(org) {
+        None => skipped("there is none beside the key to compare with the key".to_owned()),
+        Some(_) => match Certificate::of(org) {
+            Ok(certificate) => judge(&certificate, &org.private_key, now),
+            Err(error) => (Check::failed("certificate", error), None),
+        },
+    }
+}
+
+fn judge(
+    certificate: &Certificate,
+    key: &PrivateKey,
+    now: SystemTime,
+) -> (Check, Option<Result<(), String>>) {
+    let place = certificate.path.display();
+    let Ok((_, parsed)) = parse_x509_certificate(&certificate.der) else {
+        let says = format!("{place} is no certificate");
+        return (Check::failed("certificate", says), None);
+    };
+    let now = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs().cast_signed());
+    let validity = parsed.validity();
+    let left = validity.not_after.timestamp() - now;
+    let (begin, end) = (validity.not_before, validity.not_after);
+    let fault = if !belongs(&parsed, key) {
+        Some(("does not belong to private_key".to_owned(), OTHER))
+    } else if left < 0 {
+        Some((format!("expired on {end}"), RENEW))
+    } else if validity.not_before.timestamp() > now {
+        Some((format!("is not valid before {begin}"), WAIT))
+    } else {
+        None
+    };
+    if let Some((fault, fix)) = fault {
+        let fault = format!("{place} {fault}");
+        let check = Check::failed("certificate", fault.clone()).advise(fix);
+        return (check, Some(Err(fault)));
+    }
+    let says = format!(
+        "{place} belongs to the key, good until {end}, {} bytes",
+        certificate.size
+    );
+    let check = match (left < SOON, certificate.size > LARGEST) {
+        (true, _) => Check::warning("certificate", format!("{says}: expires in {}", days(left)))
+            .advise(RENEW),
+        (false, true) => Check::warning("certificate", says).advise(format!(
+            "do: upload it as DER, since Salesforce takes {LARGEST} bytes at most: openssl x509 \
+             -in {place} -outform der -out server.der"
+        )),
+        (false, false) => Check::passed("certificate", says),
+    };
+    (check, Some(Ok(())))
+}
+
+/// Whether what the key signs checks by the certificate.
+fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
+    let mut only_signature = Validation::new(Algorithm::RS256);
+    only_signature.required_spec_claims.clear();
+    only_signature.validate_exp = false;
+    only_signature.validate_aud = false;
+    let public = DecodingKey::from_rsa_der(&certificate.public_key().subject_public_key.data);
+    let empty = serde_json::Map::new();
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &empty, key.encoding_key())
+        .and_then(|signed| {
+            jsonwebtoken::decode::<serde_json::Value>(signed, &public, &only_signature)
+        })
+        .is_ok()
+}
+
+const OTHER: &str = "do: upload the certificate that was made of this key, or set private_key to \
+     the key that this certificate was made of: `openssl req -x509 -new -key server.key -days 730 \
+     -subj /CN=orgproxy -out server.crt` makes one";
+
+const RENEW: &str = "do: make a new one, and upload it to the app before this one ends: `openssl req \
+     -x509 -new -key server.key -days 730 -subj /CN=orgproxy -out server.crt`";
+
+const WAIT: &str = "do: wait until then, or set the clock of this machine if that is wrong";
+
+/// Seconds before the end of a certificate.
+const SOON: i64 = 30 * 24 * 60 * 60;
+
+/// Bytes that Salesforce takes (S§1.4).
+const LARGEST: usize = 4096;

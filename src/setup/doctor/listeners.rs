@@ -1,0 +1,118 @@
+//! Where clients are to find us: addresses that are free, or ours; names that lead here.
+
+use std::{io, path::Path};
+
+use tokio::net::{TcpListener, UnixStream, lookup_host};
+
+use super::{
+    owner,
+    report::{Check, Report},
+};
+use crate::{
+    config::{Config, Listen, Org},
+    health,
+};
+
+/// A check for each address.
+pub(super) async fn check(config: &Config, org: &Org, report: &mut Report) {
+    for listen in &org.listen {
+        report.add(address(listen, config).await);
+    }
+    for listen in org.pubsub.iter().flat_map(|pubsub| &pubsub.listen) {
+        report.add(address(listen, config).await);
+    }
+}
+
+async fn address(listen: &Listen, config: &Config) -> Check {
+    match listen {
+        Listen::Unix(path) => socket(listen, path, config).await,
+        Listen::Tcp(address) | Listen::Https(address) => match TcpListener::bind(address).await {
+            Ok(_) if address.port() == 0 => Check::passed(
+                "listen",
+                format!("{listen}: a free port, another at each start"),
+            ),
+            Ok(_) => Check::passed("listen", format!("{listen} is free")),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let owner = owner::of(*address);
+                let is_ours = match &owner {
+                    Some(owner) => owner.name == "orgproxy",
+                    None => health::answers(listen, config).await.unwrap_or_default(),
+                };
+                taken(listen, owner.as_ref(), is_ours)
+            }
+            Err(error) => {
+                Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "do: take a port from 1024 on, or give orgproxy CAP_NET_BIND_SERVICE"
+                    }
+                    _ => "do: listen on 127.0.0.1, or on an address that this machine has",
+                })
+            }
+        },
+    }
+}
+
+fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check {
+    let by = owner.map_or_else(
+        || "another program, whose name only root can see".to_owned(),
+        |owner| format!("{} (process {})", owner.name, owner.process),
+    );
+    match (is_ours, owner) {
+        (true, Some(_)) => Check::passed("listen", format!("{listen}: {by} runs there already")),
+        (true, None) => Check::passed(
+            "listen",
+            format!("{listen}: an orgproxy runs there already"),
+        ),
+        (false, _) => Check::failed("listen", format!("{listen} is taken by {by}")).advise(
+            "do: stop that program, or choose another port: listen in proxy.toml, or --port",
+        ),
+    }
+}
+
+async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        let says = format!("{listen}: there is no folder {}", folder.display());
+        return Check::failed("listen", says).advise("do: make it, or correct listen");
+    }
+    if !path.exists() {
+        return Check::passed("listen", format!("{listen} is free"));
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => {
+            let is_ours = health::answers(listen, config).await.unwrap_or_default();
+            taken(listen, None, is_ours)
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Check::passed(
+            "listen",
+            format!("{listen} is free: nobody listens on what is left there"),
+        ),
+        Err(error) => Check::failed("listen", format!("{listen}: {error}"))
+            .advise("do: remove what is there, or choose another path"),
+    }
+}
+
+/// Whether clients on this machine find us by the names that they may use.
+pub(super) async fn check_hosts(org: &Org, report: &mut Report) {
+    let is_local = org.listen.iter().all(Listen::is_local);
+    for host in &org.hosts {
+        let addresses: Vec<_> = match lookup_host((host.as_str(), 0)).await {
+            Ok(addresses) => addresses.map(|address| address.ip()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let leads_here = addresses.iter().all(|ip| ip.to_canonical().is_loopback());
+        let says = match addresses.first() {
+            None => format!("{host} does not resolve"),
+            Some(ip) if leads_here || !is_local => {
+                report.add(Check::passed("hosts", format!("{host} is {ip}")));
+                continue;
+            }
+            Some(ip) => format!("{host} is {ip}, which is not this machine's loopback"),
+        };
+        report.add(
+            Check::warning("hosts", says)
+                .advise("do: add to /etc/hosts:")
+                .advise(format!("127.0.0.1 {host}")),
+        );
+    }
+}

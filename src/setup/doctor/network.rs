@@ -1,0 +1,387 @@
+//! The way to a host: proxy, name, TCP, TLS.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use http::uri::Authority;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore,
+    SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::aws_lc_rs,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use url::Url;
+use x509_parser::{parse_x509_certificate, x509::X509Name};
+
+use super::{
+    login::milliseconds,
+    report::{Check, Report},
+};
+use crate::{
+    config::{Limits, Org},
+    upstream::{Connector, tls},
+};
+
+/// What the steps to a host are called.
+pub(super) struct Names {
+    name: &'static str,
+    connection: &'static str,
+    tls: &'static str,
+}
+
+pub(super) const LOGIN: Names = Names {
+    name: "login_host_name",
+    connection: "login_host_connection",
+    tls: "login_host_tls",
+};
+
+pub(super) const INSTANCE: Names = Names {
+    name: "instance_name",
+    connection: "instance_connection",
+    tls: "instance_tls",
+};
+
+/// Host and port of a URL.
+pub(super) fn authority_of(url: &Url) -> Option<Authority> {
+    url.authority().parse().ok()
+}
+
+/// Goes to the host as logins and requests do, each step within `limits.connect`.
+pub(super) async fn check(
+    names: &Names,
+    host: &Authority,
+    org: &Org,
+    limits: &Limits,
+    report: &mut Report,
+) {
+    let verifier = match Recorder::new(org) {
+        Ok(verifier) => Arc::new(verifier),
+        Err(error) => return report.add(Check::failed(names.tls, error)),
+    };
+    let tls = match client_config(verifier.clone()) {
+        Ok(tls) => tls,
+        Err(error) => return report.add(Check::failed(names.tls, error.to_string())),
+    };
+    let connector = Connector::new(tls.clone(), false, limits);
+    let proxy = connector.proxy(host).map(|proxy| {
+        let variable = proxy_variable().unwrap_or("HTTPS_PROXY");
+        format!("the proxy {proxy} of {variable}")
+    });
+
+    let is_known = match &proxy {
+        Some(proxy) => {
+            report.add(Check::skipped(names.name, format!("{proxy} looks it up")));
+            true
+        }
+        None => {
+            let looked_up = timeout(limits.connect, lookup_host((bare(host), port(host)))).await;
+            let check = name(names.name, host, looked_up.unwrap_or_else(|_| Err(late())));
+            let is_known = check.is_ok();
+            report.add(check.unwrap_or_else(|failed| failed));
+            is_known
+        }
+    };
+    if !is_known {
+        report.add(Check::skipped(names.connection, "not without an address"));
+        return report.add(Check::skipped(names.tls, "not without a connection"));
+    }
+
+    let begin = Instant::now();
+    let reached = match timeout(limits.connect, connector.reach(host)).await {
+        Ok(reached) => reached.map_err(|why| why.to_string()),
+        Err(_) => Err(late().to_string()),
+    };
+    let tcp = match reached {
+        Ok(tcp) => tcp,
+        Err(why) => {
+            report.add(
+                Check::failed(names.connection, format!("no connection to {host}: {why}"))
+                    .advise(UNREACHABLE),
+            );
+            return report.add(Check::skipped(names.tls, "not without a connection"));
+        }
+    };
+    let took = milliseconds(begin.elapsed());
+    let says = match &proxy {
+        Some(proxy) => format!("to {host} by {proxy} in {took}"),
+        None => match tcp.peer_addr() {
+            Ok(address) => format!("to {address} in {took}"),
+            Err(_) => format!("in {took}"),
+        },
+    };
+    report.add(Check::passed(names.connection, says));
+
+    let secured = timeout(limits.connect, secure(host, tcp, tls)).await;
+    report.add(match secured.unwrap_or_else(|_| Err(late())) {
+        Ok(stream) => Check::passed(names.tls, about(&stream, &verifier.seen())),
+        Err(error) => {
+            let (says, advice) = explain(&error, host, &verifier.seen());
+            Check::failed(names.tls, says).advise(advice)
+        }
+    });
+}
+
+fn name(
+    step: &'static str,
+    host: &Authority,
+    looked_up: io::Result<impl Iterator<Item = std::net::SocketAddr>>,
+) -> Result<Check, Check> {
+    let host = bare(host);
+    let error = match looked_up {
+        Ok(addresses) => {
+            let addresses: BTreeSet<_> = addresses.map(|address| address.ip()).collect();
+            let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            match list.is_empty() {
+                false => {
+                    return Ok(Check::passed(
+                        step,
+                        format!("{host} is {}", list.join(", ")),
+                    ));
+                }
+                true => "it has no address".to_owned(),
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    Err(Check::failed(step, format!("{host} does not resolve: {error}")).advise(UNRESOLVED))
+}
+
+async fn secure(
+    host: &Authority,
+    tcp: TcpStream,
+    tls: ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(tls)).connect(name, tcp).await
+}
+
+/// What was agreed on, and who vouches for the host.
+fn about(stream: &TlsStream<TcpStream>, chain: &[CertificateDer<'_>]) -> String {
+    let version = match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS 1.3",
+    };
+    match issuer(chain.first()) {
+        Some(issuer) => format!("{version}, certificate by {issuer}"),
+        None => version.to_owned(),
+    }
+}
+
+/// What is wrong with the chain of certificates that was shown, and what to do.
+fn explain(error: &io::Error, host: &Authority, chain: &[CertificateDer<'_>]) -> (String, String) {
+    let fault = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<rustls::Error>());
+    let host = bare(host);
+    let Some(rustls::Error::InvalidCertificate(fault)) = fault else {
+        let says = format!("the handshake with {host} failed: {error}");
+        return (says, NO_TLS.to_owned());
+    };
+    use CertificateError as E;
+    match fault {
+        E::UnknownIssuer => {
+            let issuer = issuer(chain.last()).unwrap_or_else(|| "an unnamed authority".to_owned());
+            (
+                format!(
+                    "the certificate of {host} is by {issuer}, whom this system does not trust"
+                ),
+                "do: if that is your company's TLS inspection, or a gateway of yours, give its \
+                 authority's certificate as ca_file; else somebody is listening in: ask who it is"
+                    .to_owned(),
+            )
+        }
+        E::Expired | E::ExpiredContext { .. } => (
+            format!(
+                "the certificate of {host} has expired{}",
+                end(chain.first())
+            ),
+            CLOCK_OR_HOST.to_owned(),
+        ),
+        E::NotValidYet | E::NotValidYetContext { .. } => (
+            format!("the certificate of {host} is not valid yet"),
+            CLOCK_OR_HOST.to_owned(),
+        ),
+        E::NotValidForName | E::NotValidForNameContext { .. } => (
+            format!(
+                "the certificate that {host} shows is for {}",
+                names_of(chain.first())
+            ),
+            "do: check login_url; if it is right, something else answers in the host's place, or \
+             the name leads to a wrong address (/etc/hosts)"
+                .to_owned(),
+        ),
+        other => (
+            format!("the certificate of {host} cannot be trusted: {other}"),
+            "do: look at it by `openssl s_client -connect HOST:443`".to_owned(),
+        ),
+    }
+}
+
+fn issuer(certificate: Option<&CertificateDer<'_>>) -> Option<String> {
+    let (_, parsed) = parse_x509_certificate(certificate?).ok()?;
+    Some(display(parsed.issuer()))
+}
+
+/// The common name, or whatever there is.
+fn display(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next();
+    match common.and_then(|name| name.as_str().ok()) {
+        Some(common) => format!("'{common}'"),
+        None => format!("'{name}'"),
+    }
+}
+
+fn end(certificate: Option<&CertificateDer<'_>>) -> String {
+    certificate
+        .and_then(|certificate| parse_x509_certificate(certificate).ok())
+        .map(|(_, parsed)| format!(" on {}", parsed.validity().not_after))
+        .unwrap_or_default()
+}
+
+fn names_of(certificate: Option<&CertificateDer<'_>>) -> String {
+    let parsed = certificate.and_then(|certificate| parse_x509_certificate(certificate).ok());
+    let names: Vec<_> = parsed
+        .iter()
+        .filter_map(|(_, parsed)| parsed.subject_alternative_name().ok().flatten())
+        .flat_map(|names| &names.value.general_names)
+        .filter_map(|name| match name {
+            x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+        .collect();
+    match names.is_empty() {
+        true => "another name".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+fn client_config(verifier: Arc<Recorder>) -> Result<ClientConfig, rustls::Error> {
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth(),
+    )
+}
+
+/// Verifies as everything here does, and keeps what it was shown.
+#[derive(Debug)]
+struct Recorder {
+    verifier: Arc<WebPkiServerVerifier>,
+    seen: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl Recorder {
+    fn new(org: &Org) -> Result<Self, String> {
+        let mut roots: RootCertStore = tls::roots();
+        for authority in &org.ca {
+            roots
+                .add(authority.clone())
+                .map_err(|error| error.to_string())?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            verifier,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// The chain that was shown, the host's own certificate first.
+    fn seen(&self) -> Vec<CertificateDer<'static>> {
+        let seen = self.seen.lock();
+        seen.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let shown = [end_entity].into_iter().chain(intermediates);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = shown.map(|shown| shown.clone().into_owned()).collect();
+        self.verifier
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// The variable that names the proxy, in the order in which they are asked.
+fn proxy_variable() -> Option<&'static str> {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Without the brackets of an IPv6 address.
+fn bare(host: &Authority) -> &str {
+    host.host().trim_start_matches('[').trim_end_matches(']')
+}
+
+fn port(host: &Authority) -> u16 {
+    host.port_u16().unwrap_or(443)
+}
+
+fn late() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "no answer in time (limits.connect)",
+    )
+}
+
+const UNRESOLVED: &str = "do: check the spelling of login_url; check that this machine has a \
+    network and a name server; where only a proxy leads out, set HTTPS_PROXY";
+
+const UNREACHABLE: &str = "do: check that the host and its port are right, and that no firewall or \
+    VPN is in the way; where only a proxy leads out, set HTTPS_PROXY";
+
+const NO_TLS: &str =
+    "do: check the port of login_url; a firewall or proxy on the way may cut TLS off";
+
+const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right, the host must \
+    renew its certificate, or something else answers in its place";

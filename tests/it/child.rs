@@ -1,0 +1,300 @@
+//! `orgproxy run -- PROGRAM`: a program that finds the org by its environment.
+
+use std::{
+    collections::HashMap,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+};
+
+use rustix::process::Signal;
+use test_case::test_case;
+use tokio::process::Command;
+
+use crate::{
+    binary::curl,
+    support::{
+        Binary, Fault, Org,
+        binary::{Ended, Files, config},
+        session,
+    },
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
+
+#[test_case(&["run"]; "run")]
+#[test_case(&[]; "nothing said")]
+#[tokio::test]
+async fn the_program_asks_the_org_as_it_stands(command: &[&str]) {
+    let both = Both::start().await;
+    let config = both.files.config();
+    let program = format!("curl -sf $ORGPROXY_URL{LIMITS}");
+    let arguments = [command, &["-c", &config, "--", "sh", "-c", &program]].concat();
+    let ended = Binary::start(&arguments).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    // Nothing but the program's.
+    assert!(ended.stdout.starts_with('{'), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with('}'), "{}", ended.stdout);
+    assert_eq!((both.org.logins(), both.org.counts().requests), (1, 1));
+}
+
+#[tokio::test]
+async fn its_environment_leads_it_here_and_tells_no_session() {
+    let both = Both::start().await;
+    let mut command = both.command(&["sh", "-c", &format!("env; curl -sf $ORGPROXY_URL{LIMITS}")]);
+    command
+        .env("SF_TARGET_ORG", "production")
+        .env("SF_ORG_INSTANCE_URL", "https://acme.my.salesforce.com")
+        .env("NO_PROXY", "acme.com");
+    let ended = Binary::spawn(command).end().await;
+    let variables = variables(&ended.stdout);
+    let url = &variables["ORGPROXY_URL"];
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    for name in ["SF_ORG_INSTANCE_URL", "SALESFORCE_INSTANCE_URL"] {
+        assert_eq!(&variables[name], url, "{name}");
+    }
+    // Of the form that the Salesforce CLI takes for a session id (S§6).
+    let placeholder = &variables["SF_TARGET_ORG"];
+    let (org, rest) = placeholder.split_once('!').unwrap();
+    assert_eq!(org, &both.org.org_id()[..15]);
+    assert!(
+        rest.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
+    );
+    for name in ["SF_ACCESS_TOKEN", "SALESFORCE_ACCESS_TOKEN"] {
+        assert_eq!(&variables[name], placeholder, "{name}");
+    }
+    let no_proxy = &variables["NO_PROXY"];
+    assert!(no_proxy.starts_with("acme.com,localhost,"), "{no_proxy}");
+    for name in ["HTTPS_PROXY", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+        assert!(!variables.contains_key(name), "{name}");
+    }
+    assert!(!ended.stdout.contains(session(&both.org.last_request())));
+    assert!(!ended.stderr.contains(session(&both.org.last_request())));
+}
+
+#[tokio::test]
+async fn the_key_stays_with_us() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "private_key = { env = \"SERVER_KEY\" }\n");
+    for variable in ["SERVER_KEY", "ORGPROXY_PRIVATE_KEY"] {
+        let mut command = Binary::command(&["-c", &files.config(), "--", "env"]);
+        command
+            .env("SERVER_KEY", "not a key")
+            .env(variable, org.private_key_pem())
+            .env("OTHER", "stays");
+        let ended = Binary::spawn(command).end().await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert!(!ended.stdout.contains("PRIVATE KEY"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("OTHER=stays"), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
+    let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
+    let files = Files::new(&one);
+    let table = |org: &Org, name: &str| config(org, "").replace("org.demo", &format!("org.{name}"));
+    files.write("proxy.toml", &(table(&one, "one") + &table(&two, "t-wo")));
+    let program = |other: &str| format!("curl -sf $ORGPROXY_URL{LIMITS} && test -n \"${other}\"");
+    for (more, other, asked) in [
+        (&[][..], "ORGPROXY_URL_T_WO", &one),
+        (&["--org", "t-wo"], "ORGPROXY_URL_ONE", &two),
+    ] {
+        let config = files.config();
+        let program = program(other);
+        let arguments = [&["-c", &config][..], more, &["--", "sh", "-c", &program]].concat();
+        let ended = Binary::start(&arguments).end().await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert_eq!(asked.counts().requests, 1);
+    }
+    let ended = Binary::start(&["-c", &files.config(), "--org", "x", "--", "true"]);
+    let ended = ended.end().await;
+    assert!(ended.stderr.contains("there is no org x"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn it_trusts_the_local_authority_besides_all_others() {
+    let org = Org::start().await.unwrap();
+    let more = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\nintercept = true\n";
+    let files = Files::with(&org, more);
+    let state = files.path("state").display().to_string();
+    let program = format!(
+        "curl -sf $ORGPROXY_HTTPS_URL{LIMITS} && curl -sf https://login.salesforce.com{LIMITS} && \
+         grep -c BEGIN \"$SSL_CERT_FILE\" && cat \"$NODE_EXTRA_CA_CERTS\" && echo \"$REQUESTS_CA_BUNDLE\""
+    );
+    let arguments = [
+        "-c",
+        &files.config(),
+        "--state-dir",
+        &state,
+        "--",
+        "sh",
+        "-c",
+        &program,
+    ];
+    let mut command = Binary::command(&arguments);
+    // As a company has it.
+    command.env("REQUESTS_CA_BUNDLE", files.path("ca.pem"));
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert_eq!(org.counts().requests, 2);
+    let local = fs::read_to_string(files.local_ca()).unwrap();
+    assert!(ended.stdout.contains(local.trim()), "{}", ended.stdout);
+    // It is gone with the program.
+    let bundle = ended.stdout.lines().last().unwrap();
+    assert!(
+        bundle.ends_with(".pem") && !fs::exists(bundle).unwrap(),
+        "{bundle}"
+    );
+}
+
+#[test_case("exit 7", 7)]
+#[test_case("exit 0", 0)]
+#[test_case("kill -KILL $$", 128 + 9; "killed")]
+#[test_case("kill -TERM $$", 128 + 15; "terminated")]
+#[tokio::test]
+async fn it_ends_as_the_program_does(program: &str, code: i32) {
+    let both = Both::start().await;
+    let ended = both
+        .run(&["sh", "-c", &format!("echo $ORGPROXY_URL; {program}")])
+        .await;
+    assert_eq!(ended.code(), code, "{ended:?}");
+    both.assert_gone(&ended);
+}
+
+#[test_case("nowhere", 127, "cannot run nowhere: No such file"; "not found")]
+#[test_case("/etc/passwd", 126, "cannot run /etc/passwd: Permission denied"; "not executable")]
+#[tokio::test]
+async fn a_program_that_cannot_be_run_is_told_as_shells_do(program: &str, code: i32, told: &str) {
+    let both = Both::start().await;
+    let ended = both.run(&[program]).await;
+    assert_eq!((ended.code(), &*ended.stdout), (code, ""));
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
+#[test_case(Signal::TERM, "TERM"; "terminate")]
+#[test_case(Signal::INT, "INT"; "interrupt, with no terminal that says it to both")]
+#[test_case(Signal::HUP, "HUP"; "hang up")]
+#[tokio::test]
+async fn signals_are_passed_on(signal: Signal, name: &str) {
+    let both = Both::start().await;
+    let proxy = both.spawn_waiting(&format!("trap 'echo told; exit 9' {name}"));
+    proxy.print("http").await;
+    proxy.signal(signal);
+    let ended = proxy.end().await;
+    assert_eq!(ended.code(), 9, "{ended:?}");
+    assert!(ended.stdout.contains("told"), "{}", ended.stdout);
+    both.assert_gone(&ended);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_program_that_does_not_listen() {
+    let both = Both::start().await;
+    let proxy = both.spawn_waiting("trap 'echo told' TERM");
+    proxy.print("http").await;
+    proxy.signal(Signal::TERM);
+    proxy.print("told").await;
+    proxy.signal(Signal::TERM);
+    let ended = proxy.end().await;
+    assert_eq!(ended.code(), 128 + 9, "{ended:?}");
+    both.assert_gone(&ended);
+}
+
+#[tokio::test]
+async fn standard_input_is_the_programs() {
+    let both = Both::start().await;
+    let config = both.files.config();
+    let ended = curl(&format!("echo hello | {ORGPROXY} -c {config} -- cat")).await;
+    assert_eq!(ended.stdout, "hello\n", "{ended:?}");
+}
+
+#[tokio::test]
+async fn its_limits_are_those_that_we_were_started_with() {
+    let both = Both::start().await;
+    let config = both.files.config();
+    let line = format!("ulimit -Sn 250; {ORGPROXY} -c {config} -- sh -c 'ulimit -Sn'");
+    let ended = curl(&line).await;
+    assert_eq!(ended.stdout, "250\n", "{ended:?}");
+}
+
+#[tokio::test]
+async fn without_a_login_it_is_not_started() {
+    let both = Both::start().await;
+    let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
+    both.org.faults().always(orgproxy::demo::TOKEN, refusal);
+    let ended = both.run(&["echo", "started"]).await;
+    assert_eq!((ended.code(), &*ended.stdout), (1, ""));
+    assert!(ended.stderr.contains("cannot log in"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("pre-authorize"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_socket_alone_leads_no_program_here() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"unix:proxy.sock\"\n");
+    let ended = Binary::start(&["-c", &files.config(), "--", "true"])
+        .end()
+        .await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("Unix sockets only"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!files.path("proxy.sock").exists());
+}
+
+/// An org, and a configuration for it.
+struct Both {
+    org: Org,
+    files: Files,
+}
+
+impl Both {
+    async fn start() -> Self {
+        let org = Org::start().await.unwrap();
+        let files = Files::new(&org);
+        Self { org, files }
+    }
+
+    fn command(&self, program: &[&str]) -> Command {
+        let config = self.files.config();
+        Binary::command(&[&["run", "--config", &config, "--"], program].concat())
+    }
+
+    async fn run(&self, program: &[&str]) -> Ended {
+        Binary::spawn(self.command(program)).end().await
+    }
+
+    /// A program that says where the org is, and waits for signals for ever.
+    fn spawn_waiting(&self, trap: &str) -> Binary {
+        let fifo = self.files.path("fifo").display().to_string();
+        let wait = format!(
+            "mkfifo {fifo}; exec 3<>{fifo}; {trap}; echo $ORGPROXY_URL; while :; do read line <&3; done"
+        );
+        Binary::spawn(self.command(&["sh", "-c", &wait]))
+    }
+
+    /// Whether nothing listens where the program was told that the org is.
+    #[track_caller]
+    fn assert_gone(&self, ended: &Ended) {
+        let (_, port) = ended
+            .stdout
+            .lines()
+            .next()
+            .unwrap()
+            .rsplit_once(':')
+            .unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port.parse().unwrap());
+        TcpListener::bind(address).unwrap();
+        assert!(self.org.logins() > 0);
+    }
+}
+
+fn variables(text: &str) -> HashMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

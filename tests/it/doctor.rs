@@ -1,0 +1,480 @@
+//! `orgproxy doctor`: every step is looked at, and what is wrong is told with its true cause.
+
+use std::net::TcpListener;
+
+use http::StatusCode;
+use orgproxy::demo::{Refusal, TOKEN};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::Value;
+use test_case::test_case;
+
+use crate::{
+    key::Keys,
+    support::{
+        Binary, Fault, Org,
+        binary::{Ended, Files, config, run},
+    },
+};
+
+/// The demo org in the doctor's own process.
+const DEMO: &str = "[org.main]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+    private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n";
+
+#[tokio::test]
+async fn all_is_well_with_the_demo_org() {
+    let setup = Setup::start().await;
+    setup.files.write("proxy.toml", DEMO);
+    let ended = setup.run(&["doctor"]).await;
+    let expected = "\
+✓ configuration: proxy.toml
+
+main
+✓ private key: server.key, RSA, 2048 bits, PKCS#8, mode 0600
+✓ certificate: server.crt belongs to the key, good until Jan  1 00:00:00 4096
+  +00:00, N bytes
+✓ login host name: localhost is 127.0.0.1
+✓ login host connection: to 127.0.0.1:PORT in N ms
+✓ login host tls: TLS 1.3, certificate by 'orgproxy demo CA'
+✓ clock: agrees with the login host
+✓ login: as me@example.com, at https://localhost:PORT/ in N ms
+✓ session: opaque, org 00Dxx0000001gPLEAY, user 005xx000001SwiUAAS
+✓ scopes: web openid api id (refresh_token is needed only if users approve the
+  app themselves)
+✓ instance: https://localhost:PORT, where the login goes, too
+✓ user: me@example.com, Integration User
+✓ idle timeout: 2h without a request
+✓ api versions: 31.0 to 67.0
+✓ query: SELECT Id, Name FROM User LIMIT 1: 1 record
+✓ api usage: 18 of 15000 requests of these 24 hours
+✓ listen: 127.0.0.1:0: a free port, another at each start
+
+main: 17 passed
+";
+    assert_eq!(normal(&ended.stdout), expected, "{}", ended.stderr);
+    assert_eq!(ended.stderr, "");
+    assert_eq!(ended.code(), 0);
+}
+
+#[tokio::test]
+async fn each_refusal_has_the_orgs_words_and_a_diagnosis_of_its_own() {
+    let setup = Setup::start().await;
+    let mut told: Vec<(String, &str)> = Vec::new();
+    for refusal in Refusal::all() {
+        setup.org.set(|knobs| knobs.refusal = Some(refusal));
+        let found = setup.doctor(&[]).await;
+        assert_eq!(found.failed(), ["login"], "{}", refusal.name());
+        let login = found.check("login");
+        let message = login["message"].as_str().unwrap();
+        match refusal.words() {
+            Some((error, "")) => assert!(message.ends_with(&format!("it: {error}")), "{message}"),
+            Some((error, description)) => {
+                let words = format!("refused it: {error}: {description}");
+                assert!(message.ends_with(&words), "{message}");
+            }
+            None => {
+                let words = format!("answered {} with ", refusal.status());
+                assert!(message.contains(&words), "{message}");
+            }
+        }
+        let advice = login["advice"].as_str().unwrap().to_owned();
+        assert!(
+            advice.contains("why: ") && advice.contains("do: "),
+            "{advice}"
+        );
+        assert!(
+            !advice.contains("not known"),
+            "{}: {advice}",
+            refusal.name()
+        );
+        if let Some((_, name)) = told.iter().find(|(other, _)| *other == advice) {
+            panic!("{name} and {} are told alike: {advice}", refusal.name());
+        }
+        told.push((advice, refusal.name()));
+    }
+    assert!(told.len() > 30);
+    // One login each, without a hidden second try.
+    assert_eq!(setup.org.counts().refusals, told.len());
+}
+
+#[tokio::test]
+async fn the_demo_org_refuses_as_the_configuration_says() {
+    let setup = Setup::start().await;
+    let refusing = DEMO.replace("demo = true", "demo = \"ip-restricted\"");
+    setup.files.write("proxy.toml", &refusing);
+    let found = setup.doctor(&["main"]).await;
+    assert_eq!(found.failed(), ["login"]);
+    found.says("login", "invalid_grant: ip restricted");
+    found.says("login", "Relax IP restrictions");
+
+    let nonsense = DEMO.replace("demo = true", "demo = \"nonsense\"");
+    setup.files.write("proxy.toml", &nonsense);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["configuration"]);
+    found.says(
+        "configuration",
+        "\"nonsense\" is no refusal; write true, or one of user-not-approved,",
+    );
+    let ended = run(&["demo", "--refuse", "nonsense"]).await;
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended.stderr.contains("user-not-approved"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_of_another_key_is_the_true_cause() {
+    let setup = Setup::start().await;
+    let keys = Keys::new();
+    keys.openssl("req -x509 -new -key key.pem -subj /CN=x -days 90 -out other.crt");
+    let other = std::fs::read_to_string(keys.path("other.crt")).unwrap();
+    setup.files.write("server.crt", &other);
+    setup.files.write("proxy.toml", DEMO);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["certificate", "login"]);
+    found.says("certificate", "server.crt does not belong to private_key");
+    found.says("login", "invalid_grant: invalid assertion");
+    found.says(
+        "login",
+        "why: the signature does not check: server.crt does not belong to",
+    );
+}
+
+#[test_case(2020, "failed", "expired on Jan  1"; "expired")]
+#[test_case(4000, "passed", "good until Jan  1"; "good")]
+#[tokio::test]
+async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says: &str) {
+    let setup = Setup::start().await;
+    setup
+        .files
+        .write("server.crt", &certificate(&setup.org, year));
+    setup.files.write("proxy.toml", DEMO);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.check("certificate")["outcome"], outcome);
+    found.says("certificate", says);
+    if outcome == "failed" {
+        found.says(
+            "login",
+            "why: the signature does not check: server.crt expired on Jan  1",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_certificate_is_no_failure() {
+    let setup = Setup::start().await;
+    std::fs::remove_file(setup.files.path("server.crt")).unwrap();
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), [""; 0]);
+    assert_eq!(found.check("certificate")["outcome"], "skipped");
+}
+
+#[test_case("username = \"other@example.com\"\n", "user hasn't approved this consumer", "correct username"; "username")]
+#[test_case("client_id = \"3MVG9other\"\n", "client identifier invalid", "copy the key again"; "client id")]
+#[test_case("audience = \"https://wrong.example\"\n", "audience is invalid", "why: audience is https://wrong.example, but https://localhost:"; "audience")]
+#[tokio::test]
+async fn what_is_wrong_in_the_configuration_is_found(more: &str, words: &str, advice: &str) {
+    let setup = Setup::with(more).await;
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["login"]);
+    found.says("login", words);
+    found.says("login", advice);
+    found.says("login", "--try-audiences");
+    assert_eq!(found.check("session")["outcome"], "skipped");
+    assert_eq!(found.check("listen")["outcome"], "passed");
+}
+
+#[tokio::test]
+async fn another_audience_is_tried_on_demand_and_the_rest_goes_on_with_it() {
+    let setup = Setup::with("audience = \"https://wrong.example\"\n").await;
+    let found = setup.doctor(&["--try-audiences"]).await;
+    assert_eq!(found.failed(), ["login"]);
+    assert_eq!(found.check("audiences")["outcome"], "passed");
+    let origin = setup.org.instance_url();
+    let lines = format!("login_url = \"{origin}\"\naudience = \"{origin}\"");
+    found.says("audiences", &lines);
+    assert_eq!(found.check("query")["outcome"], "passed");
+}
+
+#[tokio::test]
+async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
+    let setup = Setup::start().await;
+    let without = config(&setup.org, "").replace("ca_file = \"ca.pem\"\n", "");
+    setup.files.write("proxy.toml", &without);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["login_host_tls", "login"]);
+    found.says(
+        "login_host_tls",
+        "is by 'orgproxy demo CA', whom this system does not trust",
+    );
+    found.says("login_host_tls", "ca_file");
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_is_told_by_the_step() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let setup = Setup::with(&format!("login_url = \"https://localhost:{port}\"\n")).await;
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["login_host_connection", "login"]);
+    found.says("login_host_connection", "refused");
+
+    let more = "login_url = \"https://nowhere.invalid\"\ntrusted_hosts = [\"nowhere.invalid\"]\n";
+    let setup = Setup::with(more).await;
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["login_host_name", "login"]);
+    found.says("login_host_name", "nowhere.invalid does not resolve");
+    assert_eq!(found.check("login_host_tls")["outcome"], "skipped");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_the_program() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let setup = Setup::with(&format!("listen = \"{address}\"\n")).await;
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["listen"]);
+    found.says("listen", &format!("{address} is taken by "));
+    found.says("listen", &format!("(process {})", std::process::id()));
+}
+
+#[tokio::test]
+async fn a_proxy_that_runs_already_is_no_failure() {
+    let setup = Setup::start().await;
+    let running = setup.files.start();
+    let address = running.address().await;
+    setup.files.write(
+        "proxy.toml",
+        &config(&setup.org, &format!("listen = \"{address}\"\n")),
+    );
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), [""; 0]);
+    found.says("listen", "runs there already");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_told_with_its_direction() {
+    let setup = Setup::start().await;
+    let late = Fault::html(StatusCode::OK).header("date", "Tue, 01 Jan 2120 00:00:00 GMT");
+    setup.org.faults().next(1, TOKEN, late);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["clock"]);
+    found.says("clock", " behind the login host");
+
+    let late = Fault::html(StatusCode::OK).header("date", "Tue, 01 Jan 2120 00:00:00 GMT");
+    setup.org.faults().next(1, TOKEN, late);
+    setup
+        .org
+        .set(|knobs| knobs.refusal = Refusal::named("clock"));
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["clock", "login"]);
+    found.says("login", "expired authorization code");
+    found.says("login", "why: the assertion had expired: this machine is ");
+}
+
+#[tokio::test]
+async fn what_the_api_refuses_is_told_in_the_orgs_words() {
+    let setup = Setup::start().await;
+    let disabled = Fault::error(
+        StatusCode::FORBIDDEN,
+        "API_CURRENTLY_DISABLED",
+        "API is disabled for this user",
+    );
+    setup
+        .org
+        .faults()
+        .always("/services/data/v67.0/query", disabled);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["query"]);
+    found.says(
+        "query",
+        "403 API_CURRENTLY_DISABLED: API is disabled for this user",
+    );
+    found.says("query", "API Enabled");
+}
+
+#[tokio::test]
+async fn a_session_in_jwt_format_is_warned_of() {
+    let setup = Setup::start().await;
+    setup.org.set(|knobs| knobs.jwt_tokens = true);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), [""; 0]);
+    assert_eq!(found.check("session")["outcome"], "warning");
+    found.says("session", "in JWT format");
+    found.says("idle_timeout", "the session ends ");
+}
+
+#[tokio::test]
+async fn names_and_the_local_authority_are_warned_of() {
+    let more = "hosts = [\"nowhere.invalid\"]\nlisten = \"https://127.0.0.1:0\"\n";
+    let setup = Setup::with(more).await;
+    let state = setup.files.path("state").display().to_string();
+    let found = setup.doctor(&["--state-dir", &state]).await;
+    assert_eq!(found.failed(), [""; 0]);
+    found.says("hosts", "nowhere.invalid does not resolve");
+    found.says("hosts", "127.0.0.1 nowhere.invalid");
+    assert_eq!(found.check("local_authority")["outcome"], "warning");
+    found.says("local_authority", "orgproxy trust");
+}
+
+#[tokio::test]
+async fn several_orgs_are_looked_at_or_the_one_that_is_named() {
+    let setup = Setup::start().await;
+    let two = DEMO.to_owned() + &DEMO.replace("main", "other");
+    setup.files.write("proxy.toml", &two);
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.0["orgs"].as_array().unwrap().len(), 2);
+    let found = setup.doctor(&["other"]).await;
+    assert_eq!(found.0["orgs"].as_array().unwrap().len(), 1);
+    assert_eq!(found.0["orgs"][0]["name"], "other");
+    let found = setup.doctor(&["third"]).await;
+    found.says(
+        "configuration",
+        "there is no org third; there is main, other",
+    );
+}
+
+#[tokio::test]
+async fn every_mistake_in_the_configuration_is_told() {
+    let setup = Setup::start().await;
+    setup.files.write(
+        "proxy.toml",
+        "threads = 0\n[org.main]\nusername = \"me@example.com\"\n",
+    );
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["configuration"]);
+    found.says("configuration", "3 mistakes");
+    found.says("configuration", "proxy.toml:1: threads: must be 1 to 64");
+    let ended = setup.run(&["doctor"]).await;
+    assert!(
+        ended.stdout.starts_with("✗ configuration: 3 mistakes\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.ends_with("\n\nconfiguration failed\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+/// An org, and a folder with a configuration for it: `proxy.toml`, `server.key`, `server.crt`.
+struct Setup {
+    org: Org,
+    files: Files,
+}
+
+impl Setup {
+    async fn start() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(more: &str) -> Self {
+        let org = Org::start().await.unwrap();
+        let files = Files::with(&org, more);
+        files.write("server.crt", org.certificate_pem());
+        Self { org, files }
+    }
+
+    /// In the folder, so that paths are short.
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = Binary::command(arguments);
+        command.current_dir(self.files.folder());
+        let ended = Binary::spawn(command).end().await;
+        for secret in ["eyJ", "00Dxx0000001gPL!", "PRIVATE KEY"] {
+            let said = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(!said.contains(secret), "{secret} in {said}");
+        }
+        ended
+    }
+
+    async fn doctor(&self, arguments: &[&str]) -> Found {
+        let ended = self.run(&[&["doctor", "--json"], arguments].concat()).await;
+        assert_eq!(ended.stderr, "");
+        let found = Found(serde_json::from_str(&ended.stdout).unwrap());
+        assert_eq!(found.0["passed"], ended.code() == 0);
+        assert_eq!(found.failed().is_empty(), ended.code() == 0);
+        assert!(ended.code() <= 1);
+        found
+    }
+}
+
+/// What it found, as JSON.
+struct Found(Value);
+
+impl Found {
+    fn checks(&self) -> Vec<&Value> {
+        let orgs = self.0["orgs"].as_array().unwrap().iter();
+        let of_orgs = orgs.flat_map(|org| org["checks"].as_array().unwrap());
+        self.0["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain(of_orgs)
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str) -> &Value {
+        let mut checks = self.checks().into_iter();
+        let check = checks.find(|check| check["name"] == name);
+        check.unwrap_or_else(|| panic!("no {name} in {:#}", self.0))
+    }
+
+    fn failed(&self) -> Vec<&str> {
+        let checks = self.checks().into_iter();
+        checks
+            .filter(|check| check["outcome"] == "failed")
+            .map(|check| check["name"].as_str().unwrap())
+            .collect()
+    }
+
+    #[track_caller]
+    fn says(&self, name: &str, words: &str) {
+        let check = self.check(name);
+        let advice = check["advice"].as_str().unwrap_or_default();
+        let said = format!("{}\n{advice}", check["message"].as_str().unwrap());
+        assert!(said.contains(words), "{words:?} not in {said}");
+    }
+}
+
+/// A certificate for the key of `org` that ends with the beginning of a year.
+fn certificate(org: &Org, year: i32) -> String {
+    let mut params = CertificateParams::default();
+    params.not_before = date_time_ymd(2010, 1, 1);
+    params.not_after = date_time_ymd(year, 1, 1);
+    let key = KeyPair::from_pem(org.private_key_pem()).unwrap();
+    params.self_signed(&key).unwrap().pem()
+}
+
+/// Without what differs between two runs.
+fn normal(text: &str) -> String {
+    let mut normal = text.replace("127.0.0.1, ::1", "127.0.0.1");
+    for (before, after, name) in [
+        ("127.0.0.1:", " in", "PORT"),
+        ("localhost:", "/", "PORT"),
+        ("localhost:", ",", "PORT"),
+        (" in ", " ms", "N"),
+        (" ", " bytes", "N"),
+    ] {
+        normal = without_number(&normal, before, after, name);
+    }
+    normal
+}
+
+/// `name` in place of each number between `before` and `after`.
+fn without_number(text: &str, before: &str, after: &str, name: &str) -> String {
+    let mut pieces = text.split(before);
+    let mut changed = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        changed += before;
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        match digits > 0 && piece[digits..].starts_with(after) {
+            true => changed += &format!("{name}{}", &piece[digits..]),
+            false => changed += piece,
+        }
+    }
+    changed
+}

@@ -1,0 +1,67 @@
+//! A program on a terminal.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::OwnedFd,
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+
+use super::answer::PATIENCE;
+
+/// What a program shows on a terminal of so many columns.
+pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> String {
+    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
+    tokio::time::timeout(PATIENCE, showing)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn show(mut command: Command, columns: u16) -> String {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let size = Winsize {
+        ws_row: 50,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&theirs, size).unwrap();
+    let end = || Stdio::from(OwnedFd::from(theirs.try_clone().unwrap()));
+    command
+        .env("TERM", "xterm")
+        .stdin(end())
+        .stdout(end())
+        .stderr(end());
+    let mut child = command.spawn().unwrap();
+    // So that the only ones that are open are the program's.
+    drop((command, theirs));
+    let mut shown = Vec::new();
+    let mut ours = File::from(ours);
+    let mut bytes = [0; 4096];
+    // Linux says EIO when all have closed theirs.
+    while let Ok(length @ 1..) = ours.read(&mut bytes) {
+        shown.extend_from_slice(&bytes[..length]);
+    }
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+/// Lines without colours.
+pub fn plain_lines(shown: &str) -> Vec<String> {
+    let plain = shown.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+    plain.lines().map(str::to_owned).collect()
+}
