@@ -39,6 +39,7 @@ pub(crate) fn wrap(text: &str, indent: usize) -> String {
         .subsequent_indent(&blanks)
         // Commands and URLs must stay what they are.
         .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::fill(text, options)
 }

@@ -28,9 +28,10 @@ Examples:
 
 Ends with 0 if nothing failed, warnings or not, and with 1 otherwise.
 
---json prints {\"passed\", \"checks\": […], \"orgs\": [{\"name\", \"checks\": […]}]}. Each check has name,
-outcome (passed, warning, failed, skipped), message, and advice or null. The names stay what they
-are: configuration, demo_org; private_key, certificate, login_host_name, login_host_connection,
-login_host_tls, clock, login, audiences, session, scopes, instance, instance_name,
-instance_connection, instance_tls, user, idle_timeout, api_versions, query, api_usage, listen,
-hosts, local_authority. New ones may be added; listen and hosts come once for each address and name.";
+--json prints {\"passed\", \"checks\": […], \"orgs\": [{\"name\", \"checks\": […]}]}. Each check has \
+name, outcome (passed, warning, failed, skipped), message, and advice or null. The names stay what \
+they are, but new ones may be added: configuration, demo_org; private_key, certificate, \
+login_host_name, login_host_connection, login_host_tls, clock, login, audiences, session, scopes, \
+instance, instance_name, instance_connection, instance_tls, user, idle_timeout, api_versions, \
+query, api_usage, listen, hosts, local_authority. listen and hosts come once for each address and \
+name.";

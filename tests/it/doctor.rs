@@ -346,7 +346,10 @@ async fn every_mistake_in_the_configuration_is_told() {
     let found = setup.doctor(&[]).await;
     assert_eq!(found.failed(), ["configuration"]);
     found.says("configuration", "3 mistakes");
-    found.says("configuration", "proxy.toml:1: threads: must be more than zero");
+    found.says(
+        "configuration",
+        "proxy.toml:1: threads: must be more than zero",
+    );
     let ended = setup.run(&["doctor"]).await;
     assert!(
         ended.stdout.starts_with("✗ configuration: 3 mistakes\n"),
