@@ -28,12 +28,16 @@
 //!
 //! - [`cli`], [`command`], [`config`]: from arguments and files to a running program.
 //! - [`authority`]: the certificates of `https://` listeners, and of tunnels (`intercept`).
-//! - [`demo`]: an org to try it with, which the tests talk to.
+//! - [`setup`]: making what a login needs (`init`), and finding out why one fails (`doctor`).
+//! - [`client`]: a proxy in this process, by which commands ask the org as any client would.
+//! - [`demo`]: an org to try it with, which the tests talk to, and which commands start for an org
+//!   with `demo = true`.
 //! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
 //! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
-//! - [`process`], [`signal`], [`telemetry`]: what the system is asked for and told.
+//! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
+//!   terminal are asked for and told.
 //!
 //! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
 //! 9, then `error`. `auth` knows nothing of requests. Only `config` reads files.
@@ -67,6 +71,12 @@
 //!
 //! **Placeholders are derived.** From the private key and what names the org, one way: so restarts and
 //! replicas agree, nothing is stored, and there is no secret more to keep.
+//!
+//! **A key changes, a configuration does not.** A login signs with the key that its file holds then,
+//! so that one can be rotated under a running proxy. Everything else is read at start.
+//!
+//! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a socket
+//! of their own: what they show to work is what clients get.
 //!
 //! **Names in comments.** S§n is a section of the collected facts on how Salesforce behaves on the
 //! wire, RFC sections are what they are.

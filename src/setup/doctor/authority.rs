@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
         let says = format!("{place} is no certificate");
         return Some(Check::failed("local_authority", says).advise(AGAIN));
     };
-    let end = parsed.validity().not_after;
+    let end = parsed.validity().not_after.to_datetime().date();
     if !parsed.validity().is_valid() {
         let says = format!("{place} expired on {end}");
         return Some(Check::failed("local_authority", says).advise(AGAIN));

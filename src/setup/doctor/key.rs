@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
-use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
+use x509_parser::{certificate::X509Certificate, parse_x509_certificate, time::ASN1Time};
 
 use super::{days, report::Check};
 use crate::config::{Certificate, Org, PrivateKey};
@@ -70,7 +70,8 @@ fn judge(
         .map_or(0, |age| age.as_secs().cast_signed());
     let validity = parsed.validity();
     let left = validity.not_after.timestamp() - now;
-    let (begin, end) = (validity.not_before, validity.not_after);
+    let day = |moment: ASN1Time| moment.to_datetime().date();
+    let (begin, end) = (day(validity.not_before), day(validity.not_after));
     let fault = if !belongs(&parsed, key) {
         Some(("does not belong to private_key".to_owned(), OTHER))
     } else if left < 0 {
@@ -120,8 +121,8 @@ const OTHER: &str = "do: upload the certificate that was made of this key, or se
      the key that this certificate was made of: `openssl req -x509 -new -key server.key -days 730 \
      -subj /CN=orgproxy -out server.crt` makes one";
 
-const RENEW: &str = "do: make a new one, and upload it to the app before this one ends: `openssl req \
-     -x509 -new -key server.key -days 730 -subj /CN=orgproxy -out server.crt`";
+const RENEW: &str = "do: run `orgproxy init --rotate-key`: it makes the next pair, and says in what \
+     order to switch";
 
 const WAIT: &str = "do: wait until then, or set the clock of this machine if that is wrong";
 

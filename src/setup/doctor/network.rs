@@ -247,7 +247,7 @@ fn display(name: &X509Name<'_>) -> String {
 fn end(certificate: Option<&CertificateDer<'_>>) -> String {
     certificate
         .and_then(|certificate| parse_x509_certificate(certificate).ok())
-        .map(|(_, parsed)| format!(" on {}", parsed.validity().not_after))
+        .map(|(_, parsed)| format!(" on {}", parsed.validity().not_after.to_datetime().date()))
         .unwrap_or_default()
 }
 

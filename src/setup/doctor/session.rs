@@ -37,13 +37,7 @@ pub(super) fn scopes(session: &Session) -> Check {
             .advise("why: without it the org refuses every request to its APIs")
             .advise("do: add 'Manage user data via APIs (api)' to the app's OAuth scopes");
     }
-    match has("refresh_token") || has("full") {
-        true => Check::passed("scopes", scope),
-        false => Check::passed(
-            "scopes",
-            format!("{scope} (refresh_token is needed only if users approve the app themselves)"),
-        ),
-    }
+    Check::passed("scopes", scope)
 }
 
 /// Where requests go.
@@ -76,7 +70,7 @@ mod tests {
     use super::*;
     use crate::auth::Identity;
 
-    #[test_case(Some("api id"), "Passed", "api id (refresh_token is")]
+    #[test_case(Some("api id"), "Passed", "\"api id\"")]
     #[test_case(Some("full"), "Passed", "\"full\"")]
     #[test_case(Some("api refresh_token"), "Passed", "\"api refresh_token\"")]
     #[test_case(Some("id openid"), "Failed", "but not api")]

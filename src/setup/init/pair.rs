@@ -50,12 +50,7 @@ impl Pair {
             bits: key.bits(),
             key_pem,
             certificate_pem,
-            valid_until: format!(
-                "{}-{:02}-{:02}",
-                end.year(),
-                u8::from(end.month()),
-                end.day()
-            ),
+            valid_until: end.date().to_string(),
         })
     }
 }
