@@ -1,7 +1,7 @@
 //! A client of a proxy in this process: what commands that ask the org do it by, so that their
 //! requests go the way of every other.
 
-use std::{io, time::Duration};
+use std::{env, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
@@ -11,6 +11,7 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
 use tokio::{net::UnixStream, sync::oneshot};
 
 use crate::{
@@ -34,7 +35,7 @@ impl Client {
     /// # Errors
     /// As [`Server::bind`], or when there is no room for a socket.
     pub(crate) async fn start(config: &Config, org: &Org) -> Result<Self, ClientError> {
-        let folder = tempfile::Builder::new().prefix("orgproxy-").tempdir()?;
+        let folder = folder_for_socket()?;
         let socket = folder.path().join("socket");
         let org = Org {
             listen: vec![Listen::Unix(socket.clone())],
@@ -97,16 +98,41 @@ impl Client {
     }
 }
 
+/// One that nobody else may enter, in the first place for passing things that there is. Names of
+/// sockets must be short, which those of temporary folders are not everywhere.
+fn folder_for_socket() -> io::Result<TempDir> {
+    let mut places = vec![env::temp_dir()];
+    places.extend(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
+    places.extend(["/tmp", "/dev/shm"].map(PathBuf::from));
+    let mut failure = io::Error::other("the names of all temporary folders are too long");
+    for place in places {
+        if place.as_os_str().len() > LONGEST_PLACE {
+            continue;
+        }
+        match tempfile::Builder::new()
+            .prefix("orgproxy-")
+            .tempdir_in(place)
+        {
+            Ok(folder) => return Ok(folder),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
 /// Why the proxy in this process cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error(transparent)]
     Startup(#[from] StartupError),
-    #[error("cannot make a socket: {0}")]
+    #[error("cannot make a socket: {0}; set TMPDIR to a folder that can be written to")]
     Socket(#[from] io::Error),
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
 }
+
+/// Bytes, so that 108 are enough for a socket in it (unix(7)).
+const LONGEST_PLACE: usize = 80;
 
 /// Between two requests, since whoever reads what a command prints may take their time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);

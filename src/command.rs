@@ -13,7 +13,7 @@ use crate::{
     demo, health, process,
     server::{Server, StartupError},
     setup::{doctor, init},
-    signal, telemetry,
+    signal, telemetry, terminal,
     trust::{self, Deed, TrustError},
 };
 
@@ -32,7 +32,7 @@ mod token;
 /// What there is to tell the person who gave it.
 pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Run(args) if args.program.is_empty() => run(load(&args.source)?)?,
+        Command::Run(args) if args.program.is_empty() => run(&args.source)?,
         Command::Run(args) => return child::run(&args),
         Command::Init(args) => return init::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
@@ -79,6 +79,17 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Tells the person who gave the command.
+    pub fn tell(&self) {
+        let text = format!("orgproxy: {self}");
+        let lines = text.lines().map(|line| match terminal::is_heeded() {
+            true => terminal::wrap(line, 0) + "\n",
+            // Programs look for words in lines.
+            false => format!("{line}\n"),
+        });
+        terminal::note(&lines.collect::<String>());
+    }
+
     /// 64 for a configuration that cannot be used (`EX_USAGE`), 1 for anything else. Programs that
     /// cannot be started end as in shells: with 127 if there are none, else with 126.
     pub fn exit_code(&self) -> ExitCode {
@@ -99,16 +110,17 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
     Config::load(args.config().as_deref(), &args.overrides)
 }
 
-fn run(config: Config) -> Result<(), CommandError> {
-    let _log = telemetry::init(&config.log)?;
+fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
+    let config = load(args)?;
+    let _log = telemetry::init(&config.log)?;
     runtime()?.block_on(async {
         let ready = Ready::start(config).await?;
         serve(ready.config.clone(), "").await
     })
 }
 
-/// A configuration whose demo orgs, if it has any, are there.
+/// A configuration whose demo orgs, if it has any, are running.
 pub(crate) struct Ready {
     pub(crate) config: Config,
     /// Dropped, they end.
@@ -144,8 +156,8 @@ impl Ready {
 
 /// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
 fn demo(args: &DemoArgs) -> Result<(), CommandError> {
-    let _log = telemetry::init(&args.log)?;
     process::harden();
+    let _log = telemetry::init(&args.log)?;
     runtime()?.block_on(async {
         let org = demo::Org::start().await?;
         let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);

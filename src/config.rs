@@ -65,6 +65,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Bounds on what one process takes on.
     pub limits: Limits,
+    /// Environment variables that hold secrets, but for those that clients show.
+    pub secret_variables: Vec<String>,
 }
 
 impl Config {
@@ -124,23 +126,35 @@ impl Config {
     ///
     /// # Errors
     /// Which there are to choose from.
-    pub(crate) fn org(&self, name: Option<&str>) -> Result<&Org, String> {
+    pub(crate) fn org(&self, name: Option<&str>) -> Result<&Org, ConfigError> {
         let names = || {
             let names: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
             names.join(", ")
         };
         match (name, self.orgs.as_slice()) {
             (None, [org]) => Ok(org),
-            (None, _) => Err(format!("there are several orgs: {}; name one", names())),
-            (Some(name), [org]) if org.name != name => Err(format!(
-                "there is no org {name}; the only one is {}",
-                org.name
-            )),
+            (None, _) => Err(format!("there are several orgs: {}; name one", names()).into()),
+            (Some(name), [org]) if org.name != name => {
+                let only = &org.name;
+                Err(format!("there is no org {name}; the only one is {only}").into())
+            }
             (Some(name), orgs) => orgs
                 .iter()
                 .find(|org| org.name == name)
-                .ok_or_else(|| format!("there is no org {name}; there are {}", names())),
+                .ok_or_else(|| format!("there is no org {name}; there are {}", names()).into()),
         }
+    }
+
+    /// The same with the one org that a command is about.
+    ///
+    /// # Errors
+    /// As [`Config::org`].
+    pub(crate) fn only(self, name: Option<&str>) -> Result<Self, ConfigError> {
+        let org = self.org(name)?.clone();
+        Ok(Self {
+            orgs: vec![org],
+            ..self
+        })
     }
 
     /// Whether a certificate of the local authority is shown to anybody.
@@ -173,6 +187,7 @@ impl Config {
             tls: Tls::default(),
             state_dir: None,
             limits: Limits::default(),
+            secret_variables: Vec::new(),
         }
     }
 }

@@ -196,8 +196,9 @@ impl Org {
         self.inner.app.replace_certificate(certificate);
     }
 
-    /// Has `org` log in here, and its calls come here.
+    /// Has `org` log in here, and its calls come here, and not by a proxy of the environment.
     pub fn take_in(&self, org: &mut config::Org) {
+        org.demo.get_or_insert_default();
         org.login_url = self.login_url();
         org.audience.clone_from(&self.inner.origin);
         org.trusted_hosts.push("localhost".to_owned());

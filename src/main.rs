@@ -8,10 +8,7 @@ fn main() -> ExitCode {
     match execute(Args::read().into_command()) {
         Ok(code) => code,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the one place that tells a person")]
-            {
-                eprintln!("orgproxy: {error}");
-            }
+            error.tell();
             error.exit_code()
         }
     }

@@ -7,26 +7,17 @@ use rustix::process::{
 };
 
 /// Keeps the key and the session out of core dumps and of the reach of other programs of the same
-/// user, and takes all the file descriptors that may be had. Each is of use without the others, so
-/// what the system refuses is only noted. Returns the limits as they were.
+/// user, and takes all the file descriptors that may be had. To be called before a secret is read;
+/// what the system refuses, it is gone without. Returns the limits as they were.
 pub(crate) fn harden() -> Limits {
     let usual = Limits::now();
     let mut core = usual.core;
     core.current = Some(0);
     let mut files = usual.files;
     files.current = files.maximum;
-    for (what, done) in [
-        ("core dumps", setrlimit(Resource::Core, core)),
-        (
-            "memory",
-            set_dumpable_behavior(DumpableBehavior::NotDumpable),
-        ),
-        ("file descriptors", setrlimit(Resource::Nofile, files)),
-    ] {
-        if let Err(error) = done {
-            tracing::warn!("the system refuses to let {what} be limited: {error}");
-        }
-    }
+    let _ = setrlimit(Resource::Core, core);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Nofile, files);
     usual
 }
 

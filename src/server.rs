@@ -59,16 +59,21 @@ impl Server {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
             let shared = Arc::new(org.clone());
             let login = Login::new(shared.clone(), &client, limits.connect)?;
+            let by_its_way = |connector: Connector| match org.demo {
+                // It is in this process, where no proxy leads to.
+                Some(_) => Arc::new(connector.directly()),
+                None => Arc::new(connector),
+            };
             let calls = org.pubsub.as_ref().map(|pubsub| {
                 let connector = Connector::for_calls(client.clone(), limits);
-                (Arc::new(connector), pubsub.endpoint.clone())
+                (by_its_way(connector), pubsub.endpoint.clone())
             });
             plans.push(Plan {
                 org: shared,
                 placeholders: Arc::new(Placeholders::new(&config.orgs, index)),
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
-                connector: Arc::new(Connector::new(client, org.http2, limits)),
+                connector: by_its_way(Connector::new(client, org.http2, limits)),
                 calls,
             });
             for listen in &org.listen {

@@ -20,9 +20,14 @@ pub(crate) fn is_read_by_a_person() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether a person reads what goes to standard error.
+pub(crate) fn is_heeded() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Whether a person can be asked.
 pub(crate) fn has_a_person() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+    io::stdin().is_terminal() && is_heeded()
 }
 
 /// Columns of the terminal; 80 where there is none, and 100 at most, since longer lines are hard to

@@ -316,7 +316,7 @@ static TABLE: &[Row] = &[
         means(
             About::Org,
             "Salesforce failed at this login, which may pass; or the org is being moved",
-            "it is tried again by itself; if it stays, see status.salesforce.com",
+            "try again; if it stays, see status.salesforce.com",
         ),
     ),
     (
@@ -324,7 +324,7 @@ static TABLE: &[Row] = &[
         means(
             About::Org,
             "Salesforce asks to be asked less often",
-            "it is tried again by itself; look for other programs that log in as this user",
+            "wait a minute, and look for other programs that log in as this user",
         ),
     ),
     (
@@ -336,7 +336,7 @@ static TABLE: &[Row] = &[
         means(
             About::Org,
             "Salesforce is down or in maintenance",
-            "it is tried again by itself; see status.salesforce.com",
+            "try again in a few minutes; see status.salesforce.com",
         ),
     ),
     (

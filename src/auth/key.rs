@@ -13,7 +13,10 @@ pub(super) struct Key {
 
 struct Held {
     key: PrivateKey,
+    /// Where `key` was read.
     source: Option<KeySource>,
+    /// The same as it was when it was last looked at, which may not have been of any use.
+    seen: Option<KeySource>,
 }
 
 impl Key {
@@ -23,29 +26,31 @@ impl Key {
             held: Mutex::new(Held {
                 key: org.private_key.clone(),
                 source: org.key_source.clone(),
+                seen: org.key_source.clone(),
             }),
         }
     }
 
     /// Whether the file is not the one that was last looked at. Costs a look at its inode.
     pub(super) fn has_changed(&self) -> bool {
-        let held = self.held();
-        held.source
-            .as_ref()
-            .is_some_and(|source| source.changed().is_some())
+        changed(self.held().seen.as_ref()).is_some()
     }
 
-    /// The key to sign with: what the file holds, or the last good one that it held.
+    /// The key to sign with: what the file holds, or the last good one that it held. May take its
+    /// time, if a command gives the passphrase.
     pub(super) fn current(&self) -> PrivateKey {
-        let held = self.held();
-        let Some(source) = held.source.as_ref().and_then(KeySource::changed) else {
-            return held.key.clone();
+        let source = match &*self.held() {
+            Held { key, source, .. } => match changed(source.as_ref()) {
+                Some(source) => source,
+                None => return key.clone(),
+            },
         };
-        // Not while it is held: a command for the passphrase may take its time.
-        drop(held);
+        // Not while it is held, since others only want to know whether it has changed.
         let read = source.read();
         let org = self.org.as_str();
         let mut held = self.held();
+        let is_new = changed(held.seen.as_ref()).is_some();
+        held.seen = Some(source.clone());
         match read {
             Ok(key) => {
                 tracing::info!(
@@ -53,18 +58,24 @@ impl Key {
                     "the key in {source:?} has changed, and is used from now on"
                 );
                 held.key = key;
+                held.source = Some(source);
             }
-            Err(error) => tracing::warn!(
+            // It is tried again at the next login, since what was missing may be there by then; but
+            // told once.
+            Err(error) if is_new => tracing::warn!(
                 org,
                 "the key has changed to what cannot be used, so the old one is kept: {error}"
             ),
+            Err(_) => {}
         }
-        // It counts as seen however it went, so that this is told once.
-        held.source = Some(source);
         held.key.clone()
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn changed(source: Option<&KeySource>) -> Option<KeySource> {
+    source?.changed()
 }

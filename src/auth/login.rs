@@ -47,7 +47,12 @@ impl Login {
         tls: &rustls::ClientConfig,
         connect_timeout: Duration,
     ) -> Result<Self, LoginError> {
-        let client = reqwest::Client::builder()
+        let builder = match org.demo {
+            // It is in this process, where no proxy leads to.
+            Some(_) => reqwest::Client::builder().no_proxy(),
+            None => reqwest::Client::builder(),
+        };
+        let client = builder
             .tls_backend_preconfigured(tls.clone())
             .https_only(true)
             // The assertion goes to the configured host and nowhere else.
@@ -112,7 +117,12 @@ impl Login {
     /// # Errors
     /// As [`Self::login`].
     pub(crate) async fn attempt(&self) -> Result<Session, LoginError> {
-        let assertion = assertion::sign(&self.org, &self.key.current(), SystemTime::now())
+        let key = self.key.clone();
+        // This thread has all that listens to look after.
+        let key = tokio::task::spawn_blocking(move || key.current())
+            .await
+            .map_err(|_| LoginError::Lost)?;
+        let assertion = assertion::sign(&self.org, &key, SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
         tokio::time::timeout(self.patience, self.ask(body))
@@ -245,8 +255,9 @@ impl Login {
 pub enum LoginError {
     /// The org said no. Usually a setting of the app or the user (S§2.2).
     #[error(
-        "{url} refused the login: {}; {}",
+        "{url} refused the login: {} ({}); {}",
         quoted(.error, .description),
+        diagnosis::of(.error, .description).cause,
         diagnosis::of(.error, .description).fix
     )]
     Refused {
@@ -274,7 +285,9 @@ pub enum LoginError {
     /// Something answered, but not as a token endpoint does. Usually a wrong `login_url`, a
     /// network that intercepts, or maintenance.
     #[error(
-        "{url} answered {status} with {answer}, which no token endpoint does; check login_url, and whether a proxy on the way answers in its place"
+        "{url} answered {status} with {answer}, which no token endpoint does ({}); {}",
+        diagnosis::of_answer(*.status).cause,
+        diagnosis::of_answer(*.status).fix
     )]
     Strange {
         /// The token endpoint.

@@ -95,7 +95,7 @@ pub struct RequestArgs {
     /// Print the answer's status and headers, too
     #[arg(short, long)]
     pub include: bool,
-    /// File to write the answer's body to, unless it is an error
+    /// File to write the answer's body to, unless it is an error; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The configuration.
@@ -184,16 +184,19 @@ Ends with 1 if the org answers with an error.";
 const REQUEST_EXAMPLES: &str = "\
 Examples:
   orgproxy request GET /services/data/v62.0/limits
-  orgproxy request POST /services/data/v62.0/sobjects/Account -d '{\"Name\": \"Acme\"}'
-  orgproxy request PATCH /services/data/v62.0/sobjects/Account/001… -d @account.json
+  orgproxy request POST /services/data/v62.0/sobjects/Account \\
+      -d '{\"Name\": \"Acme\"}'
+  orgproxy request PATCH /services/data/v62.0/sobjects/Account/001… \\
+      -d @account.json
   orgproxy request PUT /services/data/v62.0/jobs/ingest/750…/batches \\
       -H 'Content-Type: text/csv' -d @accounts.csv
   orgproxy request POST /services/Soap/u/62.0 -d @envelope.xml
-  orgproxy request -o a.pdf GET /services/data/v62.0/sobjects/ContentVersion/068…/VersionData
+  orgproxy request -o a.pdf GET \\
+      /services/data/v62.0/sobjects/ContentVersion/068…/VersionData
 
 The session is added, to SOAP envelopes, too. Bodies of any size are streamed.
-Content-Type is application/json or text/xml if the body begins like that, unless
-it is given. Ends with 1 if the status is 400 or more.";
+Content-Type is application/json or text/xml if the body begins like that and
+none is given. Ends with 1 if the status is 400 or more.";
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,18 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal},
-    os::unix::process::ExitStatusExt,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::process::ExitStatusExt,
+    },
     process::{ExitCode, ExitStatus},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, getpgrp, kill_process},
+    termios::tcgetpgrp,
+};
 use tokio::{
     process::{Child, Command},
     sync::oneshot,
@@ -26,11 +32,11 @@ mod environment;
 /// It logs in first: a program has no use for an org that cannot be had, and its placeholder has to
 /// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one (S§6).
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
+    let usual = process::harden();
     let config = load(&args.source)?;
     let _log = telemetry::init(&config.log)?;
-    let usual = process::harden();
     let first = match &args.org {
-        Some(name) => config.org(Some(name)).map_err(CommandError::Other)?,
+        Some(name) => config.org(Some(name))?,
         None => &config.orgs[0],
     };
     let first = first.name.clone();
@@ -84,12 +90,10 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
     for (name, value) in environment.variables() {
         command.env(name, value);
     }
-    // The key is for us alone.
-    for name in ["ORGPROXY_PRIVATE_KEY", "ORGPROXY_TLS_PRIVATE_KEY"] {
-        command.env_remove(name);
-    }
-    let sources = config.orgs.iter().filter_map(|org| org.key_source.as_ref());
-    for name in sources.flat_map(|source| source.variables()) {
+    // What they hold is for us alone.
+    let keys = ["ORGPROXY_PRIVATE_KEY", "ORGPROXY_TLS_PRIVATE_KEY"];
+    let secrets = config.secret_variables.iter().map(String::as_str);
+    for name in keys.into_iter().chain(secrets) {
         command.env_remove(name);
     }
     command
@@ -107,7 +111,7 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
             status = child.wait() => return status,
             signal = signals.next() => signal,
         };
-        if matches!(signal, Signal::INT | Signal::QUIT) && has_a_terminal() {
+        if matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground() {
             continue;
         }
         let signal = match passed {
@@ -122,8 +126,15 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
     }
 }
 
-fn has_a_terminal() -> bool {
-    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+/// Whether the terminal sends what is typed to our process group.
+fn is_in_the_foreground() -> bool {
+    let group = |terminal: BorrowedFd<'_>| tcgetpgrp(terminal).ok();
+    let groups = [
+        group(io::stdin().as_fd()),
+        group(io::stdout().as_fd()),
+        group(io::stderr().as_fd()),
+    ];
+    groups.contains(&Some(getpgrp()))
 }
 
 /// As shells have it.

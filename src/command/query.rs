@@ -22,7 +22,6 @@ use super::{
 use crate::{
     cli::{Format, QueryArgs},
     client::Client,
-    config::ConfigError,
     process, terminal,
 };
 
@@ -33,15 +32,15 @@ mod table;
 
 pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
     let soql = match args.soql.as_str() {
-        "-" => io::read_to_string(io::stdin())?,
+        "-" => io::read_to_string(io::stdin())
+            .map_err(|error| CommandError::Other(format!("cannot read the query: {error}")))?,
         given => given.to_owned(),
     };
-    let config = load(&args.source)?;
     process::harden();
+    let config = load(&args.source)?.only(args.org.as_deref())?;
     runtime()?.block_on(async {
         let ready = Ready::start(config).await?;
-        let org = ready.config.org(args.org.as_deref());
-        let org = org.map_err(ConfigError::from)?;
+        let org = ready.config.org(None)?;
         let asked = async {
             let client = Client::start(&ready.config, org).await?;
             ask(client, args, soql.trim()).await

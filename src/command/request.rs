@@ -20,21 +20,19 @@ use super::{
 use crate::{
     cli::RequestArgs,
     client::{Client, Streamed},
-    config::ConfigError,
     process,
 };
 
 mod body;
 
 pub(super) fn run(args: &RequestArgs) -> Result<ExitCode, CommandError> {
-    let config = load(&args.source)?;
     process::harden();
+    let config = load(&args.source)?.only(args.org.as_deref())?;
     runtime()?.block_on(async {
         let upload = Upload::open(args.data.as_ref()).map_err(CommandError::Other)?;
         let request = request(args, upload);
         let ready = Ready::start(config).await?;
-        let org = ready.config.org(args.org.as_deref());
-        let org = org.map_err(ConfigError::from)?;
+        let org = ready.config.org(None)?;
         let sent = async {
             let mut client = Client::start(&ready.config, org).await?;
             let (head, body) = client.stream(request).await?.into_parts();
@@ -94,7 +92,11 @@ async fn show(args: &RequestArgs, head: &response::Parts, body: Incoming) -> Res
         let start = print(body, head, &output).await?;
         return Err(Failure::Refused(told(head, &start)));
     }
-    match &args.output {
+    match args
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"))
+    {
         Some(path) => save(body, path).await,
         None => print(body, head, &output).await.map(drop),
     }

@@ -39,15 +39,11 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
     if terminal::is_read_by_a_person() && !args.show {
         return Err(CommandError::Other(NOT_HERE.to_owned()));
     }
-    let config = load(&args.source)?;
+    let config = load(&args.source)?.only(args.org.as_deref())?;
     let _log = telemetry::init(&config.log)?;
-    let name = config
-        .org(args.org.as_deref())
-        .map_err(CommandError::Other)?;
-    let name = name.name.clone();
     let secret = runtime()?.block_on(async {
         let ready = Ready::start(config).await?;
-        let org = ready.config.org(Some(&name)).map_err(CommandError::Other)?;
+        let org = ready.config.org(None)?;
         match args.assertion {
             true => assertion::sign(org, &org.private_key, SystemTime::now())
                 .map_err(|error| CommandError::Other(format!("cannot sign: {error}"))),

@@ -48,13 +48,16 @@ impl Certificate {
     fn read(path: &Path) -> Result<Self, String> {
         let place = path.display();
         let bytes = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let none = || {
+            format!(
+                "{place} is no certificate, in PEM or in DER; put the one there that belongs to the key, or move the file away"
+            )
+        };
         let der = match bytes.starts_with(b"-----BEGIN") {
-            true => CertificateDer::from_pem_slice(&bytes)
-                .map_err(|error| format!("{place} is no certificate: {error}"))?,
+            true => CertificateDer::from_pem_slice(&bytes).map_err(|_| none())?,
             false => CertificateDer::from(bytes.clone()),
         };
-        x509_parser::parse_x509_certificate(&der)
-            .map_err(|error| format!("{place} is no certificate: {error}"))?;
+        x509_parser::parse_x509_certificate(&der).map_err(|_| none())?;
         Ok(Self {
             path: path.to_owned(),
             size: bytes.len(),

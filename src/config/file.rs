@@ -20,8 +20,9 @@ use super::{
 /// Makes a configuration of a document. Nothing is given if an org is not whole; whatever is wrong
 /// goes to `problems`. Paths start in `folder`.
 pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Option<Config> {
-    let mut root = Section::new(document, problems);
     let mut config = Config::new(Vec::new());
+    config.secret_variables = reference::variables(&document);
+    let mut root = Section::new(document, problems);
     read_into(
         &mut root,
         "threads",

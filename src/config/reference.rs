@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ClientKey, Clients, PrivateKey,
-    document::Value,
+    document::{Table, Value},
     key::{self, KeyError},
     problem::Origin,
     secret::Secret,
@@ -25,17 +25,17 @@ use super::{
 pub struct KeySource {
     secret: Secret,
     passphrase: Option<Secret>,
-    /// Of the file, just before it was read.
-    stamp: Option<Stamp>,
+    /// Of the files of both, just before they were read.
+    stamps: [Option<Stamp>; 2],
 }
 
 impl KeySource {
     fn new(secret: Secret, passphrase: Option<Secret>) -> Self {
-        let stamp = Stamp::of(&secret);
+        let stamps = Stamp::of_both(&secret, passphrase.as_ref());
         Self {
             secret,
             passphrase,
-            stamp,
+            stamps,
         }
     }
 
@@ -47,23 +47,12 @@ impl KeySource {
         }
     }
 
-    /// The environment variables that hold it, or what opens it.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.secret), self.passphrase.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|secret| match secret {
-                Secret::Variable(name) => Some(name.as_str()),
-                _ => None,
-            })
-    }
-
-    /// This source as it is now, if the file that holds the key is not the one that was read. What
-    /// comes from a command or a variable is never taken to have changed.
+    /// This source as it is now, if the files that hold key and passphrase are not those that were
+    /// read. What comes from a command or a variable is never taken to have changed.
     pub(crate) fn changed(&self) -> Option<Self> {
-        let now = Stamp::of(&self.secret);
-        (now != self.stamp).then(|| Self {
-            stamp: now,
+        let stamps = Stamp::of_both(&self.secret, self.passphrase.as_ref());
+        (stamps != self.stamps).then(|| Self {
+            stamps,
             ..self.clone()
         })
     }
@@ -117,6 +106,10 @@ struct Stamp {
 }
 
 impl Stamp {
+    fn of_both(secret: &Secret, passphrase: Option<&Secret>) -> [Option<Self>; 2] {
+        [Self::of(secret), passphrase.and_then(Self::of)]
+    }
+
     /// Of what is there; nothing if that is no file or cannot be seen.
     fn of(secret: &Secret) -> Option<Self> {
         let about = fs::metadata(secret.path()?).ok()?;
@@ -134,6 +127,21 @@ impl Debug for KeySource {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.secret)
     }
+}
+
+/// The variables that secrets anywhere in `table` are kept in. What clients have to show is left
+/// out: they need it.
+pub(super) fn variables(table: &Table) -> Vec<String> {
+    let mut variables = Vec::new();
+    for (key, node) in table {
+        match &node.value {
+            Value::Table(_) if key == "client_key" => {}
+            Value::Table(inner) => variables.extend(self::variables(inner)),
+            Value::Text(name) if key == "env" => variables.push(name.clone()),
+            _ => {}
+        }
+    }
+    variables
 }
 
 /// The key that signs assertions.

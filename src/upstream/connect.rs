@@ -51,6 +51,14 @@ impl Connector {
         }
     }
 
+    /// The same, but never by a proxy of the environment.
+    pub(crate) fn directly(self) -> Self {
+        Self {
+            proxies: Matcher::builder().build(),
+            ..self
+        }
+    }
+
     fn offering(protocols: &[&[u8]], mut tls: ClientConfig, limits: &Limits) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);

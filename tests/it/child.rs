@@ -91,6 +91,21 @@ async fn the_key_stays_with_us() {
 }
 
 #[tokio::test]
+async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
+    let org = Org::start().await.unwrap();
+    let more = "guard.client_key = { env = \"SHOWN\" }\nclients.etl = { env = \"PASSWORD\" }\n";
+    let files = Files::with(&org, more);
+    let mut command = Binary::command(&["-c", &files.config(), "--", "env"]);
+    command
+        .env("PASSWORD", "CANARY-1")
+        .env("SHOWN", "CANARY-2-CANARY-2");
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(!ended.stdout.contains("CANARY-1"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("CANARY-2"), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let files = Files::new(&one);
@@ -111,6 +126,7 @@ async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
     let ended = Binary::start(&["-c", &files.config(), "--org", "x", "--", "true"]);
     let ended = ended.end().await;
     assert!(ended.stderr.contains("there is no org x"), "{ended:?}");
+    assert_eq!(ended.code(), 64);
 }
 
 #[tokio::test]
@@ -121,7 +137,7 @@ async fn it_trusts_the_local_authority_besides_all_others() {
     let state = files.path("state").display().to_string();
     let program = format!(
         "curl -sf $ORGPROXY_HTTPS_URL{LIMITS} && curl -sf https://login.salesforce.com{LIMITS} && \
-         grep -c BEGIN \"$SSL_CERT_FILE\" && cat \"$NODE_EXTRA_CA_CERTS\" && echo \"$REQUESTS_CA_BUNDLE\""
+         grep -c '^-----BEGIN' \"$SSL_CERT_FILE\" && ! grep -e '-----.*-----.*-----.*-----' \"$SSL_CERT_FILE\" && cat \"$NODE_EXTRA_CA_CERTS\" && echo \"$REQUESTS_CA_BUNDLE\""
     );
     let arguments = [
         "-c",
@@ -134,7 +150,8 @@ async fn it_trusts_the_local_authority_besides_all_others() {
         &program,
     ];
     let mut command = Binary::command(&arguments);
-    // As a company has it.
+    // As a company has it, and without a line end.
+    files.write("ca.pem", org.ca_pem().trim_end());
     command.env("REQUESTS_CA_BUNDLE", files.path("ca.pem"));
     let ended = Binary::spawn(command).end().await;
     assert_eq!(ended.code(), 0, "{ended:?}");

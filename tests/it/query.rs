@@ -481,3 +481,25 @@ async fn it_leaves_nothing_behind_and_tells_no_session() {
     let seen = asking.org.last_request();
     assert!(!said.contains(session(&seen)), "{said}");
 }
+
+#[test_case("HTTPS_PROXY", "http://127.0.0.1:9"; "a proxy is not the way to an org in this process")]
+#[test_case("TMPDIR", "/nowhere"; "temporary folders may be elsewhere")]
+#[test_case("TMPDIR", LONG; "or have names too long for a socket")]
+#[tokio::test]
+async fn the_demo_org_is_asked_whatever_the_environment_says(name: &str, value: &str) {
+    let asking = Asking::start().await;
+    asking
+        .files
+        .write("server.crt", asking.org.certificate_pem());
+    let whole = config(&asking.org, "demo = true\n");
+    let own = |line: &&str| !line.starts_with("login_url") && !line.starts_with("ca_file");
+    let lines: Vec<_> = whole.lines().filter(own).collect();
+    asking.files.write("proxy.toml", &lines.join("\n"));
+    let mut command = asking.command(&["SELECT COUNT() FROM Account"]);
+    command.env(name, value);
+    let ended = Binary::spawn_as_it_is(command).end().await;
+    assert_eq!((ended.code(), &*ended.stdout), (0, "20\n"), "{ended:?}");
+}
+
+const LONG: &str =
+    "/tmp/a-folder-whose-name-is-so-long-that-no-socket-in-it-can-have-a-name-of-its-own-any-more";

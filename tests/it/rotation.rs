@@ -1,16 +1,24 @@
 //! A running proxy takes a changed key without a restart.
 
-use std::fs;
+use std::{fs, io::Write};
 
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 
 use crate::{
     key::{Keys, chmod},
-    support::{Binary, Org, binary::Files, proxy::client},
+    support::{
+        Binary, Org,
+        binary::{Files, config},
+        proxy::client,
+    },
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
+
+/// A passphrase is of no use to a key that is not encrypted, and does no harm.
+const ENCRYPTED: &str =
+    "private_key = { file = \"server.key\", passphrase = { file = \"passphrase\" } }\n";
 
 #[test_case("private_key = \"server.key\"\n"; "file")]
 #[test_case("private_key = { credential = \"server.key\" }\n"; "credential")]
@@ -93,6 +101,63 @@ async fn a_key_that_others_could_read_is_taken_as_soon_as_that_is_mended() {
     assert_eq!(org.counts().token_requests, 2);
 }
 
+#[tokio::test]
+async fn a_passphrase_that_comes_later_than_its_key_is_waited_for() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, ENCRYPTED);
+    files.write("passphrase", "of the next");
+    let proxy = start(&files).await;
+    let next = Next::make();
+    org.replace_certificate(next.certificate());
+    next.encrypt("of another");
+    next.put(&files);
+    assert_eq!(ask(&proxy).await, 502);
+    proxy.log("does not open with this passphrase").await;
+
+    files.write("passphrase", "of another");
+    assert_eq!(ask(&proxy).await, 200);
+}
+
+#[tokio::test]
+async fn while_a_command_gives_the_passphrase_others_are_served() {
+    let org = Org::start().await.unwrap();
+    let command = "private_key = { file = \"server.key\", \
+        passphrase = { command = [\"cat\", \"passphrase\"] } }\n";
+    let files = Files::with(&org, "");
+    let config =
+        config(&org, command).replace("\"passphrase\"", &format!("{:?}", files.path("passphrase")));
+    files.write("proxy.toml", &config);
+    files.write("passphrase", "of the next");
+    let proxy = start(&files).await;
+    let next = Next::make();
+    org.replace_certificate(next.certificate());
+    next.encrypt("of the next");
+    next.put(&files);
+    // Nothing is read from a pipe before something is written to it.
+    fs::remove_file(files.path("passphrase")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(files.path("passphrase"))
+        .status();
+    assert!(made.unwrap().success());
+
+    let url = proxy.url(LIMITS).await;
+    let waits = tokio::spawn(client().get(url).send());
+    let pipe = files.path("passphrase");
+    // Opened once the command reads.
+    let pipe = tokio::task::spawn_blocking(move || fs::File::create(pipe).unwrap());
+    let mut pipe = pipe.await.unwrap();
+    // A login is made on the thread that accepts connections, so a new one shows whether it is free.
+    let elsewhere = client()
+        .get(proxy.url("/").await)
+        .header("host", "elsewhere.example");
+    assert_eq!(elsewhere.send().await.unwrap().status(), 421);
+    assert!(!waits.is_finished());
+
+    pipe.write_all(b"of the next").unwrap();
+    drop(pipe);
+    assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+}
+
 /// One that has read its key.
 async fn start(files: &Files) -> Binary {
     let mut command = Binary::command(&["--config", &files.config()]);
@@ -121,6 +186,15 @@ impl Next {
 
     fn certificate(&self) -> CertificateDer<'static> {
         fs::read(self.0.path("cert.der")).unwrap().into()
+    }
+
+    /// By this passphrase, from now on.
+    fn encrypt(&self, passphrase: &str) {
+        fs::write(self.0.path("passphrase"), passphrase).unwrap();
+        self.0.openssl(
+            "pkcs8 -topk8 -v2 aes-256-cbc -in key.pem -passout file:passphrase -out encrypted.pem",
+        );
+        fs::rename(self.0.path("encrypted.pem"), self.0.path("key.pem")).unwrap();
     }
 
     /// Puts it in place of the one that is there, whose inode may be any's.

@@ -79,6 +79,10 @@ async fn the_manual_is_a_page_that_man_can_show() {
             "{command}"
         );
     }
+    assert!(
+        page.contains(".SH EXAMPLES\n.nf\n  orgproxy init  "),
+        "{page}"
+    );
     let Some(output) = pipe("man --warnings -l -", &page) else {
         return;
     };
@@ -100,7 +104,10 @@ async fn each_command_has_a_page_if_a_folder_is_named() {
     for command in COMMANDS {
         let page = pages.join(format!("orgproxy-{command}.1"));
         let page = std::fs::read_to_string(page).unwrap();
-        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+        assert!(
+            page.contains(".SH SYNOPSIS") && !page.contains(".SH EXTRA"),
+            "{page}"
+        );
     }
     assert!(pages.join("orgproxy.1").exists());
 }
@@ -115,21 +122,23 @@ async fn the_manual_tells_no_secret() {
 
 #[tokio::test]
 async fn every_help_fits_80_columns_and_shows_how_by_examples() {
-    let help = async |arguments: &[&str]| {
+    let help = async |arguments: &[&str], columns: &str| {
         let mut command = Binary::command(&[arguments, &["--help"]].concat());
-        command.env("COLUMNS", "80");
+        command.env("COLUMNS", columns);
         Binary::spawn(command).end().await.stdout
     };
-    let mut helps = vec![help(&[]).await];
-    for command in COMMANDS {
-        helps.push(help(&[command]).await);
-    }
-    for help in helps {
-        assert!(
-            help.contains("Examples:") || help.contains("To have them"),
-            "{help}"
-        );
-        for line in help.lines() {
+    let commands = COMMANDS.iter().map(std::slice::from_ref);
+    for command in [&[][..]].into_iter().chain(commands) {
+        let narrow = help(command, "80").await;
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        // Examples that are broken by the terminal cannot be copied.
+        let wide = help(command, "200").await;
+        let examples = wide.find("Examples:").or_else(|| wide.find("To have them"));
+        let examples = &wide[examples.unwrap_or_else(|| panic!("{wide}"))..];
+        let (examples, _) = examples.split_once("\n\n").unwrap_or((examples, ""));
+        for line in examples.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
     }

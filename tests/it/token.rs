@@ -107,7 +107,7 @@ async fn of_several_orgs_one_is_named() {
         (&["three"], "there is no org three; there are one, two"),
     ] {
         let ended = token(more).await;
-        assert_eq!((ended.code(), &*ended.stdout), (1, ""));
+        assert_eq!((ended.code(), &*ended.stdout), (64, ""));
         assert!(ended.stderr.contains(message), "{}", ended.stderr);
     }
 }

@@ -45,6 +45,8 @@ impl Bundle {
         for path in given.map(PathBuf::from).chain([own.clone()]) {
             // One that cannot be read is of no use to the program either.
             let _ = whole.write_all(&fs::read(path).unwrap_or_default());
+            // Not every file ends with one, and two certificates on a line are none.
+            whole.write_all(b"\n")?;
         }
         whole.flush()?;
         Ok(Some(Self { own, whole }))

@@ -23,7 +23,7 @@ pub struct Binary {
     stdout: watch::Receiver<String>,
     stderr: watch::Receiver<String>,
     /// For what it would otherwise leave in the system's folder when it is killed.
-    _temporary: TempDir,
+    _temporary: Option<TempDir>,
 }
 
 /// What is left of one that has ended.
@@ -53,8 +53,16 @@ impl Binary {
         let temporary = TempDir::new().unwrap();
         // Some run as another user.
         chmod(temporary.path(), 0o1777);
+        command.env("TMPDIR", temporary.path());
+        Self {
+            _temporary: Some(temporary),
+            ..Self::spawn_as_it_is(command)
+        }
+    }
+
+    /// As [`Self::spawn`], with the folder for temporary files that it is told.
+    pub fn spawn_as_it_is(mut command: Command) -> Self {
         let mut child = command
-            .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -65,7 +73,7 @@ impl Binary {
             stdout: follow(child.stdout.take().unwrap()),
             stderr: follow(child.stderr.take().unwrap()),
             child,
-            _temporary: temporary,
+            _temporary: None,
         }
     }
 
