@@ -49,6 +49,15 @@ pub(crate) fn wrap(text: &str, indent: usize) -> String {
     textwrap::fill(text, options)
 }
 
+/// `text` as a shell takes it for one word.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// `text` in `style`.
 pub(crate) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
@@ -59,3 +68,26 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    #[test_case("/a/b-c.pem", "/a/b-c.pem"; "a plain path")]
+    #[test_case("api+x@acme.com", "api+x@acme.com"; "a plain username")]
+    #[test_case("", "''"; "nothing")]
+    #[test_case("my files", "'my files'"; "a blank")]
+    #[test_case("it's", r"'it'\''s'"; "a quotation mark")]
+    #[test_case("a$HOME`id`\\", r"'a$HOME`id`\'"; "what a shell expands")]
+    #[test_case("a;b&c|d>e", "'a;b&c|d>e'"; "what ends a command")]
+    #[test_case("~/*.key", "'~/*.key'"; "a pattern")]
+    #[test_case("#a!b", "'#a!b'"; "a comment")]
+    fn one_word_to_a_shell(text: &str, expected: &str) {
+        assert_eq!(super::quoted(text), expected);
+        let line = format!("printf %s {expected}");
+        let said = std::process::Command::new("sh")
+            .args(["-c", &line])
+            .output();
+        assert_eq!(said.unwrap().stdout, text.as_bytes());
+    }
+}

@@ -130,12 +130,7 @@ impl Root {
 
 /// As a shell takes it for one word.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:".contains(c);
-    match text.chars().all(is_plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
+    crate::terminal::quoted(&path.display().to_string())
 }
 
 /// Runs a program of the system's to its end.
@@ -211,16 +206,5 @@ fn package(tool: &str) -> &'static str {
     match tool {
         "keytool" => "a Java runtime, which has it in bin",
         _ => "the package ca-certificates",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_one_word_to_a_shell() {
-        assert_eq!(quoted(Path::new("/a/b-c.pem")), "/a/b-c.pem");
-        assert_eq!(quoted(Path::new("/my files/it's")), r"'/my files/it'\''s'");
     }
 }

@@ -3,9 +3,17 @@
 //! Everything is made and checked in memory before the first file is written, and either all files are
 //! written or none.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use crate::{cli::InitArgs, command::CommandError};
+use crate::{
+    cli::InitArgs,
+    command::CommandError,
+    config::{Certificate, Config},
+    process,
+};
 
 use self::{
     configuration::{Configuration, Reference, Table},
@@ -17,6 +25,7 @@ use self::{
     wish::{App, PASSPHRASE, Wish},
 };
 
+mod access;
 mod ask;
 mod configuration;
 mod environment;
@@ -30,6 +39,7 @@ mod sf;
 mod wish;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
+    process::harden();
     match &args.from_sf {
         _ if args.rotate_key => rotation::run(args)?,
         Some(alias) => take_over(args, alias).map_err(CommandError::Other)?,
@@ -42,9 +52,18 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
 fn make(args: &InitArgs) -> Result<(), CommandError> {
     let paths = Paths::of(args);
     let there = read(&paths)?;
-    let wish = Wish::of(args, |name| refuse_to_replace(&there, name))?;
+    let makes_app = args.client_id.is_none();
+    let check = |there: &Configuration, name: &str| {
+        refuse_to_replace(there, name)?;
+        match makes_app {
+            true => refuse_a_twin(there, name),
+            false => Ok(()),
+        }
+    };
+    let wish = Wish::of(args, |name| check(&there, name))?;
     // What is there may have changed while a person was thinking.
     let there = read(&paths)?;
+    check(&there, &wish.name).map_err(CommandError::Other)?;
     make_for(args, &paths, &there, wish).map_err(CommandError::Other)
 }
 
@@ -76,9 +95,9 @@ fn make_for(
         login_url: wish.login_url.as_deref(),
         demo: wish.demo,
     };
-    there.add(&table, &mut files)?;
+    let config = there.add(&table, &mut files)?;
     let pair = Pair::make(&wish.name, &args.key_bits, wish.days, secret)?;
-    files.secret(key.clone(), pair.key_pem);
+    files.secret(key.clone(), pair.key_pem, None);
     files.text(certificate.clone(), pair.certificate_pem.clone());
     if let App::New { email, classic } = &wish.app {
         let app = package::App {
@@ -90,8 +109,8 @@ fn make_for(
         };
         files.folder(package.clone(), package::files(&app));
     }
-    refuse_to_overwrite(&files, args.force)?;
-    let kept = files.write()?;
+    refuse_to_overwrite(&files, &config, args.force)?;
+    let kept = files.write(args.force)?;
 
     let mut made = vec![
         (
@@ -168,7 +187,7 @@ fn make_for(
 }
 
 /// The same app without the Salesforce CLI.
-fn by_browser(report: Report, certificate: &std::path::Path, paths: &Paths) -> Report {
+fn by_browser(report: Report, certificate: &Path, paths: &Paths) -> Report {
     report
         .steps("Or without the Salesforce CLI, in the browser, in place of step 1:")
         .step(
@@ -216,7 +235,7 @@ fn take_over(args: &InitArgs, alias: &str) -> Result<(), String> {
         demo: false,
     };
     there.add(&table, &mut files)?;
-    files.write()?;
+    files.write(false)?;
     let flag = paths.config_flag();
     Report::default()
         .made(
@@ -253,8 +272,38 @@ fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
     }
 }
 
-fn refuse_to_overwrite(files: &Files, force: bool) -> Result<(), String> {
+/// An org would get one app for two, as names of apps have fewer letters.
+fn refuse_a_twin(there: &Configuration, name: &str) -> Result<(), String> {
+    let app = package::developer_name(name);
+    let is_twin = |other: &String| package::developer_name(other).eq_ignore_ascii_case(&app);
+    match there.names().into_iter().find(is_twin) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "the app of {name} would be called {app}, which is that of org {other} of {}; choose \
+             another name",
+            there.path.display()
+        )),
+    }
+}
+
+/// What an org of `config` uses is not replaced either, not even by force.
+fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<(), String> {
     let in_the_way = files.in_the_way();
+    for org in &config.orgs {
+        let key = org.key_source.as_ref().and_then(|source| source.file());
+        let certificate = Certificate::path(org);
+        for used in [key, certificate.as_deref()].into_iter().flatten() {
+            let used = real(used);
+            if let Some(path) = in_the_way.iter().find(|path| used.starts_with(real(path))) {
+                return Err(format!(
+                    "{} is in use by org {}, and nothing was written; choose another name, or keep \
+                     that elsewhere",
+                    path.display(),
+                    org.name
+                ));
+            }
+        }
+    }
     if force || in_the_way.is_empty() {
         return Ok(());
     }
@@ -267,4 +316,9 @@ fn refuse_to_overwrite(files: &Files, force: bool) -> Result<(), String> {
          keeps the old ones as NAME.old",
         list.join("\n")
     ))
+}
+
+/// Where `path` leads to.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

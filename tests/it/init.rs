@@ -2,12 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, chown, lchown, symlink},
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use rustix::process::geteuid;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use test_case::test_case;
@@ -258,6 +263,128 @@ async fn by_force_all_is_made_anew_and_the_old_is_kept() {
 }
 
 #[tokio::test]
+async fn what_another_org_uses_is_not_replaced_even_by_force() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    let toml = folder.read("proxy.toml");
+    folder.write("proxy.toml", &toml.replace("[org.main]", "[org.acme]"));
+    let before = folder.files();
+    for force in ["", " --force"] {
+        let ended = folder.run(&format!("{NEW}{force}")).await;
+        assert_eq!(ended.code(), 1);
+        let message = "main.key is in use by org acme, and nothing was written";
+        assert!(ended.stderr.contains(message), "{ended:?}");
+        assert_eq!(folder.files(), before);
+    }
+}
+
+#[tokio::test]
+async fn of_several_at_once_none_is_lost() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    let names = ["a", "b", "c", "d"];
+    let runs = names.map(|name| {
+        let new = NEW.replace("init", &format!("init {name}"));
+        Binary::spawn(folder.command(&new))
+    });
+    let mut made = vec!["main"];
+    for (name, run) in names.into_iter().zip(runs) {
+        let ended = run.end().await;
+        if ended.code() == 0 {
+            made.push(name);
+            continue;
+        }
+        let message = "proxy.toml was changed meanwhile, nothing was written; run it again";
+        assert!(ended.stderr.contains(message), "{ended:?}");
+        for path in [&format!("{name}.key"), &format!("salesforce/{name}")] {
+            assert!(!folder.path(path).exists(), "{path}");
+        }
+    }
+    assert!(made.len() > 1);
+    let toml = folder.read("proxy.toml");
+    let there: Vec<_> = names
+        .into_iter()
+        .filter(|name| toml.contains(&format!("[org.{name}]")))
+        .collect();
+    assert_eq!(made[1..], there, "{toml}");
+    assert_eq!(folder.run("check").await.code(), 0);
+}
+
+#[test_case("acme-dev", "acme_dev"; "signs")]
+#[test_case("acme", "ACME"; "capitals")]
+#[test_case("an-org-of-a-very-long-name-in-europe", "an-org-of-a-very-long-name-in-euro"; "length")]
+#[tokio::test]
+async fn no_two_orgs_have_apps_of_one_name(first: &str, second: &str) {
+    let folder = Folder::new();
+    let new = |name: &str| NEW.replace("init", &format!("init {name}"));
+    folder.good(&new(first)).await;
+    let before = folder.files();
+    let ended = folder.run(&new(second)).await;
+    assert_eq!(ended.code(), 1);
+    let message = format!("which is that of org {first} of proxy.toml; choose another name");
+    assert!(ended.stderr.contains(&message), "{ended:?}");
+    assert_eq!(folder.files(), before);
+    // Without an app there is none to be mistaken.
+    let no_app = format!("{} --client-id 3MVG9.there", new(second));
+    folder.good(&no_app).await;
+}
+
+#[tokio::test]
+async fn what_is_to_be_pasted_is_for_a_shell() {
+    let folder = Folder::new();
+    let mut command = folder.command("init --yes --key-bits 2048 --username r&d@acme.com");
+    command.args(["--folder", "my keys"]);
+    let ended = Binary::spawn(command).end().await;
+    for part in [
+        "cd 'my keys/salesforce/main'\n",
+        "--on-behalf-of 'r&d@acme.com' --target-org",
+        "orgproxy doctor --config 'my keys/proxy.toml'\n",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended:?}");
+    }
+    let key = folder.read("my keys/main.key");
+
+    let mut command = folder.command("init --rotate-key --key-bits 2048 --config");
+    command.arg("my keys/proxy.toml");
+    let said = Binary::spawn(command).end().await.stdout;
+    assert!(said.contains("(cd 'my keys/salesforce/main' &&"), "{said}");
+    folder.shell(&moves(&said));
+    assert_eq!(folder.read("my keys/main.old.key"), key);
+    assert_ne!(folder.read("my keys/main.key"), key);
+}
+
+#[tokio::test]
+async fn a_path_that_no_configuration_can_hold_is_refused() {
+    let folder = Folder::new();
+    let mut command = folder.command(&format!("{NEW} --config proxy.toml --folder"));
+    command.arg(OsStr::from_bytes(b"keys\xff"));
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr.contains("is not UTF-8"), "{ended:?}");
+    assert!(folder.files().is_empty());
+}
+
+#[tokio::test]
+async fn it_closes_its_memory_before_all_else() {
+    let folder = Folder::new();
+    folder.shell("mkfifo pipe");
+    let mut command = tokio::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let line = format!("ulimit -Sn 64; exec {program} {NEW} --config pipe");
+    command.args(["-c", &line]).current_dir(&folder.0);
+    let init = Binary::spawn(command);
+    // Opens once the other side is there to read.
+    let _configuration = fs::File::create(folder.path("pipe")).unwrap();
+    let limits = fs::read_to_string(init.proc("limits")).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let mut files = files.split_whitespace().skip(3);
+    assert_eq!(files.next(), files.next(), "{limits}");
+}
+
+#[tokio::test]
 async fn one_org_more_leaves_what_was_written_as_it_is() {
     let folder = Folder::new();
     folder.good(NEW).await;
@@ -434,12 +561,8 @@ async fn a_key_is_rotated_under_a_running_proxy() {
     assert!(said.find("sf project deploy").unwrap() < said.find("mv ").unwrap());
     org.replace_certificate(certificate(&folder, "demo.next.crt"));
     assert_eq!(ask().await, 200);
-    let moves: Vec<_> = said
-        .lines()
-        .filter(|line| line.trim_start().starts_with("mv "))
-        .collect();
-    assert_eq!(moves.len(), 4, "{said}");
-    folder.shell(&moves.join("\n"));
+    assert_eq!(moves(&said).lines().count(), 4, "{said}");
+    folder.shell(&moves(&said));
     org.end_sessions();
     assert_eq!(ask().await, 200);
     assert_eq!((org.logins(), org.counts().refusals), (2, 0));
@@ -467,6 +590,107 @@ async fn a_rotation_can_be_begun_again() {
 }
 
 #[tokio::test]
+async fn a_rotation_changes_nothing_that_is_not_in_the_package() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    symlink("../../main.crt", folder.path("salesforce/main/link.crt")).unwrap();
+    let before = folder.read("main.crt");
+    folder.good("init --rotate-key --key-bits 2048").await;
+    assert_eq!(folder.read("main.crt"), before);
+    // Nobody ever writes to it.
+    folder.shell("mkfifo salesforce/main/pipe");
+    let rotation = "init --rotate-key --key-bits 2048 --force";
+    let said = folder.good(rotation).await.stdout;
+    assert!(said.contains("sf project deploy start"), "{said}");
+}
+
+#[test_case("e\n"; "text")]
+#[test_case(""; "nothing")]
+#[test_case("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"; "a beginning")]
+#[tokio::test]
+async fn a_package_is_left_alone_if_its_certificate_is_not_known(certificate: &str) {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    folder.write("main.crt", certificate);
+    let before = folder.files();
+    let said = folder
+        .good("init --rotate-key --key-bits 2048")
+        .await
+        .stdout;
+    assert!(said.contains("Upload main.next.crt"), "{said}");
+    let after = folder.files();
+    for (path, bytes) in &before {
+        assert_eq!(after.get(path), Some(bytes), "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_the_key_reads_the_next_one() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    folder.open_to_group();
+    let key = folder.path("main.key");
+    // Only root may choose any.
+    if geteuid().is_root() {
+        chown(&key, None, Some(GROUP)).unwrap();
+    }
+    let said = folder
+        .good("init --rotate-key --key-bits 2048")
+        .await
+        .stdout;
+    assert_eq!(folder.mode("main.next.key"), 0o640);
+    let group = |path: &Path| fs::metadata(path).unwrap().gid();
+    assert_eq!(group(&folder.path("main.next.key")), group(&key));
+    assert!(!said.contains("chown"), "{said}");
+}
+
+#[tokio::test]
+async fn whom_the_next_key_cannot_be_given_to_is_told() {
+    // It takes a key of a group that its owner is not in.
+    if !geteuid().is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    folder.open_to_group();
+    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), folder.path("orgproxy")).unwrap();
+    for name in folder.files().keys() {
+        lchown(folder.0.path().join(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    chown(&folder.0, Some(NOBODY), Some(NOBODY)).unwrap();
+    chown(folder.path("main.key"), None, Some(GROUP)).unwrap();
+    let mut command = tokio::process::Command::new(folder.path("orgproxy"));
+    command
+        .args(["init", "--rotate-key", "--key-bits", "2048"])
+        .current_dir(&folder.0)
+        .uid(NOBODY)
+        .gid(NOBODY);
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(folder.mode("main.next.key"), 0o600, "{ended:?}");
+    for part in [
+        &*format!("chown {NOBODY}:{GROUP} main.next.key\n"),
+        "chmod 640 main.next.key\n",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_an_earlier_rotation_is_kept() {
+    let folder = Folder::new();
+    folder.good(NEW).await;
+    folder.write("main.old.key", "the first");
+    let key = folder.read("main.key");
+    let said = folder
+        .good("init --rotate-key --key-bits 2048")
+        .await
+        .stdout;
+    folder.shell(&moves(&said));
+    assert_eq!(folder.read("main.old.key"), "the first");
+    assert_eq!(folder.read("main.old2.key"), key);
+}
+
+#[tokio::test]
 async fn an_app_that_is_not_ours_has_its_next_certificate_uploaded() {
     let folder = Folder::new();
     folder.good(&format!("{NEW} --client-id 3MVG9.there")).await;
@@ -489,8 +713,8 @@ async fn the_next_key_opens_with_the_passphrase_of_the_old_one() {
     folder.openssl("rsa -check -noout -in main.next.key -passin pass:sesame");
 }
 
-#[test_case("init --rotate-key", "say whose key, of main, dev"; "of two")]
-#[test_case("init --rotate-key prod", "there is no org prod; there is main, dev"; "of none")]
+#[test_case("init --rotate-key", "there are several orgs: main, dev; name one"; "of two")]
+#[test_case("init --rotate-key prod", "there is no org prod; there are main, dev"; "of none")]
 #[tokio::test]
 async fn a_rotation_has_to_know_whose_key(arguments: &str, message: &str) {
     let folder = Folder::new();
@@ -591,6 +815,14 @@ impl Folder {
     fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         chmod(&self.path(name), 0o600);
+    }
+
+    /// Lets a group read the key, as its configuration says.
+    fn open_to_group(&self) {
+        let toml = self.read("proxy.toml");
+        let key = "{ file = \"main.key\", allow_group_read = true }";
+        self.write("proxy.toml", &toml.replace("\"main.key\"", key));
+        chmod(&self.path("main.key"), 0o640);
     }
 
     fn mode(&self, name: &str) -> u32 {
@@ -700,6 +932,13 @@ impl Folder {
     }
 }
 
+/// The lines that put a key in place.
+fn moves(said: &str) -> String {
+    let lines = said.lines().map(str::trim_start);
+    let moves: Vec<_> = lines.filter(|line| line.starts_with("mv ")).collect();
+    moves.join("\n")
+}
+
 /// Of the first org.
 fn client_id(folder: &Folder) -> String {
     let toml = folder.read("proxy.toml");
@@ -710,6 +949,10 @@ fn client_id(folder: &Folder) -> String {
 fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.path(name)).unwrap()
 }
+
+/// A user, and a group, of no significance.
+const NOBODY: u32 = 65_534;
+const GROUP: u32 = 4242;
 
 /// Seconds.
 const DAY: u32 = 24 * 60 * 60;

@@ -10,7 +10,10 @@ use std::{
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use super::files::Files;
-use crate::config::{Config, Overrides};
+use crate::{
+    config::{Config, Overrides},
+    terminal,
+};
 
 /// The file as it is.
 pub(super) struct Configuration {
@@ -51,7 +54,9 @@ impl Configuration {
         let before = match fs::read_to_string(&path) {
             Ok(text) if text == EXAMPLE => Before::Example,
             Ok(text) => Before::Text(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Before::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+                Before::Nothing
+            }
             Err(error) => return Err(format!("{}: cannot be read: {error}", path.display())),
         };
         Ok(Self { path, before })
@@ -71,22 +76,29 @@ impl Configuration {
         }
     }
 
-    /// Adds it with `table` to `files`, if what comes of it is a good configuration. What people
-    /// wrote stays as it is.
+    /// The names of its orgs.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.orgs().unwrap_or_default().keys().cloned().collect()
+    }
+
+    /// Adds it with `table` to `files`, if what comes of it is a good configuration, and returns that.
+    /// What people wrote stays as it is.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn add(&self, table: &Table<'_>, files: &mut Files) -> Result<(), String> {
+    pub(super) fn add(&self, table: &Table<'_>, files: &mut Files) -> Result<Config, String> {
         if let Before::Text(text) = &self.before
             && text.parse::<toml::Table>().is_err()
         {
+            let path = self.path.display();
             return Err(format!(
                 "{path} is not TOML as it is, and nothing was written; `orgproxy check --config \
-                 {path}` tells where",
-                path = self.path.display()
+                 {}` tells where",
+                terminal::quoted(&path.to_string())
             ));
         }
-        match table.new_key {
+        let text = self.with(table)?;
+        let config = match table.new_key {
             false => self.check(table)?,
             // It is not there yet, so one that is thrown away stands in for it.
             true => {
@@ -95,38 +107,39 @@ impl Configuration {
                     private_key: key.path().to_owned(),
                     passphrase: None,
                     ..*table
-                })?;
+                })?
             }
-        }
-        let text = self.with(table);
-        match self.before {
-            Before::Nothing => files.text(self.path.clone(), text),
-            Before::Example | Before::Text(_) => files.change(self.path.clone(), text),
-        }
-        Ok(())
+        };
+        let before = match &self.before {
+            Before::Nothing => None,
+            Before::Example => Some(EXAMPLE.to_owned()),
+            Before::Text(text) => Some(text.clone()),
+        };
+        files.change(self.path.clone(), before, text);
+        Ok(config)
     }
 
-    fn check(&self, table: &Table<'_>) -> Result<(), String> {
-        let checked = Config::from_toml(&self.with(table), &self.path, &Overrides::default());
-        checked.map(drop).map_err(|error| {
+    fn check(&self, table: &Table<'_>) -> Result<Config, String> {
+        let checked = Config::from_toml(&self.with(table)?, &self.path, &Overrides::default());
+        checked.map_err(|error| {
             let path = self.path.display();
             format!("{path} would not be right with this org:\n{error}\nnothing was written")
         })
     }
 
-    fn with(&self, table: &Table<'_>) -> String {
+    fn with(&self, table: &Table<'_>) -> Result<String, String> {
         let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
-        match &self.before {
-            Before::Nothing => format!("{INTRODUCTION}{}", table.text(folder, None)),
-            Before::Example => table.fill_in(folder),
+        Ok(match &self.before {
+            Before::Nothing => format!("{INTRODUCTION}{}", table.text(folder, None)?),
+            Before::Example => table.fill_in(folder)?,
             Before::Text(text) => {
                 let end = match text.is_empty() || text.ends_with('\n') {
                     true => "",
                     false => "\n",
                 };
-                format!("{text}{end}\n{}", table.text(folder, self.port()))
+                format!("{text}{end}\n{}", table.text(folder, self.port())?)
             }
-        }
+        })
     }
 
     /// The first port from 8080 on that no org has; nothing if that is 8080 itself.
@@ -170,9 +183,9 @@ impl Configuration {
 }
 
 impl Table<'_> {
-    fn text(&self, folder: &Path, port: Option<u16>) -> String {
+    fn text(&self, folder: &Path, port: Option<u16>) -> Result<String, String> {
         let mut text = format!("[org.{}]\n", self.name);
-        for (key, value, comment) in self.entries(folder) {
+        for (key, value, comment) in self.entries(folder)? {
             let line = format!("{key} = {value}");
             // Writing to a string cannot fail.
             let _ = match comment {
@@ -185,15 +198,15 @@ impl Table<'_> {
             Some(port) => writeln!(text, "listen = \"127.0.0.1:{port}\""),
             None => writeln!(text, "# listen = \"127.0.0.1:{DEFAULT_PORT}\""),
         };
-        text
+        Ok(text)
     }
 
     /// The example with this org in place of its own.
-    fn fill_in(&self, folder: &Path) -> String {
+    fn fill_in(&self, folder: &Path) -> Result<String, String> {
         let mut text = EXAMPLE
             .replace("[org.main", &format!("[org.{}", self.name))
             .replace("here \"main\"", &format!("here \"{}\"", self.name));
-        for (key, value, _) in self.entries(folder) {
+        for (key, value, _) in self.entries(folder)? {
             let line = format!("{key} = {value}");
             text = match EXAMPLE_VALUES.iter().find(|(name, _)| *name == key) {
                 Some((_, example)) => text.replacen(example, &format!("\n{line}"), 1),
@@ -201,10 +214,10 @@ impl Table<'_> {
                 None => text.replacen("\n# Required.\n", &format!("\n{line}\n\n# Required.\n"), 1),
             };
         }
-        text
+        Ok(text)
     }
 
-    fn entries(&self, folder: &Path) -> Vec<(&'static str, String, &'static str)> {
+    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, String> {
         let mut entries = vec![
             ("client_id", quoted(self.client_id), ""),
             (
@@ -214,7 +227,7 @@ impl Table<'_> {
             ),
             (
                 "private_key",
-                self.key(folder),
+                self.key(folder)?,
                 "of the certificate that the app has",
             ),
         ];
@@ -224,33 +237,42 @@ impl Table<'_> {
         if self.demo {
             entries.push(("demo", "true".to_owned(), "the org that is built in"));
         }
-        entries
+        Ok(entries)
     }
 
-    fn key(&self, folder: &Path) -> String {
-        let path = quoted_path(&self.private_key, folder);
-        match &self.passphrase {
+    fn key(&self, folder: &Path) -> Result<String, String> {
+        let path = quoted_path(&self.private_key, folder)?;
+        Ok(match &self.passphrase {
             None => path,
             Some(Reference::File(passphrase)) => format!(
                 "{{ file = {path}, passphrase = {{ file = {} }} }}",
-                quoted_path(passphrase, folder)
+                quoted_path(passphrase, folder)?
             ),
             Some(Reference::Variable(name)) => {
                 format!("{{ file = {path}, passphrase = {{ env = \"{name}\" }} }}")
             }
-        }
+        })
     }
 }
 
+/// A key, its value, and a comment.
+type Entry = (&'static str, String, &'static str);
+
 /// From `folder` on if it is in there, else in full.
-fn quoted_path(path: &Path, folder: &Path) -> String {
+fn quoted_path(path: &Path, folder: &Path) -> Result<String, String> {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = match folder == Path::new("") {
         true => std::env::current_dir().unwrap_or_default(),
         false => std::path::absolute(folder).unwrap_or_default(),
     };
     let path = full.strip_prefix(&folder).unwrap_or(&full);
-    quoted(&path.display().to_string())
+    let text = path.to_str().ok_or_else(|| {
+        format!(
+            "{} is not UTF-8, as proxy.toml has to be, and nothing was written; choose another path",
+            path.display()
+        )
+    })?;
+    Ok(quoted(text))
 }
 
 fn throwaway_key() -> Result<tempfile::NamedTempFile, Box<dyn std::error::Error>> {

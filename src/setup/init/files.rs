@@ -2,13 +2,19 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
-    io::{self, Write},
+    io::{self, Read, Seek, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use tempfile::{NamedTempFile, TempDir};
 use zeroize::Zeroizing;
+
+use super::access::Access;
 
 /// What is to be written, and where.
 #[derive(Default)]
@@ -24,22 +30,29 @@ struct New {
 }
 
 enum Content {
-    /// Readable by us alone.
-    Secret(Zeroizing<String>),
+    /// Readable by us alone, or by whom this says.
+    Secret(Zeroizing<String>, Option<Access>),
     Text(String),
     /// Paths in it, and what is in the files.
     Folder(Vec<(PathBuf, String)>),
 }
 
-/// A file that is there, and what is in it then.
+/// A file that says something else then.
 struct Changed {
     path: PathBuf,
+    /// What `text` was made from; nothing if there was no file.
+    before: Option<String>,
     text: String,
 }
 
 impl Files {
-    pub(super) fn secret(&mut self, path: PathBuf, text: Zeroizing<String>) {
-        let content = Content::Secret(text);
+    pub(super) fn secret(
+        &mut self,
+        path: PathBuf,
+        text: Zeroizing<String>,
+        access: Option<Access>,
+    ) {
+        let content = Content::Secret(text, access);
         self.new.push(New { path, content });
     }
 
@@ -53,9 +66,9 @@ impl Files {
         self.new.push(New { path, content });
     }
 
-    /// Has a file that is there say something else.
-    pub(super) fn change(&mut self, path: PathBuf, text: String) {
-        self.changed.push(Changed { path, text });
+    /// Has a file say something else, if it still says what it said `before`.
+    pub(super) fn change(&mut self, path: PathBuf, before: Option<String>, text: String) {
+        self.changed.push(Changed { path, before, text });
     }
 
     /// What is there already where something new is to be.
@@ -66,13 +79,17 @@ impl Files {
             .collect()
     }
 
-    /// Writes all of it. What is in the way is kept under another name; returns from what to what.
+    /// Writes all of it. By `force`, what is in the way is kept under another name; returns from what
+    /// to what.
     ///
     /// # Errors
     /// What could not be written, after everything is again as it was.
-    pub(super) fn write(self) -> Result<Vec<(PathBuf, PathBuf)>, String> {
-        let moves: Vec<_> = self
-            .in_the_way()
+    pub(super) fn write(self, force: bool) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+        let in_the_way = match force {
+            true => self.in_the_way(),
+            false => Vec::new(),
+        };
+        let moves: Vec<_> = in_the_way
             .into_iter()
             .map(|path| (path.to_owned(), old_name(path)))
             .collect();
@@ -95,22 +112,49 @@ impl Files {
                 false => fs::remove_file(path),
             });
         }
-        for Changed { path, text } in self.changed {
-            let before = fs::read(&path).map_err(at(&path))?;
-            // In place, so that its owner, its mode, and links to it stay.
-            let mut file = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .map_err(at(&path))?;
-            undo.later({
-                let path = path.clone();
-                move || fs::write(path, before)
-            });
-            overwrite(&mut file, &text).map_err(at(&path))?;
+        for Changed { path, before, text } in self.changed {
+            match before {
+                None => create(path, text, &mut undo)?,
+                Some(before) => change(&path, before, &text, &mut undo)?,
+            }
         }
         undo.never();
         Ok(moves)
     }
+}
+
+fn create(path: PathBuf, text: String, undo: &mut Undo) -> Result<(), String> {
+    let content = Content::Text(text);
+    let new = New { path, content };
+    let put = prepare(&new).and_then(|prepared| prepared.put(&new.path));
+    put.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => changed_meanwhile(&new.path),
+        _ => at(&new.path)(error),
+    })?;
+    undo.later(move || fs::remove_file(new.path));
+    Ok(())
+}
+
+/// In place, so that its owner, its mode, and links to it stay.
+fn change(path: &Path, before: String, text: &str, undo: &mut Undo) -> Result<(), String> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(at(path))?;
+    // Until the file is closed: when all is written, or undone.
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => changed_meanwhile(path),
+        _ => at(path)(error.into()),
+    })?;
+    let mut now = Vec::new();
+    file.read_to_end(&mut now).map_err(at(path))?;
+    if now != before.as_bytes() {
+        return Err(changed_meanwhile(path));
+    }
+    let done = overwrite(&mut file, text).map_err(at(path));
+    undo.later(move || overwrite(&mut file, &before));
+    done
 }
 
 /// What is written beside its place, where nobody looks for it.
@@ -128,8 +172,14 @@ fn prepare(new: &New) -> io::Result<Prepared> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".orgproxy-");
     match &new.content {
-        // These are made with mode 0600.
-        Content::Secret(text) => file(builder.tempfile_in(parent)?, text),
+        Content::Secret(text, access) => {
+            // It is made with mode 0600.
+            let made = builder.tempfile_in(parent)?;
+            if let Some(access) = access {
+                access.give(made.as_file())?;
+            }
+            file(made, text)
+        }
         Content::Text(text) => {
             builder.permissions(Permissions::from_mode(0o644));
             file(builder.tempfile_in(parent)?, text)
@@ -168,6 +218,7 @@ impl Prepared {
 }
 
 fn overwrite(file: &mut File, text: &str) -> io::Result<()> {
+    file.rewind()?;
     file.write_all(text.as_bytes())?;
     file.set_len(text.len() as u64)?;
     file.sync_all()
@@ -175,19 +226,30 @@ fn overwrite(file: &mut File, text: &str) -> io::Result<()> {
 
 /// The first name after `path` that is free: `main.key.old`, `main.key.old2`, …
 fn old_name(path: &Path) -> PathBuf {
-    let mut number = 1;
-    loop {
+    first_free(|old| {
         let mut name = path.as_os_str().to_owned();
-        name.push(".old");
-        if number > 1 {
-            name.push(number.to_string());
-        }
-        let name = PathBuf::from(name);
-        if name.symlink_metadata().is_err() {
-            return name;
-        }
+        name.push(".");
+        name.push(old);
+        name.into()
+    })
+}
+
+/// The first path that is free, of those with `old`, `old2`, … in their names.
+pub(super) fn first_free(named: impl Fn(&str) -> PathBuf) -> PathBuf {
+    let mut path = named("old");
+    let mut number = 2;
+    while path.symlink_metadata().is_ok() {
+        path = named(&format!("old{number}"));
         number += 1;
     }
+    path
+}
+
+fn changed_meanwhile(path: &Path) -> String {
+    format!(
+        "{} was changed meanwhile, nothing was written; run it again",
+        path.display()
+    )
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> String {
@@ -224,6 +286,8 @@ impl Drop for Undo {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     #[test]
@@ -232,17 +296,57 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         fs::write(path("main.key"), "old").unwrap();
         let mut files = Files::default();
-        files.secret(path("main.key"), "new".to_owned().into());
+        files.secret(path("main.key"), "new".to_owned().into(), None);
         files.folder(path("app/main"), vec![("a/b".into(), "c".to_owned())]);
-        files.change(path("missing.toml"), "x".to_owned());
+        files.change(path("missing.toml"), Some(String::new()), "x".to_owned());
 
-        let error = files.write().unwrap_err();
+        let error = files.write(true).unwrap_err();
         assert!(error.contains("missing.toml: cannot be written"), "{error}");
         assert_eq!(fs::read(path("main.key")).unwrap(), b"old");
         assert!(!path("app/main").exists());
         let left = fs::read_dir(folder.path()).unwrap().count();
         // The key, and the empty folder of the apps.
         assert_eq!(left, 2);
+    }
+
+    #[test_case(None; "it came")]
+    #[test_case(Some("older"); "it changed")]
+    fn what_was_changed_meanwhile_is_left_alone(before: Option<&str>) {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let texts = |names: [&str; 3]| names.map(|name| fs::read_to_string(path(name)).ok());
+        let names = ["main.key", "one.toml", "two.toml"];
+        fs::write(path("one.toml"), "a long one").unwrap();
+        fs::write(path("two.toml"), "theirs").unwrap();
+        let there = texts(names);
+        let mut files = Files::default();
+        files.secret(path("main.key"), "new".to_owned().into(), None);
+        files.change(path("one.toml"), there[1].clone(), "ours".to_owned());
+        let before = before.map(str::to_owned);
+        files.change(path("two.toml"), before, "ours".to_owned());
+
+        let error = files.write(true).unwrap_err();
+        let expected = "two.toml was changed meanwhile, nothing was written; run it again";
+        assert!(error.ends_with(expected), "{error}");
+        assert_eq!(texts(names), there);
+    }
+
+    #[test]
+    fn what_another_is_changing_is_left_alone() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("proxy.toml");
+        fs::write(&path, "old").unwrap();
+        let other = File::open(&path).unwrap();
+        flock(&other, FlockOperation::LockExclusive).unwrap();
+        let write = || {
+            let mut files = Files::default();
+            files.change(path.clone(), Some("old".to_owned()), "new".to_owned());
+            files.write(false)
+        };
+        assert!(write().unwrap_err().contains("was changed meanwhile"));
+        drop(other);
+        write().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[test]
@@ -252,7 +356,7 @@ mod tests {
         for text in ["1", "2", "3"] {
             let mut files = Files::default();
             files.text(path("main.crt"), text.to_owned());
-            files.write().unwrap();
+            files.write(true).unwrap();
         }
         let read = |name| fs::read_to_string(path(name)).unwrap();
         assert_eq!(

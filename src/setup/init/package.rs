@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use quick_xml::escape::escape;
 
+use crate::terminal::quoted;
+
 /// What there is to say of an app.
 pub(super) struct App<'a> {
     /// Of the org in the configuration.
@@ -57,7 +59,8 @@ pub(super) fn deployment(name: &str, folder: &Path, username: &str) -> String {
          sf org assign permset --name {name} \\\n    \
          --on-behalf-of {username} --target-org ALIAS &&\n  \
          sf project deploy start --source-dir app --target-org ALIAS",
-        folder = folder.display(),
+        folder = quoted(&folder.display().to_string()),
+        username = quoted(username),
     )
 }
 
@@ -381,6 +384,14 @@ mod tests {
         }
         assert!(of(true).contains("<permissionSetName>orgproxy_acme_dev</permissionSetName>"));
         assert!(of(false).contains("AdminApprovedPreAuthorized"));
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_is_quoted() {
+        let lines = deployment("main", Path::new("my files/main"), "o'hara$x@acme.com");
+        assert!(lines.starts_with("cd 'my files/main'\n"), "{lines}");
+        let user = r"--on-behalf-of 'o'\''hara$x@acme.com' --target-org";
+        assert!(lines.contains(user), "{lines}");
     }
 
     /// The names of the elements right below the root.

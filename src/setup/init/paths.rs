@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::InitArgs;
+use crate::{cli::InitArgs, terminal::quoted};
 
 /// The folder of what is made, and the configuration.
 pub(super) struct Paths {
@@ -40,9 +40,29 @@ impl Paths {
     pub(super) fn config_flag(&self) -> String {
         match self.config == Path::new(DEFAULT_CONFIG) {
             true => String::new(),
-            false => format!(" --config {}", self.config.display()),
+            false => format!(" --config {}", quoted(&self.config.display().to_string())),
         }
     }
 }
 
 const DEFAULT_CONFIG: &str = "proxy.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_one_word() {
+        for (config, expected) in [
+            ("proxy.toml", ""),
+            ("a/proxy.toml", " --config a/proxy.toml"),
+            ("my files/$a.toml", " --config 'my files/$a.toml'"),
+        ] {
+            let paths = Paths {
+                folder: PathBuf::new(),
+                config: config.into(),
+            };
+            assert_eq!(paths.config_flag(), expected);
+        }
+    }
+}

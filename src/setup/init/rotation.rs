@@ -6,30 +6,44 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{files::Files, pair::Pair, paths::Paths, report::Report};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use super::{
+    access::Access,
+    files::{Files, first_free},
+    pair::Pair,
+    paths::Paths,
+    report::Report,
+};
 use crate::{
     cli::InitArgs,
     command::CommandError,
     config::{Certificate, Config, Org, Overrides},
+    terminal,
 };
 
 pub(super) fn run(args: &InitArgs) -> Result<(), CommandError> {
     let paths = Paths::of(args);
     let config = Config::load(Some(&paths.config), &Overrides::default())?;
-    let org = choose(&config, args.name.as_deref()).map_err(CommandError::Other)?;
-    rotate(args, &paths, org).map_err(CommandError::Other)
+    let org = config
+        .org(args.name.as_deref())
+        .map_err(CommandError::Other)?;
+    rotate(args, &paths, &config, org).map_err(CommandError::Other)
 }
 
-fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
+fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<(), String> {
     let source = org.key_source.as_ref();
     let key = source.and_then(|source| source.file()).ok_or_else(|| {
         format!(
             "the key of {} is not kept in a file, so the next one cannot lie beside it; make a pair \
              with `orgproxy init --client-id {} --folder next`, and put its key where the old one \
              is kept",
-            org.name, org.client_id
+            org.name,
+            terminal::quoted(&org.client_id)
         )
     })?;
+    let access =
+        Access::of(key).map_err(|error| format!("{}: cannot be read: {error}", key.display()))?;
     let passphrase = source.map_or(Ok(None), |source| source.passphrase())?;
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
     let certificate = match Certificate::of(org) {
@@ -42,17 +56,17 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
 
     let pair = Pair::make(&org.name, &args.key_bits, args.days, passphrase)?;
     let mut files = Files::default();
-    files.secret(next_key.clone(), pair.key_pem);
+    files.secret(next_key.clone(), pair.key_pem, Some(access));
     files.text(next_certificate.clone(), pair.certificate_pem.clone());
     // It has that of the key in use, or that of a rotation which was begun and not finished.
     let olds = [certificate.as_path(), &next_certificate];
     let rewritten = replace(&package, &olds, &pair.certificate_pem);
     let has_package = !rewritten.is_empty();
-    for (path, text) in rewritten {
-        files.change(path, text);
+    for (path, before, text) in rewritten {
+        files.change(path, Some(before), text);
     }
-    super::refuse_to_overwrite(&files, args.force)?;
-    let kept = files.write()?;
+    super::refuse_to_overwrite(&files, config, args.force)?;
+    let kept = files.write(args.force)?;
 
     let mut made = vec![
         (
@@ -75,6 +89,14 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
         )
         .kept(&kept)
         .steps("To switch, in this order:");
+    let report = match access.what_is_missing(&next_key) {
+        None => report,
+        Some(commands) => report.step(
+            "As root, let those read the next key who read the one in use: the system did not let \
+             us give it to them.",
+            &commands,
+        ),
+    };
     let doctor = format!("orgproxy doctor {}{}", org.name, paths.config_flag());
     let report = match (&org.demo, has_package) {
         (Some(_), _) => report
@@ -89,7 +111,7 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
             "Deploy the app. From then on logins with the old key fail, but sessions in use go on.",
             &format!(
                 "(cd {} &&\n  sf project deploy start --source-dir app --target-org ALIAS)",
-                package.display()
+                quoted(&package)
             ),
         ),
         (None, false) => report.step(
@@ -115,21 +137,6 @@ fn rotate(args: &InitArgs, paths: &Paths, org: &Org) -> Result<(), String> {
     Ok(())
 }
 
-fn choose<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Org, String> {
-    let names: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();
-    let names = names.join(", ");
-    match (name, config.orgs.as_slice()) {
-        (None, [org]) => Ok(org),
-        (None, _) => Err(format!(
-            "say whose key, of {names}: `orgproxy init --rotate-key NAME`"
-        )),
-        (Some(name), orgs) => orgs
-            .iter()
-            .find(|org| org.name == name)
-            .ok_or_else(|| format!("there is no org {name}; there is {names}")),
-    }
-}
-
 /// `main.next.key` for `main.key`.
 fn named(key: &Path, which: &str, extension: &str) -> PathBuf {
     let stem = key.file_stem().unwrap_or_default().to_string_lossy();
@@ -141,48 +148,63 @@ fn moves(pairs: &[(&Path, &PathBuf)], key: &Path) -> String {
     let mut lines = String::new();
     for (current, next) in pairs {
         let extension = current.extension().unwrap_or_default().to_string_lossy();
-        let old = named(key, "old", &extension);
+        let old = first_free(|old| named(key, old, &extension));
         if current.exists() {
-            lines += &format!("mv {} {}\n", current.display(), old.display());
+            lines += &format!("mv {} {}\n", quoted(current), quoted(&old));
         }
-        lines += &format!("mv {} {}\n", next.display(), current.display());
+        lines += &format!("mv {} {}\n", quoted(next), quoted(current));
     }
     lines
 }
 
-/// The files of the package that have an old certificate, with the new one in its place: all else in
-/// them is as its owner wants it.
-fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String)> {
-    // One in DER is not one of ours.
+fn quoted(path: &Path) -> String {
+    terminal::quoted(&path.display().to_string())
+}
+
+/// The files of the package that have an old certificate, as they are and with the new one in its
+/// place: all else in them is as its owner wants it.
+fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String, String)> {
     let olds: Vec<_> = olds
         .iter()
-        .filter_map(|old| Some(body(&fs::read_to_string(old).ok()?)))
-        .filter(|old| !old.is_empty())
+        .filter_map(|old| body(&fs::read_to_string(old).ok()?))
         .collect();
-    let new = body(new);
+    let Some(new) = body(new) else {
+        return Vec::new();
+    };
     let mut changed = Vec::new();
     let mut folders = vec![package.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             // Links are not followed: they lead out of the package, or in circles.
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder {
+            if kind.is_dir() {
                 folders.push(entry.path());
-            } else if let Ok(text) = fs::read_to_string(entry.path())
+            } else if kind.is_file()
+                && let Ok(text) = fs::read_to_string(entry.path())
                 && let Some(old) = olds.iter().find(|old| text.contains(*old))
             {
-                changed.push((entry.path(), text.replace(old, &new)));
+                let with_new = text.replace(old, &new);
+                changed.push((entry.path(), text, with_new));
             }
         }
     }
     changed
 }
 
-/// The lines between BEGIN and END.
-fn body(pem: &str) -> String {
+/// The lines between BEGIN and END, if there is a certificate between them. One in DER is not one of
+/// ours.
+fn body(pem: &str) -> Option<String> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    x509_parser::parse_x509_certificate(&der).ok()?;
     let lines: Vec<_> = pem
         .lines()
-        .filter(|line| !line.starts_with("-----"))
+        .skip_while(|line| !line.starts_with(BEGIN))
+        .skip(1)
+        .take_while(|line| !line.starts_with("-----"))
         .collect();
-    lines.join("\n")
+    Some(lines.join("\n")).filter(|body| !body.is_empty())
 }
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::config::check;
+use crate::{config::check, terminal::quoted};
 
 /// An org as the Salesforce CLI knows it.
 pub(super) struct Known {
@@ -54,7 +54,8 @@ impl Known {
         let Some(private_key) = auth.private_key else {
             return Err(format!(
                 "the Salesforce CLI was logged in to {username} by browser, so it has no key to \
-                 take over; make one with `orgproxy init --username {username}`"
+                 take over; make one with `orgproxy init --username {}`",
+                quoted(username)
             ));
         };
         let client_id = auth

@@ -1,0 +1,56 @@
+//! Who may read a key.
+
+use std::{
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
+    path::Path,
+};
+
+/// What a key that is in use says of it.
+#[derive(Clone, Copy)]
+pub(super) struct Access {
+    owner: u32,
+    group: u32,
+    mode: u32,
+}
+
+impl Access {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let about = fs::metadata(path)?;
+        Ok(Self {
+            owner: about.uid(),
+            group: about.gid(),
+            mode: about.mode() & MOST,
+        })
+    }
+
+    /// Gives `file` the same, as far as the system lets us: without the group, only its owner may
+    /// read it.
+    pub(super) fn give(&self, file: &File) -> io::Result<()> {
+        let is_given = fchown(file, Some(self.owner), Some(self.group)).is_ok()
+            || fchown(file, None, Some(self.group)).is_ok();
+        let mode = match is_given {
+            true => self.mode,
+            // Those in our own group are others.
+            false => self.mode & 0o600,
+        };
+        file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    /// What root has to type, if that was not all given to the file at `path`.
+    pub(super) fn what_is_missing(&self, path: &Path) -> Option<String> {
+        let about = fs::metadata(path).ok()?;
+        let is_given = (about.uid(), about.gid()) == (self.owner, self.group);
+        let path = crate::terminal::quoted(&path.display().to_string());
+        (!is_given).then(|| {
+            format!(
+                "chown {}:{} {path}\nchmod {:03o} {path}",
+                self.owner, self.group, self.mode
+            )
+        })
+    }
+}
+
+/// The mode of a key that the proxy takes: for its owner, and a group to read.
+const MOST: u32 = 0o640;
