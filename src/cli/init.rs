@@ -55,7 +55,8 @@ pub struct InitArgs {
     /// Ask nothing: take flags and defaults
     #[arg(short, long)]
     pub yes: bool,
-    /// Make anew what is there already, and keep the old as NAME.key.old
+    /// Make key, certificate and app anew where they are in the way, and keep the old as
+    /// NAME.key.old; a table of proxy.toml is never replaced
     #[arg(long)]
     pub force: bool,
     /// Make the next key of an org of proxy.toml, and say in what order to switch
@@ -127,5 +128,5 @@ Examples:
   orgproxy init --from-sf acme        with the key that the Salesforce CLI uses
   orgproxy init --rotate-key acme     make the next key
 
-It makes a private key, its certificate, the app to deploy, and a table in proxy.toml. Nothing that
-is there is overwritten.";
+It makes a private key, its certificate, the app to deploy, and a table in
+proxy.toml. Nothing that is there is overwritten.";

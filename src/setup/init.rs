@@ -4,6 +4,7 @@
 //! written or none.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -11,7 +12,7 @@ use std::{
 use crate::{
     cli::InitArgs,
     command::CommandError,
-    config::{Certificate, Config},
+    config::{Certificate, Config, Listen},
     process,
 };
 
@@ -141,20 +142,28 @@ fn make_for(
         );
     }
     let flag = paths.config_flag();
+    // Where there are others, commands have to be told which.
+    let (doctor, query) = match config.orgs.len() {
+        1 => (String::new(), String::new()),
+        _ => (format!(" {}", wish.name), format!(" --org {}", wish.name)),
+    };
+    let doctor = format!("orgproxy doctor{doctor}{flag}");
+    let start = match address(&config, &wish.name) {
+        Some(address) => format!("Start the proxy. This org is at http://{address}."),
+        None => "Start the proxy.".to_owned(),
+    };
     if wish.demo {
         report
-            .step(
-                "See whether all is well.",
-                &format!("orgproxy doctor{flag}"),
-            )
+            .step("See whether all is well.", &doctor)
             .step(
                 "Ask the org that is built in.",
-                &format!("orgproxy query \"SELECT Id, Name FROM Account\"{flag}"),
+                &format!("orgproxy query \"SELECT Id, Name FROM Account\"{query}{flag}"),
             )
-            .step("Start the proxy.", &format!("orgproxy{flag}"))
+            .step(&start, &format!("orgproxy{flag}"))
             .print();
         return Ok(());
     }
+    let step_of_the_app = report.step;
     report = match &wish.app {
         App::New { .. } => report
             .step(
@@ -164,7 +173,7 @@ fn make_for(
             .step(
                 "Wait 2 to 10 minutes, sometimes 30, until the app is known everywhere. Then, back \
                  in this folder, see whether all is well.",
-                &format!("orgproxy doctor{flag}"),
+                &doctor,
             ),
         App::There(_) => report
             .step(
@@ -176,20 +185,31 @@ fn make_for(
                 ),
                 "",
             )
-            .step("See whether all is well.", &format!("orgproxy doctor{flag}")),
+            .step("See whether all is well.", &doctor),
     };
-    report = report.step("Start the proxy.", &format!("orgproxy{flag}"));
+    report = report.step(&start, &format!("orgproxy{flag}"));
     if let App::New { classic: false, .. } = wish.app {
-        report = by_browser(report, &certificate, paths);
+        report = by_browser(report, step_of_the_app + 1, &certificate, paths);
     }
     report.print();
     Ok(())
 }
 
-/// The same app without the Salesforce CLI.
-fn by_browser(report: Report, certificate: &Path, paths: &Paths) -> Report {
+/// The first address of an org that a URL can say.
+fn address(config: &Config, name: &str) -> Option<SocketAddr> {
+    let org = config.org(Some(name)).ok()?;
+    org.listen.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Https(_) | Listen::Unix(_) => None,
+    })
+}
+
+/// The same app without the Salesforce CLI, in place of a step.
+fn by_browser(report: Report, step: usize, certificate: &Path, paths: &Paths) -> Report {
     report
-        .steps("Or without the Salesforce CLI, in the browser, in place of step 1:")
+        .steps(&format!(
+            "Or without the Salesforce CLI, in the browser, in place of step {step}:"
+        ))
         .step(
             &format!(
                 "Setup, External Client App Manager, New External Client App: Enable OAuth; any \

@@ -207,12 +207,9 @@ impl Table<'_> {
             .replace("[org.main", &format!("[org.{}", self.name))
             .replace("here \"main\"", &format!("here \"{}\"", self.name));
         for (key, value, _) in self.entries(folder)? {
-            let line = format!("{key} = {value}");
-            text = match EXAMPLE_VALUES.iter().find(|(name, _)| *name == key) {
-                Some((_, example)) => text.replacen(example, &format!("\n{line}"), 1),
-                // Only the demo org has it.
-                None => text.replacen("\n# Required.\n", &format!("\n{line}\n\n# Required.\n"), 1),
-            };
+            if let Some((_, example)) = EXAMPLE_VALUES.iter().find(|(name, _)| *name == key) {
+                text = text.replacen(example, &format!("\n{key} = {value}"), 1);
+            }
         }
         Ok(text)
     }
@@ -296,7 +293,7 @@ const INTRODUCTION: &str = "\
 const EXAMPLE: &str = include_str!("../../../proxy.toml");
 
 /// What stands in it in place of values.
-const EXAMPLE_VALUES: [(&str, &str); 4] = [
+const EXAMPLE_VALUES: [(&str, &str); 5] = [
     ("client_id", "\nclient_id = \"3MVG9-REPLACE-ME\""),
     ("username", "\nusername = \"replace.me@example.com\""),
     ("private_key", "\nprivate_key = \"server.key\""),
@@ -304,6 +301,7 @@ const EXAMPLE_VALUES: [(&str, &str); 4] = [
         "login_url",
         "\n# login_url = \"https://login.salesforce.com\"",
     ),
+    ("demo", "\n# demo = false"),
 ];
 
 /// Columns before a comment.

@@ -8,7 +8,8 @@ use crate::terminal::{STRONG, styled, wrap};
 #[derive(Default)]
 pub(super) struct Report {
     text: String,
-    step: usize,
+    /// How many there are of the list so far.
+    pub(super) step: usize,
 }
 
 impl Report {

@@ -88,7 +88,7 @@ impl Wish {
                 question: "Username that every request acts as",
                 default: args.demo.then_some(DEMO_USERNAME),
             },
-            &check::word,
+            &check_email,
         )?;
         let app = match &args.client_id {
             Some(client_id) => {
@@ -164,14 +164,16 @@ fn passphrase(file: Option<&PathBuf>, asks: bool) -> Result<Option<Passphrase>, 
     Ok(secret.map(|secret| Passphrase { secret, reference }))
 }
 
-/// Only what is surely none is refused.
+/// Only what is surely none is refused. Usernames have the form of one, too.
 fn check_email(email: &str) -> Result<(), String> {
     let is_email = email
         .split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     match check::word(email) {
         Ok(()) if is_email => Ok(()),
-        _ => Err(format!("{email:?} is no email address")),
+        _ => Err(format!(
+            "{email:?} has not the form of an email address, as name@example.com has"
+        )),
     }
 }
 
