@@ -37,7 +37,7 @@
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
 //! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
-//!   terminal are asked for and told.
+//!   terminal are asked for and told. [`visible`]: other people's words, made harmless to print.
 //!
 //! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
 //! 9, then `error`. `auth` knows nothing of requests. Only `config` reads files.
@@ -124,3 +124,4 @@ mod telemetry;
 mod terminal;
 mod trust;
 mod upstream;
+mod visible;

@@ -22,6 +22,8 @@ pub(crate) enum About {
     Clock,
     /// Something that only shows in the org.
     Org,
+    /// Nobody knows what.
+    Unknown,
 }
 
 /// Of the `error` and the `error_description` of a token endpoint.
@@ -359,7 +361,7 @@ static TABLE: &[Row] = &[
 
 /// Nobody has written down what it means.
 static UNKNOWN: Diagnosis = means(
-    About::Org,
+    About::Unknown,
     "what it means is not known",
     "see the user's Login History in Setup: it names the reason",
 );

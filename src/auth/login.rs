@@ -24,7 +24,7 @@ use super::{
     key::Key,
     session::{Identity, Session},
 };
-use crate::config;
+use crate::{config, visible};
 
 /// Logs in to one org as one user.
 #[derive(Clone)]
@@ -205,7 +205,8 @@ impl Login {
                 expires_in,
                 ..
             } if status == StatusCode::OK => {
-                let identity = Identity::new(id.as_deref(), scope, &token);
+                let identity =
+                    Identity::new(id.as_deref(), scope.as_deref().map(printable), &token);
                 self.session(&token, &instance, identity, expires_in)
             }
             _ if status == StatusCode::OK => {
@@ -348,7 +349,8 @@ impl LoginError {
     fn unreachable(url: &str, error: reqwest::Error) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
-            reason: crate::error::causes(&error.without_url()),
+            // Certificates are quoted in it, which anybody can make.
+            reason: visible::line(&crate::error::causes(&error.without_url())).into_owned(),
         }
     }
 }
@@ -438,11 +440,12 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
 }
 
-/// Somebody else's words, fit for one line of a log: no control characters, no novels, and nothing
+/// Somebody else's words, fit for one line of a log: nothing [`visible`] objects to, no novels, and nothing
 /// that looks like an assertion or a token, should they repeat ours.
 pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
-    text.split_inclusive(ends_word)
+    let quote: String = text
+        .split_inclusive(ends_word)
         .flat_map(|piece| {
             let word = piece.trim_end_matches(ends_word);
             let is_secret = word.starts_with("eyJ") && word.contains('.')
@@ -453,9 +456,10 @@ pub(crate) fn printable(text: &str) -> String {
             }
         })
         .flat_map(str::chars)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
         .take(LONGEST_QUOTE)
-        .collect()
+        .collect();
+    visible::line(&quote).into_owned()
 }
 
 /// What to do about a certificate that is not trusted.
@@ -521,6 +525,7 @@ mod tests {
         for (said, quoted) in [
             ("user hasn\u{2019}t approved", "user hasn\u{2019}t approved"),
             ("two\r\nlines", "two  lines"),
+            ("\u{1b}[2J\u{9b}m\u{202e}", "\\u001b[2J\\u009bm\\u202e"),
             ("assertion=eyJh.eyJp.c2ln&x", "assertion=[redacted]&x"),
             ("\"00Dxx0000001gPL!AQ.EA_Q\"", "\"[redacted]\""),
             ("org 00Dxx0000001gPL", "org 00Dxx0000001gPL"),

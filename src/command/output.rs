@@ -1,13 +1,10 @@
 //! What a command prints of an answer: bytes as they are to a pipe or a file, and nothing that a
 //! terminal would obey to a terminal.
 
-use std::{
-    borrow::Cow,
-    fmt::Write as _,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use crate::terminal;
+pub(super) use crate::visible::lines as visible;
 
 /// Standard output.
 pub(super) struct Output {
@@ -43,43 +40,5 @@ impl Output {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
-    }
-}
-
-/// `text` with control characters spelled out as JSON does it, but for the end of a line.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    let is_fine = |c: char| !c.is_control() || c == '\n';
-    if text.chars().all(is_fine) {
-        return text.into();
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\t' => shown.push_str("\\t"),
-            '\r' => shown.push_str("\\r"),
-            c if is_fine(c) => shown.push(c),
-            // Writing to a String cannot fail.
-            c => {
-                let _ = write!(shown, "\\u{:04x}", u32::from(c));
-            }
-        }
-    }
-    shown.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_terminal_would_obey_is_left() {
-        for (text, expected) in [
-            ("Zürich\n", "Zürich\n"),
-            ("a\tb\r\n", "a\\tb\\r\n"),
-            ("\u{1b}[2Jx\u{7f}\0", "\\u001b[2Jx\\u007f\\u0000"),
-            ("\u{9b}31m", "\\u009b31m"),
-        ] {
-            assert_eq!(visible(text), expected);
-        }
     }
 }

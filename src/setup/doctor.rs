@@ -57,7 +57,8 @@ fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
             1 => "it cannot be used".to_owned(),
             count => format!("{count} mistakes"),
         };
-        Check::failed("configuration", says).advise(mistakes)
+        let check = Check::failed("configuration", says);
+        mistakes.lines().fold(check, Check::advise)
     })?;
     if let Some(name) = &args.org {
         let names: Vec<_> = config.orgs.iter().map(|org| org.name.clone()).collect();
@@ -74,13 +75,19 @@ async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
     let path = args.source.config();
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     report.add(Check::passed("configuration", path.display().to_string()));
-    let ready = match Ready::start(config).await {
-        Ok(ready) => ready,
-        Err(error) => return report.add(Check::failed("demo_org", error.to_string())),
-    };
-    for org in &ready.config.orgs {
+    for org in &config.orgs {
         report.begin(&org.name);
-        examine(&ready.config, org, args, report).await;
+        // Each alone, so that a demo org that cannot start hides no other.
+        let mut alone = config.clone();
+        alone.orgs = vec![org.clone()];
+        match Ready::start(alone).await {
+            Ok(ready) => {
+                for org in &ready.config.orgs {
+                    examine(&ready.config, org, args, report).await;
+                }
+            }
+            Err(error) => report.add(Check::failed("demo_org", error.to_string())),
+        }
     }
 }
 
@@ -146,16 +153,21 @@ async fn log_in(
     report.add(check);
     found.skew = skew;
 
-    let (check, session) = login::check(&login, org, &found, args.try_audiences).await;
+    let (check, outcome) = login::check(&login, org, &found, args.try_audiences).await;
     report.add(check);
-    match session {
-        None if args.try_audiences => {
-            let (check, works) = audiences::check(org, &tls, &config.limits).await;
-            report.add(check);
-            works
-        }
-        session => Some((org.clone(), session?)),
+    let error = match outcome {
+        Ok(session) => return Some((org.clone(), session)),
+        Err(error) => error,
+    };
+    if args.try_audiences && !login::may_go_better_elsewhere(&error) {
+        let why = "none is tried: the refusal is not about host or audience";
+        report.add(Check::skipped("audiences", why));
+    } else if args.try_audiences {
+        let (check, works) = audiences::check(org, &tls, &config.limits).await;
+        report.add(check);
+        return works;
     }
+    None
 }
 
 /// `a day` or `12 days`, of seconds.

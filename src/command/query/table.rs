@@ -4,8 +4,9 @@ use comfy_table::{Cell, ColumnConstraint, LineStyle, Row, Table as Grid, TableSt
 use textwrap::core::display_width;
 
 use crate::{
-    command::output::{Output, visible},
+    command::output::Output,
     terminal::{STRONG, styled},
+    visible,
 };
 
 /// The names of the columns, and how they are laid out. What follows the first records is laid out
@@ -32,6 +33,8 @@ impl Table {
     }
 
     fn fit(names: &[String], rows: &[Vec<String>], room: usize) -> Self {
+        // The org chose them, too.
+        let names: Vec<_> = names.iter().map(|name| on_one_line(name)).collect();
         let mut widths: Vec<_> = names.iter().map(|name| display_width(name)).collect();
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -39,7 +42,7 @@ impl Table {
             }
         }
         Self {
-            names: names.to_vec(),
+            names,
             layout: match shrink(widths, room) {
                 Some(widths) => Layout::Lines(widths),
                 None => Layout::Blocks,
@@ -113,7 +116,7 @@ fn one_line(cells: Vec<String>) -> Row {
 }
 
 fn on_one_line(cell: &str) -> String {
-    visible(cell).replace('\n', "\\n")
+    visible::line(cell).into_owned()
 }
 
 /// The widths, with the widest narrowed to one width so that all fit into `room`. None if they would

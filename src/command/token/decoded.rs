@@ -17,6 +17,7 @@ use crate::{
     config::{Config, Org},
     placeholder::Placeholders,
     terminal::{BAD, DOUBTFUL, GOOD, STRONG, styled, wrap},
+    visible,
 };
 
 /// What a text is, whom it is for, and what is wrong with it.
@@ -177,7 +178,10 @@ fn check(jwt: &Jwt, config: Option<&Config>, org: Option<&Org>) -> Signature {
 
 fn tables(jwt: &Jwt, now: SystemTime) -> Vec<(&'static str, Vec<(String, String)>)> {
     let rows = |part: &Map<String, Value>| {
-        let row = |(name, value): (&String, &Value)| (printable(name), describe(name, value, now));
+        let row = |(name, value): (&String, &Value)| {
+            let shown = visible::line(name).into_owned();
+            (shown, describe(name, value, now))
+        };
         part.iter().map(row).collect()
     };
     vec![("Header", rows(&jwt.header)), ("Claims", rows(&jwt.claims))]
@@ -189,7 +193,7 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
-    let text = printable(&text);
+    let text = visible::line(&text).into_owned();
     let moment = match name {
         "exp" | "iat" | "nbf" => Moment::of(value),
         _ => None,
@@ -211,19 +215,6 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
 fn id_in<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .find(|word| word.starts_with(prefix) && matches!(word.len(), 15 | 18))
-}
-
-/// What cannot play tricks on a terminal: somebody else chose it.
-fn printable(text: &str) -> String {
-    let is_tricky =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().fold(String::new(), |mut safe, c| {
-        match is_tricky(c) {
-            true => safe.extend(c.escape_default()),
-            false => safe.push(c),
-        }
-        safe
-    })
 }
 
 impl fmt::Display for Decoded {

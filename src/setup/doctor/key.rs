@@ -49,7 +49,7 @@ pub(super) fn certificate(org: &Org, now: SystemTime) -> (Check, Option<Result<(
     match Certificate::path(org) {
         None => skipped("there is none beside the key to compare with the key".to_owned()),
         Some(_) => match Certificate::of(org) {
-            Ok(certificate) => judge(&certificate, &org.private_key, now),
+            Ok(certificate) => judge(&certificate, org, now),
             Err(error) => (Check::failed("certificate", error), None),
         },
     }
@@ -57,7 +57,7 @@ pub(super) fn certificate(org: &Org, now: SystemTime) -> (Check, Option<Result<(
 
 fn judge(
     certificate: &Certificate,
-    key: &PrivateKey,
+    org: &Org,
     now: SystemTime,
 ) -> (Check, Option<Result<(), String>>) {
     let place = certificate.path.display();
@@ -72,12 +72,15 @@ fn judge(
     let left = validity.not_after.timestamp() - now;
     let day = |moment: ASN1Time| moment.to_datetime().date();
     let (begin, end) = (day(validity.not_before), day(validity.not_after));
-    let fault = if !belongs(&parsed, key) {
-        Some(("does not belong to private_key".to_owned(), OTHER))
+    let fault = if !belongs(&parsed, &org.private_key) {
+        Some((
+            "does not belong to private_key".to_owned(),
+            other(org, certificate),
+        ))
     } else if left < 0 {
-        Some((format!("expired on {end}"), RENEW))
+        Some((format!("expired on {end}"), RENEW.to_owned()))
     } else if validity.not_before.timestamp() > now {
-        Some((format!("is not valid before {begin}"), WAIT))
+        Some((format!("is not valid before {begin}"), WAIT.to_owned()))
     } else {
         None
     };
@@ -90,16 +93,34 @@ fn judge(
         "{place} belongs to the key, good until {end}, {} bytes",
         certificate.size
     );
-    let check = match (left < SOON, certificate.size > LARGEST) {
-        (true, _) => Check::warning("certificate", format!("{says}: expires in {}", days(left)))
-            .advise(RENEW),
-        (false, true) => Check::warning("certificate", says).advise(format!(
-            "do: upload it as DER, since Salesforce takes {LARGEST} bytes at most: openssl x509 \
-             -in {place} -outform der -out server.der"
-        )),
+    let mut check = match (left < SOON, certificate.size > LARGEST) {
+        (true, _) => Check::warning("certificate", format!("{says}: expires in {}", days(left))),
+        (false, true) => Check::warning("certificate", says),
         (false, false) => Check::passed("certificate", says),
     };
+    if left < SOON {
+        check = check.advise(RENEW);
+    }
+    if certificate.size > LARGEST {
+        check = check.advise(format!(
+            "do: upload it as DER, since Salesforce takes {LARGEST} bytes at most: `openssl x509 \
+             -in {place} -outform der -out {}`",
+            certificate.path.with_extension("der").display()
+        ));
+    }
     (check, Some(Ok(())))
+}
+
+/// How to get a certificate that fits.
+fn other(org: &Org, certificate: &Certificate) -> String {
+    let key = org.key_source.as_ref().and_then(|source| source.file());
+    format!(
+        "do: upload the certificate that was made of this key, or set private_key to the key that \
+         this certificate was made of: `openssl req -x509 -new -key {} -days 730 -subj \
+         /CN=orgproxy -out {}` makes one",
+        key.unwrap_or(Path::new("KEY")).display(),
+        certificate.path.display()
+    )
 }
 
 /// Whether what the key signs checks by the certificate.
@@ -116,10 +137,6 @@ fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
         })
         .is_ok()
 }
-
-const OTHER: &str = "do: upload the certificate that was made of this key, or set private_key to \
-     the key that this certificate was made of: `openssl req -x509 -new -key server.key -days 730 \
-     -subj /CN=orgproxy -out server.crt` makes one";
 
 const RENEW: &str = "do: run `orgproxy init --rotate-key`: it makes the next pair, and says in what \
      order to switch";

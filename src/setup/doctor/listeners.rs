@@ -34,11 +34,7 @@ async fn address(listen: &Listen, config: &Config) -> Check {
             Ok(_) => Check::passed("listen", format!("{listen} is free")),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let owner = owner::of(*address);
-                let is_ours = match &owner {
-                    Some(owner) => owner.name == "orgproxy",
-                    None => health::answers(listen, config).await.unwrap_or_default(),
-                };
-                taken(listen, owner.as_ref(), is_ours)
+                taken(listen, owner.as_ref(), is_ours(listen, config).await)
             }
             Err(error) => {
                 Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
@@ -52,17 +48,26 @@ async fn address(listen: &Listen, config: &Config) -> Check {
     }
 }
 
+/// A program may have any name, so it is asked.
+async fn is_ours(listen: &Listen, config: &Config) -> bool {
+    health::answers(listen, config).await.unwrap_or_default()
+}
+
 fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check {
     let by = owner.map_or_else(
         || "another program, whose name only root can see".to_owned(),
         |owner| format!("{} (process {})", owner.name, owner.process),
     );
     match (is_ours, owner) {
-        (true, Some(_)) => Check::passed("listen", format!("{listen}: {by} runs there already")),
-        (true, None) => Check::passed(
-            "listen",
-            format!("{listen}: an orgproxy runs there already"),
-        ),
+        (true, owner) => {
+            let process = owner.map(|owner| format!(" (process {})", owner.process));
+            let says = format!(
+                "{listen}: an orgproxy{} already listens there",
+                process.unwrap_or_default()
+            );
+            Check::warning("listen", says)
+                .advise("hint: if it is not this configuration's, this one cannot start")
+        }
         (false, _) => Check::failed("listen", format!("{listen} is taken by {by}")).advise(
             "do: stop that program, or choose another port: listen in proxy.toml, or --port",
         ),
@@ -79,10 +84,7 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
         return Check::passed("listen", format!("{listen} is free"));
     }
     match UnixStream::connect(path).await {
-        Ok(_) => {
-            let is_ours = health::answers(listen, config).await.unwrap_or_default();
-            taken(listen, None, is_ours)
-        }
+        Ok(_) => taken(listen, None, is_ours(listen, config).await),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Check::passed(
             "listen",
             format!("{listen} is free: nobody listens on what is left there"),

@@ -25,14 +25,14 @@ pub(super) async fn check(
     org: &Org,
     found: &Findings,
     tries_audiences: bool,
-) -> (Check, Option<Session>) {
+) -> (Check, Result<Session, LoginError>) {
     let begin = Instant::now();
     let outcome = login.attempt().await;
     let took = milliseconds(begin.elapsed());
     let error = match outcome {
         Ok(session) => {
             let says = format!("as {}, at {} in {took}", org.username, org.login_url);
-            return (Check::passed("login", says), Some(session));
+            return (Check::passed("login", says), Ok(session));
         }
         Err(error) => error,
     };
@@ -40,9 +40,13 @@ pub(super) async fn check(
     if let Some(diagnosis) = error.diagnosis() {
         let cause = real_cause(diagnosis, org, found);
         let cause = cause.as_deref().unwrap_or(diagnosis.cause);
+        let fix = match diagnosis.about {
+            About::Clock if found.skew.is_some_and(|ahead| !is_behind(ahead)) => OTHER_CLOCK,
+            _ => diagnosis.fix,
+        };
         check = check
             .advise(format!("why: {cause}"))
-            .advise(format!("do: {}", diagnosis.fix));
+            .advise(format!("do: {fix}"));
         if diagnosis.about == About::Place && !tries_audiences && org.demo.is_none() {
             check = check.advise(format!(
                 "or: `orgproxy doctor {} --try-audiences` tries other hosts and audiences; each \
@@ -51,7 +55,13 @@ pub(super) async fn check(
             ));
         }
     }
-    (check, None)
+    (check, Err(error))
+}
+
+/// Whether another host or audience may do: the refusal is about them, or nobody knows.
+pub(super) fn may_go_better_elsewhere(error: &LoginError) -> bool {
+    let about = error.diagnosis().map(|diagnosis| diagnosis.about);
+    matches!(about, None | Some(About::Place | About::Unknown))
 }
 
 /// The org's own, where it gave any.
@@ -86,8 +96,19 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
                 .to_owned(),
         }),
         About::Clock => {
-            let ahead = found.skew.filter(|ahead| ahead.unsigned_abs() > DOUBTFUL)?;
-            Some(format!("the assertion had expired: {}", skew(ahead)))
+            let ahead = found.skew?;
+            Some(match (is_behind(ahead), ahead.unsigned_abs() > DOUBTFUL) {
+                (true, _) => format!("the assertion had expired: {}", skew(ahead)),
+                (false, true) => format!(
+                    "the org judged the assertion expired, although {}: a clock that is ahead is \
+                     not the cause",
+                    skew(ahead)
+                ),
+                (false, false) => "the org judged the assertion expired, although the clock of \
+                                   this machine agrees with the login host: as far as could be \
+                                   measured, it is not the cause"
+                    .to_owned(),
+            })
         }
         About::Place if diagnosis.cause.contains("(aud)") => {
             let usual = Org::new(
@@ -105,10 +126,18 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
                 )
             })
         }
-        About::Place | About::Org => None,
+        About::Place | About::Org | About::Unknown => None,
     }
+}
+
+/// Whether this machine is so far behind that its assertions arrive expired.
+fn is_behind(ahead: i64) -> bool {
+    ahead < 0 && ahead.unsigned_abs() > DOUBTFUL
 }
 
 pub(super) fn milliseconds(took: Duration) -> String {
     format!("{} ms", took.as_millis())
 }
+
+const OTHER_CLOCK: &str = "look for a host between that holds logins back, or gives the time in the \
+     org's place; else the org's own clock is off: try again later";

@@ -88,7 +88,8 @@ pub(super) async fn check(
         }
         None => {
             let looked_up = timeout(limits.connect, lookup_host((bare(host), port(host)))).await;
-            let check = name(names.name, host, looked_up.unwrap_or_else(|_| Err(late())));
+            let looked_up = looked_up.unwrap_or_else(|_| Err(late()));
+            let check = name(names.name, host, looked_up, fix(UNRESOLVED, org));
             let is_known = check.is_ok();
             report.add(check.unwrap_or_else(|failed| failed));
             is_known
@@ -109,7 +110,7 @@ pub(super) async fn check(
         Err(why) => {
             report.add(
                 Check::failed(names.connection, format!("no connection to {host}: {why}"))
-                    .advise(UNREACHABLE),
+                    .advise(fix(UNREACHABLE, org)),
             );
             return report.add(Check::skipped(names.tls, "not without a connection"));
         }
@@ -138,6 +139,7 @@ fn name(
     step: &'static str,
     host: &Authority,
     looked_up: io::Result<impl Iterator<Item = std::net::SocketAddr>>,
+    fix: String,
 ) -> Result<Check, Check> {
     let host = bare(host);
     let error = match looked_up {
@@ -156,7 +158,7 @@ fn name(
         }
         Err(error) => error.to_string(),
     };
-    Err(Check::failed(step, format!("{host} does not resolve: {error}")).advise(UNRESOLVED))
+    Err(Check::failed(step, format!("{host} does not resolve: {error}")).advise(fix))
 }
 
 async fn secure(
@@ -358,6 +360,14 @@ fn proxy_variable() -> Option<&'static str> {
         .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
+/// No proxy leads to the demo org.
+fn fix(advice: &str, org: &Org) -> String {
+    match org.demo {
+        Some(_) => advice.to_owned(),
+        None => format!("{advice}; where only a proxy leads out, set HTTPS_PROXY"),
+    }
+}
+
 /// Without the brackets of an IPv6 address.
 fn bare(host: &Authority) -> &str {
     host.host().trim_start_matches('[').trim_end_matches(']')
@@ -375,13 +385,35 @@ fn late() -> io::Error {
 }
 
 const UNRESOLVED: &str = "do: check the spelling of login_url; check that this machine has a \
-    network and a name server; where only a proxy leads out, set HTTPS_PROXY";
+    network and a name server";
 
 const UNREACHABLE: &str = "do: check that the host and its port are right, and that no firewall or \
-    VPN is in the way; where only a proxy leads out, set HTTPS_PROXY";
+    VPN is in the way";
 
 const NO_TLS: &str =
     "do: check the port of login_url; a firewall or proxy on the way may cut TLS off";
 
 const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right, the host must \
     renew its certificate, or something else answers in its place";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Demo, PrivateKey},
+        demo,
+    };
+
+    #[tokio::test]
+    async fn only_to_orgs_elsewhere_may_a_proxy_lead() {
+        let demo = demo::Org::start().await.unwrap();
+        let pem = demo.private_key_pem().as_bytes();
+        let key = PrivateKey::parse("the demo's key", pem, None).unwrap();
+        let url = demo.login_url();
+        let mut org = Org::new("x".to_owned(), url, String::new(), String::new(), key);
+        assert!(fix(UNREACHABLE, &org).ends_with("set HTTPS_PROXY"));
+        org.demo = Some(Demo::default());
+        assert!(!fix(UNREACHABLE, &org).contains("HTTPS_PROXY"));
+        assert!(!fix(UNRESOLVED, &org).contains("HTTPS_PROXY"));
+    }
+}

@@ -3,9 +3,13 @@
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG};
+use crate::{
+    terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG},
+    visible,
+};
 
-/// What came of looking at one thing.
+/// What came of looking at one thing. Much of it is in other people's words, so that nothing gets in
+/// that is not [`visible`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     /// Stable, in snake case.
@@ -50,7 +54,7 @@ impl Check {
         if !advice.is_empty() {
             advice.push('\n');
         }
-        advice.push_str(line.as_ref());
+        advice.push_str(&visible::line(line.as_ref()));
         self
     }
 
@@ -58,7 +62,7 @@ impl Check {
         Self {
             name,
             outcome,
-            says: says.into(),
+            says: visible::line(&says.into()).into_owned(),
             advice: None,
         }
     }
@@ -209,6 +213,20 @@ mod tests {
         assert!(lines[1].starts_with("  word"), "{text}");
         assert!(text.ends_with("\n    why: it is so\n    do: something else\n"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn no_check_obeys_what_it_quotes() {
+        let quote = "\u{1b}[2J\u{9b}31m\u{202e}\n✓ login";
+        let check = Check::failed("login", quote).advise(quote);
+        let json = serde_json::to_string(&check).unwrap();
+        let text = anstream::adapter::strip_str(&check.text()).to_string();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        for shown in [text, json] {
+            let is_tricky = |c: char| c == '\u{202e}' || c.is_control() && c != '\n';
+            assert!(!shown.contains(is_tricky), "{shown:?}");
+            assert!(shown.contains("u001b[2J"), "{shown:?}");
+        }
     }
 
     #[test]

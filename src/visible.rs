@@ -1,0 +1,66 @@
+//! Other people's words, for a terminal, which would obey some of their characters, and for people,
+//! who would not see others.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// `text` on one line: what a terminal would obey, and what nobody would see, is spelled out as JSON
+/// does it.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    spell_out(text, is_tricky)
+}
+
+/// As [`line`], but lines stay lines.
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    spell_out(text, |c| is_tricky(c) && c != '\n')
+}
+
+/// Controls (C0, DEL, C1), and what has no width or turns the direction of what follows.
+fn is_tricky(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn spell_out(text: &str, is_tricky: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(is_tricky) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if !is_tricky(c) => shown.push(c),
+            '\t' => shown.push_str("\\t"),
+            '\r' => shown.push_str("\\r"),
+            '\n' => shown.push_str("\\n"),
+            // Writing to a String cannot fail.
+            c => {
+                let _ = write!(shown, "\\u{:04x}", u32::from(c));
+            }
+        }
+    }
+    shown.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_left() {
+        for (text, expected) in [
+            ("Zürich, 東京", "Zürich, 東京"),
+            ("a\tb\r\n", "a\\tb\\r\\n"),
+            ("\u{1b}[2Jx\u{7f}\0", "\\u001b[2Jx\\u007f\\u0000"),
+            ("\u{9b}31m", "\\u009b31m"),
+            ("\u{202e}moc\u{2069}", "\\u202emoc\\u2069"),
+            (
+                "a\u{200b}b\u{61c}\u{2064}\u{feff}",
+                "a\\u200bb\\u061c\\u2064\\ufeff",
+            ),
+        ] {
+            assert_eq!(line(text), expected);
+        }
+        assert_eq!(lines("two\nlines\u{1b}"), "two\nlines\\u001b");
+    }
+}
