@@ -36,12 +36,16 @@ impl Paths {
         key.with_file_name("salesforce").join(name)
     }
 
+    /// The configuration, if it is not where every command looks for it.
+    pub(super) fn named_config(&self) -> Option<&Path> {
+        (self.config != Path::new(DEFAULT_CONFIG)).then_some(&self.config)
+    }
+
     /// What has to follow other commands, so that they find the configuration.
     pub(super) fn config_flag(&self) -> String {
-        match self.config == Path::new(DEFAULT_CONFIG) {
-            true => String::new(),
-            false => format!(" --config {}", quoted(&self.config.display().to_string())),
-        }
+        self.named_config().map_or_else(String::new, |config| {
+            format!(" --config {}", quoted(&config.display().to_string()))
+        })
     }
 }
 

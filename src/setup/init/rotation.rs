@@ -24,7 +24,7 @@ use crate::{
 
 pub(super) fn run(args: &InitArgs) -> Result<(), CommandError> {
     let paths = Paths::of(args);
-    let config = Config::load(Some(&paths.config), &Overrides::default())?;
+    let config = Config::load(paths.named_config(), &Overrides::default())?;
     let org = config.org(args.name.as_deref())?;
     rotate(args, &paths, &config, org).map_err(CommandError::Other)
 }
