@@ -15,6 +15,7 @@ use crate::{
     setup::{doctor, init},
     signal, telemetry, terminal,
     trust::{self, Deed, TrustError},
+    visible,
 };
 
 mod answer;
@@ -82,7 +83,8 @@ impl CommandError {
     /// Tells the person who gave the command.
     pub fn tell(&self) {
         let text = format!("orgproxy: {self}");
-        let lines = text.lines().map(|line| match terminal::is_heeded() {
+        let lines = visible::lines(&text);
+        let lines = lines.lines().map(|line| match terminal::is_heeded() {
             true => terminal::wrap(line, 0) + "\n",
             // Programs look for words in lines.
             false => format!("{line}\n"),
