@@ -205,8 +205,8 @@ impl Login {
                 expires_in,
                 ..
             } if status == StatusCode::OK => {
-                let identity =
-                    Identity::new(id.as_deref(), scope.as_deref().map(printable), &token);
+                let scope = scope.map(|scope| visible::line(&scope).into_owned());
+                let identity = Identity::new(id.as_deref(), scope, &token);
                 self.session(&token, &instance, identity, expires_in)
             }
             _ if status == StatusCode::OK => {
@@ -440,8 +440,8 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
 }
 
-/// Somebody else's words, fit for one line of a log: nothing [`visible`] objects to, no novels, and nothing
-/// that looks like an assertion or a token, should they repeat ours.
+/// Somebody else's words, fit for one line of a log: made [`visible`], no novels, and nothing that
+/// looks like an assertion or a token, should they repeat ours.
 pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
     let quote: String = text

@@ -1,12 +1,16 @@
 //! `orgproxy doctor`: every step is looked at, and what is wrong is told with its true cause.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, sync::Arc};
 
 use http::StatusCode;
 use orgproxy::demo::{Refusal, TOKEN};
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, DnType, KeyPair, SanType, date_time_ymd};
+use rustls::{ServerConfig, crypto::aws_lc_rs};
+use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::Value;
 use test_case::test_case;
+use time::{Duration, OffsetDateTime};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     key::Keys,
@@ -132,6 +136,10 @@ async fn the_certificate_of_another_key_is_the_true_cause() {
     let found = setup.doctor(&[]).await;
     assert_eq!(found.failed(), ["certificate", "login"]);
     found.says("certificate", "server.crt does not belong to private_key");
+    found.says(
+        "certificate",
+        "-key server.key -days 730 -subj /CN=orgproxy -out server.crt",
+    );
     found.says("login", "invalid_grant: invalid assertion");
     found.says(
         "login",
@@ -157,6 +165,23 @@ async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says
             "why: the signature does not check: server.crt expired on 2020-01-01",
         );
     }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_certificate_is_told_by_the_files_own_names() {
+    let setup = Setup::start().await;
+    let soon = certificate_until(&setup.org, OffsetDateTime::now_utc() + Duration::days(10));
+    std::fs::rename(setup.files.path("server.key"), setup.files.path("my.key")).unwrap();
+    std::fs::remove_file(setup.files.path("server.crt")).unwrap();
+    setup.files.write("my.cer", &(soon + &"\n".repeat(4096)));
+    setup
+        .files
+        .write("proxy.toml", &DEMO.replace("server.key", "my.key"));
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.check("certificate")["outcome"], "warning");
+    found.says("certificate", "expires in ");
+    found.says("certificate", "--rotate-key");
+    found.says("certificate", "-in my.cer -outform der -out my.der");
 }
 
 #[tokio::test]
@@ -193,6 +218,63 @@ async fn another_audience_is_tried_on_demand_and_the_rest_goes_on_with_it() {
     let lines = format!("login_url = \"{origin}\"\naudience = \"{origin}\"");
     found.says("audiences", &lines);
     assert_eq!(found.check("query")["outcome"], "passed");
+}
+
+#[tokio::test]
+async fn other_audiences_are_not_tried_where_they_cannot_help() {
+    let setup = Setup::with("audience = \"https://wrong.example\"\n").await;
+    setup
+        .org
+        .set(|knobs| knobs.refusal = Refusal::named("ip-restricted"));
+    let found = setup.doctor(&["--try-audiences"]).await;
+    assert_eq!(found.check("audiences")["outcome"], "skipped");
+    found.says("audiences", "the refusal is not about host or audience");
+    assert_eq!(found.check("session")["outcome"], "skipped");
+    // The question for the time, and one login.
+    assert_eq!(setup.org.counts().token_requests, 2);
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_says_is_harmless() {
+    let setup = Setup::start().await;
+    let origin = setup.org.instance_url();
+    let answer = serde_json::json!({"access_token": "00Dxx0000001gPL!x", "instance_url": origin,
+        "scope": format!("api {TRICK}")});
+    let answer = Fault::answer(StatusCode::OK, "application/json", answer.to_string());
+    setup.org.faults().always(TOKEN, answer);
+    for arguments in [&["doctor"][..], &["doctor", "--json"]] {
+        let ended = setup.run(arguments).await;
+        harmless(&ended);
+        assert!(ended.stdout.contains("u001b[2J"), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_certificate_of_whoever_answers_is_harmless() {
+    let (port, pem) = answer_with_a_tricky_certificate().await;
+    let setup = Setup::start().await;
+    let login_url = format!("login_url = \"https://localhost:{port}\"\n");
+    let whole = config(&setup.org, &login_url);
+    setup.files.write("tricky.pem", &pem);
+    let unknown = whole.replace("ca_file = \"ca.pem\"\n", "");
+    let misnamed = whole.replace("ca.pem", "tricky.pem");
+    for (configuration, name) in [(unknown, "is by '"), (misnamed, "is for ")] {
+        setup.files.write("proxy.toml", &configuration);
+        for arguments in [&["doctor"][..], &["doctor", "--json"]] {
+            let ended = setup.run(arguments).await;
+            harmless(&ended);
+            let words = ended
+                .stdout
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
+            assert!(words.contains(name), "{words}");
+            assert!(words.contains("u001b[2J"), "{words}");
+        }
+        let ended = setup.run(&["token"]).await;
+        harmless(&ended);
+        assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test]
@@ -239,7 +321,7 @@ async fn a_port_that_is_taken_is_told_with_the_program() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_runs_already_is_no_failure() {
+async fn a_proxy_that_runs_already_is_warned_of() {
     let setup = Setup::start().await;
     let running = setup.files.start();
     let address = running.address().await;
@@ -249,7 +331,37 @@ async fn a_proxy_that_runs_already_is_no_failure() {
     );
     let found = setup.doctor(&[]).await;
     assert_eq!(found.failed(), [""; 0]);
-    found.says("listen", "runs there already");
+    assert_eq!(found.check("listen")["outcome"], "warning");
+    found.says("listen", "already listens there");
+    found.says("listen", "this one cannot start");
+}
+
+#[tokio::test]
+async fn a_program_that_only_has_our_name_is_none_of_ours() {
+    let setup = Setup::start().await;
+    let other = Setup::start().await;
+    let more = "listen = \"https://127.0.0.1:0\"\n";
+    other.files.write("proxy.toml", &config(&other.org, more));
+    let state = other.files.path("state").display().to_string();
+    let running = Binary::start(&[
+        "run",
+        "--config",
+        &other.files.config(),
+        "--state-dir",
+        &state,
+    ]);
+    let port = running.secure_port().await;
+    // It shows a certificate of its own authority, which is not the one of this configuration.
+    let more = format!("listen = \"https://127.0.0.1:{port}\"\n");
+    setup.files.write("proxy.toml", &config(&setup.org, &more));
+    let found = setup
+        .doctor(&[
+            "--state-dir",
+            &setup.files.path("state").display().to_string(),
+        ])
+        .await;
+    assert_eq!(found.failed(), ["listen"]);
+    found.says("listen", "is taken by orgproxy (process ");
 }
 
 #[tokio::test]
@@ -269,7 +381,31 @@ async fn a_clock_that_is_wrong_is_told_with_its_direction() {
     let found = setup.doctor(&[]).await;
     assert_eq!(found.failed(), ["clock", "login"]);
     found.says("login", "expired authorization code");
-    found.says("login", "why: the assertion had expired: this machine is ");
+    let why = "why: the assertion had expired: this machine is ";
+    found.says("login", why);
+    found.says("login", " behind the login host");
+    found.says("login", "do: set the clock");
+}
+
+#[test_case(None, "agrees with the login host"; "right")]
+#[test_case(Some("Sat, 01 Jan 2000 00:00:00 GMT"), "ahead of the login host"; "ahead")]
+#[tokio::test]
+async fn a_clock_that_is_not_behind_is_not_blamed(date: Option<&str>, says: &str) {
+    let setup = Setup::start().await;
+    if let Some(date) = date {
+        let early = Fault::html(StatusCode::OK).header("date", date);
+        setup.org.faults().next(1, TOKEN, early);
+    }
+    setup
+        .org
+        .set(|knobs| knobs.refusal = Refusal::named("clock"));
+    let found = setup.doctor(&[]).await;
+    found.says("clock", says);
+    found.says("login", says);
+    found.says("login", "not the cause");
+    let advice = found.check("login")["advice"].as_str().unwrap();
+    assert!(!advice.contains("behind"), "{advice}");
+    assert!(!advice.contains("set the clock"), "{advice}");
 }
 
 #[tokio::test]
@@ -332,6 +468,21 @@ async fn several_orgs_are_looked_at_or_the_one_that_is_named() {
         "configuration",
         "there is no org third; there is main, other",
     );
+}
+
+#[tokio::test]
+async fn a_demo_org_that_cannot_start_hides_no_other() {
+    let setup = Setup::start().await;
+    let bare = DEMO
+        .replace("server.key", "bare.key")
+        .replace("main", "bare");
+    std::fs::copy(setup.files.path("server.key"), setup.files.path("bare.key")).unwrap();
+    setup.files.write("proxy.toml", &(bare + DEMO));
+    let found = setup.doctor(&[]).await;
+    assert_eq!(found.failed(), ["demo_org"]);
+    found.says("demo_org", "there is no certificate bare.crt");
+    assert_eq!(found.0["orgs"][0]["name"], "bare");
+    assert_eq!(found.check("query")["outcome"], "passed");
 }
 
 #[tokio::test]
@@ -441,11 +592,58 @@ impl Found {
     }
 }
 
+/// Somebody else's host: its port, and its certificate, whose names would clear a terminal.
+async fn answer_with_a_tricky_certificate() -> (u16, String) {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, TRICK.to_owned());
+    let name = "\u{1b}[2Jx".to_owned().try_into().unwrap();
+    params.subject_alt_names = vec![SanType::DnsName(name)];
+    let key = KeyPair::generate().unwrap();
+    let shown = params.self_signed(&key).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![shown.der().clone()],
+            PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(acceptor.accept(stream));
+        }
+    });
+    (port, shown.pem())
+}
+
+/// Nothing that a terminal would obey.
+#[track_caller]
+fn harmless(ended: &Ended) {
+    let is_tricky = |c: char| c == '\u{202e}' || c.is_control() && c != '\n';
+    for said in [&ended.stdout, &ended.stderr] {
+        assert!(!said.contains(is_tricky), "{said:?}");
+    }
+}
+
+/// Clears a screen, twice, and turns the direction of what follows.
+const TRICK: &str = "\u{1b}[2J\u{9b}2J\u{202e}";
+
 /// A certificate for the key of `org` that ends with the beginning of a year.
 fn certificate(org: &Org, year: i32) -> String {
+    certificate_until(org, date_time_ymd(year, 1, 1))
+}
+
+fn certificate_until(org: &Org, end: OffsetDateTime) -> String {
     let mut params = CertificateParams::default();
     params.not_before = date_time_ymd(2010, 1, 1);
-    params.not_after = date_time_ymd(year, 1, 1);
+    params.not_after = end;
     let key = KeyPair::from_pem(org.private_key_pem()).unwrap();
     params.self_signed(&key).unwrap().pem()
 }

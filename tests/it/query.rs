@@ -282,6 +282,19 @@ async fn a_person_sees_how_far_it_is() {
 }
 
 #[tokio::test]
+async fn the_names_of_columns_are_harmless_too() {
+    let asking = Asking::start().await;
+    let answer = r#"{"totalSize":1,"done":true,"records":[{"attributes":{"type":"A"},"\u001b[2J\u202e":1}]}"#;
+    let answer = Fault::answer(StatusCode::OK, "application/json", answer);
+    asking.org.faults().always(QUERY, answer);
+    let table = asking
+        .query(&["-f", "table", "SELECT FIELDS(ALL) FROM A"])
+        .await;
+    let header = table.stdout.lines().next().unwrap();
+    assert_eq!(header, "\\u001b[2J\\u202e", "{table:?}");
+}
+
+#[tokio::test]
 async fn values_are_quoted_for_csv_exact_in_pipes_and_harmless_on_terminals() {
     const NAME: &str = "a, \"b\"\r\n\u{1b}[2J\u{9b}é";
 

@@ -248,6 +248,21 @@ async fn a_placeholder_is_known() {
     assert!(ended.stdout.contains("opens nothing"), "{}", ended.stdout);
 }
 
+#[tokio::test]
+async fn claims_are_harmless_to_a_terminal() {
+    let line = format!(
+        "b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d =; }}; \
+         echo $(printf '{{\"alg\":\"RS256\"}}' | b64).$(printf '%s' \
+         '{{\"iss\":\"\\u009b2J\\u200f\\u202e\",\"\\u001b[2J\":1}}' | b64).AAAA | {ORGPROXY} token --decode"
+    );
+    let ended = curl(&line).await;
+    for part in ["\\u009b2J\\u200f\\u202e", "\\u001b[2J"] {
+        assert!(ended.stdout.contains(part), "{ended:?}");
+    }
+    let is_tricky = |c: char| "\u{200f}\u{202e}".contains(c) || c.is_control() && c != '\n';
+    assert!(!ended.stdout.contains(is_tricky), "{ended:?}");
+}
+
 #[test_case("CANARY", "neither a session id"; "garbage")]
 #[test_case("eyJCANARY", "cut off"; "cut off")]
 #[tokio::test]
