@@ -118,7 +118,7 @@ fn other(org: &Org, certificate: &Certificate) -> String {
         "do: upload the certificate that was made of this key, or set private_key to the key that \
          this certificate was made of: `openssl req -x509 -new -key {} -days 730 -subj \
          /CN=orgproxy -out {}` makes one",
-        key.unwrap_or(Path::new("KEY")).display(),
+        key.unwrap_or_else(|| Path::new("KEY")).display(),
         certificate.path.display()
     )
 }
