@@ -39,13 +39,12 @@ impl Key {
     /// The key to sign with: what the file holds, or the last good one that it held. May take its
     /// time, if a command gives the passphrase.
     pub(super) fn current(&self) -> PrivateKey {
-        let source = match &*self.held() {
-            Held { key, source, .. } => match changed(source.as_ref()) {
-                Some(source) => source,
-                None => return key.clone(),
-            },
+        let held = self.held();
+        let Some(source) = changed(held.source.as_ref()) else {
+            return held.key.clone();
         };
         // Not while it is held, since others only want to know whether it has changed.
+        drop(held);
         let read = source.read();
         let org = self.org.as_str();
         let mut held = self.held();
