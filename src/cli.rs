@@ -258,8 +258,8 @@ Examples:
   orgproxy -- sf org display          run around a program
   orgproxy demo                       run without an org, to see it work
 
-Each command has a --help of its own. The options of `orgproxy run` can be
-given without it, too.";
+Each command has a --help of its own. The options of `orgproxy run`
+can be given without it, too.";
 
 const RUN: &str = "\
 Examples:
