@@ -6,7 +6,9 @@ use http::{HeaderMap, Method, Response, StatusCode, header, header::HeaderValue,
 use quick_xml::escape::escape;
 use serde_json::json;
 
-pub(crate) use self::soap::{Envelope, EnvelopeError, Operation, SOAP, Wsdl};
+pub(crate) use self::soap::{
+    Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, get_user_info,
+};
 use crate::{auth::Session, replay::Replay};
 
 mod cometd;

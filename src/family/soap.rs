@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Request, header};
 use quick_xml::{
     escape::escape,
     events::{BytesStart, Event},
@@ -524,6 +524,23 @@ fn charset(headers: &HeaderMap) -> Option<String> {
     })
 }
 
+/// `getUserInfo` on a path of the partner API; it is the same in every WSDL that has it. The session
+/// goes in on the way.
+///
+/// # Errors
+/// When `path` can be none of a request.
+pub(crate) fn get_user_info(path: &str) -> Result<Request<Bytes>, http::Error> {
+    let envelope = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\">\
+         <soapenv:Body><getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/></soapenv:Body>\
+         </soapenv:Envelope>"
+    );
+    Request::post(path)
+        .header(header::CONTENT_TYPE, "text/xml; charset=UTF-8")
+        .header("soapaction", "\"\"")
+        .body(envelope.into())
+}
+
 /// An answer that says what is wrong (SOAP 1.1 section 4.4). `party` is whose fault it is, `text` is
 /// escaped.
 ///
@@ -570,6 +587,9 @@ pub(crate) enum EnvelopeError {
 
 /// The namespace of SOAP 1.1.
 pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+
+/// The version of the APIs that every org will know for years to come (S§5.1).
+pub(crate) const KNOWN_VERSION: &str = "64.0";
 
 /// Bytes. Headers of Salesforce's APIs have some hundred.
 const LONGEST_HEAD: usize = 64 * 1024;

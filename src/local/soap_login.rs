@@ -1,7 +1,7 @@
 //! SOAP `login()`, which Salesforce gives up (S§5.1).
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use quick_xml::escape::escape;
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     auth::Session,
     base::Base,
     error::Error,
-    family::{SOAP, Wsdl},
+    family::{KNOWN_VERSION, Wsdl, get_user_info},
     proxy::Proxy,
     response::Body,
 };
@@ -156,17 +156,9 @@ impl User {
     }
 }
 
-/// `getUserInfo`, which is the same in every WSDL that has it. The session goes in by itself.
+/// `getUserInfo` where the client calls.
 fn question(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
-    let envelope = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\">\
-         <soapenv:Body><getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/></soapenv:Body>\
-         </soapenv:Envelope>"
-    );
-    Request::post(format!("{}/services/Soap/u/{version}", place.site))
-        .header(header::CONTENT_TYPE, "text/xml; charset=UTF-8")
-        .header("soapaction", "\"\"")
-        .body(envelope.into())
+    get_user_info(&format!("{}/services/Soap/u/{version}", place.site))
         .map_err(|_| Unanswerable::Version.into())
 }
 
@@ -179,9 +171,6 @@ fn is_sandbox(session: &Session) -> bool {
 
 /// The oldest version that can be asked for.
 const FIRST_VERSION: u32 = 20;
-
-/// What every org will know for years to come (S§5.1).
-const KNOWN_VERSION: &str = "64.0";
 
 /// Salesforce's own words.
 const INVALID_LOGIN: &str = "Invalid username, password, security token; or user locked out.";

@@ -12,6 +12,7 @@ use crate::{
     auth::{Session, printable},
     client::Client,
     config::{Config, Org},
+    family::{KNOWN_VERSION, get_user_info},
 };
 
 /// Asks as a client would, by a proxy in this process.
@@ -28,7 +29,7 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
             "idle_timeout",
             format!("none: the session ends {} after its login", spell(lifetime)),
         ),
-        None => idle_timeout(ask(&mut client, user_info()).await, org.session_timeout),
+        None => idle_timeout(user_info(&mut client).await, org.session_timeout),
     });
 
     let told = ask(&mut client, get("/services/data/")).await;
@@ -135,22 +136,11 @@ fn user(told: Result<Told, String>, configured: &str) -> Check {
     }
 }
 
-/// `getUserInfo`, which tells the timeout (S§3.2). The session goes in by itself.
-fn user_info() -> Request<Full<Bytes>> {
-    let envelope = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{}\">\
-         <soapenv:Body><getUserInfo xmlns=\"urn:partner.soap.sforce.com\"/></soapenv:Body>\
-         </soapenv:Envelope>",
-        crate::family::SOAP
-    );
-    let mut request = Request::new(Full::from(envelope));
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = http::Uri::from_static("/services/Soap/u/64.0");
-    let headers = request.headers_mut();
-    let xml = http::HeaderValue::from_static("text/xml; charset=UTF-8");
-    headers.insert(http::header::CONTENT_TYPE, xml);
-    headers.insert("soapaction", http::HeaderValue::from_static("\"\""));
-    request
+/// `getUserInfo`, which tells the timeout (S§3.2).
+async fn user_info(client: &mut Client) -> Result<Told, String> {
+    let path = format!("/services/Soap/u/{KNOWN_VERSION}");
+    let request = get_user_info(&path).map_err(|error| error.to_string())?;
+    ask(client, request.map(Full::new)).await
 }
 
 fn idle_timeout(told: Result<Told, String>, assumed: Duration) -> Check {
@@ -302,9 +292,6 @@ fn spell(duration: Duration) -> humantime::FormattedDuration {
 
 const SOQL: &str = "SELECT Id, Name FROM User LIMIT 1";
 const QUERY: &str = "query?q=SELECT+Id,+Name+FROM+User+LIMIT+1";
-
-/// What every org knows for years to come.
-const KNOWN_VERSION: &str = "64.0";
 
 /// Bytes.
 const LARGEST: usize = 1024 * 1024;
