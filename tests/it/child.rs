@@ -14,7 +14,7 @@ use crate::{
     binary::curl,
     support::{
         Binary, Fault, Org,
-        binary::{Ended, Files, config},
+        binary::{Ended, Files},
         session,
     },
 };
@@ -108,9 +108,7 @@ async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
 #[tokio::test]
 async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
-    let files = Files::new(&one);
-    let table = |org: &Org, name: &str| config(org, "").replace("org.demo", &format!("org.{name}"));
-    files.write("proxy.toml", &(table(&one, "one") + &table(&two, "t-wo")));
+    let files = Files::several(&[("one", &one), ("t-wo", &two)]);
     let program = |other: &str| format!("curl -sf $ORGPROXY_URL{LIMITS} && test -n \"${other}\"");
     for (more, other, asked) in [
         (&[][..], "ORGPROXY_URL_T_WO", &one),

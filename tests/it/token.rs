@@ -6,7 +6,10 @@ use test_case::test_case;
 use crate::{
     binary::curl,
     key::Keys,
-    support::binary::{Binary, Ended, Files, config, run},
+    support::{
+        binary::{Binary, Ended, Files, run},
+        terminal::end_on_terminal,
+    },
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -90,9 +93,7 @@ async fn a_refused_login_prints_nothing_that_a_script_could_take_for_a_token() {
 #[tokio::test]
 async fn of_several_orgs_one_is_named() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
-    let files = Files::new(&one);
-    let table = |org: &Org, name: &str| config(org, "").replace("org.demo", &format!("org.{name}"));
-    files.write("proxy.toml", &(table(&one, "one") + &table(&two, "two")));
+    let files = Files::several(&[("one", &one), ("two", &two)]);
     let token = async |more: &[&str]| {
         let config = files.config();
         run(&[&["token", "--config", &config], more].concat()).await
@@ -314,7 +315,12 @@ impl Both {
 
 /// Runs a command line with a terminal for its input, output and errors, which come as one.
 pub(crate) async fn on_a_terminal(line: &str) -> Ended {
-    curl(&format!("script -qec '{line}' /dev/null")).await
+    let mut shell = tokio::process::Command::new("sh");
+    shell
+        .args(["-c", line])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    end_on_terminal(shell, 80).await
 }
 
 const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");

@@ -212,6 +212,16 @@ impl Files {
         files
     }
 
+    /// Several orgs, each by its name.
+    pub fn several(orgs: &[(&str, &Org)]) -> Self {
+        let files = Self::new(orgs[0].1);
+        let table = |(name, org): &(&str, &Org)| {
+            config(org, "").replace("org.demo", &format!("org.{name}"))
+        };
+        files.write("proxy.toml", &orgs.iter().map(table).collect::<String>());
+        files
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

@@ -12,10 +12,15 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use super::answer::PATIENCE;
+use super::{answer::PATIENCE, binary::Ended};
 
 /// What a program shows on a terminal of so many columns.
 pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> String {
+    end_on_terminal(command, columns).await.stdout
+}
+
+/// As [`on_terminal`], with how it ended.
+pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
     let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
     tokio::time::timeout(PATIENCE, showing)
         .await
@@ -23,7 +28,7 @@ pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> Stri
         .unwrap()
 }
 
-fn show(mut command: Command, columns: u16) -> String {
+fn show(mut command: Command, columns: u16) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -56,8 +61,11 @@ fn show(mut command: Command, columns: u16) -> String {
     while let Ok(length @ 1..) = ours.read(&mut bytes) {
         shown.extend_from_slice(&bytes[..length]);
     }
-    child.wait().unwrap();
-    String::from_utf8(shown).unwrap()
+    Ended {
+        status: child.wait().unwrap(),
+        stdout: String::from_utf8(shown).unwrap(),
+        stderr: String::new(),
+    }
 }
 
 /// Lines without colours.
