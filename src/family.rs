@@ -2,7 +2,9 @@
 //! error is told.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header, header::HeaderValue, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
+};
 use quick_xml::escape::escape;
 use serde_json::json;
 
@@ -104,22 +106,27 @@ impl Family {
         }
     }
 
-    /// Puts `session` where this family looks for it. An envelope has its own place, see
-    /// [`Envelope`].
-    pub(crate) fn authorize(self, headers: &mut HeaderMap, session: &Session) {
+    /// Hands `line` all of `headers`, with `session` where this family looks for it. An envelope
+    /// has its own place, see [`Envelope`].
+    pub(crate) fn authorize(
+        self,
+        headers: &HeaderMap,
+        session: &Session,
+        mut line: impl FnMut(&HeaderName, &HeaderValue),
+    ) {
+        for (name, value) in headers {
+            if self != Self::Page || *name != header::COOKIE {
+                line(name, value);
+            }
+        }
         if self == Self::PubSub {
-            return pubsub::authorize(headers, session);
+            return pubsub::authorize(session, line);
         }
         // Where it is not what counts it does no harm: Salesforce's own clients send it, too (S§4).
-        headers.insert(header::AUTHORIZATION, session.authorization.clone());
+        line(&header::AUTHORIZATION, &session.authorization);
         match self {
-            Self::Bulk(_) => {
-                headers.insert("x-sfdc-session", session.token.clone());
-            }
-            Self::Page => {
-                let others = headers.remove(header::COOKIE);
-                headers.insert(header::COOKIE, cookies(others, session));
-            }
+            Self::Bulk(_) => line(&HeaderName::from_static("x-sfdc-session"), &session.token),
+            Self::Page => line(&header::COOKIE, &cookies(headers, session)),
             Self::Rest
             | Self::Identity
             | Self::OAuth
@@ -233,8 +240,13 @@ impl Family {
 }
 
 /// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
-fn cookies(others: Option<HeaderValue>, session: &Session) -> HeaderValue {
-    let mut line = others.map_or_else(Vec::new, |others| [others.as_bytes(), b"; "].concat());
+/// The client's cookies, and the session as one of them.
+fn cookies(headers: &HeaderMap, session: &Session) -> HeaderValue {
+    let mut line = Vec::new();
+    for others in headers.get_all(header::COOKIE) {
+        line.extend_from_slice(others.as_bytes());
+        line.extend_from_slice(b"; ");
+    }
     line.extend_from_slice(b"sid=");
     line.extend_from_slice(session.token.as_bytes());
     let mut line = HeaderValue::from_bytes(&line).unwrap_or_else(|_| HeaderValue::from_static(""));

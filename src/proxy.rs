@@ -51,9 +51,8 @@ impl Proxy {
         }
 
         self.placeholders.check(&parts, envelope.as_ref())?;
-        let chunked = body.is_chunked();
-        let mut head = Head::new(parts, admitted.addressed, family, envelope, chunked);
-        let (response, session) = self.deliver(&mut head, &body).await?;
+        let head = Head::new(parts, admitted.addressed, family, envelope);
+        let (response, session) = self.deliver(&head, &body).await?;
         response::localize(response, &head, &session, &base, admitted.origin).await
     }
 
@@ -62,7 +61,7 @@ impl Proxy {
     /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
     pub(crate) async fn deliver(
         &self,
-        head: &mut Head,
+        head: &Head,
         body: &Replay,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut session = self.sessions.current().await?;
@@ -91,7 +90,7 @@ impl Proxy {
     /// Sends the request with `session`, and tells whether the org answered that it is dead.
     async fn attempt(
         &self,
-        head: &mut Head,
+        head: &Head,
         body: &Replay,
         session: &Session,
     ) -> Result<(Response<Body>, bool), Error> {
@@ -116,10 +115,8 @@ impl Proxy {
     /// `session` if the org says that it lives, else the next one: asked before a body that could
     /// not be sent again.
     async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-        let mut question = Head::liveness();
-        let (mut response, dead) = self
-            .attempt(&mut question, &Replay::Empty, &session)
-            .await?;
+        let question = Head::liveness();
+        let (mut response, dead) = self.attempt(&question, &Replay::Empty, &session).await?;
         // Read to its end, so that the connection is at hand for what follows.
         response::peek(&mut response).await?;
         match dead {

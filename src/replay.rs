@@ -153,11 +153,6 @@ impl Replay {
         }
     }
 
-    /// Whether its length is not known, so that it goes in chunks.
-    pub(crate) fn is_chunked(&self) -> bool {
-        matches!(self, Self::Stream(_, None))
-    }
-
     /// Whether it is, or may turn out, larger than the copy.
     pub(crate) fn may_outgrow(&self, limit: usize) -> bool {
         match self {

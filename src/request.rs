@@ -1,10 +1,12 @@
 //! The client's request, made ours.
 
+use bytes::{BufMut, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
-    uri::{Authority, PathAndQuery},
+    uri::{Authority, PathAndQuery, Scheme},
 };
+use hyper::body::Body;
 
 use crate::{
     auth::Session,
@@ -17,12 +19,8 @@ use crate::{
 /// a client names in `Connection` or smuggles in can neither remove nor shadow it.
 pub(crate) struct Head {
     method: Method,
-    target: Uri,
-    /// Until it is sent.
-    headers: Option<HeaderMap>,
-    /// What was in `headers`, to send it once more. To clone the map itself would cost three times
-    /// as much.
-    copy: Vec<(HeaderName, HeaderValue)>,
+    target: PathAndQuery,
+    headers: HeaderMap,
     family: Family,
     /// Of a SOAP request, which has a place for the session.
     envelope: Option<Envelope>,
@@ -32,35 +30,25 @@ pub(crate) struct Head {
 
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
-    /// spelling of every header that we own. The body goes as it came, `chunked` or not.
+    /// spelling of every header that we own.
     pub(crate) fn new(
         parts: Parts,
         addressed: Option<Authority>,
         family: Family,
         envelope: Option<Envelope>,
-        chunked: bool,
     ) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);
         headers::strip(&mut headers, is_owned);
         strip_session_cookies(&mut headers);
         if envelope.is_some() {
-            // hyper tells the length of what goes out, which is not compressed.
-            headers.remove(header::CONTENT_LENGTH);
+            // What goes out is not compressed.
             headers.remove(header::CONTENT_ENCODING);
-        }
-        // hyper does not chunk a GET unless it is told to.
-        if chunked {
-            headers.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
         }
         Self {
             method: parts.method,
-            target: Uri::from(target(&parts.uri)),
-            copy: copy(&headers),
-            headers: Some(headers),
+            target: target(&parts.uri),
+            headers,
             family,
             envelope,
             addressed,
@@ -71,9 +59,8 @@ impl Head {
     pub(crate) fn liveness() -> Self {
         Self {
             method: Method::GET,
-            target: Uri::from_static(USERINFO),
-            headers: None,
-            copy: Vec::new(),
+            target: PathAndQuery::from_static(USERINFO),
+            headers: HeaderMap::new(),
             family: Family::Identity,
             envelope: None,
             addressed: None,
@@ -115,19 +102,67 @@ impl Head {
         })
     }
 
-    /// The request as it goes out with `session`.
-    pub(crate) fn with(&mut self, session: &Session, body: Sending) -> Request<Sending> {
+    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`.
+    pub(crate) fn write(&self, session: &Session, body: &Sending, out: &mut BytesMut) {
+        out.put_slice(self.method.as_str().as_bytes());
+        out.put_slice(b" ");
+        out.put_slice(self.target.as_str().as_bytes());
+        out.put_slice(b" HTTP/1.1\r\n");
+        let mut line = |name: &HeaderName, value: &[u8]| {
+            out.put_slice(name.as_str().as_bytes());
+            out.put_slice(b": ");
+            out.put_slice(value);
+            out.put_slice(b"\r\n");
+        };
+        line(&header::HOST, session.host.as_bytes());
+        self.lines(session, body, |name, value| line(name, value.as_bytes()));
+        if !body.is_end_stream() {
+            match body.size_hint().exact() {
+                Some(length) => line(&header::CONTENT_LENGTH, length.to_string().as_bytes()),
+                None => line(&header::TRANSFER_ENCODING, b"chunked"),
+            }
+        }
+        out.put_slice(b"\r\n");
+    }
+
+    /// The request as it goes out over HTTP/2 with `session` to `authority`. That needs no framing
+    /// headers, and tells the host in the target (RFC 9113 sections 8.2.2 and 8.3.1).
+    pub(crate) fn request(
+        &self,
+        session: &Session,
+        body: Sending,
+        authority: &Authority,
+    ) -> Request<Sending> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 4);
+        self.lines(session, &body, |name, value| {
+            headers.append(name, value.clone());
+        });
         let mut request = Request::new(body);
+        let mut target = http::uri::Parts::default();
+        target.scheme = Some(Scheme::HTTPS);
+        target.authority = Some(authority.clone());
+        target.path_and_query = Some(self.target.clone());
+        *request.uri_mut() = Uri::from_parts(target).unwrap_or_default();
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
-        let headers = request.headers_mut();
-        *headers = self
-            .headers
-            .take()
-            .unwrap_or_else(|| self.copy.iter().cloned().collect());
-        headers.insert(header::HOST, session.host.clone());
-        self.family.authorize(headers, session);
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = headers;
         request
+    }
+
+    /// The header lines that go out with `session`, but for the host and the framing of `body`.
+    fn lines(
+        &self,
+        session: &Session,
+        body: &Sending,
+        mut line: impl FnMut(&HeaderName, &HeaderValue),
+    ) {
+        let framed = !body.is_end_stream();
+        self.family
+            .authorize(&self.headers, session, |name, value| {
+                if *name != header::HOST && !(framed && *name == header::CONTENT_LENGTH) {
+                    line(name, value);
+                }
+            });
     }
 
     /// What is to be done to the body so that it carries `session`.
@@ -135,13 +170,6 @@ impl Head {
         let envelope = self.envelope.as_ref()?;
         Some(envelope.splice(session))
     }
-}
-
-fn copy(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    let mut copy = Vec::with_capacity(headers.len());
-    let lines = headers.iter();
-    copy.extend(lines.map(|(name, value)| (name.clone(), value.clone())));
-    copy
 }
 
 /// Path and query as they came, without the parameters that carry a session (S§4). What has none

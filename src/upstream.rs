@@ -21,8 +21,8 @@ use crate::{
 mod answer;
 mod connect;
 mod connection;
+mod http1;
 mod pool;
-mod quiet;
 pub(crate) mod tls;
 
 /// One thread's way to one org.
@@ -66,33 +66,32 @@ impl Upstream {
     /// else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
-        head: &mut Head,
+        head: &Head,
         body: &Replay,
         session: &Session,
     ) -> Result<Response<Answer>, Error> {
-        let sending = |head: &Head| body.send(head.splice(session)).ok_or(Error::Outgrown);
-        let first = sending(head)?;
-        let mut request = head.with(session, first);
         let mut may_repeat = head.method().is_idempotent();
         loop {
             let mut connection = self.connection(session).await?;
-            let error = match connection.send(request, body, self.patience).await {
+            let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
+            let error = match connection
+                .send(head, session, sending, body, self.patience)
+                .await
+            {
                 Ok(response) => return self.accept(response, connection),
                 Err(error) => error,
             };
-            request = match error {
-                SendError::Unsent(unsent) if connection.is_reused() => *unsent,
+            match error {
+                SendError::Unsent if connection.is_reused() => {}
                 SendError::Lost(_)
                     if connection.is_reused() && may_repeat && body.fault().is_none() =>
                 {
                     // Another request may put a connection back that is just as dead.
                     may_repeat = false;
                     self.pool.clear();
-                    let again = sending(head)?;
-                    head.with(session, again)
                 }
                 error => return Err(self.judge(error, body)),
-            };
+            }
         }
     }
 
@@ -109,7 +108,7 @@ impl Upstream {
 
     fn accept(
         &self,
-        response: Response<Incoming>,
+        response: Response<Option<Incoming>>,
         connection: Box<Connection>,
     ) -> Result<Response<Answer>, Error> {
         // Nobody asked for an upgrade, so this answers no request of ours.
@@ -123,8 +122,8 @@ impl Upstream {
         match (body.fault(), error) {
             (Some(fault), _) => Error::Client(fault),
             (None, SendError::TimedOut) => Error::TimedOut(self.patience),
-            (None, SendError::Unsent(_)) => Error::Closed("it was closed at once".to_owned()),
-            (None, SendError::Lost(error)) => Error::Closed(crate::error::causes(&error)),
+            (None, SendError::Unsent) => Error::Closed("it was closed at once".to_owned()),
+            (None, SendError::Lost(why)) => Error::Closed(why),
         }
     }
 }

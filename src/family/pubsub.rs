@@ -1,20 +1,20 @@
 //! The Pub/Sub API, which is gRPC: metadata in place of a session header, statuses in trailers.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{auth::Session, response::Body};
 
-/// Puts `session` into the metadata of a call (S§4). The instance is the real one, not us.
-pub(super) fn authorize(headers: &mut HeaderMap, session: &Session) {
-    headers.remove(header::AUTHORIZATION);
+/// Hands over the metadata of a call with `session` (S§4). The instance is the real one, not us.
+pub(super) fn authorize(session: &Session, mut line: impl FnMut(&HeaderName, &HeaderValue)) {
     let org_id = session.identity.org_id.as_deref().unwrap_or_default();
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| NOTHING.clone());
-    headers.insert("accesstoken", session.token.clone());
-    headers.insert("instanceurl", text(&session.instance_url()));
-    headers.insert("tenantid", text(org_id));
+    let mut put = |name, value: &HeaderValue| line(&HeaderName::from_static(name), value);
+    put("accesstoken", &session.token);
+    put("instanceurl", &text(&session.instance_url()));
+    put("tenantid", &text(org_id));
     // gRPC servers take no call without, and it concerns this connection only.
-    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    put("te", &HeaderValue::from_static("trailers"));
 }
 
 /// Whether a status, which comes in trailers or in place of them, says that the session is dead

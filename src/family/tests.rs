@@ -148,11 +148,15 @@ fn puts_the_session_where_it_counts() {
         (Cometd, "authorization", "Bearer 00D!x"),
         (Bulk(Format::Json), "authorization", "Bearer 00D!x"),
         (Bulk(Format::Json), "x-sfdc-session", "00D!x"),
-        (Page, "cookie", "a=b; sid=00D!x"),
+        (Page, "cookie", "a=b; c=d; sid=00D!x"),
     ] {
+        let mut theirs = HeaderMap::new();
+        theirs.append("cookie", HeaderValue::from_static("a=b"));
+        theirs.append("cookie", HeaderValue::from_static("c=d"));
         let mut headers = HeaderMap::new();
-        headers.insert("cookie", HeaderValue::from_static("a=b"));
-        family.authorize(&mut headers, &session);
+        family.authorize(&theirs, &session, |name, value| {
+            headers.append(name, value.clone());
+        });
         assert_eq!(headers.get_all(header).iter().count(), 1);
         assert_eq!(headers[header], expected, "{family:?}");
         assert!(headers[header].is_sensitive());

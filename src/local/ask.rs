@@ -35,8 +35,8 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told,
         false => Replay::of(body),
     };
     let envelope = family.open(&parts, &mut body).await?;
-    let mut head = Head::new(parts, None, family, envelope, false);
-    let (response, session) = proxy.deliver(&mut head, &body).await?;
+    let head = Head::new(parts, None, family, envelope);
+    let (response, session) = proxy.deliver(&head, &body).await?;
 
     let (parts, body) = response.into_parts();
     let body = match Limited::new(body, LARGEST).collect().await {

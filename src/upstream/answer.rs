@@ -11,47 +11,75 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::{connection::Connection, pool::Pool};
+use super::{connection::Connection, http1::Http1, pool::Pool};
+use crate::error::causes;
 
 /// Streams the body. At its end the connection goes back to the pool; if it breaks, stalls or is
 /// dropped before, the connection goes with it.
 pub(crate) struct Answer {
-    body: Incoming,
     lent: Option<(Box<Connection>, Arc<Pool>)>,
+    /// The body, unless it comes by the connection itself.
+    stream: Option<Incoming>,
     /// Time between two pieces.
     idle: Duration,
+    /// How it ended before its time.
+    broken: Option<io::Error>,
 }
 
 impl Answer {
     pub(super) fn new(
-        body: Incoming,
+        stream: Option<Incoming>,
         mut connection: Box<Connection>,
         pool: Arc<Pool>,
         idle: Duration,
     ) -> Self {
         connection.deadline.set(idle);
         let mut answer = Self {
-            body,
             lent: Some((connection, pool)),
+            stream,
             idle,
+            broken: None,
         };
-        if answer.body.is_end_stream() {
+        if answer.is_end_stream() {
             answer.give_back();
         }
         answer
-    }
-
-    /// Whether it comes over HTTP/2.
-    fn is_shared(&self) -> bool {
-        self.lent
-            .as_ref()
-            .is_some_and(|(connection, _)| connection.is_shared())
     }
 
     fn give_back(&mut self) {
         if let Some((connection, pool)) = self.lent.take() {
             pool.put(connection);
         }
+    }
+
+    /// The next piece, or in words what broke the body off.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, String>>> {
+        if let Some(stream) = &mut self.stream {
+            let frame = ready!(Pin::new(stream).poll_frame(cx));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| causes(&error))));
+        }
+        let Some(http) = self.lent.as_mut().and_then(|(lent, _)| lent.http1_mut()) else {
+            return Poll::Ready(None);
+        };
+        let piece = ready!(http.poll_body(cx));
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(|fault| causes(&fault))))
+    }
+
+    /// Ends the body with `error`, once what came before it has been sent to the client: hyper drops
+    /// what it has not sent when it learns of an error.
+    fn break_off(
+        &mut self,
+        error: io::Error,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.lent = None;
+        self.broken = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn http1(&self) -> Option<&Http1> {
+        self.lent.as_ref().and_then(|(lent, _)| lent.http1())
     }
 }
 
@@ -64,9 +92,12 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        match Pin::new(&mut this.body).poll_frame(cx) {
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match this.poll_piece(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                if this.body.is_end_stream() {
+                if this.is_end_stream() {
                     this.give_back();
                 } else if let Some((connection, _)) = &mut this.lent {
                     connection.deadline.set(this.idle);
@@ -74,22 +105,17 @@ impl Body for Answer {
                 Poll::Ready(Some(Ok(frame)))
             }
             // As with requests, what was given up looks like what has ended.
-            Poll::Ready(None) if this.is_shared() && !this.body.is_end_stream() => {
-                this.lent = None;
+            Poll::Ready(None) if this.lent.is_some() && !this.is_end_stream() => {
                 tracing::warn!("the org gave up its answer");
-                Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
+                this.break_off(io::ErrorKind::ConnectionReset.into(), cx)
             }
             Poll::Ready(None) => {
                 this.give_back();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.lent = None;
-                tracing::warn!(
-                    "the org's answer broke off: {}",
-                    crate::error::causes(&error)
-                );
-                Poll::Ready(Some(Err(io::Error::other(error))))
+            Poll::Ready(Some(Err(why))) => {
+                tracing::warn!("the org's answer broke off: {why}");
+                this.break_off(io::Error::other(why), cx)
             }
             Poll::Pending => {
                 if let Some((connection, _)) = &mut this.lent {
@@ -107,10 +133,19 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.stream {
+            Some(stream) => stream.is_end_stream(),
+            None => self.broken.is_none() && self.http1().is_none_or(Http1::is_over),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.stream {
+            Some(stream) => stream.size_hint(),
+            None if self.broken.is_some() => SizeHint::default(),
+            None => self
+                .http1()
+                .map_or_else(|| SizeHint::with_exact(0), Http1::size_hint),
+        }
     }
 }

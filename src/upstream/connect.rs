@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Uri, uri::Authority};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::{
     client::{
         legacy::connect::{HttpConnector, proxy::Tunnel},
@@ -17,7 +17,10 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::ServiceExt;
 
-use super::{connection::Connection, quiet::Quiet};
+use super::{
+    connection::{Connection, Protocol},
+    http1::Http1,
+};
 use crate::config::Limits;
 
 /// Opens connections to one org.
@@ -166,25 +169,19 @@ impl Connector {
         authority: &Authority,
         tls: TlsStream<TcpStream>,
     ) -> hyper::Result<Box<Connection>> {
-        if tls.get_ref().1.alpn_protocol() == Some(H2) {
-            let (sender, driver) = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .keep_alive_interval(self.ping)
-                .handshake(TokioIo::new(tls))
-                .await?;
-            tokio::spawn(driver);
-            return Ok(Connection::many(authority.clone(), sender, self.tick));
-        }
-        // Up to hyper's 100 headers in an answer, of which Salesforce sends about twenty: room for
-        // more would be allocated anew for every answer.
-        let (sender, driver) = http1::handshake(TokioIo::new(Quiet::new(tls))).await?;
-        let driver = tokio::spawn(driver).abort_handle();
-        Ok(Connection::one(
-            authority.clone(),
-            sender,
-            driver,
-            self.tick,
-        ))
+        let protocol = match tls.get_ref().1.alpn_protocol() {
+            Some(H2) => {
+                let (sender, driver) = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .keep_alive_interval(self.ping)
+                    .handshake(TokioIo::new(tls))
+                    .await?;
+                tokio::spawn(driver);
+                Protocol::Http2(sender)
+            }
+            _ => Protocol::Http1(Http1::new(tls)),
+        };
+        Ok(Connection::new(authority.clone(), protocol, self.tick))
     }
 }
 

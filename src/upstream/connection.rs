@@ -2,21 +2,21 @@
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
-    task::Poll,
+    pin::pin,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{Request, Response, Uri, header, uri::Authority};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1, http2},
-};
-use tokio::{task::AbortHandle, time::Instant};
+use http::{Response, uri::Authority};
+use hyper::{body::Incoming, client::conn::http2};
+use tokio::time::Instant;
 
+use super::http1::Http1;
 use crate::{
+    auth::Session,
     deadline::Deadline,
     replay::{Replay, Sending},
+    request::Head,
 };
 
 /// A connection that carries one request at a time, or a share in one that carries many.
@@ -25,101 +25,104 @@ use crate::{
 /// has ended, it is torn down: a client that goes away so cancels the org's side.
 pub(super) struct Connection {
     authority: Authority,
-    sender: Sender,
+    protocol: Protocol,
     /// For the head of an answer, then for each piece of its body.
     pub(super) deadline: Deadline,
     used: Instant,
     reused: bool,
 }
 
-enum Sender {
-    One(
-        http1::SendRequest<Sending>,
-        #[expect(dead_code, reason = "held for its drop")] Driver,
-    ),
-    Many(http2::SendRequest<Sending>),
-}
-
-/// The task that drives a connection, which ends with it.
-struct Driver {
-    task: AbortHandle,
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
+pub(super) enum Protocol {
+    Http1(Http1),
+    Http2(http2::SendRequest<Sending>),
 }
 
 /// Why a request got no answer on this connection.
 pub(super) enum SendError {
     /// Nothing of it was sent.
-    Unsent(Box<Request<Sending>>),
-    /// Some of it was sent.
-    Lost(hyper::Error),
+    Unsent,
+    /// Some of it was sent. In words.
+    Lost(String),
     TimedOut,
 }
 
 impl Connection {
-    pub(super) fn one(
-        authority: Authority,
-        sender: http1::SendRequest<Sending>,
-        driver: AbortHandle,
-        tick: Duration,
-    ) -> Box<Self> {
-        Self::new(
+    pub(super) fn new(authority: Authority, protocol: Protocol, tick: Duration) -> Box<Self> {
+        Box::new(Self {
             authority,
-            Sender::One(sender, Driver { task: driver }),
-            tick,
-            false,
-        )
+            protocol,
+            deadline: Deadline::new(tick),
+            used: Instant::now(),
+            reused: false,
+        })
     }
 
-    pub(super) fn many(
+    /// A share in a connection that is open already.
+    pub(super) fn share(
         authority: Authority,
         sender: http2::SendRequest<Sending>,
         tick: Duration,
     ) -> Box<Self> {
-        Self::new(authority, Sender::Many(sender), tick, false)
+        let mut share = Self::new(authority, Protocol::Http2(sender), tick);
+        share.reused = true;
+        share
     }
 
-    fn new(authority: Authority, sender: Sender, tick: Duration, reused: bool) -> Box<Self> {
-        Box::new(Self {
-            authority,
-            sender,
-            deadline: Deadline::new(tick),
-            used: Instant::now(),
-            reused,
-        })
-    }
-
-    /// Sends `request`, and waits for the head of the answer for `patience` after the last piece
-    /// of `body`.
+    /// Sends `head` and `sending` with `session`, and waits for the head of the answer for
+    /// `patience` after the last piece of `body`.
+    ///
+    /// The answer's body is returned only where it does not come by this very connection.
     pub(super) async fn send(
         &mut self,
-        mut request: Request<Sending>,
+        head: &Head,
+        session: &Session,
+        sending: Sending,
         body: &Replay,
         patience: Duration,
-    ) -> Result<Response<Incoming>, SendError> {
-        self.deadline.set(patience);
-        match &mut self.sender {
-            Sender::One(sender, _) => {
-                let answer = pin!(sender.try_send_request(request));
-                until(&mut self.deadline, answer, body, patience).await
+    ) -> Result<Response<Option<Incoming>>, SendError> {
+        let deadline = &mut self.deadline;
+        deadline.set(patience);
+        let mut in_time = |cx: &mut Context<'_>| loop {
+            ready!(deadline.poll(cx));
+            match body.moved_within(patience) {
+                Some(left) => deadline.set(left),
+                None => return Poll::Ready(Err(SendError::TimedOut)),
             }
-            Sender::Many(sender) => {
-                address(&mut request, &self.authority);
-                let answer = pin!(sender.try_send_request(request));
-                until(&mut self.deadline, answer, body, patience).await
+        };
+        match &mut self.protocol {
+            Protocol::Http1(http) => {
+                http.begin(head, session, sending);
+                poll_fn(|cx| match http.poll_head(cx, head.method()) {
+                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(|()| None))),
+                    Poll::Ready(Err(fault)) => {
+                        Poll::Ready(Err(SendError::Lost(crate::error::causes(&fault))))
+                    }
+                    Poll::Pending => in_time(cx),
+                })
+                .await
+            }
+            Protocol::Http2(sender) => {
+                let request = head.request(session, sending, &self.authority);
+                let mut answer = pin!(sender.try_send_request(request));
+                poll_fn(|cx| match answer.as_mut().poll(cx) {
+                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(Some))),
+                    Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                        Some(_) => SendError::Unsent,
+                        None => SendError::Lost(crate::error::causes(&error.into_error())),
+                    })),
+                    Poll::Pending => in_time(cx),
+                })
+                .await
             }
         }
     }
 
     /// Whether it can take a request, now or in a moment.
     pub(super) async fn ready(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::One(sender, _) => sender.ready().await.is_ok(),
-            Sender::Many(sender) => sender.ready().await.is_ok(),
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.is_open(),
+            Protocol::Http2(sender) => sender.ready().await.is_ok(),
         }
     }
 
@@ -137,73 +140,36 @@ impl Connection {
         self.authority.as_str() == authority.as_str()
     }
 
-    /// The connection as it goes back to the pool, unless others have it anyway.
+    /// The connection as it goes back to the pool, unless it cannot take another request, or others
+    /// have it anyway.
     pub(super) fn rested(mut self: Box<Self>) -> Option<Box<Self>> {
         self.used = Instant::now();
         self.reused = true;
-        matches!(self.sender, Sender::One(..)).then_some(self)
+        self.http1().is_some_and(Http1::is_idle).then_some(self)
     }
 
-    /// Whether it carries many requests at once.
-    pub(super) fn is_shared(&self) -> bool {
-        matches!(self.sender, Sender::Many(_))
+    /// What carries the answer's body, unless it carries others, too.
+    pub(super) fn http1(&self) -> Option<&Http1> {
+        match &self.protocol {
+            Protocol::Http1(http) => Some(http),
+            Protocol::Http2(_) => None,
+        }
+    }
+
+    /// As [`Self::http1`].
+    pub(super) fn http1_mut(&mut self) -> Option<&mut Http1> {
+        match &mut self.protocol {
+            Protocol::Http1(http) => Some(http),
+            Protocol::Http2(_) => None,
+        }
     }
 
     pub(super) fn shareable(&self) -> Option<(Authority, http2::SendRequest<Sending>)> {
-        match &self.sender {
-            Sender::One(..) => None,
-            Sender::Many(sender) => Some((self.authority.clone(), sender.clone())),
+        match &self.protocol {
+            Protocol::Http1(_) => None,
+            Protocol::Http2(sender) => Some((self.authority.clone(), sender.clone())),
         }
     }
-
-    /// A share in a connection that is open already.
-    pub(super) fn share(
-        authority: Authority,
-        sender: http2::SendRequest<Sending>,
-        tick: Duration,
-    ) -> Box<Self> {
-        Self::new(authority, Sender::Many(sender), tick, true)
-    }
-}
-
-/// HTTP/2 tells the host in the target, and needs no framing headers (RFC 9113 section 8.2.2).
-fn address(request: &mut Request<Sending>, authority: &Authority) {
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(http::uri::Scheme::HTTPS);
-    parts.authority = Some(authority.clone());
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-    request.headers_mut().remove(header::HOST);
-    request.headers_mut().remove(header::TRANSFER_ENCODING);
-    *request.version_mut() = http::Version::HTTP_2;
-}
-
-async fn until<Answering>(
-    deadline: &mut Deadline,
-    mut answer: Pin<&mut Answering>,
-    body: &Replay,
-    patience: Duration,
-) -> Result<Response<Incoming>, SendError>
-where
-    Answering: Future<Output = Result<Response<Incoming>, TrySendError<Request<Sending>>>>,
-{
-    poll_fn(|cx| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(answer.map_err(|mut error| match error.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
-                None => SendError::Lost(error.into_error()),
-            }));
-        }
-        while deadline.poll(cx).is_ready() {
-            match body.moved_within(patience) {
-                Some(left) => deadline.set(left),
-                None => return Poll::Ready(Err(SendError::TimedOut)),
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// Shorter than a server or a network on the way is likely to close it unseen.

@@ -1,0 +1,308 @@
+//! HTTP/1.1 with the org, one request at a time (RFC 9112).
+//!
+//! It is driven by whoever waits for the answer. hyper's client has a task for each connection and
+//! channels between that and the request, which cost a fifth of all that a request costs.
+
+use std::{
+    fmt::Write,
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut, buf::Chain};
+use http::{Method, Response};
+use hyper::body::{Body, SizeHint};
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+use self::{body::Rest, head::Head};
+use crate::{
+    auth::Session,
+    replay::{Broken, Sending},
+    request,
+};
+
+mod body;
+mod head;
+
+/// A connection, and where on it we are.
+pub(super) struct Http1 {
+    tls: TlsStream<TcpStream>,
+    request: Outgoing,
+    /// What the org has sent and nobody has taken.
+    input: BytesMut,
+    /// What is to come of the answer.
+    rest: Rest,
+    /// Whether the connection outlives the answer.
+    persistent: bool,
+}
+
+/// A request on its way.
+struct Outgoing {
+    /// What to send next: a head or the size of a chunk, a piece of the body, and what ends it.
+    bytes: Chain<Chain<BytesMut, Bytes>, &'static [u8]>,
+    /// The body behind that.
+    body: Sending,
+    /// Bytes to come of it, unless it goes in chunks.
+    left: Option<u64>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sending,
+    /// There is no more of it than `bytes`.
+    Ending,
+    Sent,
+    /// The org takes no more. It may have answered all the same.
+    Refused,
+}
+
+/// Why there is no answer, or no more of it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the org closed it")]
+    Closed,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Body(#[from] Broken),
+    #[error("the body of the request is not as long as was said")]
+    Length,
+}
+
+/// What is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    #[error("the org's answer is not HTTP/1.1: {0}")]
+    Head(httparse::Error),
+    #[error("the head of the org's answer is too long")]
+    LongHead,
+    #[error("the org's answer has a status that is none")]
+    Status,
+    #[error("the org's answer has a malformed header line")]
+    Line,
+    #[error("the org's answer does not tell its length as HTTP says (RFC 9112 section 6)")]
+    Framing,
+    #[error("the org's answer has a malformed chunk")]
+    Chunk,
+    #[error("the org's answer has malformed trailers")]
+    Trailers,
+}
+
+impl Http1 {
+    pub(super) fn new(tls: TlsStream<TcpStream>) -> Self {
+        Self {
+            tls,
+            request: Outgoing {
+                bytes: BytesMut::new().chain(Bytes::new()).chain(&[]),
+                body: Sending::Empty,
+                left: Some(0),
+                state: State::Sent,
+            },
+            input: BytesMut::new(),
+            rest: Rest::Nothing,
+            persistent: true,
+        }
+    }
+
+    /// Whether it can take a request, as far as is known: the org has neither closed it nor said
+    /// anything that nobody asked for.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        self.is_idle() && self.poll_input(&mut nobody).is_pending()
+    }
+
+    /// Whether an answer has ended, so that another may follow.
+    pub(super) fn is_idle(&self) -> bool {
+        self.persistent
+            && self.rest.is_nothing()
+            && self.request.state == State::Sent
+            && self.input.is_empty()
+    }
+
+    /// Takes on a request. Nothing is sent before the answer is waited for.
+    pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
+        let request = &mut self.request;
+        let bytes = request.bytes.first_mut().first_mut();
+        bytes.clear();
+        head.write(session, &body, bytes);
+        request.left = body.size_hint().exact();
+        request.state = match body.is_end_stream() {
+            true => State::Ending,
+            false => State::Sending,
+        };
+        request.body = body;
+    }
+
+    /// The head of the answer to the request, which is of `method`.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: &Method,
+    ) -> Poll<Result<Response<()>, Fault>> {
+        self.drive(cx)?;
+        loop {
+            if !self.input.is_empty()
+                && let Some(head) = Head::take(&mut self.input)?
+            {
+                self.rest = head.rest(method)?;
+                self.persistent = head.is_persistent();
+                return Poll::Ready(Ok(head.response));
+            }
+            ready!(self.poll_input(cx))?;
+        }
+    }
+
+    /// The next piece of the answer's body.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        self.drive(cx)?;
+        loop {
+            if let Some(piece) = self.rest.take(&mut self.input)? {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            if self.rest.is_nothing() {
+                return Poll::Ready(None);
+            }
+            match ready!(self.poll_input(cx)) {
+                Err(Fault::Closed) if self.rest == Rest::UntilClose => {
+                    self.rest = Rest::Nothing;
+                    self.persistent = false;
+                }
+                read => read?,
+            }
+        }
+    }
+
+    /// Whether the answer's body has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.rest.is_nothing()
+    }
+
+    /// What is known of the length of the answer's body, in bytes.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self.rest {
+            Rest::Length(left) => SizeHint::with_exact(left),
+            Rest::Nothing => SizeHint::with_exact(0),
+            _ => SizeHint::default(),
+        }
+    }
+
+    /// Sends what can be sent of the request.
+    ///
+    /// # Errors
+    /// When the request is none. That the org takes no more of it is no error: it may have refused
+    /// it early.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if matches!(self.request.state, State::Sent | State::Refused) {
+            return Ok(());
+        }
+        match self.request.poll_send(&mut self.tls, cx) {
+            Poll::Ready(Err(Fault::Io(error))) => {
+                tracing::debug!("the org takes no more of a request: {error}");
+                self.request.state = State::Refused;
+                Ok(())
+            }
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Takes in more of what the org sends.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        // The socket alone tells at less cost that nothing has come, unless TLS has some left.
+        let (tcp, tls) = self.tls.get_ref();
+        if tls.wants_read() {
+            ready!(tcp.poll_read_ready(cx))?;
+        }
+        if self.input.capacity() - self.input.len() < LEAST_ROOM {
+            self.input.reserve(match self.rest {
+                Rest::Nothing => LEAST_ROOM,
+                _ => ROOM,
+            });
+        }
+        match ready!(pin!(self.tls.read_buf(&mut self.input)).poll(cx))? {
+            0 => Poll::Ready(Err(Fault::Closed)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Outgoing {
+    fn poll_send(
+        &mut self,
+        tls: &mut TlsStream<TcpStream>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            // Before the head goes out, so that a small body goes along.
+            let waits = self.state == State::Sending && self.poll_piece(cx)?.is_pending();
+            while self.bytes.has_remaining() {
+                let mut pieces = [IoSlice::new(&[]); 3];
+                let count = self.bytes.chunks_vectored(&mut pieces);
+                let written =
+                    ready!(Pin::new(&mut *tls).poll_write_vectored(cx, &pieces[..count]))?;
+                if written == 0 {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                }
+                self.bytes.advance(written);
+            }
+            if waits || self.state == State::Ending {
+                ready!(Pin::new(&mut *tls).poll_flush(cx))?;
+            }
+            if waits {
+                return Poll::Pending;
+            }
+            if self.state == State::Ending {
+                self.state = State::Sent;
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Has the next piece of the body follow, or its end, unless there is one.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if self.bytes.first_ref().last_ref().has_remaining()
+            || self.bytes.last_ref().has_remaining()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
+        if frame.is_none() {
+            self.state = State::Ending;
+        }
+        let piece = frame
+            .and_then(|frame| frame.into_data().ok())
+            .unwrap_or_default();
+        match &mut self.left {
+            Some(left) => {
+                *left = left
+                    .checked_sub(piece.len() as u64)
+                    .filter(|left| self.state == State::Sending || *left == 0)
+                    .ok_or(Fault::Length)?;
+            }
+            None if self.state == State::Ending => *self.bytes.last_mut() = b"0\r\n\r\n",
+            // As a chunk it would be the last.
+            None if piece.is_empty() => {}
+            None => {
+                write!(self.bytes.first_mut().first_mut(), "{:x}\r\n", piece.len())
+                    .map_err(io::Error::other)?;
+                *self.bytes.last_mut() = b"\r\n";
+            }
+        }
+        *self.bytes.first_mut().last_mut() = piece;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Bytes that there must be room for.
+const LEAST_ROOM: usize = 8 * 1024;
+
+/// Bytes to make room for when there is too little.
+const ROOM: usize = 64 * 1024;
