@@ -95,12 +95,12 @@ impl Family {
         self,
         head: &Parts,
         body: &mut Replay,
-    ) -> Result<Option<Envelope>, EnvelopeError> {
+    ) -> Result<Option<Box<Envelope>>, EnvelopeError> {
         match self {
             Self::Soap(wsdl) if head.method == Method::POST => {
                 Box::pin(Envelope::open(wsdl, &head.headers, body))
                     .await
-                    .map(Some)
+                    .map(|envelope| Some(Box::new(envelope)))
             }
             _ => Ok(None),
         }

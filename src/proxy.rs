@@ -38,7 +38,7 @@ impl Proxy {
     pub(crate) async fn forward(
         &self,
         family: Family,
-        parts: Parts,
+        parts: Box<Parts>,
         body: Incoming,
         line: &Line,
     ) -> Result<Response<Body>, Error> {
@@ -46,12 +46,12 @@ impl Proxy {
         let admitted = self.guard.admit(&parts, line)?;
         let base = Base::of(&parts, line.secure());
         let envelope = family.open(&parts, &mut body).await?;
-        if let Some(local) = Local::of(&parts, family, &admitted, envelope.as_ref()) {
+        if let Some(local) = Local::of(&parts, family, &admitted, envelope.as_deref()) {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 
-        self.placeholders.check(&parts, envelope.as_ref())?;
-        let head = Head::new(parts, admitted.addressed, family, envelope);
+        self.placeholders.check(&parts, envelope.as_deref())?;
+        let head = Head::new(*parts, admitted.addressed, family, envelope);
         let (response, session) = self.deliver(&head, &body).await?;
         response::localize(response, &head, &session, &base, admitted.origin).await
     }

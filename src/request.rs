@@ -23,7 +23,7 @@ pub(crate) struct Head {
     headers: HeaderMap,
     family: Family,
     /// Of a SOAP request, which has a place for the session.
-    envelope: Option<Envelope>,
+    envelope: Option<Box<Envelope>>,
     /// The org's own host, if the client named that instead of ours.
     addressed: Option<Authority>,
 }
@@ -35,7 +35,7 @@ impl Head {
         parts: Parts,
         addressed: Option<Authority>,
         family: Family,
-        envelope: Option<Envelope>,
+        envelope: Option<Box<Envelope>>,
     ) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);

@@ -45,14 +45,17 @@ pub(crate) struct Load {
 }
 
 impl Stack {
-    /// Answers `request`, whatever happens. `surplus` tells that its connection was one too many.
+    /// Answers a request, whatever happens. `surplus` tells that its connection was one too many.
+    ///
+    /// Its head comes boxed, since it is handed from one future into the next, and each has room
+    /// for it.
     pub(crate) async fn answer(
         &self,
-        request: Request<Incoming>,
+        parts: Box<Parts>,
+        body: Incoming,
         line: Arc<Line>,
         surplus: bool,
     ) -> Response<Counted> {
-        let (parts, body) = request.into_parts();
         let family = match self.calls && parts.version == Version::HTTP_2 {
             true => Family::PubSub,
             false => Family::of(&parts),
@@ -137,7 +140,7 @@ impl Stack {
     async fn handle(
         &self,
         family: Family,
-        parts: Parts,
+        parts: Box<Parts>,
         body: Incoming,
         line: &Line,
         fault: Option<Fault>,

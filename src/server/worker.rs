@@ -2,8 +2,10 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -12,10 +14,7 @@ use http::{Method, Request, Version, uri::Authority};
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -220,7 +219,6 @@ async fn run(
         tunnels,
         stop,
     });
-    let graceful = GracefulShutdown::new();
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
     while let Some(Arrival {
@@ -235,28 +233,29 @@ async fn run(
             house: house.clone(),
             held: Arc::new((place, open.clone())),
         };
-        let watchers = || (graceful.watcher(), graceful.watcher());
         let served = match (accepted, fronts[front].tls.clone()) {
-            (Accepted::Tcp(stream), None) => TcpStream::from_std(stream)
-                .map(|stream| guest.serve(stream, Line::default(), watchers())),
+            (Accepted::Tcp(stream), None) => {
+                TcpStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
+            }
             (Accepted::Tcp(stream), Some(tls)) => TcpStream::from_std(stream).map(|stream| {
-                let watchers = watchers();
                 tokio::spawn(async move {
                     let handshake = tls::accept(stream, &tls.acceptor);
                     if let Some(Some(stream)) = guest.house.in_time(handshake).await {
-                        guest.serve(stream, Line::by_tls(tls.asks), watchers);
+                        guest.serve(stream, Line::by_tls(tls.asks));
                     }
                 });
             }),
-            (Accepted::Unix(stream), _) => UnixStream::from_std(stream)
-                .map(|stream| guest.serve(stream, Line::default(), watchers())),
+            (Accepted::Unix(stream), _) => {
+                UnixStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
+            }
         };
         if let Err(error) = served {
             tracing::warn!("cannot serve a connection: {error}");
         }
     }
-    drop(stopping);
-    match tokio::time::timeout(grace, graceful.shutdown()).await {
+    drop(house);
+    stopping.send_replace(());
+    match tokio::time::timeout(grace, stopping.closed()).await {
         Ok(()) => 0,
         Err(_) => Arc::strong_count(&open) - 1,
     }
@@ -268,7 +267,7 @@ struct House {
     limits: Limits,
     /// If any org stands in for other hosts.
     tunnels: Option<Arc<Tunnels>>,
-    /// Closed when no more connections come.
+    /// Changes when no more connections come.
     stop: watch::Receiver<()>,
 }
 
@@ -290,106 +289,109 @@ struct Guest {
     surplus: bool,
     house: Arc<House>,
     /// Dropped when it has ended, with all that was in it.
+    #[expect(dead_code, reason = "held for its drop")]
     held: Arc<dyn Send + Sync>,
 }
 
 impl Guest {
-    /// Serves the connection in a task of its own. The second watcher is for the tunnel that it
-    /// may become.
-    fn serve<S>(self, stream: S, line: Line, (watcher, inner): (Watcher, Watcher))
+    /// Serves the connection in a task of its own.
+    fn serve<S>(self, stream: S, line: Line)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match self.house.tunnels.clone() {
             Some(tunnels) if self.stack.intercepts() => {
-                self.serve_with_tunnels(stream, line, watcher, inner, tunnels);
+                self.serve_with_tunnels(stream, line, tunnels);
             }
-            _ => self.serve_requests(stream, line, watcher),
+            _ => self.serve_requests(stream, line),
         }
     }
 
-    fn serve_requests<S>(self, stream: S, line: Line, watcher: Watcher)
+    fn serve_requests<S>(self, stream: S, line: Line)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let line = Arc::new(line);
         let wire = Wire::new(stream, line.clone(), &self.house.limits);
-        let (stack, surplus) = (self.stack, self.surplus);
-        let service = service_fn(move |request| {
+        let (stack, surplus) = (self.stack.clone(), self.surplus);
+        let service = service_fn(move |request: Request<Incoming>| {
             let (stack, line) = (stack.clone(), line.clone());
-            // Boxed: an idle connection would otherwise hold room for the whole future.
-            Box::pin(async move { Ok::<_, Infallible>(stack.answer(request, line, surplus).await) })
+            let (parts, body) = request.into_parts();
+            let parts = Box::new(parts);
+            async move { Ok::<_, Infallible>(stack.answer(parts, body, line, surplus).await) }
         });
-        let connection = self
-            .house
-            .http
-            .serve_connection(TokioIo::new(wire), service);
-        let connection = watcher.watch(connection.into_owned());
-        let held = self.held;
-        tokio::spawn(async move {
-            log_end(connection.await);
-            drop(held);
-        });
+        let http = &self.house.http;
+        let connection = http.serve_connection(TokioIo::new(wire), service);
+        let connection = connection.into_owned();
+        self.drive(connection);
     }
 
     /// As `serve_requests`, and answers `CONNECT`.
-    fn serve_with_tunnels<S>(
-        self,
-        stream: S,
-        line: Line,
-        watcher: Watcher,
-        inner: Watcher,
-        tunnels: Arc<Tunnels>,
-    ) where
+    fn serve_with_tunnels<S>(self, stream: S, line: Line, tunnels: Arc<Tunnels>)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let line = Arc::new(line);
         let wire = Wire::new(stream, line.clone(), &self.house.limits);
         let guest = self.clone();
-        // A connection becomes one tunnel at most.
-        let inner = Arc::new(Mutex::new(Some(inner)));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (guest, line, tunnels) = (guest.clone(), line.clone(), tunnels.clone());
-            let inner = inner.clone();
-            Box::pin(async move {
+            async move {
                 // In HTTP/2 it is a stream that becomes a tunnel; no client needs that here.
                 if request.method() != Method::CONNECT || request.version() == Version::HTTP_2 {
-                    let answer = guest.stack.answer(request, line, guest.surplus).await;
-                    return Ok::<_, Infallible>(answer);
+                    let (parts, body) = request.into_parts();
+                    let parts = Box::new(parts);
+                    let answer = guest.stack.answer(parts, body, line, guest.surplus);
+                    return Ok::<_, Infallible>(answer.await);
                 }
                 let (answer, tunnel) = guest.stack.connect(&request, line, guest.surplus);
-                if let Some((host, stack)) = tunnel
-                    && let Some(watcher) =
-                        inner.lock().unwrap_or_else(PoisonError::into_inner).take()
-                {
+                if let Some((host, stack)) = tunnel {
                     let stack = Arc::new(stack);
                     let upgrade = hyper::upgrade::on(&mut request);
                     let guest = Self { stack, ..guest };
-                    tokio::spawn(guest.serve_tunnel::<S>(upgrade, host, watcher, tunnels));
+                    tokio::spawn(guest.serve_tunnel::<S>(upgrade, host, tunnels));
                 }
                 Ok(answer)
-            })
+            }
         });
-        let connection = self
-            .house
-            .http
-            .serve_connection_with_upgrades(TokioIo::new(wire), service);
-        let connection = watcher.watch(connection.into_owned());
-        let held = self.held;
+        let http = &self.house.http;
+        let connection = http.serve_connection_with_upgrades(TokioIo::new(wire), service);
+        let connection = connection.into_owned();
+        self.drive(connection);
+    }
+
+    /// Drives a connection in a task of its own, to its end, which comes soon once we stop.
+    fn drive<C>(self, connection: C)
+    where
+        C: GracefulConnection<Error = Ended> + Send + 'static,
+    {
         tokio::spawn(async move {
-            log_end(connection.await);
-            drop(held);
+            let mut stop = self.house.stop.clone();
+            let news = stop.clone();
+            let mut stopping = pin!(stop.changed());
+            let mut connection = pin!(connection);
+            let (mut waits, mut told) = (false, false);
+            let ended = poll_fn(|cx| {
+                // Waited for once, since it wakes this task as a whole: to wait anew with each
+                // request has its price.
+                if !told && (!waits || !matches!(news.has_changed(), Ok(false))) {
+                    waits = true;
+                    told = stopping.as_mut().poll(cx).is_ready();
+                    if told {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+                connection.as_mut().poll(cx)
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!("a client's connection ended: {error}");
+            }
         });
     }
 
     /// Serves what comes through a tunnel to `host`, as that host.
-    async fn serve_tunnel<S>(
-        self,
-        upgrade: OnUpgrade,
-        host: Authority,
-        watcher: Watcher,
-        tunnels: Arc<Tunnels>,
-    ) where
+    async fn serve_tunnel<S>(self, upgrade: OnUpgrade, host: Authority, tunnels: Arc<Tunnels>)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let acceptor = match tunnels.acceptor(&host.host().to_ascii_lowercase()) {
@@ -416,16 +418,13 @@ impl Guest {
             }
         };
         if let Some(Some(stream)) = self.house.in_time(handshake).await {
-            self.serve_requests(stream, Line::within(host), watcher);
+            self.serve_requests(stream, Line::within(host));
         }
     }
 }
 
-fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
-    if let Err(error) = ended {
-        tracing::debug!("a client's connection ended: {error}");
-    }
-}
+/// Why a connection ended before its time.
+type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());

@@ -9,7 +9,6 @@ use std::{
 
 use http::{Response, uri::Authority};
 use hyper::{body::Incoming, client::conn::http2};
-use tokio::time::Instant;
 
 use super::http1::Http1;
 use crate::{
@@ -28,7 +27,8 @@ pub(super) struct Connection {
     protocol: Protocol,
     /// For the head of an answer, then for each piece of its body.
     pub(super) deadline: Deadline,
-    used: Instant,
+    /// Sweeps of the pool since an answer ended on it.
+    sweeps: u32,
     reused: bool,
 }
 
@@ -53,7 +53,7 @@ impl Connection {
             authority,
             protocol,
             deadline: Deadline::new(tick),
-            used: Instant::now(),
+            sweeps: 0,
             reused: false,
         })
     }
@@ -131,8 +131,10 @@ impl Connection {
         self.reused
     }
 
-    pub(super) fn is_young(&self) -> bool {
-        self.used.elapsed() < LONGEST_IDLE
+    /// Whether a sweep of the pool is to leave it, which makes it older.
+    pub(super) fn outlives_sweep(&mut self) -> bool {
+        self.sweeps += 1;
+        self.sweeps <= MOST_SWEEPS
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {
@@ -143,7 +145,7 @@ impl Connection {
     /// The connection as it goes back to the pool, unless it cannot take another request, or others
     /// have it anyway.
     pub(super) fn rested(mut self: Box<Self>) -> Option<Box<Self>> {
-        self.used = Instant::now();
+        self.sweeps = 0;
         self.reused = true;
         self.http1().is_some_and(Http1::is_idle).then_some(self)
     }
@@ -172,5 +174,6 @@ impl Connection {
     }
 }
 
-/// Shorter than a server or a network on the way is likely to close it unseen.
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
+/// At one in 10 s, a minute: shorter than a server or a network on the way is likely to close a
+/// connection unseen. Counted, since to look at the clock after every answer costs more.
+const MOST_SWEEPS: u32 = 6;

@@ -103,7 +103,7 @@ impl Pool {
         }
         self.lock()
             .exclusive
-            .retain(|connection| connection.is_young());
+            .retain_mut(|connection| connection.outlives_sweep());
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
