@@ -6,7 +6,7 @@
 use std::{
     fmt::Write,
     io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
 
@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{Method, Response};
 use hyper::body::{Body, SizeHint};
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
+    io::{AsyncBufRead, AsyncWrite},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -33,8 +33,9 @@ mod head;
 pub(super) struct Http1 {
     tls: TlsStream<TcpStream>,
     request: Outgoing,
-    /// What the org has sent and nobody has taken.
-    input: BytesMut,
+    /// What the org has sent and could not be taken without more. Mostly empty: what comes is taken
+    /// out of TLS.
+    input: Vec<u8>,
     /// What is to come of the answer.
     rest: Rest,
     /// Whether the connection outlives the answer.
@@ -106,7 +107,7 @@ impl Http1 {
                 left: Some(0),
                 state: State::Sent,
             },
-            input: BytesMut::new(),
+            input: Vec::new(),
             rest: Rest::Nothing,
             persistent: true,
         }
@@ -116,7 +117,7 @@ impl Http1 {
     /// anything that nobody asked for.
     pub(super) fn is_open(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
-        self.is_idle() && self.poll_input(&mut nobody).is_pending()
+        self.is_idle() && poll_record(&mut self.tls, &mut nobody).is_pending()
     }
 
     /// Whether an answer has ended, so that another may follow.
@@ -148,35 +149,33 @@ impl Http1 {
         method: &Method,
     ) -> Poll<Result<Response<()>, Fault>> {
         self.drive(cx)?;
-        loop {
-            if !self.input.is_empty()
-                && let Some(head) = Head::take(&mut self.input)?
-            {
-                self.rest = head.rest(method)?;
-                self.persistent = head.is_persistent();
-                return Poll::Ready(Ok(head.response));
-            }
-            ready!(self.poll_input(cx))?;
-        }
+        let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, Head::take))?;
+        self.rest = head.rest(method)?;
+        self.persistent = head.is_persistent();
+        Poll::Ready(Ok(head.response))
     }
 
     /// The next piece of the answer's body.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         self.drive(cx)?;
-        loop {
-            if let Some(piece) = self.rest.take(&mut self.input)? {
-                return Poll::Ready(Some(Ok(piece)));
+        if self.rest.is_nothing() {
+            return Poll::Ready(None);
+        }
+        let rest = &mut self.rest;
+        let take = |input: &mut &[u8]| match rest.take(input)? {
+            Some(piece) => Ok(Some(Some(piece))),
+            // Trailers, or their absence, may come last.
+            None if rest.is_nothing() => Ok(Some(None)),
+            None => Ok(None),
+        };
+        match ready!(poll_take(&mut self.tls, &mut self.input, cx, take)) {
+            Ok(piece) => Poll::Ready(piece.map(Ok)),
+            Err(Fault::Closed) if self.rest == Rest::UntilClose => {
+                self.rest = Rest::Nothing;
+                self.persistent = false;
+                Poll::Ready(None)
             }
-            if self.rest.is_nothing() {
-                return Poll::Ready(None);
-            }
-            match ready!(self.poll_input(cx)) {
-                Err(Fault::Closed) if self.rest == Rest::UntilClose => {
-                    self.rest = Rest::Nothing;
-                    self.persistent = false;
-                }
-                read => read?,
-            }
+            Err(fault) => Poll::Ready(Some(Err(fault))),
         }
     }
 
@@ -213,24 +212,56 @@ impl Http1 {
             Poll::Pending => Ok(()),
         }
     }
+}
 
-    /// Takes in more of what the org sends.
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        // The socket alone tells at less cost that nothing has come, unless TLS has some left.
-        let (tcp, tls) = self.tls.get_ref();
-        if tls.wants_read() {
-            ready!(tcp.poll_read_ready(cx))?;
+/// What `take` takes out of what the org sends: first out of `input`, then out of `tls`. What it can
+/// do nothing with is kept in `input` until more has come.
+fn poll_take<T>(
+    tls: &mut TlsStream<TcpStream>,
+    input: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+    mut take: impl FnMut(&mut &[u8]) -> Result<Option<T>, Malformed>,
+) -> Poll<Result<T, Fault>> {
+    loop {
+        if !input.is_empty() {
+            let mut unread = &input[..];
+            let taken = take(&mut unread)?;
+            input.drain(..input.len() - unread.len());
+            if let Some(taken) = taken {
+                return Poll::Ready(Ok(taken));
+            }
         }
-        if self.input.capacity() - self.input.len() < LEAST_ROOM {
-            self.input.reserve(match self.rest {
-                Rest::Nothing => LEAST_ROOM,
-                _ => ROOM,
-            });
+        let record = ready!(poll_record(tls, cx))?;
+        let mut unread = record;
+        let taken = match input.is_empty() {
+            true => take(&mut unread)?,
+            false => None,
+        };
+        let mut used = record.len() - unread.len();
+        if taken.is_none() {
+            input.extend_from_slice(unread);
+            used = record.len();
         }
-        match ready!(pin!(self.tls.read_buf(&mut self.input)).poll(cx))? {
-            0 => Poll::Ready(Err(Fault::Closed)),
-            _ => Poll::Ready(Ok(())),
+        Pin::new(&mut *tls).consume(used);
+        if let Some(taken) = taken {
+            return Poll::Ready(Ok(taken));
         }
+    }
+}
+
+/// What the org has sent and nobody has taken, or what comes next.
+fn poll_record<'a>(
+    tls: &'a mut TlsStream<TcpStream>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<&'a [u8], Fault>> {
+    let (tcp, session) = tls.get_ref();
+    // The socket alone tells at less cost that nothing has come, unless TLS has some left.
+    if session.wants_read() {
+        ready!(tcp.poll_read_ready(cx))?;
+    }
+    match ready!(Pin::new(tls).poll_fill_buf(cx))? {
+        [] => Poll::Ready(Err(Fault::Closed)),
+        record => Poll::Ready(Ok(record)),
     }
 }
 
@@ -300,9 +331,3 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 }
-
-/// Bytes that there must be room for.
-const LEAST_ROOM: usize = 8 * 1024;
-
-/// Bytes to make room for when there is too little.
-const ROOM: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! The body of an answer as it comes over HTTP/1.1 (RFC 9112 sections 6 and 7).
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use httparse::Status;
 
 use super::Malformed;
@@ -25,7 +25,7 @@ pub(super) enum Rest {
 impl Rest {
     /// Takes the next piece out of `input`, or nothing where that takes more input or has all been
     /// taken. Trailers are not passed on.
-    pub(super) fn take(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
+    pub(super) fn take(&mut self, input: &mut &[u8]) -> Result<Option<Bytes>, Malformed> {
         while !input.is_empty() {
             match *self {
                 Self::Length(left) => {
@@ -59,7 +59,7 @@ impl Rest {
                     Ok(Status::Partial) if input.len() < LONGEST_SIZE_LINE => return Ok(None),
                     Ok(Status::Partial) | Err(_) => return Err(Malformed::Chunk),
                 },
-                Self::ChunkEnd => match &input[..] {
+                Self::ChunkEnd => match *input {
                     [b'\r', b'\n', ..] => {
                         input.advance(2);
                         *self = Self::Size;
@@ -88,20 +88,11 @@ impl Rest {
     }
 }
 
-/// The first bytes of `input`, at most `most`. What is small is copied, so that the next answer
-/// comes into the same memory.
-fn cut(input: &mut BytesMut, most: u64) -> Bytes {
+/// The first bytes of `input`, at most `most`.
+fn cut(input: &mut &[u8], most: u64) -> Bytes {
     let length = input.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-    if length > SMALL {
-        return input.split_to(length).freeze();
-    }
-    let piece = Bytes::copy_from_slice(&input[..length]);
-    input.advance(length);
-    piece
+    input.copy_to_bytes(length)
 }
-
-/// Bytes.
-const SMALL: usize = 4 * 1024;
 
 /// Bytes of a chunk's size and all that may stand behind it.
 const LONGEST_SIZE_LINE: usize = 16 * 1024;
@@ -121,20 +112,22 @@ mod tests {
         wire: &[u8],
         size: usize,
     ) -> Result<(Vec<u8>, Rest, Vec<u8>), Malformed> {
-        let mut input = BytesMut::new();
+        let mut input = Vec::new();
         let mut body = Vec::new();
         for piece in wire.chunks(size) {
             input.extend_from_slice(piece);
-            while let Some(piece) = rest.take(&mut input)? {
+            let mut unread = &input[..];
+            while let Some(piece) = rest.take(&mut unread)? {
                 body.extend_from_slice(&piece);
             }
+            input = unread.to_vec();
         }
-        Ok((body, rest, input.to_vec()))
+        Ok((body, rest, input))
     }
 
     #[test]
     fn ends_where_the_message_ends() {
-        let large = vec![b'x'; 3 * SMALL];
+        let large = vec![b'x'; 0x3000];
         let chunked = [b"3000\r\n", &large[..], b"\r\n0\r\n\r\nmore"].concat();
         for (rest, wire, body, more) in [
             (
@@ -143,7 +136,7 @@ mod tests {
                 &b"hello"[..],
                 &b"more"[..],
             ),
-            (Rest::Length(3 * SMALL as u64), &large, &large, b""),
+            (Rest::Length(0x3000), &large, &large, b""),
             (
                 Rest::Size,
                 b"5\r\nhello\r\n0\r\n\r\nmore",
