@@ -23,6 +23,7 @@ mod connect;
 mod connection;
 mod http1;
 mod pool;
+mod socket;
 pub(crate) mod tls;
 
 /// One thread's way to one org.

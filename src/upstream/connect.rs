@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::{
     connection::{Connection, Protocol},
     http1::Http1,
+    socket::Socket,
 };
 use crate::config::Limits;
 
@@ -151,7 +152,7 @@ impl Connector {
         &self,
         authority: &Authority,
         tcp: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Why> {
+    ) -> Result<TlsStream<Socket>, Why> {
         let name = authority
             .host()
             .trim_start_matches('[')
@@ -159,7 +160,7 @@ impl Connector {
         let name =
             ServerName::try_from(name.to_owned()).map_err(|error| Why::Tls(error.to_string()))?;
         self.tls
-            .connect(name, tcp)
+            .connect(name, Socket::new(tcp))
             .await
             .map_err(|error| Why::Tls(crate::error::causes(&error)))
     }
@@ -167,7 +168,7 @@ impl Connector {
     async fn speak(
         &self,
         authority: &Authority,
-        tls: TlsStream<TcpStream>,
+        tls: TlsStream<Socket>,
     ) -> hyper::Result<Box<Connection>> {
         let protocol = match tls.get_ref().1.alpn_protocol() {
             Some(H2) => {

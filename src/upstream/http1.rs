@@ -13,13 +13,11 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{Method, Response};
 use hyper::body::{Body, SizeHint};
-use tokio::{
-    io::{AsyncBufRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 
 use self::{body::Rest, head::Head};
+use super::socket::Socket;
 use crate::{
     auth::Session,
     replay::{Broken, Sending},
@@ -31,7 +29,7 @@ mod head;
 
 /// A connection, and where on it we are.
 pub(super) struct Http1 {
-    tls: TlsStream<TcpStream>,
+    tls: TlsStream<Socket>,
     request: Outgoing,
     /// What the org has sent and could not be taken without more. Mostly empty: what comes is taken
     /// out of TLS.
@@ -98,7 +96,7 @@ pub(super) enum Malformed {
 }
 
 impl Http1 {
-    pub(super) fn new(tls: TlsStream<TcpStream>) -> Self {
+    pub(super) fn new(tls: TlsStream<Socket>) -> Self {
         Self {
             tls,
             request: Outgoing {
@@ -217,7 +215,7 @@ impl Http1 {
 /// What `take` takes out of what the org sends: first out of `input`, then out of `tls`. What it can
 /// do nothing with is kept in `input` until more has come.
 fn poll_take<T>(
-    tls: &mut TlsStream<TcpStream>,
+    tls: &mut TlsStream<Socket>,
     input: &mut Vec<u8>,
     cx: &mut Context<'_>,
     mut take: impl FnMut(&mut &[u8]) -> Result<Option<T>, Malformed>,
@@ -251,7 +249,7 @@ fn poll_take<T>(
 
 /// What the org has sent and nobody has taken, or what comes next.
 fn poll_record<'a>(
-    tls: &'a mut TlsStream<TcpStream>,
+    tls: &'a mut TlsStream<Socket>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<&'a [u8], Fault>> {
     let (tcp, session) = tls.get_ref();
@@ -268,7 +266,7 @@ fn poll_record<'a>(
 impl Outgoing {
     fn poll_send(
         &mut self,
-        tls: &mut TlsStream<TcpStream>,
+        tls: &mut TlsStream<Socket>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Fault>> {
         loop {
