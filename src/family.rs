@@ -38,6 +38,9 @@ pub(crate) enum Family {
     PubSub,
 }
 
+/// As nearly all requests spell it, which need not be looked at further then.
+pub(crate) const REST_ROOT: &str = "/services/data/";
+
 /// In what Bulk 1.0 tells errors: the job's format, or XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -49,10 +52,12 @@ impl Family {
     /// The one table: the family of a request by its path, whatever its case, with doubled and
     /// trailing slashes as some clients send them, and below the path of a site.
     pub(crate) fn of(head: &Parts) -> Self {
-        // Bytes, since this runs with every request and `str` splits at twice the cost.
-        let mut segments = head
-            .uri
-            .path()
+        let path = head.uri.path();
+        if path.starts_with(REST_ROOT) {
+            return Self::Rest;
+        }
+        // Bytes, since `str` splits at twice the cost.
+        let mut segments = path
             .as_bytes()
             .split(|byte| *byte == b'/')
             .filter(|segment| !segment.is_empty());

@@ -72,13 +72,28 @@ pub(crate) async fn localize(
     // would look whole.
     *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
+    // One look at each name, since to look each of ours up costs several times as much.
+    let mut has_length_in_doubt = false;
+    let (mut has_cookies, mut has_locations) = (false, false);
+    for name in headers.keys() {
+        match *name {
+            header::TRANSFER_ENCODING => has_length_in_doubt = true,
+            header::SET_COOKIE => has_cookies = true,
+            header::LOCATION | header::CONTENT_LOCATION => has_locations = true,
+            _ => {}
+        }
+    }
     // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if has_length_in_doubt {
         headers.remove(header::CONTENT_LENGTH);
     }
     headers::strip_hop_by_hop(headers);
-    localize_cookies(headers, session, base);
-    localize_locations(headers, session, base);
+    if has_cookies {
+        localize_cookies(headers, session, base);
+    }
+    if has_locations {
+        localize_locations(headers, session, base);
+    }
     if let Some(origin) = origin {
         share_with(headers, origin);
     }
@@ -90,9 +105,6 @@ pub(crate) async fn localize(
 }
 
 fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
-    if !headers.contains_key(header::SET_COOKIE) {
-        return;
-    }
     let ours: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
@@ -110,9 +122,6 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
 /// A client that follows a redirect must not leave us, and must not learn the session by it.
 fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        if !headers.contains_key(&name) {
-            continue;
-        }
         let header::Entry::Occupied(mut lines) = headers.entry(name) else {
             continue;
         };

@@ -30,7 +30,9 @@ impl Host {
 fn is_port_or_nothing(text: &str) -> bool {
     text.is_empty()
         || text.strip_prefix(':').is_some_and(|port| {
-            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+            // Five digits compare as text as they do as numbers.
+            let is_in_range = matches!(port.len(), 1..=4) || port.len() == 5 && port <= "65535";
+            is_in_range && port.bytes().all(|byte| byte.is_ascii_digit())
         })
 }
 
@@ -64,7 +66,10 @@ mod tests {
             ("localhost/x", None),
             ("localhost:", None),
             ("localhost:80:80", None),
+            ("localhost:65535", Some("localhost")),
+            ("localhost:65536", None),
             ("localhost:99999", None),
+            ("localhost:000080", None),
             ("localhost:+80", None),
             ("localhost 80", None),
             (":8080", None),

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode;
 
 use super::Endpoint;
+use crate::family::REST_ROOT;
 
 /// Judges `path` by what is denied, as any server on the way might read it: decoded once or more,
 /// with `\` for `/`, without `;parameters`, empty segments skipped. The very bytes judged are what is
@@ -12,6 +13,7 @@ use super::Endpoint;
 /// Why it is denied. Dot segments always are: they mean one thing here and another there.
 pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     match is_plain(path.as_bytes()) {
+        true if path.starts_with(REST_ROOT) => Ok(None),
         true => judge_words(path.as_bytes(), true, allowed),
         false => judge_decoded(&decode(path)?, allowed),
     }

@@ -114,8 +114,10 @@ impl Http1 {
     /// Whether it can take a request, as far as is known: the org has neither closed it nor said
     /// anything that nobody asked for.
     pub(super) fn is_open(&mut self) -> bool {
+        let (socket, session) = self.tls.get_ref();
+        let is_quiet = session.wants_read() && !socket.is_readable();
         let mut nobody = Context::from_waker(Waker::noop());
-        self.is_idle() && poll_record(&mut self.tls, &mut nobody).is_pending()
+        self.is_idle() && (is_quiet || poll_record(&mut self.tls, &mut nobody).is_pending())
     }
 
     /// Whether an answer has ended, so that another may follow.
@@ -252,10 +254,10 @@ fn poll_record<'a>(
     tls: &'a mut TlsStream<Socket>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<&'a [u8], Fault>> {
-    let (tcp, session) = tls.get_ref();
+    let (socket, session) = tls.get_ref();
     // The socket alone tells at less cost that nothing has come, unless TLS has some left.
-    if session.wants_read() {
-        ready!(tcp.poll_read_ready(cx))?;
+    if session.wants_read() && !socket.is_readable() {
+        ready!(socket.poll_read_ready(cx))?;
     }
     match ready!(Pin::new(tls).poll_fill_buf(cx))? {
         [] => Poll::Ready(Err(Fault::Closed)),
@@ -290,6 +292,8 @@ impl Outgoing {
             }
             if self.state == State::Ending {
                 self.state = State::Sent;
+                // With it goes the copy of it.
+                self.body = Sending::Empty;
                 return Poll::Ready(Ok(()));
             }
         }

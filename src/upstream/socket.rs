@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -18,6 +18,11 @@ pub(super) struct Socket(TcpStream);
 impl Socket {
     pub(super) fn new(tcp: TcpStream) -> Self {
         Self(tcp)
+    }
+
+    /// Whether there may be something to read, as far as is known. Nobody is woken when there is.
+    pub(super) fn is_readable(&self) -> bool {
+        self.0.try_io(Interest::READABLE, || Ok(())).is_ok()
     }
 
     /// Ready once there may be something to read.
