@@ -8,11 +8,14 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response, Version, request::Parts, uri::Authority};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Version, header, request::Parts, uri::Authority,
+};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use crate::{
@@ -64,15 +67,17 @@ impl Stack {
         let fault = line.begin();
         let count = Count::new(self.load.clone(), line);
         // One request's panic is that request's 500.
-        AssertUnwindSafe(self.handle(family, parts, body, &count.line, fault, surplus))
-            .catch_unwind()
-            .await
-            .unwrap_or(Err(Error::Panicked))
-            .unwrap_or_else(|error| error.into_response(family))
-            .map(|body| Counted {
-                body,
-                _count: count,
-            })
+        let mut response =
+            AssertUnwindSafe(self.handle(family, parts, body, &count.line, fault, surplus))
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(Error::Panicked))
+                .unwrap_or_else(|error| error.into_response(family));
+        date(response.headers_mut());
+        response.map(|body| Counted {
+            body,
+            _count: count,
+        })
     }
 
     /// Answers a `CONNECT`, which asks for a tunnel. If it may have it, tells the host at its end,
@@ -167,6 +172,16 @@ impl Stack {
                 .map(|proxy| &**proxy)
                 .ok_or(Refusal::NoSuchOrg),
         }
+    }
+}
+
+/// Tells the time where nobody else did (RFC 9110 section 6.6.1). hyper would look at the clock
+/// for those that have one, too.
+fn date(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::DATE)
+        && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
+    {
+        headers.insert(header::DATE, now);
     }
 }
 

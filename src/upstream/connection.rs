@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    pin::pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -104,7 +103,8 @@ impl Connection {
             }
             Protocol::Http2(sender) => {
                 let request = head.request(session, sending, &self.authority);
-                let mut answer = pin!(sender.try_send_request(request));
+                // Boxed: every request would carry its room along.
+                let mut answer = Box::pin(sender.try_send_request(request));
                 poll_fn(|cx| match answer.as_mut().poll(cx) {
                     Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(Some))),
                     Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
