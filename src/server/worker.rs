@@ -366,7 +366,9 @@ impl Guest {
         C: GracefulConnection<Error = Ended> + Send + 'static,
     {
         tokio::spawn(async move {
-            let mut stop = self.house.stop.clone();
+            // All of it, until the connection has ended.
+            let guest = self;
+            let mut stop = guest.house.stop.clone();
             let news = stop.clone();
             let mut stopping = pin!(stop.changed());
             let mut connection = pin!(connection);
