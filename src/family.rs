@@ -245,7 +245,6 @@ impl Family {
 }
 
 /// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
-/// The client's cookies, and the session as one of them.
 fn cookies(headers: &HeaderMap, session: &Session) -> HeaderValue {
     let mut line = Vec::new();
     for others in headers.get_all(header::COOKIE) {

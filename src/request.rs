@@ -244,7 +244,7 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
 }
 
 /// The session's headers, and the client key's. `Expect` too: hyper asks the client to go on as
-/// soon as the org can take the body, so what goes out never waits. And `Trailer`, since trailers
+/// soon as there is a connection to the org, so what goes out never waits. And `Trailer`, since trailers
 /// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
 /// address.
 const OWNED: [&str; 9] = [

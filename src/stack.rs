@@ -91,10 +91,11 @@ impl Stack {
         let fault = line.begin();
         let admitted = self.admit_tunnel(request, fault, &line, surplus);
         let count = Count::new(self.load.clone(), line);
-        let (response, tunnel) = match admitted {
+        let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (error.into_response(Family::Rest), None),
         };
+        date(response.headers_mut());
         let counted = |body| Counted {
             body,
             _count: count,

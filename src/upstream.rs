@@ -62,9 +62,10 @@ impl Upstream {
     /// Sends `head` and what `body` holds with `session`. Returns when the head of the answer is
     /// there, while its body still streams.
     ///
-    /// On a connection that the org closed while it was idle, a request is sent again if nothing
-    /// of it was sent, or once if its method is idempotent (RFC 9110 section 9.2.2). Anything
-    /// else might be done twice, and is not.
+    /// A connection that the org is known to have closed while it was idle is not used. On one that
+    /// turns out to be closed, a request is sent again if HTTP/2 tells that nothing of it was sent,
+    /// or once if its method is idempotent (RFC 9110 section 9.2.2). Anything else might be done
+    /// twice, and is not.
     pub(crate) async fn send(
         &self,
         head: &Head,

@@ -27,9 +27,7 @@ pub(crate) struct Session {
     expires: Option<Instant>,
     /// How long it lives unused.
     idle: Duration,
-    /// When it was last given out, in milliseconds since `issued`.
-    given: AtomicU64,
-    /// When what the org last accepted was sent, or later, in the same.
+    /// Milliseconds since `issued`.
     used: AtomicU64,
     /// Milliseconds since `issued` plus one, or 0 if the org has not accepted it yet.
     good: AtomicU64,
@@ -110,7 +108,6 @@ impl Session {
             issued,
             expires: lifetime.map(|lifetime| issued + lifetime),
             idle,
-            given: AtomicU64::new(0),
             used: AtomicU64::new(0),
             good: AtomicU64::new(0),
             repeated: AtomicBool::new(false),
@@ -132,17 +129,11 @@ impl Session {
         Some(self.expires?.saturating_duration_since(self.issued))
     }
 
-    /// It is given out for a request.
-    pub(super) fn give(&self, now: Instant) {
-        self.given.store(self.millis(now), Relaxed);
-    }
-
-    /// The org accepted a request with this session. That was not before it was last given out; to
-    /// ask the clock once more for each answer would tell little more.
+    /// The org accepted a request with this session just now.
     pub(crate) fn accepted(&self) {
-        let given = self.given.load(Relaxed);
-        self.used.store(given, Relaxed);
-        self.good.store(given + 1, Relaxed);
+        let now = self.millis(Instant::now());
+        self.used.store(now, Relaxed);
+        self.good.store(now + 1, Relaxed);
     }
 
     /// Whether the org accepted it within the last `window`.
@@ -246,10 +237,9 @@ mod tests {
             assert_eq!(subject.fitness(at(second)), expected, "at {second}");
         }
 
-        for session in [&sliding, &fixed] {
-            session.give(at(7000));
-            session.accepted();
-        }
+        tokio::time::advance(Duration::from_secs(7000)).await;
+        sliding.accepted();
+        fixed.accepted();
         for (subject, second, expected) in [
             (&sliding, 7000 + 7199, Fitness::Fresh),
             (&sliding, 7000 + 7200, Fitness::Expired),
@@ -268,7 +258,6 @@ mod tests {
         let minute = Duration::from_secs(60);
         assert!(session.is_doubtful());
         assert!(!session.accepted_within(minute));
-        session.give(Instant::now());
         session.accepted();
         tokio::time::advance(minute).await;
         assert!(!session.is_doubtful());

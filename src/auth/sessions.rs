@@ -71,19 +71,14 @@ impl Sessions {
         if let Some(session) = &*self.current.load()
             && session.fitness(now) == Fitness::Fresh
         {
-            session.give(now);
             return Ok(session.clone());
         }
 
         let flight = {
             let mut state = self.state();
             match decide(self.current.load_full(), state.failure.as_ref(), now) {
-                Decision::Use(session) => {
-                    session.give(now);
-                    return Ok(session);
-                }
+                Decision::Use(session) => return Ok(session),
                 Decision::UseAndRenew(session) => {
-                    session.give(now);
                     // Nobody waits for this one.
                     drop(self.renew(&mut state, now));
                     return Ok(session);

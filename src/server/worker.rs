@@ -369,14 +369,13 @@ impl Guest {
             // All of it, until the connection has ended.
             let guest = self;
             let mut stop = guest.house.stop.clone();
-            let news = stop.clone();
             let mut stopping = pin!(stop.changed());
             let mut connection = pin!(connection);
             let (mut waits, mut told) = (false, false);
             let ended = poll_fn(|cx| {
                 // Waited for once, since it wakes this task as a whole: to wait anew with each
                 // request has its price.
-                if !told && (!waits || !matches!(news.has_changed(), Ok(false))) {
+                if !told && (!waits || !matches!(guest.house.stop.has_changed(), Ok(false))) {
                     waits = true;
                     told = stopping.as_mut().poll(cx).is_ready();
                     if told {
@@ -434,7 +433,7 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_headers(limits.headers)
         // What is not looked at must not get through.
         .max_buf_size(LONGEST_LINE)
-        // `Stack` tells the time, at less cost.
+        // `Stack` tells the time, at less cost, but for what hyper refuses itself.
         .auto_date_header(false)
         // `Wire` bounds it, at less cost.
         .header_read_timeout(None);

@@ -39,7 +39,7 @@ pub(super) enum Protocol {
 
 /// Why a request got no answer on this connection.
 pub(super) enum SendError {
-    /// Nothing of it was sent.
+    /// Nothing of it was sent, as HTTP/2 can tell.
     Unsent,
     /// Some of it was sent. In words.
     Lost(String),
@@ -134,7 +134,7 @@ impl Connection {
     /// Whether a sweep of the pool is to leave it, which makes it older.
     pub(super) fn outlives_sweep(&mut self) -> bool {
         self.sweeps += 1;
-        self.sweeps <= MOST_SWEEPS
+        self.sweeps <= MOST_SWEEPS && self.http1_mut().is_none_or(Http1::is_open)
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {

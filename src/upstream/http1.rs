@@ -1,7 +1,8 @@
 //! HTTP/1.1 with the org, one request at a time (RFC 9112).
 //!
 //! It is driven by whoever waits for the answer. hyper's client has a task for each connection and
-//! channels between that and the request, which cost a fifth of all that a request costs.
+//! channels between that and the request, which are a sixth of the instructions of a small one. The
+//! price: an upload goes on only as long as the client takes the answer, if that comes before its end.
 
 use std::{
     fmt::Write,
@@ -114,10 +115,16 @@ impl Http1 {
     /// Whether it can take a request, as far as is known: the org has neither closed it nor said
     /// anything that nobody asked for.
     pub(super) fn is_open(&mut self) -> bool {
-        let (socket, session) = self.tls.get_ref();
-        let is_quiet = session.wants_read() && !socket.is_readable();
         let mut nobody = Context::from_waker(Waker::noop());
-        self.is_idle() && (is_quiet || poll_record(&mut self.tls, &mut nobody).is_pending())
+        // What has come may be for TLS alone. If it is still there, it was not looked at.
+        self.is_idle()
+            && (self.is_quiet()
+                || poll_record(&mut self.tls, &mut nobody).is_pending() && self.is_quiet())
+    }
+
+    fn is_quiet(&self) -> bool {
+        let (socket, session) = self.tls.get_ref();
+        session.wants_read() && !socket.is_readable()
     }
 
     /// Whether an answer has ended, so that another may follow.
@@ -226,7 +233,7 @@ fn poll_take<T>(
         if !input.is_empty() {
             let mut unread = &input[..];
             let taken = take(&mut unread)?;
-            input.drain(..input.len() - unread.len());
+            *input = unread.to_vec();
             if let Some(taken) = taken {
                 return Poll::Ready(Ok(taken));
             }
@@ -319,6 +326,9 @@ impl Outgoing {
                     .checked_sub(piece.len() as u64)
                     .filter(|left| self.state == State::Sending || *left == 0)
                     .ok_or(Fault::Length)?;
+                if *left == 0 {
+                    self.state = State::Ending;
+                }
             }
             None if self.state == State::Ending => *self.bytes.last_mut() = b"0\r\n\r\n",
             // As a chunk it would be the last.

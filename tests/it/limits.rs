@@ -119,6 +119,7 @@ async fn a_connection_too_many_is_told_so_and_those_before_it_go_on() {
     let message = refused.refusal(503, "OVERLOADED");
     assert!(message.contains("limits.connections"), "{message}");
     assert!(refused.header("retry-after").is_some());
+    assert!(refused.header("date").is_some());
 
     let _surplus = proxy.connect().await;
     first.send(GET).await;

@@ -69,7 +69,8 @@ impl Head {
         };
         let reason = parsed.reason.unwrap_or_default();
         if Some(reason) != response.status().canonical_reason()
-            && let Ok(reason) = ReasonPhrase::try_from(share(reason.as_bytes()))
+            // Copied: where there is none it is no part of the input.
+            && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes().to_vec())
         {
             response.extensions_mut().insert(reason);
         }
@@ -169,6 +170,14 @@ mod tests {
         for (lines, rest, persistent) in [
             ("1.1 200 OK\r\nContent-Length: 5", Rest::Length(5), true),
             ("1.1 200 OK\r\nContent-Length: 0", Rest::Nothing, true),
+            ("1.1 200\r\nContent-Length: 5", Rest::Length(5), true),
+            ("1.1 200 \r\nContent-Length: 5", Rest::Length(5), true),
+            ("1.1 200 \u{e9}\r\nContent-Length: 5", Rest::Length(5), true),
+            (
+                "1.1 200 OK\r\nEmpty:\r\nContent-Length: 5",
+                Rest::Length(5),
+                true,
+            ),
             (
                 "1.1 200 OK\r\nContent-Length: 5, 5\r\ncontent-length:5",
                 Rest::Length(5),
