@@ -10,8 +10,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .flat_map(|line| members(line.as_bytes()))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             // The length of a body is no business of a connection: framing would be lost.
             .filter(|name| *name != header::CONTENT_LENGTH)
             .collect();
@@ -20,6 +20,11 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         }
     }
     strip(headers, is_hop_by_hop);
+}
+
+/// The members of a comma-separated list (RFC 9110 section 5.6.1).
+pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Takes off every header whose name `drops`. Most messages have none, which one pass tells: to

@@ -8,6 +8,7 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::{Malformed, body::Rest};
+use crate::headers::members;
 
 /// The head of an answer, and what it says of what comes behind.
 pub(super) struct Head {
@@ -133,11 +134,6 @@ impl Framing {
         }
         Ok(())
     }
-}
-
-/// The members of a comma-separated list.
-fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Digits and nothing else: Rust's own parser takes a sign.

@@ -138,6 +138,17 @@ impl Binary {
         format!("/proc/{}/{name}", self.id()).into()
     }
 
+    /// Asserts that it may open as many files as the system lets it have.
+    pub fn assert_most_files(&self) {
+        let limits = std::fs::read_to_string(self.proc("limits")).unwrap();
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .unwrap();
+        let mut files = files.split_whitespace().skip(3);
+        assert_eq!(files.next(), files.next(), "{limits}");
+    }
+
     /// The most memory that it ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
