@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let org = Org::new(address.port());
+    let mut org = Org::new(address.port())?;
     let tls = tls(args)?;
     println!("listening on http://{address} (TLS)");
 
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             let slot = &mut connections[data.u64() as usize];
             let Some(connection) = slot else { continue };
             let waited = connection.blocked;
-            match connection.advance(&org) {
+            match connection.advance(&mut org) {
                 Ok(()) if connection.blocked != waited => {
                     let mut flags = EventFlags::IN;
                     flags.set(EventFlags::OUT, connection.blocked);
@@ -105,23 +106,42 @@ struct Org {
     host: String,
     authorization: String,
     record: Vec<u8>,
+    /// Where in it the count of calls is.
+    usage: Range<usize>,
     login: Vec<u8>,
 }
 
 impl Org {
-    fn new(port: u16) -> Self {
+    fn new(port: u16) -> Result<Self, Box<dyn Error>> {
         let start = r#"{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account","url":"/services/data/v62.0/sobjects/Account/0015g00000XyzAbAAJ"},"Id":"0015g00000XyzAbAAJ","Description":""#;
         let end = r#""}]}"#;
         let filler = "x".repeat(BODY_LENGTH as usize - start.len() - end.len());
         let login = format!(
             r#"{{"access_token":"{TOKEN}","scope":"api","instance_url":"https://localhost:{port}","id":"https://localhost:{port}/id/00D5g000004XyzAEAS/0055g00000AbCdEAAV","token_type":"Bearer"}}"#
         );
-        Self {
+        let record = answer("200 OK", format!("{start}{filler}{end}").as_bytes());
+        let usage = memmem::find(&record, b"1842/").ok_or("the head counts no calls")?;
+        Ok(Self {
             host: format!("localhost:{port}"),
             authorization: format!("Bearer {TOKEN}"),
-            record: answer("200 OK", format!("{start}{filler}{end}").as_bytes()),
+            record,
+            usage: usage..usage + 4,
             login: answer("200 OK", login.as_bytes()),
+        })
+    }
+
+    /// The next record: no two heads of an org are the same.
+    fn count(&mut self) -> &[u8] {
+        for digit in self.record[self.usage.clone()].iter_mut().rev() {
+            *digit = match *digit {
+                b'9' => b'0',
+                digit => digit + 1,
+            };
+            if *digit != b'0' {
+                break;
+            }
         }
+        &self.record
     }
 }
 
@@ -202,7 +222,7 @@ impl Connection {
     }
 
     /// Reads and writes until the socket has nothing more for us; an error ends the connection.
-    fn advance(&mut self, org: &Org) -> io::Result<()> {
+    fn advance(&mut self, org: &mut Org) -> io::Result<()> {
         loop {
             match self.tls.read_tls(&mut self.socket) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -222,7 +242,7 @@ impl Connection {
     }
 
     /// Takes what has been decrypted.
-    fn take(&mut self, org: &Org) -> io::Result<()> {
+    fn take(&mut self, org: &mut Org) -> io::Result<()> {
         loop {
             let mut reader = self.tls.reader();
             let chunk = match reader.fill_buf() {
@@ -259,7 +279,7 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self, request: &Request, org: &Org) -> io::Result<()> {
+    fn answer(&mut self, request: &Request, org: &mut Org) -> io::Result<()> {
         let mut writer = self.tls.writer();
         if let Some(refusal) = request.refusal {
             return writer.write_all(&answer("400 Bad Request", refusal.as_bytes()));
@@ -273,9 +293,9 @@ impl Connection {
                     b"the session is not in the envelope",
                 ))
             }
-            RequestLine::Call { .. } => writer.write_all(&org.record),
+            RequestLine::Call { .. } => writer.write_all(org.count()),
             RequestLine::Login => writer.write_all(&org.login),
-            RequestLine::Record { body: true } => writer.write_all(&org.record),
+            RequestLine::Record { body: true } => writer.write_all(org.count()),
             RequestLine::Record { body: false } => writer.write_all(&head("200 OK", BODY_LENGTH)),
             RequestLine::Upload => writer.write_all(&answer("200 OK", &received(request.length))),
             RequestLine::Stream(length) => {
