@@ -134,7 +134,11 @@ impl Connection {
     /// Whether a sweep of the pool is to leave it, which makes it older.
     pub(super) fn outlives_sweep(&mut self) -> bool {
         self.sweeps += 1;
-        self.sweeps <= MOST_SWEEPS && self.http1_mut().is_none_or(Http1::is_open)
+        let is_young = self.sweeps <= MOST_SWEEPS;
+        self.http1_mut().is_none_or(|http| {
+            http.shrink();
+            is_young && http.is_open()
+        })
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {

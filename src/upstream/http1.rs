@@ -17,7 +17,10 @@ use hyper::body::{Body, SizeHint};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 
-use self::{body::Rest, head::Head};
+use self::{
+    body::Rest,
+    head::{Head, Lines},
+};
 use super::socket::Socket;
 use crate::{
     auth::Session,
@@ -32,9 +35,9 @@ mod head;
 pub(super) struct Http1 {
     tls: TlsStream<Socket>,
     request: Outgoing,
-    /// What the org has sent and could not be taken without more. Mostly empty: what comes is taken
-    /// out of TLS.
-    input: Vec<u8>,
+    /// What the org has sent and nobody has taken yet.
+    input: BytesMut,
+    lines: Lines,
     /// What is to come of the answer.
     rest: Rest,
     /// Whether the connection outlives the answer.
@@ -80,9 +83,9 @@ pub(super) enum Fault {
 /// What is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("the org's answer is not HTTP/1.1: {0}")]
-    Head(httparse::Error),
-    #[error("the head of the org's answer is too long")]
+    #[error("what the org sent is no answer in HTTP/1.1")]
+    Version,
+    #[error("the head of the org's answer is too long, or has too many lines")]
     LongHead,
     #[error("the org's answer has a status that is none")]
     Status,
@@ -106,7 +109,8 @@ impl Http1 {
                 left: Some(0),
                 state: State::Sent,
             },
-            input: Vec::new(),
+            input: BytesMut::new(),
+            lines: Lines::default(),
             rest: Rest::Nothing,
             persistent: true,
         }
@@ -135,6 +139,14 @@ impl Http1 {
             && self.input.is_empty()
     }
 
+    /// Gives up memory that is of use only if an answer follows soon.
+    pub(super) fn shrink(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.lines = Lines::default();
+    }
+
     /// Takes on a request. Nothing is sent before the answer is waited for.
     pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
         let request = &mut self.request;
@@ -156,7 +168,9 @@ impl Http1 {
         method: &Method,
     ) -> Poll<Result<Response<()>, Fault>> {
         self.drive(cx)?;
-        let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, Head::take))?;
+        let lines = &mut self.lines;
+        let take = |input: &mut BytesMut| Head::take(input, lines);
+        let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, take))?;
         self.rest = head.rest(method)?;
         self.persistent = head.is_persistent();
         Poll::Ready(Ok(head.response))
@@ -169,7 +183,7 @@ impl Http1 {
             return Poll::Ready(None);
         }
         let rest = &mut self.rest;
-        let take = |input: &mut &[u8]| match rest.take(input)? {
+        let take = |input: &mut BytesMut| match rest.take(input)? {
             Some(piece) => Ok(Some(Some(piece))),
             // Trailers, or their absence, may come last.
             None if rest.is_nothing() => Ok(Some(None)),
@@ -221,38 +235,28 @@ impl Http1 {
     }
 }
 
-/// What `take` takes out of what the org sends: first out of `input`, then out of `tls`. What it can
-/// do nothing with is kept in `input` until more has come.
+/// What `take` takes out of `input`, to which what the org sends is added until that is enough.
 fn poll_take<T>(
     tls: &mut TlsStream<Socket>,
-    input: &mut Vec<u8>,
+    input: &mut BytesMut,
     cx: &mut Context<'_>,
-    mut take: impl FnMut(&mut &[u8]) -> Result<Option<T>, Malformed>,
+    mut take: impl FnMut(&mut BytesMut) -> Result<Option<T>, Malformed>,
 ) -> Poll<Result<T, Fault>> {
     loop {
-        if !input.is_empty() {
-            let mut unread = &input[..];
-            let taken = take(&mut unread)?;
-            *input = unread.to_vec();
-            if let Some(taken) = taken {
-                return Poll::Ready(Ok(taken));
-            }
-        }
-        let record = ready!(poll_record(tls, cx))?;
-        let mut unread = record;
-        let taken = match input.is_empty() {
-            true => take(&mut unread)?,
-            false => None,
-        };
-        let mut used = record.len() - unread.len();
-        if taken.is_none() {
-            input.extend_from_slice(unread);
-            used = record.len();
-        }
-        Pin::new(&mut *tls).consume(used);
-        if let Some(taken) = taken {
+        if !input.is_empty()
+            && let Some(taken) = take(input)?
+        {
             return Poll::Ready(Ok(taken));
         }
+        let record = ready!(poll_record(tls, cx))?;
+        let length = record.len();
+        // What is small finds room where what was there before it is gone. Large pieces are on their
+        // way for longer, and share what they are in.
+        if length > SMALL && input.capacity() - input.len() < length {
+            input.reserve(ROOM);
+        }
+        input.extend_from_slice(record);
+        Pin::new(&mut *tls).consume(length);
     }
 }
 
@@ -343,3 +347,9 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 }
+
+/// Bytes of a record.
+const SMALL: usize = 4 * 1024;
+
+/// Bytes: of four records.
+const ROOM: usize = 64 * 1024;

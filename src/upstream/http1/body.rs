@@ -1,6 +1,6 @@
 //! The body of an answer as it comes over HTTP/1.1 (RFC 9112 sections 6 and 7).
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
 
 use super::Malformed;
@@ -25,7 +25,7 @@ pub(super) enum Rest {
 impl Rest {
     /// Takes the next piece out of `input`, or nothing where that takes more input or has all been
     /// taken. Trailers are not passed on.
-    pub(super) fn take(&mut self, input: &mut &[u8]) -> Result<Option<Bytes>, Malformed> {
+    pub(super) fn take(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
         while !input.is_empty() {
             match *self {
                 Self::Length(left) => {
@@ -59,12 +59,12 @@ impl Rest {
                     Ok(Status::Partial) if input.len() < LONGEST_SIZE_LINE => return Ok(None),
                     Ok(Status::Partial) | Err(_) => return Err(Malformed::Chunk),
                 },
-                Self::ChunkEnd => match *input {
+                Self::ChunkEnd => match **input {
                     [b'\r', b'\n', ..] => {
                         input.advance(2);
                         *self = Self::Size;
                     }
-                    b"\r" => return Ok(None),
+                    [b'\r'] => return Ok(None),
                     _ => return Err(Malformed::Chunk),
                 },
                 Self::Trailers => {
@@ -89,9 +89,9 @@ impl Rest {
 }
 
 /// The first bytes of `input`, at most `most`.
-fn cut(input: &mut &[u8], most: u64) -> Bytes {
+fn cut(input: &mut BytesMut, most: u64) -> Bytes {
     let length = input.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-    input.copy_to_bytes(length)
+    input.split_to(length).freeze()
 }
 
 /// Bytes of a chunk's size and all that may stand behind it.
@@ -112,17 +112,15 @@ mod tests {
         wire: &[u8],
         size: usize,
     ) -> Result<(Vec<u8>, Rest, Vec<u8>), Malformed> {
-        let mut input = Vec::new();
+        let mut input = BytesMut::new();
         let mut body = Vec::new();
         for piece in wire.chunks(size) {
             input.extend_from_slice(piece);
-            let mut unread = &input[..];
-            while let Some(piece) = rest.take(&mut unread)? {
+            while let Some(piece) = rest.take(&mut input)? {
                 body.extend_from_slice(&piece);
             }
-            input = unread.to_vec();
         }
-        Ok((body, rest, input))
+        Ok((body, rest, input.into()))
     }
 
     #[test]

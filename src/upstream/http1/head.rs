@@ -1,11 +1,9 @@
 //! The head of an answer as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
 
-use std::mem::MaybeUninit;
-
-use bytes::Bytes;
+use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
-use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
+use memchr::memchr;
 
 use super::{Malformed, body::Rest};
 use crate::headers::members;
@@ -27,65 +25,63 @@ struct Framing {
     close: bool,
 }
 
+/// The header lines of the latest answer, in their order. Most of the next one's are the same, and
+/// to compare a line costs a tenth of reading it.
+#[derive(Default)]
+pub(super) struct Lines(Vec<Known>);
+
+struct Known {
+    /// All of it, with its end.
+    text: Vec<u8>,
+    name: HeaderName,
+    value: HeaderValue,
+}
+
 impl Head {
     /// Takes the next head out of `input`, or nothing if it has not all come. What only says that
     /// another will come is skipped (RFC 9110 section 15.2).
-    pub(super) fn take(input: &mut &[u8]) -> Result<Option<Self>, Malformed> {
-        while let Some(head) = Self::parse(input)? {
-            let status = head.response.status();
-            if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(Some(head));
+    pub(super) fn take(input: &mut BytesMut, lines: &mut Lines) -> Result<Option<Self>, Malformed> {
+        loop {
+            let mut unread = &input[..];
+            match Self::read(&mut unread, lines)? {
+                Some(head) => {
+                    let length = input.len() - unread.len();
+                    input.advance(length);
+                    let status = head.response.status();
+                    if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                        return Ok(Some(head));
+                    }
+                }
+                None if input.len() < LONGEST_HEAD => return Ok(None),
+                None => return Err(Malformed::LongHead),
             }
         }
-        Ok(None)
     }
 
-    fn parse(input: &mut &[u8]) -> Result<Option<Self>, Malformed> {
-        let mut lines = [const { MaybeUninit::uninit() }; MOST_HEADERS];
-        let mut parsed = httparse::Response::new(&mut []);
-        let length = match ParserConfig::default().parse_response_with_uninit_headers(
-            &mut parsed,
-            input,
-            &mut lines,
-        ) {
-            Ok(Status::Complete(length)) => length,
-            Ok(Status::Partial) if input.len() < LONGEST_HEAD => return Ok(None),
-            Ok(Status::Partial) => return Err(Malformed::LongHead),
-            Err(error) => return Err(Malformed::Head(error)),
+    fn read(input: &mut &[u8], lines: &mut Lines) -> Result<Option<Self>, Malformed> {
+        let Some(first) = first_line(input) else {
+            return Ok(None);
         };
-        // One copy for all values.
-        let copy = Bytes::copy_from_slice(&input[..length]);
-        let start = input.as_ptr().addr();
-        let share = |part: &[u8]| {
-            let at = part.as_ptr().addr() - start;
-            copy.slice(at..at + part.len())
-        };
-
-        let mut response = Response::new(());
-        *response.status_mut() =
-            StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| Malformed::Status)?;
-        *response.version_mut() = match parsed.version {
-            Some(1) => Version::HTTP_11,
-            _ => Version::HTTP_10,
-        };
-        let reason = parsed.reason.unwrap_or_default();
-        if Some(reason) != response.status().canonical_reason()
-            // Copied: where there is none it is no part of the input.
-            && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes().to_vec())
-        {
-            response.extensions_mut().insert(reason);
-        }
+        input.advance(first.len());
+        let mut response = status(bare(first))?;
         let mut framing = Framing::default();
-        response.headers_mut().reserve(parsed.headers.len());
-        for line in parsed.headers {
-            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed::Line)?;
-            framing.note(&name, line.value)?;
-            let value =
-                HeaderValue::from_maybe_shared(share(line.value)).map_err(|_| Malformed::Line)?;
-            response.headers_mut().append(name, value);
+        let headers = response.headers_mut();
+        headers.reserve(lines.0.len());
+        loop {
+            if let [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] = input {
+                *input = rest;
+                return Ok(Some(Self { response, framing }));
+            }
+            let Some(line) = lines.read(headers.len(), input)? else {
+                return Ok(None);
+            };
+            if headers.len() == MOST_HEADERS {
+                return Err(Malformed::LongHead);
+            }
+            input.advance(line.text.len());
+            framing.note(&line.name, line.value.as_bytes())?;
+            headers.append(line.name.clone(), line.value.clone());
         }
-        *input = &input[length..];
-        Ok(Some(Self { response, framing }))
     }
 
     /// What is to come of the body of this answer to a request of `method`.
@@ -114,6 +110,93 @@ impl Head {
     pub(super) fn is_persistent(&self) -> bool {
         !self.framing.close && self.response.version() == Version::HTTP_11
     }
+}
+
+/// The first line of `input` with its end, if that has come.
+fn first_line(input: &[u8]) -> Option<&[u8]> {
+    memchr(b'\n', input).map(|end| &input[..=end])
+}
+
+/// A line without its end, for which a line feed alone will do (RFC 9112 section 2.2).
+fn bare(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// An answer without headers, as its first line says (RFC 9112 section 4).
+fn status(line: &[u8]) -> Result<Response<()>, Malformed> {
+    let (version, rest) = match line.split_at_checked(b"HTTP/1.1 ".len()) {
+        Some((b"HTTP/1.1 ", rest)) => (Version::HTTP_11, rest),
+        Some((b"HTTP/1.0 ", rest)) => (Version::HTTP_10, rest),
+        _ => return Err(Malformed::Version),
+    };
+    let (code, reason) = rest.split_at_checked(3).ok_or(Malformed::Status)?;
+    let code = StatusCode::from_bytes(code).map_err(|_| Malformed::Status)?;
+    let reason = match reason {
+        [] => reason,
+        [b' ', reason @ ..] => reason,
+        _ => return Err(Malformed::Status),
+    };
+    let mut response = Response::new(());
+    *response.status_mut() = code;
+    *response.version_mut() = version;
+    if Some(reason) != code.canonical_reason().map(str::as_bytes) {
+        let reason = ReasonPhrase::try_from(reason).map_err(|_| Malformed::Status)?;
+        response.extensions_mut().insert(reason);
+    }
+    Ok(response)
+}
+
+impl Lines {
+    /// The header line that `input` begins with, if all of it has come. It is the one at `index`.
+    fn read(&mut self, index: usize, input: &[u8]) -> Result<Option<&Known>, Malformed> {
+        let is_known = |known: &Known| input.starts_with(&known.text);
+        if !self.0.get(index).is_some_and(is_known) {
+            let Some(text) = first_line(input) else {
+                return Ok(None);
+            };
+            match self.0.get_mut(index) {
+                Some(known) => known.change(text)?,
+                None => self.0.push(Known::read(text)?),
+            }
+        }
+        Ok(self.0.get(index))
+    }
+}
+
+impl Known {
+    fn read(text: &[u8]) -> Result<Self, Malformed> {
+        let colon = memchr(b':', text).ok_or(Malformed::Line)?;
+        Ok(Self {
+            text: text.to_vec(),
+            name: HeaderName::from_bytes(&text[..colon]).map_err(|_| Malformed::Line)?,
+            value: value(&text[colon + 1..])?,
+        })
+    }
+
+    /// Has it be `text`, which mostly has the same name.
+    fn change(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        match text.split_at_checked(self.name.as_str().len() + 1) {
+            Some((name, rest)) if self.text.starts_with(name) => {
+                self.value = value(rest)?;
+                self.text.clear();
+                self.text.extend_from_slice(text);
+            }
+            _ => *self = Self::read(text)?,
+        }
+        Ok(())
+    }
+}
+
+/// What is behind the colon of a line, without the white space around it (RFC 9110 section 5.5).
+fn value(rest: &[u8]) -> Result<HeaderValue, Malformed> {
+    let rest = bare(rest);
+    let counts = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let value = match (rest.iter().position(counts), rest.iter().rposition(counts)) {
+        (Some(first), Some(last)) => &rest[first..=last],
+        _ => &[],
+    };
+    HeaderValue::from_bytes(value).map_err(|_| Malformed::Line)
 }
 
 impl Framing {
@@ -155,8 +238,8 @@ mod tests {
     use super::*;
 
     fn take(head: &str) -> Result<(Rest, bool), Malformed> {
-        let mut input = head.as_bytes();
-        let head = Head::take(&mut input)?.expect("a whole head");
+        let mut input = BytesMut::from(head);
+        let head = Head::take(&mut input, &mut Lines::default())?.expect("a whole head");
         assert!(input.is_empty());
         Ok((head.rest(&Method::GET)?, head.is_persistent()))
     }
@@ -246,6 +329,15 @@ mod tests {
             "1.1 200 OK\r\nA: b\r\n c",
             "1.1 20 OK\r\nA: b",
             "2.0 200 OK\r\nA: b",
+            "1.1 200 OK\rA: b",
+            "1.1 200 OK\r\r\nA: b",
+            "1.1 200 a\0b\r\nA: b",
+            "1.1 200 OK\r\nA: b\rc",
+            "1.1 200 OK\r\nA: b\0c",
+            "1.1 200 OK\r\n: b",
+            "1.1 200 OK\r\nA",
+            "1.1  200 OK\r\nA: b",
+            "1.1 2000 OK\r\nA: b",
         ] {
             assert!(take(&format!("HTTP/{lines}\r\n\r\n")).is_err(), "{lines:?}");
         }
@@ -253,8 +345,9 @@ mod tests {
 
     #[test]
     fn nothing_follows_the_answer_to_head() {
-        let mut input = &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"[..];
-        let head = Head::take(&mut input).unwrap().unwrap();
+        let mut input = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+        let head = Head::take(&mut input, &mut Lines::default());
+        let head = head.unwrap().unwrap();
         assert_eq!(head.rest(&Method::HEAD), Ok(Rest::Nothing));
     }
 
@@ -263,14 +356,13 @@ mod tests {
         let wire = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
             HTTP/1.1 299 As they say\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\n";
         for size in [1, 3, 1000] {
-            let mut input = Vec::new();
+            let mut input = BytesMut::new();
+            let mut lines = Lines::default();
             let mut taken = None;
             for piece in wire.as_bytes().chunks(size) {
                 assert!(taken.is_none(), "whole before its end, in pieces of {size}");
                 input.extend_from_slice(piece);
-                let mut unread = &input[..];
-                taken = Head::take(&mut unread).unwrap();
-                input = unread.to_vec();
+                taken = Head::take(&mut input, &mut lines).unwrap();
             }
             let response = taken.expect("a whole head").response;
             assert_eq!(response.status(), 299);
@@ -288,8 +380,60 @@ mod tests {
     }
 
     #[test]
+    fn is_read_anew_where_it_is_not_what_the_last_one_was() {
+        let heads: [&[(&str, &str)]; 9] = [
+            &[("a", "1"), ("b", "2"), ("set-cookie", "x")],
+            &[("a", "1"), ("b", "2"), ("set-cookie", "x")],
+            &[("A", "1"), ("b", "3"), ("set-cookie", "x")],
+            &[
+                ("a", "12"),
+                ("b", ""),
+                ("set-cookie", "x"),
+                ("set-cookie", "y"),
+            ],
+            &[("a", "1"), ("c", "3")],
+            &[],
+            &[("ab", "1"), ("a", "b:1"), ("a", "b")],
+            &[("set-cookie", "y"), ("a", "b")],
+            &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5")],
+        ];
+        let text = |head: &[(&str, &str)]| {
+            let lines = head
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}\r\n"));
+            format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.collect::<String>())
+        };
+        for size in [1, 2, 7, 1000] {
+            let mut lines = Lines::default();
+            for head in heads {
+                let mut input = BytesMut::new();
+                let mut taken = None;
+                for piece in text(head).as_bytes().chunks(size) {
+                    assert!(taken.is_none());
+                    input.extend_from_slice(piece);
+                    taken = Head::take(&mut input, &mut lines).unwrap();
+                }
+                let response = taken.expect("a whole head").response;
+                let headers = response.headers();
+                assert_eq!(headers.len(), head.len(), "{head:?}");
+                for (name, _) in head {
+                    let is_it = |(other, _): &&(&str, &str)| other.eq_ignore_ascii_case(name);
+                    let wanted: Vec<_> =
+                        head.iter().filter(is_it).map(|(_, value)| *value).collect();
+                    let read: Vec<_> = headers.get_all(*name).iter().collect();
+                    assert_eq!(read, wanted, "{name} of {head:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn one_without_end_is_refused() {
-        let head = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(LONGEST_HEAD));
-        assert!(Head::take(&mut head.as_bytes()).is_err());
+        let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(LONGEST_HEAD));
+        let mut input = BytesMut::from(&*endless);
+        assert!(Head::take(&mut input, &mut Lines::default()).is_err());
+        let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert!(take(&lines(MOST_HEADERS)).is_ok());
+        assert!(take(&lines(MOST_HEADERS + 1)).is_err());
     }
 }
