@@ -1,6 +1,7 @@
 //! The layers around a request, outermost first.
 
 use std::{
+    convert::Infallible,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
@@ -53,44 +54,45 @@ impl Stack {
     /// Its head comes boxed, since it is handed from one future into the next, and each has room
     /// for it.
     pub(crate) async fn answer(
-        &self,
+        self: Arc<Self>,
         parts: Box<Parts>,
         body: Incoming,
         line: Arc<Line>,
         surplus: bool,
-    ) -> Response<Counted> {
+    ) -> Result<Response<Counted>, Infallible> {
         let family = match self.calls && parts.version == Version::HTTP_2 {
             true => Family::PubSub,
             false => Family::of(&parts),
         };
         // Counted until its answer has ended, so before anything can end it.
         let fault = line.begin();
-        let count = Count::new(self.load.clone(), line);
+        let count = Count::new(self, line);
+        let Count { stack, line } = &count;
         // One request's panic is that request's 500.
         let mut response =
-            AssertUnwindSafe(self.handle(family, parts, body, &count.line, fault, surplus))
+            AssertUnwindSafe(stack.handle(family, parts, body, line, fault, surplus))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(Error::Panicked))
                 .unwrap_or_else(|error| error.into_response(family));
         date(response.headers_mut());
-        response.map(|body| Counted {
+        Ok(response.map(|body| Counted {
             body,
             _count: count,
-        })
+        }))
     }
 
     /// Answers a `CONNECT`, which asks for a tunnel. If it may have it, tells the host at its end,
     /// and what stands in for that host.
     pub(crate) fn connect(
-        &self,
+        self: Arc<Self>,
         request: &Request<Incoming>,
         line: Arc<Line>,
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = line.begin();
         let admitted = self.admit_tunnel(request, fault, &line, surplus);
-        let count = Count::new(self.load.clone(), line);
+        let count = Count::new(self, line);
         let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (error.into_response(Family::Rest), None),
@@ -211,20 +213,20 @@ impl Load {
 
 /// One request in flight.
 struct Count {
-    load: Arc<Load>,
+    stack: Arc<Stack>,
     line: Arc<Line>,
 }
 
 impl Count {
-    fn new(load: Arc<Load>, line: Arc<Line>) -> Self {
-        load.requests.fetch_add(1, Relaxed);
-        Self { load, line }
+    fn new(stack: Arc<Stack>, line: Arc<Line>) -> Self {
+        stack.load.requests.fetch_add(1, Relaxed);
+        Self { stack, line }
     }
 }
 
 impl Drop for Count {
     fn drop(&mut self) {
-        self.load.requests.fetch_sub(1, Relaxed);
+        self.stack.load.requests.fetch_sub(1, Relaxed);
         self.line.end();
     }
 }

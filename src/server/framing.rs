@@ -98,6 +98,11 @@ impl Framing {
         )
     }
 
+    /// Whether nothing has come behind the last of `heads` requests.
+    pub(super) fn is_quiet(&self, heads: u64) -> bool {
+        matches!(self.state, State::RequestLine) && self.carry.is_empty() && self.heads == heads
+    }
+
     /// A line has ended; `end` is what of it is new. Returns the fault of a head that ends here.
     fn line(&mut self, end: &mut [u8]) -> Option<Fault> {
         let carry = std::mem::take(&mut self.carry);
@@ -174,6 +179,10 @@ impl Framing {
 
 impl Fields {
     fn read(&mut self, line: &[u8]) {
+        // Most lines are about something else, as their first letter tells.
+        if !matches!(line, [b'C' | b'c' | b'T' | b't', ..]) {
+            return;
+        }
         let Some(colon) = memchr(b':', line) else {
             return;
         };

@@ -34,6 +34,8 @@ pub(super) struct Wire<S> {
     fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
+    /// What the client sent while its request was answered: the beginning of the next.
+    ahead: Option<u8>,
 }
 
 impl<S> Wire<S> {
@@ -50,12 +52,13 @@ impl<S> Wire<S> {
             write_limit: limits.idle_body,
             fresh: true,
             linger: None,
+            ahead: None,
         }
     }
 
-    /// The bare connection, for what is no HTTP.
-    pub(super) fn into_inner(self) -> S {
-        self.stream
+    /// The bare connection, for what is no HTTP, unless some of that was taken for HTTP.
+    pub(super) fn into_inner(self) -> Option<S> {
+        self.ahead.is_none().then_some(self.stream)
     }
 
     /// Whether this is the beginning of what a client sends that takes us for an `https://`
@@ -105,6 +108,29 @@ impl<S> Wire<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Fails if the client has gone away while its request is answered.
+    ///
+    /// hyper would find out by reading what comes next, which takes it a buffer that is freed with
+    /// the request.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let watches = self.line.is_busy() && self.framing.is_quiet(self.line.handed());
+        if !watches || self.ahead.is_some() {
+            return Ok(());
+        }
+        let mut byte = [0];
+        let mut buf = ReadBuf::new(&mut byte);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buf)? {
+            Poll::Ready(()) => match *buf.filled() {
+                [next] => self.ahead = Some(next),
+                _ => return Err(io::ErrorKind::ConnectionAborted.into()),
+            },
+            Poll::Pending => _ = self.poll_head(cx)?,
+        }
+        Ok(())
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -118,7 +144,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
+        if let Some(next) = this.ahead.take() {
+            buf.put_slice(&[next]);
+        } else if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
             return this.poll_head(cx);
         }
         if this.is_tls(&buf.filled()[before..]) {
@@ -164,8 +192,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         self.stream.is_write_vectored()
     }
 
+    /// Flushes. hyper does it whenever it has done what it can, and so begins to wait.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        Poll::Ready(self.look_ahead(cx))
     }
 
     /// Closes. If the client is still sending, what it sends is taken for a moment more: to close

@@ -1,7 +1,6 @@
 //! One thread that carries requests, with all that belongs to them.
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     io,
     pin::pin,
@@ -317,8 +316,7 @@ impl Guest {
         let service = service_fn(move |request: Request<Incoming>| {
             let (stack, line) = (stack.clone(), line.clone());
             let (parts, body) = request.into_parts();
-            let parts = Box::new(parts);
-            async move { Ok::<_, Infallible>(stack.answer(parts, body, line, surplus).await) }
+            stack.answer(Box::new(parts), body, line, surplus)
         });
         let http = &self.house.http;
         let connection = http.serve_connection(TokioIo::new(wire), service);
@@ -340,9 +338,10 @@ impl Guest {
                 // In HTTP/2 it is a stream that becomes a tunnel; no client needs that here.
                 if request.method() != Method::CONNECT || request.version() == Version::HTTP_2 {
                     let (parts, body) = request.into_parts();
-                    let parts = Box::new(parts);
-                    let answer = guest.stack.answer(parts, body, line, guest.surplus);
-                    return Ok::<_, Infallible>(answer.await);
+                    let answer = guest
+                        .stack
+                        .answer(Box::new(parts), body, line, guest.surplus);
+                    return answer.await;
                 }
                 let (answer, tunnel) = guest.stack.connect(&request, line, guest.surplus);
                 if let Some((host, stack)) = tunnel {
@@ -409,7 +408,7 @@ impl Guest {
                 tracing::warn!(%host, "refused a client that did not wait for its tunnel");
                 return None;
             }
-            let stream = parts.io.into_inner().into_inner();
+            let stream = parts.io.into_inner().into_inner()?;
             match acceptor.accept(stream).await {
                 Ok(stream) => Some(stream),
                 Err(error) => {
@@ -435,8 +434,9 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_buf_size(LONGEST_LINE)
         // `Stack` tells the time, at less cost, but for what hyper refuses itself.
         .auto_date_header(false)
-        // `Wire` bounds it, at less cost.
-        .header_read_timeout(None);
+        // `Wire` bounds it, and sees whether clients are still there, at less cost.
+        .header_read_timeout(None)
+        .half_close(true);
     http.http2()
         .auto_date_header(false)
         .timer(TokioTimer::new())

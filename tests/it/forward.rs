@@ -619,6 +619,22 @@ async fn pipelined_requests_are_answered_in_turn() {
     assert!(raw.answer().await.starts_with("HTTP/1.1 200"));
 }
 
+#[tokio::test]
+async fn a_request_that_comes_while_another_is_answered_is_answered_next() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
+    let hold = org.hold(LIMITS);
+    let mut raw = proxy.connect().await;
+    raw.send(get(LIMITS)).await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    raw.send(get("/services/data/v62.0/nothing")).await;
+    // What came on the one thread before this has been read when this is answered.
+    assert_eq!(proxy.get("/services/data").await.status(), 200);
+    hold.release();
+    assert!(raw.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(raw.answer().await.starts_with("HTTP/1.1 404"));
+}
+
 async fn over_http2(proxy: &Proxy, method: Method, body: &str) -> (StatusCode, String) {
     let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tcp).await.unwrap();

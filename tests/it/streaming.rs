@@ -102,14 +102,23 @@ async fn a_client_that_goes_away_cancels_the_orgs_side() {
     hold.release();
 }
 
+#[test_case("GET", "", ""; "without a body")]
+#[test_case("POST", "Content-Length: 5\r\n", "hello"; "with a length")]
 #[tokio::test]
-async fn a_client_that_goes_away_before_the_answer_cancels_the_orgs_side() {
+async fn a_client_that_goes_away_before_the_answer_cancels_the_orgs_side(
+    method: &str,
+    framing: &str,
+    body: &str,
+) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     proxy.get(LIMITS).await;
-    let hold = org.hold(BYTES);
+    let hold = org.hold(SINK);
     let mut raw = proxy.connect().await;
-    raw.send(get(BYTES)).await;
+    raw.send(format!(
+        "{method} {SINK} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n{body}"
+    ))
+    .await;
     org.wait_until(|_| hold.waiting() == 1).await;
     drop(raw);
     org.wait_until(|_| hold.waiting() == 0).await;
