@@ -6,18 +6,19 @@ use percent_encoding::percent_decode;
 /// Takes off what concerns one connection only (RFC 9110 section 7.6.1): first what `Connection`
 /// names, then what is known to be so.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .flat_map(|line| members(line.as_bytes()))
-            .filter_map(|name| HeaderName::from_bytes(name).ok())
-            // The length of a body is no business of a connection: framing would be lost.
-            .filter(|name| *name != header::CONTENT_LENGTH)
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
+    if !has(headers, is_hop_by_hop) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| members(line.as_bytes()))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        // The length of a body is no business of a connection: framing would be lost.
+        .filter(|name| *name != header::CONTENT_LENGTH)
+        .collect();
+    for name in named {
+        headers.remove(name);
     }
     strip(headers, is_hop_by_hop);
 }
@@ -27,10 +28,9 @@ pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// Takes off every header whose name `drops`. Most messages have none, which one pass tells: to
-/// look each up would cost more than all else that is done to a head.
+/// Takes off every header whose name `drops`.
 pub(crate) fn strip(headers: &mut HeaderMap, drops: impl Fn(&str) -> bool) {
-    if !headers.keys().any(|name| drops(name.as_str())) {
+    if !has(headers, &drops) {
         return;
     }
     let dropped: Vec<HeaderName> = headers
@@ -41,6 +41,12 @@ pub(crate) fn strip(headers: &mut HeaderMap, drops: impl Fn(&str) -> bool) {
     for name in dropped {
         headers.remove(name);
     }
+}
+
+/// Whether any name is such. Most messages have none, which one pass tells: to look each up would
+/// cost more than all else that is done to a head.
+fn has(headers: &HeaderMap, is_such: impl Fn(&str) -> bool) -> bool {
+    headers.keys().any(|name| is_such(name.as_str()))
 }
 
 /// Whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.

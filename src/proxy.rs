@@ -52,8 +52,9 @@ impl Proxy {
 
         self.placeholders.check(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, admitted.addressed, family, envelope);
-        let (response, session) = self.deliver(&head, &body).await?;
-        response::localize(response, &head, &session, &base, admitted.origin).await
+        let (mut response, session) = self.deliver(&head, &body).await?;
+        response::localize(&mut response, &head, &session, &base, admitted.origin).await?;
+        Ok(response)
     }
 
     /// Has the org answer `head` and `body`, and tells with which session.

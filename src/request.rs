@@ -47,7 +47,7 @@ impl Head {
         }
         Self {
             method: parts.method,
-            target: target(&parts.uri),
+            target: target(parts.uri),
             headers,
             family,
             envelope,
@@ -172,10 +172,9 @@ impl Head {
     }
 }
 
-/// Path and query as they came, without the parameters that carry a session (S§4). What has none
-/// is not copied.
-fn target(uri: &Uri) -> PathAndQuery {
-    let Some(whole) = uri.path_and_query() else {
+/// Path and query as they came, without the parameters that carry a session (S§4).
+fn target(uri: Uri) -> PathAndQuery {
+    let Some(whole) = uri.into_parts().path_and_query else {
         return PathAndQuery::from_static("/");
     };
     let carries = |pair: &&[u8]| {
@@ -195,7 +194,7 @@ fn target(uri: &Uri) -> PathAndQuery {
             // What was left out cannot have made it invalid.
             PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/"))
         }
-        _ => whole.clone(),
+        _ => whole,
     }
 }
 

@@ -62,12 +62,12 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
 pub(crate) async fn localize(
-    mut response: Response<Body>,
+    response: &mut Response<Body>,
     head: &Head,
     session: &Session,
     base: &Base,
     origin: Option<HeaderValue>,
-) -> Result<Response<Body>, Error> {
+) -> Result<(), Error> {
     // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
     // would look whole.
     *response.version_mut() = Version::HTTP_11;
@@ -97,11 +97,11 @@ pub(crate) async fn localize(
     if let Some(origin) = origin {
         share_with(headers, origin);
     }
-    if let Some(document) = Document::of(head, &response) {
+    if let Some(document) = Document::of(head, response) {
         let ours = Ours::new(session, base);
-        Box::pin(rewrite::rewrite(&mut response, document, &ours)).await?;
+        Box::pin(rewrite::rewrite(response, document, &ours)).await?;
     }
-    Ok(response)
+    Ok(())
 }
 
 fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
