@@ -56,7 +56,7 @@ impl<S> Wire<S> {
         }
     }
 
-    /// The bare connection, for what is no HTTP, unless some of that was taken for HTTP.
+    /// The bare connection, for what is no HTTP. `None` if some of that has been read already.
     pub(super) fn into_inner(self) -> Option<S> {
         self.ahead.is_none().then_some(self.stream)
     }
@@ -81,7 +81,7 @@ impl<S> Wire<S> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.line.is_busy() || !self.framing.is_between_requests() {
             self.was_busy = true;
-            // hyper does not read again when the answer has ended, so a timer has to be running
+            // hyper need not read again when the answer has ended, so a timer has to be running
             // by then: else the connection would be left open for ever.
             while self.head.poll(cx).is_ready() {
                 self.head.set(self.head_limit);
@@ -123,7 +123,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         match Pin::new(&mut self.stream).poll_read(cx, &mut buf)? {
             Poll::Ready(()) => match *buf.filled() {
                 [next] => self.ahead = Some(next),
-                _ => return Err(io::ErrorKind::ConnectionAborted.into()),
+                _ => return Err(io::Error::other("the client has gone")),
             },
             Poll::Pending => _ = self.poll_head(cx)?,
         }
@@ -194,7 +194,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     /// Flushes. hyper does it whenever it has done what it can, and so begins to wait.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        // TLS takes what the client does not.
+        if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
+            return self.poll_write_stall(cx).map_ok(drop);
+        }
+        self.write = None;
         Poll::Ready(self.look_ahead(cx))
     }
 
@@ -205,8 +209,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let linger = match &mut this.linger {
             Some(linger) => linger,
             None => {
-                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-                if this.framing.is_between_requests() && !this.line.is_at_fault() {
+                if Pin::new(&mut this.stream).poll_shutdown(cx)?.is_pending() {
+                    return this.poll_write_stall(cx).map_ok(drop);
+                }
+                let is_sending = this.ahead.is_some() || !this.framing.is_between_requests();
+                if !is_sending && !this.line.is_at_fault() {
                     return Poll::Ready(Ok(()));
                 }
                 this.linger.insert(Deadline::new(LINGER))
@@ -233,3 +240,31 @@ static THROTTLE: Throttle = Throttle::new();
 
 /// Enough for the other end to read an answer that is on its way.
 const LINGER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncWriteExt, BufWriter, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// As over TLS, more can be written than the client takes.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_waited_for_no_longer_than_it_may_take() {
+        let limits = Limits::default();
+        for by_shutdown in [false, true] {
+            let (near, _far) = duplex(1);
+            let mut wire = Wire::new(BufWriter::new(near), Arc::default(), &limits);
+            wire.write_all(b"an answer").await.unwrap();
+            let start = Instant::now();
+            let error = match by_shutdown {
+                true => wire.shutdown().await.unwrap_err(),
+                false => wire.flush().await.unwrap_err(),
+            };
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(start.elapsed(), limits.idle_body);
+        }
+    }
+}

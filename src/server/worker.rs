@@ -32,6 +32,7 @@ use super::{
 use crate::{
     auth::Sessions,
     config::{self, Config, Limits},
+    error::causes,
     guard::Guard,
     line::Line,
     placeholder::Placeholders,
@@ -384,7 +385,7 @@ impl Guest {
                 connection.as_mut().poll(cx)
             });
             if let Err(error) = ended.await {
-                tracing::debug!("a client's connection ended: {error}");
+                tracing::debug!("a client's connection ended: {}", causes(&*error));
             }
         });
     }
@@ -404,11 +405,11 @@ impl Guest {
         let handshake = async {
             let parts = auto::upgrade::downcast::<TokioIo<Wire<S>>>(upgrade.await.ok()?).ok()?;
             // What was sent before the tunnel was there has been read as if it were HTTP.
-            if !parts.read_buf.is_empty() {
+            let stream = parts.io.into_inner().into_inner();
+            let Some(stream) = stream.filter(|_| parts.read_buf.is_empty()) else {
                 tracing::warn!(%host, "refused a client that did not wait for its tunnel");
                 return None;
-            }
-            let stream = parts.io.into_inner().into_inner()?;
+            };
             match acceptor.accept(stream).await {
                 Ok(stream) => Some(stream),
                 Err(error) => {

@@ -131,14 +131,15 @@ impl Connection {
         self.reused
     }
 
-    /// Whether a sweep of the pool is to leave it, which makes it older.
+    /// Whether a sweep of the pool is to leave it, which makes it older, and smaller.
     pub(super) fn outlives_sweep(&mut self) -> bool {
         self.sweeps += 1;
         let is_young = self.sweeps <= MOST_SWEEPS;
-        self.http1_mut().is_none_or(|http| {
-            http.shrink();
-            is_young && http.is_open()
-        })
+        is_young
+            && self.http1_mut().is_none_or(|http| {
+                http.shrink();
+                http.is_open()
+            })
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use crate::support::{Fault, Org, Proxy, proxy::client};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
+const BYTES: &str = "/services/apexrest/bytes";
 const ECHO: &str = "/services/apexrest/echo";
 
 #[tokio::test]
@@ -633,6 +634,25 @@ async fn a_request_that_comes_while_another_is_answered_is_answered_next() {
     hold.release();
     assert!(raw.answer().await.starts_with("HTTP/1.1 200"));
     assert!(raw.answer().await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn the_last_answer_arrives_whole_whatever_the_client_sends_meanwhile() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
+    let hold = org.hold(BYTES);
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "GET {BYTES}?n=2000000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    ))
+    .await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    raw.send(get(LIMITS)).await;
+    assert_eq!(proxy.get("/services/data").await.status(), 200);
+    hold.release();
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    raw.exactly(2_000_000).await;
+    assert_eq!(raw.rest().await, "");
 }
 
 async fn over_http2(proxy: &Proxy, method: Method, body: &str) -> (StatusCode, String) {
