@@ -114,9 +114,11 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
 
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
+    let runtime = runtime()?;
+    signal::outlive_others(&runtime)?;
     let config = load(args)?;
     let _log = telemetry::init(&config.log)?;
-    runtime()?.block_on(async {
+    runtime.block_on(async {
         let ready = Ready::start(config).await?;
         serve(ready.config.clone(), "").await
     })
@@ -159,8 +161,10 @@ impl Ready {
 /// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
 fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
+    let runtime = runtime()?;
+    signal::outlive_others(&runtime)?;
     let _log = telemetry::init(&args.log)?;
-    runtime()?.block_on(async {
+    runtime.block_on(async {
         let org = demo::Org::start().await?;
         let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);
         org.set(|knobs| knobs.refusal = refusal);

@@ -1,39 +1,68 @@
-//! Signals that stop the program.
+//! Signals: those that stop the program, and those that must not.
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
-/// Done at the first SIGINT or SIGTERM. A second one ends the program at once, with 128 plus its
-/// number as the exit code.
+use crate::telemetry::Throttle;
+
+/// Keeps signals that are not for ending from ending the program, from now on: SIGHUP, timers,
+/// what users define, and whatever else ends a program that does not know it. A program started
+/// from here gets the usual actions back.
+///
+/// # Errors
+/// When the system refuses to deliver signals.
+pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
+    use rustix::process::Signal;
+
+    let _entered = runtime.enter();
+    let named = [
+        Signal::HUP,
+        Signal::PIPE,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
+        Signal::STKFLT,
+    ];
+    let named = named.into_iter().map(Signal::as_raw);
+    for number in named.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
+        // A handler, not `SIG_IGN`, which children would inherit. It stays.
+        drop(signal(SignalKind::from_raw(number))?);
+    }
+    Ok(())
+}
+
+/// Done at the first SIGINT, SIGTERM or SIGQUIT. A second one ends the program at once, with 128
+/// plus its number as the exit code.
 ///
 /// # Errors
 /// When the system refuses to deliver signals. Listening begins at once, not at the first poll.
 pub(crate) fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut next = async move || {
-        let name = tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = terminate.recv() => SignalKind::terminate(),
-        };
-        name.as_raw_value()
-    };
+    let mut signals = Signals::listen()?;
     Ok(async move {
-        next().await;
+        signals.ending().await;
         tokio::spawn(async move {
-            let number = next().await;
-            std::process::exit(128 + number);
+            let last = signals.ending().await;
+            std::process::exit(128 + last.as_raw());
         });
     })
 }
 
-/// Every signal that would end us, for a program that was started from here to hear of.
+/// Every signal that somebody may want to reach us, or a program that was started from here.
 pub(crate) struct Signals {
     hangup: Signal,
     interrupt: Signal,
     quit: Signal,
     terminate: Signal,
+    user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -45,6 +74,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             terminate: signal(SignalKind::terminate())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -57,6 +88,42 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.quit.recv() => Signal::QUIT,
             _ = self.terminate.recv() => Signal::TERM,
+            _ = self.user1.recv() => Signal::USR1,
+            _ = self.user2.recv() => Signal::USR2,
+        }
+    }
+
+    /// The next one that asks for an end.
+    pub(crate) async fn ending(&mut self) -> rustix::process::Signal {
+        use rustix::process::Signal;
+
+        loop {
+            match self.next().await {
+                Signal::HUP => {
+                    if let Some(left_out) = THROTTLE.admit() {
+                        tracing::warn!(
+                            left_out,
+                            "SIGHUP: reloading the configuration is not supported yet; restart \
+                             orgproxy to apply changes to it"
+                        );
+                    }
+                }
+                signal if is_ending(signal) => return signal,
+                _ => {}
+            }
         }
     }
 }
+
+/// Whether a signal asks a program to end, and nothing else.
+pub(crate) fn is_ending(signal: rustix::process::Signal) -> bool {
+    use rustix::process::Signal;
+
+    matches!(signal, Signal::INT | Signal::QUIT | Signal::TERM)
+}
+
+static THROTTLE: Throttle = Throttle::new();
+
+/// The C library keeps those before it for itself.
+const FIRST_REAL_TIME: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };
+const LAST_REAL_TIME: i32 = 64;

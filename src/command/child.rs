@@ -21,7 +21,9 @@ use tokio::{
 
 use self::{bundle::Bundle, environment::Environment};
 use super::{CommandError, Ready, load, runtime};
-use crate::{cli::RunArgs, config::Config, process, server::Server, signal::Signals, telemetry};
+use crate::{
+    cli::RunArgs, config::Config, process, server::Server, signal, signal::Signals, telemetry,
+};
 
 mod bundle;
 mod environment;
@@ -33,6 +35,8 @@ mod environment;
 /// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one (S§6).
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let usual = process::harden();
+    let runtime = runtime()?;
+    signal::outlive_others(&runtime)?;
     let config = load(&args.source)?;
     let _log = telemetry::init(&config.log)?;
     let first = match &args.org {
@@ -40,7 +44,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         None => &config.orgs[0],
     };
     let first = first.name.clone();
-    runtime()?.block_on(async {
+    runtime.block_on(async {
         let ready = Ready::start(config).await?;
         let server = Server::bind(ready.config.clone()).await?;
         for bound in server.bound() {
@@ -77,7 +81,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
             served = serving => {
                 served.map_err(io::Error::other)??;
             }
-            _ = signals.next() => {}
+            _ = signals.ending() => {}
         }
         ended
     })
@@ -99,7 +103,8 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
     command
 }
 
-/// Waits for the end of `child`, and passes signals on to it; a second one kills it.
+/// Waits for the end of `child`, and passes signals on to it; a second one that asks for an end
+/// kills it.
 ///
 /// What is typed at a terminal reaches it by itself, since it is of our process group: so those are
 /// only kept from ending us.
@@ -107,21 +112,23 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
     let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let mut passed = false;
     loop {
-        let signal = tokio::select! {
+        let received = tokio::select! {
             status = child.wait() => return status,
-            signal = signals.next() => signal,
+            received = signals.next() => received,
         };
-        if matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground() {
+        if matches!(received, Signal::INT | Signal::QUIT) && is_in_the_foreground() {
             continue;
         }
-        let signal = match passed {
-            true => Signal::KILL,
-            false => signal,
+        let is_ending = signal::is_ending(received);
+        let passed_on = if passed && is_ending {
+            Signal::KILL
+        } else {
+            received
         };
-        passed = true;
+        passed |= is_ending;
         if let Some(id) = id {
             // It may have ended by now, which is the next thing we hear.
-            let _ = kill_process(id, signal);
+            let _ = kill_process(id, passed_on);
         }
     }
 }

@@ -166,6 +166,7 @@ async fn a_port_that_is_taken_ends_it_with_a_way_out() {
 
 #[test_case(Signal::TERM; "terminate")]
 #[test_case(Signal::INT; "interrupt")]
+#[test_case(Signal::QUIT; "quit")]
 #[tokio::test]
 async fn a_signal_lets_it_finish_what_is_in_flight(signal: Signal) {
     let org = Org::start().await.unwrap();
@@ -184,6 +185,7 @@ async fn a_signal_lets_it_finish_what_is_in_flight(signal: Signal) {
 
 #[test_case(Signal::TERM, 143; "terminate")]
 #[test_case(Signal::INT, 130; "interrupt")]
+#[test_case(Signal::QUIT, 131; "quit")]
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once(signal: Signal, code: i32) {
     let org = Org::start().await.unwrap();
@@ -198,6 +200,75 @@ async fn a_second_signal_ends_it_at_once(signal: Signal, code: i32) {
     proxy.signal(signal);
     assert_eq!(proxy.end().await.code(), code);
     answer.await.unwrap().unwrap_err();
+}
+
+#[test_case(Signal::HUP; "hang up")]
+#[test_case(Signal::PIPE; "pipe")]
+#[test_case(Signal::USR1; "first user defined")]
+#[test_case(Signal::USR2; "second user defined")]
+#[test_case(Signal::ALARM; "alarm")]
+#[test_case(Signal::VTALARM; "virtual alarm")]
+#[test_case(Signal::PROF; "profiling")]
+#[test_case(Signal::IO; "input and output")]
+#[test_case(Signal::POWER; "power")]
+#[test_case(Signal::STKFLT; "stack fault")]
+#[tokio::test]
+async fn a_signal_that_is_not_for_ending_ends_nothing(signal: Signal) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let commands = [
+        files.start(),
+        Binary::start(&[
+            "demo",
+            "--port",
+            "0",
+            "--https-port",
+            "0",
+            "--pubsub-port",
+            "0",
+        ]),
+    ];
+    for proxy in commands {
+        // More than once.
+        for _ in 0..2 {
+            let url = proxy.url(LIMITS).await;
+            proxy.signal(signal);
+            assert_eq!(client().get(url).send().await.unwrap().status(), 200);
+        }
+        let ended = proxy.stop().await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_real_time_signal_ends_nothing() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let url = proxy.url(LIMITS).await;
+    for number in ["-34", "-50", "-64"] {
+        let mut kill = Command::new("kill");
+        kill.args([number, &proxy.id().to_string()]);
+        assert!(kill.status().await.unwrap().success(), "{number}");
+    }
+    assert_eq!(client().get(url).send().await.unwrap().status(), 200);
+    assert_eq!(proxy.stop().await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_hang_up_says_that_changes_need_a_restart_however_often_it_comes() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    proxy.address().await;
+    for _ in 0..1000 {
+        proxy.signal(Signal::HUP);
+    }
+    let line = proxy.log("SIGHUP").await;
+    assert!(line.contains("restart"), "{line}");
+    let ended = proxy.stop().await;
+    let lines = ended.stderr.matches("SIGHUP").count();
+    assert!(lines <= 200, "{lines} lines");
 }
 
 #[tokio::test]

@@ -191,6 +191,9 @@ async fn a_program_that_cannot_be_run_is_told_as_shells_do(program: &str, code: 
 #[test_case(Signal::TERM, "TERM"; "terminate")]
 #[test_case(Signal::INT, "INT"; "interrupt, with no terminal that says it to both")]
 #[test_case(Signal::HUP, "HUP"; "hang up")]
+#[test_case(Signal::QUIT, "QUIT"; "quit")]
+#[test_case(Signal::USR1, "USR1"; "first user defined")]
+#[test_case(Signal::USR2, "USR2"; "second user defined")]
 #[tokio::test]
 async fn signals_are_passed_on(signal: Signal, name: &str) {
     let both = Both::start().await;
@@ -214,6 +217,53 @@ async fn a_second_signal_ends_a_program_that_does_not_listen() {
     let ended = proxy.end().await;
     assert_eq!(ended.code(), 128 + 9, "{ended:?}");
     both.assert_gone(&ended);
+}
+
+#[test_case(Signal::HUP, "HUP"; "hang up")]
+#[test_case(Signal::USR1, "USR1"; "user defined")]
+#[tokio::test]
+async fn a_program_may_get_a_signal_that_is_not_for_ending_as_often_as_one_likes(
+    signal: Signal,
+    name: &str,
+) {
+    let both = Both::start().await;
+    let count = format!("n=0; trap 'n=$((n+1)); echo told $n' {name}; trap 'exit 9' TERM");
+    let proxy = both.spawn_waiting(&count);
+    proxy.print("http").await;
+    for number in 1..=3 {
+        proxy.signal(signal);
+        proxy.print(&format!("told {number}")).await;
+    }
+    proxy.signal(Signal::TERM);
+    let ended = proxy.end().await;
+    assert_eq!(ended.code(), 9, "{ended:?}");
+}
+
+#[test_case(Signal::PIPE; "pipe")]
+#[test_case(Signal::ALARM; "alarm")]
+#[test_case(Signal::IO; "input and output")]
+#[tokio::test]
+async fn a_signal_that_is_for_nobody_ends_neither_us_nor_the_program(signal: Signal) {
+    let both = Both::start().await;
+    let proxy = both.spawn_waiting("trap 'exit 9' TERM");
+    proxy.print("http").await;
+    proxy.signal(signal);
+    proxy.signal(Signal::TERM);
+    let ended = proxy.end().await;
+    assert_eq!(ended.code(), 9, "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_program_starts_with_the_usual_actions_for_signals() {
+    let both = Both::start().await;
+    let ended = both
+        .run(&["sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"])
+        .await;
+    assert_eq!(
+        ended.stdout.matches("0000000000000000").count(),
+        3,
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]
