@@ -1,7 +1,7 @@
 //! The parsed, runtime truth: what the program runs on once every file, variable and flag is read.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -9,6 +9,8 @@ use std::{
 
 use rustls_pki_types::CertificateDer;
 use url::Url;
+
+use crate::network::Proxies;
 
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
@@ -19,7 +21,7 @@ pub use key::{KeyError, PrivateKey};
 pub use listen::Listen;
 pub use overrides::{KEYS, Key, Overrides, Scope};
 pub use problem::ConfigError;
-use problem::Problems;
+use problem::{Origin, Problems};
 pub use pubsub::PubSub;
 pub use reference::KeySource;
 pub use tls::Tls;
@@ -65,6 +67,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Bounds on what one process takes on.
     pub limits: Limits,
+    /// The proxies on the way out, which the environment names.
+    pub(crate) proxies: Proxies,
     /// Environment variables that hold secrets, but for those that clients show.
     pub secret_variables: Vec<String>,
 }
@@ -95,6 +99,7 @@ impl Config {
             overrides.apply(&mut document, &problems);
             file::read(document, folder, &problems)
         });
+        let config = proxies(config, &problems);
         problems.into_result(config)
     }
 
@@ -173,6 +178,14 @@ impl Config {
             .any(|listen| matches!(listen, Listen::Https(_)))
     }
 
+    /// The proxies that may lead to `org`. None leads to one in this process.
+    pub(crate) fn proxies_to(&self, org: &Org) -> Proxies {
+        match org.demo {
+            Some(_) => Proxies::default(),
+            None => self.proxies.clone(),
+        }
+    }
+
     /// A configuration with every default.
     pub fn new(orgs: Vec<Org>) -> Self {
         // One thread carries tens of thousands of requests a second; beyond four, threads only
@@ -187,9 +200,28 @@ impl Config {
             tls: Tls::default(),
             state_dir: None,
             limits: Limits::default(),
+            proxies: Proxies::default(),
             secret_variables: Vec::new(),
         }
     }
+}
+
+/// Adds the proxies that the environment names. No proxy leads to a demo org.
+fn proxies(config: Option<Config>, problems: &Problems) -> Option<Config> {
+    let is_demo = |config: &Config| config.orgs.iter().all(|org| org.demo.is_some());
+    if config.as_ref().is_some_and(is_demo) {
+        return config;
+    }
+    let proxies = Proxies::from_env(|name| env::var_os(name));
+    let proxies = proxies.map_err(|faults| {
+        for (variable, fault) in faults {
+            problems.add(Origin::Variable(variable), variable, fault);
+        }
+    });
+    Some(Config {
+        proxies: proxies.ok()?,
+        ..config?
+    })
 }
 
 /// One Salesforce org as one user: where to log in, as whom, how to reach it.

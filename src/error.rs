@@ -123,12 +123,16 @@ impl Error {
                 Unanswerable::Version => Telling(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
                 Unanswerable::Unidentified(_) => Telling(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
             },
-            Self::Login(error) => match error.is_transient() {
-                true => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
-                false => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
+            Self::Login(error) => match **error {
+                LoginError::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                LoginError::Loop { .. } => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
+                _ if error.is_transient() => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
+                _ => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
             },
             Self::Upstream(error) => match error {
                 upstream::Error::Connect(_) => Telling(Org, S::BAD_GATEWAY, "ORG_UNREACHABLE", "destination_unavailable"),
+                upstream::Error::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                upstream::Error::Loop(_) => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
                 upstream::Error::Client(fault) => telling_of(*fault),
                 upstream::Error::TimedOut(_) => Telling(Org, S::GATEWAY_TIMEOUT, "ORG_TIMED_OUT", "http_response_timeout"),
                 upstream::Error::Closed(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "connection_terminated"),

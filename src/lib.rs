@@ -15,7 +15,7 @@
 //! 5. [`request`] makes it ours: hop-by-hop headers off first, then every spelling of every header
 //!    that we own; the session goes in last. [`replay`] keeps a bounded copy of its body.
 //! 6. [`auth`] gives the session, or waits for the one login under way.
-//! 7. [`upstream`] sends, and streams.
+//! 7. [`upstream`] sends, and streams, on connections that [`network`] opens.
 //! 8. If [`family`] says that the answer means a dead session, that session is retired, and the
 //!    request is sent once more, whole.
 //! 9. [`response`] makes the answer the client's, leads the few absolute URLs in it back to us, and
@@ -56,8 +56,9 @@
 //! hyper. The org is one known server behind verified TLS, and the client's side of HTTP/1.1 is little
 //! code. It runs in the request's own task and knows that most lines of a head are those of the last
 //! one, which saves an eighth of the CPU, as the pool does a tenth. HTTP/2 to the org is hyper's.
-//! reqwest serves logins only. tower composes the login's retries; around requests there are plain
-//! functions, one of each.
+//! Logins are hyper's, on connections of the same [`network`]: what leads requests to the org leads
+//! logins there. tower composes the login's retries; around requests there are plain functions, one
+//! of each.
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
 //! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
@@ -113,6 +114,7 @@ mod headers;
 mod health;
 mod line;
 mod local;
+mod network;
 mod placeholder;
 mod process;
 mod proxy;

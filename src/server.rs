@@ -22,6 +22,7 @@ use crate::{
     authority::AuthorityError,
     config::{Config, Listen},
     guard::Guard,
+    network::{Dialer, OwnListeners},
     placeholder::Placeholders,
     stack::Load,
     upstream::{self, Connector},
@@ -55,25 +56,28 @@ impl Server {
         let mut plans = Vec::new();
         let tls = Tls::new(&config)?;
         let roots = upstream::tls::roots();
+        let own = OwnListeners::default();
         for (index, org) in config.orgs.iter().enumerate() {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
             let shared = Arc::new(org.clone());
-            let login = Login::new(shared.clone(), &client, limits.connect)?;
-            let by_its_way = |connector: Connector| match org.demo {
-                // It is in this process, where no proxy leads to.
-                Some(_) => Arc::new(connector.directly()),
-                None => Arc::new(connector),
-            };
+            let dialer = Arc::new(Dialer::new(
+                config.proxies_to(org),
+                &client,
+                limits.connect,
+                limits.idle_body,
+                own.clone(),
+            ));
             let calls = org.pubsub.as_ref().map(|pubsub| {
-                let connector = Connector::for_calls(client.clone(), limits);
-                (by_its_way(connector), pubsub.endpoint.clone())
+                let connector = Connector::for_calls(dialer.clone(), client.clone(), limits);
+                (Arc::new(connector), pubsub.endpoint.clone())
             });
+            let login = Login::new(shared.clone(), dialer.clone(), client.clone())?;
             plans.push(Plan {
                 org: shared,
                 placeholders: Arc::new(Placeholders::new(&config.orgs, index)),
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
-                connector: by_its_way(Connector::new(client, org.http2, limits)),
+                connector: Arc::new(Connector::new(dialer, client, org.http2, limits)),
                 calls,
             });
             for listen in &org.listen {
@@ -87,6 +91,7 @@ impl Server {
                 listeners.push(listener.for_calls());
             }
         }
+        own.set(listeners.iter().filter_map(Listener::tcp_address));
         Ok(Self {
             config,
             listeners,

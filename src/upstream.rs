@@ -7,13 +7,13 @@ use hyper::body::Incoming;
 
 pub(crate) use self::{answer::Answer, connect::Connector};
 use self::{
-    connect::ConnectError,
     connection::{Connection, SendError},
     pool::Pool,
 };
 use crate::{
     auth::Session,
     config::Limits,
+    network::{ConnectError, Why},
     replay::{ClientFault, Replay},
     request::Head,
 };
@@ -23,7 +23,6 @@ mod connect;
 mod connection;
 mod http1;
 mod pool;
-mod socket;
 pub(crate) mod tls;
 
 /// One thread's way to one org.
@@ -130,11 +129,28 @@ impl Upstream {
     }
 }
 
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error.why {
+            Why::Exhausted(_) => Self::Exhausted(error),
+            Why::Loop { .. } => Self::Loop(error),
+            _ => Self::Connect(error),
+        }
+    }
+}
+
 /// Why there is no answer of the org.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// The org, or what leads to it, cannot be reached. Nothing was sent.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(ConnectError),
+    /// This process has run out of what connections need. Nothing was sent.
+    #[error(transparent)]
+    Exhausted(ConnectError),
+    /// The way to the org leads back to this process. Nothing was sent.
+    #[error(transparent)]
+    Loop(ConnectError),
     #[error(transparent)]
     Client(ClientFault),
     #[error("the org did not begin to answer within {}s (limits.answer)", .0.as_secs())]

@@ -5,9 +5,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderValue, StatusCode, header, uri::Authority};
-use reqwest::redirect;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use serde::Deserialize;
+use tokio_rustls::TlsConnector;
 use tower::{
     Service, ServiceBuilder, ServiceExt,
     retry::{
@@ -24,43 +29,40 @@ use super::{
     key::Key,
     session::{Identity, Session},
 };
-use crate::{config, visible};
+use crate::{
+    config::{self, Config},
+    network::{ConnectError, Dialer, OwnListeners, Why},
+    visible,
+};
 
 /// Logs in to one org as one user.
 #[derive(Clone)]
 pub(crate) struct Login {
     org: Arc<config::Org>,
     key: Arc<Key>,
-    client: reqwest::Client,
+    dialer: Arc<Dialer>,
+    tls: TlsConnector,
+    /// Of `token_url`.
+    authority: Authority,
     token_url: Url,
     /// For one attempt, connecting included.
     patience: Duration,
 }
 
 impl Login {
-    /// Prepares logins to `org` over `tls`. `HTTPS_PROXY` and `NO_PROXY` are honoured.
+    /// Prepares logins to `org` over `tls`, on connections that `dialer` opens.
     ///
     /// # Errors
-    /// When the client cannot be built, such as on an unreadable proxy URL in the environment.
+    /// When the login URL has a host that cannot be connected to.
     pub(crate) fn new(
         org: Arc<config::Org>,
-        tls: &rustls::ClientConfig,
-        connect_timeout: Duration,
+        dialer: Arc<Dialer>,
+        mut tls: ClientConfig,
     ) -> Result<Self, LoginError> {
-        let builder = match org.demo {
-            // It is in this process, where no proxy leads to.
-            Some(_) => reqwest::Client::builder().no_proxy(),
-            None => reqwest::Client::builder(),
-        };
-        let client = builder
-            .tls_backend_preconfigured(tls.clone())
-            .https_only(true)
-            // The assertion goes to the configured host and nowhere else.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(connect_timeout)
-            .user_agent(concat!("orgproxy/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| LoginError::unreachable(org.login_url.as_str(), error))?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let authority = org.login_url.authority().parse();
+        let authority =
+            authority.map_err(|error| LoginError::unreachable(org.login_url.as_str(), &error))?;
         // An Experience Cloud site has a path, and its token endpoint lies below it (S§1.2).
         let mut token_url = org.login_url.clone();
         let path = format!("{}{TOKEN_PATH}", token_url.path().trim_end_matches('/'));
@@ -68,10 +70,31 @@ impl Login {
         Ok(Self {
             key: Arc::new(Key::of(&org)),
             org,
-            client,
+            dialer,
+            tls: TlsConnector::from(Arc::new(tls)),
+            authority,
             token_url,
             patience: ATTEMPT_TIMEOUT,
         })
+    }
+
+    /// The same where there is no server.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn alone(
+        config: &Config,
+        org: &config::Org,
+        tls: ClientConfig,
+    ) -> Result<Self, LoginError> {
+        let dialer = Dialer::new(
+            config.proxies_to(org),
+            &tls,
+            config.limits.connect,
+            config.limits.idle_body,
+            OwnListeners::default(),
+        );
+        Self::new(Arc::new(org.clone()), Arc::new(dialer), tls)
     }
 
     /// The name of the org in the configuration.
@@ -137,45 +160,74 @@ impl Login {
     /// # Errors
     /// As [`Self::login`], but for refusals: any answer will do.
     pub(crate) async fn date(&self) -> Result<Option<SystemTime>, LoginError> {
-        let asked = self.client.get(self.token_url.clone()).send();
+        let asked = self.send(Method::GET, Bytes::new());
         let answer = tokio::time::timeout(self.patience, asked)
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
-            })?
-            .map_err(|error| LoginError::unreachable(self.token_url.as_str(), error))?;
+            })??;
         let date = answer.headers().get(header::DATE);
         Ok(date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()))
     }
 
     async fn ask(&self, body: String) -> Result<Session, LoginError> {
-        let unreachable = |error| LoginError::unreachable(self.token_url.as_str(), error);
-        let mut answer = self
-            .client
-            .post(self.token_url.clone())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(unreachable)?;
-
+        let answer = self.send(Method::POST, body.into()).await?;
+        let (head, mut body) = answer.into_parts();
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-            if bytes.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(self.strange(answer.status(), "an answer of more than 64 KiB"));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.broke_off(&error))?;
+            let piece = frame.into_data().unwrap_or_default();
+            if bytes.len() + piece.len() > LARGEST_ANSWER {
+                return Err(self.strange(head.status, "an answer of more than 64 KiB"));
             }
-            bytes.extend_from_slice(&chunk);
+            bytes.extend_from_slice(&piece);
         }
-        self.understand(&answer, &bytes)
+        self.understand(head.status, &head.headers, &bytes)
+    }
+
+    /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the assertion
+    /// goes to the configured host and nowhere else.
+    async fn send(&self, method: Method, body: Bytes) -> Result<Response<Incoming>, LoginError> {
+        let host = match self.authority.port_u16() {
+            None | Some(443) => self.authority.host(),
+            Some(_) => self.authority.as_str(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(self.token_url.path())
+            .header(header::HOST, host)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::new(body))
+            .map_err(|error| LoginError::unreachable(self.token_url.as_str(), &error))?;
+        let stream = self
+            .dialer
+            .connect(&self.authority, &self.tls)
+            .await
+            .map_err(|error| LoginError::unconnected(self.token_url.as_str(), error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.broke_off(&error))?;
+        // It ends when nobody waits for the answer any more.
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await;
+        answer.map_err(|error| self.broke_off(&error))
+    }
+
+    fn broke_off(&self, error: &hyper::Error) -> LoginError {
+        LoginError::unreachable(self.token_url.as_str(), error)
     }
 
     /// Either the session or the org's reason.
-    fn understand(&self, answer: &reqwest::Response, bytes: &[u8]) -> Result<Session, LoginError> {
-        let status = answer.status();
+    fn understand(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        bytes: &[u8],
+    ) -> Result<Session, LoginError> {
         if status.is_redirection() {
-            let host = answer
-                .headers()
+            let host = headers
                 .get(header::LOCATION)
                 .and_then(|location| location.to_str().ok())
                 .and_then(|location| self.token_url.join(location).ok())
@@ -184,7 +236,7 @@ impl Login {
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
         let Ok(json) = serde_json::from_slice(bytes) else {
-            let kind = answer.headers().get(header::CONTENT_TYPE);
+            let kind = headers.get(header::CONTENT_TYPE);
             return Err(self.strange(status, &describe(bytes, kind)));
         };
         match json {
@@ -270,11 +322,22 @@ pub enum LoginError {
         description: String,
     },
     /// The token endpoint could not be reached. The network, its name, or its certificate.
-    #[error("cannot reach {url}: {reason}{}", if reason.contains("certificate") { INSPECTED } else { "" })]
+    #[error("cannot reach {url}: {reason}")]
     Unreachable {
         /// The token endpoint.
         url: String,
         /// The chain of causes, without URLs.
+        reason: String,
+    },
+    /// This process has run out of what connections need.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The way to the token endpoint leads back to an orgproxy.
+    #[error("cannot reach {url}: {reason}")]
+    Loop {
+        /// The token endpoint.
+        url: String,
+        /// How that is known, and the way out.
         reason: String,
     },
     /// The token endpoint did not answer in time.
@@ -325,8 +388,10 @@ impl LoginError {
         match self {
             Self::Refused { error, .. } => TRANSIENT.contains(&error.as_str()),
             Self::Strange { status, .. } => *status >= 500 || *status == 429,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost => true,
-            Self::Instance { .. } | Self::Token | Self::Sign(_) => false,
+            Self::Unreachable { .. } | Self::Exhausted(_) | Self::TimedOut { .. } | Self::Lost => {
+                true
+            }
+            Self::Loop { .. } | Self::Instance { .. } | Self::Token | Self::Sign(_) => false,
         }
     }
 
@@ -338,6 +403,8 @@ impl LoginError {
             } => Some(diagnosis::of(error, description)),
             Self::Strange { status, .. } => Some(diagnosis::of_answer(*status)),
             Self::Unreachable { .. }
+            | Self::Exhausted(_)
+            | Self::Loop { .. }
             | Self::TimedOut { .. }
             | Self::Instance { .. }
             | Self::Token
@@ -346,11 +413,21 @@ impl LoginError {
         }
     }
 
-    fn unreachable(url: &str, error: reqwest::Error) -> Self {
+    fn unconnected(url: &str, error: ConnectError) -> Self {
+        let url = url.to_owned();
+        // Certificates are quoted in it, which anybody can make.
+        let reason = visible::line(&error.why.to_string()).into_owned();
+        match error.why {
+            Why::Exhausted(_) => Self::Exhausted(reason),
+            Why::Loop { .. } => Self::Loop { url, reason },
+            _ => Self::Unreachable { url, reason },
+        }
+    }
+
+    fn unreachable(url: &str, error: &dyn std::error::Error) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
-            // Certificates are quoted in it, which anybody can make.
-            reason: visible::line(&crate::error::causes(&error.without_url())).into_owned(),
+            reason: visible::line(&crate::error::causes(error)).into_owned(),
         }
     }
 }
@@ -462,10 +539,10 @@ pub(crate) fn printable(text: &str) -> String {
     visible::line(&quote).into_owned()
 }
 
-/// What to do about a certificate that is not trusted.
-const INSPECTED: &str = "; if a proxy on the way inspects TLS, name its certificate in ca_file";
-
 const TOKEN_PATH: &str = "/services/oauth2/token";
+
+/// By which an orgproxy knows another's login.
+pub(crate) const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));
 
 /// `urn:ietf:params:oauth:grant-type:jwt-bearer`, form-encoded.
 const GRANT_TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
@@ -511,7 +588,8 @@ mod tests {
             config::PrivateKey::parse("the demo's key", pem, None).unwrap(),
         );
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
-        let mut login = Login::new(Arc::new(org), &tls, Duration::from_secs(10)).unwrap();
+        let config = Config::new(vec![org.clone()]);
+        let mut login = Login::alone(&config, &org, tls).unwrap();
         login.patience = Duration::from_millis(300);
 
         let error = login.attempt().await.unwrap_err();

@@ -3,7 +3,6 @@
 use std::{
     io::{self, IsTerminal, Read, Write},
     process::ExitCode,
-    sync::Arc,
     time::SystemTime,
 };
 
@@ -63,7 +62,7 @@ async fn token(config: &Config, org: &Org) -> Result<Zeroizing<String>, CommandE
     let failed = |error| CommandError::Other(format!("cannot log in: {error}"));
     let tls = upstream::tls::client_config(upstream::tls::roots(), &org.ca)
         .map_err(|error| CommandError::Startup(error.into()))?;
-    let login = Login::new(Arc::new(org.clone()), &tls, config.limits.connect).map_err(failed)?;
+    let login = Login::alone(config, org, tls).map_err(failed)?;
     let session = login.login().await.map_err(failed)?;
     let token = session.token.to_str();
     // What no header can carry is no session, and what is not ASCII no token.

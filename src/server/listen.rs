@@ -116,6 +116,14 @@ impl Listener {
         }
     }
 
+    /// Where it is bound, if not to a path.
+    pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(_, address) => Some(*address),
+            Socket::Unix(..) => None,
+        }
+    }
+
     /// Whether clients speak TLS to it.
     pub(super) fn is_https(&self) -> bool {
         matches!(self.listen, Listen::Https(_))

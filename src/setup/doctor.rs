@@ -3,7 +3,7 @@
 //! Each step is a [`Check`], printed as it is done. What fails ends nothing that can still be tried:
 //! only what needs a session is left out without one.
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::SystemTime};
+use std::{path::Path, process::ExitCode, time::SystemTime};
 
 use self::{
     login::Findings,
@@ -102,7 +102,7 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
 
     let host = network::authority_of(&org.login_url);
     if let Some(host) = &host {
-        network::check(&LOGIN, host, org, &config.limits, report).await;
+        network::check(&LOGIN, host, org, config, report).await;
     }
     match log_in(config, org, found, args, report).await {
         Some((org, session)) => {
@@ -111,7 +111,7 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
             report.add(session::instance(&session, &org));
             if host.as_ref() != Some(&session.authority) {
                 let instance = &session.authority;
-                network::check(&INSTANCE, instance, &org, &config.limits, report).await;
+                network::check(&INSTANCE, instance, &org, config, report).await;
             }
             api::check(config, &org, &session, report).await;
         }
@@ -139,7 +139,7 @@ async fn log_in(
     let made = tls::client_config(tls::roots(), &org.ca)
         .map_err(|error| error.to_string())
         .and_then(|tls| {
-            let login = Login::new(Arc::new(org.clone()), &tls, config.limits.connect);
+            let login = Login::alone(config, org, tls.clone());
             Ok((login.map_err(|error| error.to_string())?, tls))
         });
     let (login, tls) = match made {
@@ -163,7 +163,7 @@ async fn log_in(
         let why = "none is tried: the refusal is not about host or audience";
         report.add(Check::skipped("audiences", why));
     } else if args.try_audiences {
-        let (check, works) = audiences::check(org, &tls, &config.limits).await;
+        let (check, works) = audiences::check(config, org, &tls).await;
         report.add(check);
         return works;
     }

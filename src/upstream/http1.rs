@@ -21,9 +21,9 @@ use self::{
     body::Rest,
     head::{Head, Lines},
 };
-use super::socket::Socket;
 use crate::{
     auth::Session,
+    network::Socket,
     replay::{Broken, Sending},
     request,
 };
@@ -149,6 +149,7 @@ impl Http1 {
 
     /// Takes on a request. Nothing is sent before the answer is waited for.
     pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
+        self.tls.get_mut().0.be_strict();
         let request = &mut self.request;
         let bytes = request.bytes.first_mut().first_mut();
         bytes.clear();

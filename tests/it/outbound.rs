@@ -4,7 +4,7 @@ use test_case::test_case;
 
 use crate::{
     binary::curl,
-    support::{Binary, ConnectProxy, Org, binary::Files, proxy::client},
+    support::{Binary, ConnectProxy, Org, SocksProxy, binary::Files, proxy::client},
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -128,6 +128,7 @@ async fn a_proxy_that_refuses_requests_only_is_told_of() {
 
 #[test_case("localhost"; "name")]
 #[test_case("example.com,localhost"; "list")]
+#[test_case("example.com *.localhost"; "blanks and a star")]
 #[test_case("*"; "all")]
 #[tokio::test]
 async fn what_no_proxy_names_is_reached_without(names: &str) {
@@ -157,4 +158,181 @@ async fn clients_may_take_us_for_their_proxy_and_name_the_org() {
     let other = curl(&other).await;
     assert_eq!(other.status(), "421", "{other:?}");
     assert!(other.body().contains("WRONG_INSTANCE"), "{other:?}");
+}
+
+#[test_case("HTTPS_PROXY", "http://CORP\\user:s3cret@proxy:80", "%5C"; "a backslash")]
+#[test_case("https_proxy", "http://user:s3 cret@proxy:80", "%20"; "a blank")]
+#[test_case("ALL_PROXY", "\"http://user:s3cret@proxy:80\"", "quotes"; "quotes")]
+#[test_case("all_proxy", "http://user:s3cret@proxy:80\n", "line end"; "a line end")]
+#[test_case("HTTP_PROXY", "http://", "no host"; "no host")]
+#[test_case("http_proxy", "http://user:s3cret@proxy:99999", "65535"; "a port too large")]
+#[test_case("HTTPS_PROXY", "ftp://user:s3cret@proxy:21", "scheme"; "an unknown scheme")]
+#[tokio::test]
+async fn a_variable_that_names_no_proxy_is_an_error_at_start(
+    variable: &str,
+    value: &str,
+    word: &str,
+) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let config = files.config();
+    for command in ["run", "check", "doctor", "token", "health"] {
+        let mut command = Binary::command(&[command, "--config", &config]);
+        command.env(variable, value);
+        let ended = Binary::spawn(command).end().await;
+        assert!(!ended.status.success(), "{ended:?}");
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains(&format!("{variable}: is not")), "{said}");
+        assert!(said.contains(word) && said.contains("%5C"), "{said}");
+        assert!(!said.contains("s3") && !said.contains("user:"), "{said}");
+    }
+    assert_eq!(org.counts().connections, 0);
+}
+
+#[tokio::test]
+async fn a_variable_that_names_no_proxy_is_nothing_to_the_demo() {
+    let mut command = Binary::command(&["demo", "--port", "0"]);
+    command.env("HTTPS_PROXY", "http://");
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_proxy_may_speak_tls() {
+    let far = Far::start().await;
+    let (way, authority) = ConnectProxy::with_tls(far.org.port(), |_| None).await;
+    let variable = format!("https://me:s3cret@localhost:{}", way.address.port());
+    let ca = far.org.ca_pem().to_owned() + &authority;
+    far.files.write("ca.pem", &ca);
+    let proxy = far.run(&[("HTTPS_PROXY", &variable)]);
+    for _ in 0..3 {
+        let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap();
+    }
+    // More than the buffers of a socket hold, both ways.
+    let body = vec![b'x'; 8 * 1024 * 1024];
+    let echo = proxy.url("/services/apexrest/echo").await;
+    let answer = client().post(echo).body(body.clone()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(far.org.last_request().length, body.len() as u64);
+    let heads = way.heads();
+    assert_eq!(heads.len(), 2, "one for the login, one for the requests");
+    for head in heads {
+        assert!(head.contains("asic bWU6czNjcmV0"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_whose_certificate_nobody_trusts_gets_nothing() {
+    let far = Far::start().await;
+    let (way, _) = ConnectProxy::with_tls(far.org.port(), |_| None).await;
+    let variable = format!("https://me:s3cret@localhost:{}", way.address.port());
+    let proxy = far.run(&[("HTTPS_PROXY", &variable)]);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    let place = "by the proxy localhost of HTTPS_PROXY";
+    assert!(text.contains(place) && text.contains("ca_file"), "{text}");
+    assert_eq!(way.heads(), [""; 0]);
+}
+
+#[test_case("socks5h", None, "demo.my.salesforce.com:443"; "that looks names up")]
+#[test_case("socks5h", Some(("me", "p@ss")), "demo.my.salesforce.com:443"; "with a password")]
+#[tokio::test]
+async fn a_proxy_may_speak_socks(
+    scheme: &str,
+    credentials: Option<(&'static str, &'static str)>,
+    target: &str,
+) {
+    let far = Far::start().await;
+    let way = SocksProxy::start(far.org.port(), credentials).await;
+    let shown = credentials.map_or("", |_| "me:p%40ss@");
+    let proxy = far.run(&[("ALL_PROXY", &format!("{scheme}://{shown}{}", way.address))]);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(way.targets(), [target; 2]);
+}
+
+#[tokio::test]
+async fn by_socks5_without_h_names_are_looked_up_here() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let way = SocksProxy::start(org.port(), None).await;
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command.env("HTTPS_PROXY", format!("socks5://{}", way.address));
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let targets = way.targets();
+    let is_address =
+        |target: &String| target.starts_with("127.0.0.1:") || target.starts_with("::1:");
+    assert!(
+        targets.len() >= 2 && targets.iter().all(is_address),
+        "{targets:?}"
+    );
+}
+
+#[test_case("", "put them into HTTPS_PROXY as socks5h://USER:PASSWORD@127.0.0.1"; "without a password")]
+#[test_case("me:wrong@", "refuses the user and password of HTTPS_PROXY"; "with a wrong one")]
+#[tokio::test]
+async fn a_socks_proxy_that_lets_nobody_in_is_told_of(shown: &str, advice: &str) {
+    let far = Far::start().await;
+    let way = SocksProxy::start(far.org.port(), Some(("me", "s3cret"))).await;
+    let proxy = far.run(&[("HTTPS_PROXY", &format!("socks5h://{shown}{}", way.address))]);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains(advice), "{text}");
+    assert!(!text.contains("wrong"), "{text}");
+}
+
+const BASIC: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\
+    Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=\"a, b\"\r\n\r\n";
+const NTLM: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\
+    Proxy-Authenticate: Negotiate, NTLM\r\nConnection: close\r\n\r\n";
+const NOTHING: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+
+#[test_case(BASIC, "", &["offers Negotiate, Basic", "put user and password into HTTPS_PROXY as http://USER:PASSWORD@127.0.0.1:"]; "basic, without a password")]
+#[test_case(BASIC, "me:s3cret@", &["offers Negotiate, Basic", "refuses the user and password of HTTPS_PROXY"]; "basic, with a wrong one")]
+#[test_case(NTLM, "me:s3cret@", &["offers only Negotiate, NTLM", "px or cntlm"]; "none that is spoken here")]
+#[test_case(NOTHING, "", &["407", "http://USER:PASSWORD@127.0.0.1:"]; "nothing")]
+#[tokio::test]
+async fn a_407_names_the_proxy_what_it_offers_and_what_to_do(
+    refusal: &'static str,
+    shown: &str,
+    words: &[&str],
+) {
+    let refuse: fn(&str) -> Option<&'static str> = match refusal {
+        BASIC => |_| Some(BASIC),
+        NTLM => |_| Some(NTLM),
+        _ => |_| Some(NOTHING),
+    };
+    let far = Far::start().await;
+    let way = ConnectProxy::with(far.org.port(), refuse).await;
+    let proxy = far.run(&[("HTTPS_PROXY", &format!("http://{shown}{}", way.address))]);
+    let login = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(login.status(), 503);
+
+    // The login goes straight, since it is to another port.
+    let org = Org::start().await.unwrap();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://{HOST}")));
+    let files = Files::new(&org);
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command
+        .env("HTTPS_PROXY", format!("http://{shown}{}", way.address))
+        .env("NO_PROXY", format!("localhost:{}", org.port()));
+    let proxy = Binary::spawn(command);
+    let data = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(data.status(), 502);
+
+    for answer in [login, data] {
+        let text = answer.text().await.unwrap();
+        let place = "by the proxy 127.0.0.1 of HTTPS_PROXY";
+        for word in words.iter().chain([&place]) {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert!(!text.contains("s3cret"), "{text}");
+    }
 }

@@ -6,11 +6,14 @@ pub(crate) mod connect;
 pub(crate) mod grpc;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod socks;
 pub(crate) mod terminal;
 
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
-pub(crate) use self::{binary::Binary, connect::ConnectProxy, proxy::Proxy, raw::Raw};
+pub(crate) use self::{
+    binary::Binary, connect::ConnectProxy, proxy::Proxy, raw::Raw, socks::SocksProxy,
+};
 
 /// The session that the org got with a request, as `Authorization` says.
 #[track_caller]

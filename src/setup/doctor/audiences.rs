@@ -1,21 +1,19 @@
 //! Where else the login could go, and for which audience: the pairs of S§1.2.
 
-use std::sync::Arc;
-
 use rustls::ClientConfig;
 use url::Url;
 
 use super::{login::words, report::Check};
 use crate::{
     auth::{Login, Session},
-    config::{Limits, Org},
+    config::{Config, Org},
 };
 
 /// Tries one pair after the other until one works, which it gives with its session.
 pub(super) async fn check(
+    config: &Config,
     org: &Org,
     tls: &ClientConfig,
-    limits: &Limits,
 ) -> (Check, Option<(Org, Session)>) {
     let mut tried = Vec::new();
     for (login_url, audience) in pairs(org) {
@@ -25,7 +23,7 @@ pub(super) async fn check(
             audience,
             ..org.clone()
         };
-        let outcome = match Login::new(Arc::new(changed.clone()), tls, limits.connect) {
+        let outcome = match Login::alone(config, &changed, tls.clone()) {
             Ok(login) => login.attempt().await,
             Err(error) => Err(error),
         };

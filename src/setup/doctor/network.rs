@@ -18,10 +18,7 @@ use rustls::{
     crypto::aws_lc_rs,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::{net::lookup_host, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 use x509_parser::{parse_x509_certificate, x509::X509Name};
@@ -31,8 +28,9 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
-    config::{Limits, Org},
-    upstream::{Connector, tls},
+    config::{Config, Org},
+    network::{Dialer, OwnListeners, Socket, bare, port},
+    upstream::tls,
 };
 
 /// What the steps to a host are called.
@@ -64,7 +62,7 @@ pub(super) async fn check(
     names: &Names,
     host: &Authority,
     org: &Org,
-    limits: &Limits,
+    config: &Config,
     report: &mut Report,
 ) {
     let verifier = match Recorder::new(org) {
@@ -75,11 +73,11 @@ pub(super) async fn check(
         Ok(tls) => tls,
         Err(error) => return report.add(Check::failed(names.tls, error.to_string())),
     };
-    let connector = Connector::new(tls.clone(), false, limits);
-    let proxy = connector.proxy(host).map(|proxy| {
-        let variable = proxy_variable().unwrap_or("HTTPS_PROXY");
-        format!("the proxy {proxy} of {variable}")
-    });
+    let limit = config.limits.connect;
+    let (proxies, stall) = (config.proxies_to(org), config.limits.idle_body);
+    let dialer = Dialer::new(proxies, &tls, limit, stall, OwnListeners::default());
+    let proxy = dialer.proxy(host);
+    let proxy = proxy.map(|proxy| format!("the proxy {proxy} of {}", proxy.variable));
 
     let is_known = match &proxy {
         Some(proxy) => {
@@ -87,7 +85,7 @@ pub(super) async fn check(
             true
         }
         None => {
-            let looked_up = timeout(limits.connect, lookup_host((bare(host), port(host)))).await;
+            let looked_up = timeout(limit, lookup_host((bare(host), port(host)))).await;
             let looked_up = looked_up.unwrap_or_else(|_| Err(late()));
             let check = name(names.name, host, looked_up, fix(UNRESOLVED, org));
             let is_known = check.is_ok();
@@ -101,7 +99,7 @@ pub(super) async fn check(
     }
 
     let begin = Instant::now();
-    let reached = match timeout(limits.connect, connector.reach(host)).await {
+    let reached = match timeout(limit, dialer.reach(host)).await {
         Ok(reached) => reached.map_err(|why| why.to_string()),
         Err(_) => Err(late().to_string()),
     };
@@ -125,7 +123,7 @@ pub(super) async fn check(
     };
     report.add(Check::passed(names.connection, says));
 
-    let secured = timeout(limits.connect, secure(host, tcp, tls)).await;
+    let secured = timeout(limit, secure(host, tcp, tls)).await;
     report.add(match secured.unwrap_or_else(|_| Err(late())) {
         Ok(stream) => Check::passed(names.tls, about(&stream, &verifier.seen())),
         Err(error) => {
@@ -161,17 +159,13 @@ fn name(
     Err(Check::failed(step, format!("{host} does not resolve: {error}")).advise(fix))
 }
 
-async fn secure(
-    host: &Authority,
-    tcp: TcpStream,
-    tls: ClientConfig,
-) -> io::Result<TlsStream<TcpStream>> {
+async fn secure(host: &Authority, tcp: Socket, tls: ClientConfig) -> io::Result<TlsStream<Socket>> {
     let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(tls)).connect(name, tcp).await
 }
 
 /// What was agreed on, and who vouches for the host.
-fn about(stream: &TlsStream<TcpStream>, chain: &[CertificateDer<'_>]) -> String {
+fn about(stream: &TlsStream<Socket>, chain: &[CertificateDer<'_>]) -> String {
     let version = match stream.get_ref().1.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS 1.3",
@@ -353,28 +347,12 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// The variable that names the proxy, in the order in which they are asked.
-fn proxy_variable() -> Option<&'static str> {
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
 /// No proxy leads to the demo org.
 fn fix(advice: &str, org: &Org) -> String {
     match org.demo {
         Some(_) => advice.to_owned(),
         None => format!("{advice}; where only a proxy leads out, set HTTPS_PROXY"),
     }
-}
-
-/// Without the brackets of an IPv6 address.
-fn bare(host: &Authority) -> &str {
-    host.host().trim_start_matches('[').trim_end_matches(']')
-}
-
-fn port(host: &Authority) -> u16 {
-    host.port_u16().unwrap_or(443)
 }
 
 fn late() -> io::Error {

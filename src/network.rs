@@ -1,0 +1,284 @@
+//! The way to a host: by which proxy, to which address, over TLS. One for logins and for calls.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::uri::Authority;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use self::{exhaustion::is_exhausted, proxies::Scheme, tunnel::TunnelError};
+pub(crate) use self::{
+    own::OwnListeners,
+    proxies::{Proxies, Proxy},
+    socket::Socket,
+};
+mod bypass;
+mod exhaustion;
+mod own;
+mod proxies;
+mod race;
+mod socket;
+mod socks;
+mod tunnel;
+
+/// Opens connections.
+pub(crate) struct Dialer {
+    proxies: Proxies,
+    /// For a proxy that speaks TLS itself.
+    tls: TlsConnector,
+    /// For each step.
+    timeout: Duration,
+    /// For a peer that is alive but takes nothing.
+    stall: Duration,
+    own: OwnListeners,
+}
+
+impl Dialer {
+    /// Goes by `proxies`, trusts them as `tls` says, and never goes to what is in `own`. Each step has
+    /// `timeout`; a peer that takes nothing is given up after `stall`.
+    pub(crate) fn new(
+        proxies: Proxies,
+        tls: &ClientConfig,
+        timeout: Duration,
+        stall: Duration,
+        own: OwnListeners,
+    ) -> Self {
+        let mut tls = tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            proxies,
+            tls: TlsConnector::from(Arc::new(tls)),
+            timeout,
+            stall,
+            own,
+        }
+    }
+
+    /// A connection to the host, with `tls`.
+    pub(crate) async fn connect(
+        &self,
+        authority: &Authority,
+        tls: &TlsConnector,
+    ) -> Result<TlsStream<Socket>, ConnectError> {
+        let fail = |why| ConnectError {
+            host: authority.to_string(),
+            why,
+        };
+        let late = |step| {
+            fail(Why::TimedOut {
+                step,
+                limit: self.timeout,
+            })
+        };
+        let socket = timeout(self.timeout, self.reach(authority))
+            .await
+            .map_err(|_| late("connecting"))?
+            .map_err(fail)?;
+        timeout(self.timeout, secure(bare(authority), socket, tls))
+            .await
+            .map_err(|_| late("the TLS handshake"))?
+            .map_err(|error| fail(Why::Tls(causes(&error))))
+    }
+
+    /// The proxy on the way to the host, if the environment names one for it.
+    pub(crate) fn proxy(&self, authority: &Authority) -> Option<&Proxy> {
+        self.proxies.to(bare(authority), port(authority))
+    }
+
+    /// TCP to the host, or what a proxy on the way gives in its place.
+    pub(crate) async fn reach(&self, authority: &Authority) -> Result<Socket, Why> {
+        let (host, port) = (bare(authority), port(authority));
+        match self.proxy(authority) {
+            None => Ok(Socket::new(self.tcp(host, port).await?, self.stall)),
+            Some(proxy) => self
+                .reach_by(proxy, host, port)
+                .await
+                .map_err(|why| why.of(proxy)),
+        }
+    }
+
+    async fn reach_by(&self, proxy: &Proxy, host: &str, port: u16) -> Result<Socket, Why> {
+        let tcp = || self.tcp(&proxy.host, proxy.port);
+        let mut socket = match proxy.scheme {
+            Scheme::Http => Socket::new(tcp().await?, self.stall),
+            Scheme::Https => {
+                let stream = secure(&proxy.host, tcp().await?, &self.tls).await;
+                let stream = stream.map_err(|error| Why::Tls(causes(&error)))?;
+                Socket::within(stream, self.stall)
+            }
+            Scheme::Socks5h => {
+                let stream = socks::open(tcp().await?, proxy, host, port).await?;
+                return Ok(Socket::new(stream, self.stall));
+            }
+            Scheme::Socks5 => {
+                let attempt = |address: SocketAddr| async move {
+                    let ip = address.ip().to_string();
+                    socks::open(self.tcp(&proxy.host, proxy.port).await?, proxy, &ip, port).await
+                };
+                let addresses = lookup(host, port).await?;
+                let stream = race::first(addresses, attempt)
+                    .await
+                    .unwrap_or_else(nowhere)?;
+                return Ok(Socket::new(stream, self.stall));
+            }
+        };
+        tunnel::open(&mut socket, host, port, proxy.authorization.as_ref()).await?;
+        Ok(socket)
+    }
+
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Why> {
+        let addresses = lookup(host, port).await?;
+        let attempt = |address| async move {
+            TcpStream::connect(address)
+                .await
+                .map_err(|error| Why::of_address(error, address))
+        };
+        let tcp = race::first(addresses, attempt)
+            .await
+            .unwrap_or_else(nowhere)?;
+        let (peer, local) = (tcp.peer_addr(), tcp.local_addr());
+        if let (Ok(peer), Ok(local)) = (peer, local)
+            && self.own.contains(peer, local)
+        {
+            return Err(Why::Loop {
+                address: peer,
+                variable: None,
+            });
+        }
+        Ok(tcp)
+    }
+}
+
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Why> {
+    match lookup_host((host, port)).await {
+        Ok(addresses) => Ok(addresses.collect()),
+        // Without a file descriptor to ask with, the name is said to be unknown.
+        Err(error) if is_exhausted(&error) || exhaustion::is_now() => Err(Why::Exhausted(error)),
+        Err(error) => Err(Why::Tcp(format!("{host} does not resolve: {error}"))),
+    }
+}
+
+fn nowhere<T>() -> Result<T, Why> {
+    Err(Why::Tcp("its name has no address".to_owned()))
+}
+
+async fn secure<S>(host: &str, stream: S, tls: &TlsConnector) -> io::Result<TlsStream<S>>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    tls.connect(name, stream).await
+}
+
+/// The host without the brackets of an IPv6 address.
+pub(crate) fn bare(authority: &Authority) -> &str {
+    let host = authority.host();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The port, or that of HTTPS.
+pub(crate) fn port(authority: &Authority) -> u16 {
+    authority.port_u16().unwrap_or(443)
+}
+
+/// Why there is no connection to a host.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot reach {host}: {why}")]
+pub(crate) struct ConnectError {
+    pub(crate) host: String,
+    pub(crate) why: Why,
+}
+
+/// What went wrong on the way.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Why {
+    #[error("{0}")]
+    Tcp(String),
+    #[error("by the proxy {host} of {variable}, port {port}: {fault}")]
+    Proxy {
+        host: String,
+        port: u16,
+        variable: &'static str,
+        fault: String,
+    },
+    #[error(
+        "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, name its certificate in ca_file"
+    )]
+    Tls(String),
+    #[error("{step} took longer than {}s (limits.connect)", .limit.as_secs())]
+    TimedOut { step: &'static str, limit: Duration },
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
+    /// No fault of the host, nor of the network.
+    #[error(
+        "orgproxy has run out of what every connection needs ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
+    )]
+    Exhausted(io::Error),
+    /// By the proxy of this variable, if by one.
+    #[error("{} {address}, where this orgproxy itself listens: {}", leads(*.variable), mend(*.variable))]
+    Loop {
+        address: SocketAddr,
+        variable: Option<&'static str>,
+    },
+}
+
+impl Why {
+    fn of_address(error: io::Error, address: SocketAddr) -> Self {
+        // Which IPv6 answers, too, where a machine has no address of that kind.
+        let is_out_of_ports = error.kind() == io::ErrorKind::AddrNotAvailable && address.is_ipv4();
+        match is_exhausted(&error) || is_out_of_ports {
+            true => Self::Exhausted(error),
+            false => Self::Tcp(format!("{address}: {error}")),
+        }
+    }
+
+    /// The same, if it went wrong at `proxy` or before it.
+    fn of(self, proxy: &Proxy) -> Self {
+        let fault = match self {
+            Self::Exhausted(error) => return Self::Exhausted(error),
+            Self::Loop { address, .. } => {
+                return Self::Loop {
+                    address,
+                    variable: Some(proxy.variable),
+                };
+            }
+            Self::Tunnel(error) => error.advise(proxy),
+            other => other.to_string(),
+        };
+        Self::Proxy {
+            host: proxy.host.clone(),
+            port: proxy.port,
+            variable: proxy.variable,
+            fault,
+        }
+    }
+}
+
+fn leads(variable: Option<&'static str>) -> String {
+    match variable {
+        None => "the name leads to".to_owned(),
+        Some(variable) => format!("{variable} leads to"),
+    }
+}
+
+fn mend(variable: Option<&'static str>) -> String {
+    match variable {
+        None => "take it out of /etc/hosts of this machine, or out of the name server that it \
+                 asks; only the tools' machines may lead it here"
+            .to_owned(),
+        Some(variable) => {
+            format!("unset {variable} where orgproxy is started, and leave it to tools")
+        }
+    }
+}
+
+fn causes(error: &io::Error) -> String {
+    crate::error::causes(error)
+}

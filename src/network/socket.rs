@@ -1,0 +1,246 @@
+//! The TCP end of a connection.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustix::net::sockopt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+/// TCP under TLS, which writes a list of records where there is one of them: `send` costs the kernel
+/// less than `writev`. Shows within half a minute that its peer is gone.
+pub(crate) struct Socket {
+    way: Way,
+    /// For a peer that is alive but takes nothing.
+    stall: Duration,
+    /// Whether the peer has that time now.
+    is_patient: bool,
+}
+
+enum Way {
+    Tcp(TcpStream),
+    /// To a proxy that speaks TLS itself.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    pub(super) fn new(tcp: TcpStream, stall: Duration) -> Self {
+        Self::over(Way::Tcp(tcp), stall)
+    }
+
+    /// One within a connection to a proxy.
+    pub(super) fn within(tls: TlsStream<TcpStream>, stall: Duration) -> Self {
+        Self::over(Way::Tls(Box::new(tls)), stall)
+    }
+
+    fn over(way: Way, stall: Duration) -> Self {
+        let socket = Self {
+            way,
+            stall,
+            is_patient: false,
+        };
+        if let Err(error) = watch(socket.tcp()) {
+            tracing::debug!("a socket that dies will not show soon: {error}");
+        }
+        socket
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.way {
+            Way::Tcp(tcp) => tcp,
+            Way::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Where it leads, or where the proxy is that it goes by.
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().peer_addr()
+    }
+
+    /// Whether there may be something to read, as far as is known. Nobody is woken when there is.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.holds_some() || self.tcp().try_io(Interest::READABLE, || Ok(())).is_ok()
+    }
+
+    /// Ready once there may be something to read.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.holds_some() {
+            true => Poll::Ready(Ok(())),
+            false => self.tcp().poll_read_ready(cx),
+        }
+    }
+
+    /// Whether something has been read that nobody has taken yet.
+    fn holds_some(&self) -> bool {
+        match &self.way {
+            Way::Tcp(_) => false,
+            Way::Tls(tls) => !tls.get_ref().1.wants_read(),
+        }
+    }
+
+    /// Has a peer that is gone show soon again, after one that was slow.
+    pub(crate) fn be_strict(&mut self) {
+        if self.is_patient {
+            self.is_patient = false;
+            limit_silence(self.tcp(), SILENCE);
+        }
+    }
+
+    /// Linux ends a connection with `TCP_USER_TIMEOUT` whose peer is alive but takes nothing for so
+    /// long: for an upload that is too soon.
+    fn be_patient(&mut self) {
+        if !self.is_patient {
+            self.is_patient = true;
+            limit_silence(self.tcp(), self.stall.max(SILENCE));
+        }
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut Way, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = write(&mut self.way, cx);
+        if written.is_pending() {
+            self.be_patient();
+        }
+        written
+    }
+}
+
+/// Has a peer that is gone show within [`SILENCE`]: by what it does not acknowledge, or by probes
+/// while there is nothing to acknowledge (RFC 5482, RFC 9293 section 3.8.4).
+fn watch(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    sockopt::set_tcp_keepidle(tcp, SILENCE / 2)?;
+    sockopt::set_tcp_keepintvl(tcp, SILENCE / 2 / PROBES)?;
+    sockopt::set_tcp_keepcnt(tcp, PROBES)?;
+    sockopt::set_socket_keepalive(tcp, true)?;
+    limit_silence(tcp, SILENCE);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn limit_silence(tcp: &TcpStream, limit: Duration) {
+    let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = sockopt::set_tcp_user_timeout(tcp, milliseconds) {
+        tracing::debug!("a socket that dies will not show soon: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_silence(_: &TcpStream, _: Duration) {}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.way {
+            Way::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Way::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |way, cx| match way {
+            Way::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Way::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        })
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |way, cx| match (way, bufs) {
+            (Way::Tcp(tcp), [only]) => Pin::new(tcp).poll_write(cx, only),
+            (Way::Tcp(tcp), several) => Pin::new(tcp).poll_write_vectored(cx, several),
+            (Way::Tls(tls), several) => Pin::new(tls).poll_write_vectored(cx, several),
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.way {
+            Way::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Way::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.way {
+            Way::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Way::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// How long a peer may acknowledge nothing.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How many go unanswered before a peer is gone.
+const PROBES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (far, _) = listener.accept().await.unwrap();
+        (Socket::new(near.unwrap(), Duration::from_secs(120)), far)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_shows_within_half_a_minute() {
+        let (socket, _far) = pair().await;
+        let tcp = socket.tcp();
+        assert!(sockopt::socket_keepalive(tcp).unwrap());
+        let probes = sockopt::tcp_keepcnt(tcp).unwrap();
+        let silence =
+            sockopt::tcp_keepidle(tcp).unwrap() + sockopt::tcp_keepintvl(tcp).unwrap() * probes;
+        assert_eq!(silence, SILENCE);
+        #[cfg(target_os = "linux")]
+        assert_eq!(sockopt::tcp_user_timeout(tcp).unwrap(), 30_000);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_peer_that_is_slow_is_not_taken_for_gone() {
+        let (mut socket, _far) = pair().await;
+        let piece = vec![0; 1024 * 1024];
+        // The peer reads nothing, so that this ends.
+        let write = |socket: &mut Socket, cx: &mut Context<'_>| {
+            Poll::Ready(Pin::new(socket).poll_write(cx, &piece).is_ready())
+        };
+        while poll_fn(|cx| write(&mut socket, cx)).await {}
+        assert_eq!(sockopt::tcp_user_timeout(socket.tcp()).unwrap(), 120_000);
+        socket.be_strict();
+        assert_eq!(sockopt::tcp_user_timeout(socket.tcp()).unwrap(), 30_000);
+    }
+}

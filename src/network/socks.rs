@@ -1,0 +1,47 @@
+//! A way through a SOCKS5 proxy (RFC 1928).
+
+use tokio::net::TcpStream;
+use tokio_socks::{Error, tcp::Socks5Stream};
+
+use super::{Why, proxies::Proxy};
+
+/// Has `proxy`, which `tcp` leads to, go on to `host`.
+pub(super) async fn open(
+    tcp: TcpStream,
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, Why> {
+    let target = (host, port);
+    let opened = match &proxy.credentials {
+        None => Socks5Stream::connect_with_socket(tcp, target).await,
+        Some((user, password)) => {
+            Socks5Stream::connect_with_password_and_socket(tcp, target, user, password).await
+        }
+    };
+    match opened {
+        Ok(stream) => Ok(stream.into_inner()),
+        Err(error) => Err(Why::Tcp(words(&error, proxy))),
+    }
+}
+
+fn words(error: &Error, proxy: &Proxy) -> String {
+    let variable = proxy.variable;
+    match error {
+        Error::NoAcceptableAuthMethods | Error::UnknownAuthMethod
+            if proxy.credentials.is_none() =>
+        {
+            format!(
+                "it wants a user and password: put them into {variable} as {}, percent-encoded",
+                proxy.example()
+            )
+        }
+        Error::PasswordAuthFailure(_)
+        | Error::NoAcceptableAuthMethods
+        | Error::UnknownAuthMethod => format!(
+            "it refuses the user and password of {variable}; correct them there, percent-encoded"
+        ),
+        Error::InvalidResponseVersion => "it does not answer as a SOCKS5 proxy".to_owned(),
+        other => other.to_string(),
+    }
+}
