@@ -12,3 +12,4 @@ mod key;
 mod login;
 mod session;
 mod sessions;
+mod token_answer;

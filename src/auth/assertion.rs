@@ -21,13 +21,16 @@ pub(crate) fn sign(
         iss: &org.client_id,
         sub: &org.username,
         aud: &org.audience,
-        exp: (now + LIFETIME)
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs(),
+        exp: exp(now),
     };
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key.encoding_key())
         .map(Zeroizing::new)
+}
+
+/// Seconds. A clock before 1970 is refused as any clock that is behind.
+fn exp(now: SystemTime) -> u64 {
+    let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    age.saturating_add(LIFETIME).as_secs()
 }
 
 /// The four claims that Salesforce reads (S§1.1). `aud` is one string: a list is refused.
@@ -41,3 +44,18 @@ struct Claims<'a> {
 
 /// What every client of the flow uses; documented bounds differ from enforced ones (S§1.3).
 const LIFETIME: Duration = Duration::from_secs(180);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_clock_makes_an_assertion() {
+        let second = Duration::from_secs(1);
+        let most = Duration::from_secs(i64::MAX.unsigned_abs());
+        assert_eq!(exp(UNIX_EPOCH + second), 181);
+        assert_eq!(exp(UNIX_EPOCH - second), 180);
+        assert_eq!(exp(UNIX_EPOCH - most), 180);
+        assert_eq!(exp(UNIX_EPOCH + most), i64::MAX.unsigned_abs() + 180);
+    }
+}

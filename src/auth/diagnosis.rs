@@ -20,6 +20,8 @@ pub(crate) enum About {
     Key,
     /// The time.
     Clock,
+    /// The user, whom the org holds back: each further login makes that worse.
+    User,
     /// Something that only shows in the org.
     Org,
     /// Nobody knows what.
@@ -39,6 +41,11 @@ pub(crate) fn of(error: &str, description: &str) -> &'static Diagnosis {
         .iter()
         .find(|(when, _)| when.iter().any(|pair| fits(&pair)))
         .map_or(&UNKNOWN, |(_, diagnosis)| diagnosis)
+}
+
+/// Whether nothing but a person can change an answer without an error of this status.
+pub(super) fn is_for_good(status: u16) -> bool {
+    matches!(status, 300..400 | 420)
 }
 
 /// Of an answer without an error, as no token endpoint gives it.
@@ -146,23 +153,40 @@ static TABLE: &[Row] = &[
         ),
     ),
     (
-        &[
-            ("inactive_user", ""),
-            ("", "inactive user"),
-            ("", "user is inactive"),
-        ],
+        &[("", "frozen")],
         means(
-            About::Org,
-            "the user is deactivated or frozen",
-            "reactivate the user (Setup, Users, Edit, Active), or press Unfreeze",
+            About::User,
+            "the user is frozen, by an admin, or by Salesforce since it called from an address with a high risk",
+            "press Unfreeze at the user (Setup, Users), and have it call from another address if Salesforce froze it: the user's Login History says; asking again before that does not help",
         ),
     ),
     (
-        &[("", "user is locked"), ("", "user locked")],
+        &[
+            ("inactive_user", ""),
+            ("", "inactive user"),
+            ("", "user inactive"),
+            ("", "user is inactive"),
+            ("", "user is not active"),
+            ("", "deactivated"),
+        ],
         means(
-            About::Org,
-            "the user is locked out after wrong passwords",
-            "press Unlock at the user (Setup, Users), and find the program that still tries an old password",
+            About::User,
+            "the user is deactivated or frozen",
+            "press Unfreeze at the user (Setup, Users), or reactivate it (Edit, Active); Salesforce freezes users that call from an address with a high risk, so that more logins do not help",
+        ),
+    ),
+    (
+        &[
+            ("user_locked", ""),
+            ("", "user is locked"),
+            ("", "user locked"),
+            ("", "locked out"),
+            ("", "lockout"),
+        ],
+        means(
+            About::User,
+            "the user is locked out after wrong passwords, or frozen",
+            "press Unlock, or Unfreeze, at the user (Setup, Users), and find the program that still tries an old password",
         ),
     ),
     (
@@ -174,11 +198,17 @@ static TABLE: &[Row] = &[
         ),
     ),
     (
-        &[("", "ip restricted"), ("", "ip not allowed")],
+        &[
+            ("", "ip restricted"),
+            ("", "ip not allowed"),
+            ("", "restricted ip"),
+            ("", "ip range"),
+            ("", "ip address"),
+        ],
         means(
             About::Org,
-            "the address that this machine calls from is not allowed",
-            "add it, IPv6 too, to the login IP ranges of the user's profile, or set IP Relaxation in the app's Policies to 'Relax IP restrictions'",
+            "the address that this machine calls from is not in the login IP ranges of the user's profile, which always hold for the JWT bearer flow, whatever the app's IP policy says",
+            "add it, IPv6 too, to the login IP ranges of the user's profile (Setup, Profiles, Login IP Ranges)",
         ),
     ),
     (
@@ -192,7 +222,7 @@ static TABLE: &[Row] = &[
     (
         &[("rate_limit_exceeded", ""), ("", "rate exceeded")],
         means(
-            About::Org,
+            About::User,
             "more than 3,600 logins of this user within an hour, from all programs",
             "wait an hour, and look in the user's Login History for the program that logs in all the time",
         ),
@@ -368,8 +398,8 @@ static UNKNOWN: Diagnosis = means(
 
 static PAGE: Diagnosis = means(
     About::Place,
-    "a page for people came in place of the token endpoint's answer",
-    "check login_url: it must be no Lightning or setup host; and see whether a network's sign-in page or a proxy answers in its place",
+    "something else answered in place of the token endpoint, such as a page for people in maintenance",
+    "try again in a few minutes; if it stays, check login_url, which must not be a Lightning or setup host, and see whether a network's sign-in page or a proxy answers in its place",
 );
 
 static REDIRECT: Diagnosis = means(
@@ -422,7 +452,11 @@ mod tests {
     #[test_case("invalid_grant", "IP restricted or invalid login hours", "IP ranges"; "documented meaning")]
     #[test_case("invalid_grant", "ip not allowed", "IP ranges"; "address")]
     #[test_case("invalid_grant", "user is inactive", "reactivate"; "inactive")]
-    #[test_case("inactive_user", "", "reactivate"; "inactive by code")]
+    #[test_case("inactive_user", "", "Unfreeze"; "inactive by code")]
+    #[test_case("invalid_grant", "User Inactive", "Unfreeze"; "inactive in another order")]
+    #[test_case("invalid_grant", "user is frozen", "Unfreeze"; "frozen")]
+    #[test_case("invalid_grant", "LOGIN_ERROR_USER_FROZEN", "Unfreeze"; "frozen as a status")]
+    #[test_case("invalid_grant", "user locked out", "Unlock"; "locked")]
     #[test_case("invalid_grant", "login rate exceeded", "wait an hour"; "rate as a grant")]
     #[test_case("invalid_client", "invalid client", "digital signatures"; "client")]
     #[test_case("oauth_policy_not_found", "", "press Edit on Policies"; "policy")]
@@ -431,5 +465,15 @@ mod tests {
     fn words_vary(error: &str, description: &str, fix: &str) {
         let diagnosis = of(error, description);
         assert!(diagnosis.fix.contains(fix), "{diagnosis:?}");
+    }
+
+    /// "SAML bearer assertion and JWT bearer token flows always enforce IP restrictions regardless of
+    /// the connected app policy" (help, connected_app_continuous_ip).
+    #[test]
+    fn no_advice_is_to_relax_what_always_holds() {
+        for (_, diagnosis) in TABLE {
+            let words = format!("{} {}", diagnosis.cause, diagnosis.fix).to_ascii_lowercase();
+            assert!(!words.contains("relax"), "{diagnosis:?}");
+        }
     }
 }

@@ -11,7 +11,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use serde::Deserialize;
 use tokio_rustls::TlsConnector;
 use tower::{
     Service, ServiceBuilder, ServiceExt,
@@ -25,9 +24,10 @@ use url::Url;
 
 use super::{
     assertion,
-    diagnosis::{self, Diagnosis},
+    diagnosis::{self, About, Diagnosis},
     key::Key,
     session::{Identity, Session},
+    token_answer::{TokenAnswer, jwt_lifetime},
 };
 use crate::{
     config::{self, Config},
@@ -235,12 +235,12 @@ impl Login {
             let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
-        let Ok(json) = serde_json::from_slice(bytes) else {
+        let Some(json) = TokenAnswer::read(bytes) else {
             let kind = headers.get(header::CONTENT_TYPE);
             return Err(self.strange(status, &describe(bytes, kind)));
         };
         match json {
-            Answer {
+            TokenAnswer {
                 error: Some(error),
                 error_description,
                 ..
@@ -249,7 +249,7 @@ impl Login {
                 error: printable(&error),
                 description: printable(&error_description.unwrap_or_default()),
             }),
-            Answer {
+            TokenAnswer {
                 access_token: Some(token),
                 instance_url: Some(instance),
                 id,
@@ -273,7 +273,7 @@ impl Login {
         token: &str,
         instance: &str,
         identity: Identity,
-        expires_in: Option<u64>,
+        expires_in: Option<Duration>,
     ) -> Result<Session, LoginError> {
         let instance_error = |reason: String| LoginError::Instance {
             instance: printable(instance),
@@ -286,11 +286,9 @@ impl Login {
             .parse()
             .map_err(|_| instance_error("not a host name".to_owned()))?;
 
-        let lifetime = expires_in
-            .or_else(|| jwt_lifetime(token))
-            .map(Duration::from_secs);
+        let lifetime = expires_in.or_else(|| jwt_lifetime(token, SystemTime::now()));
         let idle = self.org.session_timeout;
-        Session::new(authority, token, identity, lifetime, idle).map_err(|_| LoginError::Token)
+        Session::new(authority, token, identity, lifetime, idle).map_err(LoginError::Token)
     }
 
     fn strange(&self, status: StatusCode, answer: &str) -> LoginError {
@@ -371,9 +369,13 @@ pub enum LoginError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The access token has bytes that no header can carry. A fault of the token endpoint.
-    #[error("the org gave an access token that no header can carry")]
-    Token,
+    /// The access token cannot be one. A fault of the token endpoint, or of what stands in its
+    /// place.
+    #[error(
+        "the answer to the login has a malformed access token, {0}; try again in a few minutes, and \
+         check whether a gateway on the way to login_url changes answers"
+    )]
+    Token(&'static str),
     /// The assertion could not be signed. A fault of the key.
     #[error("cannot sign the assertion: {0}")]
     Sign(String),
@@ -383,16 +385,25 @@ pub enum LoginError {
 }
 
 impl LoginError {
-    /// Whether the same login may succeed later with nothing changed (S§2, retry policy).
+    /// Whether the same login may succeed later with nothing changed. What is malformed most often
+    /// comes of maintenance, or of a network in trouble.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { error, .. } => TRANSIENT.contains(&error.as_str()),
-            Self::Strange { status, .. } => *status >= 500 || *status == 429,
-            Self::Unreachable { .. } | Self::Exhausted(_) | Self::TimedOut { .. } | Self::Lost => {
-                true
-            }
-            Self::Loop { .. } | Self::Instance { .. } | Self::Token | Self::Sign(_) => false,
+            Self::Strange { status, .. } => !diagnosis::is_for_good(*status),
+            Self::Token(_)
+            | Self::Unreachable { .. }
+            | Self::Exhausted(_)
+            | Self::TimedOut { .. }
+            | Self::Lost => true,
+            Self::Loop { .. } | Self::Instance { .. } | Self::Sign(_) => false,
         }
+    }
+
+    /// Whether the org holds this user back, so that each further login can only make it worse.
+    pub(super) fn is_about_user(&self) -> bool {
+        let about = self.diagnosis().map(|diagnosis| diagnosis.about);
+        about == Some(About::User)
     }
 
     /// What it means, if the org or what stands in its place gave an answer.
@@ -407,7 +418,7 @@ impl LoginError {
             | Self::Loop { .. }
             | Self::TimedOut { .. }
             | Self::Instance { .. }
-            | Self::Token
+            | Self::Token(_)
             | Self::Sign(_)
             | Self::Lost => None,
         }
@@ -463,39 +474,6 @@ impl<T> Policy<(), T, LoginError> for Retries {
     fn clone_request(&mut self, (): &()) -> Option<()> {
         Some(())
     }
-}
-
-/// A token endpoint's answer (S§1.5). Nothing is required here: which fields are there decides
-/// what it is.
-#[derive(Deserialize)]
-struct Answer {
-    access_token: Option<String>,
-    instance_url: Option<String>,
-    id: Option<String>,
-    scope: Option<String>,
-    /// Seconds. Salesforce does not send it today.
-    expires_in: Option<u64>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
-/// Seconds until the `exp` of a token in JWT format, if it is one (S§3.1).
-fn jwt_lifetime(token: &str) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: u64,
-    }
-    if !token.starts_with("eyJ") {
-        return None;
-    }
-    let exp = jsonwebtoken::dangerous::insecure_decode::<Claims>(token)
-        .ok()?
-        .claims
-        .exp;
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()?;
-    Some(exp.saturating_sub(now.as_secs()))
 }
 
 /// What an answer is that is no JSON.

@@ -80,23 +80,27 @@ pub(super) enum Fitness {
 
 impl Session {
     /// # Errors
-    /// When `token` has bytes that no header can carry.
+    /// Why `token` cannot be one.
     pub(crate) fn new(
         authority: Authority,
         token: &str,
         identity: Identity,
         lifetime: Option<Duration>,
         idle: Duration,
-    ) -> Result<Self, http::header::InvalidHeaderValue> {
+    ) -> Result<Self, &'static str> {
+        if let Some(fault) = fault_of(token) {
+            return Err(fault);
+        }
+        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| UNUSABLE);
         let sensitive = |text: &str| {
-            HeaderValue::from_str(text).map(|mut value| {
+            header(text).map(|mut value| {
                 value.set_sensitive(true);
                 value
             })
         };
         let host = match authority.port_u16() {
-            None | Some(443) => HeaderValue::from_str(authority.host())?,
-            Some(_) => HeaderValue::from_str(authority.as_str())?,
+            None | Some(443) => header(authority.host())?,
+            Some(_) => header(authority.as_str())?,
         };
         let issued = Instant::now();
         Ok(Self {
@@ -106,7 +110,8 @@ impl Session {
             token: sensitive(token)?,
             identity,
             issued,
-            expires: lifetime.map(|lifetime| issued + lifetime),
+            // The org may say anything, and a sum that is too large panics.
+            expires: lifetime.map(|lifetime| issued + lifetime.min(LONGEST_LIFE)),
             idle,
             used: AtomicU64::new(0),
             good: AtomicU64::new(0),
@@ -170,10 +175,17 @@ impl Session {
         if u128::from(unused) >= self.idle.as_millis() {
             return Fitness::Expired;
         }
-        match self.expires {
-            Some(end) if now + LAST_MOMENT >= end => Fitness::Expired,
-            Some(end) if now + RENEW_BEFORE >= end => Fitness::Ageing,
-            _ => Fitness::Fresh,
+        let Some(lifetime) = self.lifetime() else {
+            return Fitness::Fresh;
+        };
+        // Of a short life, a part: it is not over before it has begun.
+        let left = lifetime.saturating_sub(self.age(now));
+        if left <= LAST_MOMENT.min(lifetime / 8) {
+            Fitness::Expired
+        } else if left <= RENEW_BEFORE.min(lifetime / 4) {
+            Fitness::Ageing
+        } else {
+            Fitness::Fresh
         }
     }
 
@@ -196,6 +208,24 @@ impl fmt::Debug for Session {
     }
 }
 
+/// What keeps `token` from being one (RFC 6750 section 2.1), without quoting it. It goes into headers
+/// and cookies (RFC 6265 section 4.1.1).
+fn fault_of(token: &str) -> Option<&'static str> {
+    let is_usable = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+    if token.is_empty() {
+        Some("an empty one")
+    } else if token.bytes().all(is_usable) {
+        None
+    } else {
+        Some(UNUSABLE)
+    }
+}
+
+const UNUSABLE: &str = "with a character that no header can carry";
+
+/// Longer than any process runs.
+const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// A request sent this close to the end could arrive after it.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
@@ -204,6 +234,8 @@ const RENEW_BEFORE: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     fn session(lifetime: Option<u64>) -> Session {
@@ -250,6 +282,50 @@ mod tests {
         ] {
             assert_eq!(subject.fitness(at(second)), expected, "at {second}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_lifetime_is_too_long() {
+        for seconds in [i64::MAX.unsigned_abs(), 1 << 63, u64::MAX] {
+            let session = session(Some(seconds));
+            assert_eq!(session.fitness(Instant::now()), Fitness::Fresh);
+            tokio::time::advance(Duration::from_secs(7199)).await;
+            assert_eq!(session.fitness(Instant::now()), Fitness::Fresh);
+            assert_eq!(session.lifetime(), Some(LONGEST_LIFE));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_life_is_used_for_the_most_part() {
+        for seconds in [1, 5, 10, 60, 120] {
+            let session = session(Some(seconds));
+            let at = |part| Instant::now() + Duration::from_secs(seconds).mul_f64(part);
+            assert_eq!(session.fitness(at(0.7)), Fitness::Fresh, "{seconds}");
+            assert_ne!(session.fitness(at(0.8)), Fitness::Fresh, "{seconds}");
+            assert_eq!(session.fitness(at(1.0)), Fitness::Expired, "{seconds}");
+        }
+    }
+
+    #[test_case("00Dxx0000001gPL!AQ.E_a-9", None; "opaque")]
+    #[test_case("eyJh.eyJp~+/.c2ln==", None; "a jwt")]
+    #[test_case("", Some("an empty one"); "empty")]
+    #[test_case(" ", Some(UNUSABLE); "a blank alone")]
+    #[test_case("a b", Some(UNUSABLE); "a blank")]
+    #[test_case("a\tb", Some(UNUSABLE); "a tab")]
+    #[test_case("token\t", Some(UNUSABLE); "a tab at the end")]
+    #[test_case("token\n", Some(UNUSABLE); "a line")]
+    #[test_case("token\r\nX-Evil: 1", Some(UNUSABLE); "a header")]
+    #[test_case("\u{0}", Some(UNUSABLE); "zero")]
+    #[test_case("a\u{1b}[2J", Some(UNUSABLE); "escape")]
+    #[test_case("a\u{7f}", Some(UNUSABLE); "delete")]
+    #[test_case("t\u{f6}ken", Some(UNUSABLE); "beyond ASCII")]
+    #[test_case("a\u{85}b", Some(UNUSABLE); "a control beyond ASCII")]
+    #[test_case("a; oid=b", Some(UNUSABLE); "a cookie more")]
+    #[test_case("\"a\"", Some(UNUSABLE); "in quotes")]
+    fn a_malformed_token_is_refused(token: &str, fault: Option<&str>) {
+        let authority = Authority::from_static("acme.my.salesforce.com");
+        let made = Session::new(authority, token, Identity::default(), None, Duration::ZERO);
+        assert_eq!(made.err(), fault);
     }
 
     #[tokio::test(start_paused = true)]

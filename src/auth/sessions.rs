@@ -198,7 +198,7 @@ impl Sessions {
             }
             Err(error) => {
                 let count = state.failure.as_ref().map_or(0, |failure| failure.count) + 1;
-                let rest = rest(error.is_transient(), count);
+                let rest = rest(error, count);
                 tracing::warn!(org, ?rest, "cannot log in: {error}");
                 state.failure = Some(Failure {
                     error: error.clone(),
@@ -236,10 +236,13 @@ fn decide(current: Option<Arc<Session>>, failure: Option<&Failure>, now: Instant
 }
 
 /// How long a failure is passed on without asking again. Short, since a person who mends the
-/// app's settings is watching.
-fn rest(transient: bool, count: u32) -> Duration {
-    if transient {
-        LONGEST_REST.min(Duration::from_secs(1) * 2_u32.pow(count.saturating_sub(1).min(5)))
+/// app's settings is watching; unless each login makes it worse.
+fn rest(error: &LoginError, count: u32) -> Duration {
+    let doubled = 2_u32.pow(count.saturating_sub(1).min(5));
+    if error.is_about_user() {
+        LONGEST_USER_REST.min(FIRST_USER_REST * doubled)
+    } else if error.is_transient() {
+        LONGEST_REST.min(FIRST_REST * doubled)
     } else {
         LONGEST_REST
     }
@@ -254,12 +257,20 @@ const LOGIN_BURST: Duration = Duration::from_secs(60);
 /// Between two times that a doubtful session is given up.
 const TRIAL: Duration = Duration::from_secs(30);
 
+/// After a failure that may pass.
+const FIRST_REST: Duration = Duration::from_secs(1);
+
 /// After a failure that will not pass by itself, and the most after one that may.
 const LONGEST_REST: Duration = Duration::from_secs(15);
+
+/// After the org has frozen or locked the user, or has had too many logins of it.
+const FIRST_USER_REST: Duration = Duration::from_secs(60);
+const LONGEST_USER_REST: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {
     use http::uri::Authority;
+    use test_case::test_case;
 
     use super::{super::session::Identity, *};
 
@@ -308,10 +319,50 @@ mod tests {
         }
     }
 
+    #[test_case("unknown_error", "retry your request", &[1, 2, 4, 8, 15, 15, 15]; "may pass")]
+    #[test_case("invalid_grant", "user hasn't approved this consumer", &[15, 15, 15]; "a setting")]
+    #[test_case("invalid_grant", "inactive user", &[60, 120, 240, 300, 300]; "inactive")]
+    #[test_case("invalid_grant", "user is frozen", &[60, 120]; "frozen")]
+    #[test_case("invalid_grant", "user is locked", &[60, 120]; "locked")]
+    #[test_case("inactive_user", "", &[60, 120]; "inactive by code")]
+    #[test_case("rate_limit_exceeded", "login rate exceeded", &[60, 120]; "too many logins")]
+    fn a_refusal_rests_as_long_as_asking_again_does_harm(
+        error: &str,
+        description: &str,
+        seconds: &[u64],
+    ) {
+        let error = LoginError::Refused {
+            url: String::new(),
+            error: error.to_owned(),
+            description: description.to_owned(),
+        };
+        assert_eq!(rests(&error, seconds.len()), seconds);
+    }
+
+    #[test_case(200, &[1, 2, 4, 8, 15, 15]; "a page, an empty or a cut answer")]
+    #[test_case(400, &[1, 2, 4]; "no error")]
+    #[test_case(403, &[1, 2, 4]; "forbidden by something on the way")]
+    #[test_case(503, &[1, 2, 4]; "maintenance")]
+    #[test_case(302, &[15, 15]; "a redirect")]
+    #[test_case(420, &[15, 15]; "a scratch org that is gone")]
+    fn a_malformed_answer_rests_as_what_may_pass(status: u16, seconds: &[u64]) {
+        let error = LoginError::Strange {
+            url: String::new(),
+            status,
+            answer: String::new(),
+        };
+        assert_eq!(rests(&error, seconds.len()), seconds);
+    }
+
     #[test]
-    fn rests_longer_after_each_transient_failure_but_never_for_long() {
-        let seconds: Vec<_> = (1..8).map(|count| rest(true, count).as_secs()).collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 15, 15, 15]);
-        assert_eq!(rest(false, 1).as_secs(), 15);
+    fn a_malformed_token_rests_as_what_may_pass() {
+        assert_eq!(rests(&LoginError::Token("an empty one"), 3), [1, 2, 4]);
+    }
+
+    fn rests(error: &LoginError, count: usize) -> Vec<u64> {
+        (1..)
+            .take(count)
+            .map(|count| rest(error, count).as_secs())
+            .collect()
     }
 }

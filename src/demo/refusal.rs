@@ -97,6 +97,8 @@ static REFUSALS: &[Refusal] = &[
     error("audience-validation", "invalid_grant", "Audience validation failed"),
     error("assertion", "invalid_grant", "invalid assertion"),
     error("clock", "invalid_grant", "expired authorization code"),
+    // Not captured.
+    error("frozen-user", "invalid_grant", "user is frozen"),
     error("inactive-user", "invalid_grant", "inactive user"),
     error("locked-user", "invalid_grant", "user is locked"),
     error("inactive-org", "inactive_org", "organization is inactive"),

@@ -43,7 +43,7 @@ pub(super) async fn answer(
             "sub": user.url(base),
             "token_type": "access_token",
             // It never ends. A session that is used now lives that long.
-            "exp": now + proxy.org.session_timeout.as_secs(),
+            "exp": now.saturating_add(proxy.org.session_timeout.as_secs()),
             "iat": now,
             "nbf": now,
         }),

@@ -268,14 +268,23 @@ async fn a_refused_login_is_told_in_the_orgs_words_with_a_way_out(
     assert_eq!(org.counts().requests, 0);
 }
 
-#[test_case(Fault::html(StatusCode::OK), 502, "200 with a web page"; "web page")]
+#[test_case(Fault::html(StatusCode::OK), 503, "200 with a web page"; "web page")]
 #[test_case(Fault::redirect(StatusCode::FOUND, "https://evil.example/x"), 502, "a redirect to evil.example"; "redirect")]
-#[test_case(Fault::answer(StatusCode::OK, "text/plain", "hello"), 502, "content of type text/plain"; "content type")]
-#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_"), 502, "malformed JSON"; "malformed")]
-#[test_case(Fault::answer(StatusCode::OK, "application/json", vec![b' '; 100_000]), 502, "more than 64 KiB"; "oversized")]
-#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"x\"}"), 502, "without access_token and instance_url"; "missing fields")]
-#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"a\\nb\",\"instance_url\":\"https://localhost\"}"), 502, "no header can carry"; "a token of two lines")]
-#[test_case(Fault::answer(StatusCode::BAD_REQUEST, "application/json", "{}"), 502, "JSON without an error"; "no error")]
+#[test_case(Fault::answer(StatusCode::OK, "text/plain", "hello"), 503, "content of type text/plain"; "content type")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_"), 503, "malformed JSON"; "malformed")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", vec![b' '; 100_000]), 503, "more than 64 KiB"; "oversized")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"x\"}"), 503, "without access_token and instance_url"; "missing fields")]
+#[test_case(Fault::answer(StatusCode::OK, "application/json", "{\"access_token\":\"a\\nb\",\"instance_url\":\"https://localhost\"}"), 503, "malformed access token, with a character that no header can carry"; "a token of two lines")]
+#[test_case(granted(r#"{"access_token":"00Dxx!a\tb","instance_url":"https://localhost"}"#), 503, "malformed access token"; "a token with a tab")]
+#[test_case(granted(r#"{"access_token":"00Dxx!a b","instance_url":"https://localhost"}"#), 503, "malformed access token"; "a token with a blank")]
+#[test_case(granted(r#"{"access_token":"00Dxx!\u0007","instance_url":"https://localhost"}"#), 503, "malformed access token"; "a token with a control character")]
+#[test_case(granted(r#"{"access_token":"00Dxx!\u00f6","instance_url":"https://localhost"}"#), 503, "malformed access token"; "a token beyond ASCII")]
+#[test_case(granted(r#"{"access_token":"","instance_url":"https://localhost"}"#), 503, "malformed access token, an empty one"; "an empty token")]
+#[test_case(granted(r#"{"access_token":null,"instance_url":"https://localhost"}"#), 503, "without access_token and instance_url"; "null for a token")]
+#[test_case(granted(r#"{"access_token":"x","instance_url":""}"#), 503, "without access_token and instance_url"; "an empty instance")]
+#[test_case(granted(""), 503, "an empty body"; "nothing")]
+#[test_case(granted("[]"), 503, "malformed JSON"; "a list")]
+#[test_case(Fault::answer(StatusCode::BAD_REQUEST, "application/json", "{}"), 503, "JSON without an error"; "no error")]
 #[test_case(Fault::html(StatusCode::SERVICE_UNAVAILABLE), 503, "503 with a web page"; "maintenance")]
 #[test_case(Fault::login_refused("unknown_error", "retry your request"), 503, "unknown_error"; "transient refusal")]
 #[test_case(Fault::no_answer(Then::Close), 503, "cannot reach"; "closed")]
@@ -297,6 +306,53 @@ async fn each_strange_answer_to_a_login_has_its_own_words(fault: Fault, status: 
     // Only what may pass is tried again.
     let tries = if status == 503 { 3 } else { 1 };
     assert_eq!(org.counts().token_requests, tries);
+}
+
+#[test_case(r#""expires_in":"7200""#; "a string of digits")]
+#[test_case(r#""expires_in":9223372036854775807"#; "just below 2 to the 63")]
+#[test_case(r#""expires_in":18446744073709551615"#; "just below 2 to the 64")]
+#[test_case(r#""expires_in":-1"#; "negative")]
+#[test_case(r#""expires_in":0"#; "zero")]
+#[test_case(r#""expires_in":null"#; "null for a number")]
+#[test_case(r#""scope":[]"#; "an empty list")]
+#[test_case(r#""scope":["api","web"]"#; "a list")]
+#[test_case(r#""scope":null"#; "null for a string")]
+#[test_case(r#""id":7,"issued_at":{},"token_type":[],"error":null"#; "types that nobody expects")]
+#[tokio::test]
+async fn odd_fields_of_a_login_do_no_harm(field: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    // The session is a real one, of a login that the proxy knows nothing of.
+    let other = Proxy::start(&org).await;
+    assert_eq!(other.get(LIMITS).await.status(), 200);
+    let seen = org.last_request();
+    let token = seen.header("authorization").trim_start_matches("Bearer ");
+    let url = org.instance_url();
+    let answer = format!(r#"{{"access_token":"{token}","instance_url":"{url}",{field}}}"#);
+    org.faults().always(TOKEN, granted(&answer));
+    for _ in 0..3 {
+        assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    }
+    assert_eq!(org.counts().token_requests, 2);
+}
+
+#[test_case("invalid_grant", "inactive user"; "inactive")]
+#[test_case("invalid_grant", "user is frozen"; "frozen")]
+#[tokio::test]
+async fn a_frozen_user_is_not_logged_in_again_soon(error: &str, description: &str) {
+    let (org, proxy) = living().await;
+    org.end_sessions();
+    org.faults()
+        .always(TOKEN, Fault::login_refused(error, description));
+    for _ in 0..3 {
+        let answer = proxy.get(LIMITS).await;
+        assert_eq!(answer.status(), 502);
+        let (code, message) = error_code(answer).await;
+        assert_eq!(code, "LOGIN_REFUSED");
+        assert!(message.contains("Unfreeze"), "{message}");
+        assert!(!message.contains("expired"), "{message}");
+    }
+    assert_eq!(org.counts().token_requests, 2);
 }
 
 #[test_case("http://localhost"; "plain")]
@@ -446,6 +502,12 @@ async fn error_code(answer: reqwest::Response) -> (String, String) {
     let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     let text = |name: &str| body[0][name].as_str().unwrap().to_owned();
     (text("errorCode"), text("message"))
+}
+
+/// A login that goes well, or looks like it.
+fn granted(answer: &str) -> Fault {
+    let kind = "application/json;charset=UTF-8";
+    Fault::answer(StatusCode::OK, kind, answer.to_owned())
 }
 
 fn pattern(length: u64) -> Bytes {

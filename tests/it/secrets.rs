@@ -365,15 +365,15 @@ async fn when_the_org_has_a_bad_day() {
 }
 
 #[test_case(Fault::login_refused("invalid_grant", "user hasn't approved this consumer"), "502"; "refused")]
-#[test_case(Fault::html(StatusCode::OK), "502"; "a web page")]
+#[test_case(Fault::html(StatusCode::OK), "503"; "a web page")]
 #[test_case(stray(r#""instance_url":"https://evil.example"}"#), "502"; "a foreign instance")]
-#[test_case(stray(r#""instance_url":""}"#), "502"; "no instance")]
-#[test_case(stray(r#""instance_url":7}"#), "502"; "an instance of another type")]
-#[test_case(stray(r#""instance_url":"https://localh"#), "502"; "cut JSON")]
-#[test_case(stray(r#""x":1}"#), "502"; "without instance")]
-#[test_case(plain(&format!("{{\"access_token\":\"{STRAY_TOKEN}\\n\",\"instance_url\":\"https://localhost\"}}")), "502"; "a token that no header can carry")]
-#[test_case(plain(&format!("{STRAY_TOKEN} is your token")), "502"; "no JSON")]
-#[test_case(plain(&format!("[\"{STRAY_TOKEN}\"]")), "502"; "a list")]
+#[test_case(stray(r#""instance_url":""}"#), "503"; "no instance")]
+#[test_case(stray(r#""instance_url":7}"#), "503"; "an instance of another type")]
+#[test_case(stray(r#""instance_url":"https://localh"#), "503"; "cut JSON")]
+#[test_case(stray(r#""x":1}"#), "503"; "without instance")]
+#[test_case(plain(&format!("{{\"access_token\":\"{STRAY_TOKEN}\\n\",\"instance_url\":\"https://localhost\"}}")), "503"; "a token that no header can carry")]
+#[test_case(plain(&format!("{STRAY_TOKEN} is your token")), "503"; "no JSON")]
+#[test_case(plain(&format!("[\"{STRAY_TOKEN}\"]")), "503"; "a list")]
 #[test_case(Fault::redirect(StatusCode::FOUND, &format!("https://localhost/?access_token={STRAY_TOKEN}")), "502"; "a redirect")]
 #[tokio::test]
 async fn when_the_login_fails(fault: Fault, status: &str) {

@@ -126,7 +126,7 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
                 )
             })
         }
-        About::Place | About::Org | About::Unknown => None,
+        About::Place | About::User | About::Org | About::Unknown => None,
     }
 }
 
