@@ -1,11 +1,6 @@
 //! What each command does.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-};
+use std::{io, path::Path, process::ExitCode};
 
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
@@ -194,8 +189,10 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
         0 => port.unwrap_or(0),
         _ => port.unwrap_or(usual),
     };
-    let https = SocketAddr::from((Ipv4Addr::LOCALHOST, beside(args.https_port, 8443)));
-    org.listen = vec![Listen::loopback(args.port), Listen::Https(https)];
+    org.listen = vec![
+        Listen::loopback(args.port),
+        Listen::loopback_https(beside(args.https_port, 8443)),
+    ];
     org.pubsub = Some(PubSub {
         listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
         endpoint: demo.pubsub_endpoint(),

@@ -175,7 +175,7 @@ impl Config {
             .iter()
             .flat_map(|org| &org.listen)
             .chain(calls.flat_map(|pubsub| &pubsub.listen))
-            .any(|listen| matches!(listen, Listen::Https(_)))
+            .any(Listen::is_https)
     }
 
     /// The proxies that may lead to `org`. None leads to one in this process.
@@ -257,7 +257,8 @@ pub struct Org {
     pub guard: Guard,
     /// The way to the Pub/Sub API, if clients want one.
     pub pubsub: Option<PubSub>,
-    /// Who may log in to us. Without it anyone who may call, with any password.
+    /// Who may log in to us, without the client key, too. Without it anyone who may call, with any
+    /// password.
     pub clients: Option<Clients>,
     /// Where the private key came from, if from a configuration.
     pub key_source: Option<KeySource>,
@@ -333,6 +334,8 @@ pub struct Guard {
     pub allow_remote: bool,
     /// What a client must show, if anything.
     pub client_key: Option<ClientKey>,
+    /// How a shell comes by it, within double quotes: `$(cat client.key)`.
+    pub client_key_in_shell: Option<String>,
     /// Web origins that may call, such as `http://localhost:5173`.
     pub allow_origins: Vec<String>,
     /// Paths that are refused by default and allowed here, lower case, without trailing slash.

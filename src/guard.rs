@@ -31,6 +31,9 @@ pub(crate) struct Admitted {
     pub(crate) origin: Option<HeaderValue>,
     /// What is ours to answer, and must not reach the org.
     pub(crate) endpoint: Option<Endpoint>,
+    /// Whether it did not show the client key, so that it must log in as one of the org's clients,
+    /// or show the placeholder that it got for that.
+    pub(crate) lacks_key: bool,
 }
 
 impl Guard {
@@ -56,11 +59,10 @@ impl Guard {
         let addressed = self.check_host(head, &lines, line)?;
         let origin = self.check_browser(&lines)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
-        if let Some(key) = &self.org.guard.client_key
-            && !(origin.is_some() && is_preflight(head))
-            && !line.is_known()
-            && !shows(&head.headers, key)
-        {
+        let needs_none = line.is_known() || origin.is_some() && is_preflight(head);
+        let key = self.org.guard.client_key.as_ref().filter(|_| !needs_none);
+        let lacks_key = key.is_some_and(|key| !shows(&head.headers, key));
+        if lacks_key && self.org.clients.is_none() {
             return Err(Refusal::NoClientKey);
         }
         let endpoint = path::judge(head.uri.path(), &self.org.guard.allow_paths)?;
@@ -68,6 +70,7 @@ impl Guard {
             addressed,
             origin,
             endpoint,
+            lacks_key,
         })
     }
 
@@ -362,7 +365,7 @@ pub(crate) enum Refusal {
     )]
     FromPage,
     #[error(
-        "this listener asks for a client key (guard.client_key): send it as Authorization: Bearer, as Basic password, in Proxy-Authorization or in X-Orgproxy-Key"
+        "this listener asks for a client key (guard.client_key): send it as Authorization: Bearer, as Basic password, in Proxy-Authorization or in X-Orgproxy-Key; or log in here by SOAP or OAuth as one of the org's clients, if it has any"
     )]
     NoClientKey,
     #[error(

@@ -1,6 +1,6 @@
 //! Asking a running proxy whether it is well.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Method, Request, header};
 use http_body_util::Empty;
@@ -29,43 +29,58 @@ use crate::{
 /// The first listener that is not well, and why.
 pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
     for listen in config.orgs.iter().flat_map(|org| &org.listen) {
-        let answer = tokio::time::timeout(PATIENCE, probe(listen, config)).await;
-        let reason = match answer {
-            Ok(Ok(true)) => continue,
-            Ok(Ok(false)) => "something else answers there".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {}s", PATIENCE.as_secs()),
+        let reason = match answers(listen, config).await {
+            Ok(true) => continue,
+            Ok(false) => "something else answers there".to_owned(),
+            Err(error) => error.to_string(),
         };
         return Err((listen.clone(), reason));
     }
     Ok(())
 }
 
-/// Whether a proxy of ours answers there.
+/// Whether a proxy of ours answers there. Of several addresses one is enough: another program may
+/// have the others.
 ///
 /// # Errors
 /// Nobody answers, or nothing that can be understood.
 pub(crate) async fn answers(listen: &Listen, config: &Config) -> io::Result<bool> {
-    tokio::time::timeout(PATIENCE, probe(listen, config))
-        .await
-        .map_err(|_| io::ErrorKind::TimedOut)?
+    if let Listen::Unix(path) = listen {
+        return in_time(async { ask(UnixStream::connect(path).await?).await }).await;
+    }
+    let mut found = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in listen.addresses() {
+        let answer = in_time(probe(address, listen.is_https(), config)).await;
+        if matches!(answer, Ok(true)) {
+            return answer;
+        }
+        // That nobody listens at one says less than what the other answers.
+        if found.is_err() {
+            found = answer;
+        }
+    }
+    found
 }
 
-async fn probe(listen: &Listen, config: &Config) -> io::Result<bool> {
-    match listen {
-        Listen::Tcp(address) => ask(TcpStream::connect(address).await?).await,
-        Listen::Https(address) => {
-            let tls = TlsConnector::from(Arc::new(client_config(config)?));
-            let stream = TcpStream::connect(address).await?;
-            let localhost = ServerName::try_from("localhost").map_err(io::Error::other)?;
-            let stream = tls.connect(localhost, stream).await?;
-            // One that asks for certificates has shown its own, and we have none to go on with.
-            match config.tls.client_ca.is_empty() {
-                true => ask(stream).await,
-                false => Ok(true),
-            }
-        }
-        Listen::Unix(path) => ask(UnixStream::connect(path).await?).await,
+async fn in_time(answer: impl Future<Output = io::Result<bool>>) -> io::Result<bool> {
+    let late = || io::Error::other(format!("no answer within {}s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .map_err(|_| late())?
+}
+
+async fn probe(address: SocketAddr, is_https: bool, config: &Config) -> io::Result<bool> {
+    let stream = TcpStream::connect(address).await?;
+    if !is_https {
+        return ask(stream).await;
+    }
+    let tls = TlsConnector::from(Arc::new(client_config(config)?));
+    let localhost = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let stream = tls.connect(localhost, stream).await?;
+    // One that asks for certificates has shown its own, and we have none to go on with.
+    match config.tls.client_ca.is_empty() {
+        true => ask(stream).await,
+        false => Ok(true),
     }
 }
 

@@ -94,7 +94,7 @@ pub use crate::{
     authority::AuthorityError,
     cli::Args,
     command::{CommandError, execute},
-    server::{Bound, Server, StartupError},
+    server::{Bound, Missing, Server, StartupError},
     trust::TrustError,
 };
 

@@ -64,6 +64,15 @@ impl Local {
         })
     }
 
+    /// Whether a client is let in by it, or not, for the user name and password in it.
+    pub(crate) fn is_login(&self) -> bool {
+        match &self.question {
+            Question::Endpoint(endpoint) => *endpoint == Endpoint::Token,
+            Question::Soap(call) => call.is_login(),
+            Question::Options | Question::Preflight(_) => false,
+        }
+    }
+
     /// Answers it, with what `proxy` has or asks the org.
     ///
     /// # Errors

@@ -46,7 +46,11 @@ impl Proxy {
         let admitted = self.guard.admit(&parts, line)?;
         let base = Base::of(&parts, line.secure());
         let envelope = family.open(&parts, &mut body).await?;
-        if let Some(local) = Local::of(&parts, family, &admitted, envelope.as_deref()) {
+        let local = Local::of(&parts, family, &admitted, envelope.as_deref());
+        if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
+            self.placeholders.vouch(&parts, envelope.as_deref())?;
+        }
+        if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
-pub use self::listen::Bound;
+pub use self::{listen::Bound, tcp::Missing};
 use self::{
     listen::Listener,
     tls::{Certificates, Tls},
@@ -30,6 +30,7 @@ use crate::{
 
 mod framing;
 mod listen;
+mod tcp;
 mod tls;
 mod tunnel;
 mod wire;
@@ -91,7 +92,7 @@ impl Server {
                 listeners.push(listener.for_calls());
             }
         }
-        own.set(listeners.iter().filter_map(Listener::tcp_address));
+        own.set(listeners.iter().flat_map(Listener::tcp_addresses));
         Ok(Self {
             config,
             listeners,

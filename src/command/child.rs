@@ -49,6 +49,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         let server = Server::bind(ready.config.clone()).await?;
         for bound in server.bound() {
             tracing::debug!("{bound}");
+            if let Some(missing) = bound.missing.filter(|missing| missing.is_taken) {
+                tracing::warn!("{missing}");
+            }
         }
         let placeholder = server.placeholder(&first).await;
         let placeholder =

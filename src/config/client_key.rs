@@ -30,6 +30,11 @@ impl ClientKey {
         Self(sha256(secret))
     }
 
+    /// From which the key cannot be had.
+    pub(crate) fn digest(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether a client has shown this key.
     pub fn matches(&self, shown: &[u8]) -> bool {
         // Digests have one length, so that not even the key's length shows in the time taken.

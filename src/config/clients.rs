@@ -15,6 +15,11 @@ impl Clients {
         self.0.insert(name, ClientKey::of(password));
     }
 
+    /// Each name, and the digest of its password.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, key)| (&**name, key.digest()))
+    }
+
     /// Whether `password` is the one of `name`.
     pub fn admit(&self, name: &str, password: &[u8]) -> bool {
         self.0.get(name).is_some_and(|key| key.matches(password))

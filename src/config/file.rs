@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Config, Guard, Limits, Org, PORT, ca, demo,
     document::{Node, Table, Value},
-    listen::Listen,
+    listen::{Listen, unite},
     login_url,
     problem::{Origin, Problems},
     pubsub,
@@ -52,8 +52,18 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
         .into_iter()
         .map(|(name, section)| org(name, section, folder, &config.tls, &mut reaches))
         .collect();
+    let all: Vec<_> = reaches.iter().flat_map(|it| it.listen.clone()).collect();
+    for reach in &mut reaches {
+        unite(&mut reach.listen, &all);
+    }
     reach::check(&reaches, problems);
     config.orgs = orgs.into_iter().collect::<Option<_>>()?;
+    for org in &mut config.orgs {
+        unite(&mut org.listen, &all);
+        if let Some(pubsub) = &mut org.pubsub {
+            unite(&mut pubsub.listen, &all);
+        }
+    }
     if config.needs_local_ca() && config.state_dir.is_none() && !is_state_dir_given {
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
@@ -193,7 +203,7 @@ pub(super) fn listen(
         set_port(section, &mut listen, port);
     }
     for address in listen.iter().filter(|address| !address.is_local()) {
-        let asks_for_certificate = matches!(address, Listen::Https(_)) && tls.asks_for_certificate;
+        let asks_for_certificate = address.is_https() && tls.asks_for_certificate;
         let asks = guard.client_key.is_some() || asks_for_certificate;
         if !guard.allow_remote || !asks {
             section.problem("listen", format!(
@@ -224,11 +234,12 @@ fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
 }
 
 fn guard(mut section: Section<'_>, folder: &Path) -> Guard {
+    let allow_remote = section.read("allow_remote", value::flag);
+    let (client_key, client_key_in_shell) = reference::client_key(&mut section, folder).unzip();
     let guard = Guard {
-        allow_remote: section
-            .read("allow_remote", value::flag)
-            .unwrap_or_default(),
-        client_key: reference::client_key(&mut section, folder),
+        allow_remote: allow_remote.unwrap_or_default(),
+        client_key,
+        client_key_in_shell: client_key_in_shell.flatten(),
         allow_origins: section
             .list("allow_origins", text::origin)
             .unwrap_or_default(),

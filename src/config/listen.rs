@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{self, Display, Formatter},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -13,14 +13,30 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// TLS over TCP.
     Https(SocketAddr),
+    /// Both loopback addresses, since clients take `localhost` for either. Port 0 is the same port
+    /// on both.
+    Localhost {
+        /// On both.
+        port: u16,
+        /// Whether clients speak TLS to it.
+        secure: bool,
+    },
     /// A Unix socket.
     Unix(PathBuf),
 }
 
 impl Listen {
-    /// TCP on 127.0.0.1, which no other machine reaches.
+    /// `localhost`, which no other machine reaches.
     pub fn loopback(port: u16) -> Self {
-        Self::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        Self::Localhost {
+            port,
+            secure: false,
+        }
+    }
+
+    /// The same by TLS.
+    pub fn loopback_https(port: u16) -> Self {
+        Self::Localhost { port, secure: true }
     }
 
     /// Reads `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`, each with `http://` or `https://`
@@ -42,11 +58,10 @@ impl Listen {
             _ => (false, text),
         };
         let port = rest.rsplit(':').next().and_then(|port| port.parse().ok());
-        let address = match (rest.strip_prefix("localhost:"), port) {
-            (Some(_), Some(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-            _ => rest.parse().ok(),
-        };
-        match (address, secure) {
+        if let (Some(_), Some(port)) = (rest.strip_prefix("localhost:"), port) {
+            return Ok(Self::Localhost { port, secure });
+        }
+        match (rest.parse().ok(), secure) {
             (Some(address), true) => Ok(Self::Https(address)),
             (Some(address), false) => Ok(Self::Tcp(address)),
             (None, _) => Err(format!(
@@ -58,23 +73,46 @@ impl Listen {
         }
     }
 
-    /// The TCP address, if it is one.
+    /// The TCP address, if it is one; the first of two.
     pub fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(address) | Self::Https(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
+        self.addresses().next()
     }
 
-    pub(super) fn set_port(&mut self, port: u16) {
-        if let Self::Tcp(address) | Self::Https(address) = self {
-            address.set_port(port);
+    /// The TCP addresses that it stands for.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        let [first, second] = match self {
+            Self::Tcp(address) | Self::Https(address) => [Some(*address), None],
+            Self::Localhost { port, .. } => [
+                Some((Ipv4Addr::LOCALHOST, *port).into()),
+                Some((Ipv6Addr::LOCALHOST, *port).into()),
+            ],
+            Self::Unix(_) => [None, None],
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// Whether clients speak TLS to it.
+    pub fn is_https(&self) -> bool {
+        matches!(self, Self::Https(_) | Self::Localhost { secure: true, .. })
+    }
+
+    /// Whether both would want the same address.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.addresses()
+            .any(|address| other.addresses().any(|it| it == address))
+    }
+
+    pub(super) fn set_port(&mut self, new: u16) {
+        match self {
+            Self::Tcp(address) | Self::Https(address) => address.set_port(new),
+            Self::Localhost { port, .. } => *port = new,
+            Self::Unix(_) => {}
         }
     }
 
     /// Whether only programs on this machine can connect.
     pub fn is_local(&self) -> bool {
-        self.address().is_none_or(|address| match address.ip() {
+        self.addresses().all(|address| match address.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.to_canonical().is_loopback(),
         })
@@ -92,7 +130,33 @@ impl Display for Listen {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Https(address) => write!(f, "https://{address}"),
+            Self::Localhost { port, secure: true } => write!(f, "https://localhost:{port}"),
+            Self::Localhost { port, .. } => write!(f, "localhost:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Makes an address that `localhost` includes, in this list or in another of `all`, `localhost` too:
+/// each is bound once only.
+pub(super) fn unite(list: &mut Vec<Listen>, all: &[Listen]) {
+    let whole = |part: &Listen| {
+        all.iter().find(|listen| {
+            let is_localhost = matches!(listen, Listen::Localhost { .. });
+            is_localhost && listen.meets(part) && listen.is_https() == part.is_https()
+        })
+    };
+    let before = list.clone();
+    // Who has named both by hand has not named one twice.
+    list.retain(|listen| match (listen.address(), whole(listen)) {
+        (Some(SocketAddr::V6(_)), Some(whole)) => !before
+            .iter()
+            .any(|other| other != listen && whole.meets(other)),
+        _ => true,
+    });
+    for listen in list {
+        if let Some(whole) = whole(listen) {
+            *listen = whole.clone();
         }
     }
 }
@@ -107,14 +171,16 @@ mod tests {
     use super::*;
 
     #[test_case("127.0.0.1:8080", "127.0.0.1:8080", true)]
-    #[test_case("localhost:0", "127.0.0.1:0", true)]
+    #[test_case("localhost:0", "localhost:0", true)]
+    #[test_case("localhost:8080", "localhost:8080", true)]
+    #[test_case("http://localhost:8080", "localhost:8080", true)]
     #[test_case("[::1]:8080", "[::1]:8080", true)]
     #[test_case("[::ffff:127.0.0.1]:8080", "[::ffff:127.0.0.1]:8080", true)]
     #[test_case("0.0.0.0:8080", "0.0.0.0:8080", false)]
     #[test_case("[::]:8080", "[::]:8080", false)]
     #[test_case("http://127.0.0.1:8080", "127.0.0.1:8080", true)]
     #[test_case("https://127.0.0.1:8443", "https://127.0.0.1:8443", true)]
-    #[test_case("https://localhost:8443", "https://127.0.0.1:8443", true)]
+    #[test_case("https://localhost:8443", "https://localhost:8443", true)]
     #[test_case("https://[::1]:8443", "https://[::1]:8443", true)]
     #[test_case("https://0.0.0.0:8443", "https://0.0.0.0:8443", false)]
     #[test_case("unix:/run/x.sock", "unix:/run/x.sock", true)]
@@ -136,5 +202,41 @@ mod tests {
     fn not_an_address(text: &str, suggestion: &str) {
         let error = Listen::parse(text, Path::new("/etc")).unwrap_err();
         assert!(error.contains(suggestion), "{error}");
+    }
+
+    #[test_case("localhost:1", "127.0.0.1:1 [::1]:1"; "localhost")]
+    #[test_case("https://localhost:1", "127.0.0.1:1 [::1]:1"; "localhost by TLS")]
+    #[test_case("127.0.0.1:1", "127.0.0.1:1"; "one")]
+    #[test_case("[::1]:1", "[::1]:1"; "the other")]
+    #[test_case("unix:/run/x.sock", ""; "a socket")]
+    fn has_addresses(text: &str, expected: &str) {
+        let listen = Listen::parse(text, Path::new("/etc")).unwrap();
+        let addresses: Vec<_> = listen.addresses().map(|it| it.to_string()).collect();
+        assert_eq!(addresses.join(" "), expected);
+        assert_eq!(listen.address(), listen.addresses().next());
+    }
+
+    #[test_case("localhost:1,127.0.0.1:1", "", "localhost:1 localhost:1"; "given twice")]
+    #[test_case("localhost:1,[::1]:1", "", "localhost:1"; "both by hand")]
+    #[test_case("[::1]:1,localhost:1", "", "localhost:1"; "both by hand in the other order")]
+    #[test_case("127.0.0.1:1", "localhost:1", "localhost:1"; "another has both")]
+    #[test_case("[::1]:1", "localhost:1", "localhost:1"; "another has both, and this one the second")]
+    #[test_case("127.0.0.1:1,[::1]:1", "localhost:1", "localhost:1"; "another has both, and this one, too")]
+    #[test_case("127.0.0.1:1,[::1]:1", "localhost:2", "127.0.0.1:1 [::1]:1"; "another port")]
+    #[test_case("127.0.0.1:1", "https://localhost:1", "127.0.0.1:1"; "another protocol")]
+    #[test_case("https://[::1]:1", "https://localhost:1", "https://localhost:1"; "by TLS")]
+    #[test_case("0.0.0.0:1", "localhost:1", "0.0.0.0:1"; "all addresses")]
+    fn is_united(list: &str, others: &str, expected: &str) {
+        let parse = |list: &str| -> Vec<_> {
+            let parts = list.split(',').filter(|part| !part.is_empty());
+            parts
+                .map(|part| Listen::parse(part, Path::new("/")).unwrap())
+                .collect()
+        };
+        let mut list = parse(list);
+        let all = [list.clone(), parse(others)].concat();
+        unite(&mut list, &all);
+        let united: Vec<_> = list.iter().map(ToString::to_string).collect();
+        assert_eq!(united.join(" "), expected);
     }
 }

@@ -195,7 +195,7 @@ pub const KEYS: &[Key] = &[
         flag: "--listen",
         variable: "ORGPROXY_LISTEN",
         scope: Scope::Org,
-        help: "Addresses to listen on, such as 127.0.0.1:8080, https://127.0.0.1:8443 or unix:/run/orgproxy.sock, separated by commas",
+        help: "Addresses to listen on, such as localhost:8080, https://localhost:8443 or unix:/run/orgproxy.sock, separated by commas",
     },
     Key {
         name: "port",

@@ -32,9 +32,9 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
         for listen in reach.fixed() {
             if !seen.insert(listen) {
                 listen_problem(format!("{listen} is given twice"));
-            } else if let Listen::Https(address) = listen
-                && reaches.iter().any(|it| it.speaks_otherwise(listen))
-            {
+            } else if listen.is_https() && reaches.iter().any(|it| it.speaks_otherwise(listen)) {
+                let url = listen.to_string();
+                let address = url.trim_start_matches("https://");
                 listen_problem(format!(
                     "{address} cannot speak both HTTP and HTTPS; give each a port of its own"
                 ));
@@ -83,7 +83,7 @@ impl Reach {
     /// Whether it has the address of `listen`, with TLS where that has none.
     fn speaks_otherwise(&self, listen: &Listen) -> bool {
         self.fixed()
-            .any(|own| own != listen && own.address() == listen.address())
+            .any(|own| own.is_https() != listen.is_https() && own.meets(listen))
     }
 
     fn shares(&self, listen: &Listen) -> bool {

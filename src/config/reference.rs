@@ -214,8 +214,11 @@ fn key<T>(
     Some((key, source))
 }
 
-/// What clients must show, which has no other form than a table.
-pub(super) fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<ClientKey> {
+/// What clients must show, which has no other form than a table; and how a shell comes by it.
+pub(super) fn client_key(
+    section: &mut Section<'_>,
+    folder: &Path,
+) -> Option<(ClientKey, Option<String>)> {
     const KEY: &str = "client_key";
     section.get(KEY)?;
     let secret = secret_in(section, KEY, folder)?;
@@ -223,6 +226,7 @@ pub(super) fn client_key(section: &mut Section<'_>, folder: &Path) -> Option<Cli
     key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret}: {fault}")))
         .map_err(|message| section.problem(KEY, message))
         .ok()
+        .map(|key| (key, secret.in_shell()))
 }
 
 /// User names, and where the password of each is kept.

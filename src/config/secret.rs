@@ -16,6 +16,8 @@ use std::{
 use rustix::{fs::OFlags, process::geteuid};
 use zeroize::Zeroizing;
 
+use crate::terminal;
+
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Secret {
@@ -62,6 +64,19 @@ impl Secret {
                 Some(Path::new(&env::var_os("CREDENTIALS_DIRECTORY")?).join(name))
             }
             Self::Variable(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// What a shell puts the secret in place of, within double quotes; nothing for a command, whose
+    /// arguments may hold a secret of their own.
+    pub(super) fn in_shell(&self) -> Option<String> {
+        match self {
+            Self::File { path, .. } => {
+                let path = terminal::quoted(&path.display().to_string());
+                Some(format!("$(cat {path})"))
+            }
+            Self::Variable(name) => Some(format!("${{{name}}}")),
+            Self::Command(_) | Self::Credential(_) => None,
         }
     }
 

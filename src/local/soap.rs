@@ -38,6 +38,10 @@ impl Call {
         })
     }
 
+    pub(super) fn is_login(&self) -> bool {
+        self.operation.name == "login"
+    }
+
     /// Answers it.
     ///
     /// # Errors

@@ -41,13 +41,17 @@ pub(super) async fn answer(
         return Ok(call.fault("LoginFault", "INVALID_LOGIN", INVALID_LOGIN));
     }
     match User::of(proxy, &place).await? {
-        Ok(user) => Ok(call.respond(&result(call.wsdl, proxy, &place, &user, base))),
+        Ok(user) => {
+            let placeholders = &proxy.placeholders;
+            let session_id = placeholders.session_id_of(shown("username"), &user.org_id);
+            Ok(call.respond(&result(call.wsdl, &session_id, &place, &user, base)))
+        }
         Err(fault) => Ok(fault),
     }
 }
 
 /// The elements of `LoginResult`, in the order of the WSDL (S§5.4).
-fn result(wsdl: Wsdl, proxy: &Proxy, place: &Place, user: &User, base: &Base) -> String {
+fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &Base) -> String {
     let Place { site, version } = place;
     let org = user.org_id.get(..15).unwrap_or(&user.org_id);
     let url = |api: &str| {
@@ -67,7 +71,7 @@ fn result(wsdl: Wsdl, proxy: &Proxy, place: &Place, user: &User, base: &Base) ->
         url("m"),
         user.is_in_sandbox,
         url(api),
-        proxy.placeholders.session_id(&user.org_id),
+        session_id,
         user.user_id,
         user.info,
     )

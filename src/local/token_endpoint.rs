@@ -36,10 +36,10 @@ pub(super) async fn answer(
         return Ok(refuse(status, "unsupported_grant_type", description));
     };
     proxy.placeholders.check_text(form.get("refresh_token"))?;
-    if !grant.is_admitted(proxy, head, &form) {
+    let Some(client) = grant.client(proxy, head, &form) else {
         note_refusal(proxy, form.get("grant_type"));
         return Ok(refuse(status, "invalid_grant", "authentication failure"));
-    }
+    };
 
     let user = User::of(proxy).await?;
     let (_, client_secret) = form.client(head);
@@ -49,7 +49,7 @@ pub(super) async fn answer(
         StatusCode::OK,
         // As S§1.5 has it.
         &json!({
-            "access_token": proxy.placeholders.session_id(&user.org_id),
+            "access_token": proxy.placeholders.session_id_of(&client, &user.org_id),
             "scope": user.scope,
             "instance_url": base.to_string(),
             "id": id,
@@ -80,22 +80,29 @@ impl Grant {
         }
     }
 
-    /// Whether a client may log in with what it shows. Where nobody has said who may, everyone may
-    /// who is let in at all.
-    fn is_admitted(self, proxy: &Proxy, head: &Parts, form: &Form) -> bool {
+    /// The user name of the client that may log in with what it shows; empty where nobody has said
+    /// who may, and so everyone may who is let in at all.
+    fn client(self, proxy: &Proxy, head: &Parts, form: &Form) -> Option<String> {
         let Some(clients) = &proxy.org.clients else {
-            return true;
+            return Some(String::new());
+        };
+        let pair = |name: &str, password: &str| {
+            let admitted = clients.admit(name, password.as_bytes());
+            admitted.then(|| name.to_owned())
         };
         match self {
-            Self::Password => clients.admit(form.get("username"), form.get("password").as_bytes()),
+            Self::Password => pair(form.get("username"), form.get("password")),
             Self::ClientCredentials => {
                 let (id, secret) = form.client(head);
-                clients.admit(&id, secret.as_bytes())
+                pair(&id, &secret)
             }
             // Who has one was let in before.
-            Self::RefreshToken => proxy.placeholders.is_own(form.get("refresh_token")),
+            Self::RefreshToken => {
+                let shown = form.get("refresh_token");
+                proxy.placeholders.client_of(shown).map(str::to_owned)
+            }
             // There is no certificate to check it with.
-            Self::JwtBearer => false,
+            Self::JwtBearer => None,
         }
     }
 }

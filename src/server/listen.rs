@@ -2,14 +2,17 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 
-use super::StartupError;
+use super::{
+    StartupError,
+    tcp::{Missing, TcpSockets},
+};
 use crate::{
     authority::Authority,
     config::{self, Config, Listen},
@@ -32,7 +35,7 @@ pub(super) struct Listener {
 }
 
 enum Socket {
-    Tcp(TcpListener, SocketAddr),
+    Tcp(TcpSockets),
     Unix(UnixListener, SocketFile),
 }
 
@@ -50,14 +53,12 @@ impl Listener {
     ) -> Result<Self, StartupError> {
         let failed = |error| StartupError::Bind(listen.clone(), error);
         let socket = match listen {
-            Listen::Tcp(address) | Listen::Https(address) => {
-                let listener = TcpListener::bind(address).await.map_err(failed)?;
-                let bound = listener.local_addr().map_err(failed)?;
-                Socket::Tcp(listener, bound)
-            }
             Listen::Unix(path) => {
                 let (listener, file) = SocketFile::bind(path, &guard.allow_uids).map_err(failed)?;
                 Socket::Unix(listener, file)
+            }
+            Listen::Tcp(_) | Listen::Https(_) | Listen::Localhost { .. } => {
+                Socket::Tcp(TcpSockets::bind(listen).await.map_err(failed)?)
             }
         };
         Ok(Self {
@@ -94,8 +95,8 @@ impl Listener {
     pub(super) async fn accept(&self) -> io::Result<Accepted> {
         loop {
             match &self.socket {
-                Socket::Tcp(listener, _) => {
-                    let (stream, peer) = listener.accept().await?;
+                Socket::Tcp(sockets) => {
+                    let (stream, peer) = sockets.accept().await?;
                     // A host that routes loopback addresses in from outside lets others reach
                     // what is bound to loopback only (CVE-2020-8558).
                     if !self.remote && !peer.ip().to_canonical().is_loopback() {
@@ -117,16 +118,17 @@ impl Listener {
     }
 
     /// Where it is bound, if not to a path.
-    pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
-        match &self.socket {
-            Socket::Tcp(_, address) => Some(*address),
+    pub(super) fn tcp_addresses(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        let bound = match &self.socket {
+            Socket::Tcp(sockets) => Some(&sockets.bound),
             Socket::Unix(..) => None,
-        }
+        };
+        bound.map(Listen::addresses).into_iter().flatten()
     }
 
     /// Whether clients speak TLS to it.
     pub(super) fn is_https(&self) -> bool {
-        matches!(self.listen, Listen::Https(_))
+        self.listen.is_https()
     }
 
     fn knows_peer(&self, stream: &UnixStream) -> bool {
@@ -151,9 +153,12 @@ impl Listener {
     pub(super) fn bound(&self, config: &Config) -> Bound {
         Bound {
             listen: match &self.socket {
-                Socket::Tcp(_, address) if self.is_https() => Listen::Https(*address),
-                Socket::Tcp(_, address) => Listen::Tcp(*address),
+                Socket::Tcp(sockets) => sockets.bound.clone(),
                 Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
+            },
+            missing: match &self.socket {
+                Socket::Tcp(sockets) => sockets.missing,
+                Socket::Unix(..) => None,
             },
             calls: self.calls,
             ca_file: config
@@ -175,6 +180,8 @@ impl Listener {
 pub struct Bound {
     /// With the port that the system chose, if it was left to it.
     pub listen: Listen,
+    /// What of `localhost` could not be had.
+    pub missing: Option<Missing>,
     /// Whether it is for the Pub/Sub API.
     pub calls: bool,
     /// The certificate of the local authority, if clients have to trust that.
@@ -186,69 +193,124 @@ pub struct Bound {
 impl Bound {
     /// What to tell curl, but for the path.
     pub fn url(&self) -> String {
-        self.url_of(None)
+        self.url_of(&self.own_host())
     }
 
-    fn fmt_calls(&self, f: &mut fmt::Formatter<'_>, scheme: &str) -> fmt::Result {
-        let orgs: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
-        write!(
-            f,
-            "listening on {scheme}{} for the Pub/Sub API of org {}: gRPC, any accesstoken",
-            self.listen,
-            orgs.join(", "),
-        )
-    }
-
-    fn url_of(&self, host: Option<&str>) -> String {
-        let host = host.unwrap_or("localhost");
-        match &self.listen {
-            Listen::Tcp(address) => format!("http://{host}:{}", address.port()),
-            Listen::Https(address) => {
-                let ca = self
-                    .ca_file
-                    .as_ref()
-                    .map(|path| format!("--cacert {} ", path.display()));
-                format!(
-                    "{}https://{host}:{}",
-                    ca.unwrap_or_default(),
-                    address.port()
-                )
-            }
-            Listen::Unix(path) => format!("--unix-socket {} http://{host}", path.display()),
+    /// By what clients of `org` call it in a URL.
+    pub(crate) fn host(&self, org: &config::Org) -> String {
+        // Only where several share a listener does the name matter, or where a certificate of the
+        // operator's own will hardly be for localhost.
+        let is_own = self.listen.is_https() && self.ca_file.is_none();
+        match org.hosts.first() {
+            Some(host) if self.orgs.len() > 1 || is_own => host.clone(),
+            _ => self.own_host(),
         }
     }
+
+    /// `localhost` only if that leads nowhere else.
+    fn own_host(&self) -> String {
+        match self.listen.address().map(|address| address.ip()) {
+            Some(IpAddr::V4(ip)) if self.missing.is_some() || !is_usual(ip) => ip.to_string(),
+            Some(IpAddr::V6(ip)) if !ip.is_unspecified() => format!("[{ip}]"),
+            _ => "localhost".to_owned(),
+        }
+    }
+
+    fn url_of(&self, host: &str) -> String {
+        let scheme = if self.listen.is_https() {
+            "https"
+        } else {
+            "http"
+        };
+        let url = match (&self.listen, self.listen.address()) {
+            (Listen::Unix(path), _) => {
+                return format!("--unix-socket {} http://{host}", path.display());
+            }
+            (_, Some(address)) => format!("{scheme}://{host}:{}", address.port()),
+            (_, None) => format!("{scheme}://{host}"),
+        };
+        match &self.ca_file {
+            Some(path) => format!("--cacert {} {url}", path.display()),
+            None => url,
+        }
+    }
+
+    /// As the first of its addresses, which programs can read.
+    fn place(&self) -> String {
+        match self.listen.address() {
+            Some(address) if self.listen.is_https() => format!("https://{address}"),
+            Some(address) => format!("http://{address}"),
+            None => self.listen.to_string(),
+        }
+    }
+
+    fn fmt_calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let orgs: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
+        let has_key = self.orgs.iter().any(|org| org.guard.client_key.is_some());
+        write!(
+            f,
+            "listening on {} for the Pub/Sub API of org {}: gRPC, any accesstoken{}",
+            self.place(),
+            orgs.join(", "),
+            if has_key {
+                ", the client key as x-orgproxy-key"
+            } else {
+                ""
+            },
+        )?;
+        self.fmt_missing(f)
+    }
+
+    fn fmt_missing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.missing {
+            Some(missing) => write!(f, "\n  {missing}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether `localhost` leads there as a rule.
+fn is_usual(ip: Ipv4Addr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || ip.is_unspecified()
 }
 
 /// What a person wants to know first: one line that programs can read too, and one to try.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match &self.listen {
-            Listen::Tcp(_) => "http://",
-            Listen::Https(_) | Listen::Unix(_) => "",
-        };
         if self.calls {
-            return self.fmt_calls(f, scheme);
+            return self.fmt_calls(f);
         }
         let mut line_break = "";
         for org in &self.orgs {
-            // Only where several share a listener does the name matter, or where a certificate of
-            // the operator's own will hardly be for localhost.
-            let named = self.orgs.len() > 1
-                || (self.ca_file.is_none() && matches!(self.listen, Listen::Https(_)));
-            let host = org.hosts.first().filter(|_| named);
             write!(
                 f,
-                "{line_break}listening on {scheme}{} for org {}: {} as {}\n  try: curl {}{TRY}",
-                self.listen,
+                "{line_break}listening on {} for org {}: {} as {}",
+                self.place(),
                 org.name,
                 org.login_url.as_str().trim_end_matches('/'),
                 org.username,
-                self.url_of(host.map(String::as_str)),
+            )?;
+            self.fmt_missing(f)?;
+            let key = key_for_curl(org);
+            write!(
+                f,
+                "\n  try: curl {key}{}{TRY}",
+                self.url_of(&self.host(org))
             )?;
             line_break = "\n";
         }
         Ok(())
     }
+}
+
+/// How curl shows the client key, if there is one, but never the key: the variable or the file that
+/// it is in.
+fn key_for_curl(org: &config::Org) -> String {
+    let Some(_) = &org.guard.client_key else {
+        return String::new();
+    };
+    let key = org.guard.client_key_in_shell.as_deref();
+    format!("-u \"client:{}\" ", key.unwrap_or("CLIENT_KEY"))
 }
 
 /// Cheap, allowed to everybody with API access, and plain to see.

@@ -198,10 +198,8 @@ fn make_for(
 /// The first address of an org that a URL can say.
 fn address(config: &Config, name: &str) -> Option<SocketAddr> {
     let org = config.org(Some(name)).ok()?;
-    org.listen.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(*address),
-        Listen::Https(_) | Listen::Unix(_) => None,
-    })
+    let mut plain = org.listen.iter().filter(|listen| !listen.is_https());
+    plain.find_map(Listen::address)
 }
 
 /// The same app without the Salesforce CLI, in place of a step.

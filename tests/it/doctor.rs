@@ -106,7 +106,8 @@ async fn the_demo_org_refuses_as_the_configuration_says() {
     let found = setup.doctor(&["main"]).await;
     assert_eq!(found.failed(), ["login"]);
     found.says("login", "invalid_grant: ip restricted");
-    found.says("login", "Relax IP restrictions");
+    found.says("login", "login IP ranges of the user's profile");
+    assert!(!found.0.to_string().contains("Relax"), "{}", found.0);
 
     let nonsense = DEMO.replace("demo = true", "demo = \"nonsense\"");
     setup.files.write("proxy.toml", &nonsense);
@@ -318,6 +319,20 @@ async fn a_port_that_is_taken_is_told_with_the_program() {
     assert_eq!(found.failed(), ["listen"]);
     found.says("listen", &format!("{address} is taken by "));
     found.says("listen", &format!("(process {})", std::process::id()));
+}
+
+#[tokio::test]
+async fn half_of_localhost_that_is_taken_is_warned_of() {
+    for taken in ["127.0.0.1:0", "[::1]:0"] {
+        let taken = TcpListener::bind(taken).unwrap();
+        let address = taken.local_addr().unwrap();
+        let setup = Setup::with(&format!("listen = \"localhost:{}\"\n", address.port())).await;
+        let found = setup.doctor(&[]).await;
+        assert_eq!(found.check("listen")["outcome"], "warning");
+        found.says("listen", &format!("{address} is taken by "));
+        found.says("listen", &format!("(process {})", std::process::id()));
+        found.says("listen", "clients take localhost for either");
+    }
 }
 
 #[tokio::test]

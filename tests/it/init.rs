@@ -397,8 +397,8 @@ async fn one_org_more_leaves_what_was_written_as_it_is() {
     for line in [
         "login_url = \"https://acme--dev.sandbox.my.salesforce.com\"\n",
         "private_key = \"dev.key\"",
-        "listen = \"127.0.0.1:8081\"\n",
-        "listen = \"127.0.0.1:8082\"\n",
+        "listen = \"localhost:8081\"\n",
+        "listen = \"localhost:8082\"\n",
     ] {
         assert_eq!(toml.matches(line).count(), 1, "{line}: {toml}");
     }

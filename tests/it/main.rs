@@ -13,6 +13,7 @@
 mod binary;
 mod bulk;
 mod child;
+mod clients;
 mod cometd;
 mod config;
 mod demo;
@@ -28,6 +29,7 @@ mod init;
 mod intercept;
 mod key;
 mod limits;
+mod localhost;
 mod login;
 mod memory;
 mod outbound;

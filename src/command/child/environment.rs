@@ -3,11 +3,7 @@
 use std::{env, path::Path};
 
 use super::Bundle;
-use crate::{
-    command::CommandError,
-    config::{Listen, Org},
-    server::Bound,
-};
+use crate::{command::CommandError, config::Org, server::Bound};
 
 /// Variables for a program. They go before those of the same name that we were started with: to
 /// lead it here is what they are for.
@@ -123,16 +119,18 @@ impl Places {
             let Some(org) = bound.orgs.iter().find(|known| known.name == org) else {
                 continue;
             };
-            match &bound.listen {
-                Listen::Tcp(address) => {
-                    let url = format!("http://{}:{}", host(bound, org), address.port());
-                    places.plain.get_or_insert(url);
-                }
-                Listen::Https(address) => {
-                    let url = format!("https://{}:{}", host(bound, org), address.port());
-                    places.secure.get_or_insert(url);
-                }
-                Listen::Unix(_) => {}
+            let Some(address) = bound.listen.address() else {
+                continue;
+            };
+            let authority = format!("{}:{}", bound.host(org), address.port());
+            if bound.listen.is_https() {
+                places
+                    .secure
+                    .get_or_insert_with(|| format!("https://{authority}"));
+            } else {
+                places
+                    .plain
+                    .get_or_insert_with(|| format!("http://{authority}"));
             }
         }
         places
@@ -141,15 +139,6 @@ impl Places {
     /// What all programs can do with, if it is there.
     fn url(&self) -> Option<&str> {
         self.plain.as_deref().or(self.secure.as_deref())
-    }
-}
-
-fn host<'a>(bound: &Bound, org: &'a Org) -> &'a str {
-    // Several orgs are told apart by it; and a certificate of one's own is hardly for localhost.
-    let is_own = matches!(bound.listen, Listen::Https(_)) && bound.ca_file.is_none();
-    match org.hosts.first() {
-        Some(host) if bound.orgs.len() > 1 || is_own => host,
-        _ => "localhost",
     }
 }
 

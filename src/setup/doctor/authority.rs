@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
     let calls = org.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
     let mut listens = org.listen.iter().chain(calls);
-    let is_secure = listens.any(|listen| matches!(listen, Listen::Https(_)));
+    let is_secure = listens.any(Listen::is_https);
     let is_needed = is_secure && config.tls.identity.is_none() || org.intercept;
     let folder = config.state_dir.as_ref().filter(|_| is_needed)?;
     let path = Authority::path(folder);

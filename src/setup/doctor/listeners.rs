@@ -1,6 +1,6 @@
 //! Where clients are to find us: addresses that are free, or ours; names that lead here.
 
-use std::{io, path::Path};
+use std::{io, net::SocketAddr, path::Path};
 
 use tokio::net::{TcpListener, UnixStream, lookup_host};
 
@@ -24,28 +24,57 @@ pub(super) async fn check(config: &Config, org: &Org, report: &mut Report) {
 }
 
 async fn address(listen: &Listen, config: &Config) -> Check {
-    match listen {
-        Listen::Unix(path) => socket(listen, path, config).await,
-        Listen::Tcp(address) | Listen::Https(address) => match TcpListener::bind(address).await {
-            Ok(_) if address.port() == 0 => Check::passed(
-                "listen",
-                format!("{listen}: a free port, another at each start"),
-            ),
-            Ok(_) => Check::passed("listen", format!("{listen} is free")),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let owner = owner::of(*address);
-                taken(listen, owner.as_ref(), is_ours(listen, config).await)
-            }
-            Err(error) => {
-                Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
-                    io::ErrorKind::PermissionDenied => {
-                        "do: take a port from 1024 on, or give orgproxy CAP_NET_BIND_SERVICE"
-                    }
-                    _ => "do: listen on 127.0.0.1, or on an address that this machine has",
-                })
-            }
-        },
+    if let Listen::Unix(path) = listen {
+        return socket(listen, path, config).await;
     }
+    let mut free = Vec::new();
+    let mut faults = Vec::new();
+    for address in listen.addresses() {
+        match TcpListener::bind(address).await {
+            Ok(_) => free.push(address),
+            Err(error) => faults.push((address, error)),
+        }
+    }
+    let Some((address, error)) = faults.first() else {
+        return Check::passed(
+            "listen",
+            match listen.is_fixed() {
+                true => format!("{listen} is free"),
+                false => format!("{listen}: a free port, another at each start"),
+            },
+        );
+    };
+    if let Some(other) = free.first() {
+        return half(listen, *other, *address, error);
+    }
+    if error.kind() == io::ErrorKind::AddrInUse {
+        let owner = owner::of(*address);
+        return taken(listen, owner.as_ref(), is_ours(listen, config).await);
+    }
+    Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "do: take a port from 1024 on, or give orgproxy CAP_NET_BIND_SERVICE"
+        }
+        _ => "do: listen on localhost, or on an address that this machine has",
+    })
+}
+
+/// Of two addresses one can be had.
+fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error) -> Check {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        let says = format!(
+            "{listen}: {free} is free, and this machine has no {}",
+            other.ip()
+        );
+        return Check::passed("listen", says);
+    }
+    let by = by(owner::of(other).as_ref());
+    let says = format!("{listen}: {free} is free, but {other} is taken by {by}");
+    Check::warning("listen", says)
+        .advise("why: clients take localhost for either, and some would reach that program")
+        .advise(format!(
+            "do: stop that program, choose another port, or have clients call {free}"
+        ))
 }
 
 /// A program may have any name, so it is asked.
@@ -54,10 +83,7 @@ async fn is_ours(listen: &Listen, config: &Config) -> bool {
 }
 
 fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check {
-    let by = owner.map_or_else(
-        || "another program, whose name only root can see".to_owned(),
-        |owner| format!("{} (process {})", owner.name, owner.process),
-    );
+    let by = by(owner);
     match (is_ours, owner) {
         (true, owner) => {
             let process = owner.map(|owner| format!(" (process {})", owner.process));
@@ -72,6 +98,13 @@ fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check 
             "do: stop that program, or choose another port: listen in proxy.toml, or --port",
         ),
     }
+}
+
+fn by(owner: Option<&owner::Owner>) -> String {
+    owner.map_or_else(
+        || "another program, whose name only root can see".to_owned(),
+        |owner| format!("{} (process {})", owner.name, owner.process),
+    )
 }
 
 async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {

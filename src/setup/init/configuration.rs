@@ -195,8 +195,8 @@ impl Table<'_> {
             };
         }
         let _ = match port {
-            Some(port) => writeln!(text, "listen = \"127.0.0.1:{port}\""),
-            None => writeln!(text, "# listen = \"127.0.0.1:{DEFAULT_PORT}\""),
+            Some(port) => writeln!(text, "listen = \"localhost:{port}\""),
+            None => writeln!(text, "# listen = \"localhost:{DEFAULT_PORT}\""),
         };
         Ok(text)
     }

@@ -1,0 +1,251 @@
+//! Clients that can only log in with a password, in front of an org that asks for a client key.
+
+use orgproxy::{
+    config::{ClientKey, Clients, Config},
+    demo::Counts,
+};
+use serde_json::Value;
+use test_case::test_case;
+use tokio::process::Command;
+
+use crate::support::{Org, Proxy, binary::Files, proxy::client};
+
+const KEY: &str = "0123456789abcdef-the-key";
+const LIMITS: &str = "/services/data/v62.0/limits";
+const SOAP: &str = "/services/Soap/u/62.0";
+const TOKEN: &str = "/services/oauth2/token";
+const PARTNER: &str = "urn:partner.soap.sforce.com";
+const RIGHT: &str = "grant_type=password&username=etl&password=right";
+
+#[test_case("authorization", "Bearer PLACEHOLDER"; "bearer")]
+#[test_case("authorization", "OAuth PLACEHOLDER"; "oauth")]
+#[test_case("x-sfdc-session", "PLACEHOLDER"; "bulk")]
+#[test_case("cookie", "a=b; sid=PLACEHOLDER"; "cookie")]
+#[tokio::test]
+async fn what_a_login_gave_does_for_the_client_key(name: &str, value: &str) {
+    let both = Both::start().await;
+    let placeholder = both.log_in(RIGHT).await;
+    let value = value.replace("PLACEHOLDER", &placeholder);
+    let request = client().get(both.proxy.url(LIMITS)).header(name, &value);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let seen = both.org.last_request();
+    assert!(seen.authorized);
+    let secret = placeholder.split_once('!').unwrap().1;
+    assert!(!String::from_utf8_lossy(&seen.head).contains(secret));
+}
+
+#[tokio::test]
+async fn in_a_query_it_does_too() {
+    let both = Both::start().await;
+    let placeholder = both.log_in(RIGHT).await.replace('!', "%21");
+    let url = both
+        .proxy
+        .url(&format!("{LIMITS}?oauth_token={placeholder}"));
+    assert_eq!(client().get(url).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_soap_client_logs_in_and_goes_on() {
+    let both = Both::start().await;
+    let (status, answer) = both.soap(SOAP, "", &login("right")).await;
+    assert_eq!(status, 200, "{answer}");
+    let (_, rest) = answer.split_once("<sessionId>").unwrap();
+    let (session, _) = rest.split_once("</sessionId>").unwrap();
+    let (status, answer) = both.soap(SOAP, session, "<getUserInfo/>").await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("getUserInfoResponse"), "{answer}");
+    assert!(both.org.last_request().authorized);
+    let (status, answer) = both.soap(SOAP, session, "<logout/>").await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[test_case("grant_type=client_credentials&client_id=etl&client_secret=right"; "client credentials")]
+#[test_case("grant_type=refresh_token&refresh_token=PLACEHOLDER"; "a refresh token")]
+#[tokio::test]
+async fn every_grant_that_is_judged_lets_in(form: &str) {
+    let both = Both::start().await;
+    let placeholder = both.log_in(RIGHT).await;
+    // The same, so that a tool may keep what it has.
+    let form = form.replace("PLACEHOLDER", &placeholder);
+    assert_eq!(both.log_in(&form).await, placeholder);
+}
+
+#[test_case("grant_type=password&username=etl&password=wrong"; "a wrong password")]
+#[test_case("grant_type=password&username=nobody&password=right"; "an unknown user")]
+#[test_case("grant_type=password"; "nothing")]
+#[test_case("grant_type=client_credentials&client_id=etl&client_secret=wrong"; "a wrong secret")]
+#[test_case("grant_type=refresh_token&refresh_token=00Dxx0000001gPL!AAAA"; "another refresh token")]
+#[test_case("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ"; "an assertion")]
+#[tokio::test]
+async fn a_wrong_login_gets_nothing(form: &str) {
+    let both = Both::start().await;
+    let answer = both.post(form).await;
+    assert_eq!(answer.status(), 400);
+    assert!(!answer.text().await.unwrap().contains("access_token"));
+    assert_eq!(both.org.counts(), Counts::default());
+}
+
+#[test_case(SOAP, login("wrong"), "INVALID_LOGIN"; "a wrong password")]
+#[test_case(SOAP, "<getUserInfo/>".to_owned(), "CLIENT_KEY_MISSING"; "no login")]
+#[test_case(SOAP, "<logout/>".to_owned(), "CLIENT_KEY_MISSING"; "a logout")]
+#[test_case("/services/Soap/class/Acme", login("right"), "CLIENT_KEY_MISSING"; "the login of an Apex class")]
+#[tokio::test]
+async fn by_soap_nothing_but_a_right_login_passes(path: &str, operation: String, code: &str) {
+    let both = Both::start().await;
+    for session in ["", "x", "00Dxx0000001gPL!AAAA"] {
+        let (status, answer) = both.soap(path, session, &operation).await;
+        assert_eq!(status, 500, "{answer}");
+        assert!(answer.contains(code), "{answer}");
+    }
+    assert_eq!(both.org.counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn nothing_else_does_for_the_key() {
+    let both = Both::start().await;
+    let right = both.log_in(RIGHT).await;
+    // The one that is given out where nobody says who may log in.
+    let open = Proxy::with(&both.org, keyed).await;
+    let form = client().post(open.url(TOKEN)).bearer_auth(KEY);
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let answer = form.body("grant_type=password").send().await.unwrap();
+    let nobodys = token_of(&answer.text().await.unwrap());
+    // One of a client of another password.
+    let other = Both::with("another").await;
+    let others = other.log_in(&RIGHT.replace("right", "another")).await;
+
+    let before = both.org.counts().requests;
+    let cut = right[..right.len() - 1].to_owned();
+    let secret = right.split_once('!').unwrap().1.to_owned();
+    let lower = right.to_lowercase();
+    for shown in [nobodys, others, cut, secret, lower, String::new()] {
+        for (name, value) in [
+            ("authorization", format!("Bearer {shown}")),
+            ("x-sfdc-session", shown.clone()),
+            ("cookie", format!("sid={shown}")),
+        ] {
+            let request = client().get(both.proxy.url(LIMITS)).header(name, value);
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 403, "{name}");
+            let text = answer.text().await.unwrap();
+            assert!(text.contains("CLIENT_KEY_MISSING"), "{text}");
+        }
+    }
+    // Not in a place that is no client's session.
+    for name in ["x-orgproxy-key", "proxy-authorization", "referer"] {
+        let request = client().get(both.proxy.url(LIMITS)).header(name, &right);
+        assert_eq!(request.send().await.unwrap().status(), 403, "{name}");
+    }
+    for path in ["/services/oauth2/revoke", "/services/oauth2/introspect"] {
+        let request = client().post(both.proxy.url(path)).body("token=x");
+        assert_eq!(request.send().await.unwrap().status(), 403, "{path}");
+    }
+    assert_eq!(both.org.counts().requests, before);
+}
+
+#[tokio::test]
+async fn without_clients_a_login_needs_the_key_as_anything_does() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, keyed).await;
+    let both = Both { org, proxy };
+    assert_eq!(both.post(RIGHT).await.status(), 403);
+    let (status, answer) = both.soap(SOAP, "", &login("right")).await;
+    assert_eq!(status, 500);
+    assert!(answer.contains("CLIENT_KEY_MISSING"), "{answer}");
+    assert_eq!(both.org.counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn who_has_the_key_needs_no_login() {
+    let both = Both::start().await;
+    let request = client().get(both.proxy.url(LIMITS)).bearer_auth(KEY);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+#[test_case("{ file = \"client.key\" }", "$(cat "; "a file")]
+#[test_case("{ env = \"SHOWN\" }", "${SHOWN}"; "a variable")]
+#[tokio::test]
+async fn the_line_to_try_shows_how_to_send_the_key_but_not_the_key(kept: &str, shown: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("guard.client_key = {kept}\n"));
+    files.write("client.key", &format!("{KEY}\n"));
+    let config = files.config();
+    let mut command = crate::support::Binary::command(&["run", "-c", &config]);
+    command.env("SHOWN", KEY);
+    let proxy = crate::support::Binary::spawn(command);
+    let line = proxy.print("try: curl").await;
+    let line = line.trim_start().trim_start_matches("try: ");
+    assert!(line.contains(shown), "{line}");
+    assert!(!proxy.said().contains(KEY), "{}", proxy.said());
+    let mut curl = Command::new("sh");
+    curl.args(["-c", &format!("{line} -s -w '%{{http_code}}' -o /dev/null")]);
+    let answer = curl.env("SHOWN", KEY).output().await.unwrap();
+    assert_eq!(answer.stdout, b"200", "{line} {answer:?}");
+}
+
+fn keyed(config: &mut Config) {
+    config.orgs[0].guard.client_key = Some(ClientKey::new(KEY.as_bytes()).unwrap());
+}
+
+fn login(password: &str) -> String {
+    format!(
+        "<login xmlns=\"{PARTNER}\"><username>etl</username><password>{password}</password></login>"
+    )
+}
+
+fn token_of(answer: &str) -> String {
+    let told: Value = serde_json::from_str(answer).unwrap();
+    told["access_token"].as_str().expect(answer).to_owned()
+}
+
+struct Both {
+    org: Org,
+    proxy: Proxy,
+}
+
+impl Both {
+    async fn start() -> Self {
+        Self::with("right").await
+    }
+
+    /// With this password for `etl`.
+    async fn with(password: &str) -> Self {
+        let org = Org::start().await.unwrap();
+        let proxy = Proxy::with(&org, |config| {
+            keyed(config);
+            let mut clients = Clients::default();
+            clients.add("etl".to_owned(), password.as_bytes());
+            config.orgs[0].clients = Some(clients);
+        })
+        .await;
+        Self { org, proxy }
+    }
+
+    async fn post(&self, form: &str) -> reqwest::Response {
+        client()
+            .post(self.proxy.url(TOKEN))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.to_owned())
+            .send()
+            .await
+            .unwrap()
+    }
+
+    async fn log_in(&self, form: &str) -> String {
+        let answer = self.post(form).await;
+        assert_eq!(answer.status(), 200);
+        token_of(&answer.text().await.unwrap())
+    }
+
+    async fn soap(&self, path: &str, session: &str, operation: &str) -> (u16, String) {
+        let envelope = format!(
+            "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{PARTNER}\">\
+             <e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header>\
+             <e:Body>{operation}</e:Body></e:Envelope>"
+        );
+        let request = client().post(self.proxy.url(path)).body(envelope);
+        let request = request.header("content-type", "text/xml");
+        let answer = request.header("soapaction", "\"\"").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
