@@ -284,7 +284,8 @@ impl<'a> Scan<'a> {
                 self.skip(&child)?;
                 continue;
             }
-            if child.namespace != header.namespace {
+            // SOAP::Lite leaves the parts of a header in no namespace, which the org puts up with.
+            if !child.namespace.is_empty() && child.namespace != header.namespace {
                 let why = "sessionId is in another namespace than SessionHeader".to_owned();
                 return Err(Stop::Refused(EnvelopeError::Malformed(why)));
             }

@@ -98,6 +98,10 @@ async fn the_session_goes_in_whatever_stands_there(api: Api) {
         format!(
             "<se:Header><SessionHeader xmlns=\"{namespace}\"><sessionId>{THEIRS}</sessionId></SessionHeader></se:Header>"
         ),
+        // As SOAP::Lite writes it: in no namespace.
+        format!(
+            "<se:Header><a:SessionHeader><sessionId>{THEIRS}</sessionId></a:SessionHeader></se:Header>"
+        ),
         "<se:Header><a:SessionHeader><a:sessionId/></a:SessionHeader></se:Header>".to_owned(),
         "<se:Header><a:SessionHeader/></se:Header>".to_owned(),
         "<se:Header><a:CallOptions><a:client>x</a:client></a:CallOptions></se:Header>".to_owned(),
