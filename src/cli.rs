@@ -183,6 +183,9 @@ pub struct DemoArgs {
     /// What to log, such as info or orgproxy=debug
     #[arg(long, default_value = "info")]
     pub log: String,
+    /// Stand in for Salesforce's hosts where a client takes the demo for its HTTPS proxy
+    #[arg(long)]
+    pub intercept: bool,
     /// Threads that carry requests [default: one a core, at most 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub threads: Option<u8>,

@@ -197,6 +197,7 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
         listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
         endpoint: demo.pubsub_endpoint(),
     });
+    org.intercept = args.intercept;
     demo.take_in(&mut org);
     let mut config = Config::new(vec![org]);
     config.state_dir = Some(state.to_owned());

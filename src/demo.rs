@@ -79,6 +79,7 @@ mod service;
 mod session;
 mod soap;
 mod soql;
+mod sosl;
 mod token;
 mod wire;
 mod wsdl;

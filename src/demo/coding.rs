@@ -21,6 +21,10 @@ pub(super) fn decoded_prefix(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
 }
 
 fn decode(headers: &HeaderMap, body: &[u8], decoded: &mut Vec<u8>) -> io::Result<usize> {
+    // Clients that compress everything announce it for requests without a body, too.
+    if body.is_empty() {
+        return Ok(0);
+    }
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map_or("", |encoding| encoding.to_str().unwrap_or("?"))

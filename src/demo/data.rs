@@ -19,7 +19,7 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// The same sample in every org: 20 accounts, 50 contacts, 30 opportunities, and 5,000 invoices
+    /// The same sample in every org: two Apex classes, 20 accounts, 50 contacts, 30 opportunities, and 5,000 invoices
     /// for results that come in several batches.
     pub(super) fn sample(username: &str) -> Self {
         let mut data = Self {
@@ -30,6 +30,12 @@ impl Data {
             json!({"Id": USER_ID, "Name": "Integration User", "Username": username,
                 "Email": username, "IsActive": true})
         });
+        for name in CLASSES {
+            data.add("ApexClass", |_| {
+                json!({"Name": name, "ApiVersion": 62.0, "Status": "Active",
+                    "Body": format!("public class {name} {{ }}")})
+            });
+        }
         for n in 0..20 {
             data.add("Account", |_| {
                 json!({
@@ -190,6 +196,13 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
+impl Field {
+    /// Whether clients may say what is in it.
+    pub(super) fn is_writable(&self) -> bool {
+        !matches!(self.kind, Kind::Id | Kind::DateTime)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Id,
@@ -244,7 +257,7 @@ const fn reference(name: &'static str, to: &'static str, relationship: &'static 
     field(name, Kind::Reference { to, relationship })
 }
 
-static OBJECTS: [Object; 5] = [
+static OBJECTS: [Object; 6] = [
     Object {
         name: "User",
         plural: "Users",
@@ -322,7 +335,24 @@ static OBJECTS: [Object; 5] = [
             field("CreatedDate", Kind::DateTime),
         ],
     },
+    Object {
+        name: "ApexClass",
+        plural: "Apex Classes",
+        prefix: "01p",
+        fields: &[
+            field("Id", Kind::Id),
+            required("Name", Kind::Text),
+            field("NamespacePrefix", Kind::Text),
+            field("ApiVersion", Kind::Number),
+            field("Status", Kind::Text),
+            required("Body", Kind::Text),
+            field("CreatedDate", Kind::DateTime),
+        ],
+    },
 ];
+
+/// What Apex classes there are.
+pub(super) const CLASSES: [&str; 2] = ["Greeter", "GreeterTest"];
 
 const PLACES: [&str; 10] = [
     "Zürich", "Portland", "Lisbon", "Osaka", "Bergen", "Austin", "Nairobi", "Lyon", "Cork", "Quito",

@@ -13,11 +13,15 @@ pub(super) use self::{
     records::{Mistake, insert, known, roll_back, update},
 };
 
+mod batch;
+mod columns;
 mod composite;
 mod describe;
 mod jobs;
 mod query;
 mod records;
+mod search;
+mod tooling;
 
 /// What is asked of the API; a part of a composite request is one, too.
 struct Ask<'a> {
@@ -99,6 +103,12 @@ impl Inner {
             (_, ["jobs", kind, path @ ..]) => self.jobs(ask, kind, path),
             ("POST", ["composite"]) => self.composite(ask),
             ("POST", ["composite", "sobjects"]) => self.create_all(ask),
+            ("POST", ["composite", "batch"]) => self.batch(ask),
+            ("GET" | "HEAD", ["search"]) => self.search(ask),
+            ("GET" | "HEAD" | "POST", ["parameterizedSearch"]) => self.parameterized_search(ask),
+            ("GET" | "HEAD", ["tooling", "query"]) => self.query(ask),
+            ("GET" | "HEAD", ["tooling", "query", locator]) => self.query_more(ask, locator),
+            ("GET" | "HEAD", ["tooling", "executeAnonymous"]) => self.execute_anonymous(ask),
             (_, path) => Err(match allowed(path) {
                 Some(allowed) => not_allowed(ask.method, allowed),
                 None => Answer::not_found(),
@@ -114,9 +124,12 @@ impl Inner {
             "identity": self.identity_url(),
             "jobs": url("jobs"),
             "limits": url("limits"),
+            "parameterizedSearch": url("parameterizedSearch"),
             "query": url("query"),
             "queryAll": url("queryAll"),
+            "search": url("search"),
             "sobjects": url("sobjects"),
+            "tooling": url("tooling"),
         }))
     }
 
@@ -183,11 +196,13 @@ fn number(version: &str) -> Option<usize> {
 
 fn allowed(path: &[&str]) -> Option<&'static str> {
     Some(match path {
-        [] | ["limits"] | ["query" | "queryAll", ..] => "HEAD,GET",
+        [] | ["limits" | "search"] | ["query" | "queryAll", ..] => "HEAD,GET",
+        ["tooling", "query" | "executeAnonymous", ..] => "HEAD,GET",
+        ["parameterizedSearch"] => "HEAD,GET,POST",
         ["sobjects", _, "describe"] | ["sobjects"] => "HEAD,GET",
         ["sobjects", _] => "HEAD,GET,POST",
         ["sobjects", _, _] => "HEAD,GET,PATCH,DELETE",
-        ["composite"] | ["composite", "sobjects"] => "POST",
+        ["composite"] | ["composite", "sobjects" | "batch"] => "POST",
         _ => return None,
     })
 }

@@ -100,7 +100,7 @@ impl Inner {
                 "describeSObject" | "describeSObjects" => {
                     self.soap_describe(door, operation, &mut xml)?;
                 }
-                "search" => xml.within("result", |xml| xml.text("queryId", "demo")),
+                "search" => self.soap_search(door, operation, &mut xml)?,
                 "executeAnonymous" if door.api == Api::Tooling => {
                     apex::execute_anonymous(&mut xml);
                 }
@@ -108,7 +108,12 @@ impl Inner {
                 _ => return Err(unknown()),
             },
         }
-        Ok(door.response(name, self.use_request(), &xml))
+        let mut header = Xml::default();
+        let debugging = envelope.header(&door.namespace, "DebuggingHeader");
+        if debugging.is_some() && door.runs_apex() {
+            apex::debugging_info(door, operation, &self.app.username, &mut header);
+        }
+        Ok(door.response(name, self.use_request(), &header, &xml))
     }
 }
 

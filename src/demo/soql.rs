@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::{answer::Answer, data::Data};
 
+pub(super) use self::run::like;
+
 mod lexer;
 mod parser;
 mod run;
@@ -45,6 +47,13 @@ impl Error {
             message: message.into(),
             at,
             place: None,
+        }
+    }
+
+    pub(super) fn malformed_search(message: impl Into<String>) -> Self {
+        Self {
+            code: "MALFORMED_SEARCH",
+            ..Self::malformed(0, message)
         }
     }
 

@@ -588,7 +588,7 @@ async fn records_are_made_read_changed_and_deleted() {
     let describe = json_of(org.get(&format!("{contacts}/describe")).await).await;
     assert_eq!(describe["fields"][6]["relationshipName"], "Account");
     let objects = json_of(org.get("/services/data/v67.0/sobjects").await).await;
-    assert_eq!(objects["sobjects"].as_array().unwrap().len(), 5);
+    assert_eq!(objects["sobjects"].as_array().unwrap().len(), 6);
 }
 
 #[tokio::test]

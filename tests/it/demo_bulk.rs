@@ -151,6 +151,57 @@ async fn xml_documents_and_csv_batches_make_records() {
 }
 
 #[tokio::test]
+async fn a_csv_job_reports_its_batches_in_xml_whoever_asks() {
+    const JSON: &str = "application/json";
+    let org = Demo::start().await;
+    let session = org.session().await;
+    let job = json!({"operation": "queryAll", "object": "Account", "contentType": "CSV"});
+    let path = JOB.replace("67.0", "v67.0");
+    let job = org
+        .bulk(Method::POST, &path, &session, JSON, job.to_string())
+        .await;
+    let job = json_of(job).await["id"].as_str().unwrap().to_owned();
+    let batches = format!("{JOB}/{job}/batch");
+    let query = "SELECT Id, Name FROM Account";
+    let batch = org
+        .bulk(Method::POST, &batches, &session, "text/csv", query)
+        .await;
+    let batch = element(&batch.text().await.unwrap(), "id");
+    for content_type in [JSON, XML, "text/csv"] {
+        let get = async |path: &str| {
+            let answer = org
+                .bulk(Method::GET, path, &session, content_type, "")
+                .await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            answer.text().await.unwrap()
+        };
+        let list = get(&batches).await;
+        assert!(list.contains("<batchInfoList xmlns="), "{list}");
+        let info = get(&format!("{batches}/{batch}")).await;
+        assert_eq!(element(&info, "state"), "Completed");
+        let results = get(&format!("{batches}/{batch}/result")).await;
+        let result = element(&results, "result");
+        let rows = get(&format!("{batches}/{batch}/result/{result}")).await;
+        assert_eq!(rows.lines().count(), 21, "{rows}");
+    }
+    // The job itself is reported in the form of the question.
+    let closed = org
+        .bulk(
+            Method::POST,
+            &format!("{JOB}/{job}"),
+            &session,
+            JSON,
+            r#"{"state": "Closed"}"#,
+        )
+        .await;
+    assert_eq!(json_of(closed).await["state"], "Closed");
+    let closed = org
+        .bulk(Method::GET, &format!("{JOB}/{job}"), &session, XML, "")
+        .await;
+    assert_eq!(element(&closed.text().await.unwrap(), "state"), "Closed");
+}
+
+#[tokio::test]
 async fn json_updates_upserts_and_deletes() {
     let org = Demo::start().await;
     let session = org.session().await;

@@ -322,6 +322,79 @@ async fn records_are_made_changed_and_deleted() {
     assert!(count.contains("<size>21</size>"), "{count}");
 }
 
+#[test_case("u", PARTNER; "partner")]
+#[test_case("c", ENTERPRISE; "enterprise")]
+#[test_case("T", TOOLING; "tooling")]
+#[test_case("m", METADATA; "metadata")]
+#[tokio::test]
+async fn a_version_may_begin_with_a_v(api: &str, namespace: &str) {
+    for version in ["62.0", "v62.0", "V62.0", "v62.0/00Dxx0000001gPL"] {
+        let soap = Soap::start(&format!("{api}/{version}"), namespace).await;
+        let operation = match api {
+            "m" => "<describeMetadata/>",
+            _ => "<getUserInfo/>",
+        };
+        let answer = soap.call(operation).await;
+        assert!(answer.contains("Response><result>"), "{version} {answer}");
+    }
+    for version in ["v9.0", "w62.0", "vv62.0", "v"] {
+        let soap = Soap::start(&format!("{api}/{version}"), namespace).await;
+        let fault = soap.fault("<getUserInfo/>").await;
+        assert!(
+            fault.contains("UNSUPPORTED_API_VERSION"),
+            "{version} {fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn records_are_found_by_their_words_in_soap_too() {
+    let soap = Soap::start("u/64.0", PARTNER).await;
+    let search = |text: &str| format!("<search><searchString>{text}</searchString></search>");
+    let answer = soap
+        .call(&search(
+            "FIND {Lovelace} RETURNING Contact(Id, Name WHERE FirstName = 'Ada')",
+        ))
+        .await;
+    assert!(
+        answer
+            .contains("<searchRecords><record xsi:type=\"sf:sObject\"><sf:type>Contact</sf:type>"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("<sf:Name>Ada Lovelace</sf:Name>"),
+        "{answer}"
+    );
+    let fault = soap.fault(&search("FIND Lovelace")).await;
+    assert!(fault.contains("sf:MalformedSearchFault"), "{fault}");
+}
+
+#[test_case("ids"; "as the WSDL has it")]
+#[test_case("id"; "as older clients send it")]
+#[tokio::test]
+async fn records_are_deleted_by_soap(name: &str) {
+    let soap = Soap::start("u/64.0", PARTNER).await;
+    let id = "003xx0000000001AAA";
+    let delete = format!("<delete><{name}>{id}</{name}><{name}>bad</{name}></delete>");
+    let answer = soap.call(&delete).await;
+    assert!(
+        answer.contains(&format!(
+            "<result><id>{id}</id><success>true</success></result>"
+        )),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("<statusCode>MALFORMED_ID</statusCode>"),
+        "{answer}"
+    );
+    let left = soap
+        .call(&format!(
+            "<query><queryString>SELECT Id FROM Contact WHERE Id = '{id}'</queryString></query>"
+        ))
+        .await;
+    assert!(left.contains("<size>0</size>"), "{left}");
+}
+
 #[tokio::test]
 async fn an_enterprise_record_says_its_type_by_attribute() {
     let soap = Soap::start("c/64.0", ENTERPRISE).await;
@@ -333,7 +406,7 @@ async fn an_enterprise_record_says_its_type_by_attribute() {
 async fn objects_are_described() {
     let soap = Soap::start("u/64.0", PARTNER).await;
     let global = soap.call("<describeGlobal/>").await;
-    assert_eq!(global.matches("<sobjects>").count(), 5);
+    assert_eq!(global.matches("<sobjects>").count(), 6);
     let one = soap
         .call("<describeSObject><sObjectType>contact</sObjectType></describeSObject>")
         .await;
@@ -392,6 +465,32 @@ async fn metadata_is_described_listed_read_and_moved() {
         "{fault}"
     );
 
+    // A folder is of a type of its own, and has to be named to see what is in it.
+    for (kind, full_name, path) in [
+        ("Report", "Billing/Unpaid_Invoices", "reports"),
+        ("Dashboard", "Billing/Cash_Flow", "dashboards"),
+        ("EmailTemplate", "Billing/Reminder", "email"),
+    ] {
+        let folders = kind.replace("Template", "") + "Folder";
+        let list = |query: &str| {
+            let query = format!("<listMetadata><queries>{query}</queries></listMetadata>");
+            let soap = &soap;
+            async move { soap.call(&query).await }
+        };
+        let answer = list(&format!("<type>{folders}</type>")).await;
+        assert!(
+            answer.contains(&format!(
+                "<fileName>{path}/Billing</fileName><fullName>Billing</fullName>"
+            )),
+            "{answer}"
+        );
+        let answer = list(&format!("<type>{kind}</type><folder>Billing</folder>")).await;
+        let expected = format!("<fullName>{full_name}</fullName>");
+        assert!(answer.contains(&expected), "{answer}");
+        let answer = list(&format!("<type>{kind}</type>")).await;
+        assert!(answer.contains("<listMetadataResponse/>"), "{answer}");
+    }
+
     for (start, check, expected) in [
         ("retrieve", "checkRetrieveStatus", "<zipFile>UEsDB"),
         (
@@ -426,6 +525,20 @@ async fn apex_runs_and_classes_echo() {
         answer.contains("<compiled>true</compiled>") && answer.contains("<success>true</success>"),
         "{answer}"
     );
+    assert!(!answer.contains("DebuggingInfo"), "{answer}");
+    let debugging = format!(
+        "<DebuggingHeader xmlns=\"{APEX}\"><debugLevel>Debugonly</debugLevel></DebuggingHeader>"
+    );
+    let code = "<executeAnonymous><apexcode>Integer i = 1;\nSystem.debug('A &lt; B');</apexcode></executeAnonymous>";
+    let answer = soap.call_with(&debugging, code).await;
+    let log = between(
+        &answer,
+        "<soapenv:Header><DebuggingInfo><debugLog>",
+        "</debugLog></DebuggingInfo></soapenv:Header>",
+    );
+    assert!(log.starts_with("64.0 APEX_CODE,DEBUG"), "{log}");
+    assert!(log.contains("|USER_DEBUG|[2]|DEBUG|A &lt; B\n"), "{log}");
+
     let soap = Soap::start("class/Greeter", GREETER).await;
     let answer = soap
         .call("<greet><name>A &lt; B</name><times>2</times></greet>")

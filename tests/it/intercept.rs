@@ -32,6 +32,23 @@ async fn a_tool_that_names_salesforce_gets_the_org(version: &str) {
 }
 
 #[tokio::test]
+async fn the_demo_stands_in_for_salesforce_if_it_is_asked_to() {
+    for (flags, status) in [(&["--intercept"][..], "200"), (&[], "000")] {
+        let arguments = [&["demo", "--port", "0"], flags].concat();
+        let proxy = Binary::start(&arguments);
+        let address = proxy.address().await;
+        let said = proxy.print("ca.pem").await;
+        let ca = said.split(' ').find(|word| word.ends_with("ca.pem"));
+        let ca = ca.unwrap();
+        let answer = curl(&format!(
+            "curl -x http://{address} --cacert {ca} https://login.salesforce.com{LIMITS}"
+        ))
+        .await;
+        assert_eq!(answer.status(), status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_serves_one_request_after_the_other() {
     let both = Both::with(ON).await;
     let url = format!("https://login.salesforce.com{LIMITS}");

@@ -20,6 +20,7 @@ mod demo;
 mod demo_bulk;
 mod demo_cometd;
 mod demo_pubsub;
+mod demo_rest;
 mod demo_soap;
 mod doctor;
 mod forward;

@@ -34,6 +34,7 @@ impl Inner {
         let content = call.head.headers.get(header::CONTENT_TYPE);
         let content = content.and_then(|value| value.to_str().ok());
         let format = content.map(Format::of);
+        let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
         let asked = Asked { version, format };
         let answered = asked
             .check(call.access)
@@ -67,7 +68,7 @@ impl Inner {
         }
         let [id, rest @ ..] = rest else {
             let job = self.new_job(asked, method, jobs.id("750"), body)?;
-            let answer = asked.answer(&job, StatusCode::CREATED, "jobInfo", &job.info());
+            let answer = asked.job(&job, StatusCode::CREATED);
             jobs.add(job.id.clone(), job);
             return Ok(answer);
         };
@@ -82,11 +83,11 @@ impl Inner {
             info["numberRecordsFailed"] = 0.into();
             info["stateMessage"] = Value::Null;
             job.batches.push(batch);
-            return Ok(asked.answer(job, StatusCode::CREATED, "batchInfo", &info));
+            return Ok(batch_info(job, StatusCode::CREATED, &info));
         }
         let job = jobs.find(id).ok_or_else(|| no_job(id))?;
         match (method, rest) {
-            ("GET", []) => Ok(asked.answer(job, StatusCode::OK, "jobInfo", &job.info())),
+            ("GET", []) => Ok(asked.job(job, StatusCode::OK)),
             ("POST", []) => {
                 job.state = match fields(asked, body)?.get("state").and_then(Value::as_str) {
                     Some("Closed") => "Closed",
@@ -96,12 +97,12 @@ impl Inner {
                         return Err(Problem("InvalidJobState", message));
                     }
                 };
-                Ok(asked.answer(job, StatusCode::OK, "jobInfo", &job.info()))
+                Ok(asked.job(job, StatusCode::OK))
             }
-            ("GET", ["batch"]) => Ok(asked.list(job)),
+            ("GET", ["batch"]) => Ok(list(job)),
             ("GET", ["batch", id]) => {
                 let batch = job.batch(id)?;
-                Ok(asked.answer(job, StatusCode::OK, "batchInfo", &batch.info(&job.id)))
+                Ok(batch_info(job, StatusCode::OK, &batch.info(&job.id)))
             }
             ("GET", ["batch", id, "request"]) => {
                 let body = job.batch(id)?.request.clone();
@@ -230,42 +231,36 @@ impl Asked<'_> {
         Err(Problem("InvalidSessionId", message.to_owned()))
     }
 
-    /// In JSON if that is what the request is, or the job if the request does not say.
-    fn format(&self, job: &Job) -> Format {
-        match self.format.unwrap_or(job.format) {
-            Format::Json => Format::Json,
-            Format::Xml | Format::Csv => Format::Xml,
-        }
+    /// Of a job: in JSON if that is what the request is, or the job if the request does not say.
+    fn job(&self, job: &Job, status: StatusCode) -> Answer {
+        let format = self.format.unwrap_or(job.format);
+        document(status, format, "jobInfo", &job.info())
     }
+}
 
-    fn answer(
-        &self,
-        job: &Job,
-        status: StatusCode,
-        root: &str,
-        fields: &Map<String, Value>,
-    ) -> Answer {
-        document(status, self.format(job), root, fields)
+/// Of all batches: in the format of the job, as of one.
+fn list(job: &Job) -> Answer {
+    let infos = job.batches.iter().map(|batch| batch.info(&job.id));
+    if job.format == Format::Json {
+        let infos: Vec<Value> = infos.map(Value::Object).collect();
+        return raw(JSON, json!({"batchInfo": infos}).to_string());
     }
+    let mut text = format!(
+        r#"{}<batchInfoList xmlns="{}">"#,
+        xml::DECLARATION,
+        xml::NAMESPACE
+    );
+    for info in infos {
+        text.push_str("<batchInfo>");
+        write_fields(&mut text, &info);
+        text.push_str("</batchInfo>");
+    }
+    raw(XML, text + "</batchInfoList>")
+}
 
-    fn list(&self, job: &Job) -> Answer {
-        let infos = job.batches.iter().map(|batch| batch.info(&job.id));
-        if self.format(job) == Format::Json {
-            let infos: Vec<Value> = infos.map(Value::Object).collect();
-            return raw(JSON, json!({"batchInfo": infos}).to_string());
-        }
-        let mut text = format!(
-            r#"{}<batchInfoList xmlns="{}">"#,
-            xml::DECLARATION,
-            xml::NAMESPACE
-        );
-        for info in infos {
-            text.push_str("<batchInfo>");
-            write_fields(&mut text, &info);
-            text.push_str("</batchInfo>");
-        }
-        raw(XML, text + "</batchInfoList>")
-    }
+/// Of a batch: in JSON if that is what the job's batches are, else in XML, whatever the request is.
+fn batch_info(job: &Job, status: StatusCode, info: &Map<String, Value>) -> Answer {
+    document(status, job.format, "batchInfo", info)
 }
 
 /// An `exceptionCode` and its message.

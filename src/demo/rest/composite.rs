@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Ask, parameters, records::missing};
+use super::{Ask, parameters, records::missing, unsupported};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
@@ -14,16 +14,11 @@ use crate::demo::{
 impl Inner {
     pub(super) fn composite(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
         let mut asked = ask.json()?;
-        let Value::Array(requests) = asked["compositeRequest"].take() else {
+        let requests = asked.get_mut("compositeRequest").map(Value::take);
+        let Some(Value::Array(requests)) = requests else {
             return Err(missing("compositeRequest"));
         };
-        if requests.len() > MOST {
-            return Err(Answer::error(
-                StatusCode::BAD_REQUEST,
-                "LIMIT_EXCEEDED",
-                format!("The request can't contain more than {MOST} operations."),
-            ));
-        }
+        check_number(requests.len())?;
         let all_or_none = asked["allOrNone"] == json!(true);
         let before = all_or_none.then(|| self.data().clone());
 
@@ -70,7 +65,22 @@ impl Inner {
                 "Invalid reference specified. No value for {reference} found"
             ));
         }
-        let url = request["url"].as_str().unwrap_or_default();
+        self.subrequest(
+            ask,
+            request["method"].as_str().unwrap_or_default(),
+            request["url"].as_str().unwrap_or_default(),
+            &request["body"],
+        )
+    }
+
+    /// Carries out one request of several.
+    pub(super) fn subrequest(
+        &self,
+        ask: &Ask<'_>,
+        method: &str,
+        url: &str,
+        body: &Value,
+    ) -> Answer {
         let (path, query) = match url.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (url, None),
@@ -79,15 +89,17 @@ impl Inner {
         let ["services", "data", version, path @ ..] = &segments[..] else {
             return Answer::not_found();
         };
+        if let Some(answer) = unsupported(version) {
+            return answer;
+        }
         // A composite request within another would have no end.
-        if path == ["composite"] {
+        if matches!(path, ["composite"] | ["composite", "batch"]) {
             return Answer::not_found();
         }
-        let method = request["method"].as_str().unwrap_or_default();
         let Ok(method) = method.parse::<Method>() else {
             return Answer::not_found();
         };
-        let body = match &request["body"] {
+        let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),
         };
@@ -182,6 +194,18 @@ fn referred(reference: &str, results: &HashMap<String, Value>) -> Option<String>
         Value::Null | Value::Array(_) | Value::Object(_) => None,
         other => Some(other.to_string()),
     }
+}
+
+/// Refuses more requests in one than an org takes.
+pub(super) fn check_number(requests: usize) -> Result<(), Answer> {
+    if requests <= MOST {
+        return Ok(());
+    }
+    Err(Answer::error(
+        StatusCode::BAD_REQUEST,
+        "LIMIT_EXCEEDED",
+        format!("The request can't contain more than {MOST} operations."),
+    ))
 }
 
 fn halted(message: &str) -> Answer {

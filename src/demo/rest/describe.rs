@@ -1,12 +1,12 @@
 //! What objects there are, and what fields they have.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Ask;
 use crate::demo::{
     Inner,
     answer::Answer,
-    data::{Field, Kind, Object},
+    data::{Data, Field, Kind, Object},
     soql::attributes,
 };
 
@@ -48,60 +48,196 @@ impl Inner {
         let data = self.data();
         let object = data.table(object).ok_or_else(Answer::not_found)?.object;
         let mut description = summary(object, ask.version);
-        description["fields"] = object.fields.iter().map(describe).collect();
-        description["childRelationships"] = json!([]);
-        description["recordTypeInfos"] = json!([]);
+        let whole = json!({
+            "actionOverrides": [],
+            "childRelationships": children(&data, object),
+            "compactLayoutable": true,
+            "defaultImplementation": Value::Null,
+            "extendedInterfaces": Value::Null,
+            "fields": object.fields.iter().map(describe).collect::<Vec<_>>(),
+            "implementedBy": Value::Null,
+            "implementsInterfaces": Value::Null,
+            "listviewable": Value::Null,
+            "lookupLayoutable": Value::Null,
+            "namedLayoutInfos": [],
+            "networkScopeFieldName": Value::Null,
+            "recordTypeInfos": [],
+            "searchLayoutable": true,
+            "sobjectDescribeOption": "FULL",
+            "supportedScopes": [{"label": "All records", "name": "everything"}],
+        });
+        if let (Value::Object(description), Value::Object(whole)) = (&mut description, whole) {
+            description.extend(whole);
+        }
         Ok(Answer::json(description))
     }
 }
 
+/// An object as the list of all has it, with everything that a strict client looks for.
 fn summary(object: &Object, version: &str) -> Value {
     let name = object.name;
     let url = format!("/services/data/{version}/sobjects/{name}");
     json!({
-        "name": name,
+        "activateable": false,
+        "associateEntityType": Value::Null,
+        "associateParentEntity": Value::Null,
+        "createable": true,
+        "custom": name.ends_with("__c"),
+        "customSetting": false,
+        "deepCloneable": false,
+        "deletable": true,
+        "deprecatedAndHidden": false,
+        "feedEnabled": false,
+        "hasSubtypes": false,
+        "isInterface": false,
+        "isSubtype": false,
+        "keyPrefix": object.prefix,
         "label": name.trim_end_matches("__c"),
         "labelPlural": object.plural,
-        "keyPrefix": object.prefix,
-        "custom": name.ends_with("__c"),
-        "createable": true,
-        "deletable": true,
+        "layoutable": true,
+        "mergeable": false,
+        "mruEnabled": true,
+        "name": name,
         "queryable": true,
+        "replicateable": true,
         "retrieveable": true,
+        "searchable": true,
+        "triggerable": true,
+        "undeletable": false,
         "updateable": true,
         "urls": {
-            "sobject": url,
-            "describe": format!("{url}/describe"),
+            "compactLayouts": format!("{url}/describe/compactLayouts"),
             "rowTemplate": format!("{url}/{{ID}}"),
+            "approvalLayouts": format!("{url}/describe/approvalLayouts"),
+            "defaultValues": format!("{url}/defaultValues?recordTypeId&fields"),
+            "listviews": format!("{url}/listviews"),
+            "describe": format!("{url}/describe"),
+            "quickActions": format!("{url}/quickActions"),
+            "layouts": format!("{url}/describe/layouts"),
+            "sobject": url,
         },
     })
 }
 
+/// Which fields of which objects refer to `object`. They have no names to query them by.
+fn children(data: &Data, object: &Object) -> Vec<Value> {
+    let mut found = Vec::new();
+    for child in data.tables.iter().map(|table| table.object) {
+        for field in child.fields {
+            if matches!(field.kind, Kind::Reference { to, .. } if to == object.name) {
+                found.push(json!({
+                    "cascadeDelete": false,
+                    "childSObject": child.name,
+                    "deprecatedAndHidden": false,
+                    "field": field.name,
+                    "junctionIdListNames": [],
+                    "junctionReferenceTo": [],
+                    "relationshipName": Value::Null,
+                    "restrictedDelete": false,
+                }));
+            }
+        }
+    }
+    found
+}
+
 fn describe(field: &Field) -> Value {
-    let (kind, length) = match field.kind {
-        Kind::Id => ("id", 18),
-        Kind::Text => ("string", 255),
-        Kind::Number => ("double", 0),
-        Kind::Bool => ("boolean", 0),
-        Kind::Date => ("date", 0),
-        Kind::DateTime => ("datetime", 0),
-        Kind::Reference { .. } => ("reference", 18),
+    let (kind, soap_type, length) = match field.kind {
+        Kind::Id => ("id", "tns:ID", 18),
+        Kind::Text => ("string", "xsd:string", 255),
+        Kind::Number => ("double", "xsd:double", 0),
+        Kind::Bool => ("boolean", "xsd:boolean", 0),
+        Kind::Date => ("date", "xsd:date", 0),
+        Kind::DateTime => ("datetime", "xsd:dateTime", 0),
+        Kind::Reference { .. } => ("reference", "tns:ID", 18),
     };
     let (refers_to, relationship) = match field.kind {
         Kind::Reference { to, relationship } => (json!([to]), json!(relationship)),
         _ => (json!([]), Value::Null),
     };
-    let writable = !matches!(field.kind, Kind::Id | Kind::DateTime);
-    json!({
-        "name": field.name,
-        "label": field.name.trim_end_matches("__c"),
-        "type": kind,
-        "length": length,
-        "nillable": writable && !field.required && field.kind != Kind::Bool,
+    let is_number = field.kind == Kind::Number;
+    let writable = field.is_writable();
+    let own = json!({
+        "byteLength": length * 3,
+        "digits": 0,
         "createable": writable,
-        "updateable": writable,
         "custom": field.name.ends_with("__c"),
+        "defaultValue": if field.kind == Kind::Bool { json!(false) } else { Value::Null },
+        "defaultedOnCreate": !writable || field.kind == Kind::Bool,
+        "groupable": !is_number,
+        "idLookup": field.kind == Kind::Id,
+        "label": field.name.trim_end_matches("__c"),
+        "length": length,
+        "name": field.name,
+        "nameField": field.name == "Name",
+        "picklistValues": [],
+        "nillable": writable && !field.required && field.kind != Kind::Bool,
+        "permissionable": writable && !field.required,
+        "precision": if is_number { 18 } else { 0 },
         "referenceTo": refers_to,
         "relationshipName": relationship,
-    })
+        "scale": if is_number { 2 } else { 0 },
+        "soapType": soap_type,
+        "type": kind,
+        "unique": field.kind == Kind::Id,
+        "updateable": writable,
+    });
+    let usual = USUAL.iter().flat_map(|(value, names)| {
+        let value = Value::from(*value);
+        names
+            .iter()
+            .map(move |name| ((*name).to_owned(), value.clone()))
+    });
+    let mut description: Map<_, _> = usual.collect();
+    description.extend(NULL.map(|name| (name.to_owned(), Value::Null)));
+    if let Value::Object(own) = own {
+        description.extend(own);
+    }
+    description.into()
 }
+
+/// What is the same for every field here.
+const USUAL: [(bool, &[&str]); 2] = [
+    (true, &["aggregatable", "filterable", "sortable"]),
+    (
+        false,
+        &[
+            "aiPredictionField",
+            "autoNumber",
+            "calculated",
+            "cascadeDelete",
+            "caseSensitive",
+            "dependentPicklist",
+            "deprecatedAndHidden",
+            "displayLocationInDecimal",
+            "encrypted",
+            "externalId",
+            "formulaTreatNullNumberAsZero",
+            "highScaleNumber",
+            "htmlFormatted",
+            "namePointing",
+            "polymorphicForeignKey",
+            "queryByDistance",
+            "restrictedDelete",
+            "restrictedPicklist",
+            "searchPrefilterable",
+            "writeRequiresMasterRead",
+        ],
+    ),
+];
+
+/// What no field here has.
+const NULL: [&str; 12] = [
+    "calculatedFormula",
+    "compoundFieldName",
+    "controllerName",
+    "defaultValueFormula",
+    "extraTypeInfo",
+    "filteredLookupInfo",
+    "inlineHelpText",
+    "mask",
+    "maskType",
+    "referenceTargetField",
+    "relationshipOrder",
+    "defaultValue",
+];

@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::{Ask, columns};
 use crate::demo::{Inner, answer::Answer, id::record_id, soql};
 
 impl Inner {
@@ -20,7 +20,11 @@ impl Inner {
                 "A query string has to be specified",
             )
         })?;
-        let found = soql::run(&self.data(), ask.version, query)?;
+        let data = self.data();
+        let found = soql::run(&data, ask.version, query)?;
+        if ask.parameter("columns") == Some("true") {
+            return Ok(Answer::json(columns::metadata(&data, &found)));
+        }
         if found.records.len() <= ask.batch_size {
             return Ok(Answer::json(json!({
                 "totalSize": found.total,
@@ -49,8 +53,12 @@ fn batch(ask: &Ask<'_>, cursor: &Cursor, from: usize) -> Answer {
     let to = total.min(from + ask.batch_size);
     let mut answer = json!({"totalSize": total, "done": to == total});
     if to < total {
+        let api = match ask.path {
+            ["tooling", ..] => "tooling/query",
+            _ => "query",
+        };
         let (version, id) = (ask.version, &cursor.id);
-        answer["nextRecordsUrl"] = format!("/services/data/{version}/query/{id}-{to}").into();
+        answer["nextRecordsUrl"] = format!("/services/data/{version}/{api}/{id}-{to}").into();
     }
     answer["records"] = cursor.records[from..to].into();
     Answer::json(answer)

@@ -29,7 +29,7 @@ impl Inner {
     /// Several at once: `{"allOrNone": …, "records": [{"attributes": {"type": …}, …}]}`
     pub(super) fn create_all(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
         let mut asked = ask.json()?;
-        let Value::Array(records) = asked["records"].take() else {
+        let Some(Value::Array(records)) = asked.get_mut("records").map(Value::take) else {
             return Err(missing("records"));
         };
         if records.len() > MOST {

@@ -1,6 +1,6 @@
 //! Apex: code that is run, and the web services of classes.
 
-use super::{element::Element, xml::Xml};
+use super::{door::Door, element::Element, xml::Xml};
 
 /// `executeAnonymous`: whatever it is, it works.
 pub(super) fn execute_anonymous(xml: &mut Xml) {
@@ -23,4 +23,41 @@ pub(super) fn echo(method: &Element, xml: &mut Xml) {
         .map(|argument| argument.text.as_str())
         .collect();
     xml.text("result", &arguments.join(" "));
+}
+
+/// The header of an answer to a request with a `DebuggingHeader`: the log of what was run.
+pub(super) fn debugging_info(door: &Door, operation: &Element, username: &str, xml: &mut Xml) {
+    // Clients call the code by different names, which an org does not look at.
+    let code = match operation.name.as_str() {
+        "executeAnonymous" => operation.children.first(),
+        _ => None,
+    };
+    let code = code.map_or("", |code| code.text.as_str());
+    let mut log = format!("{}.0 APEX_CODE,DEBUG;APEX_PROFILING,INFO\n", door.version);
+    for line in code.lines() {
+        log += &format!("Execute Anonymous: {line}\n");
+    }
+    log += &event(&format!("USER_INFO|[EXTERNAL]|{username}"));
+    log += &event("EXECUTION_STARTED");
+    log += &event("CODE_UNIT_STARTED|[EXTERNAL]|execute_anonymous_apex");
+    for (number, line) in code.lines().enumerate() {
+        if let Some(text) = debugged(line) {
+            log += &event(&format!("USER_DEBUG|[{}]|DEBUG|{text}", number + 1));
+        }
+    }
+    log += &event("CODE_UNIT_FINISHED|execute_anonymous_apex");
+    log += &event("EXECUTION_FINISHED");
+    xml.within("DebuggingInfo", |xml| xml.text("debugLog", &log));
+}
+
+/// What `System.debug('…')` says. Nothing else is understood.
+fn debugged(line: &str) -> Option<&str> {
+    let (_, argument) = line.split_once("System.debug('")?;
+    let (text, _) = argument.split_once("')")?;
+    Some(text)
+}
+
+/// A line of a log, which takes no time.
+fn event(text: &str) -> String {
+    format!("09:30:00.0 (1000000)|{text}\n")
 }

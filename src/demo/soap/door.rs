@@ -50,10 +50,11 @@ impl Door {
             _ => return None,
         };
         let version = rest.first().copied().unwrap_or_default();
-        let version = version.strip_suffix(".0").unwrap_or(version);
+        let number = version.strip_prefix(['v', 'V']).unwrap_or(version);
+        let number = number.strip_suffix(".0").unwrap_or(number);
         Some(Self {
             api,
-            version: version.parse().unwrap_or(0),
+            version: number.parse().unwrap_or(0),
             namespace: namespace.to_owned(),
         })
     }
@@ -99,8 +100,20 @@ impl Door {
         }
     }
 
-    /// The answer to `operation`, with what is `within` its response.
-    pub(super) fn response(&self, operation: &str, used: usize, within: &Xml) -> String {
+    /// Whether there is Apex behind it, which can be debugged.
+    pub(super) fn runs_apex(&self) -> bool {
+        matches!(self.api, Api::Apex | Api::Class | Api::Metadata)
+    }
+
+    /// The answer to `operation`, with what is `within` its response, and what the header says
+    /// besides the limits.
+    pub(super) fn response(
+        &self,
+        operation: &str,
+        used: usize,
+        header: &Xml,
+        within: &Xml,
+    ) -> String {
         let namespace = &self.namespace;
         let mut xml = Xml::document();
         let mut envelope = format!(
@@ -112,15 +125,12 @@ impl Door {
         }
         envelope += &format!(r#" xmlns:xsi="{}""#, super::XSI);
         xml.within(&envelope, |xml| {
-            if self.has_records() {
+            if self.has_records() || !header.is_empty() {
                 xml.within("soapenv:Header", |xml| {
-                    xml.within("LimitInfoHeader", |xml| {
-                        xml.within("limitInfo", |xml| {
-                            xml.text("current", &used.to_string());
-                            xml.text("limit", &crate::demo::rest::ALLOCATION.to_string());
-                            xml.text("type", "API REQUESTS");
-                        });
-                    });
+                    if self.has_records() {
+                        limit_info(xml, used);
+                    }
+                    xml.add(header);
                 });
             }
             xml.within("soapenv:Body", |xml| {
@@ -129,6 +139,16 @@ impl Door {
         });
         xml.into_string()
     }
+}
+
+fn limit_info(xml: &mut Xml, used: usize) {
+    xml.within("LimitInfoHeader", |xml| {
+        xml.within("limitInfo", |xml| {
+            xml.text("current", &used.to_string());
+            xml.text("limit", &crate::demo::rest::ALLOCATION.to_string());
+            xml.text("type", "API REQUESTS");
+        });
+    });
 }
 
 #[cfg(test)]
@@ -147,7 +167,13 @@ mod tests {
             Some((Api::Enterprise, 31))
         );
         assert_eq!(door("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
+        assert_eq!(door("/services/Soap/u/v62.0"), Some((Api::Partner, 62)));
+        assert_eq!(
+            door("/services/Soap/m/v58.0/00D"),
+            Some((Api::Metadata, 58))
+        );
         assert_eq!(door("/services/Soap/m/x"), Some((Api::Metadata, 0)));
+        assert_eq!(door("/services/Soap/m/vv62.0"), Some((Api::Metadata, 0)));
         assert_eq!(
             door("/services/Soap/class/ns/A"),
             Some((Api::Class, NEWEST))

@@ -29,6 +29,7 @@ impl Fault {
                 "INVALID_TYPE" => "InvalidSObjectFault",
                 "INVALID_FIELD" => "InvalidFieldFault",
                 "MALFORMED_QUERY" => "MalformedQueryFault",
+                "MALFORMED_SEARCH" => "MalformedSearchFault",
                 "INVALID_QUERY_LOCATOR" => "InvalidQueryLocatorFault",
                 "INVALID_LOGIN" => "LoginFault",
                 _ => "UnexpectedErrorFault",
@@ -93,7 +94,10 @@ impl Fault {
                 xml.text("sf:exceptionMessage", &self.message);
                 if matches!(
                     kind,
-                    "InvalidSObjectFault" | "InvalidFieldFault" | "MalformedQueryFault"
+                    "InvalidSObjectFault"
+                        | "InvalidFieldFault"
+                        | "MalformedQueryFault"
+                        | "MalformedSearchFault"
                 ) {
                     let (row, column) = match self.place {
                         Some((row, column)) => (row.to_string(), column.to_string()),

@@ -4,7 +4,7 @@
 use super::{element::Element, fault::Fault, xml::Xml};
 use crate::demo::{
     Inner,
-    data::{Kind, Object},
+    data::{CLASSES, Kind, Object},
     id::{USER_ID, record_id},
 };
 
@@ -31,33 +31,44 @@ impl Inner {
 
     fn list(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
         for query in operation.children("queries") {
-            let kind = query.text_of("type");
-            let Some(directory) = directory(kind) else {
-                return Err(unknown_type(kind));
-            };
-            let (directory, suffix) = directory;
-            let names: Vec<_> = match kind {
-                "CustomObject" => {
-                    let data = self.data();
-                    data.tables.iter().map(|table| table.object.name).collect()
+            let name = query.text_of("type");
+            if let Some(kind) = folder(name) {
+                for folder in FOLDERS {
+                    let path = format!("{}/{folder}", kind.directory);
+                    xml.within("result", |xml| file(xml, name, folder, &path, "00l", 1));
                 }
-                "ApexClass" => vec!["Greeter", "GreeterTest"],
-                _ => vec!["InvoiceTrigger"],
-            };
-            for (number, name) in names.into_iter().enumerate() {
-                let id = record_id("01p", number as u64 + 1);
+                continue;
+            }
+            let kind = KINDS.iter().find(|kind| kind.name == name);
+            let kind = kind.ok_or_else(|| unknown_type(name))?;
+            let within = query.text_of("folder");
+            for (number, full_name) in self.names(kind, within).into_iter().enumerate() {
+                let path = format!("{}/{full_name}.{}", kind.directory, kind.suffix);
                 xml.within("result", |xml| {
-                    file(
-                        xml,
-                        kind,
-                        name,
-                        &format!("{directory}/{name}.{suffix}"),
-                        &id,
-                    );
+                    file(xml, name, &full_name, &path, kind.prefix, number as u64 + 1);
                 });
             }
         }
         Ok(())
+    }
+
+    /// What there is of a type. Where there are folders, nothing is outside of them.
+    fn names(&self, kind: &Type, folder: &str) -> Vec<String> {
+        let names: &[&str] = match kind.name {
+            "CustomObject" => {
+                let data = self.data();
+                let names = data.tables.iter().map(|table| table.object.name.to_owned());
+                return names.collect();
+            }
+            "ApexClass" => &CLASSES,
+            "ApexTrigger" => &["InvoiceTrigger"],
+            _ if !FOLDERS.contains(&folder) => &[],
+            "Report" => return vec![format!("{folder}/Unpaid_Invoices")],
+            "Dashboard" => return vec![format!("{folder}/Cash_Flow")],
+            "EmailTemplate" => return vec![format!("{folder}/Reminder")],
+            _ => &[],
+        };
+        names.iter().map(ToString::to_string).collect()
     }
 
     fn read(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
@@ -80,16 +91,19 @@ impl Inner {
 
 fn describe(xml: &mut Xml) {
     xml.within("result", |xml| {
-        for (kind, directory, suffix) in KINDS {
+        for kind in &KINDS {
             xml.within("metadataObjects", |xml| {
-                if kind == "CustomObject" {
+                if kind.name == "CustomObject" {
                     xml.text("childXmlNames", "CustomField");
                 }
-                xml.text("directoryName", directory);
-                xml.bool("inFolder", false);
-                xml.bool("metaFile", kind != "CustomObject");
-                xml.text("suffix", suffix);
-                xml.text("xmlName", kind);
+                xml.text("directoryName", kind.directory);
+                xml.bool("inFolder", kind.in_folder);
+                xml.bool("metaFile", kind.has_meta_file);
+                // Documents are files of any kind.
+                if !kind.suffix.is_empty() {
+                    xml.text("suffix", kind.suffix);
+                }
+                xml.text("xmlName", kind.name);
             });
         }
         xml.text("organizationNamespace", "");
@@ -131,13 +145,18 @@ fn custom_object(xml: &mut Xml, object: &Object) {
     });
 }
 
-fn file(xml: &mut Xml, kind: &str, name: &str, path: &str, id: &str) {
+/// `FileProperties`; the id is the one of this `number` with `prefix`.
+fn file(xml: &mut Xml, kind: &str, name: &str, path: &str, prefix: &str, number: u64) {
     xml.text("createdById", USER_ID);
     xml.text("createdByName", "Integration User");
     xml.text("createdDate", DAY);
     xml.text("fileName", path);
     xml.text("fullName", name);
-    xml.text("id", id);
+    let id = match prefix {
+        "" => String::new(),
+        prefix => record_id(prefix, number),
+    };
+    xml.text("id", &id);
     xml.text("lastModifiedById", USER_ID);
     xml.text("lastModifiedByName", "Integration User");
     xml.text("lastModifiedDate", DAY);
@@ -201,7 +220,7 @@ fn retrieved(xml: &mut Xml, id: &str) {
     xml.within("result", |xml| {
         xml.bool("done", true);
         xml.within("fileProperties", |xml| {
-            file(xml, "Package", path, path, "");
+            file(xml, "Package", path, path, "", 0);
         });
         xml.text("id", id);
         xml.text("status", "Succeeded");
@@ -210,11 +229,14 @@ fn retrieved(xml: &mut Xml, id: &str) {
     });
 }
 
-fn directory(kind: &str) -> Option<(&'static str, &'static str)> {
+/// The type whose folders are of the type `name`: `ReportFolder`. Email templates are the exception.
+fn folder(name: &str) -> Option<&'static Type> {
+    let content = match name.strip_suffix("Folder")? {
+        "Email" => "EmailTemplate",
+        content => content,
+    };
     let mut kinds = KINDS.iter();
-    kinds
-        .find(|(name, ..)| *name == kind)
-        .map(|(_, directory, suffix)| (*directory, *suffix))
+    kinds.find(|kind| kind.in_folder && kind.name == content)
 }
 
 fn unknown_type(kind: &str) -> Fault {
@@ -224,12 +246,60 @@ fn unknown_type(kind: &str) -> Fault {
     )
 }
 
-/// Type, directory, and suffix.
-const KINDS: [(&str, &str, &str); 3] = [
-    ("ApexClass", "classes", "cls"),
-    ("ApexTrigger", "triggers", "trigger"),
-    ("CustomObject", "objects", "object"),
+/// A type of metadata.
+struct Type {
+    name: &'static str,
+    directory: &'static str,
+    /// Of its files.
+    suffix: &'static str,
+    /// How the ids of its components begin.
+    prefix: &'static str,
+    in_folder: bool,
+    has_meta_file: bool,
+}
+
+const fn plain(
+    name: &'static str,
+    directory: &'static str,
+    suffix: &'static str,
+    prefix: &'static str,
+    has_meta_file: bool,
+) -> Type {
+    Type {
+        name,
+        directory,
+        suffix,
+        prefix,
+        in_folder: false,
+        has_meta_file,
+    }
+}
+
+const fn in_folders(
+    name: &'static str,
+    directory: &'static str,
+    suffix: &'static str,
+    prefix: &'static str,
+    has_meta_file: bool,
+) -> Type {
+    Type {
+        in_folder: true,
+        ..plain(name, directory, suffix, prefix, has_meta_file)
+    }
+}
+
+static KINDS: [Type; 7] = [
+    plain("ApexClass", "classes", "cls", "01p", true),
+    plain("ApexTrigger", "triggers", "trigger", "01q", true),
+    plain("CustomObject", "objects", "object", "01I", false),
+    in_folders("Dashboard", "dashboards", "dashboard", "01Z", false),
+    in_folders("Document", "documents", "", "015", true),
+    in_folders("EmailTemplate", "email", "email", "00X", true),
+    in_folders("Report", "reports", "report", "00O", false),
 ];
+
+/// What folders there are, for each type that has some.
+const FOLDERS: [&str; 1] = ["Billing"];
 
 const DAY: &str = "2026-01-15T09:30:00.000Z";
 

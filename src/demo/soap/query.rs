@@ -9,7 +9,7 @@ use super::{
     fault::Fault,
     xml::Xml,
 };
-use crate::demo::{Inner, rest::Cursor, soql};
+use crate::demo::{Inner, rest::Cursor, soql, sosl::Search};
 
 impl Inner {
     /// `query` and `queryAll`
@@ -43,6 +43,25 @@ impl Inner {
             .ok_or_else(|| Fault::new("INVALID_QUERY_LOCATOR", "invalid query locator"))?;
         let size = self.soap_batch_size(door, envelope);
         write_batch(door, xml, &cursor, from, size);
+        Ok(())
+    }
+
+    /// `search`
+    pub(super) fn soap_search(
+        &self,
+        door: &Door,
+        operation: &Element,
+        xml: &mut Xml,
+    ) -> Result<(), Fault> {
+        let data = self.data();
+        let search = Search::parse(operation.text_of("searchString"))?;
+        let found = search.run(&data, "")?;
+        xml.within("result", |xml| {
+            xml.text("queryId", "demo");
+            for value in &found {
+                xml.within("searchRecords", |xml| record(door, xml, "record", value));
+            }
+        });
         Ok(())
     }
 

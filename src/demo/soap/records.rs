@@ -64,7 +64,11 @@ impl Inner {
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), Fault> {
-        let ids: Vec<_> = envelope.operation.children("ids").collect();
+        // The WSDL says `ids`. Older clients send `id`, which an org takes as well.
+        let children = envelope.operation.children.iter();
+        let ids: Vec<_> = children
+            .filter(|child| matches!(child.name.as_str(), "ids" | "id"))
+            .collect();
         check_number(ids.len())?;
         let mut data = self.data();
         let before = all_or_none(door, envelope).then(|| data.clone());

@@ -39,6 +39,10 @@ impl Xml {
         self.0 += &format!(r#"<{name} xsi:nil="true"/>"#);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.0 += &other.0;
     }

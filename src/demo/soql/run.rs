@@ -351,7 +351,7 @@ fn ordering(a: &Value, b: &Value) -> Ordering {
 /// Whether `text` is like `pattern`: `%` stands for anything, `_` for one character.
 ///
 /// Goes back to the last `%` only, which is enough, so that no pattern takes exponential time.
-fn like(text: &str, pattern: &str) -> bool {
+pub(in crate::demo) fn like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut parts = Vec::new();
     let mut chars = pattern.chars();

@@ -1,0 +1,62 @@
+//! `/composite/batch`: several requests in one that know nothing of each other.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Ask, composite, records::missing};
+use crate::demo::{
+    Inner,
+    answer::{Answer, Content},
+};
+
+impl Inner {
+    pub(super) fn batch(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
+        let asked = ask.json()?;
+        let requests = asked["batchRequests"]
+            .as_array()
+            .ok_or_else(|| missing("batchRequests"))?;
+        composite::check_number(requests.len())?;
+        let halt = asked["haltOnError"] == json!(true);
+        let mut has_errors = false;
+        let mut results = Vec::new();
+        for request in requests {
+            let answer = if has_errors && halt {
+                halted()
+            } else {
+                self.subrequest(
+                    ask,
+                    request["method"].as_str().unwrap_or_default(),
+                    &full(request["url"].as_str().unwrap_or_default()),
+                    &request["richInput"],
+                )
+            };
+            has_errors |= !answer.status.is_success();
+            let result = match answer.content {
+                Content::Json(result) => result,
+                _ => Value::Null,
+            };
+            results.push(json!({"statusCode": answer.status.as_u16(), "result": result}));
+        }
+        Ok(Answer::json(
+            json!({"hasErrors": has_errors, "results": results}),
+        ))
+    }
+}
+
+/// A URL of a batch begins with the version.
+fn full(url: &str) -> String {
+    let url = url.trim_start_matches('/');
+    if url.starts_with("services/data/") {
+        format!("/{url}")
+    } else {
+        format!("/services/data/{url}")
+    }
+}
+
+fn halted() -> Answer {
+    Answer::error(
+        StatusCode::PRECONDITION_FAILED,
+        "BATCH_PROCESSING_HALTED",
+        "Batch processing halted per request",
+    )
+}
