@@ -109,7 +109,7 @@ impl Error {
                 Refusal::FromPage => Telling(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
                 Refusal::NoClientKey => Telling(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
                 Refusal::WrongOrg(_) => Telling(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
-                Refusal::Path(Denied::DotSegment | Denied::Disguised) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
+                Refusal::Path(Denied::DotSegment | Denied::Disguised | Denied::Ambiguous) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
                 Refusal::Path(_) => Telling(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
             },
             Self::Envelope(EnvelopeError::Body(fault)) => telling_of(*fault),

@@ -11,7 +11,11 @@ use serde_json::json;
 pub(crate) use self::soap::{
     Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, get_user_info,
 };
-use crate::{auth::Session, replay::Replay};
+use crate::{
+    auth::Session,
+    path::{self, Api, REST_ROOT},
+    replay::Replay,
+};
 
 mod cometd;
 pub(crate) mod pubsub;
@@ -38,9 +42,6 @@ pub(crate) enum Family {
     PubSub,
 }
 
-/// As nearly all requests spell it, which need not be looked at further then.
-pub(crate) const REST_ROOT: &str = "/services/data/";
-
 /// In what Bulk 1.0 tells errors: the job's format, or XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -49,46 +50,20 @@ pub(crate) enum Format {
 }
 
 impl Family {
-    /// The one table: the family of a request by its path, whatever its case, with doubled and
-    /// trailing slashes as some clients send them, and below the path of a site.
+    /// The family of a request, by its path.
     pub(crate) fn of(head: &Parts) -> Self {
         let path = head.uri.path();
         if path.starts_with(REST_ROOT) {
             return Self::Rest;
         }
-        // Bytes, since `str` splits at twice the cost.
-        let mut segments = path
-            .as_bytes()
-            .split(|byte| *byte == b'/')
-            .filter(|segment| !segment.is_empty());
-        let first = segments.next();
-        if is(first, b"id") {
-            return Self::Identity;
-        }
-        let root = match is(first, b"services") || is(first, b"cometd") {
-            true => first,
-            false => segments.find(|segment| is(Some(segment), b"services")),
-        };
-        if is(root, b"cometd") {
-            return Self::Cometd;
-        }
-        if root.is_none() {
-            return match first {
-                Some(_) => Self::Page,
-                None => Self::Rest,
-            };
-        }
-        let api = segments.next();
-        let next = segments.next();
-        match api {
-            _ if is(api, b"soap") => Self::Soap(Wsdl::of(next.unwrap_or_default())),
-            _ if is(api, b"async") => Self::Bulk(Format::of(&head.headers)),
-            _ if is(api, b"oauth2") && is(next, b"userinfo") => Self::Identity,
-            _ if is(api, b"oauth2") && (is(next, b"token") || is(next, b"introspect")) => {
-                Self::OAuth
-            }
-            _ if is(api, b"wsdl") => Self::Page,
-            _ => Self::Rest,
+        match Api::of(&path::resolved(path.as_bytes())) {
+            Api::Rest => Self::Rest,
+            Api::Identity => Self::Identity,
+            Api::OAuth => Self::OAuth,
+            Api::Soap(letter) => Self::Soap(Wsdl::of(letter)),
+            Api::Bulk => Self::Bulk(Format::of(&head.headers)),
+            Api::Cometd => Self::Cometd,
+            Api::Page => Self::Page,
         }
     }
 
@@ -272,10 +247,6 @@ impl Format {
             false => Self::Xml,
         }
     }
-}
-
-fn is(segment: Option<&[u8]>, word: &[u8]) -> bool {
-    segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
 }
 
 const VERSIONS: &str = "services/data";

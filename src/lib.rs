@@ -33,7 +33,8 @@
 //! - [`demo`]: an org to try it with, which the tests talk to, and which commands start for an org
 //!   with `demo = true`.
 //! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
-//! - [`headers`]: what both directions do to headers. [`deadline`]: time limits that cost nothing
+//! - [`path`]: what a path leads to, for guard and family alike. [`headers`]: what both directions do
+//!   to headers. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
 //! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
@@ -115,6 +116,7 @@ mod health;
 mod line;
 mod local;
 mod network;
+mod path;
 mod placeholder;
 mod process;
 mod proxy;

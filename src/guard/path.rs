@@ -1,49 +1,62 @@
 //! Which paths lead somewhere that a shared session must not go.
 
-use percent_encoding::percent_decode;
-
 use super::Endpoint;
-use crate::family::REST_ROOT;
+use crate::path::{Api, REST_ROOT, Reading, is, is_plain, readings, words};
 
-/// Judges `path` by what is denied, as any server on the way might read it: decoded once or more,
-/// with `\` for `/`, without `;parameters`, empty segments skipped. The very bytes judged are what is
-/// sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
+/// Judges `path` by what is denied, as any server on the way might read it. The very bytes judged are
+/// what is sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
 ///
 /// # Errors
-/// Why it is denied. Dot segments always are: they mean one thing here and another there.
+/// Why it is denied. What means one thing here and another there always is.
 pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
-    match is_plain(path.as_bytes()) {
-        true if path.starts_with(REST_ROOT) => Ok(None),
-        true => judge_words(path.as_bytes(), true, allowed),
-        false => judge_decoded(&decode(path)?, allowed),
+    let is_plain = is_plain(path.as_bytes());
+    if is_plain && path.starts_with(REST_ROOT) {
+        Ok(None)
+    } else if is_plain {
+        judge_words(path.as_bytes(), true, allowed)
+    } else {
+        judge_readings(
+            &readings(path.as_bytes()).ok_or(Denied::Ambiguous)?,
+            allowed,
+        )
     }
 }
 
-/// Whether there is nothing to decode and no segment begins with a dot, as in nearly all paths.
-fn is_plain(path: &[u8]) -> bool {
-    // Both go to the end, whatever they find: many bytes at a time then take as long as one.
-    let special = |found, byte: &u8| found | matches!(byte, b'%' | b'\\' | b';');
-    let dotted = |found, (first, second): (&u8, &u8)| found | (*first == b'/' && *second == b'.');
-    let rest = path.get(1..).unwrap_or_default();
-    !path.iter().fold(false, special) && !path.iter().zip(rest).fold(false, dotted)
-}
-
-fn judge_decoded(path: &[u8], allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
-    if segments(path).any(|segment| matches!(segment, b"." | b"..")) {
+/// The readings that are resolved must lead to one and the same thing; of the others, which hardly
+/// any server has, none may lead where that does not.
+fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
+    let any = |has: fn(&[u8]) -> bool| readings.iter().any(|reading| has(&reading.bytes));
+    if any(has_dots) {
         return Err(Denied::DotSegment);
     }
-    if is_soap(segments(path)) {
+    if any(|path| matches!(Api::of(path), Api::Soap(_))) {
         return Err(Denied::Disguised);
     }
-    judge_words(path, false, allowed)
+    if any(is_odd) {
+        return Err(Denied::Ambiguous);
+    }
+    let judged = |reading: &Reading| judge_words(&reading.bytes, false, allowed);
+    let mut resolved = readings.iter().filter(|reading| reading.is_resolved());
+    let first = resolved.next().ok_or(Denied::Ambiguous)?;
+    let (verdict, api) = (judged(first), Api::of(&first.bytes));
+    if resolved.any(|other| judged(other) != verdict || Api::of(&other.bytes) != api) {
+        return Err(Denied::Ambiguous);
+    }
+    let is_denied = |reading| judged(reading).is_err();
+    if verdict.is_ok() && readings.iter().any(is_denied) {
+        return Err(Denied::Ambiguous);
+    }
+    verdict
 }
 
-/// Whether the words of a path lead to SOAP, where the letter of the API decides what is ours.
-fn is_soap<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> bool {
-    let is = |found: Option<&[u8]>, word: &str| {
-        found.is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    words.any(|word| is(Some(word), "services")) && is(words.next(), "soap")
+fn has_dots(path: &[u8]) -> bool {
+    words(path).any(|word| matches!(word, b"." | b".."))
+}
+
+/// Whether there is a byte at which some servers end a path, or a backslash that may end a parameter
+/// or be part of it.
+fn is_odd(path: &[u8]) -> bool {
+    path.contains(&0) || path.contains(&b';') && path.contains(&b'\\')
 }
 
 fn judge_words(
@@ -51,10 +64,10 @@ fn judge_words(
     is_plain: bool,
     allowed: &[String],
 ) -> Result<Option<Endpoint>, Denied> {
-    let Some(why) = denied(segments(path)) else {
+    let Some(why) = denied(path) else {
         return Ok(None);
     };
-    let mut words = segments(path);
+    let mut words = words(path);
     let endpoint = Endpoint::of(&mut words);
     let is_whole = words.next().is_none();
     let is_allowed = is_allowed(path, allowed);
@@ -68,56 +81,73 @@ fn judge_words(
     }
 }
 
-fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| matches!(byte, b'/' | b'\\'))
-        .map(|segment| {
-            segment
-                .split(|byte| *byte == b';')
-                .next()
-                .unwrap_or_default()
-        })
-        .filter(|segment| !segment.is_empty())
+/// Looks a path up in the table, below whatever site. Of what is within an API, only the API decides:
+/// the classes of Apex REST have any paths they like.
+fn denied(path: &[u8]) -> Option<Denied> {
+    let mut rest = words(path);
+    loop {
+        if let Some(rule) = SESSIONS.iter().find(|rule| rule.applies(rest.clone())) {
+            return Some(Denied::Session(rule.path, rule.does));
+        }
+        if is(Some(rest.next()?), "services") {
+            return None;
+        }
+    }
 }
 
-/// Decodes until nothing is left to decode: whether the org does it once or twice is not ours to
-/// know.
-fn decode(path: &str) -> Result<Vec<u8>, Denied> {
-    let mut bytes = path.as_bytes().to_vec();
-    for _ in 0..MOST_DECODINGS {
-        let decoded: Vec<u8> = percent_decode(&bytes).collect();
-        if decoded == bytes {
-            return Ok(bytes);
-        }
-        bytes = decoded;
-    }
-    Err(Denied::DotSegment)
+/// A path that has to do with sessions, with all that is below it.
+struct Rule {
+    /// In lower case.
+    path: &'static str,
+    does: &'static str,
+    /// A word below it that is harmless.
+    but: Option<&'static str>,
 }
 
-/// Sites have a path of their own before `services`, so the first of these words decides.
-fn denied<'a>(mut segments: impl Iterator<Item = &'a [u8]>) -> Option<Denied> {
-    let is = |segment: &[u8], word: &str| segment.eq_ignore_ascii_case(word.as_bytes());
-    let first = segments.find(|segment| is(segment, "services") || is(segment, "secur"))?;
-    if is(first, "secur") {
-        return Some(Denied::Secur);
-    }
-    match (segments.next(), segments.next()) {
-        (Some(api), Some(action)) if is(api, "oauth2") && !is(action, "userinfo") => {
-            // Decoded, it may hold anything, and it goes into logs.
-            Some(Denied::OAuth(action.escape_ascii().to_string()))
+impl Rule {
+    const fn new(path: &'static str, does: &'static str) -> Self {
+        Self {
+            path,
+            does,
+            but: None,
         }
-        _ => None,
+    }
+
+    fn applies<'a>(&self, mut path: impl Iterator<Item = &'a [u8]>) -> bool {
+        words(self.path.as_bytes()).all(|word| is_same(path.next(), word))
+            && self.but.is_none_or(|word| !is(path.next(), word))
     }
 }
+
+/// What gives a client a session or token that it did not have and that outlives its request, shows
+/// one, or ends one.
+const SESSIONS: [Rule; 8] = [
+    Rule::new("/secur", "hands a session out to a browser, or ends it"),
+    Rule {
+        but: Some("userinfo"),
+        ..Rule::new("/services/oauth2", "makes, shows or ends sessions")
+    },
+    Rule::new("/services/a360/token", "hands out a token for Data 360"),
+    Rule::new("/agentforce/bootstrap/nameduser", "hands out a token"),
+    Rule::new("/ide/auth", "hands out a token"),
+    Rule::new(
+        "/visualforce/session",
+        "hands out a session for another host",
+    ),
+    Rule::new("/idp", "logs in to other services as the user"),
+    Rule::new("/servlet/servlet.su", "hands out a session of another user"),
+];
 
 /// `allowed` holds paths such as `/services/oauth2/introspect`, which open what lies below too.
 fn is_allowed(path: &[u8], allowed: &[String]) -> bool {
     allowed.iter().any(|allowed| {
-        let mut ours = segments(path);
-        segments(allowed.as_bytes()).all(|word| {
-            ours.next()
-                .is_some_and(|segment| segment.eq_ignore_ascii_case(word))
-        })
+        let mut ours = words(path);
+        words(allowed.as_bytes()).all(|word| is_same(ours.next(), word))
     })
+}
+
+fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
+    found.is_some_and(|found| found.eq_ignore_ascii_case(word))
 }
 
 /// Why a path is denied.
@@ -132,17 +162,14 @@ pub(crate) enum Denied {
     )]
     Disguised,
     #[error(
-        "/secur/ pages hand the session that all clients share out to a browser, or end it for all; if you must, add the path to guard.allow_paths"
+        "servers read this path in more than one way, because of an encoded slash, a backslash, a semicolon, or what is encoded twice; spell it plainly"
     )]
-    Secur,
+    Ambiguous,
     #[error(
-        "/services/oauth2/{0} makes, shows or ends sessions, and this one is shared by all clients; if you must, add the path to guard.allow_paths"
+        "{0} {1}, and the session here is shared by all clients; if you must, add the path to guard.allow_paths"
     )]
-    OAuth(String),
+    Session(&'static str, &'static str),
 }
-
-/// Rounds. Nobody who means well encodes twice.
-const MOST_DECODINGS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +201,7 @@ mod tests {
             "/services/Soap/%2575/64.0",
             "/services/%53oap/u/64.0",
             "/services/Soap;x/u/64.0",
+            "/services;a%2fb/Soap/u/64.0",
             "/site/services\\Soap/u/64.0",
         ] {
             assert!(judge(path, &[]).is_err(), "{path}");
@@ -181,9 +209,104 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decoded_does_not_break_a_line_of_the_log() {
-        let denied = judge("/services/oauth2/%0a%1b[31mERROR", &[]).unwrap_err();
-        assert!(!denied.to_string().contains(char::is_control), "{denied}");
+    fn what_servers_read_in_two_ways_is_ambiguous() {
+        for path in [
+            // Cut first and decoded then, these lead to sessions.
+            "/services;a%2fb/oauth2/singleaccess",
+            "/;%2fservices/secur/frontdoor.jsp",
+            "/services;%2f..;/oauth2/revoke",
+            "/services/oauth2/userinfo;/%2frevoke%3b",
+            "/ide;a%2fb/auth",
+            "/services;a%252fb/oauth2/singleaccess",
+            // Decoded first, these do.
+            "/x;a%2fsecur/frontdoor.jsp",
+            "/services/data%3b/x;%2f/../oauth2/revoke",
+            "/sfc;%2fvisualforce/session",
+            // And these where a slash that is encoded is none.
+            "/services%2fdata/services/oauth2/revoke",
+            "/services%2fdata/%73ervices/oauth2/revoke",
+            // To other APIs than they seem.
+            "/services;a%2fb/async/62.0/job",
+            "/x;a%2fservices/data/v62.0",
+            "/services;a\\b/oauth2/revoke",
+            "/secur%00/frontdoor.jsp;\\",
+        ] {
+            let denied = judge(path, &[]).unwrap_err();
+            let is_denied_as_such = matches!(denied, Denied::Ambiguous | Denied::DotSegment);
+            assert!(is_denied_as_such, "{path}: {denied:?}");
+        }
+    }
+
+    /// Ways to write the same path.
+    fn spellings(path: &str) -> Vec<String> {
+        let (start, end) = path.split_at(path.len() - 1);
+        let odd: String = path
+            .chars()
+            .map(|c| {
+                if c == '/' {
+                    '/'
+                } else {
+                    c.to_ascii_uppercase()
+                }
+            })
+            .collect();
+        let encoded =
+            |letter: &str, percent: &str| format!("{percent}{:02x}", letter.as_bytes()[0]);
+        vec![
+            path.to_owned(),
+            odd,
+            path.replace('/', "//"),
+            path.replace('/', "/;/"),
+            path.replace('/', "/%2f"),
+            path.replace('/', "%2F").replacen("%2F", "/", 1),
+            path.replace('/', "\\").replacen('\\', "/", 1),
+            path.replace('/', "%5c").replacen("%5c", "/", 1),
+            format!("{path};x=y"),
+            path.replace('/', ";x/"),
+            format!("{start}{}", encoded(end, "%")),
+            format!("{start}{}", encoded(end, "%25")),
+            format!("{start}{}", encoded(end, "%2525")),
+            format!("/%{:02X}{}", path.as_bytes()[1], &path[2..]),
+            format!("{path}/"),
+            format!("{path}/more"),
+            format!("{path}%2fmore"),
+            format!("{path};%2f"),
+            format!("/site{path}"),
+            format!("/site/below{path}"),
+            format!("/site;x{path}"),
+        ]
+    }
+
+    #[test]
+    fn all_that_hands_out_sessions_is_denied_in_every_spelling_unless_it_is_allowed() {
+        for rule in &SESSIONS {
+            // Below the one rule that has an exception, not the exception.
+            let path = match rule.but {
+                Some(_) => format!("{}/singleaccess", rule.path),
+                None => rule.path.to_owned(),
+            };
+            for spelling in spellings(&path) {
+                assert!(judge(&spelling, &[]).is_err(), "{spelling}");
+            }
+            let allowed = [path.clone()];
+            for open in [&path, &format!("/{path}/"), &format!("{path}/more")] {
+                assert!(judge(open, &[]).is_err(), "{open}");
+                assert_eq!(judge(open, &allowed), Ok(None), "{open}");
+            }
+            // What only begins alike, or is within an API, is something else.
+            for harmless in [
+                format!("{path}x"),
+                format!("{path}%78"),
+                format!("/services/apexrest{path}"),
+                format!(
+                    "/services/data/v62.0/sobjects/A/Ext__c/a;b%2F{}",
+                    &path[1..]
+                ),
+            ] {
+                let is_below_oauth = rule.but.is_some() && harmless.starts_with(rule.path);
+                assert_eq!(judge(&harmless, &[]).is_err(), is_below_oauth, "{harmless}");
+            }
+        }
     }
 
     #[test]
@@ -196,6 +319,13 @@ mod tests {
             "/services/apexrest/secur/oauth2/revoke",
             "/services/data/v62.0/sobjects/Account/Ext__c/a%2Fb%20c",
             "/services/data/v62.0/sobjects/Account/Ext__c/..a",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a;b%2Fc",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a%3Bb%252Fc",
+            "/services/apexrest/orders;v=1/a%2fb",
+            "/%73ervices/data/v62.0/limits",
+            "/.well-known/openid-configuration",
+            "/ide",
+            "/visualforce",
             "/services/Soap/u/64.0/",
             "/id/00D000000000000/005000000000000",
         ] {

@@ -1,0 +1,238 @@
+//! What a path leads to, however it is spelled.
+
+use std::borrow::Cow;
+
+/// What Salesforce has at a path. The guard and the families both ask here, so that they cannot take
+/// a path for different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api<'a> {
+    Rest,
+    /// `userinfo` and the identity URLs.
+    Identity,
+    /// The token endpoint and introspection.
+    OAuth,
+    /// SOAP, by the letter that says which.
+    Soap(&'a [u8]),
+    /// Bulk 1.0.
+    Bulk,
+    Cometd,
+    Page,
+}
+
+impl<'a> Api<'a> {
+    /// The one table: by the words of a path, whatever their case, and below the path of a site.
+    pub(crate) fn of(path: &'a [u8]) -> Self {
+        let mut words = words(path);
+        let first = words.next();
+        if is(first, "id") {
+            return Self::Identity;
+        }
+        let root = if is(first, "services") || is(first, "cometd") {
+            first
+        } else {
+            words.find(|word| is(Some(word), "services"))
+        };
+        if is(root, "cometd") {
+            return Self::Cometd;
+        }
+        if root.is_none() {
+            return first.map_or(Self::Rest, |_| Self::Page);
+        }
+        let api = words.next();
+        let next = words.next();
+        if is(api, "soap") {
+            Self::Soap(next.unwrap_or_default())
+        } else if is(api, "async") {
+            Self::Bulk
+        } else if is(api, "oauth2") && is(next, "userinfo") {
+            Self::Identity
+        } else if is(api, "oauth2") && (is(next, "token") || is(next, "introspect")) {
+            Self::OAuth
+        } else if is(api, "wsdl") {
+            Self::Page
+        } else {
+            Self::Rest
+        }
+    }
+}
+
+/// The words of a path: doubled and trailing slashes, as some clients send them, do not count, and
+/// some servers take `\` for a slash. As bytes, because to split a `str` costs twice as much.
+pub(crate) fn words(path: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    path.split(|byte| matches!(byte, b'/' | b'\\'))
+        .filter(|word| !word.is_empty())
+}
+
+pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
+    word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
+}
+
+/// Whether there is one way only to read `path`, as with nearly all: there is nothing to decode and
+/// to cut, and no segment begins with a dot.
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    // Both go to the end, whatever they find: many bytes at a time then take as long as one.
+    let special = |found, byte: &u8| found | matches!(byte, b'%' | b'\\' | b';');
+    let dotted = |found, (first, second): (&u8, &u8)| found | (*first == b'/' && *second == b'.');
+    let rest = path.get(1..).unwrap_or_default();
+    !path.iter().fold(false, special) && !path.iter().zip(rest).fold(false, dotted)
+}
+
+/// `path` as a server reads it: decoded, without `;parameters`. Where servers differ in what
+/// matters, the guard refuses it.
+pub(crate) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
+    if is_plain(path) {
+        return path.into();
+    }
+    let readings = readings(path).unwrap_or_default();
+    let resolved = readings.into_iter().find(Reading::is_resolved);
+    resolved.map_or_else(|| path.into(), |reading| reading.bytes.into())
+}
+
+/// One way to read a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether an encoded slash stayed part of its segment.
+    keeps_slashes: bool,
+}
+
+impl Reading {
+    /// Whether there is nothing left to decode or to cut.
+    pub(crate) fn is_resolved(&self) -> bool {
+        !self.keeps_slashes && self.cut().is_none() && self.decode(false).is_none()
+    }
+
+    /// Without path parameters (RFC 3986 section 3.3), if it has any.
+    fn cut(&self) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut is_parameter = false;
+        for byte in &self.bytes {
+            is_parameter = *byte != b'/' && (is_parameter || *byte == b';');
+            if !is_parameter {
+                bytes.push(*byte);
+            }
+        }
+        self.changed(bytes, self.keeps_slashes)
+    }
+
+    /// Decoded once, if there is anything to decode.
+    fn decode(&self, keeps_slashes: bool) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut rest = &self.bytes[..];
+        while let Some((first, after)) = rest.split_first() {
+            let decoded = (*first == b'%').then(|| hex(after)).flatten();
+            rest = decoded.map_or(after, |_| &after[2..]);
+            bytes.push(match decoded {
+                Some(b'/' | b'\\') if keeps_slashes => KEPT,
+                Some(byte) => byte,
+                None => *first,
+            });
+        }
+        self.changed(bytes, self.keeps_slashes || keeps_slashes)
+    }
+
+    fn changed(&self, bytes: Vec<u8>, keeps_slashes: bool) -> Option<Self> {
+        (bytes != self.bytes).then_some(Self {
+            bytes,
+            keeps_slashes,
+        })
+    }
+}
+
+/// All the ways to read `path`: some servers cut parameters before they decode, some after, some
+/// decode twice, and not all take an encoded slash for one. `None` if there are too many.
+pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
+    let mut readings = vec![Reading {
+        bytes: path.to_vec(),
+        keeps_slashes: false,
+    }];
+    let mut next = 0;
+    while let Some(reading) = readings.get(next) {
+        let more = [reading.cut(), reading.decode(false), reading.decode(true)];
+        for reading in more.into_iter().flatten() {
+            if !readings.iter().any(|known| known.bytes == reading.bytes) {
+                readings.push(reading);
+            }
+        }
+        if readings.len() > MOST_READINGS {
+            return None;
+        }
+        next += 1;
+    }
+    Some(readings)
+}
+
+fn hex(text: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+/// As nearly all requests spell it, which need not be looked at further then.
+pub(crate) const REST_ROOT: &str = "/services/data/";
+
+/// More than anybody needs who means well: an external id with a semicolon and a slash that are
+/// encoded twice has nine.
+const MOST_READINGS: usize = 24;
+
+/// Stands for an encoded slash that is none.
+const KEPT: u8 = b'_';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Vec<String> {
+        let readings = readings(path.as_bytes()).unwrap();
+        let text = |reading: Reading| String::from_utf8(reading.bytes).unwrap();
+        readings.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn every_order_of_cutting_and_decoding_is_a_reading() {
+        assert_eq!(read("/a/b"), ["/a/b"]);
+        assert_eq!(read("/a;b/c"), ["/a;b/c", "/a/c"]);
+        assert_eq!(
+            read("/a;b%2fc"),
+            ["/a;b%2fc", "/a", "/a;b/c", "/a;b_c", "/a/c"]
+        );
+        assert_eq!(read("/a%3bb/c"), ["/a%3bb/c", "/a;b/c", "/a/c"]);
+        assert_eq!(
+            read("/%2561;%2f"),
+            [
+                "/%2561;%2f",
+                "/%2561",
+                "/%61;/",
+                "/%61;_",
+                "/%61",
+                "/%61/",
+                "/a;/",
+                "/a;_",
+                "/a",
+                "/a/"
+            ]
+        );
+        assert_eq!(read("/100%/%zz/%2"), ["/100%/%zz/%2"]);
+    }
+
+    #[test]
+    fn what_is_encoded_without_end_is_not_read() {
+        assert_eq!(
+            readings(format!("/%{}41", "25".repeat(100)).as_bytes()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_path_is_resolved_as_servers_read_it() {
+        for (path, resolved) in [
+            ("/services/data", "/services/data"),
+            ("/%73ervices/data", "/services/data"),
+            ("/services;x/data", "/services/data"),
+            ("/services%2Fdata%3bx", "/services/data"),
+            ("/%2573ervices", "/services"),
+        ] {
+            let found = super::resolved(path.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&found), resolved, "{path}");
+        }
+    }
+}
