@@ -1,8 +1,10 @@
-//! The address by which a client knows us.
+//! The address by which a client finds us.
 
 use std::fmt;
 
 use http::{HeaderValue, header, request::Parts};
+
+use crate::auth::Session;
 
 /// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
 /// end, as the org's `instance_url` (S§1.5).
@@ -20,6 +22,15 @@ impl Base {
             None => head.headers.get(header::HOST).cloned(),
         };
         Self { secure, host }
+    }
+
+    /// For a client that takes us for its proxy: it goes on at the instance of `session`, by way of
+    /// us, since of the host that it logs in at that is not certain.
+    pub(crate) fn of_instance(session: &Session, secure: bool) -> Self {
+        Self {
+            secure,
+            host: HeaderValue::from_str(session.authority.as_str()).ok(),
+        }
     }
 
     /// Whether the client came by TLS.

@@ -167,7 +167,10 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
         let state = tempfile::Builder::new()
             .prefix("orgproxy-demo-")
             .tempdir()?;
-        serve(demo_config(&org, args, state.path())?, DEMO_HINTS).await
+        let instance = org.instance_url();
+        let instance = instance.trim_start_matches("https://");
+        let hints = DEMO_HINTS.replace("{instance}", instance);
+        serve(demo_config(&org, args, state.path())?, &hints).await
     })
 }
 
@@ -269,4 +272,4 @@ const DEMO_HINTS: &str = "
   curl -G {url}/services/data/v62.0/query --data-urlencode \"q=SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name LIMIT 5\"
   curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
   curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org, which nothing after it notices
-  curl -x {url} http://localhost/services/oauth2/userinfo";
+  curl -x {url} http://{instance}/services/oauth2/userinfo";

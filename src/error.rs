@@ -101,7 +101,7 @@ impl Error {
                 Refusal::OutsideTunnel(..) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
                 Refusal::HeadTooLarge(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
                 Refusal::Expectation => Telling(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
-                Refusal::WrongHost(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::WrongHost(_) | Refusal::WrongPort(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
                 Refusal::NoCall => Telling(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),
                 Refusal::NoSuchOrg => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
                 Refusal::WrongInstance(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),

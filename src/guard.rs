@@ -5,7 +5,7 @@ use url::Url;
 
 use self::{client_key::shows, host::Host};
 pub(crate) use self::{endpoint::Endpoint, path::Denied};
-use crate::{config, line::Line};
+use crate::{auth::Session, config, line::Line};
 
 mod client_key;
 mod endpoint;
@@ -24,9 +24,7 @@ pub(crate) struct Guard {
 /// What is known of a request that may pass.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
-    /// The org's own host, if the client named that instead of ours, as `curl -x` does. It is
-    /// compared when the session, and so the instance, is known.
-    pub(crate) addressed: Option<Authority>,
+    pub(crate) named: Named,
     /// The web origin that may see the answer.
     pub(crate) origin: Option<HeaderValue>,
     /// What is ours to answer, and must not reach the org.
@@ -34,6 +32,31 @@ pub(crate) struct Admitted {
     /// Whether it did not show the client key, so that it must log in as one of the org's clients,
     /// or show the placeholder that it got for that.
     pub(crate) lacks_key: bool,
+}
+
+/// By which name a request calls us.
+#[derive(Debug, Default)]
+pub(crate) enum Named {
+    /// By one of our own.
+    #[default]
+    Us,
+    /// By that of a host where this org's users log in, as clients do that take us for their proxy.
+    Login,
+    /// By that of an instance. Whether it is this org's is known once there is a session.
+    Instance(Authority),
+}
+
+impl Named {
+    /// # Errors
+    /// If the instance is not that of `session`.
+    pub(crate) fn check(&self, session: &Session) -> Result<(), Refusal> {
+        match self {
+            Self::Instance(named) if !is_same(named, &session.authority) => {
+                Err(Refusal::WrongInstance(named.to_string()))
+            }
+            Self::Us | Self::Login | Self::Instance(_) => Ok(()),
+        }
+    }
 }
 
 impl Guard {
@@ -56,7 +79,7 @@ impl Guard {
         let lines = Lines::of(&head.headers);
         check_form(head, &lines)?;
         self.check_size(head, &lines)?;
-        let addressed = self.check_host(head, &lines, line)?;
+        let named = self.check_host(head, &lines, line)?;
         let origin = self.check_browser(&lines)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
         let needs_none = line.is_known() || origin.is_some() && is_preflight(head);
@@ -67,7 +90,7 @@ impl Guard {
         }
         let endpoint = path::judge(head.uri.path(), &self.org.guard.allow_paths)?;
         Ok(Admitted {
-            addressed,
+            named,
             origin,
             endpoint,
             lacks_key,
@@ -125,41 +148,69 @@ impl Guard {
 
     /// A page in a browser can be made to send requests here under a name of its own (DNS
     /// rebinding), but not under one of ours.
-    fn check_host(
-        &self,
-        head: &Parts,
-        lines: &Lines<'_>,
-        line: &Line,
-    ) -> Result<Option<Authority>, Refusal> {
+    fn check_host(&self, head: &Parts, lines: &Lines<'_>, line: &Line) -> Result<Named, Refusal> {
         let named = named(head, lines).ok_or(Refusal::BadHost)?;
-        if let Some(wants) = line.intercepted() {
-            return self.check_tunnel(named, wants);
+        if let Some(end) = line.intercepted() {
+            return self.check_tunnel(named, end);
         }
-        if self.names.iter().any(|own| own.is_named_by(named)) {
-            return Ok(None);
-        }
-        let host = Host::parse(named).ok_or(Refusal::BadHost)?;
+        let is_own = self.names.iter().any(|own| own.is_named_by(named));
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
-            Some(authority)
-                if head.version != http::Version::HTTP_2 && self.may_be_instance(authority) =>
-            {
-                Ok(Some(authority.clone()))
+            Some(authority) if head.version != http::Version::HTTP_2 => {
+                self.check_authority(authority, is_own, line)
             }
-            _ => Err(Refusal::WrongHost(host.to_string())),
+            _ if is_own => Ok(Named::Us),
+            _ => Err(wrong_host(named)),
+        }
+    }
+
+    /// In absolute form a client takes us for its proxy, and names where it wants to go with the port
+    /// (RFC 9112 section 3.2.2): `http://localhost:5432/` is another service of this machine.
+    fn check_authority(
+        &self,
+        authority: &Authority,
+        is_own: bool,
+        line: &Line,
+    ) -> Result<Named, Refusal> {
+        let port = authority.port_u16();
+        if is_own && port.is_some() && port == line.port() {
+            Ok(Named::Us)
+        } else if Host::parse(authority.as_str()).is_none() {
+            Err(Refusal::BadHost)
+        } else if self.is_login(authority) {
+            Ok(Named::Login)
+        } else if self.may_be_instance(authority) {
+            Ok(Named::Instance(authority.clone()))
+        } else if is_own {
+            Err(Refusal::WrongPort(authority.to_string()))
+        } else {
+            Err(wrong_host(authority.as_str()))
         }
     }
 
     /// In a tunnel, the one right name is that of its end. If any org can be logged in to there, it
     /// is this one; else the session will tell whether it is this one's.
-    fn check_tunnel(&self, named: &str, end: &Authority) -> Result<Option<Authority>, Refusal> {
-        let host = end.host().to_ascii_lowercase();
-        let is_end = Host::parse(&host).is_some_and(|end| end.is_named_by(named));
-        match is_end {
-            false => Err(Refusal::OutsideTunnel(named.to_owned(), end.to_string())),
-            true if self.org.logs_in_at(&host) => Ok(None),
-            true => Ok(Some(end.clone())),
+    fn check_tunnel(&self, named: &str, end: &Authority) -> Result<Named, Refusal> {
+        let is_end = Host::parse(end.host()).is_some_and(|end| end.is_named_by(named));
+        if !is_end {
+            Err(Refusal::OutsideTunnel(named.to_owned(), end.to_string()))
+        } else if self.is_login(end) {
+            Ok(Named::Login)
+        } else {
+            Ok(Named::Instance(end.clone()))
         }
+    }
+
+    /// Whether users of this org log in at `authority`.
+    fn is_login(&self, authority: &Authority) -> bool {
+        let host = authority.host().to_ascii_lowercase();
+        let login_url = &self.org.login_url;
+        let own_port = if login_url.host_str() == Some(&host) {
+            login_url.port_or_known_default()
+        } else {
+            Some(HTTPS)
+        };
+        self.org.logs_in_at(&host) && own_port == Some(port_of(authority))
     }
 
     /// Whether a session can turn out to be for this instance. If not, there is no need to log in
@@ -191,6 +242,22 @@ impl Guard {
             false => Ok(None),
         }
     }
+}
+
+fn wrong_host(named: &str) -> Refusal {
+    Host::parse(named).map_or(Refusal::BadHost, |host| {
+        Refusal::WrongHost(host.to_string())
+    })
+}
+
+fn is_same(named: &Authority, instance: &Authority) -> bool {
+    named.host().eq_ignore_ascii_case(instance.host()) && port_of(named) == port_of(instance)
+}
+
+/// A client that takes us for its proxy says `http://`, since we speak TLS for it: without a port it
+/// means the one that Salesforce has.
+fn port_of(authority: &Authority) -> u16 {
+    authority.port_u16().unwrap_or(HTTPS)
 }
 
 /// Where a request for a tunnel wants it to end.
@@ -333,6 +400,10 @@ pub(crate) enum Refusal {
     )]
     WrongHost(String),
     #[error(
+        "{0} is another port than the one that this request came in by, so another service of this machine; keep localhost off this proxy (NO_PROXY), or name this port"
+    )]
+    WrongPort(String),
+    #[error(
         "CONNECT asks for a tunnel, and there are none; set intercept = true for the org if it shall stand in for Salesforce's hosts, or send plain requests to this address"
     )]
     NoTunnels,
@@ -378,6 +449,8 @@ pub(crate) enum Refusal {
 
 /// The header for clients whose other headers are taken.
 pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";
+
+const HTTPS: u16 = 443;
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 

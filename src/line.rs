@@ -16,6 +16,8 @@ pub(crate) struct Line {
     handed: AtomicU64,
     /// Requests whose answers have not ended.
     busy: AtomicUsize,
+    /// The port that the client came in by.
+    port: Option<u16>,
     /// Whether the client came by TLS.
     secure: bool,
     /// The host that the client takes us for, if it named one in `CONNECT`.
@@ -25,12 +27,20 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A connection by TLS, from a client that is `known` by its certificate.
-    pub(crate) fn by_tls(known: bool) -> Self {
+    /// A connection that came in by `port`.
+    pub(crate) fn at(port: Option<u16>) -> Self {
+        Self {
+            port,
+            ..Self::default()
+        }
+    }
+
+    /// As it is by TLS, from a client that is `known` by its certificate.
+    pub(crate) fn by_tls(self, known: bool) -> Self {
         Self {
             secure: true,
             known,
-            ..Self::default()
+            ..self
         }
     }
 
@@ -38,8 +48,13 @@ impl Line {
     pub(crate) fn within(host: Authority) -> Self {
         Self {
             intercepted: Some(host),
-            ..Self::by_tls(true)
+            ..Self::default().by_tls(true)
         }
+    }
+
+    /// The port that the client came in by, if it came by TCP.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be

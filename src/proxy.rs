@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Response, request::Parts};
+use http::{Response, request::Parts, uri::Scheme};
 use hyper::body::Incoming;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     config::{self, Limits},
     error::Error,
     family::Family,
-    guard::{Guard, Refusal},
+    guard::{Guard, Named},
     line::Line,
     local::Local,
     placeholder::Placeholders,
@@ -44,7 +44,10 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let mut body = Replay::new(body, parts.version, &self.limits);
         let admitted = self.guard.admit(&parts, line)?;
-        let base = Base::of(&parts, line.secure());
+        let base = match admitted.named {
+            Named::Us => Base::of(&parts, line.secure()),
+            ref named => Box::pin(self.instance(named, &parts, line)).await?,
+        };
         let envelope = family.open(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
@@ -55,10 +58,18 @@ impl Proxy {
         }
 
         self.placeholders.check(&parts, envelope.as_deref())?;
-        let head = Head::new(*parts, admitted.addressed, family, envelope);
+        let head = Head::new(*parts, family, envelope);
         let (mut response, session) = self.deliver(&head, &body).await?;
         response::localize(&mut response, &head, &session, &base, admitted.origin).await?;
         Ok(response)
+    }
+
+    /// Where a client finds us that takes us for its proxy, if it is `named` as this org's.
+    async fn instance(&self, named: &Named, parts: &Parts, line: &Line) -> Result<Base, Error> {
+        let session = self.sessions.current().await?;
+        named.check(&session)?;
+        let secure = line.intercepted().is_some() || parts.uri.scheme() == Some(&Scheme::HTTPS);
+        Ok(Base::of_instance(&session, secure))
     }
 
     /// Has the org answer `head` and `body`, and tells with which session.
@@ -70,9 +81,6 @@ impl Proxy {
         body: &Replay,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut session = self.sessions.current().await?;
-        if !head.is_for(&session) {
-            return Err(Refusal::WrongInstance(head.addressed()).into());
-        }
         if body.may_outgrow(self.limits.replay_bytes)
             && !session.accepted_within(KNOWN_GOOD)
             && head.family() != Family::PubSub

@@ -24,19 +24,12 @@ pub(crate) struct Head {
     family: Family,
     /// Of a SOAP request, which has a place for the session.
     envelope: Option<Box<Envelope>>,
-    /// The org's own host, if the client named that instead of ours.
-    addressed: Option<Authority>,
 }
 
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
     /// spelling of every header that we own.
-    pub(crate) fn new(
-        parts: Parts,
-        addressed: Option<Authority>,
-        family: Family,
-        envelope: Option<Box<Envelope>>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, family: Family, envelope: Option<Box<Envelope>>) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);
         headers::strip(&mut headers, is_owned);
@@ -51,7 +44,6 @@ impl Head {
             headers,
             family,
             envelope,
-            addressed,
         }
     }
 
@@ -63,7 +55,6 @@ impl Head {
             headers: HeaderMap::new(),
             family: Family::Identity,
             envelope: None,
-            addressed: None,
         }
     }
 
@@ -81,25 +72,6 @@ impl Head {
 
     pub(crate) fn query(&self) -> Option<&str> {
         self.target.query()
-    }
-
-    /// The host that the client named in place of ours, or nothing.
-    pub(crate) fn addressed(&self) -> String {
-        self.addressed
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    }
-
-    /// Whether the request is for the instance of `session`, as far as the client said.
-    pub(crate) fn is_for(&self, session: &Session) -> bool {
-        self.addressed.as_ref().is_none_or(|addressed| {
-            let port = |authority: &Authority| authority.port_u16().unwrap_or(443);
-            addressed
-                .host()
-                .eq_ignore_ascii_case(session.authority.host())
-                && (addressed.port().is_none() || port(addressed) == port(&session.authority))
-        })
     }
 
     /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`.

@@ -235,16 +235,20 @@ async fn run(
         };
         let served = match (accepted, fronts[front].tls.clone()) {
             (Accepted::Tcp(stream), None) => {
-                TcpStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
+                let line = Line::at(port_of(&stream));
+                TcpStream::from_std(stream).map(|stream| guest.serve(stream, line))
             }
-            (Accepted::Tcp(stream), Some(tls)) => TcpStream::from_std(stream).map(|stream| {
-                tokio::spawn(async move {
-                    let handshake = tls::accept(stream, &tls.acceptor);
-                    if let Some(Some(stream)) = guest.house.in_time(handshake).await {
-                        guest.serve(stream, Line::by_tls(tls.asks));
-                    }
-                });
-            }),
+            (Accepted::Tcp(stream), Some(tls)) => {
+                let line = Line::at(port_of(&stream)).by_tls(tls.asks);
+                TcpStream::from_std(stream).map(|stream| {
+                    tokio::spawn(async move {
+                        let handshake = tls::accept(stream, &tls.acceptor);
+                        if let Some(Some(stream)) = guest.house.in_time(handshake).await {
+                            guest.serve(stream, line);
+                        }
+                    });
+                })
+            }
             (Accepted::Unix(stream), _) => {
                 UnixStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
             }
@@ -259,6 +263,10 @@ async fn run(
         Ok(()) => 0,
         Err(_) => Arc::strong_count(&open) - 1,
     }
+}
+
+fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
+    stream.local_addr().ok().map(|address| address.port())
 }
 
 /// What all connections of a thread share.

@@ -95,20 +95,33 @@ async fn no_single_valid_host_is_refused() {
 #[tokio::test]
 async fn an_absolute_target_says_the_host_and_the_header_does_not() {
     let both = Both::start().await;
+    let port = both.proxy.address.port();
+    let instance = both.org.instance_url();
+    let instance = instance.strip_prefix("https://").unwrap();
+    let other = if port == 5432 { 5433 } else { 5432 };
     for (target, host, status) in [
-        ("http://localhost", "localhost", 200),
-        ("http://LOCALHOST:1", "localhost:1", 200),
-        ("http://[::1]:8080", "[::1]:8080", 200),
+        (format!("localhost:{port}"), "localhost", 200),
+        (format!("LOCALHOST:{port}"), "localhost:1", 200),
+        (format!("[::1]:{port}"), "[::1]:8080", 200),
         // RFC 9112 section 3.2.2: a proxy must ignore the Host then.
-        ("http://localhost", "evil.com", 200),
-        ("http://evil.com", "localhost", 421),
-        ("http://localhost.evil.com", "localhost", 421),
-        ("http://user@localhost", "localhost", 400),
-        ("http://localhost@evil.com", "localhost", 400),
+        (format!("localhost:{port}"), "evil.com", 200),
+        (instance.to_owned(), "localhost", 200),
+        // Other services of this machine: port 80 is one, too.
+        ("localhost".to_owned(), "localhost", 421),
+        ("localhost:80".to_owned(), "localhost", 421),
+        (format!("localhost:{other}"), "localhost", 421),
+        (format!("127.0.0.1:{other}"), "127.0.0.1", 421),
+        ("127.0.0.1".to_owned(), "127.0.0.1", 421),
+        ("[::1]".to_owned(), "localhost", 421),
+        ("evil.com".to_owned(), "localhost", 421),
+        (format!("evil.com:{port}"), "localhost", 421),
+        ("localhost.evil.com".to_owned(), "localhost", 421),
+        ("user@localhost".to_owned(), "localhost", 400),
+        ("localhost@evil.com".to_owned(), "localhost", 400),
     ] {
         let answer = both
             .send(&format!(
-                "GET {target}{LIMITS} HTTP/1.1\r\nHost: {host}\r\n"
+                "GET http://{target}{LIMITS} HTTP/1.1\r\nHost: {host}\r\n"
             ))
             .await;
         assert_eq!(answer.status, status, "{target} {answer:?}");
@@ -119,7 +132,24 @@ async fn an_absolute_target_says_the_host_and_the_header_does_not() {
         .into_iter()
         .map(|it| it.target)
         .collect();
-    assert_eq!(targets, [LIMITS; 4]);
+    assert_eq!(targets, [LIMITS; 5]);
+}
+
+#[tokio::test]
+async fn another_service_of_this_machine_costs_no_login_and_is_named() {
+    let both = Both::with(|config| {
+        config.orgs[0].trusted_hosts = vec!["gateway.example".to_owned()];
+    })
+    .await;
+    for target in ["localhost:5432", "127.0.0.1", "[::1]:80"] {
+        let head = format!("POST http://{target}{LIMITS} HTTP/1.1\r\nHost: {target}\r\n");
+        let message = both.send(&head).await.refusal(421, "WRONG_HOST");
+        assert!(
+            message.contains(target) && message.contains("NO_PROXY"),
+            "{message}"
+        );
+    }
+    both.untouched();
 }
 
 #[tokio::test]
@@ -410,6 +440,112 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
     both.untouched();
 }
 
+/// What gives out sessions and tokens besides: paths that Salesforce's own tools and pages use.
+const HANDS_OUT: [&str; 6] = [
+    "/agentforce/bootstrap/nameduser",
+    "/ide/auth",
+    "/visualforce/session",
+    "/services/a360/token",
+    "/idp/login",
+    "/servlet/servlet.su",
+];
+
+#[tokio::test]
+async fn what_hands_out_sessions_is_refused_in_every_spelling() {
+    let both = Both::start().await;
+    for path in HANDS_OUT {
+        let (start, end) = path.rsplit_once('/').unwrap();
+        for spelling in [
+            path.to_owned(),
+            path.to_uppercase(),
+            path.replace('/', "//"),
+            format!("{path}/"),
+            format!("{path}/more?x=y"),
+            format!("{path};jsessionid=1"),
+            format!("/site{path}"),
+            format!("{start}%2F{end}"),
+            format!("{start}%5c{end}"),
+            format!("{start}\\{end}"),
+            format!("{start};a=b/{end}"),
+            format!("{start}/%{:02x}{}", end.as_bytes()[0], &end[1..]),
+            format!("{start}/%25{:02X}{}", end.as_bytes()[0], &end[1..]),
+        ] {
+            for method in ["GET", "POST"] {
+                let head = format!("{method} {spelling} HTTP/1.1\r\nHost: localhost\r\n");
+                let message = both.send(&head).await.refusal(403, "PATH_REFUSED");
+                assert!(
+                    message.contains("guard.allow_paths"),
+                    "{spelling}: {message}"
+                );
+            }
+        }
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn what_hands_out_sessions_passes_where_it_is_allowed_and_what_only_looks_like_it_always() {
+    let both = Both::with(|config| {
+        config.orgs[0].guard.allow_paths = HANDS_OUT.map(str::to_owned).to_vec();
+    })
+    .await;
+    let looks_like_it = Both::start().await;
+    for path in HANDS_OUT {
+        both.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+            .await;
+        assert_eq!(both.org.last_request().target, path);
+        for path in [
+            format!("/x{}", &path[1..]),
+            format!("/services/apexrest{path}"),
+            format!("/services/data/v62.0/sobjects/Account/Ext__c/a;b%2Fc{path}"),
+        ] {
+            looks_like_it
+                .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"))
+                .await;
+            assert_eq!(looks_like_it.org.last_request().target, path);
+        }
+    }
+}
+
+/// As Jetty 9.4 and Tomcat read paths: one cuts parameters first, the other decodes first.
+#[tokio::test]
+async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
+    let both = Both::start().await;
+    for path in [
+        "/services;a%2fb/oauth2/singleaccess",
+        "/;%2fservices/secur/frontdoor.jsp",
+        "/services;a%252fb/oauth2/singleaccess",
+        "/x;a%2fsecur/frontdoor.jsp",
+        "/ide;a%2fb/auth",
+        "/services/data%2fx;%2fy/../oauth2/token",
+        "/services%2fdata/services/oauth2/token",
+        "/x;a%2fservices/async/62.0/job",
+    ] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
+        let message = both.send(&head).await.refusal(400, "AMBIGUOUS_PATH");
+        assert!(
+            message.contains("spell it plainly") || message.contains("resolved"),
+            "{message}"
+        );
+    }
+    let logout = "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>\
+        <logout xmlns=\"urn:partner.soap.sforce.com\"/></e:Body></e:Envelope>";
+    for path in [
+        "/services;a%2fb/Soap/u/64.0",
+        "/services;/Soap/u/64.0",
+        "/x;%2fservices/Soap/u/64.0",
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{logout}",
+            logout.len()
+        );
+        let answer = ask(both.proxy.address, head).await;
+        assert!(answer.body.contains("AMBIGUOUS_PATH"), "{path} {answer:?}");
+    }
+    both.untouched();
+}
+
 #[tokio::test]
 async fn what_would_end_the_session_is_answered_here_whatever_is_allowed() {
     let both = Both::with(|config| {
@@ -500,6 +636,8 @@ async fn what_clients_use_passes_with_its_bytes_untouched() {
         "/services/oauth2/userinfo",
         "//services/data/v62.0/query/?q=SELECT+Id+FROM+Account",
         "/services/data/v62.0/sobjects/Account/Ext__c/a%2Fb%20c",
+        "/services/data/v62.0/sobjects/Account/Ext__c/a;b%2Fc",
+        "/services/apexrest/orders;version=1/a%2Fb",
         "/services/apexrest/oauth2/revoke",
         "/services/data/v62.0/query?q=%23..%2f../{}|^`'",
     ];

@@ -68,6 +68,24 @@ async fn a_tunnel_serves_one_request_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_login_through_a_tunnel_sends_the_client_to_the_instance() {
+    let both = Both::with(ON).await;
+    for (scheme, ends_in) in [("http", "by absolute form"), ("https", "in a tunnel")] {
+        let answer = both
+            .curl(&format!(
+                "{scheme}://login.salesforce.com/services/oauth2/token -d grant_type=password"
+            ))
+            .await;
+        let instance = both.org.instance_url().replace("https", scheme);
+        let told = format!("\"instance_url\":\"{instance}\"");
+        assert!(answer.body().contains(&told), "{ends_in}: {answer:?}");
+        let answer = both.curl(&format!("{instance}{LIMITS}")).await;
+        // In this test the instance has a port that no tunnel leads to unless it is trusted.
+        assert_eq!(answer.status(), "200", "{ends_in}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_within_tls_works_as_well() {
     let both = Both::with("intercept = true\nlisten = [\"https://127.0.0.1:0\"]\n").await;
     let ca = both.files.local_ca();

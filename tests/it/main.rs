@@ -33,6 +33,7 @@ mod limits;
 mod localhost;
 mod login;
 mod memory;
+mod named;
 mod outbound;
 mod papers;
 mod pubsub;

@@ -1,0 +1,154 @@
+//! Clients that take the proxy for an HTTP proxy and name Salesforce's hosts: who is answered, and
+//! where the answer sends them.
+
+use orgproxy::config::{Clients, Config};
+use serde_json::Value;
+use test_case::test_case;
+
+use crate::support::{
+    Org, Proxy,
+    answer::{Answer, ask},
+};
+
+const TOKEN: &str = "/services/oauth2/token";
+const INTROSPECT: &str = "/services/oauth2/introspect";
+const REVOKE: &str = "/services/oauth2/revoke";
+const LOGOUT: &str = "/secur/logout.jsp";
+const SOAP: &str = "/services/Soap/u/64.0";
+const LIMITS: &str = "/services/data/v62.0/limits";
+
+#[test_case("login.salesforce.com")]
+#[test_case("LOGIN.salesforce.com:443"; "with the port")]
+#[test_case("INSTANCE"; "the instance")]
+#[tokio::test]
+async fn a_login_sends_the_client_to_where_its_calls_work(host: &str) {
+    let both = Both::production().await;
+    let host = host.replace("INSTANCE", &both.instance());
+    let answer = both.post(&host, TOKEN, FORM, "grant_type=password").await;
+    let told: Value = serde_json::from_str(&answer.body).expect(&answer.body);
+    let instance = format!("http://{}", both.instance());
+    assert_eq!(told["instance_url"], instance);
+    let id = told["id"].as_str().unwrap();
+    assert!(id.starts_with(&format!("{instance}/id/00D")), "{id}");
+
+    let answer = both.post(&host, SOAP, XML, &login()).await;
+    let server_url = format!("<serverUrl>{instance}{SOAP}/00D");
+    assert!(answer.body.contains(&server_url), "{answer:?}");
+
+    // As the client does it then, by way of the proxy.
+    let head = format!("GET {instance}{LIMITS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = ask(both.proxy.address, head).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_asked_where_users_log_in_reaches_the_org_as_in_a_tunnel() {
+    let both = Both::production().await;
+    let wire = "GET http://login.salesforce.com/services/data/v62.0 HTTP/1.1\r\nHost: x\r\n\
+                Connection: close\r\n\r\n";
+    let answer = ask(both.proxy.address, wire).await;
+    let told: Value = serde_json::from_str(&answer.body).expect(&answer.body);
+    let identity = told["identity"].as_str().unwrap();
+    let instance = format!("http://{}/id/", both.instance());
+    assert!(identity.starts_with(&instance), "{identity}");
+}
+
+#[test_case("somebody-else.my.salesforce.com")]
+#[test_case("test.salesforce.com")]
+#[test_case("na1.salesforce.com")]
+#[test_case("na1.salesforce.com:443"; "with the port")]
+#[test_case("acme--dev.sandbox.my.salesforce.com")]
+#[tokio::test]
+async fn a_host_that_is_not_this_orgs_is_answered_nothing(host: &str) {
+    let both = Both::production().await;
+    let form = "grant_type=password&username=me&password=x&token=x";
+    for path in [TOKEN, INTROSPECT, REVOKE, LOGOUT] {
+        let answer = both.post(host, path, FORM, form).await;
+        assert_eq!(answer.status, 421, "{path} {answer:?}");
+        answer.is_marked("WRONG_INSTANCE");
+        assert!(answer.body.contains(host), "{answer:?}");
+        assert!(!answer.body.contains("instance_url"), "{answer:?}");
+    }
+    let logout = login().replace("login", "logout");
+    for body in [&login(), &logout] {
+        let answer = both.post(host, SOAP, XML, body).await;
+        answer.fault("Client", "WRONG_INSTANCE");
+        assert!(!answer.body.contains("serverUrl"), "{answer:?}");
+    }
+    assert_eq!(both.org.counts().requests, 0);
+}
+
+#[test_case("evil.example"; "anybody's")]
+#[test_case("login.salesforce.com:80"; "a port that salesforce has not")]
+#[test_case("login.salesforce.com:8443"; "another one")]
+#[test_case("login.salesforce.com.evil.example"; "one that begins alike")]
+#[test_case("localhost:1"; "another service of this machine")]
+#[tokio::test]
+async fn a_host_that_is_nobody_of_salesforces_is_answered_nothing(host: &str) {
+    let both = Both::production().await;
+    let answer = both.post(host, TOKEN, FORM, "grant_type=password").await;
+    assert_eq!(answer.status, 421, "{answer:?}");
+    let answer = both.post(host, SOAP, XML, &login()).await;
+    assert!(answer.body.contains("WRONG_"), "{answer:?}");
+    assert_eq!(both.org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn where_not_everybody_may_log_in_the_host_does_not_change_that() {
+    let both = Both::with(|config| {
+        config.orgs[0].audience = "https://login.salesforce.com".to_owned();
+        config.orgs[0].clients = Some(Clients::default());
+    })
+    .await;
+    let form = "grant_type=password&username=me&password=x";
+    let answer = both.post("login.salesforce.com", TOKEN, FORM, form).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("invalid_grant"), "{answer:?}");
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const XML: &str = "text/xml";
+
+fn login() -> String {
+    "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>\
+     <login xmlns=\"urn:partner.soap.sforce.com\"><username>me</username><password>x</password>\
+     </login></e:Body></e:Envelope>"
+        .to_owned()
+}
+
+/// An org and a proxy in front of it.
+struct Both {
+    org: Org,
+    proxy: Proxy,
+}
+
+impl Both {
+    /// One of those that log in at `login.salesforce.com`.
+    async fn production() -> Self {
+        Self::with(|config| {
+            config.orgs[0].audience = "https://login.salesforce.com".to_owned();
+        })
+        .await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let org = Org::start().await.unwrap();
+        let proxy = Proxy::with(&org, change).await;
+        Self { org, proxy }
+    }
+
+    /// Host and port.
+    fn instance(&self) -> String {
+        self.org.instance_url().replace("https://", "")
+    }
+
+    /// As `curl -x` posts.
+    async fn post(&self, host: &str, path: &str, kind: &str, body: &str) -> Answer {
+        let length = body.len();
+        let wire = format!(
+            "POST http://{host}{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        ask(self.proxy.address, wire).await
+    }
+}
