@@ -5,11 +5,11 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
 };
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape;
 use serde_json::json;
 
 pub(crate) use self::soap::{
-    Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, get_user_info,
+    Envelope, EnvelopeError, KNOWN_VERSION, Operation, Wsdl, envelope, fault, get_user_info,
 };
 use crate::{
     auth::Session,
@@ -193,13 +193,11 @@ impl Family {
                 (status, TEXT, format!("{code}: {message}\n").into())
             }
             // Of other statuses many SOAP clients do not read the body (SOAP 1.1 section 6.2).
-            Self::Soap(_) => {
-                let party = match status.is_client_error() {
-                    true => "Client",
-                    false => "Server",
-                };
-                let text = escape(format!("{code}: {message}"));
-                let fault = soap::fault(party, &text);
+            Self::Soap(wsdl) => {
+                let exception_code = soap::exception_code(status, code);
+                let message = format!("{code}: {message}");
+                let kind = "UnexpectedErrorFault";
+                let fault = fault(wsdl, kind, exception_code, &message, &message);
                 (StatusCode::INTERNAL_SERVER_ERROR, XML, fault.into())
             }
             Self::Bulk(Format::Json) => {
@@ -210,8 +208,8 @@ impl Family {
                 let body = format!(
                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><error xmlns=\"{BULK}\">\
                      <exceptionCode>{}</exceptionCode><exceptionMessage>{}</exceptionMessage></error>",
-                    escape(code),
-                    escape(message)
+                    partial_escape(code),
+                    partial_escape(message)
                 );
                 (status, "application/xml", body.into())
             }

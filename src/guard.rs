@@ -116,6 +116,18 @@ impl Guard {
         }
     }
 
+    /// The web origin that may see what is said of a request, even why it is refused.
+    pub(crate) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let origin = origins.next().filter(|origin| self.is_allowed(origin))?;
+        origins.next().is_none().then(|| origin.clone())
+    }
+
+    fn is_allowed(&self, origin: &HeaderValue) -> bool {
+        let allowed = &self.org.guard.allow_origins;
+        allowed.iter().any(|allowed| origin == allowed)
+    }
+
     /// Whether we stand in for Salesforce's hosts in tunnels.
     pub(crate) fn intercepts(&self) -> bool {
         self.org.intercept
@@ -223,19 +235,11 @@ impl Guard {
     /// the right name too. It cannot hide that it did.
     fn check_browser(&self, lines: &Lines<'_>) -> Result<Option<HeaderValue>, Refusal> {
         if let Some(origin) = lines.origin.first {
-            let allowed = !lines.origin.repeated
-                && self
-                    .org
-                    .guard
-                    .allow_origins
-                    .iter()
-                    .any(|allowed| origin == allowed);
-            return match allowed {
-                true => Ok(Some(origin.clone())),
-                false => Err(Refusal::ForeignOrigin(
-                    String::from_utf8_lossy(origin.as_bytes()).into_owned(),
-                )),
-            };
+            if !lines.origin.repeated && self.is_allowed(origin) {
+                return Ok(Some(origin.clone()));
+            }
+            let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
+            return Err(Refusal::ForeignOrigin(origin));
         }
         match lines.from_page {
             true => Err(Refusal::FromPage),

@@ -7,7 +7,7 @@ use http::{header, request::Parts};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq;
 
-use crate::{config, family::Envelope, guard::Refusal};
+use crate::{auth::Session, config, family::Envelope, guard::Refusal};
 
 /// What stands for the session of one org, and what stands for those of the others that this proxy
 /// serves.
@@ -58,6 +58,12 @@ impl Placeholders {
         let found = self.of_clients.iter().find(|(name, _)| name == client);
         let text = found.map_or(&self.own, |(_, text)| text);
         format!("{}!{text}", org_id.get(..15).unwrap_or(org_id))
+    }
+
+    /// As `session_id`, of the org that `session` is for.
+    pub(crate) fn session_for(&self, session: &Session) -> String {
+        let org_id = session.identity.org_id.as_deref();
+        self.session_id(org_id.unwrap_or(UNKNOWN_ORG))
     }
 
     /// Whether `text` was given out here for this org.
@@ -180,6 +186,9 @@ fn derive(org: &config::Org, client: &[u8]) -> String {
         .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
         .collect()
 }
+
+/// Where the org did not say its id.
+const UNKNOWN_ORG: &str = "00D000000000000";
 
 /// Of 32 characters each.
 const ROUNDS: u8 = 3;

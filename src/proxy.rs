@@ -60,7 +60,16 @@ impl Proxy {
         self.placeholders.check(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, family, envelope);
         let (mut response, session) = self.deliver(&head, &body).await?;
-        response::localize(&mut response, &head, &session, &base, admitted.origin).await?;
+        let placeholder = || self.placeholders.session_for(&session);
+        response::localize(
+            &mut response,
+            &head,
+            &session,
+            &base,
+            admitted.origin,
+            placeholder,
+        )
+        .await?;
         Ok(response)
     }
 

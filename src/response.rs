@@ -56,8 +56,8 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// cookies and redirects ours, the body untouched but for a few documents. `origin` is the web origin
 /// that may read it.
 ///
-/// The `session` that the org was asked with is in no cookie and no redirect of it. Bodies, and headers
-/// that an Apex class makes up, are not searched for it.
+/// No header of it has the session that the org was asked with: `placeholder` makes what stands there
+/// instead. Bodies are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
@@ -67,6 +67,7 @@ pub(crate) async fn localize(
     session: &Session,
     base: &Base,
     origin: Option<HeaderValue>,
+    placeholder: impl Fn() -> String,
 ) -> Result<(), Error> {
     // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
     // would look whole.
@@ -75,21 +76,31 @@ pub(crate) async fn localize(
     // One look at each name, since to look each of ours up costs several times as much.
     let mut has_length_in_doubt = false;
     let (mut has_cookies, mut has_locations) = (false, false);
-    for name in headers.keys() {
-        match *name {
-            header::TRANSFER_ENCODING => has_length_in_doubt = true,
-            header::SET_COOKIE => has_cookies = true,
-            header::LOCATION | header::CONTENT_LOCATION => has_locations = true,
-            _ => {}
+    let (mut has_foreign, mut is_disclosing) = (false, false);
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "transfer-encoding" => has_length_in_doubt = true,
+            "set-cookie" => has_cookies = true,
+            "location" | "content-location" => has_locations = true,
+            name => has_foreign |= is_foreign(name),
         }
+        // Few are as long as a session.
+        is_disclosing |= value.len() >= session.token.len()
+            && disclosure::replace(value.as_bytes(), session.token.as_bytes(), "").is_some();
     }
     // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
     if has_length_in_doubt {
         headers.remove(header::CONTENT_LENGTH);
     }
     headers::strip_hop_by_hop(headers);
+    if has_foreign {
+        headers::strip(headers, is_foreign);
+    }
     if has_cookies {
         localize_cookies(headers, session, base);
+    }
+    if is_disclosing {
+        withhold(headers, session, &placeholder());
     }
     if has_locations {
         localize_locations(headers, session, base);
@@ -109,7 +120,7 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
         .get_all(header::SET_COOKIE)
         .iter()
         .filter(|cookie| {
-            disclosure::withhold(cookie.as_bytes(), session.token.as_bytes()).is_none()
+            disclosure::replace(cookie.as_bytes(), session.token.as_bytes(), "").is_none()
         })
         .filter_map(|cookie| headers::local_cookie(cookie, base.is_secure()))
         .collect();
@@ -119,17 +130,42 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
     }
 }
 
-/// A client that follows a redirect must not leave us, and must not learn the session by it.
+/// Whether a header is about the org's own address, and would be wrong about ours: browsers would
+/// keep it for every port of localhost. `Proxy-Status` is how answers of this proxy are told apart.
+fn is_foreign(name: &str) -> bool {
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "expect-ct"
+            | "nel"
+            | "proxy-status"
+            | "public-key-pins"
+            | "public-key-pins-report-only"
+            | "report-to"
+            | "reporting-endpoints"
+            | "strict-transport-security"
+    )
+}
+
+/// Puts `placeholder` in place of the session, in every header that has it.
+fn withhold(headers: &mut HeaderMap, session: &Session, placeholder: &str) {
+    for value in headers.values_mut() {
+        let token = session.token.as_bytes();
+        if let Some(kept) = disclosure::replace(value.as_bytes(), token, placeholder) {
+            *value =
+                HeaderValue::from_bytes(&kept).unwrap_or_else(|_| HeaderValue::from_static(""));
+        }
+    }
+}
+
+/// A client that follows a redirect must not leave us.
 fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let header::Entry::Occupied(mut lines) = headers.entry(name) else {
             continue;
         };
         for line in lines.iter_mut() {
-            if let Some(kept) = disclosure::withhold(line.as_bytes(), session.token.as_bytes()) {
-                *line = HeaderValue::from_bytes(&kept)
-                    .unwrap_or_else(|_| HeaderValue::from_static("/"));
-            }
             // What is no text is no URL.
             let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
             if let Some(ours) = Ours::new(session, base).location(url)
@@ -153,6 +189,10 @@ pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
         headers.remove(name);
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(EXPOSED),
+    );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
@@ -266,6 +306,11 @@ impl HttpBody for Body {
         }
     }
 }
+
+/// What a page may read besides what the Fetch standard lets it read of every answer: what
+/// Salesforce's APIs say in headers, and what this proxy does.
+const EXPOSED: &str = "Content-Disposition, ETag, Link, Location, Proxy-Status, Retry-After, \
+    Sforce-Limit-Info, Sforce-Locator, Sforce-NumberOfRecords, Warning, WWW-Authenticate";
 
 /// Bytes. Salesforce's errors have a few hundred.
 const PEEKED: usize = 16 * 1024;

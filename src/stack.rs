@@ -25,7 +25,7 @@ use crate::{
     guard::{self, Refusal},
     line::{Fault, Line},
     proxy::Proxy,
-    response::Body,
+    response::{self, Body},
 };
 
 /// One thread's way through one listener.
@@ -163,7 +163,17 @@ impl Stack {
             return Err(Refusal::NoCall.into());
         }
         let proxy = self.proxy(&parts)?;
-        proxy.forward(family, parts, body, line).await
+        let origin = proxy.guard.allowed_origin(&parts.headers);
+        let answered = proxy.forward(family, parts, body, line).await;
+        match (answered, origin) {
+            // The page that asked may read what went wrong, too.
+            (Err(error), Some(origin)) => {
+                let mut response = error.into_response(family);
+                response::share_with(response.headers_mut(), origin);
+                Ok(response)
+            }
+            (answered, _) => answered,
+        }
     }
 
     fn proxy(&self, parts: &Parts) -> Result<&Proxy, Refusal> {

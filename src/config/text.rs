@@ -60,10 +60,11 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
     }
 }
 
-/// A web origin exactly as browsers send it.
+/// A web origin exactly as browsers send it (RFC 6454 section 6.2), and so one that can match.
 pub(super) fn origin(value: &Value) -> Result<String, String> {
     let text = value::text(value)?;
-    let canonical = Url::parse(text).ok().and_then(|url| {
+    let url = Url::parse(text).ok();
+    let canonical = url.as_ref().and_then(|url| {
         let host = url.host_str().filter(|host| !host.is_empty())?;
         let port = url
             .port()
@@ -71,7 +72,21 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
             .unwrap_or_default();
         Some(format!("{}://{host}{port}", url.scheme()))
     });
+    let scheme = url.as_ref().map_or("", Url::scheme);
     match canonical {
+        _ if text.eq_ignore_ascii_case("null") || ORIGINLESS.contains(&scheme) => Err(format!(
+            "{text:?} cannot be allowed: pages from files, from data: URLs and in sandboxed frames \
+             have the origin \"null\", and every page can get it; serve the page by HTTP and \
+             write where, such as \"http://localhost:5173\""
+        )),
+        _ if text.contains('*') => Err(format!(
+            "{text:?} is not an origin: there are no wildcards; write each one, such as \
+             \"http://localhost:5173\""
+        )),
+        Some(canonical) if WEBSOCKET.contains(&scheme) => Err(format!(
+            "{text:?} never is the origin of a page; write \"{}\"",
+            canonical.replacen("ws", "http", 1)
+        )),
         Some(canonical) if canonical == text => Ok(canonical),
         Some(canonical) => Err(format!("{text:?} is not an origin; write \"{canonical}\"")),
         None => Err(format!(
@@ -79,6 +94,11 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
         )),
     }
 }
+
+/// Schemes whose pages have the origin `null` (HTML standard, origin).
+const ORIGINLESS: [&str; 6] = ["about", "blob", "data", "file", "ftp", "javascript"];
+
+const WEBSOCKET: [&str; 2] = ["ws", "wss"];
 
 /// A path to allow, in lower case and without trailing slash, since Salesforce's are compared so.
 pub(super) fn path(value: &Value) -> Result<String, String> {
@@ -146,6 +166,18 @@ mod tests {
     #[test_case("app.example.com" => false)]
     #[test_case("*" => false; "star")]
     #[test_case("null" => false)]
+    #[test_case("http://localhost:80" => false; "default port of http")]
+    #[test_case("http://*.example.com" => false)]
+    #[test_case("http://localhost:*" => false; "any port")]
+    #[test_case("file:///home/me/page.html" => false; "a file")]
+    #[test_case("file://" => false; "files")]
+    #[test_case("ws://localhost:5173" => false)]
+    #[test_case("http://me@localhost:5173" => false; "user")]
+    #[test_case("http://127.1:5173" => false)]
+    #[test_case("http://localhost:5173?x" => false; "query")]
+    #[test_case(" http://localhost:5173" => false; "blank")]
+    #[test_case("http://bücher.example" => false)]
+    #[test_case("http://[::1]:5173" => true)]
     fn an_origin(origin: &str) -> bool {
         super::origin(&text(origin)).is_ok()
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use quick_xml::{
-    escape::escape,
+    escape::{escape, partial_escape},
     events::{BytesStart, Event},
     name::{QName, ResolveResult},
     reader::NsReader,
@@ -50,6 +50,17 @@ impl Wsdl {
             Self::Tooling => Some("urn:tooling.soap.sforce.com"),
             Self::Apex => Some("http://soap.sforce.com/2006/08/apex"),
             Self::Other => None,
+        }
+    }
+
+    /// Where the types of its faults are from.
+    fn fault_namespace(self) -> &'static str {
+        match self {
+            Self::Partner => "urn:fault.partner.soap.sforce.com",
+            Self::Enterprise => "urn:fault.enterprise.soap.sforce.com",
+            Self::Tooling => "urn:fault.tooling.soap.sforce.com",
+            Self::Metadata => "http://soap.sforce.com/2006/04/metadata",
+            Self::Apex | Self::Other => "http://soap.sforce.com/2006/08/apex",
         }
     }
 }
@@ -542,16 +553,60 @@ pub(crate) fn get_user_info(path: &str) -> Result<Request<Bytes>, http::Error> {
         .body(envelope.into())
 }
 
-/// An answer that says what is wrong (SOAP 1.1 section 4.4). `party` is whose fault it is, `text` is
-/// escaped.
+/// A fault as the org writes it, byte for byte: some clients read it with regular expressions.
 ///
-/// Without `detail`: whatever stood there, some client would look for it in a list of Salesforce's own.
-pub(super) fn fault(party: &str, text: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\">\
-         <soapenv:Body><soapenv:Fault><faultcode>soapenv:{party}</faultcode>\
-         <faultstring>{text}</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+/// `kind` is the type of its detail in the WSDL, and `exception_code` one of the WSDL's `ExceptionCode`,
+/// which strict clients look up. The Metadata and Apex APIs and web services of Apex classes have no
+/// detail.
+pub(crate) fn fault(
+    wsdl: Wsdl,
+    kind: &str,
+    exception_code: &str,
+    fault_string: &str,
+    message: &str,
+) -> String {
+    // No more than must be (XML section 2.4): not every client that shows them reads entities.
+    let (fault_string, message) = (partial_escape(fault_string), partial_escape(message));
+    let namespace = wsdl.fault_namespace();
+    let detail = match namespace.starts_with("urn:") {
+        true => format!(
+            "<detail><sf:{kind} xsi:type=\"sf:{kind}\"><sf:exceptionCode>{exception_code}\
+             </sf:exceptionCode><sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{kind}>\
+             </detail>"
+        ),
+        false => String::new(),
+    };
+    envelope(
+        &format!("xmlns:sf=\"{namespace}\""),
+        &format!(
+            "<soapenv:Fault><faultcode>sf:{exception_code}</faultcode><faultstring>{fault_string}\
+             </faultstring>{detail}</soapenv:Fault>"
+        ),
     )
+}
+
+/// As the org writes it, with `declared` among its namespaces.
+pub(crate) fn envelope(declared: &str, content: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
+         {declared} xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body>\
+         {content}</soapenv:Body></soapenv:Envelope>"
+    )
+}
+
+/// What comes nearest in the WSDL's `ExceptionCode` to an error of this proxy.
+pub(super) fn exception_code(status: StatusCode, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "UNSUPPORTED_API_VERSION") => "UNSUPPORTED_API_VERSION",
+        // Nothing that gets better if the client tries again.
+        (_, "LOGIN_REFUSED") => "UNKNOWN_EXCEPTION",
+        (StatusCode::FORBIDDEN, _) => "INSUFFICIENT_ACCESS",
+        (StatusCode::PAYLOAD_TOO_LARGE, _) => "EXCEEDED_MAX_SIZE_REQUEST",
+        (StatusCode::GATEWAY_TIMEOUT, _) => "REQUEST_RUNNING_TOO_LONG",
+        (StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE, _) => "SERVER_UNAVAILABLE",
+        _ if status.is_client_error() => "INVALID_OPERATION",
+        _ => "UNKNOWN_EXCEPTION",
+    }
 }
 
 /// Why the session cannot be put into a request.

@@ -170,35 +170,41 @@ fn tells_errors_in_the_shape_of_each() {
             Rest,
             403,
             JSON,
-            r#"[{"message":"a < b","errorCode":"CODE"}]"#,
+            r#"[{"message":"a < b's \"c\"","errorCode":"CODE"}]"#,
         ),
         (
             Cometd,
             403,
             JSON,
-            r#"[{"channel":"/meta/connect","successful":false,"error":"403::CODE: a < b","advice":{"reconnect":"none","interval":2000}}]"#,
+            r#"[{"channel":"/meta/connect","successful":false,"error":"403::CODE: a < b's \"c\"","advice":{"reconnect":"none","interval":2000}}]"#,
         ),
-        (Identity, 403, TEXT, "CODE: a < b\n"),
+        (Identity, 403, TEXT, "CODE: a < b's \"c\"\n"),
         (
             Bulk(Format::Json),
             403,
             JSON,
-            r#"{"exceptionCode":"CODE","exceptionMessage":"a < b"}"#,
+            r#"{"exceptionCode":"CODE","exceptionMessage":"a < b's \"c\""}"#,
         ),
         (
             Bulk(Format::Xml),
             403,
             "application/xml",
-            r#"<?xml version="1.0" encoding="UTF-8"?><error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>CODE</exceptionCode><exceptionMessage>a &lt; b</exceptionMessage></error>"#,
+            r#"<?xml version="1.0" encoding="UTF-8"?><error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>CODE</exceptionCode><exceptionMessage>a &lt; b's "c"</exceptionMessage></error>"#,
         ),
         (
             Soap(Wsdl::Apex),
             500,
             XML,
-            r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><soapenv:Fault><faultcode>soapenv:Client</faultcode><faultstring>CODE: a &lt; b</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
+            r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="http://soap.sforce.com/2006/08/apex" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INSUFFICIENT_ACCESS</faultcode><faultstring>CODE: a &lt; b's "c"</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
+        ),
+        (
+            Soap(Wsdl::Enterprise),
+            500,
+            XML,
+            r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="urn:fault.enterprise.soap.sforce.com" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INSUFFICIENT_ACCESS</faultcode><faultstring>CODE: a &lt; b's "c"</faultstring><detail><sf:UnexpectedErrorFault xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>INSUFFICIENT_ACCESS</sf:exceptionCode><sf:exceptionMessage>CODE: a &lt; b's "c"</sf:exceptionMessage></sf:UnexpectedErrorFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
         ),
     ] {
-        let (told, kind, text) = family.tell(StatusCode::FORBIDDEN, "CODE", "a < b");
+        let (told, kind, text) = family.tell(StatusCode::FORBIDDEN, "CODE", "a < b's \"c\"");
         assert_eq!((told.as_u16(), kind), (status, content_type), "{family:?}");
         assert_eq!(text, body, "{family:?}");
     }

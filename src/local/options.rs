@@ -35,5 +35,15 @@ pub(super) fn preflight(head: &Parts, origin: &HeaderValue) -> Response<Body> {
     if let Some(wanted) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }
+    // A page from elsewhere asks whether it may reach this machine (Private Network Access).
+    if head
+        .headers
+        .contains_key("access-control-request-private-network")
+    {
+        headers.insert(
+            "access-control-allow-private-network",
+            HeaderValue::from_static("true"),
+        );
+    }
     response
 }

@@ -1,7 +1,6 @@
 //! The operations of SOAP that make and end sessions.
 
 use http::{Response, StatusCode, request::Parts};
-use quick_xml::escape::escape;
 
 use super::{
     Unanswerable, XML, read, reply, soap_login,
@@ -10,7 +9,7 @@ use super::{
 use crate::{
     base::Base,
     error::Error,
-    family::{Envelope, Family, Operation, SOAP, Wsdl},
+    family::{self, Envelope, Family, Operation, Wsdl},
     proxy::Proxy,
     replay::Replay,
     response::Body,
@@ -72,36 +71,15 @@ impl Call {
     pub(super) fn respond(&self, content: &str) -> Response<Body> {
         let namespace = self.wsdl.namespace().unwrap_or_default();
         let declared = format!("xmlns=\"{namespace}\"");
-        reply(StatusCode::OK, XML, envelope(&declared, content))
+        reply(StatusCode::OK, XML, family::envelope(&declared, content))
     }
 
-    /// A fault as the org tells it, of this `kind` (S§5.4).
+    /// A fault as the org has it, with a detail of this `kind`.
     pub(super) fn fault(&self, kind: &str, code: &str, message: &str) -> Response<Body> {
-        let name = match self.wsdl {
-            Wsdl::Enterprise => "enterprise",
-            Wsdl::Tooling => "tooling",
-            _ => "partner",
-        };
-        let declared = format!("xmlns:sf=\"urn:fault.{name}.soap.sforce.com\"");
-        let message = escape(message);
-        let content = format!(
-            "<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}\
-             </faultstring><detail><sf:{kind} xsi:type=\"sf:{kind}\"><sf:exceptionCode>{code}\
-             </sf:exceptionCode><sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{kind}>\
-             </detail></soapenv:Fault>"
-        );
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        reply(status, XML, envelope(&declared, &content))
+        let fault_string = format!("{code}: {message}");
+        let fault = family::fault(self.wsdl, kind, code, &fault_string, message);
+        reply(StatusCode::INTERNAL_SERVER_ERROR, XML, fault)
     }
-}
-
-/// As the org writes it, byte for byte: some clients read it with regular expressions (S§5.4).
-fn envelope(declared: &str, content: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
-         {declared} xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body>\
-         {content}</soapenv:Body></soapenv:Envelope>"
-    )
 }
 
 /// One success for each session that is to be ended.

@@ -277,7 +277,24 @@ async fn allow_origins_opens_exactly_the_origin_it_names() {
         .lines()
         .filter(|line| line.starts_with("access-control-"))
         .collect();
-    assert_eq!(opened, [format!("access-control-allow-origin: {PAGE}")]);
+    let [origin, exposed] = &opened[..] else {
+        panic!("{opened:?}");
+    };
+    assert_eq!(*origin, format!("access-control-allow-origin: {PAGE}"));
+    let exposed = exposed
+        .strip_prefix("access-control-expose-headers: ")
+        .unwrap();
+    let exposed: Vec<_> = exposed.split(", ").collect();
+    for name in [
+        "sforce-locator",
+        "sforce-limit-info",
+        "sforce-numberofrecords",
+        "location",
+        "proxy-status",
+        "retry-after",
+    ] {
+        assert!(exposed.contains(&name), "{name} {exposed:?}");
+    }
     assert_eq!(answer.header("vary"), Some("origin"));
 
     for other in [
@@ -299,16 +316,64 @@ async fn allow_origins_opens_exactly_the_origin_it_names() {
     assert_eq!(both.org.counts().requests, 1);
 }
 
+/// A page can read why it got no answer of the org, wherever that went wrong, and no other page can.
+#[tokio::test]
+async fn an_error_is_for_the_page_that_is_allowed_to_see_answers() {
+    let both = Both::with(|config| {
+        config.orgs[0].guard.allow_origins = vec![PAGE.into()];
+        config.orgs[0].guard.client_key = Some(ClientKey::new(KEY.as_bytes()).unwrap());
+    })
+    .await;
+    both.org.faults().always(
+        "/services/oauth2/token",
+        Fault::answer(http::StatusCode::SERVICE_UNAVAILABLE, "text/plain", ""),
+    );
+    let key = format!("X-Orgproxy-Key: {KEY}\r\n");
+    for (origin, path, key, status, code) in [
+        (PAGE, LIMITS, "", 403, "CLIENT_KEY_MISSING"),
+        (PAGE, "/secur/frontdoor.jsp", &*key, 403, "PATH_REFUSED"),
+        (PAGE, "/a/../b", &*key, 400, "AMBIGUOUS_PATH"),
+        (PAGE, LIMITS, &*key, 503, "LOGIN_UNAVAILABLE"),
+        (
+            "http://localhost:5174",
+            LIMITS,
+            &*key,
+            403,
+            "FOREIGN_ORIGIN",
+        ),
+    ] {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n{key}");
+        let answer = both.send(&request).await;
+        answer.refusal(status, code);
+        let shared = (origin == PAGE).then_some(PAGE);
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            shared,
+            "{code}"
+        );
+        assert_eq!(
+            answer.header("access-control-expose-headers").is_some(),
+            shared.is_some()
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_preflight_of_an_allowed_page_is_answered_here() {
     let both = Both::with(|config| config.orgs[0].guard.allow_origins = vec![PAGE.into()]).await;
     let answer = both
         .send(&preflight(
             PAGE,
-            "Access-Control-Request-Headers: content-type\r\n",
+            "Access-Control-Request-Headers: content-type\r\n\
+             Access-Control-Request-Private-Network: true\r\n",
         ))
         .await;
     assert_eq!(answer.status, 204);
+    assert_eq!(
+        answer.header("access-control-allow-private-network"),
+        Some("true")
+    );
     assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
     assert_eq!(
         answer.header("access-control-allow-headers"),

@@ -492,7 +492,11 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             post_in_chunks(&PARTNER, lines, &body, 10_000),
         ] {
             let answer = ask(both.proxy.address, wire).await;
-            let message = answer.fault("Client", code);
+            let exception_code = match code {
+                "BODY_TOO_LARGE" | "ENVELOPE_TOO_LONG" => "EXCEEDED_MAX_SIZE_REQUEST",
+                _ => "INVALID_OPERATION",
+            };
+            let message = answer.fault(exception_code, code);
             assert!(message.contains(words), "{what}: {message}");
         }
     }
@@ -516,7 +520,7 @@ async fn an_envelope_that_breaks_off_reaches_nobody(framing: &str, chunked: bool
     let rest = raw.rest().await;
     let answers = Answer::all(rest.as_bytes());
     assert_eq!(answers.len(), 1, "{rest}");
-    answers[0].fault("Client", "INCOMPLETE_BODY");
+    answers[0].fault("INVALID_OPERATION", "INCOMPLETE_BODY");
     both.untouched();
 }
 
@@ -529,7 +533,7 @@ async fn what_turns_out_broken_on_its_way_is_never_complete() {
     body.truncate(body.len() / 4 * 3);
     let wire = post(&PARTNER, "Content-Encoding: gzip\r\n", body);
     let answer = ask(both.proxy.address, wire).await;
-    answer.fault("Client", "MALFORMED_BODY");
+    answer.fault("INVALID_OPERATION", "MALFORMED_BODY");
     both.org
         .wait_until(|org| !org.last_request().sha256.is_empty())
         .await;
@@ -544,25 +548,31 @@ async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_told_
     both.org.end_sessions();
     let theirs = PARTNER.with_text(3 << 20);
     let answer = ask(both.proxy.address, post(&PARTNER, "", &theirs)).await;
-    answer.fault("Server", "SEND_AGAIN");
+    answer.fault("SERVER_UNAVAILABLE", "SEND_AGAIN");
     assert_eq!(answer.header("retry-after"), Some("2"));
     // And when it does, it goes well.
     both.answered(&PARTNER, theirs).await;
     assert_eq!(both.org.logins(), 2);
 }
 
-#[test_case("Host: evil.com", PARTNER.path, "WRONG_HOST"; "another host")]
-#[test_case("Host: localhost\r\nOrigin: https://evil.com", PARTNER.path, "FOREIGN_ORIGIN"; "a page")]
-#[test_case("Host: localhost", "/services/Soap/u/../c/64.0", "AMBIGUOUS_PATH"; "dots")]
+#[test_case("Host: evil.com", PARTNER.path, "WRONG_HOST", "INVALID_OPERATION"; "another host")]
+#[test_case("Host: localhost\r\nOrigin: https://evil.com", PARTNER.path, "FOREIGN_ORIGIN", "INSUFFICIENT_ACCESS"; "a page")]
+#[test_case("Host: localhost", "/services/Soap/u/../c/64.0", "AMBIGUOUS_PATH", "INVALID_OPERATION"; "dots")]
 #[tokio::test]
-async fn what_the_guard_refuses_is_a_fault_too(lines: &str, path: &str, code: &str) {
+async fn what_the_guard_refuses_is_a_fault_too(
+    lines: &str,
+    path: &str,
+    code: &str,
+    exception_code: &str,
+) {
     let both = Both::start().await;
     let body = PARTNER.plain();
     let wire = format!(
         "POST {path} HTTP/1.1\r\n{lines}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    ask(both.proxy.address, wire).await.fault("Client", code);
+    let answer = ask(both.proxy.address, wire).await;
+    answer.fault(exception_code, code);
     both.untouched();
 }
 
@@ -572,7 +582,7 @@ async fn a_login_that_is_refused_is_a_fault_too() {
     let refused = Fault::login_refused("invalid_grant", "user is <locked>");
     both.org.faults().always("/services/oauth2", refused);
     let answer = ask(both.proxy.address, post(&PARTNER, "", PARTNER.plain())).await;
-    let message = answer.fault("Server", "LOGIN_REFUSED");
+    let message = answer.fault("UNKNOWN_EXCEPTION", "LOGIN_REFUSED");
     assert!(message.contains("user is &lt;locked&gt;"), "{message}");
     assert_eq!(both.org.counts().requests, 0);
 }

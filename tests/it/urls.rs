@@ -297,7 +297,7 @@ async fn redirects_within_the_org_stay_with_us() {
 }
 
 #[tokio::test]
-async fn no_redirect_and_no_cookie_tells_the_session() {
+async fn no_header_of_an_answer_has_the_session() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     proxy.get(LIMITS).await;
@@ -306,22 +306,28 @@ async fn no_redirect_and_no_cookie_tells_the_session() {
     let encoded = token.replace('!', "%21");
     let twice = encoded.replace('%', "%25");
     let instance = org.instance_url();
+    let placeholder = placeholder(&proxy).await;
     for (theirs, ours) in [
         (
             format!("{instance}/secur/frontdoor.jsp?sid={token}&retURL=%2Fa"),
-            proxy.url("/secur/frontdoor.jsp?sid=&retURL=%2Fa"),
+            proxy.url(&format!(
+                "/secur/frontdoor.jsp?sid={placeholder}&retURL=%2Fa"
+            )),
         ),
-        (format!("/a?sid={encoded}"), "/a?sid=".to_owned()),
+        (format!("/a?sid={encoded}"), format!("/a?sid={placeholder}")),
         (
             format!("https://other.example/?to=%2Fa%3Fsid%3D{twice}#b"),
-            "https://other.example/?to=%2Fa%3Fsid%3D#b".to_owned(),
+            format!("https://other.example/?to=%2Fa%3Fsid%3D{placeholder}#b"),
         ),
     ] {
         let fault = Fault::redirect(StatusCode::FOUND, &theirs)
             .header("location", &theirs)
             .header("content-location", &theirs)
             .header("set-cookie", &format!("other={encoded}; path=/"))
-            .header("set-cookie", "kept=1");
+            .header("set-cookie", "kept=1")
+            .header("refresh", &format!("0; url=/a?sid={encoded}"))
+            .header("link", &format!("</a?sid={twice}>; rel=next"))
+            .header("x-echo", &format!("Bearer {token}, OAuth {token}"));
         org.faults().next(1, LIMITS, fault);
         let answer = proxy.get(LIMITS).await;
         assert_eq!(answer.status(), 302);
@@ -329,7 +335,65 @@ async fn no_redirect_and_no_cookie_tells_the_session() {
         assert!(headers.get_all("location").iter().eq([&*ours, &*ours]));
         assert_eq!(headers["content-location"], ours);
         assert!(headers.get_all("set-cookie").iter().eq(["kept=1"]));
+        assert_eq!(headers["refresh"], format!("0; url=/a?sid={placeholder}"));
+        assert_eq!(headers["link"], format!("</a?sid={placeholder}>; rel=next"));
+        assert_eq!(
+            headers["x-echo"],
+            format!("Bearer {placeholder}, OAuth {placeholder}")
+        );
     }
+}
+
+/// What a browser would keep for all of localhost, and what only this proxy may say.
+#[tokio::test]
+async fn what_the_org_says_of_its_own_address_stays_there() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let mut fault = Fault::answer(StatusCode::OK, "application/json", "{}")
+        .header("cross-origin-opener-policy", "same-origin")
+        .header("x-content-type-options", "nosniff");
+    let foreign = [
+        (
+            "strict-transport-security",
+            "max-age=63072000; includeSubDomains",
+        ),
+        ("alt-svc", "h3=\":443\"; ma=86400"),
+        ("clear-site-data", "\"*\""),
+        ("nel", "{\"report_to\":\"a\",\"max_age\":600}"),
+        ("report-to", "{\"group\":\"a\"}"),
+        ("reporting-endpoints", "a=\"https://a.example\""),
+        ("expect-ct", "max-age=600, enforce"),
+        ("public-key-pins", "pin-sha256=\"a\"; max-age=600"),
+        ("public-key-pins-report-only", "pin-sha256=\"a\""),
+        ("proxy-status", "orgproxy; error=proxy_internal_error"),
+    ];
+    for (name, value) in foreign {
+        fault = fault.header(name, value);
+    }
+    org.faults().next(1, LIMITS, fault);
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 200);
+    for (name, _) in foreign {
+        assert!(!answer.headers().contains_key(name), "{name}");
+    }
+    assert_eq!(
+        answer.headers()["cross-origin-opener-policy"],
+        "same-origin"
+    );
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+}
+
+/// What clients of `proxy` are given for a session.
+async fn placeholder(proxy: &Proxy) -> String {
+    let answer = client()
+        .post(proxy.url("/services/oauth2/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("grant_type=password")
+        .send()
+        .await
+        .unwrap();
+    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// A description of a service at `origin`.

@@ -74,10 +74,10 @@ impl Answer {
         message
     }
 
-    /// Asserts that this is an error of ours as SOAP clients read it, which blames `party`, and
+    /// Asserts that this is an error of ours as SOAP clients read it, with a code of the WSDL's, and
     /// returns its message.
     #[track_caller]
-    pub fn fault(&self, party: &str, code: &str) -> String {
+    pub fn fault(&self, exception_code: &str, code: &str) -> String {
         assert_eq!(self.status, 500, "{self:?}");
         assert_eq!(
             self.header("content-type"),
@@ -85,10 +85,16 @@ impl Answer {
             "{self:?}"
         );
         let start = format!(
-            "<soapenv:Body><soapenv:Fault><faultcode>soapenv:{party}</faultcode><faultstring>{code}: "
+            "<soapenv:Body><soapenv:Fault><faultcode>sf:{exception_code}</faultcode><faultstring>{code}: "
         );
         let (_, rest) = self.body.split_once(&start).expect(&self.body);
-        let (message, _) = rest.split_once("</faultstring>").expect(&self.body);
+        let (message, rest) = rest.split_once("</faultstring>").expect(&self.body);
+        let detail = format!(
+            "<detail><sf:UnexpectedErrorFault xsi:type=\"sf:UnexpectedErrorFault\">\
+             <sf:exceptionCode>{exception_code}</sf:exceptionCode><sf:exceptionMessage>{code}: \
+             {message}</sf:exceptionMessage></sf:UnexpectedErrorFault></detail>"
+        );
+        assert!(rest.starts_with(&detail), "{rest} {detail}");
         self.is_marked(code);
         message.to_owned()
     }
