@@ -69,12 +69,7 @@ impl Dialer {
             host: authority.to_string(),
             why,
         };
-        let late = |step| {
-            fail(Why::TimedOut {
-                step,
-                limit: self.timeout,
-            })
-        };
+        let late = |step| ConnectError::late(authority, step, self.timeout);
         let socket = timeout(self.timeout, self.reach(authority))
             .await
             .map_err(|_| late("connecting"))?
@@ -83,6 +78,11 @@ impl Dialer {
             .await
             .map_err(|_| late("the TLS handshake"))?
             .map_err(|error| fail(Why::Tls(causes(&error))))
+    }
+
+    /// How long it takes at most to connect.
+    pub(crate) fn longest(&self) -> Duration {
+        self.timeout * 2
     }
 
     /// The proxy on the way to the host, if the environment names one for it.
@@ -145,10 +145,11 @@ impl Dialer {
         if let (Ok(peer), Ok(local)) = (peer, local)
             && self.own.contains(peer, local)
         {
-            return Err(Why::Loop {
-                address: peer,
-                variable: None,
-            });
+            return Err(Why::Loop(format!(
+                "the name leads to {peer}, where orgproxy itself listens: where it runs, the name must \
+                 lead to Salesforce; take it out of /etc/hosts, or have the name server answer this \
+                 machine otherwise"
+            )));
         }
         Ok(tcp)
     }
@@ -194,6 +195,15 @@ pub(crate) struct ConnectError {
     pub(crate) why: Why,
 }
 
+impl ConnectError {
+    pub(crate) fn late(authority: &Authority, step: &'static str, limit: Duration) -> Self {
+        Self {
+            host: authority.to_string(),
+            why: Why::TimedOut { step, limit },
+        }
+    }
+}
+
 /// What went wrong on the way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Why {
@@ -221,12 +231,9 @@ pub(crate) enum Why {
         "orgproxy has run out of what every connection needs ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
     )]
     Exhausted(io::Error),
-    /// By the proxy of this variable, if by one.
-    #[error("{} {address}, where this orgproxy itself listens: {}", leads(*.variable), mend(*.variable))]
-    Loop {
-        address: SocketAddr,
-        variable: Option<&'static str>,
-    },
+    /// How, and what to do.
+    #[error("{0}")]
+    Loop(String),
 }
 
 impl Why {
@@ -243,11 +250,12 @@ impl Why {
     fn of(self, proxy: &Proxy) -> Self {
         let fault = match self {
             Self::Exhausted(error) => return Self::Exhausted(error),
-            Self::Loop { address, .. } => {
-                return Self::Loop {
-                    address,
-                    variable: Some(proxy.variable),
-                };
+            Self::Loop(_) | Self::Tunnel(TunnelError::Orgproxy) => {
+                let variable = proxy.variable;
+                return Self::Loop(format!(
+                    "{variable} leads to {proxy}, where an orgproxy listens: unset it where orgproxy \
+                     is started, and leave it to the tools"
+                ));
             }
             Self::Tunnel(error) => error.advise(proxy),
             other => other.to_string(),
@@ -257,24 +265,6 @@ impl Why {
             port: proxy.port,
             variable: proxy.variable,
             fault,
-        }
-    }
-}
-
-fn leads(variable: Option<&'static str>) -> String {
-    match variable {
-        None => "the name leads to".to_owned(),
-        Some(variable) => format!("{variable} leads to"),
-    }
-}
-
-fn mend(variable: Option<&'static str>) -> String {
-    match variable {
-        None => "take it out of /etc/hosts of this machine, or out of the name server that it \
-                 asks; only the tools' machines may lead it here"
-            .to_owned(),
-        Some(variable) => {
-            format!("unset {variable} where orgproxy is started, and leave it to tools")
         }
     }
 }

@@ -27,7 +27,6 @@ pub(crate) mod tls;
 
 /// One thread's way to one org.
 pub(crate) struct Upstream {
-    connector: Arc<Connector>,
     pool: Arc<Pool>,
     /// Where to, if not to the instance of the session.
     endpoint: Option<Authority>,
@@ -42,8 +41,7 @@ impl Upstream {
     pub(crate) fn new(connector: Arc<Connector>, limits: &Limits) -> Self {
         let idle = limits.idle_body;
         Self {
-            connector,
-            pool: Pool::new(idle.min(limits.answer)),
+            pool: Pool::new(connector, idle.min(limits.answer)),
             endpoint: None,
             patience: limits.answer,
             idle,
@@ -63,8 +61,8 @@ impl Upstream {
     ///
     /// A connection that the org is known to have closed while it was idle is not used. On one that
     /// turns out to be closed, a request is sent again if HTTP/2 tells that nothing of it was sent,
-    /// or once if its method is idempotent (RFC 9110 section 9.2.2). Anything else might be done
-    /// twice, and is not.
+    /// or once if its method is idempotent (RFC 9110 section 9.2.2) and nothing of an answer came.
+    /// Anything else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
         head: &Head,
@@ -98,13 +96,7 @@ impl Upstream {
 
     async fn connection(&self, session: &Session) -> Result<Box<Connection>, Error> {
         let authority = self.endpoint.as_ref().unwrap_or(&session.authority);
-        if let Some(connection) = self.pool.take(authority).await {
-            return Ok(connection);
-        }
-        // Boxed, since it is large and rare: every request would carry its room along.
-        let connection = Box::pin(self.connector.connect(authority)).await?;
-        self.pool.offer(&connection);
-        Ok(connection)
+        Ok(self.pool.get(authority).await?)
     }
 
     fn accept(
@@ -124,7 +116,7 @@ impl Upstream {
             (Some(fault), _) => Error::Client(fault),
             (None, SendError::TimedOut) => Error::TimedOut(self.patience),
             (None, SendError::Unsent) => Error::Closed("it was closed at once".to_owned()),
-            (None, SendError::Lost(why)) => Error::Closed(why),
+            (None, SendError::Lost(why) | SendError::Garbled(why)) => Error::Closed(why),
         }
     }
 }
@@ -133,7 +125,7 @@ impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         match error.why {
             Why::Exhausted(_) => Self::Exhausted(error),
-            Why::Loop { .. } => Self::Loop(error),
+            Why::Loop(_) => Self::Loop(error),
             _ => Self::Connect(error),
         }
     }

@@ -226,6 +226,12 @@ impl Login {
         headers: &HeaderMap,
         bytes: &[u8],
     ) -> Result<Session, LoginError> {
+        if is_of_orgproxy(headers) {
+            return Err(LoginError::Loop {
+                url: self.token_url.to_string(),
+                reason: ANSWERED_HERE.to_owned(),
+            });
+        }
         if status.is_redirection() {
             let host = headers
                 .get(header::LOCATION)
@@ -430,7 +436,7 @@ impl LoginError {
         let reason = visible::line(&error.why.to_string()).into_owned();
         match error.why {
             Why::Exhausted(_) => Self::Exhausted(reason),
-            Why::Loop { .. } => Self::Loop { url, reason },
+            Why::Loop(_) => Self::Loop { url, reason },
             _ => Self::Unreachable { url, reason },
         }
     }
@@ -441,6 +447,12 @@ impl LoginError {
             reason: visible::line(&crate::error::causes(error)).into_owned(),
         }
     }
+}
+
+/// Whether an orgproxy answered in the org's place.
+fn is_of_orgproxy(headers: &HeaderMap) -> bool {
+    let mark = headers.get("proxy-status");
+    mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy"))
 }
 
 /// The org's words. Not every error has a description.
@@ -519,8 +531,12 @@ pub(crate) fn printable(text: &str) -> String {
 
 const TOKEN_PATH: &str = "/services/oauth2/token";
 
+const ANSWERED_HERE: &str = "an orgproxy answers there, this or another one: where orgproxy runs, the \
+    name must lead to Salesforce; take it out of /etc/hosts there, and HTTPS_PROXY too if that names an \
+    orgproxy";
+
 /// By which an orgproxy knows another's login.
-pub(crate) const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));
 
 /// `urn:ietf:params:oauth:grant-type:jwt-bearer`, form-encoded.
 const GRANT_TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
 use base64ct::{Base64, Encoding};
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{Method, Response, StatusCode, header, request::Parts};
 use serde_json::json;
 
 use super::{
@@ -26,6 +26,10 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Error> {
     if head.method != Method::POST {
         return Ok(wrong_method("POST"));
+    }
+    if is_login_of_orgproxy(head) {
+        // To answer it, the session that it is to bring would be needed.
+        return Ok(refuse(StatusCode::LOOP_DETECTED, "login_loop", LOOP));
     }
     let status = StatusCode::BAD_REQUEST;
     let Some(form) = Form::read(head, body).await? else {
@@ -58,6 +62,12 @@ pub(super) async fn answer(
             "signature": signature(&client_secret, &id, &issued_at),
         }),
     ))
+}
+
+/// Whether the name of the org's host has led an orgproxy here, this or another one.
+fn is_login_of_orgproxy(head: &Parts) -> bool {
+    let agent = head.headers.get(header::USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(b"orgproxy/"))
 }
 
 /// How a client logs in.
@@ -119,5 +129,7 @@ fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
     let tag = hmac::sign(&key, [id, issued_at].concat().as_bytes());
     Base64::encode_string(tag.as_ref())
 }
+
+const LOOP: &str = "this is orgproxy, to which the login of an orgproxy must not lead";
 
 const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded";

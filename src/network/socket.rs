@@ -65,6 +65,16 @@ impl Socket {
         self.tcp().peer_addr()
     }
 
+    /// Whether it leads to this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        match (self.tcp().peer_addr(), self.tcp().local_addr()) {
+            (Ok(peer), Ok(local)) => {
+                peer.ip().to_canonical().is_loopback() || peer.ip() == local.ip()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether there may be something to read, as far as is known. Nobody is woken when there is.
     pub(crate) fn is_readable(&self) -> bool {
         self.holds_some() || self.tcp().try_io(Interest::READABLE, || Ok(())).is_ok()

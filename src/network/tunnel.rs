@@ -49,6 +49,12 @@ pub(super) async fn open(
 }
 
 fn judge(answer: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), TunnelError> {
+    let is_of_orgproxy = answer.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("proxy-status") && header.value.starts_with(b"orgproxy")
+    });
+    if is_of_orgproxy {
+        return Err(TunnelError::Orgproxy);
+    }
     match answer.code.unwrap_or_default() {
         // The host does not speak first, so nobody else may in its place.
         200..300 if is_all => Ok(()),
@@ -101,6 +107,8 @@ pub(crate) enum TunnelError {
     Io(#[from] io::Error),
     #[error("it does not answer as an HTTP proxy")]
     Malformed,
+    #[error("it is an orgproxy, which leads back to where it began")]
+    Orgproxy,
     #[error("it answered {0}")]
     Refused(String),
     /// The schemes that it offers.
@@ -169,6 +177,7 @@ mod tests {
     #[test_case("HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n", true; "of an old proxy")]
     #[test_case("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK", false; "with more than an answer")]
     #[test_case("HTTP/1.1 302 Found\r\nLocation: http://login.corp\r\n\r\n", false; "a redirect")]
+    #[test_case("HTTP/1.1 200 OK\r\nProxy-Status: orgproxy\r\n\r\n", false; "of an orgproxy")]
     #[test_case("SSH-2.0-OpenSSH_9\r\n", false; "of another protocol")]
     #[test_case("HTTP/1.1 200 OK\r\n", false; "in part")]
     #[tokio::test]

@@ -64,6 +64,11 @@ impl Connector {
         }
     }
 
+    /// How long [`Self::connect`] takes at most.
+    pub(super) fn longest(&self) -> Duration {
+        self.dialer.longest()
+    }
+
     pub(super) async fn connect(
         &self,
         authority: &Authority,

@@ -1,6 +1,7 @@
 //! One connection to the org.
 
 use std::{
+    error::Error,
     future::poll_fn,
     task::{Context, Poll, ready},
     time::Duration,
@@ -9,10 +10,11 @@ use std::{
 use http::{Response, uri::Authority};
 use hyper::{body::Incoming, client::conn::http2};
 
-use super::http1::Http1;
+use super::http1::{self, Http1, Malformed};
 use crate::{
     auth::Session,
     deadline::Deadline,
+    error::causes,
     replay::{Replay, Sending},
     request::Head,
 };
@@ -41,8 +43,10 @@ pub(super) enum Protocol {
 pub(super) enum SendError {
     /// Nothing of it was sent, as HTTP/2 can tell.
     Unsent,
-    /// Some of it was sent. In words.
+    /// Some of it was sent, and the connection ended without a word of an answer. In words.
     Lost(String),
+    /// What came is not an answer, or not all of one. In words.
+    Garbled(String),
     TimedOut,
 }
 
@@ -94,9 +98,10 @@ impl Connection {
                 http.begin(head, session, sending);
                 poll_fn(|cx| match http.poll_head(cx, head.method()) {
                     Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(|()| None))),
-                    Poll::Ready(Err(fault)) => {
-                        Poll::Ready(Err(SendError::Lost(crate::error::causes(&fault))))
-                    }
+                    Poll::Ready(Err(fault)) => Poll::Ready(Err(match http.has_heard(&fault) {
+                        true => SendError::Garbled(causes(&fault)),
+                        false => SendError::Lost(causes(&fault)),
+                    })),
                     Poll::Pending => in_time(cx),
                 })
                 .await
@@ -106,10 +111,16 @@ impl Connection {
                 // Boxed: every request would carry its room along.
                 let mut answer = Box::pin(sender.try_send_request(request));
                 poll_fn(|cx| match answer.as_mut().poll(cx) {
-                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(Some))),
+                    Poll::Ready(Ok(response)) if http1::has_length(response.headers()) => {
+                        Poll::Ready(Ok(response.map(Some)))
+                    }
+                    Poll::Ready(Ok(_)) => {
+                        let fault = Malformed::Framing.to_string();
+                        Poll::Ready(Err(SendError::Garbled(fault)))
+                    }
                     Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
                         Some(_) => SendError::Unsent,
-                        None => SendError::Lost(crate::error::causes(&error.into_error())),
+                        None => of_http2(&error.into_error()),
                     })),
                     Poll::Pending => in_time(cx),
                 })
@@ -140,6 +151,10 @@ impl Connection {
                 http.shrink();
                 http.is_open()
             })
+    }
+
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     pub(super) fn leads_to(&self, authority: &Authority) -> bool {
@@ -177,6 +192,22 @@ impl Connection {
             Protocol::Http2(sender) => Some((self.authority.clone(), sender.clone())),
         }
     }
+}
+
+fn of_http2(error: &hyper::Error) -> SendError {
+    let words = causes(error);
+    let source = error.source().and_then(|source| source.downcast_ref());
+    match source {
+        // Neither by the end of the connection nor for want of room: the org has dealt with it.
+        Some(error) if !is_lost(error) => SendError::Garbled(words),
+        _ => SendError::Lost(words),
+    }
+}
+
+fn is_lost(error: &h2::Error) -> bool {
+    error.is_io()
+        || error.is_go_away() && error.is_remote()
+        || error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }
 
 /// At one in 10 s, a minute: shorter than a server or a network on the way is likely to close a

@@ -17,6 +17,7 @@ use hyper::body::{Body, SizeHint};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 
+pub(super) use self::head::has_length;
 use self::{
     body::Rest,
     head::{Head, Lines},
@@ -38,6 +39,8 @@ pub(super) struct Http1 {
     /// What the org has sent and nobody has taken yet.
     input: BytesMut,
     lines: Lines,
+    /// Whether anything of the answer has come.
+    heard: bool,
     /// What is to come of the answer.
     rest: Rest,
     /// Whether the connection outlives the answer.
@@ -93,6 +96,8 @@ pub(super) enum Malformed {
     Line,
     #[error("the org's answer does not tell its length as HTTP says (RFC 9112 section 6)")]
     Framing,
+    #[error("the org's answer has a transfer coding other than chunked, which nobody asked for")]
+    Coding,
     #[error("the org's answer has a malformed chunk")]
     Chunk,
     #[error("the org's answer has malformed trailers")]
@@ -111,6 +116,7 @@ impl Http1 {
             },
             input: BytesMut::new(),
             lines: Lines::default(),
+            heard: false,
             rest: Rest::Nothing,
             persistent: true,
         }
@@ -150,6 +156,7 @@ impl Http1 {
     /// Takes on a request. Nothing is sent before the answer is waited for.
     pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
         self.tls.get_mut().0.be_strict();
+        self.heard = false;
         let request = &mut self.request;
         let bytes = request.bytes.first_mut().first_mut();
         bytes.clear();
@@ -169,12 +176,23 @@ impl Http1 {
         method: &Method,
     ) -> Poll<Result<Response<()>, Fault>> {
         self.drive(cx)?;
-        let lines = &mut self.lines;
-        let take = |input: &mut BytesMut| Head::take(input, lines);
+        let (lines, heard) = (&mut self.lines, &mut self.heard);
+        let take = |input: &mut BytesMut| {
+            *heard = true;
+            Head::take(input, lines)
+        };
         let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, take))?;
         self.rest = head.rest(method)?;
         self.persistent = head.is_persistent();
         Poll::Ready(Ok(head.response))
+    }
+
+    /// Whether anything of an answer had come before this `fault` of its head: a part, an interim
+    /// answer, or what TLS cannot read.
+    pub(super) fn has_heard(&self, fault: &Fault) -> bool {
+        let is_unreadable =
+            matches!(fault, Fault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
+        self.heard || is_unreadable
     }
 
     /// The next piece of the answer's body.

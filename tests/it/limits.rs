@@ -177,8 +177,8 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         .send("GET /services/apexrest/bytes?n=1073741824 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
     org.wait_for_requests(1).await;
-    // The org sees that nobody wants the rest. The connection for logins may stay.
-    tokio::time::timeout(PATIENCE, org.wait_until(|org| org.counts().open < 2))
+    // The org sees that nobody wants the rest.
+    tokio::time::timeout(PATIENCE, org.wait_until(|org| org.counts().open == 0))
         .await
         .expect("the client is waited for");
     closes(&mut client, "the rest of the answer").await;

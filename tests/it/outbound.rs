@@ -1,10 +1,21 @@
 //! The way out through a company's proxy, which `HTTPS_PROXY` and `NO_PROXY` name.
 
+use std::{net::Ipv4Addr, process::Stdio, time::Duration};
+
 use test_case::test_case;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpSocket, TcpStream, UnixStream},
+    process::Command,
+    time::timeout,
+};
 
 use crate::{
     binary::curl,
-    support::{Binary, ConnectProxy, Org, SocksProxy, binary::Files, proxy::client},
+    support::{
+        Binary, ConnectProxy, Fault, Gate, Org, Proxy, Raw, SocksProxy, binary::Files,
+        proxy::client,
+    },
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -205,7 +216,7 @@ async fn a_proxy_may_speak_tls() {
     let variable = format!("https://me:s3cret@localhost:{}", way.address.port());
     let ca = far.org.ca_pem().to_owned() + &authority;
     far.files.write("ca.pem", &ca);
-    let proxy = far.run(&[("HTTPS_PROXY", &variable)]);
+    let proxy = far.run(&[("HTTPS_PROXY", &variable), ("ORGPROXY_THREADS", "1")]);
     for _ in 0..3 {
         let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -216,6 +227,7 @@ async fn a_proxy_may_speak_tls() {
     let echo = proxy.url("/services/apexrest/echo").await;
     let answer = client().post(echo).body(body.clone()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+    answer.bytes().await.unwrap();
     assert_eq!(far.org.last_request().length, body.len() as u64);
     let heads = way.heads();
     assert_eq!(heads.len(), 2, "one for the login, one for the requests");
@@ -335,4 +347,242 @@ async fn a_407_names_the_proxy_what_it_offers_and_what_to_do(
         }
         assert!(!text.contains("s3cret"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
+    let org = Org::start().await.unwrap();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let files = Files::with(
+        &org,
+        &format!("login_url = \"https://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\n"),
+    );
+    let proxy = files.start();
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("PROXY_LOOP") && text.contains("/etc/hosts"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");
+
+    let doctor = Binary::start(&["doctor", "--config", &files.config(), "--json"]);
+    let ended = doctor.end().await;
+    assert!(!ended.status.success());
+    let found = &ended.stdout;
+    assert!(found.contains("login_host_elsewhere"), "{found}");
+    assert!(found.contains("where an orgproxy listens"), "{found}");
+}
+
+/// As a container's port may be, or one that a firewall redirects.
+#[test_case(false; "by the name of the org")]
+#[test_case(true; "by a proxy on the way")]
+#[tokio::test]
+async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bool) {
+    let org = Org::start().await.unwrap();
+    let gate = Gate::closed().await;
+    let listen = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
+    let files = match by_proxy {
+        true => Files::with(&org, &format!("login_url = \"https://{HOST}\"\n{listen}")),
+        false => {
+            let login_url = format!("login_url = \"https://localhost:{}\"\n", gate.port);
+            Files::with(&org, &format!("{login_url}{listen}"))
+        }
+    };
+    // The first one makes the authority that the second one is to trust.
+    let first = files.start_with_state();
+    first.secure_port().await;
+    first.stop().await;
+    let local = std::fs::read_to_string(files.local_ca()).unwrap();
+    files.write("ca.pem", &(org.ca_pem().to_owned() + &local));
+    let state = files.path("state").display().to_string();
+    let mut command = Binary::command(&["run", "--config", &files.config(), "--state-dir", &state]);
+    if by_proxy {
+        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", gate.port));
+    }
+    let proxy = Binary::spawn(command);
+    gate.open(match by_proxy {
+        true => proxy.address().await.port(),
+        false => proxy.secure_port().await,
+    });
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("PROXY_LOOP") && text.contains("orgproxy"),
+        "{text}"
+    );
+    assert_eq!(org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn a_client_of_another_name_may_log_in_where_an_orgproxy_may_not() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    for (agent, status) in [("orgproxy/0.1.0", 508), ("jsforce", 200)] {
+        let answer = client()
+            .post(proxy.url("/services/oauth2/token"))
+            .header("user-agent", agent)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=x")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{agent}");
+    }
+}
+
+#[tokio::test]
+async fn to_have_run_out_of_files_is_not_the_orgs_fault() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 48; exec \"$0\" --config \"$1\""])
+        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let proxy = Binary::spawn(command);
+    let address = proxy.address().await;
+    let mut waiting = Raw::connect(address).await;
+    let mut second = Raw::connect(address).await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // So that it is sure to have been accepted.
+    waiting
+        .send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    waiting.answer().await;
+    second.send(&request).await;
+    assert!(second.answer().await.starts_with("HTTP/1.1 200"));
+
+    // The only connection to the org is busy when there is no room for another.
+    org.faults().always(LIMITS, Fault::Hang);
+    let before = org.counts().requests;
+    second.send(&request).await;
+    org.wait_until(|org| org.counts().requests > before).await;
+    let mut crowd = Vec::new();
+    for _ in 0..64 {
+        crowd.push(Raw::connect(address).await);
+    }
+    proxy.log("cannot accept").await;
+    waiting.send(&request).await;
+    let answer = waiting.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(
+        answer.contains("OVERLOADED") && answer.contains("ulimit"),
+        "{answer}"
+    );
+    assert!(answer.to_lowercase().contains("retry-after"), "{answer}");
+}
+
+/// A port of 127.0.0.1 at which nobody answers, not even with a refusal; and what keeps it so.
+async fn silent_port() -> (u16, impl Sized) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Linux drops what comes when as many wait to be accepted as there is room for.
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+    }
+    (address.port(), (listener, waiting))
+}
+
+#[tokio::test]
+async fn an_address_that_is_silent_costs_neither_login_nor_request() {
+    let org = Org::start().await.unwrap();
+    let (port, _silent) = silent_port().await;
+    let gate = Gate::closed_at((Ipv4Addr::new(127, 0, 0, 2), port).into()).await;
+    gate.open(org.port());
+    org.set(|knobs| knobs.instance_url = Some(format!("https://{HOST}:{port}")));
+    let files = Files::with(
+        &org,
+        &format!("login_url = \"https://{HOST}:{port}\"\ntrusted_hosts = [\"{HOST}:{port}\"]\n"),
+    );
+    // The system sorts them so that the silent one comes first.
+    files.write(
+        "hosts",
+        &format!("127.0.0.1 localhost {HOST}\n127.0.0.2 {HOST}\n"),
+    );
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$1\" /etc/hosts && exec \"$2\" --config \"$3\"")
+        .args(["sh", &files.path("hosts").display().to_string()])
+        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()]);
+    let is_allowed = std::process::Command::new("unshare")
+        .args([
+            "--map-root-user",
+            "--mount",
+            "mount",
+            "--bind",
+            "/etc/hosts",
+            "/etc/hosts",
+        ])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !is_allowed {
+        eprintln!("skipped: this system lets nobody have an /etc/hosts of their own");
+        return;
+    }
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    assert_eq!(gate.accepted(), 2, "one for the login, one for the request");
+}
+
+/// The org is in the proxy's own process, and both in a network of their own, which is then cut.
+#[tokio::test]
+async fn a_connection_that_died_silently_shows_within_a_minute() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("server.crt", org.certificate_pem());
+    files.write(
+        "proxy.toml",
+        "threads = 1\n[org.main]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+         private_key = \"server.key\"\nlisten = \"unix:proxy.sock\"\ndemo = true\n",
+    );
+    let script = "ip link set lo up && ip route add blackhole 127.77.0.1/32 table local || exit 1\n\
+        \"$1\" run --config \"$2\" & read line\n\
+        ip route replace blackhole 127.0.0.1/32 table local; echo cut; read line; kill $!";
+    let mut child = Command::new("unshare")
+        .args(["--map-root-user", "--net", "sh", "-c", script, "sh"])
+        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut orders = child.stdin.take().unwrap();
+    let Some(line) = lines.next_line().await.unwrap() else {
+        eprintln!("skipped: this system lets nobody have a network of their own");
+        return;
+    };
+    assert!(line.contains("listening on unix:"), "{line}");
+    let socket = files.path("proxy.sock");
+    let ask = || async {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let request =
+            format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    assert!(ask().await.starts_with("HTTP/1.1 200"));
+
+    orders.write_all(b"\n").await.unwrap();
+    while lines.next_line().await.unwrap().unwrap() != "cut" {}
+    // It is sent once more, and nobody is there.
+    let answer = timeout(Duration::from_secs(60), ask()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert!(answer.contains("ORG_UNREACHABLE"), "{answer}");
+    drop(orders);
+    child.wait().await.unwrap();
 }

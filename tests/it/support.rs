@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod connect;
+pub(crate) mod gate;
 pub(crate) mod grpc;
 pub(crate) mod proxy;
 pub(crate) mod raw;
@@ -12,7 +13,7 @@ pub(crate) mod terminal;
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
 pub(crate) use self::{
-    binary::Binary, connect::ConnectProxy, proxy::Proxy, raw::Raw, socks::SocksProxy,
+    binary::Binary, connect::ConnectProxy, gate::Gate, proxy::Proxy, raw::Raw, socks::SocksProxy,
 };
 
 /// The session that the org got with a request, as `Authorization` says.

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Gate, Org, Proxy, proxy::client};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const ECHO: &str = "/services/apexrest/echo";
@@ -261,4 +261,99 @@ async fn message(answer: reqwest::Response, code: &str) -> String {
     let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(body[0]["errorCode"], code);
     body[0]["message"].as_str().unwrap().to_owned()
+}
+
+#[test_case(Fault::cut_head(); "cut within the head")]
+#[test_case(Fault::raw("H", Then::Close); "a single byte")]
+#[test_case(Fault::raw("rubbish\r\n\r\n", Then::Close); "rubbish")]
+#[test_case(Fault::raw("HTTP/1.1 100 Continue\r\n\r\n", Then::Close); "an interim answer and no more")]
+#[test_case(Fault::raw("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n", Then::Close); "a length of 2 to the 63")]
+#[test_case(Fault::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", Then::Close); "an unknown coding")]
+#[test_case(Fault::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", Then::Close); "no coding that is known")]
+#[tokio::test]
+async fn what_was_answered_in_part_is_not_asked_again(fault: Fault) {
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let (org, proxy) = warm(false).await;
+        org.faults().always(ECHO, fault.clone());
+        let answer = send(&proxy, method).await;
+        assert_eq!(answer.status(), 502);
+        message(answer, "ORG_CLOSED").await;
+        assert_eq!(org.counts().requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_answer_over_http_2_is_not_asked_for_again() {
+    for length in ["9223372036854775808", "-1"] {
+        let (org, proxy) = warm(true).await;
+        let fault =
+            Fault::answer(StatusCode::OK, "text/plain", "").header("content-length", length);
+        org.faults().always(ECHO, fault);
+        let answer = send(&proxy, Method::GET).await;
+        assert_eq!(answer.status(), 502);
+        message(answer, "ORG_CLOSED").await;
+        assert_eq!(org.counts().requests, 2);
+    }
+}
+
+/// An org whose instance is behind a gate, and a proxy of one thread that knows so.
+async fn gated(gate: &Gate) -> (Org, Proxy) {
+    let org = Org::start().await.unwrap();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://localhost:{}", gate.port)));
+    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
+    (org, proxy)
+}
+
+#[tokio::test]
+async fn a_connection_outlives_the_request_that_it_was_opened_for() {
+    let gate = Gate::closed().await;
+    let (org, proxy) = gated(&gate).await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut client = proxy.connect().await;
+    client.send(&request).await;
+    gate.wait_for(1).await;
+    drop(client);
+    gate.open(org.port());
+    for _ in 0..3 {
+        let answer = proxy.get(LIMITS).await;
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap();
+    }
+    assert_eq!(gate.accepted(), 1);
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_do_not_become_connections() {
+    let gate = Gate::closed().await;
+    let (org, proxy) = gated(&gate).await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for _ in 0..5 {
+        let mut clients = Vec::new();
+        for _ in 0..100 {
+            let mut client = proxy.connect().await;
+            client.send(&request).await;
+            clients.push(client);
+        }
+        gate.wait_for(64).await;
+        // It came after them.
+        let mut last = proxy.connect().await;
+        last.send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await;
+        last.answer().await;
+    }
+    assert_eq!(gate.accepted(), 64, "at a time");
+    gate.open(org.port());
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_the_proxy_itself_is_said_to_be() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let port = proxy.address.port();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://localhost:{port}")));
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!(answer.status(), 502);
+    let message = message(answer, "PROXY_LOOP").await;
+    assert!(message.contains("/etc/hosts"), "{message}");
 }

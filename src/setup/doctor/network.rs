@@ -28,8 +28,9 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
-    config::{Config, Org},
-    network::{Dialer, OwnListeners, Socket, bare, port},
+    config::{Config, Listen, Org},
+    health,
+    network::{Dialer, OwnListeners, Proxy, Socket, bare, port},
     upstream::tls,
 };
 
@@ -37,18 +38,22 @@ use crate::{
 pub(super) struct Names {
     name: &'static str,
     connection: &'static str,
+    /// That it is not an orgproxy.
+    other: &'static str,
     tls: &'static str,
 }
 
 pub(super) const LOGIN: Names = Names {
     name: "login_host_name",
     connection: "login_host_connection",
+    other: "login_host_elsewhere",
     tls: "login_host_tls",
 };
 
 pub(super) const INSTANCE: Names = Names {
     name: "instance_name",
     connection: "instance_connection",
+    other: "instance_elsewhere",
     tls: "instance_tls",
 };
 
@@ -122,6 +127,10 @@ pub(super) async fn check(
         },
     };
     report.add(Check::passed(names.connection, says));
+    if let Some((says, advice)) = leads_back(&tcp, host, dialer.proxy(host), config).await {
+        report.add(Check::failed(names.other, says).advise(advice));
+        return report.add(Check::skipped(names.tls, "not with orgproxy itself"));
+    }
 
     let secured = timeout(limit, secure(host, tcp, tls)).await;
     report.add(match secured.unwrap_or_else(|_| Err(late())) {
@@ -131,6 +140,34 @@ pub(super) async fn check(
             Check::failed(names.tls, says).advise(advice)
         }
     });
+}
+
+/// What to say if an orgproxy answers where `tcp` leads. Only this machine is asked.
+async fn leads_back(
+    tcp: &Socket,
+    host: &Authority,
+    proxy: Option<&Proxy>,
+    config: &Config,
+) -> Option<(String, String)> {
+    let address = tcp.peer_addr().ok().filter(|_| tcp.is_local())?;
+    let mut is_ours = false;
+    for listen in [Listen::Tcp(address), Listen::Https(address)] {
+        is_ours |= health::answers(&listen, config).await.unwrap_or_default();
+    }
+    is_ours.then(|| match proxy {
+        Some(proxy) => (
+            format!("{} leads to {address}, where an orgproxy listens", proxy.variable),
+            format!("do: unset {} where orgproxy is started", proxy.variable),
+        ),
+        None => (
+            format!("{} leads to {address}, where an orgproxy listens", bare(host)),
+            format!(
+                "do: on this machine, let {} lead to Salesforce: take it out of /etc/hosts, or have \
+                 the name server answer otherwise",
+                bare(host)
+            ),
+        ),
+    })
 }
 
 fn name(

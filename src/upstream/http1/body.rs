@@ -49,6 +49,10 @@ impl Rest {
                 // The parser takes no digits for none.
                 Self::Size if !input[0].is_ascii_hexdigit() => return Err(Malformed::Chunk),
                 Self::Size => match httparse::parse_chunk_size(input) {
+                    // No length is as large, and whoever reads it signed takes it for negative.
+                    Ok(Status::Complete((_, size))) if i64::try_from(size).is_err() => {
+                        return Err(Malformed::Chunk);
+                    }
                     Ok(Status::Complete((line, size))) => {
                         input.advance(line);
                         *self = match size {
@@ -196,6 +200,8 @@ mod tests {
             "5\r\nhello!\r\n".to_owned(),
             "5\r\nhello\n0\r\n\r\n".to_owned(),
             "11111111111111111\r\n".to_owned(),
+            "8000000000000000\r\n".to_owned(),
+            "ffffffffffffffff\r\n".to_owned(),
             format!("5;{}", "a".repeat(LONGEST_SIZE_LINE)),
             "0\r\n a\r\n\r\n".to_owned(),
             format!("0\r\nA: {}", "a".repeat(LONGEST_TRAILERS)),

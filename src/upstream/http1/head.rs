@@ -1,7 +1,7 @@
 //! The head of an answer as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
 
@@ -19,8 +19,8 @@ pub(super) struct Head {
 struct Framing {
     /// Bytes.
     length: Option<u64>,
-    /// Whether the last transfer coding is `chunked`, if there is any.
-    chunked: Option<bool>,
+    /// Whether it comes in chunks.
+    chunked: bool,
     /// Whether the connection ends with the answer.
     close: bool,
 }
@@ -95,14 +95,14 @@ impl Head {
             return Ok(Rest::Nothing);
         }
         Ok(match (self.framing.chunked, self.framing.length) {
-            (Some(_), _) if self.response.version() == Version::HTTP_10 => {
+            (true, _) if self.response.version() == Version::HTTP_10 => {
                 return Err(Malformed::Framing);
             }
             // Chunks win over a length.
-            (Some(true), _) => Rest::Size,
-            (None, Some(0)) => Rest::Nothing,
-            (None, Some(length)) => Rest::Length(length),
-            (Some(false), _) | (None, None) => Rest::UntilClose,
+            (true, _) => Rest::Size,
+            (false, Some(0)) => Rest::Nothing,
+            (false, Some(length)) => Rest::Length(length),
+            (false, None) => Rest::UntilClose,
         })
     }
 
@@ -210,8 +210,13 @@ impl Framing {
                 }
             }
         } else if *name == header::TRANSFER_ENCODING {
-            let last = members(value).last().unwrap_or_default();
-            self.chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
+            // Nobody asked for another by TE, and none is taken off here (RFC 9112 section 6.1).
+            let mut codings = members(value);
+            let only = codings.next().filter(|_| codings.next().is_none());
+            if self.chunked || !only.is_some_and(|only| only.eq_ignore_ascii_case(b"chunked")) {
+                return Err(Malformed::Coding);
+            }
+            self.chunked = true;
         } else if *name == header::CONNECTION {
             self.close |= members(value).any(|option| option.eq_ignore_ascii_case(b"close"));
         }
@@ -219,12 +224,23 @@ impl Framing {
     }
 }
 
-/// Digits and nothing else: Rust's own parser takes a sign.
+/// Whether the length that these headers name, if any, is one.
+pub(in crate::upstream) fn has_length(headers: &HeaderMap) -> bool {
+    let lengths = headers.get_all(header::CONTENT_LENGTH);
+    lengths
+        .iter()
+        .flat_map(|value| members(value.as_bytes()))
+        .all(|length| number(length).is_some())
+}
+
+/// Digits and nothing else: Rust's own parser takes a sign. From 2^63 on, who reads it signed takes
+/// it for negative.
 fn number(digits: &[u8]) -> Option<u64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    str::from_utf8(digits).ok()?.parse().ok()
+    let number = str::from_utf8(digits).ok()?.parse().ok()?;
+    i64::try_from(number).is_ok().then_some(number)
 }
 
 /// Salesforce sends about twenty.
@@ -264,23 +280,18 @@ mod tests {
             ),
             ("1.1 200 OK\r\nTransfer-Encoding: chunked", Rest::Size, true),
             (
-                "1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked",
+                "1.1 200 OK\r\nTransfer-Encoding: Chunked ",
                 Rest::Size,
                 true,
             ),
             (
-                "1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
-                Rest::Size,
+                "1.1 200 OK\r\nContent-Length: 9223372036854775807",
+                Rest::Length(i64::MAX.unsigned_abs()),
                 true,
             ),
             (
                 "1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
                 Rest::Size,
-                true,
-            ),
-            (
-                "1.1 200 OK\r\nTransfer-Encoding: gzip",
-                Rest::UntilClose,
                 true,
             ),
             ("1.1 200 OK\r\nA: b", Rest::UntilClose, true),
@@ -324,6 +335,19 @@ mod tests {
             "1.1 200 OK\r\nContent-Length: ",
             "1.1 200 OK\r\nContent-Length: 5x",
             "1.1 200 OK\r\nContent-Length: 99999999999999999999",
+            "1.1 200 OK\r\nContent-Length: 9223372036854775808",
+            "1.1 200 OK\r\nContent-Length: 18446744073709551615",
+            "1.1 204 No Content\r\nContent-Length: 9223372036854775808",
+            "1.1 200 OK\r\nTransfer-Encoding: gzip",
+            "1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+            "1.1 200 OK\r\nTransfer-Encoding: chunked, gzip",
+            "1.1 200 OK\r\nTransfer-Encoding: chunked, chunked",
+            "1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            "1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5",
+            "1.1 200 OK\r\nTransfer-Encoding: xchunked",
+            "1.1 200 OK\r\nTransfer-Encoding: chunked;q=1",
+            "1.1 200 OK\r\nTransfer-Encoding:",
             "1.0 200 OK\r\nTransfer-Encoding: chunked",
             "1.1 200 OK\r\nA : b",
             "1.1 200 OK\r\nA: b\r\n c",
