@@ -351,7 +351,7 @@ async fn what_is_no_login_gets_a_fault_that_says_why(path: &str, envelope: Strin
         "UNSUPPORTED_API_VERSION",
     ];
     let is = |it: &&str| answer.contains(&format!("<faultcode>sf:{it}</faultcode>"));
-    assert!(clients.iter().any(|it| is(it)), "{answer}");
+    assert!(clients.iter().any(is), "{answer}");
     // Not even what is left of a password that was not escaped.
     assert!(!answer.contains("word"), "{answer}");
     both.untouched();
