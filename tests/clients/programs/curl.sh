@@ -1,22 +1,9 @@
 # REST, SOAP and Bulk by hand, as scripts do it.
-set -euo pipefail
+source "$SUPPORT/proxy.sh"
 
 data=$PROXY/services/data/v62.0
 async=$PROXY/services/async/62.0
 soap=$PROXY/services/Soap/u/62.0
-
-ask() { curl --silent --show-error --fail-with-body --max-time 20 "$@"; }
-
-# What is to be found in the text on standard input, or it says what is there instead.
-finds() {
-    local text
-    text=$(cat)
-    for wanted in "$@"; do
-        grep -qF -- "$wanted" <<< "$text" || { echo "no $wanted in: $text"; exit 1; }
-    done
-}
-
-end_session() { ask -X DELETE "$PROXY/services/apexrest/demo/session" | finds '"ended":1'; }
 
 value() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 
