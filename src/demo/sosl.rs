@@ -392,15 +392,15 @@ mod tests {
         for (search, expected) in [
             (
                 "FIND {zürich} RETURNING Account(Name LIMIT 2)",
-                &["Zürich Timber", "Zürich Foods"][..],
+                &["Zürich Timber", "Zürich Paper"][..],
             ),
             (
                 "find {Z?ric* AND timber}\n IN NAME FIELDS returning Account ( Id, Name )",
                 &["Zürich Timber"],
             ),
             (
-                "FIND {\"Zürich Foods\" OR \"Osaka Robotics\"} RETURNING Account(Name ORDER BY Name DESC)",
-                &["Zürich Foods", "Osaka Robotics"],
+                "FIND {\"Zürich Paper\" OR \"Osaka Robotics\"} RETURNING Account(Name ORDER BY Name DESC)",
+                &["Zürich Paper", "Osaka Robotics"],
             ),
             (
                 "FIND {hopper AND NOT Grace} IN EMAIL FIELDS RETURNING Contact(Name WHERE Name LIKE '%) LIMIT 1')",
