@@ -247,7 +247,13 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
         (true, _, true) => Deed::UndoSystem,
         (false, Some(store), false) => Deed::Java(store),
         (false, Some(store), true) => Deed::UndoJava(store),
-        (false, None, _) => Deed::Tell,
+        (false, None, _) => {
+            let file = args.source.config();
+            Deed::Tell(Config::load_listeners(
+                file.as_deref(),
+                &args.source.overrides,
+            ))
+        }
     };
     say(&trust::carry_out(&deed, &folder)?);
     Ok(())

@@ -19,6 +19,7 @@ pub use demo::Demo;
 pub use host::is_salesforce_host;
 pub use key::{KeyError, PrivateKey};
 pub use listen::Listen;
+pub(crate) use listen::Listener;
 pub use overrides::{KEYS, Key, Overrides, Scope};
 pub use problem::ConfigError;
 use problem::{Origin, Problems};
@@ -125,6 +126,19 @@ impl Config {
             file::read_state_dir(document, folder, &problems)
         });
         problems.into_result(state_dir)
+    }
+
+    /// Where clients reach the orgs, as far as that can be read, whatever else a configuration says.
+    pub(crate) fn load_listeners(path: Option<&Path>, overrides: &Overrides) -> Vec<Listener> {
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let problems = Problems::new(file.display());
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let Some(mut document) = document::parse(&text, &problems) else {
+            return Vec::new();
+        };
+        overrides.apply(&mut document, &problems);
+        file::read_listeners(document, folder, &problems)
     }
 
     /// The org of this name, or the only one if none is named.

@@ -11,15 +11,21 @@ use rustix::process::geteuid;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::parse_x509_certificate;
 
-use crate::authority::{self, Authority, AuthorityError};
+use self::bundle::{ADDITION, JAVA_OPTIONS, REPLACEMENTS};
+use crate::{
+    authority::{self, Authority, AuthorityError},
+    config::Listener,
+};
 
+pub(crate) mod bundle;
 mod java;
+mod pkcs12;
 mod system;
 
 /// What to do about the authority.
 pub(crate) enum Deed<'a> {
-    /// Tell what each client needs.
-    Tell,
+    /// Tell what each client needs of these listeners.
+    Tell(Vec<Listener>),
     /// Have the system trust it.
     System,
     /// Have a Java key store trust it.
@@ -35,8 +41,8 @@ pub(crate) enum Deed<'a> {
 pub(crate) fn carry_out(deed: &Deed<'_>, folder: &Path) -> Result<String, TrustError> {
     let undoes = matches!(deed, Deed::UndoSystem | Deed::UndoJava(_));
     let root = Root::find(folder, undoes)?;
-    match *deed {
-        Deed::Tell => Ok(root.advice()),
+    match deed {
+        Deed::Tell(listeners) => root.advice(listeners),
         Deed::System => system::add(&root),
         Deed::UndoSystem => system::remove(&root),
         Deed::Java(store) => java::add(&root, store),
@@ -73,60 +79,135 @@ impl Root {
         Ok(Self { path, alias, end })
     }
 
-    fn advice(&self) -> String {
+    /// What each client needs, and the files that some of it names.
+    fn advice(&self, listeners: &[Listener]) -> Result<String, TrustError> {
         let path = quoted(&self.path);
-        let alias = &self.alias;
+        let content = |made: io::Result<Vec<u8>>| {
+            made.map_err(|error| TrustError::File(self.path.clone(), error))
+        };
+        let bundle = self.write("bundle.pem", &content(bundle::pem(&self.path))?)?;
+        let store = self.write("truststore.p12", &content(bundle::trust_store(&self.path))?)?;
         let mut text = format!(
             "The local certificate authority is {path}, good until {}.\n\n\
              What clients of https:// listeners, and of intercept, need to trust it:\n",
             self.end
         );
-        let debian = system::Store::DEBIAN.commands(&path, alias);
-        let red_hat = system::Store::RED_HAT.commands(&path, alias);
-        let mac = format!("sudo security {} {path}", system::MAC_ADD.join(" "));
-        let java = format!(
-            "keytool -importcert -noprompt -alias {alias} -file {path} \
-             -keystore \"$JAVA_HOME/lib/security/cacerts\" -storepass changeit"
-        );
-        for (client, line) in [
-            (
-                "curl",
-                format!("curl --cacert {path} https://localhost:8443/services/data"),
-            ),
-            (
-                "curl and libcurl *",
-                format!("export CURL_CA_BUNDLE={path}"),
-            ),
-            (
-                "Python, requests, simple-salesforce *",
-                format!("export REQUESTS_CA_BUNDLE={path}"),
-            ),
-            (
-                "Python, other clients *",
-                format!("export SSL_CERT_FILE={path}"),
-            ),
-            (
-                "Node, jsforce, sf CLI",
-                format!("export NODE_EXTRA_CA_CERTS={path}"),
-            ),
-            (
-                "Java, Data Loader, ETL tools (--java KEYSTORE does it)",
-                java,
-            ),
-            ("Debian, Ubuntu: all programs (--system does it)", debian),
-            ("RHEL, Fedora: all programs (--system does it)", red_hat),
-            ("macOS: all programs (--system does it)", mac),
-        ] {
+        for (client, line) in self.lines_for_curl(listeners) {
             // Writing to a string does not fail.
             let _ = write!(text, "\n# {client}\n{line}\n");
         }
-        text.push_str(
-            "\n* in place of all other authorities: for programs that call nothing but orgproxy.\n\
+        for (client, line) in self.lines(&quoted(&bundle), &store) {
+            let _ = write!(text, "\n# {client}\n{line}\n");
+        }
+        let _ = write!(
+            text,
+            "\n* {} has the authorities of this system besides this one, and {} those of Java, as of \
+             now: `orgproxy trust` makes them anew.\n\
              \nTo undo it: --undo with --system or --java, or take the variable out again.",
+            bundle.display(),
+            store.display(),
         );
-        text
+        Ok(text)
+    }
+
+    /// By the addresses of the configuration, as far as it has such.
+    fn lines_for_curl(&self, listeners: &[Listener]) -> Vec<(String, String)> {
+        let path = quoted(&self.path);
+        let url = |scheme: &str, listener: &Listener| {
+            let port = match listener.listen.address().map(|address| address.port()) {
+                None | Some(0) => "PORT".to_owned(),
+                Some(port) => port.to_string(),
+            };
+            format!("{scheme}://{}:{port}", listener.host)
+        };
+        let mut lines = Vec::new();
+        for listener in listeners {
+            if listener.listen.is_https() {
+                let url = url("https", listener);
+                let line = format!("curl --cacert {path} {url}/services/data");
+                lines.push((format!("curl, org {}", listener.org), line));
+            } else if listener.intercepts && listener.listen.address().is_some() {
+                let url = url("http", listener);
+                let line = format!("curl -x {url} --cacert {path} {INTERCEPTED}");
+                lines.push((format!("curl, org {} by intercept", listener.org), line));
+            }
+        }
+        if lines.is_empty() {
+            let line = format!("curl --cacert {path} https://localhost:8443/services/data");
+            lines.push((format!("curl, once there is a listener: {EXAMPLE}"), line));
+        }
+        lines
+    }
+
+    /// The client, and its line.
+    fn lines(&self, bundle: &str, store: &Path) -> Vec<(String, String)> {
+        let path = quoted(&self.path);
+        let alias = &self.alias;
+        let java = bundle::java_options(store);
+        let mut lines: Vec<_> = REPLACEMENTS
+            .iter()
+            .map(|(name, client)| (format!("{client} *"), format!("export {name}={bundle}")))
+            .collect();
+        let more = [
+            (
+                "Python, certifi without a variable",
+                format!("cat {path} >> \"$(python3 -m certifi)\""),
+            ),
+            (
+                "PHP, cURL and all else *",
+                format!("php -d curl.cainfo={bundle} -d openssl.cafile={bundle} script.php"),
+            ),
+            ("Node, jsforce, sf CLI", format!("export {ADDITION}={path}")),
+            (
+                "Java, Data Loader, ETL tools *",
+                format!("export {JAVA_OPTIONS}=\"${JAVA_OPTIONS} {java}\""),
+            ),
+            (
+                "Java, by its own key store (--java KEYSTORE does it)",
+                format!(
+                    "keytool -importcert -noprompt -alias {alias} -file {path} \
+                     -keystore \"$JAVA_HOME/lib/security/cacerts\" -storepass changeit"
+                ),
+            ),
+            (
+                "Debian, Ubuntu: all programs (--system does it)",
+                system::Store::DEBIAN.commands(&path, alias),
+            ),
+            (
+                "RHEL, Fedora: all programs (--system does it)",
+                system::Store::RED_HAT.commands(&path, alias),
+            ),
+            (
+                "macOS: all programs (--system does it)",
+                format!("sudo security {} {path}", system::MAC_ADD.join(" ")),
+            ),
+        ];
+        lines.extend(more.map(|(client, line)| (client.to_owned(), line)));
+        lines
+    }
+
+    /// Puts a file beside the authority, for all to read.
+    fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, TrustError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let path = folder.join(name);
+        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+            io::Write::write_all(&mut file, content)?;
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            fs::set_permissions(file.path(), mode)?;
+            file.persist(&path).map_err(|error| error.error)
+        });
+        match written {
+            Ok(_) => Ok(path),
+            Err(error) => Err(TrustError::File(path, error)),
+        }
     }
 }
+
+/// As it stands in the configuration.
+const EXAMPLE: &str = "listen = \"https://localhost:8443\"";
+
+/// What a tool asks for that names Salesforce's hosts.
+const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 
 /// As a shell takes it for one word.
 fn quoted(path: &Path) -> String {

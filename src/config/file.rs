@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Config, Guard, Limits, Org, PORT, ca, demo,
     document::{Node, Table, Value},
-    listen::{Listen, unite},
+    listen::{Listen, Listener, unite},
     login_url,
     problem::{Origin, Problems},
     pubsub,
@@ -83,6 +83,26 @@ pub(super) fn read_state_dir(
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
     state_dir
+}
+
+/// As [`read`], of nothing but where clients reach the orgs.
+pub(super) fn read_listeners(document: Table, folder: &Path, problems: &Problems) -> Vec<Listener> {
+    let orgs = Section::new(document, problems).child("org").tables("");
+    let are_several = orgs.len() > 1;
+    let of_org = |(org, mut section): (String, Section<'_>)| {
+        let guard = Guard::default();
+        let listens = listen(&mut section, folder, &guard, &Tls::default());
+        let hosts = section.list("hosts", text::host).unwrap_or_default();
+        let intercepts = section.read("intercept", value::flag).unwrap_or_default();
+        let host = hosts.into_iter().next().filter(|_| are_several);
+        listens.into_iter().map(move |listen| Listener {
+            org: org.clone(),
+            host: host.clone().unwrap_or_else(|| listen.host()),
+            listen,
+            intercepts,
+        })
+    };
+    orgs.into_iter().flat_map(of_org).collect()
 }
 
 fn state_dir(root: &mut Section<'_>, folder: &Path) -> Option<PathBuf> {

@@ -25,6 +25,17 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+/// Where clients reach an org.
+pub(crate) struct Listener {
+    /// Its name.
+    pub(crate) org: String,
+    pub(crate) listen: Listen,
+    /// By what name.
+    pub(crate) host: String,
+    /// Whether it stands in for Salesforce's hosts there.
+    pub(crate) intercepts: bool,
+}
+
 impl Listen {
     /// `localhost`, which no other machine reaches.
     pub fn loopback(port: u16) -> Self {
@@ -89,6 +100,17 @@ impl Listen {
             Self::Unix(_) => [None, None],
         };
         first.into_iter().chain(second)
+    }
+
+    /// By what clients on this machine call it in a URL.
+    pub(crate) fn host(&self) -> String {
+        match self.address().map(|address| address.ip()) {
+            Some(IpAddr::V4(ip)) if ip != Ipv4Addr::LOCALHOST && !ip.is_unspecified() => {
+                ip.to_string()
+            }
+            Some(IpAddr::V6(ip)) if !ip.is_unspecified() => format!("[{ip}]"),
+            _ => "localhost".to_owned(),
+        }
     }
 
     /// Whether clients speak TLS to it.

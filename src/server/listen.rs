@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -210,9 +210,8 @@ impl Bound {
     /// `localhost` only if that leads nowhere else.
     fn own_host(&self) -> String {
         match self.listen.address().map(|address| address.ip()) {
-            Some(IpAddr::V4(ip)) if self.missing.is_some() || !is_usual(ip) => ip.to_string(),
-            Some(IpAddr::V6(ip)) if !ip.is_unspecified() => format!("[{ip}]"),
-            _ => "localhost".to_owned(),
+            Some(IpAddr::V4(ip)) if self.missing.is_some() => ip.to_string(),
+            _ => self.listen.host(),
         }
     }
 
@@ -267,11 +266,6 @@ impl Bound {
             None => Ok(()),
         }
     }
-}
-
-/// Whether `localhost` leads there as a rule.
-fn is_usual(ip: Ipv4Addr) -> bool {
-    ip == Ipv4Addr::LOCALHOST || ip.is_unspecified()
 }
 
 /// What a person wants to know first: one line that programs can read too, and one to try.

@@ -164,6 +164,121 @@ async fn it_trusts_the_local_authority_besides_all_others() {
     );
 }
 
+#[tokio::test]
+async fn every_program_finds_the_authorities_where_it_looks() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
+    );
+    files.write("mine.pem", org.ca_pem());
+    let state = files.path("state").display().to_string();
+    let config = files.config();
+    let show = "cat \"$NODE_EXTRA_CA_CERTS\"; env";
+    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", show];
+    let mut command = Binary::command(&arguments);
+    command
+        .env("JAVA_TOOL_OPTIONS", "-Dmine=1")
+        .env("NODE_EXTRA_CA_CERTS", files.path("mine.pem"));
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    // What was added before is there still.
+    let local = fs::read_to_string(files.local_ca()).unwrap();
+    for authority in [&*local, org.ca_pem()] {
+        assert!(ended.stdout.contains(authority.trim()), "{ended:?}");
+    }
+    let variables = variables(&ended.stdout);
+    let bundle = &variables["SSL_CERT_FILE"];
+    for name in [
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "GIT_SSL_CAINFO",
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+        "PERL_LWP_SSL_CA_FILE",
+        "HTTPS_CA_FILE",
+    ] {
+        assert_eq!(&variables[name], bundle, "{name}");
+    }
+    let java = &variables["JAVA_TOOL_OPTIONS"];
+    assert!(
+        java.starts_with("-Dmine=1 -Djavax.net.ssl.trustStore=/"),
+        "{java}"
+    );
+    assert!(
+        java.ends_with(".p12 -Djavax.net.ssl.trustStoreType=PKCS12"),
+        "{java}"
+    );
+}
+
+#[tokio::test]
+async fn a_trust_store_of_ones_own_is_left_alone() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
+    );
+    let state = files.path("state").display().to_string();
+    let config = files.config();
+    let arguments = ["-c", &config, "--state-dir", &state, "--", "env"];
+    let mut command = Binary::command(&arguments);
+    let own = "-Djavax.net.ssl.trustStore=/etc/mine.jks";
+    command.env("JAVA_TOOL_OPTIONS", own);
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(variables(&ended.stdout)["JAVA_TOOL_OPTIONS"], own);
+    assert!(
+        ended.stderr.contains("names a trust store"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn java_trusts_the_local_authority_besides_its_own() {
+    // A Java compiler is no need of the project's.
+    if std::process::Command::new("javac")
+        .arg("-version")
+        .output()
+        .is_err()
+    {
+        return;
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
+    );
+    files.write(
+        "Ask.java",
+        "import java.net.*; import java.security.*; import javax.net.ssl.*;\n\
+         public class Ask { public static void main(String[] a) throws Exception {\n\
+         var tmf = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());\n\
+         tmf.init((KeyStore) null);\n\
+         var trusted = ((X509TrustManager) tmf.getTrustManagers()[0]).getAcceptedIssuers().length;\n\
+         var status = a.length == 0 ? 0\n\
+           : ((HttpURLConnection) new URL(a[0]).openConnection()).getResponseCode();\n\
+         System.out.println(status + \" \" + trusted); } }\n",
+    );
+    let source = files.path("Ask.java").display().to_string();
+    let before = std::process::Command::new("java")
+        .arg(&source)
+        .output()
+        .unwrap();
+    let before = String::from_utf8(before.stdout).unwrap();
+    let before: usize = before.trim().strip_prefix("0 ").unwrap().parse().unwrap();
+
+    let state = files.path("state").display().to_string();
+    let config = files.config();
+    let ask = format!("java {source} \"$ORGPROXY_HTTPS_URL{LIMITS}\"");
+    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", &ask];
+    let ended = Binary::spawn(Binary::command(&arguments)).end().await;
+    let after = ended
+        .stdout
+        .trim()
+        .strip_prefix("200 ")
+        .expect(&format!("{ended:?}"));
+    assert!(after.parse::<usize>().unwrap() > before, "{before} {after}");
+}
+
 #[test_case("exit 7", 7)]
 #[test_case("exit 0", 0)]
 #[test_case("kill -KILL $$", 128 + 9; "killed")]

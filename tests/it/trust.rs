@@ -13,12 +13,23 @@ async fn each_client_is_told_its_line() {
     let ended = state.trust(&[]).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     let path = state.path("ca.pem").display().to_string();
+    let bundle = state.path("bundle.pem").display().to_string();
+    let store = state.path("truststore.p12").display().to_string();
     for line in [
         format!("curl --cacert {path} https://localhost:8443/services/data"),
-        format!("export CURL_CA_BUNDLE={path}"),
-        format!("export REQUESTS_CA_BUNDLE={path}"),
-        format!("export SSL_CERT_FILE={path}"),
+        format!("export CURL_CA_BUNDLE={bundle}"),
+        format!("export REQUESTS_CA_BUNDLE={bundle}"),
+        format!("export SSL_CERT_FILE={bundle}"),
+        format!("export GIT_SSL_CAINFO={bundle}"),
+        format!("export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH={bundle}"),
+        format!("export PERL_LWP_SSL_CA_FILE={bundle}"),
+        format!("export HTTPS_CA_FILE={bundle}"),
         format!("export NODE_EXTRA_CA_CERTS={path}"),
+        format!(
+            "export JAVA_TOOL_OPTIONS=\"$JAVA_TOOL_OPTIONS -Djavax.net.ssl.trustStore={store} \
+             -Djavax.net.ssl.trustStoreType=PKCS12\""
+        ),
+        format!("php -d curl.cainfo={bundle} -d openssl.cafile={bundle} script.php"),
     ] {
         assert!(
             ended.stdout.lines().any(|said| said == line),
@@ -34,6 +45,62 @@ async fn each_client_is_told_its_line() {
         format!("System.keychain {path}"),
     ] {
         assert!(ended.stdout.contains(&part), "{part}: {ended:?}");
+    }
+}
+
+/// In place of all others it must have all others.
+#[tokio::test]
+async fn the_bundle_has_the_systems_authorities_too() {
+    let state = State::new();
+    assert_eq!(state.trust(&[]).await.code(), 0);
+    let bundle = std::fs::read_to_string(state.path("bundle.pem")).unwrap();
+    let own = std::fs::read_to_string(state.path("ca.pem")).unwrap();
+    assert!(bundle.contains(own.trim()));
+    let count = |text: &str| text.matches("BEGIN CERTIFICATE").count();
+    let system = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/cert.pem",
+    ];
+    let system = system
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok());
+    let system = system.expect("this system's authorities");
+    // Some may be the same.
+    assert!(
+        count(&bundle) > count(&system) / 2 + 1,
+        "{}",
+        count(&bundle)
+    );
+}
+
+#[tokio::test]
+async fn the_addresses_are_those_of_the_configuration() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("acme.toml");
+    // Incomplete, and yet it says where clients call.
+    let text = "state_dir = \"state\"\n\
+                [org.one]\nlisten = [\"localhost:9080\", \"https://localhost:9443\"]\n\
+                hosts = [\"one.localhost\"]\n\
+                [org.two]\nlisten = [\"127.0.0.1:9081\", \"https://[::1]:9444\"]\nintercept = true\n";
+    std::fs::write(&config, text).unwrap();
+    let ended = run(&["trust", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let path = folder.path().join("state/ca.pem").display().to_string();
+    for line in [
+        format!("curl --cacert {path} https://one.localhost:9443/services/data"),
+        format!("curl --cacert {path} https://[::1]:9444/services/data"),
+        format!(
+            "curl -x http://localhost:9081 --cacert {path} \
+             https://login.salesforce.com/services/data"
+        ),
+    ] {
+        assert!(
+            ended.stdout.lines().any(|said| said == line),
+            "{line}: {ended:?}"
+        );
+    }
+    for other in [":8443", ":8080", ":9080"] {
+        assert!(!ended.stdout.contains(other), "{other}: {ended:?}");
     }
 }
 

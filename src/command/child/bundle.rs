@@ -1,20 +1,28 @@
 //! Certificates for programs that take a file of authorities in place of the system's.
 
-use std::{env, fs, io::Write, path::PathBuf};
+use std::{
+    env,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use tempfile::NamedTempFile;
 
 use crate::{
-    authority::{self, Authority},
+    authority::Authority,
     command::CommandError,
     config::Config,
+    trust::bundle::{self, ADDITION},
 };
 
 /// The local authority, alone and with all others.
 pub(super) struct Bundle {
-    pub(super) own: PathBuf,
-    /// Gone when this is dropped.
+    /// For programs that take it in addition to others.
+    pub(super) addition: PathBuf,
+    /// In PEM. Gone when this is dropped, as the next.
     pub(super) whole: NamedTempFile,
+    /// As a trust store of Java's.
+    pub(super) java: NamedTempFile,
 }
 
 impl Bundle {
@@ -31,24 +39,27 @@ impl Bundle {
             return Ok(None);
         };
         let own = std::path::absolute(Authority::path(folder))?;
-        let mut whole = tempfile::Builder::new()
-            .prefix("orgproxy-")
-            .suffix(".pem")
-            .tempfile()?;
-        // Those that we take for the system's heed SSL_CERT_FILE, but not what only others read.
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            whole.write_all(authority::pem_of(&certificate).as_bytes())?;
-        }
-        let given = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
-            .into_iter()
-            .filter_map(env::var_os);
-        for path in given.map(PathBuf::from).chain([own.clone()]) {
-            // One that cannot be read is of no use to the program either.
-            let _ = whole.write_all(&fs::read(path).unwrap_or_default());
-            // Not every file ends with one, and two certificates on a line are none.
-            whole.write_all(b"\n")?;
-        }
-        whole.flush()?;
-        Ok(Some(Self { own, whole }))
+        let whole = file(".pem", &bundle::pem(&own)?)?;
+        let java = file(".p12", &bundle::trust_store(&own)?)?;
+        // What was added before stays so.
+        let addition = match env::var_os(ADDITION) {
+            Some(_) => whole.path().to_owned(),
+            None => own,
+        };
+        Ok(Some(Self {
+            addition,
+            whole,
+            java,
+        }))
     }
+}
+
+fn file(suffix: &str, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix("orgproxy-")
+        .suffix(suffix)
+        .tempfile()?;
+    file.write_all(content)?;
+    file.flush()?;
+    Ok(file)
 }

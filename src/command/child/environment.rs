@@ -3,7 +3,12 @@
 use std::{env, path::Path};
 
 use super::Bundle;
-use crate::{command::CommandError, config::Org, server::Bound};
+use crate::{
+    command::CommandError,
+    config::Org,
+    server::Bound,
+    trust::bundle::{self, ADDITION, JAVA_OPTIONS, REPLACEMENTS},
+};
 
 /// Variables for a program. They go before those of the same name that we were started with: to
 /// lead it here is what they are for.
@@ -36,14 +41,6 @@ const TABLE: &[(&str, Says)] = &[
     ("SALESFORCE_INSTANCE_URL", Says::Url),
     ("SALESFORCE_ACCESS_TOKEN", Says::Placeholder),
 ];
-
-/// What takes the certificates of authorities in addition to its own: Node, with jsforce and the
-/// Salesforce CLI.
-const ADDITIONS: &[&str] = &["NODE_EXTRA_CA_CERTS"];
-
-/// What takes them in place of its own: OpenSSL, Python, Ruby, Go; requests, with
-/// simple-salesforce; curl.
-const REPLACEMENTS: &[&str] = &["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
 impl Environment {
     /// For the org `first`; where the others are, `ORGPROXY_URL_NAME` says.
@@ -90,11 +87,12 @@ impl Environment {
             set(name, &without_proxy(env::var(name).ok()));
         }
         if let Some(bundle) = bundle {
-            for name in ADDITIONS {
-                set(name, &text(&bundle.own));
-            }
-            for name in REPLACEMENTS {
+            set(ADDITION, &text(&bundle.addition));
+            for (name, _) in REPLACEMENTS {
                 set(name, &text(bundle.whole.path()));
+            }
+            if let Some(options) = java_options(env::var(JAVA_OPTIONS).ok(), bundle.java.path()) {
+                set(JAVA_OPTIONS, &options);
             }
         }
         Ok(Self(variables))
@@ -168,6 +166,22 @@ fn without_proxy(before: Option<String>) -> String {
     match before.filter(|before| !before.is_empty()) {
         Some(before) => format!("{before},{local}"),
         None => local.to_owned(),
+    }
+}
+
+/// Those given, and the trust store, unless they name one.
+fn java_options(before: Option<String>, store: &Path) -> Option<String> {
+    let ours = bundle::java_options(store);
+    match before.filter(|before| !before.trim().is_empty()) {
+        Some(before) if bundle::names_a_trust_store(&before) => {
+            tracing::warn!(
+                "{JAVA_OPTIONS} names a trust store, which is left as it is: have it trust the local \
+                 authority by `orgproxy trust --java`"
+            );
+            None
+        }
+        Some(before) => Some(format!("{before} {ours}")),
+        None => Some(ours),
     }
 }
 

@@ -1,0 +1,117 @@
+//! The authorities for programs that take a file of them in place of those they come with: these,
+//! and the local one.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use super::pkcs12::{certificates_in, store_of};
+use crate::authority;
+
+/// Variables that name such a file in PEM, and who reads them.
+pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
+    (
+        "SSL_CERT_FILE",
+        "OpenSSL, Python (httpx and others), Ruby, Go, PHP (SoapClient, streams), .NET",
+    ),
+    (
+        "REQUESTS_CA_BUNDLE",
+        "Python, requests and certifi, simple-salesforce",
+    ),
+    ("CURL_CA_BUNDLE", "curl"),
+    ("GIT_SSL_CAINFO", "git"),
+    (
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+        "gRPC, clients of the Pub/Sub API",
+    ),
+    ("PERL_LWP_SSL_CA_FILE", "Perl, LWP, SOAP::Lite"),
+    ("HTTPS_CA_FILE", "Perl, Crypt::SSLeay"),
+];
+
+/// In addition to its own: Node, with jsforce and the Salesforce CLI.
+pub(crate) const ADDITION: &str = "NODE_EXTRA_CA_CERTS";
+
+/// Where every Java runtime looks for more options.
+pub(crate) const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
+
+/// The authorities of this system, those of the files that the environment names, and the local one
+/// in the file `own`, in PEM. Each once: the environment may name what was made here before.
+pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
+    // Those that we take for the system's heed SSL_CERT_FILE, but not what only others read.
+    let mut roots = system();
+    let names = REPLACEMENTS.iter().map(|(name, _)| *name);
+    for path in names.chain([ADDITION]).filter_map(env::var_os) {
+        // One that cannot be read is of no use to the program either.
+        let pem = fs::read(path).unwrap_or_default();
+        roots.extend(CertificateDer::pem_slice_iter(&pem).flatten());
+    }
+    roots.push(CertificateDer::from_pem_file(own).map_err(io::Error::other)?);
+    sort(&mut roots);
+    let pem: String = roots.iter().map(authority::pem_of).collect();
+    Ok(pem.into_bytes())
+}
+
+/// The authorities of this system, those of the Java runtimes here, and the local one, as a trust
+/// store in PKCS#12.
+pub(crate) fn trust_store(own: &Path) -> io::Result<Vec<u8>> {
+    let own = CertificateDer::from_pem_file(own).map_err(io::Error::other)?;
+    let mut roots = vec![own];
+    let of_java = java_stores().into_iter().flat_map(|path| {
+        let store = fs::read(path).unwrap_or_default();
+        certificates_in(&store)
+    });
+    roots.extend(of_java.chain(system()));
+    sort(&mut roots);
+    Ok(store_of(&roots))
+}
+
+/// What has Java take `store` for its trust store.
+pub(crate) fn java_options(store: &Path) -> String {
+    let store = super::quoted(store);
+    format!("-D{TRUST_STORE}={store} -D{TRUST_STORE}Type=PKCS12")
+}
+
+/// Whether `options` name a trust store already.
+pub(crate) fn names_a_trust_store(options: &str) -> bool {
+    options.contains(&format!("-D{TRUST_STORE}="))
+}
+
+/// Leaves each once.
+fn sort(roots: &mut Vec<CertificateDer<'static>>) {
+    roots.sort_unstable_by(|one, other| one[..].cmp(&other[..]));
+    roots.dedup();
+}
+
+fn system() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
+}
+
+/// The key stores with the authorities that the Java runtimes trust which a program may find: that
+/// of `JAVA_HOME`, and the first in `PATH`.
+fn java_stores() -> Vec<PathBuf> {
+    let in_path = env::var_os("PATH").and_then(|path| {
+        let mut java = env::split_paths(&path).map(|folder| folder.join("java"));
+        let java = java.find(|java| java.is_file())?;
+        // HOME/bin/java, behind links.
+        Some(java.canonicalize().ok()?.parent()?.parent()?.to_owned())
+    });
+    let given = env::var_os("JAVA_HOME").map(PathBuf::from);
+    let stores = ["jssecacerts", "cacerts"];
+    let folders = ["lib/security", "jre/lib/security"];
+    given
+        .into_iter()
+        .chain(in_path)
+        .filter_map(|home| {
+            let places = folders.iter().map(|folder| home.join(folder));
+            let mut stores = places.flat_map(|place| stores.map(|store| place.join(store)));
+            // In the order in which it looks for them.
+            stores.find(|store| store.is_file())
+        })
+        .collect()
+}
+
+/// See `javax.net.ssl.trustStore` in the guide to JSSE.
+const TRUST_STORE: &str = "javax.net.ssl.trustStore";
