@@ -1,8 +1,13 @@
 //! Forms that clients post, and errors in the shape of OAuth (RFC 6749 section 5.2).
 
+use std::{convert::Infallible, future::ready};
+
 use base64ct::{Base64, Encoding};
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use serde_json::{Value, json};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use multer::Multipart;
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -10,7 +15,11 @@ use super::{JSON, Unanswerable, read, reply};
 use crate::{replay::Replay, response::Body};
 
 /// The parameters of a request.
-pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
+pub(super) struct Form(Pairs);
+
+type Pairs = Vec<Pair>;
+
+type Pair = (String, Zeroizing<String>);
 
 impl Form {
     /// Reads those in the body, and those in the query, where many scripts have them. `None` if
@@ -20,19 +29,8 @@ impl Form {
     /// When the body does not come, or is too long.
     pub(super) async fn read(head: &Parts, body: &Replay) -> Result<Option<Self>, Unanswerable> {
         let body = read(body).await?;
-        let is_form = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
-            let kind = kind.as_bytes().get(..FORM.len()).unwrap_or_default();
-            kind.eq_ignore_ascii_case(FORM.as_bytes())
-        });
-        let body: &[u8] = match is_form && !head.headers.contains_key(header::CONTENT_ENCODING) {
-            true => &body,
-            false => &[],
-        };
-        let query = head.uri.query().unwrap_or_default().as_bytes();
-        let pairs: Vec<_> = form_urlencoded::parse(body)
-            .chain(form_urlencoded::parse(query))
-            .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
-            .collect();
+        let mut pairs = posted(&head.headers, body).await.unwrap_or_default();
+        pairs.extend(urlencoded(head.uri.query().unwrap_or_default().as_bytes()));
         Ok(Some(Self(pairs)).filter(|form| !form.0.is_empty()))
     }
 
@@ -52,6 +50,65 @@ impl Form {
             _ => (id, secret),
         }
     }
+}
+
+/// What is in a body, in whichever way clients write it: as a form, as PHP makes one of an array and
+/// Node of a `FormData` (RFC 7578), or as JSON. `None` if it cannot be read.
+async fn posted(headers: &HeaderMap, body: Bytes) -> Option<Pairs> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return None;
+    }
+    let kind = match headers.get(header::CONTENT_TYPE) {
+        Some(kind) => kind.to_str().ok()?,
+        None => "",
+    };
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let is = |other: &str| essence.eq_ignore_ascii_case(other);
+    let is_object = || body.trim_ascii_start().starts_with(b"{");
+    if is("application/json") || essence.is_empty() && is_object() {
+        json_object(&body)
+    } else if is("multipart/form-data") {
+        multipart(kind, body).await
+    } else if is("application/x-www-form-urlencoded") || essence.is_empty() {
+        Some(urlencoded(&body).collect())
+    } else {
+        None
+    }
+}
+
+fn urlencoded(text: &[u8]) -> impl Iterator<Item = Pair> {
+    form_urlencoded::parse(text)
+        .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
+}
+
+async fn multipart(kind: &str, body: Bytes) -> Option<Pairs> {
+    let boundary = multer::parse_boundary(kind).ok()?;
+    let whole = stream::once(ready(Ok::<_, Infallible>(body)));
+    let mut parts = Multipart::new(whole, boundary);
+    let mut pairs = Pairs::new();
+    while let Some(part) = parts.next_field().await.ok()? {
+        let name = part.name().unwrap_or_default().to_owned();
+        pairs.push((name, Zeroizing::new(part.text().await.ok()?)));
+    }
+    Some(pairs)
+}
+
+fn json_object(body: &[u8]) -> Option<Pairs> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let object: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let pairs = object
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, text(value)?)));
+    Some(
+        pairs
+            .map(|(name, value)| (name, Zeroizing::new(value)))
+            .collect(),
+    )
 }
 
 /// User and password of `Authorization: Basic` (RFC 7617).
@@ -85,5 +142,3 @@ pub(super) fn wrong_method(allow: &'static str) -> Response<Body> {
     response.headers_mut().insert(header::ALLOW, allow);
     response
 }
-
-const FORM: &str = "application/x-www-form-urlencoded";

@@ -132,4 +132,4 @@ fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
 
 const LOOP: &str = "this is orgproxy, to which the login of an orgproxy must not lead";
 
-const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded";
+const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded, multipart/form-data or application/json";

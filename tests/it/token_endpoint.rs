@@ -153,7 +153,15 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         );
     }
     for (kind, body) in [
-        ("application/json", "{\"grant_type\":\"password\"}"),
+        ("application/json", "[\"grant_type\", \"password\"]"),
+        ("application/json", "{\"grant_type\":\"password\""),
+        ("application/json", "grant_type=password"),
+        ("multipart/form-data", "--x\r\n\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            "--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\npassword",
+        ),
+        ("multipart/form-data; boundary=x", "grant_type=password"),
         ("application/x-www-form-urlencoded", ""),
         ("text/plain", "grant_type=password"),
     ] {
@@ -176,6 +184,64 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         assert_eq!(told["error"], "invalid_request");
     }
     assert_eq!(both.org.counts(), Counts::default());
+}
+
+/// As `CURLOPT_POSTFIELDS` writes an array, and `FormData` of Node; the boundary goes into `kind`.
+const MULTIPART: &str = "--XX\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n\
+    password\r\n--XX\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nm\u{e9}\r\n\
+    --XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\
+    Content-Type: text/plain; charset=UTF-8\r\n\r\na&b=c+\r\nd\r\n--XX--\r\n";
+
+#[test_case("multipart/form-data; boundary=XX", MULTIPART; "multipart")]
+#[test_case("Multipart/Form-Data; charset=utf-8; boundary=\"XX\"", MULTIPART; "multipart with a quoted boundary")]
+#[test_case("application/json", "{\"grant_type\":\"password\",\"username\":\"m\u{e9}\",\"password\":\"a&b=c+\\r\\nd\",\"x\":null}"; "json")]
+#[test_case("application/json; charset=utf-8", "\u{feff} {\"grant_type\":\"password\",\"username\":\"m\\u00e9\",\"password\":\"a&b=c+\\r\\nd\"}"; "json with a mark")]
+#[test_case("application/x-www-form-urlencoded; charset=UTF-8", FORM; "a form")]
+#[test_case("", FORM; "a form that nobody calls so")]
+#[test_case("", "{\"grant_type\":\"password\",\"username\":\"m\u{e9}\",\"password\":\"a&b=c+\\r\\nd\"}"; "json that nobody calls so")]
+#[tokio::test]
+async fn what_a_client_shows_is_read_in_every_way_that_clients_write_it(kind: &str, body: &str) {
+    let both = Both::with(|config| {
+        let mut clients = Clients::default();
+        clients.add("m\u{e9}".to_owned(), b"a&b=c+\r\nd");
+        config.orgs[0].clients = Some(clients);
+    })
+    .await;
+    for (body, status) in [
+        (body.to_owned(), 200),
+        (body.replace("a&b", "a&x").replace("a%26b", "a%26x"), 400),
+    ] {
+        let mut request = client().post(both.proxy.url(PATH)).body(body);
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+}
+
+const FORM: &str = "grant_type=password&username=m%C3%A9&password=a%26b%3Dc%2B%0D%0Ad";
+
+#[test_case("multipart/form-data; boundary=XX", "--XX\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nTOKEN\r\n--XX--\r\n"; "multipart")]
+#[test_case("application/json", "{\"token\":\"TOKEN\"}"; "json")]
+#[test_case("", "token=TOKEN"; "without a type")]
+#[tokio::test]
+async fn introspection_and_revocation_read_the_same(kind: &str, body: &str) {
+    let both = Both::start().await;
+    let told: Value = json_of(both.post("grant_type=password").await).await;
+    let body = body.replace("TOKEN", told["access_token"].as_str().unwrap());
+    for (path, expected) in [("introspect", "\"active\":true"), ("revoke", "")] {
+        let url = both.proxy.url(&format!("/services/oauth2/{path}"));
+        let mut request = client().post(url).body(body.clone());
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(expected), "{path}: {text}");
+    }
+    assert_eq!(both.org.counts().requests, 0);
 }
 
 #[tokio::test]
