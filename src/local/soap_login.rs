@@ -82,18 +82,19 @@ fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &Base)
 struct Place {
     /// The path of a site, or nothing.
     site: String,
-    /// As the client wrote it: `64.0`.
+    /// As the API writes it: `64.0`.
     version: String,
 }
 
 impl Place {
-    /// `/services/Soap/u/64.0`, whatever its case, with doubled and trailing slashes, and with
-    /// whatever follows.
+    /// `/services/Soap/u/64.0`, whatever its case, with doubled and trailing slashes, with the `v`
+    /// that REST has before a version, and with whatever follows.
     fn of(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
         let is_services = |segment: &&str| segment.eq_ignore_ascii_case("services");
         let at = segments.iter().position(is_services)?;
         let version = *segments.get(at + 3)?;
+        let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
         let (number, minor) = version.split_once('.')?;
         let is_version = minor.len() == 1
             && version.bytes().all(|it| it.is_ascii_digit() || it == b'.')
@@ -206,7 +207,11 @@ mod tests {
     #[test_case("/services/Soap/u/19.0" => None)]
     #[test_case("/services/Soap/u/64" => None)]
     #[test_case("/services/Soap/u/64.0.0" => None)]
-    #[test_case("/services/Soap/u/v64.0" => None)]
+    #[test_case("/services/Soap/u/v64.0" => Some((String::new(), "64.0".to_owned())))]
+    #[test_case("//customers/services/soap/c/V62.0/" => Some(("/customers".to_owned(), "62.0".to_owned())))]
+    #[test_case("/services/Soap/u/vv64.0" => None)]
+    #[test_case("/services/Soap/u/v" => None)]
+    #[test_case("/services/Soap/u/v19.0" => None)]
     #[test_case("/services/Soap/u/+64.0" => None)]
     #[test_case("/services/Soap/u/" => None; "none")]
     fn knows_where_it_is_called(path: &str) -> Option<(String, String)> {

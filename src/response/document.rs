@@ -71,10 +71,15 @@ impl Document {
     }
 }
 
-/// Whether this is `/services/data/v62.0`, with doubled and trailing slashes if need be.
+/// Whether this is `/services/data/v62.0`, with doubled and trailing slashes if need be, and without
+/// the `v` if an org should take that.
 fn is_version(path: &str) -> bool {
     let mut segments = path.rsplit('/').filter(|segment| !segment.is_empty());
-    let is_number = |segment: &str| matches!(segment.as_bytes(), [b'v' | b'V', first, ..] if first.is_ascii_digit());
+    let is_number = |segment: &str| {
+        segment
+            .trim_start_matches(['v', 'V'])
+            .starts_with(|c: char| c.is_ascii_digit())
+    };
     segments.next().is_some_and(is_number)
         && is(segments.next(), "data")
         && is(segments.next(), "services")
@@ -122,6 +127,7 @@ mod tests {
             ("/id/00D/005?format=xml", Some(User(Syntax::Json))),
             ("/services/data/v62.0", Some(Resources)),
             ("//Services/Data//V62.0/", Some(Resources)),
+            ("/services/data/62.0", Some(Resources)),
             ("/site/services/data/v62.0", Some(Resources)),
             ("/services/wsdl/class/My_Class", Some(Wsdl)),
             ("//services/WSDL/tooling", Some(Wsdl)),
