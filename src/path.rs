@@ -67,6 +67,13 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
+/// Whether `path` leads to a class of Apex REST, which decides itself what it takes.
+pub(crate) fn is_apex(path: &str) -> bool {
+    let path = resolved(path.as_bytes());
+    let mut words = words(&path);
+    words.any(|word| is(Some(word), "services")) && is(words.next(), "apexrest")
+}
+
 /// Whether there is one way only to read `path`, as with nearly all: there is nothing to decode and
 /// to cut, and no segment begins with a dot.
 pub(crate) fn is_plain(path: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use hyper::body::Body;
 use crate::{
     auth::Session,
     family::{Envelope, Family},
-    headers,
+    headers, path,
     replay::{Sending, Splice},
 };
 
@@ -32,7 +32,7 @@ impl Head {
     pub(crate) fn new(parts: Parts, family: Family, envelope: Option<Box<Envelope>>) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);
-        headers::strip(&mut headers, is_owned);
+        headers::strip(&mut headers, |name| is_owned(name, family));
         strip_session_cookies(&mut headers);
         if envelope.is_some() {
             // What goes out is not compressed.
@@ -144,7 +144,8 @@ impl Head {
     }
 }
 
-/// Path and query as they came, without the parameters that carry a session (S§4).
+/// Path and query as they came, without the parameters that carry a session (S§4). To a class of
+/// Apex REST they are parameters like any others.
 fn target(uri: Uri) -> PathAndQuery {
     let Some(whole) = uri.into_parts().path_and_query else {
         return PathAndQuery::from_static("/");
@@ -156,7 +157,7 @@ fn target(uri: Uri) -> PathAndQuery {
             .any(|owned| headers::decodes_to(name, owned))
     };
     match whole.query() {
-        Some(query) if pairs(query).any(|pair| carries(&pair)) => {
+        Some(query) if pairs(query).any(|pair| carries(&pair)) && !path::is_apex(whole.path()) => {
             let kept: Vec<_> = pairs(query).filter(|pair| !carries(pair)).collect();
             let mut text = whole.path().as_bytes().to_vec();
             if !kept.is_empty() {
@@ -177,7 +178,10 @@ fn pairs(query: &str) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a header is ours alone. Underscores count as hyphens: many servers take them for the
 /// same, so what only looks like one of ours, or like framing, goes too.
-fn is_owned(name: &str) -> bool {
+fn is_owned(name: &str, family: Family) -> bool {
+    if family == Family::PubSub && METADATA.contains(&name) {
+        return true;
+    }
     match name.contains('_') {
         false => OWNED.contains(&name),
         true => {
@@ -188,7 +192,7 @@ fn is_owned(name: &str) -> bool {
     }
 }
 
-/// `sid*` and `oid` are sessions of the org's web pages.
+/// Takes off sessions of the org's web pages.
 fn strip_session_cookies(headers: &mut HeaderMap) {
     let carries = |line: &HeaderValue| {
         line.as_bytes()
@@ -218,17 +222,17 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
 /// soon as there is a connection to the org, so what goes out never waits. And `Trailer`, since trailers
 /// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
 /// address.
-const OWNED: [&str; 9] = [
-    "accesstoken",
+const OWNED: [&str; 6] = [
     "authorization",
     "expect",
-    "instanceurl",
     "origin",
-    "tenantid",
     "trailer",
     "x-sfdc-session",
     crate::guard::CLIENT_KEY_HEADER,
 ];
+
+/// The session as the Pub/Sub API has it. Elsewhere these are names like any others.
+const METADATA: [&str; 3] = ["accesstoken", "instanceurl", "tenantid"];
 
 const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
 
