@@ -63,7 +63,8 @@
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
 //! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
-//! pass at all.
+//! pass at all. Characters that no URL may have are percent-encoded (`target`), since many clients
+//! send them.
 //!
 //! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
 //! compress, and to a client we are the org.
@@ -127,6 +128,7 @@ mod server;
 mod setup;
 mod signal;
 mod stack;
+mod target;
 mod telemetry;
 mod terminal;
 mod trust;

@@ -1,6 +1,12 @@
 //! A client's connection, as its requests know it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use http::uri::Authority;
 
@@ -16,6 +22,10 @@ pub(crate) struct Line {
     handed: AtomicU64,
     /// Requests whose answers have not ended.
     busy: AtomicUsize,
+    /// Targets that hyper was not shown, by the number of their request.
+    targets: Mutex<VecDeque<(u64, String)>>,
+    /// Whether there is any, which costs less to ask.
+    has_targets: AtomicBool,
     /// The port that the client came in by.
     port: Option<u16>,
     /// Whether the client came by TLS.
@@ -110,6 +120,26 @@ impl Line {
             .store(number << 8 | u64::from(fault as u8), Relaxed);
     }
 
+    /// Notes the target of a request before it comes, if hyper is shown a stand-in for it.
+    pub(crate) fn note_target(&self, number: u64, target: String) {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.push_back((number, target));
+        self.has_targets.store(true, Relaxed);
+    }
+
+    /// The target of the request that came last, if hyper was shown a stand-in for it.
+    pub(crate) fn target(&self) -> Option<String> {
+        if !self.has_targets.load(Relaxed) {
+            return None;
+        }
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.handed();
+        targets.retain(|(number, _)| *number >= last);
+        let found = targets.pop_front_if(|(number, _)| *number == last);
+        self.has_targets.store(!targets.is_empty(), Relaxed);
+        found.map(|(_, target)| target)
+    }
+
     /// Whether anything was ever noted.
     pub(crate) fn is_at_fault(&self) -> bool {
         self.fault.load(Relaxed) != 0
@@ -131,7 +161,7 @@ impl Fault {
         match self {
             Self::BareLineFeed => "a line of its head ends without a carriage return",
             Self::Target => {
-                "its target has a character that must be percent-encoded, such as # as %23, < as %3C and > as %3E; curl does that with -G --data-urlencode"
+                "its target has a character that must be percent-encoded, such as # as %23 and a blank as %20; curl does that with -G --data-urlencode"
             }
             Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
             Self::TwoLengths => "it has more than one Content-Length",

@@ -15,7 +15,9 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, Version, header, request::Parts, uri::Authority,
+    HeaderMap, HeaderValue, Request, Response, Uri, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
 };
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
@@ -26,6 +28,7 @@ use crate::{
     line::{Fault, Line},
     proxy::Proxy,
     response::{self, Body},
+    target,
 };
 
 /// One thread's way through one listener.
@@ -55,22 +58,23 @@ impl Stack {
     /// for it.
     pub(crate) async fn answer(
         self: Arc<Self>,
-        parts: Box<Parts>,
+        mut parts: Box<Parts>,
         body: Incoming,
         line: Arc<Line>,
         surplus: bool,
     ) -> Result<Response<Counted>, Infallible> {
+        let fault = line.begin().map(|fault| Refusal::Malformed(fault.reason()));
+        let refusal = fault.or_else(|| set_target(&mut parts, &line).err());
         let family = match self.calls && parts.version == Version::HTTP_2 {
             true => Family::PubSub,
             false => Family::of(&parts),
         };
         // Counted until its answer has ended, so before anything can end it.
-        let fault = line.begin();
         let count = Count::new(self, line);
         let Count { stack, line } = &count;
         // One request's panic is that request's 500.
         let mut response =
-            AssertUnwindSafe(stack.handle(family, parts, body, line, fault, surplus))
+            AssertUnwindSafe(stack.handle(family, parts, body, line, refusal, surplus))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(Error::Panicked))
@@ -151,12 +155,12 @@ impl Stack {
         parts: Box<Parts>,
         body: Incoming,
         line: &Line,
-        fault: Option<Fault>,
+        refusal: Option<Refusal>,
         surplus: bool,
     ) -> Result<Response<Body>, Error> {
         // First of all, since a message that is not framed as it should be must not be looked at.
-        if let Some(fault) = fault {
-            return Err(Refusal::Malformed(fault.reason()).into());
+        if let Some(refusal) = refusal {
+            return Err(refusal.into());
         }
         self.load.check(surplus)?;
         if self.calls && family != Family::PubSub {
@@ -186,6 +190,27 @@ impl Stack {
                 .ok_or(Refusal::NoSuchOrg),
         }
     }
+}
+
+/// Gives a request the target that it came with, percent-encoded where a strict reader might misread
+/// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
+fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
+    let too_long =
+        |_| Refusal::Malformed("its target is longer than 64 KiB once it is percent-encoded");
+    if let Some(target) = line.target() {
+        parts.uri = target.try_into().map_err(too_long)?;
+    } else if parts.version == Version::HTTP_2 {
+        let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        if target.bytes().all(target::is_plain) {
+            return Ok(());
+        }
+        let target = target::encode(target.as_bytes());
+        let target = target.ok_or(Refusal::Malformed(Fault::Target.reason()))?;
+        let mut uri = std::mem::take(&mut parts.uri).into_parts();
+        uri.path_and_query = Some(target.try_into().map_err(too_long)?);
+        parts.uri = Uri::from_parts(uri).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Tells the time where nobody else did (RFC 9110 section 6.6.1). hyper would look at the clock

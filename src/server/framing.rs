@@ -7,7 +7,7 @@
 
 use memchr::memchr;
 
-use crate::line::Fault;
+use crate::{line::Fault, target};
 
 /// Follows the messages that a client sends, as their bytes come in.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Framing {
     carry: Vec<u8>,
     /// Heads that were seen whole.
     heads: u64,
+    /// Targets that hyper is not shown, by the number of their request.
+    targets: Vec<(u64, String)>,
 }
 
 /// What is expected next.
@@ -43,6 +45,8 @@ struct Fields {
     length: Option<u64>,
     chunked: bool,
     fault: Option<Fault>,
+    /// The target, if hyper is not shown it.
+    target: Option<String>,
 }
 
 impl Framing {
@@ -78,6 +82,9 @@ impl Framing {
                         if self.carry.len() < LONGEST_LINE {
                             self.carry.extend_from_slice(bytes);
                         }
+                        if matches!(self.state, State::RequestLine) {
+                            mask(bytes);
+                        }
                         return found;
                     };
                     let fault = self.line(&mut bytes[..=end]);
@@ -88,6 +95,12 @@ impl Framing {
             bytes = &mut bytes[taken..];
         }
         found
+    }
+
+    /// Targets with characters that hyper would refuse or take for something else, percent-encoded, by
+    /// the number of their request. It gets to see a stand-in.
+    pub(super) fn take_targets(&mut self) -> impl Iterator<Item = (u64, String)> {
+        self.targets.drain(..)
     }
 
     /// Whether the next byte begins a request.
@@ -130,13 +143,13 @@ impl Framing {
                 // To its end, whatever it finds: that takes less time than to stop early.
                 if !text
                     .iter()
-                    .fold(true, |clean, byte| clean & is_clean(*byte))
+                    .fold(true, |plain, byte| plain & target::is_plain(*byte))
                 {
-                    fields.fault = Some(Fault::Target);
-                    // So that hyper can read it, for the refusal to be told.
-                    let unclean =
-                        |byte: &&mut u8| !is_clean(**byte) && !matches!(**byte, b'\r' | b'\n');
-                    end.iter_mut().filter(unclean).for_each(|byte| *byte = b'_');
+                    fields.target = target::of_line(text);
+                    if fields.target.is_none() {
+                        fields.fault = Some(Fault::Target);
+                    }
+                    mask(end);
                 }
                 self.state = State::Headers(fields);
             }
@@ -150,6 +163,9 @@ impl Framing {
                 }
                 self.heads += 1;
                 let fault = fields.fault;
+                let target = fields.target.take();
+                self.targets
+                    .extend(target.map(|target| (self.heads, target)));
                 self.state = match (fields.chunked, fields.length) {
                     (true, _) => State::ChunkSize,
                     (false, Some(length)) if length > 0 => State::Body(length),
@@ -214,10 +230,10 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Whether a request line may have `byte`: what a target may have (RFC 9112 section 3.2) but for a
-/// fragment, some more that hyper and Salesforce take, and the two spaces.
-fn is_clean(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'#' | b'<' | b'>' | b'"')
+/// Has hyper read a request line, or a part of one, without what it would refuse.
+fn mask(line: &mut [u8]) {
+    let is_odd = |byte: &&mut u8| !target::is_plain(**byte) && !matches!(**byte, b'\r' | b'\n');
+    line.iter_mut().filter(is_odd).for_each(|byte| *byte = b'_');
 }
 
 /// No hexadecimal digit, no end of line, nothing that a trailer may have.
@@ -269,8 +285,8 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\n\r\n", BareLineFeed),
             ("GET / HTTP/1.1\r\nHost: x\r\n\n", BareLineFeed),
             ("GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
-            ("GET /a>b HTTP/1.1\r\nHost: x\r\n\r\n", Target),
-            ("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n", Target),
+            ("GET /a\t HTTP/1.1\r\nHost: x\r\n\r\n", Target),
+            ("GET http://h\u{e9}/ HTTP/1.1\r\nHost: x\r\n\r\n", Target),
             (
                 "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
                 LengthAndChunks,
@@ -289,6 +305,33 @@ mod tests {
                 let (found, ..) = read(wire.as_bytes(), size);
                 assert_eq!(found, [(2, fault)], "{head:?} in pieces of {size}");
             }
+        }
+    }
+
+    #[test]
+    fn hyper_is_shown_a_stand_in_for_what_it_would_refuse() {
+        let wire = "GET /first HTTP/1.1\r\n\r\nGET /a\"\u{e9}?{b}> HTTP/1.1\r\nX: <\"\u{e9}>\r\n\r\n\
+                    GET /<third> HTTP/1.1\r\n\r\n";
+        let shown = "GET /first HTTP/1.1\r\n\r\nGET /a___?_b__ HTTP/1.1\r\nX: <\"\u{e9}>\r\n\r\n\
+                     GET /_third_ HTTP/1.1\r\n\r\n";
+        for size in [1, 2, 3, 7, 1000] {
+            let mut framing = Framing::default();
+            let mut bytes = wire.as_bytes().to_vec();
+            let mut targets = Vec::new();
+            for piece in bytes.chunks_mut(size) {
+                assert_eq!(framing.read(piece), None, "in pieces of {size}");
+                targets.extend(framing.take_targets());
+            }
+            assert_eq!(
+                String::from_utf8(bytes).unwrap(),
+                shown,
+                "in pieces of {size}"
+            );
+            let expected = [(2, "/a%22%C3%A9?{b}%3E"), (3, "/%3Cthird%3E")];
+            assert_eq!(
+                targets,
+                expected.map(|(number, target)| (number, target.to_owned()))
+            );
         }
     }
 

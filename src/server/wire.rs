@@ -155,6 +155,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         if let Some((number, fault)) = this.framing.read(&mut buf.filled_mut()[before..]) {
             this.line.note(number, fault);
         }
+        for (number, target) in this.framing.take_targets() {
+            this.line.note_target(number, target);
+        }
         Poll::Ready(Ok(()))
     }
 }

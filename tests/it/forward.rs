@@ -11,7 +11,11 @@ use orgproxy::demo::Then;
 use test_case::test_case;
 use tokio::net::TcpStream;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{
+    Fault, Org, Proxy,
+    answer::{ask, exchange, talk},
+    proxy::client,
+};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const BYTES: &str = "/services/apexrest/bytes";
@@ -55,6 +59,83 @@ async fn the_target_arrives_byte_for_byte(target: &str) {
     );
 }
 
+/// As PHP, Java, Python, Ruby, curl and Node send them.
+#[tokio::test]
+async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    for (sent, arrives) in [
+        (
+            "/services/apexrest/a\"b<c>d",
+            "/services/apexrest/a%22b%3Cc%3Ed",
+        ),
+        (
+            "/services/apexrest/{a}|b^c`d\\e",
+            "/services/apexrest/%7Ba%7D%7Cb%5Ec%60d%5Ce",
+        ),
+        (
+            "/services/apexrest/Z\u{fc}rich\u{20ac}",
+            "/services/apexrest/Z%C3%BCrich%E2%82%AC",
+        ),
+        (
+            "/services/data/v62.0/query?q=SELECT+Id+FROM+A+WHERE+N>'\"\u{e9}\"'<|^`{}",
+            "/services/data/v62.0/query?q=SELECT+Id+FROM+A+WHERE+N%3E'%22%C3%A9%22'%3C|^`{}",
+        ),
+        (
+            "/services/apexrest/%C3%a9\u{e9}%",
+            "/services/apexrest/%C3%a9%C3%A9%",
+        ),
+    ] {
+        for size in [1, 7, 1000] {
+            let wire =
+                format!("GET {sent} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let stream = TcpStream::connect(proxy.address).await.unwrap();
+            talk(stream, wire.as_bytes(), size).await;
+            assert_eq!(org.last_request().target, arrives, "in pieces of {size}");
+        }
+    }
+    // In no encoding at all.
+    ask(proxy.address, b"GET /services/apexrest/\xe9?\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(org.last_request().target, "/services/apexrest/%E9?%FF");
+}
+
+#[tokio::test]
+async fn each_of_several_requests_in_a_row_has_its_own_target() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let last = get("/\u{e9}").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let wire = [get("/<1>"), get("/2"), get("/\"3\""), last].concat();
+    let answers = exchange(proxy.address, wire).await;
+    assert_eq!(answers.len(), 4);
+    let targets: Vec<_> = org.requests().into_iter().map(|it| it.target).collect();
+    assert_eq!(targets, ["/%3C1%3E", "/2", "/%223%22", "/%C3%A9"]);
+}
+
+#[tokio::test]
+async fn what_is_raw_is_judged_as_what_it_means_and_refused_where_it_means_something_else() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    for (target, status) in [
+        ("/services\\oauth2\\singleaccess?\"", 403),
+        ("/secur/\u{e9}", 403),
+        ("/a\\..\\secur/\"", 400),
+        ("/\"#", 400),
+        ("/\"\u{7f}", 400),
+        ("/\"\t", 400),
+        ("/\" \"", 400),
+        ("http://localhost\"/", 400),
+    ] {
+        let wire = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        for size in [1, 1000] {
+            let stream = TcpStream::connect(proxy.address).await.unwrap();
+            let answers = talk(stream, wire.as_bytes(), size).await;
+            assert_eq!(answers[0].status, status, "{target:?} in pieces of {size}");
+        }
+    }
+    assert_eq!(org.counts().requests, 0);
+}
+
 #[test_case("?oauth_token=00D!x", ""; "alone")]
 #[test_case("?access_token=x&q=1", "?q=1"; "first")]
 #[test_case("?q=a+b%20c&oauth_token=x", "?q=a+b%20c"; "last")]
@@ -73,6 +154,35 @@ async fn a_session_in_the_query_does_not_arrive(query: &str, arrives: &str) {
     .await;
     raw.answer().await;
     assert_eq!(org.last_request().target, format!("{LIMITS}{arrives}"));
+}
+
+#[test_case("/services/apexrest/demo"; "plain")]
+#[test_case("//Services/ApexRest/demo/"; "in another spelling")]
+#[test_case("/site/services/apexrest/demo"; "of a site")]
+#[test_case("/%73ervices/apexrest/a;b"; "encoded")]
+#[tokio::test]
+async fn a_class_of_apex_rest_gets_all_that_is_a_session_elsewhere_only(path: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let target = format!("{path}?access_token=x&oauth_token=y&q=1");
+    let wire = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\naccessToken: 1\r\n\
+         tenantId: 2\r\ninstanceUrl: 3\r\nCookie: sidebar=1; sid=00D!x; side; sid_x=2; oid=3; oids=4\r\n\
+         X-SFDC-Session: x\r\nAuthorization: Bearer x\r\n\r\n"
+    );
+    ask(proxy.address, wire).await;
+    let seen = org.last_request();
+    assert_eq!(seen.target, target);
+    for (name, value) in [
+        ("accesstoken", "1"),
+        ("tenantid", "2"),
+        ("instanceurl", "3"),
+        ("cookie", "sidebar=1; side; sid_x=2; oids=4"),
+        ("x-sfdc-session", ""),
+    ] {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+    assert!(seen.authorized);
 }
 
 #[test_case("GET"; "get")]

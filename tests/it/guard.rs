@@ -748,9 +748,8 @@ async fn a_target_that_no_url_can_have_is_refused() {
     for target in [
         "/a#b",
         "/services/oauth2/userinfo#/../revoke",
-        "/a<b>",
-        "/a\"b",
-        "/\u{e9}",
+        "/a\"#b",
+        "/\u{e9}\u{1}",
         "/a\u{7f}",
         "/a\tb",
         "/a\u{1}",
