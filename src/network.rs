@@ -93,7 +93,9 @@ impl Dialer {
     /// TCP to the host, or what a proxy on the way gives in its place.
     pub(crate) async fn reach(&self, authority: &Authority) -> Result<Socket, Why> {
         let (host, port) = (bare(authority), port(authority));
-        match self.proxy(authority) {
+        let proxy = self.proxy(authority);
+        tracing::debug!(%authority, ?proxy, "connecting");
+        match proxy {
             None => Ok(Socket::new(self.tcp(host, port).await?, self.stall)),
             Some(proxy) => self
                 .reach_by(proxy, host, port)
@@ -215,6 +217,8 @@ pub(crate) enum Why {
         port: u16,
         variable: &'static str,
         fault: String,
+        /// To show it again might lock its user out.
+        wrong_password: bool,
     },
     #[error(
         "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, name its certificate in ca_file"
@@ -226,6 +230,9 @@ pub(crate) enum Why {
     Http(#[from] hyper::Error),
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
+    /// A SOCKS proxy refuses them.
+    #[error("{0}")]
+    Credentials(String),
     /// No fault of the host, nor of the network.
     #[error(
         "orgproxy has run out of what every connection needs ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
@@ -248,6 +255,10 @@ impl Why {
 
     /// The same, if it went wrong at `proxy` or before it.
     fn of(self, proxy: &Proxy) -> Self {
+        let refuses = matches!(
+            self,
+            Self::Credentials(_) | Self::Tunnel(TunnelError::Unauthorized(_))
+        );
         let fault = match self {
             Self::Exhausted(error) => return Self::Exhausted(error),
             Self::Loop(_) | Self::Tunnel(TunnelError::Orgproxy) => {
@@ -265,6 +276,7 @@ impl Why {
             port: proxy.port,
             variable: proxy.variable,
             fault,
+            wrong_password: refuses && proxy.credentials.is_some(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) async fn open(
     };
     match opened {
         Ok(stream) => Ok(stream.into_inner()),
+        Err(error @ Error::PasswordAuthFailure(_)) => Err(Why::Credentials(words(&error, proxy))),
         Err(error) => Err(Why::Tcp(words(&error, proxy))),
     }
 }

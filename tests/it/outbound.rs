@@ -586,3 +586,15 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     drop(orders);
     child.wait().await.unwrap();
 }
+
+#[test_case("me:wrong@", 1; "one that is wrong, once")]
+#[test_case("", 3; "none, as often as anything that may pass")]
+#[tokio::test]
+async fn a_password_is_not_shown_until_the_proxy_locks_its_user(shown: &str, times: usize) {
+    let far = Far::start().await;
+    let way = ConnectProxy::with(far.org.port(), |_| Some(BASIC)).await;
+    let proxy = far.run(&[("HTTPS_PROXY", &format!("http://{shown}{}", way.address))]);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(way.heads().len(), times);
+}
