@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::PossibleValuesParser, parser::ValueSource,
+    builder::PossibleValuesParser, error::ContextValue, parser::ValueSource,
 };
 
 pub use self::{
@@ -15,7 +15,7 @@ pub use self::{
     token::TokenArgs,
 };
 use crate::{
-    config::{KEYS, Overrides, Scope},
+    config::{KEYS, Overrides, Scope, given},
     demo::Refusal,
 };
 
@@ -38,8 +38,10 @@ pub struct Args {
 impl Args {
     /// Reads the arguments of this process. Ends it if they are wrong, or if help is asked for.
     pub fn read() -> Self {
-        let matches = Self::line().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        Self::line()
+            .try_get_matches()
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .unwrap_or_else(|error| discreet(error).exit())
     }
 
     /// The command line. The options for keys of the file are many, so only the help of `run` tells
@@ -55,6 +57,23 @@ impl Args {
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
+}
+
+/// `error` without the words that may be secrets: a key that the shell has split into words is for
+/// clap a row of arguments that it does not know.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let odd = |text: &str| given::word(text) != text;
+    let hidden: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) if odd(text) => Some((kind, given::word(text))),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in hidden {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
 }
 
 /// `command` without the keys of the file in its help.
@@ -222,8 +241,9 @@ impl clap::Args for Overrides {
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),
-                // Given the key itself, we say that it must be its path; clap would say what it is.
-                "private_key" | "tls_private_key" => arg.allow_hyphen_values(true),
+                // Given what the file holds, we say that it must be its path.
+                "private_key" | "tls_private_key" | "ca_file" | "tls_certificate"
+                | "tls_client_ca" => arg.allow_hyphen_values(true),
                 _ => arg,
             })
         })

@@ -1,7 +1,7 @@
 //! The parsed, runtime truth: what the program runs on once every file, variable and flag is read.
 
 use std::{
-    env, fs, io,
+    env,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -29,16 +29,20 @@ pub use tls::Tls;
 
 mod ca;
 mod certificate;
+mod certificates;
 pub(crate) mod check;
 mod client_key;
 mod clients;
 mod demo;
 mod document;
 mod file;
+pub(crate) mod given;
 mod host;
+pub(crate) mod input;
 mod key;
 mod listen;
 mod login_url;
+mod look;
 mod overrides;
 mod problem;
 mod pubsub;
@@ -46,9 +50,11 @@ mod reach;
 mod reference;
 mod secret;
 mod section;
+mod source;
 mod state;
 mod text;
 mod tls;
+mod unwrap;
 mod value;
 
 /// Everything the program needs to run. No field is optional that must be there at run time.
@@ -79,15 +85,10 @@ impl Config {
     /// org can be had from them alone, so `proxy.toml` may be missing.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        match fs::read_to_string(file) {
-            Ok(text) => Self::from_toml(&text, file, overrides),
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                match overrides.name_an_org() {
-                    true => Self::from_toml("", file, overrides),
-                    false => Err(GETTING_STARTED.to_owned().into()),
-                }
-            }
-            Err(error) => Err(format!("{}: cannot be read: {error}", file.display()).into()),
+        match source::read(path)? {
+            Some(text) => Self::from_toml(&text, file, overrides),
+            None if overrides.name_an_org() => Self::from_toml("", file, overrides),
+            None => Err(GETTING_STARTED.to_owned().into()),
         }
     }
 
@@ -110,15 +111,7 @@ impl Config {
         overrides: &Overrides,
     ) -> Result<PathBuf, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                String::new()
-            }
-            Err(error) => {
-                return Err(format!("{}: cannot be read: {error}", file.display()).into());
-            }
-        };
+        let text = source::read(path)?.unwrap_or_default();
         let problems = Problems::new(file.display());
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let state_dir = document::parse(&text, &problems).and_then(|mut document| {

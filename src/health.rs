@@ -120,7 +120,8 @@ fn client_config(config: &Config) -> io::Result<ClientConfig> {
     let folder = config.state_dir.clone().unwrap_or_default();
     let path = Authority::path(&folder);
     let authority = CertificateDer::from_pem_file(&path)
-        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+        // The error may show what is in the file.
+        .map_err(|_| io::Error::other(format!("{} is not a certificate", path.display())))?;
     let mut roots = RootCertStore::empty();
     roots.add(authority).map_err(io::Error::other)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())

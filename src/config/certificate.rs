@@ -1,14 +1,11 @@
 //! The certificate of a private key: what Salesforce has of it. It lies beside the key, and only
 //! commands look at it; the proxy needs it for nothing.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 
-use super::Org;
+use super::{Org, certificates, input};
 
 /// A certificate file.
 #[derive(Debug, Clone)]
@@ -47,16 +44,14 @@ impl Certificate {
 
     fn read(path: &Path) -> Result<Self, String> {
         let place = path.display();
-        let bytes = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
+        let bytes = input::read(path, LONGEST).map_err(|error| format!("{place} {error}"))?;
         let none = || {
             format!(
                 "{place} is no certificate, in PEM or in DER; put the one there that belongs to the key, or move the file away"
             )
         };
-        let der = match bytes.starts_with(b"-----BEGIN") {
-            true => CertificateDer::from_pem_slice(&bytes).map_err(|_| none())?,
-            false => CertificateDer::from(bytes.clone()),
-        };
+        let der = certificates::parse(&bytes).map_err(|_| none())?;
+        let der = der.into_iter().next().ok_or_else(none)?;
         x509_parser::parse_x509_certificate(&der).map_err(|_| none())?;
         Ok(Self {
             path: path.to_owned(),
@@ -72,3 +67,6 @@ fn beside(key: &Path) -> Option<PathBuf> {
         .map(|extension| key.with_extension(extension))
         .find(|path| path != key && path.exists())
 }
+
+/// With its chain, and more.
+const LONGEST: usize = 1024 * 1024;

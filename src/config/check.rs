@@ -5,7 +5,7 @@ use std::path::Path;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{document::Value, login_url, secret::Secret, text};
+use super::{document::Value, given, login_url, secret::Secret, text};
 
 /// The name of an org.
 ///
@@ -45,7 +45,7 @@ pub(crate) fn audience(login_url: &Url) -> String {
 /// Why it cannot be had.
 pub(crate) fn passphrase_in(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let secret = Secret::File {
-        path: path.to_owned(),
+        path: given::file(&path.display().to_string(), Path::new(""))?,
         allow_group_read: false,
     };
     secret.read_line().map_err(|error| error.to_string())

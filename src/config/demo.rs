@@ -1,6 +1,6 @@
 //! `demo`: the demo org in place of a real one.
 
-use super::document::Value;
+use super::{document::Value, given};
 use crate::demo::Refusal;
 
 /// That an org is the demo org, which is started in the same process.
@@ -18,7 +18,8 @@ pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
             let refusal = Refusal::named(name).ok_or_else(|| {
                 let names: Vec<_> = Refusal::names().collect();
                 format!(
-                    "{name:?} is no refusal; write true, or one of {}",
+                    "{} is no refusal; write true, or one of {}",
+                    given::shown(name),
                     names.join(", ")
                 )
             })?;

@@ -35,8 +35,18 @@ pub(super) enum Value {
 pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let line = line(text, error.span().map_or(0, |span| span.start));
-        problems.add_syntax(line, error.to_string().trim_end());
+        // Not as the error shows itself, which is with the line of the file: that may hold a secret.
+        let offset = error.span().map_or(0, |span| span.start);
+        let column = 1 + text
+            .bytes()
+            .take(offset)
+            .rev()
+            .take_while(|byte| *byte != b'\n')
+            .count();
+        problems.add_syntax(
+            line(text, offset),
+            format!("column {column}: {}", error.message()),
+        );
     }
     errors.is_empty().then(|| table(text, document.get_ref()))
 }

@@ -107,7 +107,7 @@ pub(super) fn read_listeners(document: Table, folder: &Path, problems: &Problems
 
 fn state_dir(root: &mut Section<'_>, folder: &Path) -> Option<PathBuf> {
     match root.get("state_dir") {
-        Some(_) => root.read("state_dir", |path| value::path(path, folder)),
+        Some(_) => root.read("state_dir", |path| value::place(path, folder)),
         None => state::default_dir(),
     }
 }
@@ -150,7 +150,7 @@ fn org(
         Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
     };
     let audience = section.read("audience", |audience| text::token(audience, ""));
-    let ca = section.read("ca_file", |path| ca::read(&value::path(path, folder)?));
+    let ca = section.read("ca_file", |path| ca::read(&value::file(path, folder)?));
 
     let guard = guard(section.child("guard"), folder);
     let listen = listen(&mut section, folder, &guard, tls);

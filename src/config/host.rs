@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use super::given;
+
 /// Whether Salesforce serves its APIs on this host. It must be in lower case, without port.
 pub fn is_salesforce_host(host: &str) -> bool {
     SALESFORCE.iter().any(|domain| is_within(host, domain)) && never_api(host).is_none()
@@ -38,7 +40,8 @@ pub(super) fn check(url: &Url, trusted: &[String]) -> Result<(), String> {
         )),
         (false, _) => Err(format!(
             "{host} is not a host of Salesforce's; if you trust it with the session, add \
-             \"{host}\" to trusted_hosts"
+             \"{host}\" to trusted_hosts",
+            host = given::word(host)
         )),
     }
 }

@@ -15,9 +15,11 @@ use rustls_pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
 mod form;
-mod pem;
+pub(super) mod pem;
 
 use form::Form;
+
+use super::{look::Look, unwrap::unwrap};
 
 /// An RSA key of at least 2048 bits that is known to sign.
 #[derive(Clone)]
@@ -160,6 +162,8 @@ enum KeyFault {
         "holds no whole private key: expected PEM from -----BEGIN to -----END, or DER; it may be cut off or damaged"
     )]
     Malformed,
+    #[error("holds no private key that can be read, but looks like {0}; {advice}", advice = .0.advice())]
+    Looks(Look),
     #[error("is damaged: it reads as an RSA key, but its numbers do not belong together")]
     DoesNotSign,
     #[error(
@@ -219,15 +223,31 @@ impl Form {
     }
 }
 
-/// Takes a key out of PEM, DER and encryption.
+/// Whether these bytes are DER of a kind that keys, or what is mistaken for one, come in.
+pub(super) fn is_der(bytes: &[u8]) -> bool {
+    !matches!(Form::of(bytes), Form::Unknown)
+}
+
+/// Whether these bytes are one certificate in DER.
+pub(super) fn is_certificate(bytes: &[u8]) -> bool {
+    matches!(Form::of(bytes), Form::Certificate)
+}
+
+/// Takes a key out of its wrappings, PEM, DER and encryption.
 fn open(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Opened, KeyFault> {
+    let bytes = unwrap(bytes);
     // PEM starts with text; DER and the key stores are binary from the second byte on.
-    let Ok(text) = str::from_utf8(bytes) else {
-        return open_der(Zeroizing::new(bytes.to_vec()), passphrase);
+    let Ok(text) = str::from_utf8(&bytes) else {
+        return open_der(bytes, passphrase);
     };
-    // Line ends often survive in environment variables as two characters.
-    let text = Zeroizing::new(text.replace("\\n", "\n"));
-    let blocks = pem::blocks(&text);
+    open_pem(text, passphrase).map_err(|fault| match (fault, Look::of(text)) {
+        (KeyFault::Malformed, Some(look)) => KeyFault::Looks(look),
+        (fault, _) => fault,
+    })
+}
+
+fn open_pem(text: &str, passphrase: Option<&[u8]>) -> Result<Opened, KeyFault> {
+    let blocks = pem::blocks(text);
     let Some(block) = blocks
         .iter()
         .find(|block| block.label.ends_with("PRIVATE KEY"))

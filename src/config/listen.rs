@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::given;
+
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listen {
@@ -54,7 +56,7 @@ impl Listen {
     /// before it if need be, or `unix:/path`; a path that is not absolute starts in `folder`.
     pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            let path = folder.join(path);
+            let path = given::place(path, folder)?;
             return match path.as_os_str().len() {
                 ..=LONGEST_PATH => Ok(Self::Unix(path)),
                 length => Err(format!(
@@ -76,8 +78,9 @@ impl Listen {
             (Some(address), true) => Ok(Self::Https(address)),
             (Some(address), false) => Ok(Self::Tcp(address)),
             (None, _) => Err(format!(
-                "{text:?} is not an address; write one such as \"{}127.0.0.1:{}\", \
+                "{} is not an address; write one such as \"{}127.0.0.1:{}\", \
                  \"[::1]:8080\" or \"unix:/run/orgproxy.sock\"",
+                given::shown(text),
                 if secure { "https://" } else { "" },
                 port.unwrap_or(if secure { 8443 } else { 8080 })
             )),

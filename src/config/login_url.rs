@@ -2,16 +2,20 @@
 
 use url::Url;
 
-use super::{document::Value, host, value};
+use super::{document::Value, given, host, value};
 
 /// Reads the origin of the token endpoint. Only sites, and hosts of the operator's, have a path.
 pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
     let text = value::text(value)?;
     let mut url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => {
-            format!("{text:?} is not a whole URL; write \"https://{text}\"")
+            let word = given::word(text);
+            format!(
+                "{} is not a whole URL; write \"https://{word}\"",
+                given::shown(text)
+            )
         }
-        error => format!("{text:?} is not a URL: {error}"),
+        error => format!("{} is not a URL: {error}", given::shown(text)),
     })?;
     host::check(&url, trusted)?;
     let host = url.host_str().unwrap_or_default();

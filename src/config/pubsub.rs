@@ -5,8 +5,8 @@ use std::path::Path;
 use http::uri::Authority;
 
 use super::{
-    Guard, Listen, document::Value, host, problem::Origin, reach::Reach, section::Section, text,
-    tls::Tls,
+    Guard, Listen, document::Value, given, host, problem::Origin, reach::Reach, section::Section,
+    text, tls::Tls,
 };
 
 /// The way to the Pub/Sub API, which has a host of its own (S§4).
@@ -60,9 +60,12 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
         Some((_, port)) if !port.ends_with(']') => text.clone(),
         _ => format!("{text}:{PORT}"),
     };
-    let authority: Authority = with_port
-        .parse()
-        .map_err(|_| format!("{text:?} is not a host; write one such as {ENDPOINT:?}"))?;
+    let authority: Authority = with_port.parse().map_err(|_| {
+        format!(
+            "{} is not a host; write one such as {ENDPOINT:?}",
+            given::shown(&text)
+        )
+    })?;
     let host = authority.host();
     let trusted = trusted_hosts
         .iter()
@@ -71,7 +74,8 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
         true => Ok(authority),
         false => Err(format!(
             "{host} is not a host of Salesforce's, so it must not get the session; if it is yours, \
-             add it to trusted_hosts"
+             add it to trusted_hosts",
+            host = given::word(host)
         )),
     }
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     ClientKey, Clients, PrivateKey,
     document::{Table, Value},
+    given,
     key::{self, KeyError},
     problem::Origin,
     secret::Secret,
@@ -179,18 +180,14 @@ fn key<T>(
         }
         // Containers are often given the key itself; the environment is no worse a place for it
         // here than as { env = … }.
-        Some((Value::Raw(text), Origin::Variable(name))) if is_pem(text) => {
+        Some((Value::Raw(text), Origin::Variable(name)))
+            if given::is_content(text, Path::new("")) =>
+        {
             (Secret::Variable(name.to_owned()), None)
         }
         _ => {
             let path = section.require(KEY, "\"server.key\", its file", |path| {
-                match is_pem(value::text(path)?) {
-                    true => Err(
-                        "must not be the key itself; write it to a file and give its path"
-                            .to_owned(),
-                    ),
-                    false => value::path(path, folder),
-                }
+                value::file(path, folder)
             })?;
             let allow_group_read = false;
             (
@@ -264,14 +261,14 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
     let allow_group_read = table
         .read("allow_group_read", value::flag)
         .unwrap_or_default();
-    let file = table.read("file", |path| value::path(path, folder));
+    let file = table.read("file", |path| value::file(path, folder));
     let env = table.read("env", |name| text::token(name, ""));
     let command = table.list("command", |word| value::text(word).map(str::to_owned));
     let credential = table.read("credential", |name| match text::token(name, "")? {
         name if name.contains('/') => Err("must be a name, not a path".to_owned()),
         name => Ok(name),
     });
-    let mut given = [
+    let secrets = [
         file.map(|path| Secret::File {
             path,
             allow_group_read,
@@ -279,21 +276,19 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
         env.map(Secret::Variable),
         command.map(Secret::Command),
         credential.map(Secret::Credential),
-    ]
-    .into_iter()
-    .flatten();
-    match (given.next(), given.next()) {
-        (Some(secret), None) => Some(secret),
-        _ => {
-            table.complain("must have one of file, env, command and credential");
-            None
-        }
+    ];
+    let places = ["file", "env", "command", "credential"];
+    if places
+        .into_iter()
+        .filter(|key| table.get(key).is_some())
+        .count()
+        != 1
+    {
+        table.complain("must have one of file, env, command and credential");
+        return None;
     }
+    secrets.into_iter().flatten().next()
 }
 
 const NOT_HERE: &str = "; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, \
     { command = [\"PROGRAM\"] } or { credential = \"NAME\" }";
-
-fn is_pem(text: &str) -> bool {
-    text.trim_start().starts_with("-----BEGIN")
-}

@@ -2,10 +2,9 @@
 
 use std::{
     env,
-    fmt::{self, Display, Formatter},
-    fs::{File, OpenOptions},
+    fmt::{self, Debug, Display, Formatter},
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -13,13 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{fs::OFlags, process::geteuid};
+use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+use super::{
+    given,
+    input::{Input, InputError},
+};
 use crate::terminal;
 
 /// Where a secret is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     File {
         path: PathBuf,
@@ -97,17 +100,24 @@ impl Secret {
     }
 }
 
-/// As messages name it: never the secret, and never a command's arguments, which may hold one.
+/// As messages name it: never the secret, which may stand where its name belongs, and never a
+/// command's arguments, which may hold one.
 impl Display for Secret {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, .. } => write!(f, "{}", path.display()),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Variable(name) => f.write_str(&given::variable(name)),
             Self::Command(words) => {
-                write!(f, "command {}", words.first().map_or("", String::as_str))
+                f.write_str(&given::program(words.first().map_or("", String::as_str)))
             }
-            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::Credential(name) => f.write_str(&given::credential(name)),
         }
+    }
+}
+
+impl Debug for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -121,16 +131,10 @@ pub(super) struct SecretError {
 
 #[derive(Debug, thiserror::Error)]
 enum Fault {
-    #[error("does not exist; correct the path")]
-    Missing,
-    #[error("does not exist: `~` is for shells to expand; write the path in full")]
-    Tilde,
+    #[error(transparent)]
+    File(#[from] InputError),
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    #[error("is a directory; give the file in it")]
-    Directory,
-    #[error("is not a regular file; copy it to one, or use a command")]
-    NotRegular,
     #[error("can be read by others (mode {mode:04o}); run `chmod 600 {path}`{group}")]
     Exposed {
         mode: u32,
@@ -146,9 +150,9 @@ enum Fault {
     #[error("is not set")]
     Unset,
     #[error(
-        "has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential={0}:PATH"
+        "has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
     )]
-    NoCredentials(String),
+    NoCredentials,
     #[error("cannot be started: {0}")]
     NotStarted(io::Error),
     #[error("failed ({0}); run it by hand to see why")]
@@ -158,8 +162,8 @@ enum Fault {
 }
 
 fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let file = open(path)?;
-    let about = file.metadata().map_err(Fault::Unreadable)?;
+    let file = Input::open(path)?.regular()?;
+    let about = &file.about;
     let me = geteuid().as_raw();
     let path = path.display().to_string();
     if about.uid() != me && about.uid() != 0 {
@@ -175,20 +179,25 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         let mode = about.mode() & 0o7777;
         return Err(Fault::Exposed { mode, path, group });
     }
-    read(file).map_err(Fault::Unreadable)
+    Ok(file.read(LONGEST)?)
 }
 
 /// Who may read a credential is systemd's business: it shares them by access lists, which show as
 /// group bits.
 fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let folder = env::var_os("CREDENTIALS_DIRECTORY")
-        .ok_or_else(|| Fault::NoCredentials(name.to_owned()))?;
-    read(open(&Path::new(&folder).join(name))?).map_err(Fault::Unreadable)
+    let folder = env::var_os("CREDENTIALS_DIRECTORY").ok_or(Fault::NoCredentials)?;
+    Ok(Input::open(&Path::new(&folder).join(name))?
+        .regular()?
+        .read(LONGEST)?)
 }
 
 fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
     use std::os::unix::ffi::OsStringExt;
-    let secret = env::var_os(name).ok_or(Fault::Unset)?;
+    // A name with a zero or an equals sign in it is none, and asking for it would panic.
+    let secret = Some(name)
+        .filter(|name| !name.contains(['=', '\0']))
+        .and_then(env::var_os)
+        .ok_or(Fault::Unset)?;
     Ok(Zeroizing::new(secret.into_vec()))
 }
 
@@ -227,28 +236,6 @@ fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Fa
             None if Instant::now() >= deadline => return Err(Fault::TimedOut),
             None => thread::park_timeout(Duration::from_millis(5)),
         }
-    }
-}
-
-/// Opens without waiting, which a named pipe would otherwise make us do; what it is gets checked on
-/// the open file, so that it cannot be swapped in between.
-fn open(path: &Path) -> Result<File, Fault> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound if path.components().any(|part| part.as_os_str() == "~") => {
-                Fault::Tilde
-            }
-            io::ErrorKind::NotFound => Fault::Missing,
-            _ => Fault::Unreadable(error),
-        })?;
-    let about = file.metadata().map_err(Fault::Unreadable)?;
-    match about.file_type() {
-        kind if kind.is_file() => Ok(file),
-        kind if kind.is_dir() => Err(Fault::Directory),
-        _ => Err(Fault::NotRegular),
     }
 }
 

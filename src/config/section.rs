@@ -3,6 +3,7 @@
 
 use super::{
     document::{Node, Table, Value},
+    given,
     overrides::{self, Scope},
     problem::{Origin, Problems},
     text,
@@ -210,8 +211,8 @@ impl<'a> Section<'a> {
 
     fn path(&self, key: &str) -> String {
         let key = match text::is_name(key) {
-            true => key.to_owned(),
-            false => format!("{key:?}"),
+            true => given::word(key),
+            false => given::shown(key),
         };
         match self.path.as_str() {
             "" => key,

@@ -2,7 +2,11 @@
 
 use url::Url;
 
-use super::{document::Value, value};
+use super::{
+    document::Value,
+    given::{shown, word},
+    value,
+};
 
 /// One word: not empty, no white space. `example` is what our own example has in its place.
 pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
@@ -33,8 +37,9 @@ pub(super) fn host(value: &Value) -> Result<String, String> {
     match is_host(text) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "{text:?} is not a bare name in lower case; write one such as \"acme.localhost\", \
-             without scheme and port"
+            "{} is not a bare name in lower case; write one such as \"acme.localhost\", \
+             without scheme and port",
+            shown(text)
         )),
     }
 }
@@ -54,8 +59,9 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
     match (is_host(host) || is_ip_v6) && is_port {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "{text:?} is not a host; write one such as \"gateway.example.com\" or \
-             \"gateway.example.com:8443\", in lower case, without scheme and wildcard"
+            "{} is not a host; write one such as \"gateway.example.com\" or \
+             \"gateway.example.com:8443\", in lower case, without scheme and wildcard",
+            shown(text)
         )),
     }
 }
@@ -88,9 +94,14 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
             canonical.replacen("ws", "http", 1)
         )),
         Some(canonical) if canonical == text => Ok(canonical),
-        Some(canonical) => Err(format!("{text:?} is not an origin; write \"{canonical}\"")),
+        Some(canonical) => Err(format!(
+            "{} is not an origin; write \"{}\"",
+            shown(text),
+            word(&canonical)
+        )),
         None => Err(format!(
-            "{text:?} is not an origin; write each one, such as \"http://localhost:5173\""
+            "{} is not an origin; write each one, such as \"http://localhost:5173\"",
+            shown(text)
         )),
     }
 }
@@ -109,8 +120,9 @@ pub(super) fn path(value: &Value) -> Result<String, String> {
     match path.starts_with('/') && is_plain {
         true => Ok(path),
         false => Err(format!(
-            "{text:?} is not a path; write one such as \"/services/data/v60.0/tooling\", without \
-             query and wildcard"
+            "{} is not a path; write one such as \"/services/data/v60.0/tooling\", without \
+             query and wildcard",
+            shown(text)
         )),
     }
 }

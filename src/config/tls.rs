@@ -1,12 +1,12 @@
 //! `[tls]`: certificates of our own, and who signs those of clients.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
-use super::{ca, reference, section::Section, value};
+use super::{ca, certificates, reference, section::Section, value};
 
 /// What `https://` listeners show, and ask for.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ pub struct Tls {
 }
 
 pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {
-    let client_ca = section.read("client_ca", |path| ca::read(&value::path(path, folder)?));
+    let client_ca = section.read("client_ca", |path| ca::read(&value::file(path, folder)?));
     let asks_for_certificate = section.get("client_ca").is_some();
     let certificate = section.get("certificate").is_some();
     let private_key = section.get("private_key").is_some();
@@ -45,7 +45,7 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {
 }
 
 fn identity(section: &mut Section<'_>, folder: &Path) -> Option<Arc<CertifiedKey>> {
-    let chain = section.read("certificate", |path| chain(&value::path(path, folder)?));
+    let chain = section.read("certificate", |path| chain(&value::file(path, folder)?));
     let key = reference::tls_key(section, folder);
     let (chain, key) = (chain?, key?);
     match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
@@ -68,15 +68,10 @@ fn identity(section: &mut Section<'_>, folder: &Path) -> Option<Arc<CertifiedKey
 /// Reads a certificate and those that lead from it to its authority.
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
-    let pem = fs::read(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("{place} is damaged: {error}"))?;
-    let first = chain.first().ok_or_else(|| {
-        format!(
-            "{place} holds no certificate; it must be PEM, the certificate first, then its chain"
-        )
-    })?;
+    let chain = certificates::read(path)?;
+    let first = chain
+        .first()
+        .ok_or_else(|| format!("{place} holds no certificate"))?;
     let (_, first) = parse_x509_certificate(first)
         .map_err(|_| format!("{place} is damaged: its first certificate cannot be read"))?;
     let end = first.validity().not_after;

@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use super::document::Value;
+use super::{document::Value, given};
 
 pub(super) fn text(value: &Value) -> Result<&str, String> {
     match value {
@@ -22,7 +22,10 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
         Value::Raw(text) => match text.as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            other => Err(format!("must be true or false, not {other:?}")),
+            other => Err(format!(
+                "must be true or false, not {}",
+                given::shown(other)
+            )),
         },
         other => Err(format!("must be true or false, not {}", other.kind())),
     }
@@ -37,7 +40,10 @@ pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
     u64::from_str_radix(digits, radix)
         .ok()
         .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| format!("must be a whole number, not negative nor huge, but is {digits}"))
+        .ok_or_else(|| {
+            let digits = given::word(digits);
+            format!("must be a whole number, not negative nor huge, but is {digits}")
+        })
 }
 
 pub(super) fn count(value: &Value) -> Result<usize, String> {
@@ -73,7 +79,10 @@ pub(super) fn bytes(value: &Value) -> Result<usize, String> {
     factor
         .zip(number)
         .and_then(|(factor, number): (usize, usize)| number.checked_mul(factor))
-        .ok_or_else(|| format!("{text:?} is not a size; write one such as \"64KiB\" or \"1MiB\""))
+        .ok_or_else(|| {
+            let text = given::shown(text);
+            format!("{text} is not a size; write one such as \"64KiB\" or \"1MiB\"")
+        })
         .and_then(positive)
 }
 
@@ -92,7 +101,8 @@ pub(super) fn wait(value: &Value) -> Result<Duration, String> {
         }
     };
     humantime::parse_duration(text).map_err(|_| {
-        format!("{text:?} is not a time; write one such as \"500ms\", \"30s\", \"11min\" or \"2h\"")
+        let text = given::shown(text);
+        format!("{text} is not a time; write one such as \"500ms\", \"30s\", \"11min\" or \"2h\"")
     })
 }
 
@@ -108,19 +118,22 @@ pub(super) fn log(value: &Value) -> Result<String, String> {
     let is_level = LEVELS.contains(&text.to_lowercase().as_str());
     if (is_word && !is_level) || EnvFilter::try_new(text).is_err() {
         return Err(format!(
-            "{text:?} is not a log filter; write one of {}, or such as \"info,orgproxy=debug\"",
+            "{} is not a log filter; write one of {}, or such as \"info,orgproxy=debug\"",
+            given::shown(text),
             LEVELS.join(", ")
         ));
     }
     Ok(text.to_owned())
 }
 
-/// A path; see `folder` for where it starts.
-pub(super) fn path(value: &Value, beside: &Path) -> Result<PathBuf, String> {
-    match text(value)? {
-        "" => Err("must not be empty".to_owned()),
-        path => Ok(folder(value, beside).join(path)),
-    }
+/// The path of a file that is to be there; see `folder` for where it starts.
+pub(super) fn file(value: &Value, beside: &Path) -> Result<PathBuf, String> {
+    given::file(text(value)?, &folder(value, beside))
+}
+
+/// The path of what is there or can be made there.
+pub(super) fn place(value: &Value, beside: &Path) -> Result<PathBuf, String> {
+    given::place(text(value)?, &folder(value, beside))
 }
 
 /// Where paths in a value start: those in the file beside it, those on the command line where they

@@ -239,7 +239,11 @@ fn a_key_in_the_arguments_is_refused() {
     flag(&mut overrides, "private_key", &pem);
     assert_eq!(
         folder.load_with(MINIMAL, &overrides).unwrap_err(),
-        "--private-key: must not be the key itself; write it to a file and give its path"
+        format!(
+            "--private-key: must be a path, not what the file holds ({} characters that look like \
+             PEM); write that to a file, and give the path of the file",
+            pem.len()
+        )
     );
 }
 
@@ -298,7 +302,7 @@ fn a_missing_file_is_named() {
     let error = Config::load(Some(Path::new("/nowhere/x.toml")), &Overrides::default());
     assert_eq!(
         error.unwrap_err().to_string(),
-        "/nowhere/x.toml: cannot be read: No such file or directory (os error 2)"
+        "/nowhere/x.toml: does not exist; correct the path"
     );
 }
 

@@ -80,11 +80,61 @@ fn what_is_no_key_for_us_is_told_so(command: &str, expected: &str) {
 #[test_case(|pem| format!("Bag Attributes\n    localKeyID: 01\nKey Attributes: <none>\n{pem}"); "bag attributes")]
 #[test_case(|pem| format!("\u{feff}{pem}"); "byte order mark")]
 #[test_case(|pem| pem.lines().map(|line| format!("  {line}  \n")).collect(); "indented")]
+#[test_case(|pem| pem.replace('\n', "\\r\\n"); "escaped line ends of windows")]
+#[test_case(|pem| pem.replace('\n', "\\\\n"); "line ends escaped twice")]
+#[test_case(|pem| serde_json::to_string(pem).unwrap(); "a string of json")]
+#[test_case(|pem| serde_json::to_string(pem).unwrap().replace('/', "\\/"); "a string of json by php")]
+#[test_case(|pem| base64(pem.as_bytes()); "base64 of pem")]
+#[test_case(|pem| lines_of(&base64(pem.as_bytes()), 76); "base64 of pem in lines")]
+#[test_case(|pem| base64(pem.replace('\n', "\r\n").as_bytes()); "base64 of pem of windows")]
+#[test_case(|pem| base64(&der(pem)); "base64 of der")]
+#[test_case(|pem| lines_of(&base64(&der(pem)), 64); "base64 of der in lines, which is pem without its first and last line")]
+#[test_case(|pem| base64(&der(pem)).replace('\n', "").trim_end_matches('=').to_owned(); "base64 without padding")]
+#[test_case(|pem| base64(&der(pem)).replace('+', "-").replace('/', "_"); "base64 for urls")]
+#[test_case(|pem| format!("'{}'\n", base64(&der(pem))); "base64 in quotes")]
 fn a_key_that_has_been_handled_is_read(handle: fn(&str) -> String) {
     let keys = Keys::new();
     let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
     fs::write(keys.path("out"), handle(&pem)).unwrap();
     keys.parse("out", None).unwrap();
+}
+
+#[test_case(u16::to_le_bytes; "little endian, as PowerShell writes")]
+#[test_case(u16::to_be_bytes; "big endian")]
+fn a_key_in_utf_16_is_read(bytes: fn(u16) -> [u8; 2]) {
+    let keys = Keys::new();
+    let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
+    let utf_16 = format!("\u{feff}{pem}");
+    let utf_16: Vec<u8> = utf_16.encode_utf16().flat_map(bytes).collect();
+    fs::write(keys.path("out"), &utf_16).unwrap();
+    keys.parse("out", None).unwrap();
+
+    fs::write(keys.path("out"), &utf_16[2..]).unwrap();
+    let error = keys.parse("out", None).unwrap_err();
+    assert!(
+        error.contains("UTF-16 without a byte order mark"),
+        "{error}"
+    );
+}
+
+#[test_case(|pem| pem.replace("-----", "----"), "PEM whose first line is not as PEM has it; write the first line as"; "four dashes")]
+#[test_case(|pem| pem.replace("-----", "\u{2014}\u{2014}-"), "PEM whose first line is not as PEM has it"; "dashes of a word processor")]
+#[test_case(str::to_ascii_lowercase, "PEM whose first line is not as PEM has it"; "lower case")]
+#[test_case(|pem| pem.split_once('\n').unwrap().1.to_owned(), "PEM without its first line; give all of it"; "without its first line")]
+#[test_case(|pem| pem.trim_end().rsplit_once('\n').unwrap().0.to_owned(), "PEM without its last line; it may be cut off"; "without its last line")]
+#[test_case(|pem| pem.lines().map(|line| format!("> {line}\n")).collect(), "PEM quoted as in a mail; take the > off"; "quoted in a mail")]
+#[test_case(|pem| format!("{{\"key\": {pem:?}").replace("-----", "-"), "PEM whose first line is not as PEM has it"; "json of another kind")]
+#[test_case(|pem| der(pem).iter().map(|byte| format!("{byte:02x}")).collect(), "hexadecimal digits; make bytes of it: `xxd"; "hexadecimal")]
+#[test_case(|pem| format!("{:?}", der(pem)), "a list of numbers; make bytes of it"; "decimal")]
+#[test_case(|pem| base64(&der(pem))[8..].to_owned(), "base64; it is whole neither as PEM nor as DER"; "base64 in part")]
+#[test_case(|pem| pem.replace('+', "%2B").replace('\n', "%0A"), "URL-encoded text; decode it"; "url-encoded")]
+fn a_key_that_is_not_read_is_described(damage: fn(&str) -> String, expected: &str) {
+    let keys = Keys::new();
+    let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
+    fs::write(keys.path("out"), damage(&pem)).unwrap();
+    let error = keys.parse("out", None).unwrap_err();
+    let start = format!("out holds no private key that can be read, but looks like {expected}");
+    assert!(error.starts_with(&start), "{error}");
 }
 
 #[test]
@@ -96,10 +146,8 @@ fn the_key_is_found_behind_a_certificate() {
     keys.parse("out", None).unwrap();
 }
 
-#[test_case(|pem| pem[..pem.len() / 2].to_vec(); "cut off")]
 #[test_case(|_| b"hello".to_vec(); "text")]
 #[test_case(|_| vec![0x30, 0x82, 0xff, 0x00]; "binary")]
-#[test_case(|pem| pem.to_ascii_lowercase(); "lower case")]
 fn a_key_that_is_not_whole_is_refused(damage: fn(&[u8]) -> Vec<u8>) {
     let keys = Keys::new();
     let pem = fs::read(keys.path("key.pem")).unwrap();
@@ -166,7 +214,11 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
     assert_eq!(loaded.is_ok(), expected, "{loaded:?}");
 }
 
-#[test_case("{ file = \"none\" }", "none does not exist; correct the path")]
+#[test_case("{ file = \"none.key\" }", "none.key does not exist; correct the path")]
+#[test_case(
+    "{ file = \"none\" }",
+    "does not exist: FOLDER has nothing of that name (4 characters, not shown since they may be secret); correct the path"
+)]
 #[test_case(
     "\"~/none\"",
     "~/none does not exist: `~` is for shells to expand; write the path in full"
@@ -196,7 +248,7 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
 )]
 #[test_case(
     "{ credential = \"key.pem\" }",
-    "credential key.pem has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=key.pem:PATH"
+    "credential key.pem has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
 )]
 #[test_case(
     "{ file = \"key.pem\", env = \"X\" }",
@@ -205,7 +257,7 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
 #[test_case("{ }", "must have one of file, env, command and credential"; "nothing")]
 #[test_case(
     "\"-----BEGIN PRIVATE KEY-----\"",
-    "must not be the key itself; write it to a file and give its path"
+    "must be a path, not what the file holds (27 characters that look like PEM without its last line); write that to a file, and give the path of the file"
 )]
 #[test_case(
     "{ file = \"key.pem\", passphrase = \"sesame\" }",
@@ -311,6 +363,7 @@ impl Keys {
         let folder = self.0.path().display().to_string() + "/";
         Config::from_toml(&file, &self.path("proxy.toml"), &Overrides::default()).map_err(|error| {
             let error = error.to_string().replace(&folder, "");
+            let error = error.replace(folder.trim_end_matches('/'), "FOLDER");
             let (_, message) = error
                 .split_once("private_key: ")
                 .or_else(|| error.split_once("passphrase: "))
@@ -318,6 +371,27 @@ impl Keys {
             message.to_owned()
         })
     }
+}
+
+/// What `openssl base64 -A` makes of it.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    use base64ct::Encoding;
+
+    base64ct::Base64::encode_string(bytes)
+}
+
+/// What a PEM holds.
+pub(crate) fn der(pem: &str) -> Vec<u8> {
+    let (_, der) = pkcs8::SecretDocument::from_pem(pem).unwrap();
+    der.as_bytes().to_vec()
+}
+
+fn lines_of(text: &str, width: usize) -> String {
+    let lines = text
+        .as_bytes()
+        .chunks(width)
+        .map(|line| str::from_utf8(line).unwrap());
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 pub(crate) fn chmod(path: &Path, mode: u32) {

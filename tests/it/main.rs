@@ -34,6 +34,7 @@ mod localhost;
 mod login;
 mod memory;
 mod named;
+mod misplaced;
 mod outbound;
 mod papers;
 mod pubsub;

@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use super::KeyFault;
 
 /// One `BEGIN`/`END` block.
-pub(super) struct Block<'a> {
-    pub(super) label: &'a str,
+pub(in crate::config) struct Block<'a> {
+    pub(in crate::config) label: &'a str,
     /// Of `DEK-Info`, which says how OpenSSL's traditional form is encrypted.
     encryption: Option<&'a str>,
     body: Zeroizing<String>,
 }
 
 /// Every whole block in the text.
-pub(super) fn blocks(mut text: &str) -> Vec<Block<'_>> {
+pub(in crate::config) fn blocks(mut text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     while let Some((label, content, rest)) = next(text) {
         let mut block = Block {
@@ -53,10 +53,14 @@ impl Block<'_> {
         self.encryption.is_some()
     }
 
+    /// What the block holds; nothing if it is damaged.
+    pub(in crate::config) fn content(&self) -> Option<Zeroizing<Vec<u8>>> {
+        Base64::decode_vec(&self.body).ok().map(Zeroizing::new)
+    }
+
     /// What the block holds, decrypted if its header says that it is encrypted.
     pub(super) fn der(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
-        let der = Base64::decode_vec(&self.body).map_err(|_| KeyFault::Malformed)?;
-        let der = Zeroizing::new(der);
+        let der = self.content().ok_or(KeyFault::Malformed)?;
         match self.encryption {
             None => Ok(der),
             Some(encryption) => decrypt(encryption, der, passphrase.ok_or(KeyFault::NoPassphrase)?),
@@ -77,7 +81,11 @@ fn decrypt(
         "AES-128-CBC" => decrypt_cbc::<Aes128>(&mut der, &iv, passphrase),
         "AES-192-CBC" => decrypt_cbc::<Aes192>(&mut der, &iv, passphrase),
         "AES-256-CBC" => decrypt_cbc::<Aes256>(&mut der, &iv, passphrase),
-        other => return Err(KeyFault::UnsupportedEncryption(other.to_owned())),
+        // Anything can stand there, a piece of the key too if its lines are joined.
+        other if other.len() <= 24 && is_cipher(other) => {
+            return Err(KeyFault::UnsupportedEncryption(other.to_owned()));
+        }
+        _ => return Err(KeyFault::Malformed),
     }?;
     der.truncate(length);
     Ok(der)
@@ -113,6 +121,12 @@ fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<
     }
     key.truncate(length);
     key
+}
+
+/// Whether it has the form of OpenSSL's names of ciphers.
+fn is_cipher(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
+    name.ends_with("-CBC") && name.chars().all(is_letter)
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {

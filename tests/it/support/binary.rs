@@ -175,6 +175,21 @@ impl Binary {
         }
     }
 
+    /// Waits until it has ended or serves, and stops it then. Returns all that it said.
+    pub async fn end_or_serve(mut self) -> String {
+        let mut stdout = self.stdout.clone();
+        let serves = stdout.wait_for(|said| said.contains("listening on"));
+        let ended = tokio::select! {
+            _ = self.child.wait() => true,
+            serves = serves => serves.is_err(),
+        };
+        let ended = match ended {
+            true => self.end().await,
+            false => self.stop().await,
+        };
+        ended.stdout + &ended.stderr
+    }
+
     /// Asks it to stop, and waits for that.
     pub async fn stop(self) -> Ended {
         self.signal(Signal::TERM);

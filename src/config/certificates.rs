@@ -1,0 +1,107 @@
+//! Certificates out of files, in each form that they come in: PEM, DER and PKCS#7.
+
+use std::path::Path;
+
+use pkcs1::der::{
+    Reader, SliceReader, Tag, Tagged,
+    asn1::{AnyRef, ContextSpecific, ObjectIdentifier},
+};
+use rustls_pki_types::CertificateDer;
+
+use super::{
+    input,
+    key::{is_certificate, pem},
+    unwrap::unwrap,
+};
+
+/// Every certificate in a file, at least one. What is wrong never shows what is in the file, which
+/// may hold a key as well.
+pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let place = path.display();
+    let bytes = input::read(path, LONGEST).map_err(|error| format!("{place} {error}"))?;
+    parse(&bytes).map_err(|fault| format!("{place} {fault}"))
+}
+
+/// As [`read`], of what a file holds.
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+    let bytes = unwrap(bytes);
+    let mut found = Vec::new();
+    let text = str::from_utf8(&bytes).unwrap_or_default();
+    for block in pem::blocks(text) {
+        let is_store = matches!(block.label, "PKCS7" | "CMS" | "PKCS #7 SIGNED DATA");
+        let is_one = block.label.ends_with("CERTIFICATE");
+        if !is_one && !is_store {
+            continue;
+        }
+        let before = found.len();
+        let damaged = CertificateFault::Damaged(before + 1);
+        match block.content() {
+            Some(der) if is_store => found.extend(of_store(&der)),
+            // OpenSSL's own form has its trust behind the certificate.
+            Some(der) => found.extend(one_after_another(&der).next()),
+            None => {}
+        }
+        if found.len() == before {
+            return Err(damaged);
+        }
+    }
+    if found.is_empty() {
+        found.extend(one_after_another(&bytes));
+    }
+    if found.is_empty() {
+        found.extend(of_store(&bytes));
+    }
+    match found.is_empty() {
+        true => Err(CertificateFault::None),
+        false => Ok(found),
+    }
+}
+
+/// Certificates in DER, until something else comes.
+fn one_after_another(der: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
+    let mut reader = SliceReader::new(der).ok();
+    std::iter::from_fn(move || {
+        let der = reader.as_mut()?.tlv_bytes().ok()?;
+        is_certificate(der).then(|| CertificateDer::from(der.to_vec()))
+    })
+}
+
+/// The certificates of a PKCS#7 (RFC 2315 section 9.1, RFC 5652 section 5.1), which is mostly
+/// nothing but a bag of them.
+fn of_store(der: &[u8]) -> Vec<CertificateDer<'static>> {
+    signed_data(der).unwrap_or_default()
+}
+
+fn signed_data(der: &[u8]) -> Result<Vec<CertificateDer<'static>>, pkcs1::der::Error> {
+    let mut content = within(SliceReader::new(der)?.decode()?)?;
+    if content.decode::<ObjectIdentifier>()? != SIGNED_DATA {
+        return Ok(Vec::new());
+    }
+    let signed: ContextSpecific<AnyRef<'_>> = content.decode()?;
+    let mut signed = within(signed.value)?;
+    while !signed.is_finished() {
+        let part: AnyRef<'_> = signed.decode()?;
+        if matches!(part.tag(), Tag::ContextSpecific { number, .. } if number.value() == 0) {
+            return Ok(one_after_another(part.value()).collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn within(any: AnyRef<'_>) -> Result<SliceReader<'_>, pkcs1::der::Error> {
+    SliceReader::new(any.value())
+}
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CertificateFault {
+    #[error("is damaged: its certificate {0} cannot be read")]
+    Damaged(usize),
+    #[error("holds no certificate; it must be PEM, DER or PKCS#7")]
+    None,
+}
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+
+/// Mozilla's authorities take 220 KB.
+const LONGEST: usize = 16 * 1024 * 1024;

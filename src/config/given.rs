@@ -1,0 +1,253 @@
+//! Names of files, programs and variables, as a person gives them. A name of something that is
+//! there is printed. Any other may be the secret itself where its name belongs, so it is printed
+//! only if it can be nothing but a name; else it is described.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use super::look::Look;
+
+/// The path of a file that is to be there; one that is not absolute starts in `folder`.
+///
+/// # Errors
+/// That it is not a path, or that there is no such file and it might not be a path.
+pub(super) fn file(text: &str, folder: &Path) -> Result<PathBuf, String> {
+    let path = place(text, folder)?;
+    let Some((there, rest)) = split(&path) else {
+        return Ok(path);
+    };
+    let is_anchored = ["/", "./", "../", "~/"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    let has_extension = Path::new(text)
+        .extension()
+        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+    if rest.split('/').all(is_wordy) && (is_anchored || has_extension) {
+        return Ok(path);
+    }
+    let there = match there.as_os_str().is_empty() {
+        true => "the current folder".to_owned(),
+        false => there.display().to_string(),
+    };
+    Err(format!(
+        "does not exist: {there} has nothing of that name ({}); correct the path",
+        described(text)
+    ))
+}
+
+/// The path of what is there or can be made there.
+///
+/// # Errors
+/// That it is not a path.
+pub(super) fn place(text: &str, folder: &Path) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    match is_content(text, folder) {
+        true => Err(format!(
+            "must be a path, not what the file holds ({}); write that to a file, and give the path \
+             of the file",
+            described(text)
+        )),
+        false => Ok(folder.join(text)),
+    }
+}
+
+/// Whether it is not a path but what a file would hold.
+pub(super) fn is_content(text: &str, folder: &Path) -> bool {
+    if text.contains(char::is_control) || text.len() > LONGEST_PATH {
+        return true;
+    }
+    let path = folder.join(text);
+    let Some((there, _)) = split(&path) else {
+        return false;
+    };
+    match Look::of(text) {
+        None => text.split('/').any(|part| part.len() > LONGEST_NAME),
+        // Base64 has slashes as well, but what is before one is hardly the name of a folder.
+        Some(Look::Base64) => there == folder || there == Path::new("/"),
+        Some(_) => true,
+    }
+}
+
+/// A value for a message, where it is short and cannot hold a secret.
+pub(crate) fn shown(text: &str) -> String {
+    let is_plain = text.chars().count() <= LONGEST_SHOWN
+        && Look::of(text).is_none()
+        && !text
+            .rsplit_once('@')
+            .is_some_and(|(before, _)| before.contains(':'))
+        && !text.contains(char::is_control);
+    match is_plain {
+        true => format!("{text:?}"),
+        false => format!("the value ({})", described(text)),
+    }
+}
+
+/// A word for a message, as [`shown`] without quotes.
+pub(crate) fn word(text: &str) -> String {
+    match shown(text).starts_with('"') {
+        true => text.to_owned(),
+        false => format!("({})", described(text)),
+    }
+}
+
+/// An environment variable, for a message.
+pub(super) fn variable(name: &str) -> String {
+    let mut words = name.split('_');
+    let is_word = |word: &str| {
+        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        word.len() - letters.len() <= 3
+            && (1..=20).contains(&letters.len())
+            && letters.chars().all(|c| c.is_ascii_uppercase())
+    };
+    let is_plain = name.contains('_') && words.all(is_word);
+    // A name with a zero or an equals sign in it is none, and asking for it would panic.
+    let is_there = !name.contains(['=', '\0']) && env::var_os(name).is_some();
+    match is_plain || is_there {
+        true => format!("environment variable {name}"),
+        false => "the environment variable of that name".to_owned(),
+    }
+}
+
+/// A program, for a message.
+pub(super) fn program(name: &str) -> String {
+    let search = env::var_os("PATH").unwrap_or_default();
+    let is_there = match name.contains('/') {
+        true => file(name, Path::new("")).is_ok(),
+        false => env::split_paths(&search).any(|folder| folder.join(name).exists()),
+    };
+    match is_there && !name.is_empty() {
+        true => format!("command {name}"),
+        false => "the command of that name".to_owned(),
+    }
+}
+
+/// A credential, for a message.
+pub(super) fn credential(name: &str) -> String {
+    let folder = env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
+    match file(name, Path::new(&folder)) {
+        Ok(_) => format!("credential {name}"),
+        Err(_) => "the credential of that name".to_owned(),
+    }
+}
+
+/// What is known of it that may be said.
+fn described(text: &str) -> String {
+    let length = text.chars().count();
+    match Look::of(text) {
+        Some(look) => format!("{length} characters that look like {look}"),
+        None => format!("{length} characters, not shown since they may be secret"),
+    }
+}
+
+/// The folder on the way to `path` that is there, and what is not. Nothing if all of it is.
+fn split(path: &Path) -> Option<(&Path, String)> {
+    if path.symlink_metadata().is_ok() {
+        return None;
+    }
+    let there = path
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.as_os_str().is_empty() || folder.exists())
+        .unwrap_or(Path::new(""));
+    let rest = path.strip_prefix(there).unwrap_or(path);
+    Some((there, rest.display().to_string()))
+}
+
+/// Whether it is made of words and numbers as people write them, which no random text is.
+fn is_wordy(part: &str) -> bool {
+    let is_word = |word: &str| {
+        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let tail = letters.chars().skip(1);
+        word.len() - letters.len() <= 8
+            && letters.chars().count() <= 24
+            && letters.chars().all(char::is_alphabetic)
+            && (tail.clone().all(char::is_lowercase) || letters.chars().all(char::is_uppercase))
+    };
+    part.split(['-', '_', '.', ' ', '~']).all(is_word)
+}
+
+/// What files with keys, certificates, secrets and configurations end with.
+const EXTENSIONS: &[&str] = &[
+    "key", "pem", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "jks", "p7b", "p7c", "ca",
+    "txt", "toml", "pass", "secret", "sock",
+];
+
+/// On Linux.
+const LONGEST_PATH: usize = 4095;
+const LONGEST_NAME: usize = 255;
+
+/// Longer than any host, number or word that a setting takes.
+const LONGEST_SHOWN: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("server.key")]
+    #[test_case("keys/acme-prod.pem")]
+    #[test_case("/run/secrets/sf_key")]
+    #[test_case("~/none")]
+    #[test_case("./none")]
+    #[test_case("../Keys/Server 2.key"; "with a space")]
+    fn what_can_only_be_a_path_is_shown(text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        file(text, folder.path()).unwrap();
+    }
+
+    #[test_case("hunter2"; "a password")]
+    #[test_case("correct-horse-battery"; "a passphrase")]
+    #[test_case("S3cr3t/Pa55.key"; "a password with an extension")]
+    #[test_case("/9j/4AAQSkZJRg"; "base64 that starts like a path")]
+    #[test_case("9s8dfj3kdQ=="; "the end of base64")]
+    #[test_case("q7/Zk3rT9xvbn+u1/w8Kfg=="; "base64 with slashes")]
+    #[test_case("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj/AgEAAo"; "base64 of DER")]
+    #[test_case("two\nlines.key"; "lines")]
+    #[test_case("00Dxx0000001gPL!AQ4AQDx.key"; "a token")]
+    fn what_may_be_a_secret_is_described(text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        for said in [
+            file(text, folder.path()).unwrap_err(),
+            variable(text),
+            program(text),
+            credential(text),
+        ] {
+            assert!(!said.contains(text), "{said}");
+            let pieces = text.split(['/', '\n', '.']);
+            for piece in pieces.filter(|piece| piece.len() > 5) {
+                assert!(!said.contains(piece), "{piece}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_shown_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj";
+        std::fs::write(folder.path().join(name), "").unwrap();
+        assert_eq!(file(name, folder.path()), Ok(folder.path().join(name)));
+    }
+
+    #[test_case("SF_PASSPHRASE" => true)]
+    #[test_case("ORGPROXY_TEST_KEY2" => true)]
+    #[test_case("PATH" => true; "one that is set")]
+    #[test_case("JBSWY3DPEHPK3PXP" => false; "base32")]
+    #[test_case("hunter_2" => false)]
+    #[test_case("a=b" => false; "not a name")]
+    fn a_variable_is_shown_by_its_form(name: &str) -> bool {
+        variable(name).ends_with(name)
+    }
+
+    #[test_case("https://login.salesforce.com" => true)]
+    #[test_case("two words" => true)]
+    #[test_case("https://me:pa ss@gateway" => false)]
+    #[test_case("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" => false)]
+    fn a_value_is_shown_if_it_holds_no_secret(text: &str) -> bool {
+        shown(text).contains(text) && word(text) == text
+    }
+}
