@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::PossibleValuesParser, error::ContextValue, parser::ValueSource,
+    builder::PossibleValuesParser,
+    error::{ContextKind, ContextValue},
+    parser::ValueSource,
 };
 
 pub use self::{
@@ -70,6 +72,10 @@ fn discreet(mut error: clap::Error) -> clap::Error {
             _ => None,
         })
         .collect();
+    if !hidden.is_empty() {
+        // The words are in the hints as well.
+        error.remove(ContextKind::Suggested);
+    }
     for (kind, text) in hidden {
         error.insert(kind, ContextValue::String(text));
     }

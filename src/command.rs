@@ -1,6 +1,8 @@
 //! What each command does.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, ops::Deref, path::Path, process::ExitCode};
+
+use tokio::sync::oneshot;
 
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
@@ -111,11 +113,12 @@ fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
     let runtime = runtime()?;
     signal::outlive_others(&runtime)?;
+    let starting = signal::end_meanwhile()?;
     let config = load(args)?;
     let _log = telemetry::init(&config.log)?;
     runtime.block_on(async {
         let ready = Ready::start(config).await?;
-        serve(ready.config.clone(), "").await
+        serve(ready.config.clone(), "", starting).await
     })
 }
 
@@ -158,6 +161,7 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
     let runtime = runtime()?;
     signal::outlive_others(&runtime)?;
+    let starting = signal::end_meanwhile()?;
     let _log = telemetry::init(&args.log)?;
     runtime.block_on(async {
         let org = demo::Org::start().await?;
@@ -170,7 +174,7 @@ fn demo(args: &DemoArgs) -> Result<(), CommandError> {
         let instance = org.instance_url();
         let instance = instance.trim_start_matches("https://");
         let hints = DEMO_HINTS.replace("{instance}", instance);
-        serve(demo_config(&org, args, state.path())?, &hints).await
+        serve(demo_config(&org, args, state.path())?, &hints, starting).await
     })
 }
 
@@ -211,9 +215,14 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
 }
 
 /// Serves until a signal. What it prints of its first listener ends with `hints`, where `{url}` is where to ask.
-async fn serve(config: Config, hints: &str) -> Result<(), CommandError> {
+async fn serve(
+    config: Config,
+    hints: &str,
+    starting: oneshot::Sender<()>,
+) -> Result<(), CommandError> {
     let shutdown = signal::shutdown()?;
     let server = Server::bind(config).await?;
+    drop(starting);
     for (index, bound) in server.bound().iter().enumerate() {
         let hints = match index {
             0 => hints.replace("{url}", &bound.url()),
@@ -259,10 +268,31 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build()?;
+    Ok(Runtime(runtime))
+}
+
+/// A runtime that does not wait, at its end, for what is stuck in the system, such as in reading a
+/// file that has no end.
+pub(crate) struct Runtime(tokio::runtime::Runtime);
+
+impl Runtime {
+    pub(crate) fn block_on<T>(self, future: impl Future<Output = T>) -> T {
+        let outcome = self.0.block_on(future);
+        self.0.shutdown_background();
+        outcome
+    }
+}
+
+impl Deref for Runtime {
+    type Target = tokio::runtime::Runtime;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 /// One line on standard output. What is not read there is not worth dying for.

@@ -44,6 +44,7 @@ mod listen;
 mod login_url;
 mod look;
 mod overrides;
+pub(crate) mod ownership;
 mod problem;
 mod pubsub;
 mod reach;
@@ -148,12 +149,13 @@ impl Config {
             (None, _) => Err(format!("there are several orgs: {}; name one", names()).into()),
             (Some(name), [org]) if org.name != name => {
                 let only = &org.name;
+                let name = given::word(name);
                 Err(format!("there is no org {name}; the only one is {only}").into())
             }
-            (Some(name), orgs) => orgs
-                .iter()
-                .find(|org| org.name == name)
-                .ok_or_else(|| format!("there is no org {name}; there are {}", names()).into()),
+            (Some(name), orgs) => orgs.iter().find(|org| org.name == name).ok_or_else(|| {
+                let name = given::word(name);
+                format!("there is no org {name}; there are {}", names()).into()
+            }),
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustls::RootCertStore;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 pub use self::{listen::Bound, tcp::Missing};
@@ -52,11 +53,10 @@ impl Server {
     /// An address that cannot be had, a certificate authority that is none, or a local one that
     /// cannot be made or read.
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
+        let (tls, roots) = tls_of(&config).await?;
         let limits = &config.limits;
         let mut listeners: Vec<Listener> = Vec::new();
         let mut plans = Vec::new();
-        let tls = Tls::new(&config)?;
-        let roots = upstream::tls::roots();
         let own = OwnListeners::default();
         for (index, org) in config.orgs.iter().enumerate() {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
@@ -181,6 +181,19 @@ impl Server {
     }
 }
 
+/// What is read from files, which may be slow, beside the signals that may come meanwhile.
+async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
+    let config = config.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        Tls::new(&config).map(|tls| (tls, upstream::tls::roots()))
+    });
+    match tokio::time::timeout(PATIENCE, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => Err(StartupError::Thread(error.into())),
+        Err(_) => Err(StartupError::Slow),
+    }
+}
+
 /// Has certificates renewed in time, for ever.
 async fn renew(certificates: Arc<Certificates>) {
     loop {
@@ -250,6 +263,12 @@ pub enum StartupError {
     /// The client for logins.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// Files that are not read to their end.
+    #[error(
+        "cannot read the certificate authorities within {} s; look at what SSL_CERT_FILE, SSL_CERT_DIR and state_dir name",
+        PATIENCE.as_secs()
+    )]
+    Slow,
     /// The system refuses a thread or its event queue.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -269,6 +288,9 @@ fn way_out(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+/// For reading certificate authorities, and for making one.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at whether a certificate is to be renewed.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);

@@ -1,10 +1,11 @@
 //! Signals: those that stop the program, and those that must not.
 
-use std::io;
+use std::{io, thread};
 
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 use crate::telemetry::Throttle;
@@ -37,6 +38,35 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
         drop(signal(SignalKind::from_raw(number))?);
     }
     Ok(())
+}
+
+/// Ends the program at the first signal that asks for it, for as long as what is returned lives.
+///
+/// For the time of a start, when files, programs and locks are waited for on the main thread. Left
+/// to the system, such a signal would not end the first process of a container.
+///
+/// # Errors
+/// When the system refuses to deliver signals, or a thread.
+pub(crate) fn end_meanwhile() -> io::Result<oneshot::Sender<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    let (over, is_over) = oneshot::channel();
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    signal = signals.ending() => std::process::exit(128 + signal.as_raw()),
+                    _ = is_over => {}
+                }
+            });
+        })?;
+    Ok(over)
 }
 
 /// Done at the first SIGINT, SIGTERM or SIGQUIT. A second one ends the program at once, with 128

@@ -5,10 +5,13 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, OFlags, flock},
+    io::Errno,
     process::geteuid,
 };
 
@@ -37,22 +40,37 @@ impl Store {
         self.0.join(name)
     }
 
-    /// Keeps other processes out until it is dropped.
+    /// Keeps other processes out until it is dropped. They are done in milliseconds, so one that
+    /// holds it for seconds is not waited for.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.path("lock");
-        let lock = || {
-            let file = private().truncate(false).open(&path)?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        };
-        lock().map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+        let fail = |fault| StoreError::new(&path, fault);
+        let file = private()
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| fail(Fault::Unwritable(error)))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    thread::park_timeout(Duration::from_millis(10));
+                }
+                Err(Errno::WOULDBLOCK) => return Err(fail(Fault::Locked)),
+                Err(error) => return Err(fail(Fault::Unwritable(error.into()))),
+            }
+        }
     }
 
     /// What a file holds, if there is one. If it is `secret`, others must not be able to read it.
     pub(super) fn read(&self, name: &str, secret: bool) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(name);
         let fail = |fault| Err(StoreError::new(&path, fault));
-        let mut file = match File::open(&path) {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(&path);
+        let mut file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return fail(Fault::Unreadable(error)),
@@ -67,7 +85,10 @@ impl Store {
         if !is_ours || about.mode() & closed != 0 {
             return fail(Fault::Exposed(about.mode() & 0o7777));
         }
-        match file.read_to_end(&mut bytes) {
+        if !about.is_file() {
+            return fail(Fault::NotRegular);
+        }
+        match (&mut file).take(LONGEST).read_to_end(&mut bytes) {
             Ok(_) => Ok(Some(bytes)),
             Err(error) => fail(Fault::Unreadable(error)),
         }
@@ -96,7 +117,11 @@ impl Store {
 
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
+    options
+        .write(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     options
 }
 
@@ -131,6 +156,13 @@ enum Fault {
         "belongs to others or can be read by them (mode {0:04o}): remove it to have a new one made, and let clients trust that (`orgproxy trust`), or run `chmod 600` if nobody can have read it"
     )]
     Exposed(u32),
+    #[error("is not a regular file; remove it to have a new one made")]
+    NotRegular,
+    #[error(
+        "has been locked by another process for {} s (`fuser` names it); end that, or set state_dir to another folder",
+        PATIENCE.as_secs()
+    )]
+    Locked,
     #[error("cannot be written: {0}; set state_dir to a folder that can")]
     Unwritable(io::Error),
 }
@@ -143,3 +175,9 @@ impl StoreError {
         }
     }
 }
+
+/// For others to be done with the folder.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Far more than a key and a certificate.
+const LONGEST: u64 = 1024 * 1024;

@@ -37,6 +37,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let usual = process::harden();
     let runtime = runtime()?;
     signal::outlive_others(&runtime)?;
+    let starting = signal::end_meanwhile()?;
     let config = load(&args.source)?;
     let _log = telemetry::init(&config.log)?;
     let first = match &args.org {
@@ -60,6 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         let environment = Environment::new(&server.bound(), &first, &placeholder, bundle.as_ref())?;
 
         let mut signals = Signals::listen()?;
+        drop(starting);
         // Dropped, it stops the proxy.
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = tokio::spawn(server.serve(async {

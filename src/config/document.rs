@@ -34,19 +34,22 @@ pub(super) enum Value {
 /// error is guesswork.
 pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let mut lines = Vec::new();
     for error in &errors {
-        // Not as the error shows itself, which is with the line of the file: that may hold a secret.
+        // Not as the error shows itself, which is with the line of the file: that may hold a secret,
+        // of which the places of all odd letters would give something away, too.
         let offset = error.span().map_or(0, |span| span.start);
-        let column = 1 + text
-            .bytes()
-            .take(offset)
-            .rev()
-            .take_while(|byte| *byte != b'\n')
-            .count();
-        problems.add_syntax(
-            line(text, offset),
-            format!("column {column}: {}", error.message()),
-        );
+        let line = line(text, offset);
+        if lines.contains(&line) {
+            continue;
+        }
+        lines.push(line);
+        let before = text.as_bytes().get(..offset).unwrap_or_default();
+        let column = 1 + before
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .map_or(0, <[u8]>::len);
+        problems.add_syntax(line, format!("column {column}: {}", error.message()));
     }
     errors.is_empty().then(|| table(text, document.get_ref()))
 }

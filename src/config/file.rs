@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Config, Guard, Limits, Org, PORT, ca, demo,
     document::{Node, Table, Value},
+    given,
     listen::{Listen, Listener, unite},
     login_url,
     problem::{Origin, Problems},
@@ -156,7 +157,7 @@ fn org(
     let listen = listen(&mut section, folder, &guard, tls);
     let hosts = section.list("hosts", text::host).unwrap_or_default();
     reaches.push(Reach {
-        name: name.clone(),
+        name: given::word(&name),
         listen: listen.clone(),
         listen_origin: section.origin("listen"),
         hosts: hosts.clone(),
@@ -277,7 +278,7 @@ fn limits(mut section: Section<'_>) -> Limits {
     read_into(it, "requests", &mut limits.requests, value::count);
     read_into(it, "header_read", &mut limits.header_read, value::time);
     read_into(it, "header_bytes", &mut limits.header_bytes, value::bytes);
-    read_into(it, "headers", &mut limits.headers, value::count);
+    read_into(it, "headers", &mut limits.headers, value::lines);
     read_into(it, "connect", &mut limits.connect, value::time);
     read_into(it, "answer", &mut limits.answer, value::time);
     read_into(it, "idle_body", &mut limits.idle_body, value::time);

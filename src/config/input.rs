@@ -109,6 +109,18 @@ pub(crate) fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, In
     Input::open(path)?.read(longest)
 }
 
+/// As [`read`], of text.
+///
+/// # Errors
+/// Why it cannot be had, or that it is not text.
+pub(crate) fn read_text(path: &Path, longest: usize) -> Result<String, InputError> {
+    let bytes = read(path, longest)?;
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => Err(InputError::Unreadable(io::Error::other(error))),
+    }
+}
+
 /// Why a file cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     document::{Node, Table, Value},
+    given,
     problem::{Origin, Problems},
 };
 
@@ -127,7 +128,7 @@ fn only_org(document: &mut Table) -> Result<Option<&mut Table>, String> {
         return Ok(None);
     };
     if orgs.len() > 1 {
-        let names: Vec<_> = orgs.keys().map(String::as_str).collect();
+        let names: Vec<_> = orgs.keys().map(|name| given::word(name)).collect();
         return Err(format!(
             "is for a single org, but the file has {}; change it in the file",
             names.join(", ")
@@ -223,7 +224,7 @@ pub const KEYS: &[Key] = &[
         flag: "--ca-file",
         variable: "ORGPROXY_CA_FILE",
         scope: Scope::Org,
-        help: "PEM file with certificate authorities to trust besides the system's",
+        help: "File with certificate authorities to trust besides the system's: PEM, DER or PKCS#7",
     },
     Key {
         name: "http2",

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::{
     given,
     input::{Input, InputError},
+    ownership,
 };
 use crate::terminal;
 
@@ -135,14 +136,10 @@ enum Fault {
     File(#[from] InputError),
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    #[error("can be read by others (mode {mode:04o}); run `chmod 600 {path}`{group}")]
-    Exposed {
-        mode: u32,
-        path: String,
-        group: &'static str,
-    },
-    #[error("belongs to user {owner}, who could replace it; run `chown {me} {path}`")]
-    ForeignOwner { owner: u32, me: u32, path: String },
+    #[error("can be read by others (mode {mode:04o}); {way_out}")]
+    Exposed { mode: u32, way_out: String },
+    #[error("belongs to user {owner}, who could replace it; {way_out}")]
+    ForeignOwner { owner: u32, way_out: String },
     #[error("is empty")]
     Empty,
     #[error("holds more than {} KiB, so it is not a key or passphrase", LONGEST / 1024)]
@@ -164,11 +161,11 @@ enum Fault {
 fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let file = Input::open(path)?.regular()?;
     let about = &file.about;
-    let me = geteuid().as_raw();
-    let path = path.display().to_string();
-    if about.uid() != me && about.uid() != 0 {
-        let owner = about.uid();
-        return Err(Fault::ForeignOwner { owner, me, path });
+    let (me, owner) = (geteuid().as_raw(), about.uid());
+    if owner != me && owner != 0 {
+        let order = format!("run `chown {me} {}`", path.display());
+        let way_out = way_out(&file, me == 0, order, path);
+        return Err(Fault::ForeignOwner { owner, way_out });
     }
     let (refused, group) = match allow_group_read {
         true => (0o037, ""),
@@ -177,9 +174,26 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
     };
     if about.mode() & refused != 0 {
         let mode = about.mode() & 0o7777;
-        return Err(Fault::Exposed { mode, path, group });
+        let order = format!("run `chmod 600 {}`{group}", path.display());
+        let way_out = way_out(&file, me == 0 || owner == me, order, path);
+        return Err(Fault::Exposed { mode, way_out });
     }
     Ok(file.read(LONGEST)?)
+}
+
+/// What to do about the owner or the mode of a file: `order` if that would do, or else what would.
+fn way_out(file: &Input, may_change: bool, order: String, path: &Path) -> String {
+    if may_change && !ownership::is_read_only(file.file()) && ownership::has_modes(file.file()) {
+        return order;
+    }
+    let me = geteuid().as_raw();
+    format!(
+        "this cannot be changed from here, so give it owner {me} and mode 0400 where it comes from, \
+         or a group of this user, mode 0440 and allow_group_read = true; or have the secret in \
+         {{ env = … }} or {{ credential = … }} in place of the file; or use a copy: `install -m 600 \
+         {} COPY`",
+        path.display()
+    )
 }
 
 /// Who may read a credential is systemd's business: it shares them by access lists, which show as

@@ -4,6 +4,7 @@
 use super::{
     document::{Node, Table, Value},
     given,
+    look::Look,
     overrides::{self, Scope},
     problem::{Origin, Problems},
     text,
@@ -119,7 +120,8 @@ impl<'a> Section<'a> {
         let node = self.get(key)?.clone();
         let nodes = match node.value {
             Value::List(nodes) => nodes,
-            Value::Raw(text) => text
+            // A list of bytes is not one of names, and each would be shown.
+            Value::Raw(text) if Look::of(&text).is_none() => text
                 .split(',')
                 .map(|item| Node {
                     value: Value::Raw(item.trim().to_owned()),

@@ -17,6 +17,13 @@ pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
     if text == example {
         return Err("still the example's value; put your own here".to_owned());
     }
+    // A key in its place would be shown wherever the name is.
+    let length = text.chars().count();
+    if length > LONGEST {
+        return Err(format!(
+            "must have at most {LONGEST} characters, but has {length}"
+        ));
+    }
     if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!(
             "must be without white space and control characters, but has {odd:?}"
@@ -126,6 +133,9 @@ pub(super) fn path(value: &Value) -> Result<String, String> {
         )),
     }
 }
+
+/// Of a name: a consumer key, a user, a URL or a variable.
+const LONGEST: usize = 512;
 
 fn is_host(text: &str) -> bool {
     let is_letter = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');

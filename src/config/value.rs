@@ -47,14 +47,19 @@ pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
 }
 
 pub(super) fn count(value: &Value) -> Result<usize, String> {
-    positive(whole(value)?)
+    at_most(MOST, positive(whole(value)?)?, |most| most.to_string())
+}
+
+/// Of header lines, each of which is a place in memory before it comes.
+pub(super) fn lines(value: &Value) -> Result<usize, String> {
+    at_most(MOST_LINES, count(value)?, |most| most.to_string())
 }
 
 /// Such as `64KiB`.
 pub(super) fn bytes(value: &Value) -> Result<usize, String> {
     let text = match value {
         Value::Text(text) | Value::Raw(text) => text,
-        Value::Integer(..) => return count(value),
+        Value::Integer(..) => return positive(whole(value)?).and_then(within_memory),
         other => {
             return Err(format!(
                 "must be a size such as \"64KiB\", not {}",
@@ -84,6 +89,7 @@ pub(super) fn bytes(value: &Value) -> Result<usize, String> {
             format!("{text} is not a size; write one such as \"64KiB\" or \"1MiB\"")
         })
         .and_then(positive)
+        .and_then(within_memory)
 }
 
 /// Such as `30s`; zero is one, too.
@@ -100,10 +106,22 @@ pub(super) fn wait(value: &Value) -> Result<Duration, String> {
             ));
         }
     };
-    humantime::parse_duration(text).map_err(|_| {
+    let time = humantime::parse_duration(text).map_err(|_| {
         let text = given::shown(text);
         format!("{text} is not a time; write one such as \"500ms\", \"30s\", \"11min\" or \"2h\"")
-    })
+    })?;
+    at_most(LONGEST, time, |_| "3650days".to_owned())
+}
+
+fn within_memory(bytes: usize) -> Result<usize, String> {
+    at_most(MOST_BYTES, bytes, |_| "1024GiB".to_owned())
+}
+
+fn at_most<T: PartialOrd>(most: T, value: T, show: fn(&T) -> String) -> Result<T, String> {
+    if value > most {
+        return Err(format!("must be at most {}", show(&most)));
+    }
+    Ok(value)
 }
 
 pub(super) fn time(value: &Value) -> Result<Duration, String> {
@@ -151,5 +169,15 @@ fn positive<T: Default + PartialEq>(value: T) -> Result<T, String> {
         false => Ok(value),
     }
 }
+
+/// More than a machine has, and far from where sums overflow.
+const MOST: usize = 1_000_000_000;
+const MOST_BYTES: usize = 1 << 40;
+
+/// `http::HeaderMap` holds 32,768.
+const MOST_LINES: usize = 10_000;
+
+/// Ten years: no clock and no timer overflows by it.
+const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
-    config::{self, Config, Listen},
+    config::{self, Config, Listen, ownership},
 };
 
 /// A bound listener.
@@ -54,7 +54,8 @@ impl Listener {
         let failed = |error| StartupError::Bind(listen.clone(), error);
         let socket = match listen {
             Listen::Unix(path) => {
-                let (listener, file) = SocketFile::bind(path, &guard.allow_uids).map_err(failed)?;
+                let bound = SocketFile::bind(path, &guard.allow_uids).await;
+                let (listener, file) = bound.map_err(failed)?;
                 Socket::Unix(listener, file)
             }
             Listen::Tcp(_) | Listen::Https(_) | Listen::Localhost { .. } => {
@@ -317,7 +318,12 @@ impl SocketFile {
     /// Only our own user may connect, from the first moment on: the socket is bound in a folder of
     /// its own that nobody else may enter, and moved when its mode is set. If others are let in,
     /// the mode lets all in, and each is asked who it is.
-    fn bind(path: &Path, uids: &[u32]) -> io::Result<(UnixListener, Self)> {
+    async fn bind(path: &Path, uids: &[u32]) -> io::Result<(UnixListener, Self)> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or_else(|| Path::new("."));
+        check_folder(folder)?;
         match path.symlink_metadata() {
             Ok(metadata) if !metadata.file_type().is_socket() => {
                 return Err(io::Error::new(
@@ -325,18 +331,18 @@ impl SocketFile {
                     "there is a file of that name, which is no socket; choose another path",
                 ));
             }
-            // A socket that nobody listens on is left over from a program that was killed.
-            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-                return Err(io::ErrorKind::AddrInUse.into());
-            }
-            _ => {}
+            // A socket that nobody listens on is left over from a program that was killed. One that
+            // has no room for another client has a listener, which cannot be waited for.
+            Ok(_) => match UnixStream::connect(path).await {
+                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::AddrInUse.into());
+                }
+                Err(_) => {}
+            },
+            Err(_) => {}
         }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let private = folder
-            .unwrap_or_else(|| Path::new("."))
-            .join(format!(".orgproxy-{}", std::process::id()));
+        let private = folder.join(format!(".orgproxy-{}", std::process::id()));
         let inner = private.join("socket");
         // Left over from a program that was killed, whose number is ours now: as in a container.
         let _ = std::fs::remove_file(&inner);
@@ -354,6 +360,26 @@ impl SocketFile {
         let _ = std::fs::remove_dir(&private);
         Ok((bound?, Self(path.to_owned())))
     }
+}
+
+/// Who can put a socket of their own in the place of ours gets what clients send, their passwords
+/// too.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    if let Some(foreign) = ownership::of_folder(folder)? {
+        return Err(io::Error::other(format!(
+            "its folder {} {foreign}, who could put a socket of their own in its place; choose a \
+             folder that only this user can write to: `mkdir -m 755 FOLDER`",
+            folder.display()
+        )));
+    }
+    if ownership::is_shared(folder) {
+        tracing::warn!(
+            "anybody can put a socket of that name into {} while orgproxy does not run, and clients \
+             would send it their passwords; choose a folder that only this user can write to",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 impl Drop for SocketFile {

@@ -14,7 +14,7 @@ use crate::{
     auth::{Login, Session},
     cli::DoctorArgs,
     command::{self, CommandError, Ready},
-    config::{Config, Org},
+    config::{Config, Org, given},
     process,
     upstream::tls,
 };
@@ -37,10 +37,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
     let mut report = Report::new(args.json);
     match configuration(args) {
         Ok(config) => {
-            let runtime = command::runtime()?;
-            runtime.block_on(examine_all(config, args, &mut report));
-            // A name that is still being looked up is not worth waiting for.
-            runtime.shutdown_background();
+            command::runtime()?.block_on(examine_all(config, args, &mut report));
         }
         Err(mistakes) => report.add(mistakes),
     }
@@ -64,6 +61,7 @@ fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
         let names: Vec<_> = config.orgs.iter().map(|org| org.name.clone()).collect();
         config.orgs.retain(|org| org.name == *name);
         if config.orgs.is_empty() {
+            let name = given::word(name);
             let says = format!("there is no org {name}; there is {}", names.join(", "));
             return Err(Check::failed("configuration", says));
         }

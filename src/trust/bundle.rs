@@ -9,7 +9,7 @@ use std::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::pkcs12::{certificates_in, store_of};
-use crate::authority;
+use crate::{authority, config::input};
 
 /// Variables that name such a file in PEM, and who reads them.
 pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
@@ -45,7 +45,7 @@ pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
     let names = REPLACEMENTS.iter().map(|(name, _)| *name);
     for path in names.chain([ADDITION]).filter_map(env::var_os) {
         // One that cannot be read is of no use to the program either.
-        let pem = fs::read(path).unwrap_or_default();
+        let pem = input::read(Path::new(&path), LONGEST).unwrap_or_default();
         roots.extend(CertificateDer::pem_slice_iter(&pem).flatten());
     }
     roots.push(CertificateDer::from_pem_file(own).map_err(io::Error::other)?);
@@ -115,3 +115,6 @@ fn java_stores() -> Vec<PathBuf> {
 
 /// See `javax.net.ssl.trustStore` in the guide to JSSE.
 const TRUST_STORE: &str = "javax.net.ssl.trustStore";
+
+/// Mozilla's authorities take 220 KB.
+const LONGEST: usize = 16 * 1024 * 1024;

@@ -12,6 +12,8 @@ use orgproxy::{
     config::{Config, KEYS, Listen, Overrides},
 };
 
+use test_case::test_case;
+
 use crate::key::Keys;
 
 /// Set to write down what is reported now as what is expected. Read the difference.
@@ -324,6 +326,129 @@ fn no_secret_is_in_the_debug_output() {
     let debug = format!("{config:?}");
     assert_eq!(debug.matches("[redacted]").count(), 2);
     assert!(!debug.contains("correct-horse"));
+}
+
+#[test_case("x509 -in cert.pem -out out", &[]; "pem")]
+#[test_case("x509 -in cert.pem -trustout -out out", &[]; "pem with trust")]
+#[test_case("x509 -in cert.pem -outform der -out out", &[]; "der")]
+#[test_case("crl2pkcs7 -nocrl -certfile cert.pem -out out", &[]; "pkcs7")]
+#[test_case("crl2pkcs7 -nocrl -certfile cert.pem -outform der -out out", &[]; "pkcs7 in der")]
+#[test_case("x509 -in cert.pem -text -out out", &[]; "pem below text")]
+#[test_case("x509 -in cert.pem -out out", &[0xef, 0xbb, 0xbf]; "pem behind a byte order mark")]
+#[test_case("base64 -e -in cert.pem -out out", &[]; "base64 of pem")]
+fn a_certificate_is_read_in_each_form(command: &str, before: &[u8]) {
+    let folder = Folder::new();
+    folder.0.openssl(command);
+    let file = folder.0.path("out");
+    fs::write(&file, [before, &fs::read(&file).unwrap()].concat()).unwrap();
+    let tls = "[tls]\ncertificate = \"out\"\nprivate_key = \"key.pem\"\nclient_ca = \"out\"\n";
+    let config = folder
+        .load(&format!("{MINIMAL}ca_file = \"out\"\n{tls}"))
+        .unwrap();
+    let pem = folder
+        .load(&format!("{MINIMAL}ca_file = \"cert.pem\"\n"))
+        .unwrap();
+    assert_eq!(config.orgs[0].ca, pem.orgs[0].ca);
+    assert_eq!(config.tls.client_ca, pem.orgs[0].ca);
+    assert_eq!(config.tls.identity.unwrap().cert, pem.orgs[0].ca);
+}
+
+#[test]
+fn a_certificate_in_utf_16_is_read() {
+    let folder = Folder::new();
+    let pem = fs::read_to_string(folder.0.path("cert.pem")).unwrap();
+    let units = format!("\u{feff}{pem}");
+    let bytes: Vec<u8> = units.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.0.path("out"), bytes).unwrap();
+    let config = folder
+        .load(&format!("{MINIMAL}ca_file = \"out\"\n"))
+        .unwrap();
+    assert_eq!(config.orgs[0].ca.len(), 1);
+}
+
+#[test]
+fn of_several_certificates_none_is_left_out() {
+    let folder = Folder::new();
+    folder
+        .0
+        .openssl("req -x509 -new -key key.pem -subj /CN=other -days 9 -out other.pem");
+    let both = ["cert.pem", "other.pem"].map(|name| fs::read(folder.0.path(name)).unwrap());
+    fs::write(folder.0.path("both.pem"), both.concat()).unwrap();
+    folder
+        .0
+        .openssl("crl2pkcs7 -nocrl -certfile both.pem -out both.p7b");
+    for name in ["both.pem", "both.p7b"] {
+        let config = folder
+            .load(&format!("{MINIMAL}ca_file = \"{name}\"\n"))
+            .unwrap();
+        assert_eq!(config.orgs[0].ca.len(), 2, "{name}");
+    }
+    // Rather than with one less than there are.
+    let damaged = String::from_utf8(both.concat())
+        .unwrap()
+        .replacen("MII", "!!!", 1);
+    fs::write(folder.0.path("both.pem"), damaged).unwrap();
+    assert_eq!(
+        folder
+            .load(&format!("{MINIMAL}ca_file = \"both.pem\"\n"))
+            .unwrap_err(),
+        "proxy.toml:5: org.main.ca_file: both.pem is damaged: its certificate 1 cannot be read"
+    );
+}
+
+#[test_case("9223372036854775807s")]
+#[test_case("9223372036854775808s")]
+#[test_case("18446744073709551615s")]
+#[test_case("18446744073709551616s")]
+#[test_case("300years")]
+#[test_case("3651days")]
+#[test_case("99999999999999999999999999y")]
+fn a_time_that_no_clock_has_is_refused(time: &str) {
+    let folder = Folder::new();
+    for setting in [
+        "grace = T\nORG",
+        "ORGsession_timeout = T",
+        "ORG[limits]\nheader_read = T",
+        "ORG[limits]\nconnect = T",
+        "ORG[limits]\nanswer = T",
+        "ORG[limits]\nidle_body = T",
+    ] {
+        let with = |time: &str| {
+            let setting = setting.replace('T', &format!("\"{time}\""));
+            folder.load(&setting.replace("ORG", MINIMAL))
+        };
+        let error = with(time).unwrap_err();
+        let is_told = error.contains("must be at most 3650days") || error.contains("is not a time");
+        assert!(is_told, "{setting}: {error}");
+        with("3650days").unwrap();
+    }
+}
+
+#[test_case("9223372036854775807")]
+#[test_case("9223372036854775808")]
+#[test_case("18446744073709551615")]
+#[test_case("18446744073709551616")]
+#[test_case("1099511627777")]
+#[test_case("\"17179869184GiB\"")]
+#[test_case("\"1025GiB\"")]
+#[test_case("0xffff_ffff_ffff_ffff")]
+fn a_number_that_no_machine_has_is_refused(number: &str) {
+    let folder = Folder::new();
+    for key in [
+        "connections",
+        "requests",
+        "headers",
+        "header_bytes",
+        "replay_bytes",
+    ] {
+        let error = folder
+            .load(&format!("{MINIMAL}[limits]\n{key} = {number}\n"))
+            .unwrap_err();
+        let is_told = ["must be at most", "must be a whole number", "is not a size"]
+            .iter()
+            .any(|words| error.contains(words));
+        assert!(is_told, "{key}: {error}");
+    }
 }
 
 /// A folder with a key, a certificate and what the files in `tests/config` refer to.

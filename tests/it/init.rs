@@ -194,7 +194,7 @@ async fn a_passphrase_locks_the_key_and_the_proxy_opens_it() {
 #[test_case("--yes --username api@acme.com --environment prod", "--environment: must be production, sandbox"; "environment")]
 #[test_case("--yes --username api@acme.com --environment acme.lightning.force.com", "write the org's My Domain, https://acme.my.salesforce.com"; "lightning")]
 #[test_case("--yes --username api@acme.com --environment example.com", "is not a host of Salesforce's"; "another host")]
-#[test_case("--yes --username api@acme.com --passphrase-file none", "--passphrase-file: none does not exist"; "no passphrase")]
+#[test_case("--yes --username api@acme.com --passphrase-file none", "--passphrase-file: does not exist: "; "no passphrase")]
 #[test_case("--yes --username api@acme.com --client-id=", "--client-id: must not be empty"; "no consumer key")]
 #[test_case("--yes --username api@acme.com --key-bits 1024", "possible values: 2048, 3072, 4096"; "bits")]
 #[test_case("--yes --username api@acme.com --days 0", "0 is not in 1..=3650"; "days")]

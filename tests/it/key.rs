@@ -367,6 +367,7 @@ impl Keys {
             let (_, message) = error
                 .split_once("private_key: ")
                 .or_else(|| error.split_once("passphrase: "))
+                .or_else(|| error.split_once("private_key.file: "))
                 .unwrap();
             message.to_owned()
         })

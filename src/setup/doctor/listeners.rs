@@ -9,7 +9,7 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
-    config::{Config, Listen, Org},
+    config::{Config, Listen, Org, ownership},
     health,
 };
 
@@ -112,6 +112,14 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
     if !folder.is_dir() {
         let says = format!("{listen}: there is no folder {}", folder.display());
         return Check::failed("listen", says).advise("do: make it, or correct listen");
+    }
+    if let Ok(Some(foreign)) = ownership::of_folder(folder) {
+        let says = format!(
+            "{listen}: its folder {} {foreign}, who could put a socket of their own there",
+            folder.display()
+        );
+        return Check::failed("listen", says)
+            .advise("do: choose a folder that only this user can write to");
     }
     if !path.exists() {
         return Check::passed("listen", format!("{listen} is free"));

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Write,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,10 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use super::files::Files;
 use crate::{
-    config::{Config, Overrides},
+    config::{
+        Config, Overrides,
+        input::{self, InputError},
+    },
     terminal,
 };
 
@@ -51,13 +54,11 @@ impl Configuration {
     /// # Errors
     /// That the file cannot be read.
     pub(super) fn read(path: PathBuf) -> Result<Self, String> {
-        let before = match fs::read_to_string(&path) {
+        let before = match input::read_text(&path, LONGEST) {
             Ok(text) if text == EXAMPLE => Before::Example,
             Ok(text) => Before::Text(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
-                Before::Nothing
-            }
-            Err(error) => return Err(format!("{}: cannot be read: {error}", path.display())),
+            Err(InputError::Missing) if !path.is_symlink() => Before::Nothing,
+            Err(error) => return Err(format!("{}: {error}", path.display())),
         };
         Ok(Self { path, before })
     }
@@ -309,3 +310,6 @@ const COMMENTS: usize = 40;
 
 /// Where an org listens if nothing is said.
 const DEFAULT_PORT: u16 = 8080;
+
+/// Thousands of orgs.
+const LONGEST: usize = 1024 * 1024;

@@ -4,13 +4,19 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{config::check, terminal::quoted};
+use crate::{
+    config::{
+        check,
+        input::{self, InputError},
+    },
+    terminal::quoted,
+};
 
 /// An org as the Salesforce CLI knows it.
 pub(super) struct Known {
@@ -90,10 +96,10 @@ fn login_url(login_url: Option<String>, instance_url: Option<String>) -> Option<
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
     let place = path.display();
-    let text = match fs::read_to_string(path) {
+    let text = match input::read_text(path, LONGEST) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{place}: cannot be read: {error}")),
+        Err(InputError::Missing) => return Ok(None),
+        Err(error) => return Err(format!("{place}: {error}")),
     };
     // What serde says of a wrong value could show it.
     serde_json::from_str(&text)
@@ -117,6 +123,9 @@ struct Auth {
     instance_url: Option<String>,
     login_url: Option<String>,
 }
+
+/// Far more than any of its files has.
+const LONGEST: usize = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,486 @@
+//! A start that trusts no file which others could have written, and that waits for nothing without
+//! a bound.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::{chown, symlink},
+    path::Path,
+    time::Duration,
+};
+
+use orgproxy::{Server, config::Listen};
+use rustix::{
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    },
+    process::{Signal, geteuid},
+};
+use test_case::test_case;
+use tokio::process::Command;
+
+use crate::{
+    key::chmod,
+    support::{
+        Binary, Org,
+        binary::{Ended, Files, run},
+        proxy,
+    },
+};
+
+const NOBODY: u32 = 65534;
+const STRANGER: u32 = 12345;
+
+/// A configuration that leaves a trace if a program of it was run.
+struct Traced {
+    files: Files,
+}
+
+impl Traced {
+    async fn new() -> Self {
+        let org = Org::start().await.unwrap();
+        let files = Files::new(&org);
+        files.write("proxy.toml", "");
+        let trace = files.path("trace").display().to_string();
+        let key = files.path("server.key").display().to_string();
+        let more = format!(
+            "private_key = {{ command = [\"sh\", \"-c\", \"echo > {trace}; cat {key}\"] }}\n"
+        );
+        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        Self { files }
+    }
+
+    fn was_run(&self) -> bool {
+        self.files.path("trace").exists()
+    }
+
+    async fn check(&self) -> Ended {
+        run(&["check", "--config", &self.files.config()]).await
+    }
+
+    /// As it is found without being named.
+    async fn check_here(&self) -> Ended {
+        let mut command = Binary::command(&["check"]);
+        command.current_dir(self.files.folder());
+        Binary::spawn(command).end().await
+    }
+
+    #[track_caller]
+    fn assert_refused(&self, ended: &Ended, reason: &str) {
+        assert_eq!(ended.code(), 64, "{ended:?}");
+        assert!(ended.stderr.contains(reason), "{ended:?}");
+        assert!(!self.was_run(), "{ended:?}");
+    }
+
+    #[track_caller]
+    fn assert_taken(&self, ended: &Ended) {
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert!(self.was_run(), "{ended:?}");
+        fs::remove_file(self.files.path("trace")).unwrap();
+    }
+}
+
+#[test_case(0o666)]
+#[test_case(0o664)]
+#[test_case(0o646)]
+#[test_case(0o622)]
+#[tokio::test]
+async fn a_configuration_that_others_can_write_runs_nothing(mode: u32) {
+    let it = Traced::new().await;
+    chmod(&it.files.path("proxy.toml"), mode);
+    let reason = format!("can be written by others (mode {mode:04o})");
+    it.assert_refused(&it.check().await, &reason);
+    it.assert_refused(&it.check_here().await, &reason);
+
+    chmod(&it.files.path("proxy.toml"), 0o644);
+    it.assert_taken(&it.check().await);
+    it.assert_taken(&it.check_here().await);
+}
+
+#[tokio::test]
+async fn a_configuration_of_another_user_runs_nothing() {
+    if !geteuid().is_root() {
+        return; // Only root gives files away.
+    }
+    let it = Traced::new().await;
+    let reason = format!("belongs to user {STRANGER}");
+    chown(it.files.path("proxy.toml"), Some(STRANGER), None).unwrap();
+    it.assert_refused(&it.check().await, &reason);
+    it.assert_refused(&it.check_here().await, &reason);
+
+    // Whoever calls sudo means their own files.
+    let mut command = Binary::command(&["check", "--config", &it.files.config()]);
+    command.env("SUDO_UID", STRANGER.to_string());
+    it.assert_taken(&Binary::spawn(command).end().await);
+}
+
+/// Where each user has a group of their own, all that they make is writable by it.
+#[tokio::test]
+async fn a_group_of_one_is_nobody_else() {
+    if !geteuid().is_root() {
+        return; // Nobody else can become another user.
+    }
+    let it = Traced::new().await;
+    let program = it.files.path("orgproxy");
+    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    for name in ["", "proxy.toml", "server.key", "ca.pem"] {
+        chown(it.files.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    chmod(&it.files.path("proxy.toml"), 0o664);
+    chmod(it.files.folder(), 0o775);
+    let check = async || {
+        let mut command = Command::new(&program);
+        command
+            .args(["check", "--config", &it.files.config()])
+            .uid(NOBODY)
+            .gid(NOBODY);
+        Binary::spawn(command).end().await
+    };
+    it.assert_taken(&check().await);
+    chown(it.files.path("proxy.toml"), None, Some(STRANGER)).unwrap();
+    it.assert_refused(&check().await, "can be written by others (mode 0664)");
+}
+
+#[test_case(0o777, false)]
+#[test_case(0o770, false)]
+#[test_case(0o1777, true; "sticky, as tmp is")]
+#[test_case(0o755, true)]
+#[tokio::test]
+async fn a_configuration_that_others_can_replace_runs_nothing(mode: u32, is_taken: bool) {
+    let it = Traced::new().await;
+    chmod(it.files.folder(), mode);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("proxy.toml");
+    symlink(it.files.path("proxy.toml"), &link).unwrap();
+    let config = it.files.config();
+    for path in [Some(config.as_str()), link.to_str(), None] {
+        let ended = match path {
+            Some(path) => run(&["check", "--config", path]).await,
+            None => it.check_here().await,
+        };
+        if is_taken {
+            it.assert_taken(&ended);
+        } else {
+            it.assert_refused(
+                &ended,
+                &format!("can be written by others (mode {mode:04o})"),
+            );
+        }
+    }
+    chmod(it.files.folder(), 0o700);
+}
+
+/// A container often has files of users that only its host knows.
+#[tokio::test]
+async fn a_configuration_that_is_mounted_read_only_is_taken() {
+    let it = Traced::new().await;
+    chmod(&it.files.path("proxy.toml"), 0o666);
+    let Some(ended) = read_only(&it.files.path("proxy.toml"), &it.files.config()).await else {
+        return; // Only root mounts.
+    };
+    it.assert_taken(&ended);
+    it.assert_refused(&it.check().await, "can be written by others");
+}
+
+#[tokio::test]
+async fn a_configuration_comes_by_a_pipe_of_the_shell() {
+    let it = Traced::new().await;
+    let text = fs::read_to_string(it.files.path("proxy.toml")).unwrap();
+    let folder = it.files.folder().display().to_string();
+    it.files.write(
+        "proxy.toml",
+        &text.replace("\"ca.pem\"", &format!("\"{folder}/ca.pem\"")),
+    );
+    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let mut command = Command::new("bash");
+    command.args([
+        "-c",
+        &format!("{program} check --config <(cat {})", it.files.config()),
+    ]);
+    it.assert_taken(&Binary::spawn(command).end().await);
+}
+
+/// What no setting that names a file can be.
+#[test_case("fifo")]
+#[test_case("zero")]
+#[test_case("socket")]
+#[test_case("folder")]
+#[test_case("huge")]
+#[tokio::test]
+async fn a_file_that_is_none_ends_the_start_soon(kind: &str) {
+    let org = Org::start().await.unwrap();
+    for setting in [
+        "",
+        "private_key = \"odd.pem\"\n",
+        "private_key = { file = \"server.key\", passphrase = { file = \"odd.pem\" } }\n",
+        "ca_file = \"odd.pem\"\n",
+        "[tls]\nclient_ca = \"odd.pem\"\n",
+        "[tls]\nprivate_key = \"server.key\"\ncertificate = \"odd.pem\"\n",
+    ] {
+        let files = Files::with(&org, setting);
+        let odd = files.path("odd.pem");
+        let _listener = match kind {
+            "fifo" => {
+                mkfifo(&odd);
+                None
+            }
+            "zero" => {
+                symlink("/dev/zero", &odd).unwrap();
+                None
+            }
+            "socket" => Some(std::os::unix::net::UnixListener::bind(&odd).unwrap()),
+            "folder" => {
+                fs::create_dir(&odd).unwrap();
+                None
+            }
+            _ => {
+                fs::File::create(&odd).unwrap().set_len(1 << 40).unwrap();
+                chmod(&odd, 0o600);
+                None
+            }
+        };
+        let odd = odd.display().to_string();
+        let config = files.config();
+        let config = if setting.is_empty() { &odd } else { &config };
+        let ended = soon(run(&["run", "--config", config])).await;
+        assert_eq!(ended.code(), 64, "{setting}: {ended:?}");
+        assert!(ended.stderr.contains("odd.pem"), "{setting}: {ended:?}");
+    }
+}
+
+#[test_case(Signal::TERM, 143)]
+#[test_case(Signal::INT, 130)]
+#[tokio::test]
+async fn a_start_that_waits_for_a_file_can_be_stopped(signal: Signal, code: i32) {
+    let files = Files::new(&Org::start().await.unwrap());
+    let pipe = files.path("pipe.toml");
+    mkfifo(&pipe);
+    let proxy = Binary::start(&["run", "--config", pipe.to_str().unwrap()]);
+    // Opens once the other side is there to read.
+    let writer = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(pipe));
+    let _writer = soon(writer).await.unwrap().unwrap();
+    proxy.signal(signal);
+    let ended = soon(proxy.end()).await;
+    assert_eq!(ended.code(), code, "ended by itself, and not by the system");
+}
+
+#[tokio::test]
+async fn a_lock_that_another_process_holds_ends_the_start_soon() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"https://127.0.0.1:0\"\n");
+    fs::create_dir(files.path("state")).unwrap();
+    chmod(&files.path("state"), 0o700);
+    let lock = fs::File::create(files.path("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let ended = soon(files.start_with_state().end()).await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("has been locked by another process"),
+        "{ended:?}"
+    );
+
+    lock.unlock().unwrap();
+    let proxy = files.start_with_state();
+    proxy.print("listening on").await;
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_no_more_clients_is_in_use() {
+    let org = Org::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full.sock");
+    let address = SocketAddrUnix::new(&path).unwrap();
+    let new = || {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+    };
+    let full = new();
+    bind(&full, &address).unwrap();
+    listen(&full, 0).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let client = new();
+        if connect(&client, &address).is_err() {
+            break;
+        }
+        clients.push(client);
+    }
+    assert!(clients.len() < 100, "it is not full");
+    let mut config = proxy::config(&org);
+    config.orgs[0].listen = vec![Listen::Unix(path)];
+    let error = soon(Server::bind(config)).await.err().unwrap().to_string();
+    assert!(error.contains("stop what listens there"), "{error}");
+}
+
+#[test_case(0o777, false)]
+#[test_case(0o775, false)]
+#[test_case(0o757, false)]
+#[test_case(0o755, true)]
+#[test_case(0o700, true)]
+#[test_case(0o1777, true; "sticky, as tmp is")]
+#[tokio::test]
+async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: bool) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"unix:sockets/proxy.sock\"\n");
+    let folder = files.path("sockets");
+    fs::create_dir(&folder).unwrap();
+    chmod(&folder, mode);
+    let proxy = files.start();
+    if is_taken {
+        proxy.print("listening on unix:").await;
+        let ended = proxy.stop().await;
+        let warned = ended.stderr.contains("anybody can put a socket");
+        assert_eq!(warned, mode == 0o1777, "{ended:?}");
+    } else {
+        let ended = soon(proxy.end()).await;
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        let reason = format!("can be written by others (mode {mode:04o})");
+        assert!(ended.stderr.contains(&reason), "{ended:?}");
+        assert!(!folder.join("proxy.sock").exists());
+    }
+}
+
+/// Advice is worth nothing to those who cannot follow it.
+#[tokio::test]
+async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
+    if !geteuid().is_root() {
+        return; // Nobody else can become another user.
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let key = files.path("server.key");
+    chmod(files.folder(), 0o755);
+    chmod(&files.path("proxy.toml"), 0o644);
+    chmod(&files.path("ca.pem"), 0o644);
+    let program = files.path("orgproxy");
+    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    let config = files.config();
+    let check = async |variable: Option<&str>| {
+        let mut command = Command::new(&program);
+        command
+            .args(["check", "--config", &config])
+            .uid(NOBODY)
+            .gid(NOBODY);
+        if let Some(text) = variable {
+            command.env("SERVER_KEY", text);
+        }
+        Binary::spawn(command).end().await
+    };
+    let write = |reference: &str| {
+        let more = format!("private_key = {reference}\n");
+        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        chmod(&files.path("proxy.toml"), 0o644);
+    };
+    let by_group = "{ file = \"server.key\", allow_group_read = true }";
+    for mode in [0o644, 0o444] {
+        chmod(&key, mode);
+        for reference in ["\"server.key\"", by_group] {
+            write(reference);
+            let ended = check(None).await;
+            assert_eq!(ended.code(), 64, "{ended:?}");
+            for word in [
+                "mode 0440",
+                "allow_group_read = true",
+                "env",
+                "credential",
+                "install -m 600",
+            ] {
+                assert!(ended.stderr.contains(word), "{word}: {ended:?}");
+            }
+            assert!(!ended.stderr.contains("chmod"), "{ended:?}");
+        }
+    }
+    // Each way that it names is one.
+    chown(&key, None, Some(NOBODY)).unwrap();
+    chmod(&key, 0o440);
+    write(by_group);
+    assert_eq!(check(None).await.code(), 0);
+    write("{ env = \"SERVER_KEY\" }");
+    assert_eq!(check(Some(org.private_key_pem())).await.code(), 0);
+    files.write("copy.key", org.private_key_pem());
+    chown(files.path("copy.key"), Some(NOBODY), None).unwrap();
+    write("\"copy.key\"");
+    assert_eq!(check(None).await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_is_mounted_read_only_gets_advice_that_can_be_followed() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    chmod(&files.path("server.key"), 0o444);
+    let Some(ended) = read_only(&files.path("server.key"), &files.config()).await else {
+        return; // Only root mounts.
+    };
+    assert_eq!(ended.code(), 64, "{ended:?}");
+    assert!(ended.stderr.contains("mode 0440"), "{ended:?}");
+    assert!(!ended.stderr.contains("chmod"), "{ended:?}");
+    // Where it can be changed, that is all there is to say.
+    let ended = run(&["check", "--config", &files.config()]).await;
+    assert!(ended.stderr.contains("run `chmod 600"), "{ended:?}");
+    assert!(!ended.stderr.contains("0440"), "{ended:?}");
+}
+
+/// The limits as far as they go, in both directions.
+#[test_case("3650days", "1000000000", "10000", "1024GiB", true; "the largest")]
+#[test_case("1ms", "1", "1", "1", false; "the smallest")]
+#[tokio::test]
+async fn no_number_at_its_edge_fails_at_run_time(
+    time: &str,
+    count: &str,
+    lines: &str,
+    bytes: &str,
+    serves: bool,
+) {
+    let org = Org::start().await.unwrap();
+    let limits = format!(
+        "session_timeout = \"{time}\"\n[limits]\nconnections = {count}\nrequests = {count}\n\
+         headers = {lines}\nheader_read = \"{time}\"\nconnect = \"{time}\"\nanswer = \"{time}\"\n\
+         idle_body = \"{time}\"\nheader_bytes = \"{bytes}\"\nreplay_bytes = \"{bytes}\"\n"
+    );
+    let files = Files::with(&org, &limits);
+    let text = fs::read_to_string(files.path("proxy.toml")).unwrap();
+    files.write("proxy.toml", &format!("grace = \"{time}\"\n{text}"));
+    let proxy = files.start();
+    let url = proxy.url("/services/data/v62.0/limits").await;
+    for more in ["", "-d body", "--http2-prior-knowledge"] {
+        let answer = crate::binary::curl(&format!("curl --max-time 30 -i {url} {more}")).await;
+        if serves && !more.starts_with("-d") {
+            assert_eq!(answer.status(), "200", "{more}");
+        }
+    }
+    let ended = soon(proxy.stop()).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+}
+
+/// What `check` says with `file` on a mount that is read-only; nothing if none can be made.
+async fn read_only(file: &Path, config: &str) -> Option<Ended> {
+    let file = file.display();
+    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let can = Command::new("unshare")
+        .args(["--mount", "true"])
+        .output()
+        .await;
+    if !can.is_ok_and(|can| can.status.success()) {
+        return None;
+    }
+    let script = format!(
+        "mount --bind {file} {file} && mount -o remount,ro,bind {file} \
+         && exec {program} check --config {config}"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]);
+    Some(Binary::spawn(command).end().await)
+}
+
+fn mkfifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+    chmod(path, 0o600);
+}
+
+/// What hangs, hangs for longer on any machine.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), future)
+        .await
+        .expect("it does not end")
+}
