@@ -1,10 +1,10 @@
 //! The address by which a client finds us.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, header, request::Parts, uri::Scheme};
 
-use crate::auth::Session;
+use crate::{auth::Sessions, error::Error, guard::Named, line::Line};
 
 /// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
 /// end, as the org's `instance_url` (S§1.5).
@@ -24,13 +24,23 @@ impl Base {
         Self { secure, host }
     }
 
-    /// For a client that takes us for its proxy: it goes on at the instance of `session`, by way of
-    /// us, since of the host that it logs in at that is not certain.
-    pub(crate) fn of_instance(session: &Session, secure: bool) -> Self {
-        Self {
-            secure,
+    /// For a client that takes us for its proxy and has `named` a host of this org's: it goes on at
+    /// the instance, by way of us, since where it logs in there are no calls.
+    ///
+    /// # Errors
+    /// When there is no session, or the host is another org's.
+    pub(crate) async fn of_instance(
+        named: &Named,
+        head: &Parts,
+        line: &Line,
+        sessions: &Arc<Sessions>,
+    ) -> Result<Self, Error> {
+        let session = sessions.current().await?;
+        named.check(&session)?;
+        Ok(Self {
+            secure: line.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
             host: HeaderValue::from_str(session.authority.as_str()).ok(),
-        }
+        })
     }
 
     /// Whether the client came by TLS.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Response, request::Parts, uri::Scheme};
+use http::{Response, request::Parts};
 use hyper::body::Incoming;
 
 use crate::{
@@ -44,15 +44,15 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let mut body = Replay::new(body, parts.version, &self.limits);
         let admitted = self.guard.admit(&parts, line)?;
-        let base = match admitted.named {
-            Named::Us => Base::of(&parts, line.secure()),
-            ref named => Box::pin(self.instance(named, &parts, line)).await?,
-        };
         let envelope = family.open(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
             self.placeholders.vouch(&parts, envelope.as_deref())?;
         }
+        let base = match &admitted.named {
+            Named::Us => Base::of(&parts, line.secure()),
+            named => Box::pin(Base::of_instance(named, &parts, line, &self.sessions)).await?,
+        };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
@@ -71,14 +71,6 @@ impl Proxy {
         )
         .await?;
         Ok(response)
-    }
-
-    /// Where a client finds us that takes us for its proxy, if it is `named` as this org's.
-    async fn instance(&self, named: &Named, parts: &Parts, line: &Line) -> Result<Base, Error> {
-        let session = self.sessions.current().await?;
-        named.check(&session)?;
-        let secure = line.intercepted().is_some() || parts.uri.scheme() == Some(&Scheme::HTTPS);
-        Ok(Base::of_instance(&session, secure))
     }
 
     /// Has the org answer `head` and `body`, and tells with which session.

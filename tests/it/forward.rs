@@ -100,6 +100,26 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
 }
 
 #[tokio::test]
+async fn so_they_do_where_the_client_speaks_http_2() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tcp).await.unwrap();
+    tokio::spawn(connection);
+    for (sent, arrives) in [
+        (
+            "/services/apexrest/\u{e9}{a}|\"?q=\u{e9}{b}|c",
+            "/services/apexrest/%C3%A9%7Ba%7D%7C%22?q=%C3%A9{b}|c",
+        ),
+        ("/services/apexrest/a%20b?c", "/services/apexrest/a%20b?c"),
+    ] {
+        let request = Request::get(proxy.url(sent)).body(Full::new(Bytes::new()));
+        sender.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(org.last_request().target, arrives);
+    }
+}
+
+#[tokio::test]
 async fn each_of_several_requests_in_a_row_has_its_own_target() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;

@@ -1,7 +1,10 @@
 //! Clients that take the proxy for an HTTP proxy and name Salesforce's hosts: who is answered, and
 //! where the answer sends them.
 
-use orgproxy::config::{Clients, Config};
+use orgproxy::{
+    config::{ClientKey, Clients, Config},
+    demo::Counts,
+};
 use serde_json::Value;
 use test_case::test_case;
 
@@ -72,7 +75,7 @@ async fn a_host_that_is_not_this_orgs_is_answered_nothing(host: &str) {
     let logout = login().replace("login", "logout");
     for body in [&login(), &logout] {
         let answer = both.post(host, SOAP, XML, body).await;
-        answer.fault("Client", "WRONG_INSTANCE");
+        answer.fault("INVALID_OPERATION", "WRONG_INSTANCE");
         assert!(!answer.body.contains("serverUrl"), "{answer:?}");
     }
     assert_eq!(both.org.counts().requests, 0);
@@ -104,6 +107,27 @@ async fn where_not_everybody_may_log_in_the_host_does_not_change_that() {
     let answer = both.post("login.salesforce.com", TOKEN, FORM, form).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.body.contains("invalid_grant"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_lacks_the_client_key_learns_of_no_host_and_costs_no_login() {
+    let both = Both::with(|config| {
+        let key = ClientKey::new(b"0123456789abcdef-the-key").unwrap();
+        config.orgs[0].guard.client_key = Some(key);
+        config.orgs[0].clients = Some(Clients::default());
+    })
+    .await;
+    for host in [
+        "login.salesforce.com",
+        "na1.salesforce.com",
+        &both.instance(),
+    ] {
+        for path in [REVOKE, LIMITS] {
+            let answer = both.post(host, path, FORM, "token=x").await;
+            answer.refusal(403, "CLIENT_KEY_MISSING");
+        }
+    }
+    assert_eq!(both.org.counts(), Counts::default());
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
