@@ -80,6 +80,11 @@ impl Dialer {
             .map_err(|error| fail(Why::Tls(causes(&error))))
     }
 
+    /// How long each step may take.
+    pub(crate) fn step(&self) -> Duration {
+        self.timeout
+    }
+
     /// How long it takes at most to connect.
     pub(crate) fn longest(&self) -> Duration {
         self.timeout * 2

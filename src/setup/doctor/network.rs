@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::uri::Authority;
@@ -84,49 +84,13 @@ pub(super) async fn check(
     let proxy = dialer.proxy(host);
     let proxy = proxy.map(|proxy| format!("the proxy {proxy} of {}", proxy.variable));
 
-    let is_known = match &proxy {
-        Some(proxy) => {
-            report.add(Check::skipped(names.name, format!("{proxy} looks it up")));
-            true
-        }
-        None => {
-            let looked_up = timeout(limit, lookup_host((bare(host), port(host)))).await;
-            let looked_up = looked_up.unwrap_or_else(|_| Err(late()));
-            let check = name(names.name, host, looked_up, fix(UNRESOLVED, org));
-            let is_known = check.is_ok();
-            report.add(check.unwrap_or_else(|failed| failed));
-            is_known
-        }
-    };
-    if !is_known {
+    if !resolve(names, host, proxy.as_deref(), org, limit, report).await {
         report.add(Check::skipped(names.connection, "not without an address"));
         return report.add(Check::skipped(names.tls, "not without a connection"));
     }
-
-    let begin = Instant::now();
-    let reached = match timeout(limit, dialer.reach(host)).await {
-        Ok(reached) => reached.map_err(|why| why.to_string()),
-        Err(_) => Err(late().to_string()),
+    let Some(tcp) = connect(names, host, &dialer, proxy.as_deref(), org, report).await else {
+        return report.add(Check::skipped(names.tls, "not without a connection"));
     };
-    let tcp = match reached {
-        Ok(tcp) => tcp,
-        Err(why) => {
-            report.add(
-                Check::failed(names.connection, format!("no connection to {host}: {why}"))
-                    .advise(fix(UNREACHABLE, org)),
-            );
-            return report.add(Check::skipped(names.tls, "not without a connection"));
-        }
-    };
-    let took = milliseconds(begin.elapsed());
-    let says = match &proxy {
-        Some(proxy) => format!("to {host} by {proxy} in {took}"),
-        None => match tcp.peer_addr() {
-            Ok(address) => format!("to {address} in {took}"),
-            Err(_) => format!("in {took}"),
-        },
-    };
-    report.add(Check::passed(names.connection, says));
     if let Some((says, advice)) = leads_back(&tcp, host, dialer.proxy(host), config).await {
         report.add(Check::failed(names.other, says).advise(advice));
         return report.add(Check::skipped(names.tls, "not with orgproxy itself"));
@@ -140,6 +104,67 @@ pub(super) async fn check(
             Check::failed(names.tls, says).advise(advice)
         }
     });
+}
+
+/// Looks the host up, unless a proxy does. Whether it can be gone on with.
+async fn resolve(
+    names: &Names,
+    host: &Authority,
+    proxy: Option<&str>,
+    org: &Org,
+    limit: Duration,
+    report: &mut Report,
+) -> bool {
+    if let Some(proxy) = proxy {
+        report.add(Check::skipped(names.name, format!("{proxy} looks it up")));
+        return true;
+    }
+    let looked_up = timeout(limit, lookup_host((bare(host), port(host)))).await;
+    let looked_up = looked_up.unwrap_or_else(|_| Err(late()));
+    let check = name(names.name, host, looked_up, fix(UNRESOLVED, org));
+    let is_known = check.is_ok();
+    report.add(check.unwrap_or_else(|failed| failed));
+    is_known
+}
+
+/// TCP to the host, or what the proxy gives in its place.
+async fn connect(
+    names: &Names,
+    host: &Authority,
+    dialer: &Dialer,
+    proxy: Option<&str>,
+    org: &Org,
+    report: &mut Report,
+) -> Option<Socket> {
+    let begin = Instant::now();
+    let reached = match timeout(dialer.step(), dialer.reach(host)).await {
+        Ok(reached) => reached.map_err(|why| why.to_string()),
+        Err(_) => Err(late().to_string()),
+    };
+    let took = milliseconds(begin.elapsed());
+    let (check, tcp) = match (reached, proxy) {
+        (Ok(tcp), Some(proxy)) => {
+            let says = format!("to {host} by {proxy} in {took}");
+            (Check::passed(names.connection, says), Some(tcp))
+        }
+        (Ok(tcp), None) => {
+            let says = match tcp.peer_addr() {
+                Ok(address) => format!("to {address} in {took}"),
+                Err(_) => format!("in {took}"),
+            };
+            (Check::passed(names.connection, says), Some(tcp))
+        }
+        (Err(why), proxy) => {
+            let failed = Check::failed(names.connection, format!("no connection to {host}: {why}"));
+            match proxy {
+                // What is to be done at a proxy, the reason says.
+                Some(_) => (failed, None),
+                None => (failed.advise(fix(UNREACHABLE, org)), None),
+            }
+        }
+    };
+    report.add(check);
+    tcp
 }
 
 /// What to say if an orgproxy answers where `tcp` leads. Only this machine is asked.
