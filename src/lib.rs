@@ -17,7 +17,7 @@
 //! 6. [`auth`] gives the session, or waits for the one login under way.
 //! 7. [`upstream`] sends, and streams, on connections that [`network`] opens.
 //! 8. If [`family`] says that the answer means a dead session, that session is retired, and the
-//!    request is sent once more, whole.
+//!    request is sent once more, whole. Steps 6 to 8 are [`delivery`].
 //! 9. [`response`] makes the answer the client's, leads the few absolute URLs in it back to us, and
 //!    streams it.
 //! 10. Any [`error`] becomes a marked answer at one place.
@@ -47,7 +47,9 @@
 //!
 //! **Sessions are judged by the org.** A token answer tells no lifetime, and the real one slides with
 //! every call (S§3.2). So age counts from the last use, and the org's refusal is the last word. One
-//! login serves all who wait; no failure is kept for ever; the same token again is not tried again.
+//! login serves all who wait; no failure is kept forever. If a login gives the same token again, the
+//! refusal may have been a stray one: the request is sent once more, and then the org's answer is passed
+//! on. While logins are in vain, the org is asked first which it refuses, the session or the request.
 //!
 //! **Threads share nothing per request.** Each carries whole requests, with a runtime, client
 //! connections and connections to the org of its own. Logins run on the main thread. This costs 10 to
@@ -108,6 +110,7 @@ mod client;
 mod command;
 pub mod config;
 mod deadline;
+mod delivery;
 pub mod demo;
 mod error;
 mod family;

@@ -76,7 +76,7 @@ impl Local {
     /// Answers it, with what `proxy` has or asks the org.
     ///
     /// # Errors
-    /// As [`Proxy::deliver`], and what is wrong with the request.
+    /// As [`Delivery::deliver`](crate::delivery::Delivery::deliver), and what is wrong with the request.
     pub(crate) async fn answer(
         self,
         proxy: &Proxy,

@@ -31,8 +31,8 @@ pub(crate) struct Session {
     used: AtomicU64,
     /// Milliseconds since `issued` plus one, or 0 if the org has not accepted it yet.
     good: AtomicU64,
-    /// Whether it came in place of a rejected one, with the same token.
-    repeated: AtomicBool,
+    /// Whether it came in place of a rejected one, with the same token: the login says that it lives.
+    confirmed: AtomicBool,
 }
 
 /// Of whom a session is: what the token endpoint says as `id` and `scope` (S§1.5).
@@ -115,7 +115,7 @@ impl Session {
             idle,
             used: AtomicU64::new(0),
             good: AtomicU64::new(0),
-            repeated: AtomicBool::new(false),
+            confirmed: AtomicBool::new(false),
         })
     }
 
@@ -152,16 +152,14 @@ impl Session {
         }
     }
 
-    /// Notes that a login gave the same token again.
-    pub(super) fn repeat(&self) {
-        self.repeated.store(true, Relaxed);
+    /// Notes that its login gave the token of a rejected session.
+    pub(super) fn confirm(&self) {
+        self.confirmed.store(true, Relaxed);
     }
 
-    /// Whether a refusal may well be about the request and not about the session: nothing was ever
-    /// accepted with it, or the last refusal brought the same token again, which some requests may
-    /// get accepted and others not.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.good.load(Relaxed) == 0 || self.repeated.load(Relaxed)
+    /// Whether that login was so lately that another would say the same.
+    pub(super) fn is_confirmed(&self, now: Instant) -> bool {
+        self.confirmed.load(Relaxed) && self.age(now) < CONFIRMED
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {
@@ -191,7 +189,7 @@ impl Session {
 
     /// Whether both carry the same access token: Salesforce answers a login with the live session
     /// if there is one (S§1.6).
-    pub(super) fn same_token(&self, other: &Self) -> bool {
+    pub(crate) fn same_token(&self, other: &Self) -> bool {
         self.authorization == other.authorization
     }
 
@@ -228,6 +226,9 @@ const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A request sent this close to the end could arrive after it.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
+
+/// How long a login's word that a session lives goes before a refusal.
+const CONFIRMED: Duration = Duration::from_secs(5);
 
 /// Time for a login in the background before the end.
 const RENEW_BEFORE: Duration = Duration::from_secs(120);
@@ -332,11 +333,9 @@ mod tests {
     async fn knows_when_it_was_last_accepted() {
         let session = session(None);
         let minute = Duration::from_secs(60);
-        assert!(session.is_doubtful());
         assert!(!session.accepted_within(minute));
         session.accepted();
         tokio::time::advance(minute).await;
-        assert!(!session.is_doubtful());
         assert!(session.accepted_within(minute));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!session.accepted_within(minute));

@@ -38,8 +38,14 @@ struct State {
     failure: Option<Failure>,
     /// When the logins so far will have been paid for at the rate that the org allows.
     paid: Option<Instant>,
-    /// When a doubtful session was last given up.
-    doubted: Option<Instant>,
+    doubt: Option<Doubt>,
+}
+
+/// Logins were in vain lately: what was refused before was refused after them, too.
+struct Doubt {
+    since: Instant,
+    /// How many in a row.
+    count: u32,
 }
 
 #[derive(Clone)]
@@ -94,25 +100,47 @@ impl Sessions {
             .unwrap_or_else(|_| Err(Arc::new(LoginError::Lost)))
     }
 
-    /// A session to use in place of `rejected`, which the org took for dead; `None` if all there
-    /// is to be had is the same token again, so that trying once more is of no use (S§1.6).
+    /// A session to use in place of `rejected`, with which the org refused a request. It may carry
+    /// the same token: Salesforce answers a login with the live session if there is one, and the
+    /// refusal was a stray one then, or about the request.
     ///
     /// # Errors
     /// As [`Sessions::current`].
-    pub(crate) async fn replace(
-        self: &Arc<Self>,
-        rejected: &Arc<Session>,
-    ) -> Result<Option<Arc<Session>>, Arc<LoginError>> {
-        self.retire(rejected, rejected.is_doubtful());
+    pub(crate) async fn replace(self: &Arc<Self>, rejected: &Arc<Session>) -> Outcome {
+        // A login has just said that it lives.
+        if rejected.is_confirmed(Instant::now()) && self.is_current(rejected) {
+            return Ok(rejected.clone());
+        }
+        self.retire(rejected);
         let next = self.current().await?;
-        if !next.same_token(rejected) {
-            return Ok(Some(next));
+        if next.same_token(rejected) {
+            next.confirm();
         }
-        if !Arc::ptr_eq(&next, rejected) {
-            next.repeat();
-            self.state().doubted = Some(Instant::now());
-        }
-        Ok(None)
+        Ok(next)
+    }
+
+    /// Whether logins were in vain lately.
+    pub(crate) fn doubts(&self) -> bool {
+        let now = Instant::now();
+        let state = self.state();
+        state.doubt.as_ref().is_some_and(|doubt| doubt.holds(now))
+    }
+
+    /// Whether so many logins were in vain that another is not worth its price now, whatever the org
+    /// says of the session.
+    pub(crate) fn rests(&self) -> bool {
+        let now = Instant::now();
+        let state = self.state();
+        state.doubt.as_ref().is_some_and(|doubt| doubt.rests(now))
+    }
+
+    /// Notes that a login was in vain: the request was refused again.
+    pub(crate) fn doubt(&self) {
+        let since = Instant::now();
+        let mut state = self.state();
+        let before = state.doubt.as_ref().filter(|doubt| doubt.holds(since));
+        let count = before.map_or(0, |doubt| doubt.count) + 1;
+        state.doubt = Some(Doubt { since, count });
     }
 
     /// A session in place of `dead`, of which the org has said so when it was asked about nothing
@@ -121,37 +149,29 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::current`].
     pub(crate) async fn after(self: &Arc<Self>, dead: &Arc<Session>) -> Outcome {
-        self.retire(dead, false);
+        self.retire(dead);
         self.current().await
     }
 
     /// The org has said, while it answered, that `dead` is dead: what comes next shall not use it.
     pub(crate) fn end(&self, dead: &Arc<Session>) {
-        self.retire(dead, false);
+        self.retire(dead);
     }
 
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
-    ///
-    /// A `doubtful` one is retired once in a while only: one more login would most likely bring the
-    /// same again, and each costs part of the budget.
-    fn retire(&self, rejected: &Arc<Session>, doubtful: bool) {
-        let mut state = self.state();
+    fn retire(&self, rejected: &Arc<Session>) {
+        let _state = self.state();
+        if self.is_current(rejected) {
+            tracing::info!(org = self.login.org(), "the org ended the session");
+            self.current.store(None);
+        }
+    }
+
+    fn is_current(&self, session: &Arc<Session>) -> bool {
         let current = self.current.load();
-        if !current
+        current
             .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, rejected))
-        {
-            return;
-        }
-        if doubtful {
-            let now = Instant::now();
-            if state.doubted.is_some_and(|last| now < last + TRIAL) {
-                return;
-            }
-            state.doubted = Some(now);
-        }
-        tracing::info!(org = self.login.org(), "the org ended the session");
-        self.current.store(None);
+            .is_some_and(|current| Arc::ptr_eq(current, session))
     }
 
     /// Joins the login under way, or starts one.
@@ -214,6 +234,17 @@ impl Sessions {
     }
 }
 
+impl Doubt {
+    fn holds(&self, now: Instant) -> bool {
+        now < self.since + DOUBT
+    }
+
+    fn rests(&self, now: Instant) -> bool {
+        let doubled = 2_u32.pow(self.count.saturating_sub(2).min(5));
+        self.count > 1 && now < self.since + LONGEST_REST.min(FIRST_REST * doubled)
+    }
+}
+
 #[derive(Debug)]
 enum Decision {
     Use(Arc<Session>),
@@ -254,8 +285,8 @@ const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
 const LOGIN_BURST: Duration = Duration::from_secs(60);
 
-/// Between two times that a doubtful session is given up.
-const TRIAL: Duration = Duration::from_secs(30);
+/// For how long it is remembered that a login was in vain.
+const DOUBT: Duration = Duration::from_secs(30);
 
 /// After a failure that may pass.
 const FIRST_REST: Duration = Duration::from_secs(1);

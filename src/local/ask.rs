@@ -26,7 +26,7 @@ pub(super) struct Told {
 /// Asks the org, as a client would: a dead session is replaced.
 ///
 /// # Errors
-/// As [`Proxy::deliver`], or an answer of more than [`LARGEST`] bytes.
+/// As [`Delivery::deliver`](crate::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
 pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told, Error> {
     let (parts, body) = question.into_parts();
     let family = Family::of(&parts);
@@ -36,7 +36,7 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told,
     };
     let envelope = family.open(&parts, &mut body).await?;
     let head = Head::new(parts, family, envelope);
-    let (response, session) = proxy.deliver(&head, &body).await?;
+    let (response, session) = proxy.delivery.deliver(&head, &body).await?;
 
     let (parts, body) = response.into_parts();
     let body = match Limited::new(body, LARGEST).collect().await {

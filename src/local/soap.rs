@@ -44,7 +44,7 @@ impl Call {
     /// Answers it.
     ///
     /// # Errors
-    /// What is wrong with the request, and for a login as [`Proxy::deliver`].
+    /// What is wrong with the request, and for a login as [`Delivery::deliver`](crate::delivery::Delivery::deliver).
     pub(super) async fn answer(
         &self,
         proxy: &Proxy,

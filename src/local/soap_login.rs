@@ -23,7 +23,7 @@ use crate::{
 /// Lets the client in that `text` asks for, on `path`. Its user name and password end here.
 ///
 /// # Errors
-/// When the request is not whole, or as [`Proxy::deliver`].
+/// When the request is not whole, or as [`Delivery::deliver`](crate::delivery::Delivery::deliver).
 pub(super) async fn answer(
     call: &Call,
     proxy: &Proxy,

@@ -20,7 +20,7 @@ impl User {
     /// # Errors
     /// When there is no session, or the org does not say.
     pub(super) async fn of(proxy: &Proxy) -> Result<Self, Error> {
-        let session = proxy.sessions.current().await?;
+        let session = proxy.delivery.sessions.current().await?;
         let Identity {
             org_id,
             user_id,

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     auth::Sessions,
     config::{self, Config, Limits},
+    delivery::Delivery,
     error::causes,
     guard::Guard,
     line::Line,
@@ -179,8 +180,11 @@ impl Plan {
             org: self.org.clone(),
             placeholders: self.placeholders.clone(),
             guard: self.guard.clone(),
-            sessions: self.sessions.clone(),
-            upstream,
+            delivery: Delivery {
+                sessions: self.sessions.clone(),
+                upstream,
+                replay_bytes: limits.replay_bytes,
+            },
             limits,
         }
     }

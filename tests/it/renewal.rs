@@ -10,9 +10,10 @@ use orgproxy::demo::{TOKEN, Then, blocks};
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Org, Proxy, proxy::client, session};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
+const VERSION: &str = "/services/data/v62.0";
 const SINK: &str = "/services/apexrest/sink";
 const USERINFO: &str = "/services/oauth2/userinfo";
 const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
@@ -166,6 +167,74 @@ async fn before_a_large_body_the_session_is_asked_for_if_nobody_knows(chunked: b
     assert_eq!(seen, [LIMITS, USERINFO, SINK]);
 }
 
+#[test_case("GET", ""; "a question")]
+#[test_case("POST", "{}"; "a record")]
+#[tokio::test]
+async fn a_stray_refusal_is_not_seen_though_the_login_gives_the_same_token(
+    method: &str,
+    body: &'static str,
+) {
+    let (org, proxy) = living().await;
+    let token = session(&org.last_request()).to_owned();
+    // Each may be a stray one, however soon after the last.
+    for round in 1..=3 {
+        org.faults().next(1, SINK, Fault::session_expired());
+        let method = method.parse().unwrap();
+        let request = client().request(method, proxy.url(SINK)).body(body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        assert_eq!(session(&org.last_request()), token);
+        assert_eq!(org.counts().requests, 1 + 2 * round);
+    }
+    // A login has only just said that it lives.
+    assert_eq!(org.logins(), 2);
+}
+
+#[tokio::test]
+async fn two_sessions_in_a_row_that_die_unaccepted_are_both_replaced() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    for _ in 0..3 {
+        let first = org.hold(LIMITS);
+        let request = tokio::spawn(client().get(proxy.url(LIMITS)).send());
+        org.wait_until(|_| first.waiting() == 1).await;
+        org.end_sessions();
+        let second = org.hold(LIMITS);
+        first.release();
+        org.wait_until(|_| second.waiting() == 1).await;
+        org.end_sessions();
+        second.release();
+        assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_dies_while_requests_are_refused_for_good_is_replaced_all_the_same() {
+    let (org, proxy) = living().await;
+    org.faults().always(LIMITS, Fault::session_expired());
+    for round in 0..3 {
+        assert_eq!(proxy.get(LIMITS).await.status(), 401);
+        org.end_sessions();
+        assert_eq!(proxy.get(VERSION).await.status(), 200, "{round}");
+    }
+    // One in vain, and one for each that died.
+    assert_eq!(org.logins(), 1 + 1 + 3);
+}
+
+#[tokio::test]
+async fn an_org_that_refuses_whatever_it_is_asked_costs_few_logins() {
+    let (org, proxy) = living().await;
+    for path in ["/services/data", USERINFO] {
+        org.faults().always(path, Fault::session_expired());
+    }
+    for same in [true, false] {
+        org.set(|knobs| knobs.reuse_session = same);
+        for _ in 0..10 {
+            assert_eq!(proxy.get(LIMITS).await.status(), 401);
+        }
+    }
+    assert!(org.logins() <= 10, "{}", org.logins());
+}
+
 #[tokio::test]
 async fn the_same_token_again_is_passed_on_and_costs_few_logins() {
     let (org, proxy) = living().await;
@@ -178,7 +247,8 @@ async fn the_same_token_again_is_passed_on_and_costs_few_logins() {
         assert_eq!(proxy.get(USERINFO).await.status(), 200);
     }
     assert_eq!(org.logins(), 2);
-    assert_eq!(org.counts().requests, 1 + 20);
+    // One is sent once more, after the login that it has cost.
+    assert_eq!(times(&org, LIMITS), 1 + 10 + 1);
 }
 
 #[tokio::test]
@@ -200,7 +270,9 @@ async fn a_request_is_sent_once_more_and_not_twice() {
     org.set(|knobs| knobs.reuse_session = false);
     org.faults().always(LIMITS, Fault::session_expired());
     assert_eq!(proxy.get(LIMITS).await.status(), 401);
-    assert_eq!(org.counts().requests, 3);
+    assert_eq!(times(&org, LIMITS), 3);
+    // In between the org has said that it is not the session that it refuses.
+    assert_eq!(org.last_request().target, USERINFO);
     assert_eq!(org.logins(), 2);
 }
 
@@ -475,6 +547,12 @@ async fn living() -> (Org, Proxy) {
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
     assert_eq!(org.logins(), 1);
     (org, proxy)
+}
+
+/// How many requests for `path` there were.
+fn times(org: &Org, path: &str) -> usize {
+    let seen = org.requests();
+    seen.iter().filter(|seen| seen.target == path).count()
 }
 
 async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, String) {
