@@ -372,8 +372,10 @@ pub struct Limits {
     pub answer: Duration,
     /// Time between two pieces of a body.
     pub idle_body: Duration,
-    /// Bytes of a request's body kept to send it once more.
+    /// Bytes of one request's body kept to send it once more.
     pub replay_bytes: usize,
+    /// Bytes of all bodies together that are kept so.
+    pub replay_memory: usize,
 }
 
 impl Default for Limits {
@@ -394,8 +396,9 @@ impl Default for Limits {
             // Salesforce ends a request after 10 minutes (S§7); its own answer says why.
             answer: Duration::from_secs(11 * 60),
             idle_body: Duration::from_secs(2 * 60),
-            // Nearly every request but a Bulk upload fits.
-            replay_bytes: 1024 * 1024,
+            // More than the 10 MB of a Bulk batch. For what is larger the org is asked first.
+            replay_bytes: 16 * 1024 * 1024,
+            replay_memory: 64 * 1024 * 1024,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     auth::{Session, Sessions},
     error::Error,
     family::Family,
-    replay::Replay,
+    replay::{Kept, Replay},
     request::Head,
     response::{self, Body},
     upstream::Upstream,
@@ -37,10 +37,13 @@ impl Delivery {
         body: &Replay,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut session = self.sessions.current().await?;
-        if body.may_outgrow(self.replay_bytes)
-            && !session.accepted_within(KNOWN_GOOD)
-            && head.family() != Family::PubSub
-        {
+        let is_at_risk = match body.kept(self.replay_bytes) {
+            Kept::Whole => false,
+            Kept::TooLarge => !session.accepted_within(KNOWN_GOOD),
+            // Many large bodies at once: if the session is dead, it is for all of them.
+            Kept::NoMemory => true,
+        };
+        if is_at_risk && head.family() != Family::PubSub {
             session = Box::pin(self.living(session)).await?;
         }
 
@@ -154,4 +157,4 @@ impl Delivery {
 const MOST_REPEATS: usize = 2;
 
 /// For how long a session that the org accepted is trusted to be alive.
-const KNOWN_GOOD: Duration = Duration::from_secs(60);
+const KNOWN_GOOD: Duration = Duration::from_secs(3);

@@ -163,7 +163,7 @@ fn telling_of(fault: ClientFault) -> Telling {
     use StatusCode as S;
 
     let (status, code) = match fault {
-        ClientFault::Malformed | ClientFault::Undecodable => (S::BAD_REQUEST, "MALFORMED_BODY"),
+        ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => (S::BAD_REQUEST, "MALFORMED_BODY"),
         ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
         ClientFault::Stalled(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
         ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),

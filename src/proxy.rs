@@ -15,7 +15,7 @@ use crate::{
     line::Line,
     local::Local,
     placeholder::Placeholders,
-    replay::Replay,
+    replay::{Budget, Replay},
     request::Head,
     response::{self, Body},
 };
@@ -29,6 +29,7 @@ pub(crate) struct Proxy {
     pub(crate) placeholders: Arc<Placeholders>,
     pub(crate) delivery: Delivery,
     pub(crate) limits: Limits,
+    pub(crate) replay_memory: Arc<Budget>,
 }
 
 impl Proxy {
@@ -40,7 +41,7 @@ impl Proxy {
         body: Incoming,
         line: &Line,
     ) -> Result<Response<Body>, Error> {
-        let mut body = Replay::new(body, parts.version, &self.limits);
+        let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory);
         let admitted = self.guard.admit(&parts, line)?;
         let envelope = family.open(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());

@@ -2,29 +2,36 @@
 //! once more.
 
 use std::{
-    error::Error as StdError,
-    fmt,
+    error::Error as _,
     future::poll_fn,
-    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use http::Version;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use bytes::Bytes;
+use http::{Version, header, request::Parts};
+use hyper::body::{Body, Incoming};
 use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
 };
 
-pub(crate) use self::inflate::Coding;
-use self::inflate::Inflate;
+pub(crate) use self::{
+    budget::Budget,
+    inflate::Coding,
+    sending::{Broken, Sending, Splice},
+};
+use self::{
+    budget::{FREE, Share},
+    inflate::Inflate,
+};
 use crate::{config::Limits, deadline::Deadline};
 
+mod budget;
 mod inflate;
+mod sending;
 
 /// What the client sends, as the source of one [`Sending`] after another.
 pub(crate) enum Replay {
@@ -35,28 +42,34 @@ pub(crate) enum Replay {
 }
 
 impl Replay {
-    /// Takes over the body of a request of `version`. At most `replay_bytes` of it are kept, and it
-    /// fails once the client has sent nothing for `idle_body`.
-    pub(crate) fn new(body: Incoming, version: Version, limits: &Limits) -> Self {
+    /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
+    /// kept, out of `budget`, and it fails once the client has sent nothing for `idle_body`.
+    pub(crate) fn new(body: Incoming, head: &Parts, limits: &Limits, budget: &Arc<Budget>) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
         let (limit, idle) = (limits.replay_bytes, limits.idle_body);
         let length = body.size_hint().exact();
+        let is_small = length.is_some_and(|length| length <= FREE as u64)
+            && !head.headers.contains_key(header::CONTENT_ENCODING);
+        let budget = (!is_small).then_some(budget);
+        let mut share = Share::new(with_overhead(limit), budget);
+        // What cannot be kept whole is not begun with.
+        let is_kept = length.is_none_or(|length| {
+            usize::try_from(length)
+                .is_ok_and(|length| length <= limit && share.reserve(with_overhead(length)))
+        });
         let stream = Stream {
             source: Some(body),
             inflate: None,
-            drained: version == Version::HTTP_2,
+            drained: head.version == Version::HTTP_2,
             ended: false,
             copy: Vec::new(),
             held: 0,
             limit,
-            // What cannot be kept whole is not begun with.
-            room: if length.is_some_and(|length| length > limit as u64) {
-                0
-            } else {
-                limit + SMALL
-            },
+            share,
+            is_kept,
+            peeking: false,
             cut: false,
             sending: 0,
             fault: None,
@@ -78,7 +91,9 @@ impl Replay {
             copy: vec![body],
             held: length,
             limit: length,
-            room: 0,
+            share: Share::new(0, None),
+            is_kept: true,
+            peeking: false,
             cut: false,
             sending: 0,
             fault: None,
@@ -95,7 +110,7 @@ impl Replay {
             *length = None;
             let mut stream = lock(stream);
             stream.inflate = Some(Inflate::new(coding));
-            stream.room = stream.limit + SMALL;
+            stream.is_kept = true;
         }
     }
 
@@ -114,13 +129,14 @@ impl Replay {
         Ok((bytes, stream.ended))
     }
 
-    /// Finds out the length of a body that can be kept whole, and leaves that of any other open.
+    /// Finds out the length of a body that is not very long and can be kept whole, and leaves that of
+    /// any other open.
     pub(crate) async fn measure(&mut self) -> Result<(), ClientFault> {
         let Self::Stream(stream, length) = self else {
             return Ok(());
         };
-        let limit = lock(stream).limit;
-        poll_fn(|cx| lock(stream).poll_fill(cx, limit, false)).await?;
+        let most = lock(stream).limit.min(MOST_MEASURED);
+        poll_fn(|cx| lock(stream).poll_fill(cx, most, false)).await?;
         let stream = lock(stream);
         if stream.ended {
             *length = Some(stream.held as u64);
@@ -153,11 +169,23 @@ impl Replay {
         }
     }
 
-    /// Whether it is, or may turn out, larger than the copy.
-    pub(crate) fn may_outgrow(&self, limit: usize) -> bool {
-        match self {
-            Self::Empty => false,
-            Self::Stream(_, length) => length.is_none_or(|length| length > limit as u64),
+    /// Whether all of it will be kept for sure, or what may be in the way.
+    /// At most `limit` bytes of it are kept.
+    pub(crate) fn kept(&self, limit: usize) -> Kept {
+        let Self::Stream(stream, length) = self else {
+            return Kept::Whole;
+        };
+        // Nearly all are small, and not looked at further.
+        if length.is_some_and(|length| length <= limit.min(FREE) as u64) {
+            return Kept::Whole;
+        }
+        let stream = lock(stream);
+        match length {
+            _ if stream.ended && !stream.cut => Kept::Whole,
+            Some(length) if *length > limit as u64 => Kept::TooLarge,
+            Some(_) if stream.is_kept => Kept::Whole,
+            None if stream.share.is_plentiful() => Kept::TooLarge,
+            _ => Kept::NoMemory,
         }
     }
 
@@ -180,6 +208,16 @@ impl Replay {
     }
 }
 
+/// How much of a body will be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Whole,
+    /// It is, or may turn out, larger than one copy may be.
+    TooLarge,
+    /// The copies of others leave too little.
+    NoMemory,
+}
+
 /// How a client failed to send its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientFault {
@@ -196,38 +234,10 @@ pub(crate) enum ClientFault {
         inflate::MOST / 1024 / 1024
     )]
     Inflated,
-}
-
-/// What goes in place of some bytes of a body. Bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Splice {
-    pub(crate) at: Range<u64>,
-    pub(crate) text: Bytes,
-}
-
-impl Splice {
-    /// By how many bytes it makes a body longer.
-    fn growth(&self) -> i64 {
-        let cut = self.at.end - self.at.start;
-        i64::try_from(self.text.len()).unwrap_or(i64::MAX) - i64::try_from(cut).unwrap_or(i64::MAX)
-    }
-
-    /// Does its work on the next piece of the body, and counts on from its end. Returns whether it
-    /// is done.
-    fn apply(&mut self, piece: &mut Bytes) -> bool {
-        let length = piece.len() as u64;
-        let Range { start, end } = self.at;
-        self.at = start.saturating_sub(length)..end.saturating_sub(length);
-        if start > length || start == length && end > start {
-            return false;
-        }
-        let index = |position: u64| usize::try_from(position.min(length)).unwrap_or(usize::MAX);
-        let mut changed = BytesMut::from(&piece[..index(start)]);
-        changed.extend_from_slice(&std::mem::take(&mut self.text));
-        changed.extend_from_slice(&piece[index(end)..]);
-        *piece = changed.freeze();
-        end <= length
-    }
+    #[error(
+        "the body of the request is compressed, but takes more bytes so than without; send it uncompressed"
+    )]
+    Hollow,
 }
 
 /// The one stream behind all attempts to send it.
@@ -242,9 +252,13 @@ pub(crate) struct Stream {
     copy: Vec<Bytes>,
     /// Bytes in it.
     held: usize,
-    /// Bytes that may be kept, and those of them that still may.
+    /// Bytes that may be kept.
     limit: usize,
-    room: usize,
+    share: Share,
+    /// Whether a copy is made at all.
+    is_kept: bool,
+    /// Whether it is only being looked at.
+    peeking: bool,
     /// Whether something was sent that is not kept.
     cut: bool,
     /// The number of the latest sending. Older ones break.
@@ -261,6 +275,11 @@ impl Stream {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientFault>>> {
         loop {
             match self.inflate.as_mut().map_or(Ok(None), Inflate::next) {
+                Ok(None) if self.inflate.as_mut().is_some_and(Inflate::pauses) => {
+                    // The requests of others have their turn.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Ok(None) => {}
                 Ok(Some(data)) => {
                     self.keep(&data);
@@ -323,55 +342,50 @@ impl Stream {
     }
 
     /// Takes in pieces until `wanted` bytes are kept, or all of them, or, unless it is to go
-    /// `beyond`, there is no room for more.
+    /// `beyond`, no more can be kept.
     fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         wanted: usize,
         beyond: bool,
     ) -> Poll<Result<(), ClientFault>> {
-        while self.held < wanted && !self.ended && (beyond || self.room > 0) {
-            // What is looked at is kept even where it is too much to be sent again.
-            let (room, cut) = (self.room, self.cut);
-            (self.room, self.cut) = (usize::MAX, false);
+        while self.held < wanted && !self.ended && (beyond || self.is_kept) {
+            self.peeking = true;
             let piece = self.poll_next(cx);
-            self.room = room;
-            self.cut |= cut;
-            match ready!(piece).transpose()? {
-                Some(piece) => {
-                    self.room = self.room.saturating_sub(cost(&piece));
-                    self.join();
-                }
-                None => break,
+            self.peeking = false;
+            if ready!(piece).transpose()?.is_none() {
+                break;
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Makes one piece of the last two if they are small. Only before any of them is sent.
-    fn join(&mut self) {
-        if let [.., before, last] = &self.copy[..]
-            && before.len() + last.len() <= SMALL
-        {
-            let both = Bytes::from([&before[..], last].concat());
-            self.copy.truncate(self.copy.len() - 2);
-            self.copy.push(both);
+    fn keep(&mut self, data: &Bytes) {
+        let last = self.copy.last_mut();
+        let last = last.filter(|last| data.len() < TINY && last.len() + data.len() <= SMALL);
+        let cost = if last.is_some() {
+            data.len()
+        } else {
+            cost(data)
+        };
+        self.is_kept = self.is_kept && self.share.spend(cost);
+        // What is looked at is kept even where it is too much to be sent again.
+        if !self.is_kept && !self.peeking {
+            return self.cut_copy();
+        }
+        self.held += data.len();
+        match last {
+            // To keep it by itself would take many times as much.
+            Some(last) => *last = Bytes::from([&last[..], data].concat()),
+            None => self.copy.push(data.clone()),
         }
     }
 
-    fn keep(&mut self, data: &Bytes) {
-        match self.room.checked_sub(cost(data)) {
-            Some(room) if !self.cut => {
-                self.room = room;
-                self.held += data.len();
-                self.copy.push(data.clone());
-            }
-            _ => {
-                self.cut = true;
-                self.held = 0;
-                self.copy = Vec::new();
-            }
-        }
+    fn cut_copy(&mut self) {
+        self.cut = true;
+        self.held = 0;
+        self.copy = Vec::new();
+        self.share.end();
     }
 
     fn fail(&mut self, fault: ClientFault) -> ClientFault {
@@ -403,95 +417,6 @@ async fn drain(mut body: Incoming) {
     }
 }
 
-/// One attempt to send the body to the org.
-pub(crate) enum Sending {
-    Empty,
-    Stream {
-        stream: Arc<Mutex<Stream>>,
-        number: u32,
-        /// The next piece of the copy.
-        next: usize,
-        /// Bytes to go, if the length is known.
-        left: Option<u64>,
-        splice: Option<Box<Splice>>,
-    },
-}
-
-impl Body for Sending {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Self::Stream {
-            stream,
-            number,
-            next,
-            left,
-            splice,
-        } = self.get_mut()
-        else {
-            return Poll::Ready(None);
-        };
-        let mut stream = lock(stream);
-        if stream.sending != *number {
-            return Poll::Ready(Some(Err(Broken::Superseded)));
-        }
-        let mut piece = match stream.copy.get(*next) {
-            Some(piece) => Some(Ok(piece.clone())),
-            None => ready!(stream.poll_next(cx)),
-        };
-        *next += 1;
-        if let (Some(change), Some(Ok(piece))) = (&mut *splice, &mut piece)
-            && change.apply(piece)
-        {
-            *splice = None;
-        }
-        Poll::Ready(piece.map(|piece| {
-            let piece = piece.map_err(Broken::Client)?;
-            if let Some(left) = left {
-                *left = left.saturating_sub(piece.len() as u64);
-            }
-            Ok(Frame::data(piece))
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Empty)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Stream {
-                left: Some(left), ..
-            } => SizeHint::with_exact(*left),
-            Self::Stream { left: None, .. } => SizeHint::default(),
-        }
-    }
-}
-
-/// Why an attempt to send did not come to its end.
-#[derive(Debug)]
-pub(crate) enum Broken {
-    Client(ClientFault),
-    /// The body is being sent anew.
-    Superseded,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client(fault) => fault.fmt(f),
-            Self::Superseded => f.write_str("the request is being sent once more"),
-        }
-    }
-}
-
-impl StdError for Broken {}
-
 /// hyper marks a break in the chunks as an error of kind `InvalidData` or `InvalidInput` below
 /// its own, and the end of the connection as `UnexpectedEof`.
 fn is_malformed(error: &hyper::Error) -> bool {
@@ -506,21 +431,33 @@ fn is_malformed(error: &hyper::Error) -> bool {
 
 /// What it costs to keep a piece, in bytes: with a small one, what it was cut from is kept, too.
 fn cost(piece: &Bytes) -> usize {
-    match piece.len() < SMALL {
-        true => piece.len() + PIECE_COST,
-        false => piece.len(),
+    if piece.len() < SMALL {
+        piece.len() + PIECE_COST
+    } else {
+        piece.len()
     }
+}
+
+/// What it may cost to keep so many bytes.
+const fn with_overhead(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 16).saturating_add(SMALL)
 }
 
 fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes of a body that are waited for only to know how many there are.
+const MOST_MEASURED: usize = 1024 * 1024;
+
 /// Bytes.
 const PIECE_COST: usize = 64;
 
-/// Bytes of a piece that is worth joining to another.
+/// Bytes of a piece below which its overhead counts.
 const SMALL: usize = 4 * 1024;
+
+/// Bytes of a piece that is worth joining to another.
+const TINY: usize = 1024;
 
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 

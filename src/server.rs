@@ -25,6 +25,7 @@ use crate::{
     guard::Guard,
     network::{Dialer, OwnListeners},
     placeholder::Placeholders,
+    replay::Budget,
     stack::Load,
     upstream::{self, Connector},
 };
@@ -58,6 +59,7 @@ impl Server {
         let mut listeners: Vec<Listener> = Vec::new();
         let mut plans = Vec::new();
         let own = OwnListeners::default();
+        let replay_memory = Budget::new(limits.replay_memory);
         for (index, org) in config.orgs.iter().enumerate() {
             let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
             let shared = Arc::new(org.clone());
@@ -79,6 +81,7 @@ impl Server {
                 guard: Arc::new(Guard::new(org, limits)),
                 sessions: Sessions::new(login, Handle::current()),
                 connector: Arc::new(Connector::new(dialer, client, org.http2, limits)),
+                replay_memory: replay_memory.clone(),
                 calls,
             });
             for listen in &org.listen {

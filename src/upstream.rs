@@ -155,7 +155,7 @@ pub(crate) enum Error {
     Upgraded,
     /// It must be sent again, but the copy was too small.
     #[error(
-        "the request has to be sent once more, but its body is larger than the copy that is kept (limits.replay_bytes); send it again"
+        "the request has to be sent once more, but its body is larger than the copy that is kept (limits.replay_bytes, limits.replay_memory); send it again"
     )]
     Outgrown,
 }

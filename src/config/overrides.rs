@@ -357,7 +357,14 @@ pub const KEYS: &[Key] = &[
         flag: "--replay-bytes",
         variable: "ORGPROXY_REPLAY_BYTES",
         scope: Scope::Limits,
-        help: "Bytes of a request's body kept to send it once more",
+        help: "Bytes of one request's body kept to send it once more",
+    },
+    Key {
+        name: "replay_memory",
+        flag: "--replay-memory",
+        variable: "ORGPROXY_REPLAY_MEMORY",
+        scope: Scope::Limits,
+        help: "Bytes of all bodies together that are kept so",
     },
 ];
 

@@ -38,6 +38,7 @@ use crate::{
     line::Line,
     placeholder::Placeholders,
     proxy::Proxy,
+    replay::Budget,
     stack::{Load, Stack},
     upstream::{Connector, Upstream},
 };
@@ -57,6 +58,8 @@ pub(super) struct Plan {
     pub(super) guard: Arc<Guard>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) connector: Arc<Connector>,
+    /// For the copies of bodies, of all orgs.
+    pub(super) replay_memory: Arc<Budget>,
     /// The way to the Pub/Sub API, and where that is.
     pub(super) calls: Option<(Arc<Connector>, Authority)>,
 }
@@ -186,6 +189,7 @@ impl Plan {
                 replay_bytes: limits.replay_bytes,
             },
             limits,
+            replay_memory: self.replay_memory.clone(),
         }
     }
 
@@ -199,6 +203,8 @@ impl Plan {
         };
         let ours = Limits {
             idle_body: FOREVER,
+            // A call that goes on for days must not keep much of what it has said.
+            replay_bytes: limits.replay_bytes.min(MOST_OF_A_CALL),
             ..limits.clone()
         };
         let upstream = Upstream::to(connector, endpoint, &theirs);
@@ -465,6 +471,9 @@ const MAX_STREAMS: u32 = 100;
 
 /// Twice as long as Salesforce is silent, and then some.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Bytes that are kept of a call. It begins with what an event or a subscription has.
+const MOST_OF_A_CALL: usize = 1024 * 1024;
 
 /// As good as. What is dead is found by other means.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);

@@ -7,6 +7,8 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
+use flate2::{Compression, write::GzEncoder};
+use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
 use crate::support::{Org, binary::Files, proxy::client};
@@ -67,6 +69,83 @@ async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
     assert_eq!(org.logins(), 2);
     let peak = proxy.peak_memory();
     assert!(peak < MOST_MEMORY, "{} MiB", peak >> 20);
+}
+
+#[tokio::test]
+async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() {
+    const LENGTH: u64 = 3_000_000;
+    const UPLOADS: usize = 60;
+
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let limits = proxy.url("/services/data/v62.0/limits").await;
+    assert_eq!(client().get(limits).send().await.unwrap().status(), 200);
+    org.end_sessions();
+
+    let address = proxy.address().await;
+    let uploads = (0..UPLOADS).map(|_| {
+        beside(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            upload(&mut stream, LENGTH)
+        })
+    });
+    let expected = digest_of_blocks(LENGTH);
+    for answer in join_all(uploads).await {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains(&expected), "{answer}");
+    }
+    let seen = org.requests();
+    let arrived = seen.iter().filter(|seen| {
+        seen.target == "/services/apexrest/sink" && seen.authorized && seen.complete
+    });
+    assert_eq!(arrived.count(), UPLOADS);
+    assert_eq!(org.logins(), 2);
+    let peak = proxy.peak_memory();
+    assert!(peak < 2 * MOST_MEMORY, "{} MiB", peak >> 20);
+}
+
+#[tokio::test]
+async fn compressed_requests_that_wait_share_a_bounded_memory() {
+    const REQUESTS: usize = 300;
+
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(
+        b"<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body>\
+          <getUserInfo xmlns='urn:partner.soap.sforce.com'/>",
+    )
+    .unwrap();
+    // What is no use to anybody, but not so little that it is refused.
+    for line in 0..1000 {
+        gzip.write_all(format!("<!-- {line:990} -->\n").as_bytes())
+            .unwrap();
+    }
+    gzip.write_all(b"</e:Body></e:Envelope>").unwrap();
+    let body = gzip.finish().unwrap();
+    let mut request = format!(
+        "POST /services/Soap/u/62.0 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n\
+         Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend(body);
+
+    let hold = org.hold("/services/Soap");
+    let waiting: Vec<_> = (0..REQUESTS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(&request).unwrap();
+            stream
+        })
+        .collect();
+    org.wait_until(|_| hold.waiting() == REQUESTS).await;
+    let peak = proxy.peak_memory();
+    assert!(peak < 3 * MOST_MEMORY, "{} MiB", peak >> 20);
+    drop(waiting);
 }
 
 /// Runs a client on a thread of its own: the org has the other core.

@@ -266,7 +266,7 @@ async fn a_large_envelope_is_not_sent_before_somebody_knows_that_the_session_liv
     // This logs in, but the org answers it to anybody.
     both.proxy.get("/services/data").await;
     both.org.end_sessions();
-    let theirs = PARTNER.with_text(3 << 20);
+    let theirs = PARTNER.with_text(17 << 20);
     both.answered(&PARTNER, theirs.clone()).await;
     let targets: Vec<_> = both
         .org
@@ -524,6 +524,25 @@ async fn an_envelope_that_breaks_off_reaches_nobody(framing: &str, chunked: bool
     both.untouched();
 }
 
+#[test_case(""; "of nothing")]
+#[test_case(" "; "of a byte each")]
+#[tokio::test]
+async fn what_is_compressed_to_more_than_it_is_is_refused_and_keeps_nobody_waiting(content: &str) {
+    let both = Both::start().await;
+    let hollow = gzip(content).repeat(20_000);
+    let mut wire = head(
+        &PARTNER,
+        "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+    )
+    .into_bytes();
+    wire.extend(format!("{:x}\r\n", hollow.len()).as_bytes());
+    wire.extend(&hollow);
+    wire.extend(b"\r\n0\r\n\r\n");
+    let answer = ask(both.proxy.address, wire).await;
+    answer.fault("Client", "MALFORMED_BODY");
+    both.untouched();
+}
+
 #[tokio::test]
 async fn what_turns_out_broken_on_its_way_is_never_complete() {
     let both = Both::start().await;
@@ -543,7 +562,7 @@ async fn what_turns_out_broken_on_its_way_is_never_complete() {
 
 #[tokio::test]
 async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
-    let both = Both::start().await;
+    let both = Both::with(|config| config.limits.replay_bytes = 1 << 20).await;
     both.answered(&PARTNER, PARTNER.plain()).await;
     both.org.end_sessions();
     let theirs = PARTNER.with_text(3 << 20);
