@@ -318,6 +318,20 @@ impl Org {
         }
     }
 
+    /// Whether the org may be at the host of `url` now: one that the session may be sent to, and
+    /// that is not for the pages, files and logins of all orgs.
+    pub(crate) fn may_move_to(&self, url: &Url) -> bool {
+        let mut origin = url.clone();
+        origin.set_path("");
+        origin.set_query(None);
+        origin.set_fragment(None);
+        let host = url.host_str().unwrap_or_default();
+        let login = self.login_url.host_str().unwrap_or_default();
+        self.trusts(&origin).is_ok()
+            && !login_url::is_generic(host)
+            && (host::is_site(login) || !host::is_site(host))
+    }
+
     /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever
     /// org it logs in to, and no other.
     pub fn logs_in_at(&self, host: &str) -> bool {

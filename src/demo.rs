@@ -6,7 +6,7 @@
 //! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
 //!
 //! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
-//! `apex`, `soap`, `wsdl`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `wire` says what HTTP
+//! `apex`, `soap`, `wsdl`, `report`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `wire` says what HTTP
 //! libraries refuse to say.
 
 use std::{
@@ -73,6 +73,7 @@ mod id;
 mod identity;
 mod pubsub;
 mod refusal;
+mod report;
 mod rest;
 mod seen;
 mod service;
@@ -98,15 +99,31 @@ impl Org {
 
     /// Starts an org on a free port of 127.0.0.1, whose owner has set up `app`.
     pub async fn start_with(app: App) -> io::Result<Self> {
-        Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app)).await
+        Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app), Arc::default()).await
+    }
+
+    /// Starts another instance of this org, at a port of its own, where its sessions are as good: it
+    /// may have moved there.
+    pub async fn twin(&self) -> io::Result<Self> {
+        let app = App {
+            client_id: self.client_id().to_owned(),
+            username: self.username().to_owned(),
+            certificate: self.inner.certificates.certificate_der.clone(),
+        };
+        let sessions = self.inner.sessions.clone();
+        Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app), sessions).await
     }
 
     /// Starts an org on `addr`. Its URLs say `localhost`.
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
-        Self::launch(addr, None).await
+        Self::launch(addr, None, Arc::default()).await
     }
 
-    async fn launch(addr: SocketAddr, app: Option<App>) -> io::Result<Self> {
+    async fn launch(
+        addr: SocketAddr,
+        app: Option<App>,
+        sessions: Arc<Sessions>,
+    ) -> io::Result<Self> {
         let certificates = Certificates::shared()?;
         let app = app.unwrap_or_else(|| App {
             client_id: token::CLIENT_ID.to_owned(),
@@ -120,7 +137,7 @@ impl Org {
             origin: format!("https://localhost:{port}"),
             certificates,
             log: Arc::default(),
-            sessions: Sessions::default(),
+            sessions,
             faults: Faults::default(),
             holds: Holds::default(),
             knobs: Mutex::default(),
@@ -325,6 +342,8 @@ pub struct Knobs {
     pub instance_url: Option<String>,
     /// Records in one answer to a query.
     pub batch_size: usize,
+    /// A page without a session leads to the login by a script, and not by a redirect.
+    pub scripted_login: bool,
     /// How long the Streaming API keeps a connect waiting for events.
     pub long_poll: Duration,
 }
@@ -339,6 +358,7 @@ impl Default for Knobs {
             jwt_tokens: false,
             instance_url: None,
             batch_size: 2000,
+            scripted_login: false,
             long_poll: Duration::from_secs(110),
         }
     }
@@ -351,7 +371,7 @@ struct Inner {
     certificates: Arc<Certificates>,
     app: Installed,
     log: Arc<Log>,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     faults: Faults,
     holds: Holds,
     knobs: Mutex<Knobs>,

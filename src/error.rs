@@ -28,6 +28,10 @@ pub(crate) enum Error {
     Login(#[from] Arc<LoginError>),
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    #[error(
+        "the org sends a browser to log in at this page, though the session was renewed: sessions of this app are not for pages; give the app the scope web"
+    )]
+    NoPages,
     #[error("the org's answer broke off: {0}")]
     BrokeOff(#[from] io::Error),
     #[error("{limit} {what} are as many as this process takes on at once ({setting}); try again")]
@@ -139,10 +143,16 @@ impl Error {
                 upstream::Error::Upgraded => Telling(Org, S::BAD_GATEWAY, "ORG_UPGRADED", "http_upgrade_failed"),
                 upstream::Error::Outgrown => Telling(Proxy, S::SERVICE_UNAVAILABLE, "SEND_AGAIN", "proxy_internal_error"),
             },
+            Self::NoPages => Telling(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
             Self::BrokeOff(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
             Self::Overloaded { .. } => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
             Self::Panicked => Telling(Proxy, S::INTERNAL_SERVER_ERROR, "PROXY_FAILED", "proxy_internal_error"),
         }
+    }
+
+    /// Whether there was no connection to the org, so that nothing of the request was sent.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Upstream(upstream::Error::Connect(_)))
     }
 
     fn ends_connection(&self) -> bool {

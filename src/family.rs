@@ -11,6 +11,7 @@ use serde_json::json;
 pub(crate) use self::soap::{
     Envelope, EnvelopeError, KNOWN_VERSION, Operation, Wsdl, envelope, fault, get_user_info,
 };
+pub(crate) use self::verdict::Verdict;
 use crate::{
     auth::Session,
     path::{self, Api, REST_ROOT},
@@ -18,8 +19,10 @@ use crate::{
 };
 
 mod cometd;
+mod page;
 pub(crate) mod pubsub;
 mod soap;
+mod verdict;
 
 /// One of Salesforce's API families (S§4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,15 +119,15 @@ impl Family {
         }
     }
 
-    /// Whether an answer with this head may mean that `session` is dead (S§3.3).
+    /// Whether the body of an answer with this head may say something of `session`.
     pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
         let status = answer.status();
         match self {
-            Self::Rest | Self::OAuth | Self::Page => status == StatusCode::UNAUTHORIZED,
-            // Every other 403 is about limits or permissions.
-            Self::Identity => status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED,
-            // A session in JWT format is none for these APIs, and the next one will not be either
-            // (S§3.1).
+            Self::Rest | Self::OAuth | Self::Page | Self::Identity => {
+                status.is_client_error()
+                    && (self.refuses_with(status) || says_code(answer.headers()))
+            }
+            // A session in JWT format is not one for these APIs, and the next one will not be either.
             Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
             Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
             Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
@@ -132,26 +135,42 @@ impl Family {
         }
     }
 
-    /// Whether a suspected answer whose body begins with `head` means it.
-    ///
-    /// An Apex class may well answer 401 itself, and two of Salesforce's own 401 do not get
-    /// better with a new session.
-    pub(crate) fn is_expired(self, method: &Method, head: &[u8]) -> bool {
-        let says = |text: &str| memchr::memmem::find(head, text.as_bytes()).is_some();
-        if method == Method::HEAD {
-            return !matches!(self, Self::Cometd);
+    /// Whether the page of an answer with this head may be one that only sends a browser to log in.
+    pub(crate) fn suspects_page<B>(self, answer: &Response<B>) -> bool {
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        self == Self::Page
+            && answer.status() == StatusCode::OK
+            && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    }
+
+    /// What such a page says of the session, if it begins with `html`.
+    pub(crate) fn judge_page(html: &[u8]) -> Verdict {
+        if page::leads_to_login(&String::from_utf8_lossy(html)) {
+            Verdict::Login
+        } else {
+            Verdict::Sound
         }
-        match self {
-            Self::Rest | Self::OAuth | Self::Page => {
-                says("INVALID_SESSION_ID") && !NOT_EXPIRED.iter().any(|text| says(text))
-            }
-            Self::Identity => says("Bad_OAuth_Token") || says("INVALID_SESSION_ID"),
-            Self::Soap(_) => says("INVALID_SESSION_ID</faultcode>"),
-            Self::Bulk(_) => says("InvalidSessionId"),
-            Self::Cometd => cometd::is_expired(head),
-            // Its head has said it all.
-            Self::PubSub => true,
-        }
+    }
+
+    /// Whether an answer of this family sends a browser to log in by a redirect.
+    pub(crate) fn sends_to_login<B>(self, answer: &Response<B>) -> bool {
+        let location = answer.headers().get(header::LOCATION);
+        self == Self::Page
+            && answer.status().is_redirection()
+            && location.is_some_and(|url| url.to_str().is_ok_and(page::is_login))
+    }
+
+    /// Whether a dead session shows by this status where answers of other statuses have a body that
+    /// says what is wrong.
+    fn refuses_with(self, status: StatusCode) -> bool {
+        status == StatusCode::UNAUTHORIZED
+            || self == Self::Identity && status == StatusCode::FORBIDDEN
+    }
+
+    /// What a suspected answer of `status` to a request of `method`, whose body begins with `head`,
+    /// says of the session.
+    pub(crate) fn judge(self, method: &Method, status: StatusCode, head: &[u8]) -> Verdict {
+        Verdict::of(self, method, status, head)
     }
 
     /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
@@ -247,13 +266,15 @@ impl Format {
     }
 }
 
-const VERSIONS: &str = "services/data";
+/// Whether the body may be an error with a code in it. Whatever else it is streams.
+fn says_code(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| {
+        kind.starts_with(b"application/json") || kind.starts_with(b"application/xml")
+    })
+}
 
-/// A new session is refused for the same reason (S§3.3).
-const NOT_EXPIRED: [&str; 2] = [
-    "This session is not valid for use with the REST API",
-    "Connected app is not attached to Agent",
-];
+const VERSIONS: &str = "services/data";
 
 const JSON: &str = "application/json;charset=UTF-8";
 const TEXT: &str = "text/plain;charset=UTF-8";

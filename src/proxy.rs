@@ -48,9 +48,10 @@ impl Proxy {
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
             self.placeholders.vouch(&parts, envelope.as_deref())?;
         }
+        let sessions = &self.delivery.sessions;
         let base = match &admitted.named {
             Named::Us => Base::of(&parts, line.secure()),
-            named => Box::pin(Base::of_instance(named, &parts, line, &self.delivery.sessions)).await?,
+            named => Box::pin(Base::of_instance(named, &parts, line, sessions)).await?,
         };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;

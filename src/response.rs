@@ -5,12 +5,14 @@ use std::{
     io::{self, Read},
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::sleep;
 
 use self::{document::Document, ours::Ours};
 use crate::{
@@ -202,34 +204,58 @@ pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
 /// # Errors
 /// When it breaks off that early, there is nothing to pass on.
 pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
-    let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
-    let (head, _) = response.body_mut().gather(PEEKED).await?;
+    let (head, _) = response.body_mut().gather(PEEKED, None).await?;
+    Ok(inflated(response.headers(), &head))
+}
+
+/// As [`peek`], for a page, which may be one that only goes on when its reader does something: then
+/// what there is of it in a moment.
+///
+/// # Errors
+/// As [`peek`].
+pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
+    // One that only leads elsewhere is a short one.
+    if response.body().size_hint().lower() > PEEKED as u64 {
+        return Ok(Vec::new());
+    }
+    let body = response.body_mut();
+    let (head, _) = body.gather(PEEKED, Some(MOMENT)).await?;
+    Ok(inflated(response.headers(), &head))
+}
+
+/// What is in the beginning of a body, as far as it can be decompressed.
+fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
     let mut text = Vec::new();
-    let inflated = match encoding.as_ref().map(HeaderValue::as_bytes) {
-        Some(b"gzip") => GzDecoder::new(&*head)
+    let read = match encoding.map(HeaderValue::as_bytes) {
+        Some(b"gzip") => GzDecoder::new(head)
             .take(PEEKED as u64)
             .read_to_end(&mut text),
-        Some(b"deflate") => ZlibDecoder::new(&*head)
+        Some(b"deflate") => ZlibDecoder::new(head)
             .take(PEEKED as u64)
             .read_to_end(&mut text),
         _ => {
-            text.extend_from_slice(&head);
+            text.extend_from_slice(head);
             Ok(0)
         }
     };
-    if let Err(error) = inflated {
+    if let Err(error) = read {
         tracing::debug!("cannot decompress the beginning of an answer: {error}");
     }
-    Ok(text)
+    text
 }
 
 impl Body {
-    /// At least the first `most` bytes, or all, and whether they are all. The body goes on as if
-    /// nobody had looked.
+    /// At least the first `most` bytes, or all, or what there is after `patience`, and whether they
+    /// are all. The body goes on as if nobody had looked.
     ///
     /// # Errors
     /// When it breaks off before.
-    async fn gather(&mut self, most: usize) -> io::Result<(Bytes, bool)> {
+    async fn gather(
+        &mut self,
+        most: usize,
+        patience: Option<Duration>,
+    ) -> io::Result<(Bytes, bool)> {
         let (seen, rest) = match self {
             Self::Local(whole) => return Ok((whole.clone().unwrap_or_default(), true)),
             Self::Call(_) => return Ok((Bytes::new(), false)),
@@ -237,14 +263,23 @@ impl Body {
         };
         let mut head = BytesMut::from(seen.take().unwrap_or_default());
         let mut ended = false;
+        let mut timer = patience.map(|patience| Box::pin(sleep(patience)));
         while head.len() < most && !ended {
-            match poll_fn(|cx| Pin::new(&mut *rest).poll_frame(cx)).await {
-                Some(frame) => {
+            let next = poll_fn(|cx| match Pin::new(&mut *rest).poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending => match &mut timer {
+                    Some(timer) => timer.as_mut().poll(cx).map(|()| None),
+                    None => Poll::Pending,
+                },
+            });
+            match next.await {
+                Some(Some(frame)) => {
                     if let Ok(data) = frame?.into_data() {
                         head.extend_from_slice(&data);
                     }
                 }
-                None => ended = true,
+                Some(None) => ended = true,
+                None => break,
             }
         }
         let head = head.freeze();
@@ -314,3 +349,6 @@ const EXPOSED: &str = "Content-Disposition, ETag, Link, Location, Proxy-Status, 
 
 /// Bytes. Salesforce's errors have a few hundred.
 const PEEKED: usize = 16 * 1024;
+
+/// For a short page to come in whole.
+const MOMENT: Duration = Duration::from_millis(500);

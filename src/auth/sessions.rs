@@ -39,6 +39,8 @@ struct State {
     /// When the logins so far will have been paid for at the rate that the org allows.
     paid: Option<Instant>,
     doubt: Option<Doubt>,
+    /// When a login was last to tell where the org is now.
+    sought: Option<Instant>,
 }
 
 /// Logins were in vain lately: what was refused before was refused after them, too.
@@ -151,6 +153,35 @@ impl Sessions {
     pub(crate) async fn after(self: &Arc<Self>, dead: &Arc<Session>) -> Outcome {
         self.retire(dead);
         self.current().await
+    }
+
+    /// A session at another host than that of `left`, where the org seems not to be any more. A
+    /// login tells, but only one in a while, which all share. `left` stays until then.
+    pub(crate) async fn elsewhere(self: &Arc<Self>, left: &Arc<Session>) -> Option<Arc<Session>> {
+        let moved = |session: &Arc<Session>| session.authority != left.authority;
+        let now = Instant::now();
+        let flight = {
+            let mut state = self.state();
+            if let Some(current) = self.current.load_full().filter(moved) {
+                return Some(current);
+            }
+            let resting = state.failure.as_ref();
+            if resting.is_some_and(|failure| now < failure.until) {
+                return None;
+            }
+            match (&state.flight, state.sought) {
+                (Some(flight), _) => flight.clone(),
+                (None, Some(sought)) if now < sought + SEARCH_INTERVAL => return None,
+                (None, _) => {
+                    tracing::info!(org = self.login.org(), host = %left.authority, "the org seems to have moved");
+                    state.sought = Some(now);
+                    self.renew(&mut state, now)
+                }
+            }
+        };
+        // No longer than it takes to see that the org is not there.
+        let landed = tokio::time::timeout(SEARCH_TIME, flight).await;
+        landed.ok()?.ok()?.ok().filter(moved)
     }
 
     /// The org has said, while it answered, that `dead` is dead: what comes next shall not use it.
@@ -284,6 +315,12 @@ const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
 const LOGIN_BURST: Duration = Duration::from_secs(60);
+
+/// Between two logins that are to tell where the org is.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long a request waits for one.
+const SEARCH_TIME: Duration = Duration::from_secs(10);
 
 /// For how long it is remembered that a login was in vain.
 const DOUBT: Duration = Duration::from_secs(30);

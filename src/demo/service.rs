@@ -120,6 +120,7 @@ impl Inner {
             ["soap", ..] | ["services", "wsdl", ..] => {
                 self.sessions.page_access(&head.headers, timeout)
             }
+            [id] if id.starts_with("00O") => self.sessions.page_access(&head.headers, timeout),
             ref other if Door::new(other).is_some() => Access::Missing,
             _ => self
                 .sessions
@@ -157,6 +158,10 @@ impl Inner {
                 Ok(body) => self.cometd(&call, body).await,
                 Err(answer) => answer,
             },
+            [id] if id.starts_with("00O") => {
+                drained(body).await;
+                self.report(&call)
+            }
             ["soap", "wsdl.jsp"] => self.partner_wsdl(&call),
             ["services", "wsdl", "class", ref name @ ..] => self.class_wsdl(&call, &name.join("/")),
             ref other => match Door::new(other) {

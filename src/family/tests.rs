@@ -25,6 +25,8 @@ fn session(token: &str) -> Session {
 fn answer(status: u16) -> Response<()> {
     let mut answer = Response::new(());
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    let kind = HeaderValue::from_static(JSON);
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     answer
 }
 
@@ -79,19 +81,48 @@ fn knows_families_by_path() {
 
 #[test]
 fn tells_a_dead_session_from_what_looks_like_it() {
+    use Verdict::{Dead, Moved, Sound};
+
     let json = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
-    let xml = "<Errors><Error><errorCode>INVALID_SESSION_ID</errorCode><message>Session expired or invalid</message></Error></Errors>";
+    let xml = "<?xml version='1.0'?><Errors><Error><errorCode> INVALID_SESSION_ID\n</errorCode><message>Session expired or invalid</message></Error></Errors>";
     let policy = r#"[{"errorCode":"INVALID_SESSION_ID","message":"This session is not valid for use with the REST API"}]"#;
     let agent = r#"[{"errorCode":"INVALID_SESSION_ID","message":"Connected app is not attached to Agent"}]"#;
     let limit =
         r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
-    let soap = "<soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>INVALID_SESSION_ID: …";
-    let other =
-        "<soapenv:Fault><faultcode>sf:MALFORMED_QUERY</faultcode><faultstring>INVALID_SESSION_ID";
-    let bulk_xml = r#"<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidSessionId</exceptionCode>"#;
+    let quoted = r#"[{"message":"no such thing: [{\"errorCode\":\"INVALID_SESSION_ID\"}]","errorCode":"NOT_FOUND"}]"#;
+    let second = r#"[{"errorCode":"NOT_FOUND","message":""},{"errorCode":"INVALID_SESSION_ID"}]"#;
+    let apex = r#"{"errorCode":"INVALID_SESSION_ID"}"#;
+    let apex_text = r#""log in: [{'errorCode':'INVALID_SESSION_ID'}]""#;
+    let comment = "<Errors><!-- <Error><errorCode>INVALID_SESSION_ID</errorCode></Error> --><Error><errorCode>X</errorCode></Error></Errors>";
+    let cdata = "<Errors><Error><errorCode>X</errorCode><message><![CDATA[</message></Error><Error><errorCode>INVALID_SESSION_ID</errorCode>]]></message></Error></Errors>";
+    let elsewhere = r#"[{"errorCode":"URL_NOT_RESET","message":"Destination URL not reset. The URL returned from login must be set"}]"#;
+    let soap = soap_fault("sf:INVALID_SESSION_ID", "INVALID_SESSION_ID: …", "");
+    let by_detail = soap_fault(
+        "soapenv:Server",
+        "x",
+        "<detail><sf:UnexpectedErrorFault><sf:exceptionCode>INVALID_SESSION_ID</sf:exceptionCode></sf:UnexpectedErrorFault></detail>",
+    );
+    let other = soap_fault(
+        "sf:MALFORMED_QUERY",
+        "sf:INVALID_SESSION_ID</faultcode>",
+        "",
+    );
+    let soap_quoted = soap_fault(
+        "sf:MALFORMED_QUERY",
+        "<![CDATA[<faultcode>sf:INVALID_SESSION_ID</faultcode>]]>",
+        "<!-- <faultcode>sf:INVALID_SESSION_ID</faultcode> --><detail><x><y><exceptionCode>INVALID_SESSION_ID</exceptionCode></y></x></detail>",
+    );
+    let soap_echo = "<e:Envelope xmlns:e='x'><e:Header><faultcode>sf:INVALID_SESSION_ID</faultcode></e:Header><e:Body><e:Fault><faultcode>sf:X</faultcode></e:Fault></e:Body></e:Envelope>";
+    let soap_elsewhere = soap_fault(
+        "sf:UNKNOWN_EXCEPTION",
+        "UNKNOWN_EXCEPTION: Destination URL not reset. The URL returned from login must be set in the SforceService",
+        "",
+    );
+    let bulk_xml = r#"<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidSessionId</exceptionCode><exceptionMessage>Invalid session id</exceptionMessage></error>"#;
     let bulk_json =
         r#"{"exceptionCode":"InvalidSessionId","exceptionMessage":"Invalid session id"}"#;
-    let bulk_other = r#"{"exceptionCode":"InvalidJob","exceptionMessage":"No job"}"#;
+    let bulk_echo = "<error><exceptionCode>InvalidJob</exceptionCode><exceptionMessage>Unable to find object: InvalidSessionId</exceptionMessage><x><exceptionCode>InvalidSessionId</exceptionCode></x></error>";
+    let bulk_json_echo = r#"{"exceptionCode":"InvalidJob","exceptionMessage":"InvalidSessionId"}"#;
     let connect = r#"[{"clientId":"x","advice":{"reconnect":"none","interval":0},"channel":"/meta/connect","id":7,"error":"401::Authentication invalid","successful":false}]"#;
     let handshake = r#"{"ext":{"sfdc":{"failureReason":"401::Authentication invalid"}},"advice":{"reconnect":"none"},"channel":"/meta/handshake","error":"403::Handshake denied","successful":false}"#;
     let nobody = r#"[{"channel":"/meta/handshake","error":"401::Request requires authentication","successful":false}]"#;
@@ -101,41 +132,96 @@ fn tells_a_dead_session_from_what_looks_like_it() {
     let event = r#"[{"channel":"/topic/x","successful":false,"data":{"text":"401::Authentication invalid"},"error":"401::x"}]"#;
     let service = r#"[{"channel":"/meta/connect","successful":true},{"channel":"/topic/x","data":"401::Authentication invalid"}]"#;
     let (soap_family, bulk_family) = (Soap(Wsdl::Partner), Bulk(Format::Xml));
-    for (family, status, body, expired) in [
-        (Rest, 401, json, true),
-        (Rest, 401, xml, true),
-        (Rest, 401, policy, false),
-        (Rest, 401, agent, false),
-        (Rest, 401, "{\"mine\":\"an Apex class\"}", false),
-        (Rest, 403, limit, false),
-        (Rest, 403, json, false),
-        (Rest, 500, json, false),
-        (Rest, 500, soap, false),
-        (Rest, 400, bulk_xml, false),
-        (Identity, 403, "Bad_OAuth_Token", true),
-        (Identity, 403, "Missing_OAuth_Token", false),
-        (Identity, 403, "Wrong_Org", false),
-        (Identity, 404, "Bad_OAuth_Token", false),
-        (soap_family, 500, soap, true),
-        (soap_family, 500, other, false),
-        (soap_family, 200, soap, false),
-        (bulk_family, 400, bulk_xml, true),
-        (bulk_family, 400, bulk_json, true),
-        (bulk_family, 400, bulk_other, false),
-        (bulk_family, 500, bulk_json, false),
-        (Cometd, 200, connect, true),
-        (Cometd, 200, handshake, true),
-        (Cometd, 200, nobody, true),
-        (Cometd, 200, unknown, false),
-        (Cometd, 200, denied, false),
-        (Cometd, 200, event, false),
-        (Cometd, 200, service, false),
-        (Cometd, 200, &connect[..connect.len() - 1], false),
+    for (family, status, body, expected) in [
+        (Rest, 401, json, Dead),
+        (Rest, 401, xml, Dead),
+        (Rest, 401, policy, Sound),
+        (Rest, 401, agent, Sound),
+        (Rest, 401, "{\"mine\":\"an Apex class\"}", Sound),
+        (Rest, 401, quoted, Sound),
+        (Rest, 401, second, Sound),
+        (Rest, 401, apex, Sound),
+        (Rest, 401, apex_text, Sound),
+        (Rest, 401, comment, Sound),
+        (Rest, 401, cdata, Sound),
+        (Rest, 401, &json[..json.len() - 1], Sound),
+        (Rest, 403, limit, Sound),
+        (Rest, 403, json, Sound),
+        (Rest, 400, elsewhere, Moved),
+        (Rest, 404, elsewhere, Moved),
+        (Rest, 200, elsewhere, Sound),
+        (Rest, 500, json, Sound),
+        (Rest, 500, &soap, Sound),
+        (Rest, 400, bulk_xml, Sound),
+        (Page, 401, json, Dead),
+        (Identity, 403, "Bad_OAuth_Token", Dead),
+        (Identity, 403, "Bad_OAuth_Token\n", Dead),
+        (Identity, 401, json, Dead),
+        (Identity, 403, "Missing_OAuth_Token", Sound),
+        (Identity, 403, "Wrong_Org", Sound),
+        (Identity, 403, "no such user: Bad_OAuth_Token", Sound),
+        (Identity, 404, "Bad_OAuth_Token", Sound),
+        (soap_family, 500, &soap, Dead),
+        (soap_family, 500, &by_detail, Dead),
+        (
+            soap_family,
+            500,
+            &soap[..soap.find("<faultstring").unwrap()],
+            Dead,
+        ),
+        (soap_family, 500, &other, Sound),
+        (soap_family, 500, &soap_quoted, Sound),
+        (soap_family, 500, soap_echo, Sound),
+        (soap_family, 500, &soap_elsewhere, Moved),
+        (soap_family, 200, &soap, Sound),
+        (bulk_family, 400, bulk_xml, Dead),
+        (bulk_family, 400, bulk_json, Dead),
+        (bulk_family, 400, bulk_echo, Sound),
+        (bulk_family, 400, bulk_json_echo, Sound),
+        (bulk_family, 500, bulk_json, Sound),
+        (Cometd, 200, connect, Dead),
+        (Cometd, 200, handshake, Dead),
+        (Cometd, 200, nobody, Dead),
+        (Cometd, 200, unknown, Sound),
+        (Cometd, 200, denied, Sound),
+        (Cometd, 200, event, Sound),
+        (Cometd, 200, service, Sound),
+        (Cometd, 200, &connect[..connect.len() - 1], Sound),
     ] {
-        let found = family.suspects(&answer(status), &session("00D!x"))
-            && family.is_expired(&Method::POST, body.as_bytes());
-        assert_eq!(found, expired, "{family:?} {status} {body}");
+        let answer = answer(status);
+        let mut found = Sound;
+        if family.suspects(&answer, &session("00D!x")) {
+            found = family.judge(&Method::POST, answer.status(), body.as_bytes());
+        }
+        assert_eq!(found, expected, "{family:?} {status} {body}");
     }
+}
+
+#[test]
+fn an_answer_without_a_body_says_nothing_of_the_session() {
+    for (family, status, expected) in [
+        (Rest, 401, Verdict::Unsaid),
+        (Rest, 400, Verdict::Sound),
+        (Rest, 403, Verdict::Sound),
+        (Rest, 404, Verdict::Sound),
+        (Identity, 403, Verdict::Unsaid),
+        (Soap(Wsdl::Partner), 500, Verdict::Unsaid),
+        (Bulk(Format::Xml), 400, Verdict::Unsaid),
+        (Cometd, 200, Verdict::Sound),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let found = family.judge(&Method::HEAD, status, b"");
+        assert_eq!(found, expected, "{family:?} {status}");
+    }
+}
+
+fn soap_fault(code: &str, text: &str, more: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns:sf=\"urn:fault.partner.soap.sforce.com\"><soapenv:Body><soapenv:Fault>\
+         <faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}</soapenv:Fault>\
+         </soapenv:Body></soapenv:Envelope>"
+    )
 }
 
 #[test]

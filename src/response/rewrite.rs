@@ -34,7 +34,7 @@ pub(super) async fn rewrite(
     if response.body().size_hint().lower() > MOST as u64 {
         return Ok(());
     }
-    let (body, whole) = response.body_mut().gather(MOST + 1).await?;
+    let (body, whole) = response.body_mut().gather(MOST + 1, None).await?;
     if whole && let Some(body) = rewritten(&body, coding, document, ours) {
         describe(response.headers_mut(), body.len());
         *response.body_mut() = Body::Local(Some(body));

@@ -184,6 +184,7 @@ impl Plan {
             placeholders: self.placeholders.clone(),
             guard: self.guard.clone(),
             delivery: Delivery {
+                org: self.org.clone(),
                 sessions: self.sessions.clone(),
                 upstream,
                 replay_bytes: limits.replay_bytes,

@@ -275,7 +275,7 @@ async fn java_trusts_the_local_authority_besides_its_own() {
         .stdout
         .trim()
         .strip_prefix("200 ")
-        .expect(&format!("{ended:?}"));
+        .unwrap_or_else(|| panic!("{ended:?}"));
     assert!(after.parse::<usize>().unwrap() > before, "{before} {after}");
 }
 

@@ -6,11 +6,14 @@ use ::aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
-use orgproxy::demo::{TOKEN, Then, blocks};
+use orgproxy::{
+    config::Config,
+    demo::{TOKEN, Then, blocks},
+};
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client, session};
+use crate::support::{Fault, Org, Proxy, Seen, proxy::client, session};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const VERSION: &str = "/services/data/v62.0";
@@ -46,6 +49,44 @@ async fn a_head_request_is_renewed_though_its_answer_says_nothing() {
     let answer = client().head(proxy.url(LIMITS)).send().await.unwrap();
     assert_ne!(answer.status(), 401);
     assert_eq!(org.logins(), 2);
+}
+
+#[test_case(LIMITS, 401; "rest")]
+#[test_case(USERINFO, 403; "userinfo")]
+#[test_case(IDENTITY, 403; "identity")]
+#[test_case("/services/async/62.0/job/750", 400; "bulk")]
+#[test_case("/services/Soap/u/62.0", 500; "soap")]
+#[tokio::test]
+async fn an_answer_without_a_body_alone_is_no_reason_for_a_login(path: &str, status: u16) {
+    let (org, proxy) = living().await;
+    let status = StatusCode::from_u16(status).unwrap();
+    let fault = Fault::answer(status, "text/plain", "");
+    for _ in 0..3 {
+        org.faults().next(1, path, fault.clone());
+        let answer = client().head(proxy.url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(org.logins(), 1);
+    let heads = org.requests().into_iter();
+    assert_eq!(heads.filter(|seen| seen.method == "HEAD").count(), 3);
+}
+
+#[test_case("application/xml", "<jobInfo xmlns='http://www.force.com/2009/06/asyncapi/dataload'><operation>insert</operation><object>InvalidSessionId</object></jobInfo>"; "xml")]
+#[test_case("application/json", r#"{"operation":"insert","object":"InvalidSessionId"}"#; "json")]
+#[tokio::test]
+async fn words_that_the_org_only_repeats_are_no_reason_for_a_login(
+    content_type: &str,
+    body: &'static str,
+) {
+    let (org, proxy) = living().await;
+    let job = proxy.url("/services/async/62.0/job");
+    let request = client().post(job).header("content-type", content_type);
+    let answer = request.body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("InvalidSessionId"), "{text}");
+    assert_eq!(org.counts().token_requests, 1);
+    assert_eq!(org.counts().requests, 2);
 }
 
 #[test_case(LIMITS, Fault::not_for_rest(); "not for rest")]
@@ -94,7 +135,7 @@ async fn a_body_within_the_copy_is_sent_again_whole() {
     let (org, proxy) = living().await;
     for chunked in [false, true] {
         org.end_sessions();
-        let body = pattern(1 << 20);
+        let body = pattern(5_000_000);
         let answer = upload(&proxy, &body, chunked).await;
         assert_eq!(answer, (StatusCode::OK, sha256(&body)));
         let seen = org.last_request();
@@ -128,7 +169,7 @@ async fn a_body_that_is_still_coming_is_sent_again_and_goes_on() {
 
 #[tokio::test]
 async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
-    let (org, proxy) = living().await;
+    let (org, proxy) = living_with(|config| config.limits.replay_bytes = 1 << 20).await;
     org.end_sessions();
     let body = pattern(3 << 20);
     let answer = client()
@@ -146,6 +187,26 @@ async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to()
         (StatusCode::OK, sha256(&body))
     );
     assert_eq!(org.logins(), 2);
+}
+
+#[tokio::test]
+async fn large_bodies_at_once_on_a_dead_session_all_arrive_though_not_all_can_be_kept() {
+    const N: usize = 12;
+    // Room for three of them.
+    let (org, proxy) = living_with(|config| config.limits.replay_memory = 10_000_000).await;
+    for _ in 0..2 {
+        org.end_sessions();
+        let logins = org.logins();
+        let body = pattern(3_000_000);
+        let uploads = (0..N).map(|_| upload(&proxy, &body, false));
+        for answer in join_all(uploads).await {
+            assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+        }
+        assert_eq!(org.logins(), logins + 1);
+    }
+    let requests = org.requests();
+    let whole = |seen: &&Seen| seen.target == SINK && seen.complete && seen.authorized;
+    assert_eq!(requests.iter().filter(whole).count(), 2 * N);
 }
 
 #[test_case(false; "with a length")]
@@ -542,8 +603,13 @@ async fn no_error_shows_what_the_org_echoes_of_our_secrets() {
 
 /// An org and a proxy whose session the org has just accepted.
 async fn living() -> (Org, Proxy) {
+    living_with(|_| {}).await
+}
+
+/// The same, with a configuration that `change` has had its way with.
+async fn living_with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
     let org = Org::start().await.unwrap();
-    let proxy = Proxy::start(&org).await;
+    let proxy = Proxy::with(&org, change).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
     assert_eq!(org.logins(), 1);
     (org, proxy)

@@ -1,0 +1,97 @@
+//! Pages, whose session is a cookie: a program that exports a report gets the report.
+
+use http::{Method, StatusCode};
+use test_case::test_case;
+
+use crate::support::{Fault, Org, Proxy, proxy::client};
+
+const EXPORT: &str = "/00O000000000001?isdtp=p1&export=1&enc=UTF-8&xf=csv";
+const REPORT: &str = "/00O000000000001";
+
+#[test_case(false; "a redirect")]
+#[test_case(true; "a script")]
+#[tokio::test]
+async fn a_report_is_exported_though_the_session_has_died(scripted: bool) {
+    let (org, proxy) = both().await;
+    org.set(|knobs| knobs.scripted_login = scripted);
+    for logins in 1..4 {
+        let answer = proxy.get(EXPORT).await;
+        assert_eq!(answer.status(), 200);
+        let kind = answer.headers()["content-type"].clone();
+        assert_eq!(kind, "text/csv; charset=UTF-8");
+        assert!(answer.text().await.unwrap().starts_with("\"Name\""));
+        assert_eq!(org.logins(), logins);
+        org.end_sessions();
+    }
+}
+
+#[test_case("https://login.salesforce.com/?ec=302&startURL=%2F00O000000000001"; "where all log in")]
+#[test_case("https://acme.my.salesforce.com/?ec=302&startURL=%2F00O000000000001"; "the org")]
+#[test_case("/?ec=302"; "here")]
+#[test_case("/login?startURL=%2F00O000000000001"; "a login page")]
+#[tokio::test]
+async fn wherever_it_is_sent_to_log_in_it_is_asked_for_again(location: &str) {
+    let (org, proxy) = both().await;
+    org.faults()
+        .next(1, REPORT, Fault::redirect(StatusCode::FOUND, location));
+    let answer = proxy.get(EXPORT).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/csv; charset=UTF-8");
+    assert_eq!(org.counts().requests, 2);
+}
+
+#[test_case(Fault::redirect(StatusCode::FOUND, "/?ec=302&startURL=%2F00O"); "a redirect")]
+#[test_case(Fault::answer(StatusCode::OK, "text/html", "<script>window.location.replace('/?ec=302');</script>"); "a script")]
+#[test_case(Fault::answer(StatusCode::OK, "text/html; charset=UTF-8", "<META HTTP-EQUIV='Refresh' CONTENT='0; URL=https://login.salesforce.com/?ec=302&amp;startURL=%2F00O'>"); "a refresh")]
+#[tokio::test]
+async fn a_page_that_stays_closed_is_an_honest_error_and_costs_few_logins(fault: Fault) {
+    let (org, proxy) = both().await;
+    org.faults().always(REPORT, fault);
+    for _ in 0..5 {
+        let answer = proxy.get(EXPORT).await;
+        assert_eq!(answer.status(), 502);
+        let text = answer.text().await.unwrap();
+        assert!(text.starts_with("PAGE_REFUSED: "), "{text}");
+        assert!(text.contains("scope web"), "{text}");
+    }
+    assert!(org.logins() <= 2, "{}", org.logins());
+}
+
+#[test_case(Method::POST, "/00O000000000001", "/?ec=302&startURL=%2F00O"; "a form")]
+#[test_case(Method::GET, "/home/home.jsp", "/lightning/page/home"; "another page")]
+#[test_case(Method::GET, "/apex/Acme", "https://acme.lightning.force.com/?x"; "lightning")]
+#[test_case(Method::GET, "/apex/Acme", "https://login.salesforce.com/"; "a login page for no reason")]
+#[tokio::test]
+async fn other_redirects_of_pages_pass(method: Method, path: &str, location: &str) {
+    let (org, proxy) = both().await;
+    org.faults()
+        .always(path, Fault::redirect(StatusCode::FOUND, location));
+    let request = client().request(method, proxy.url(path));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 302);
+    assert!(answer.headers().contains_key("location"));
+    assert_eq!(org.counts().requests, 1);
+    assert_eq!(org.logins(), 1);
+}
+
+#[tokio::test]
+async fn pages_that_show_something_stream() {
+    let (org, proxy) = both().await;
+    let hold = org.hold_body(REPORT, 20);
+    let mut raw = proxy.connect().await;
+    raw.send(format!("GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    assert_eq!(raw.exactly(20).await, b"<html><head><title>R");
+    assert_eq!(hold.waiting(), 1);
+    hold.release();
+    let rest = "eport</title></head><body><h1>Report</h1></body></html>";
+    assert_eq!(raw.exactly(rest.len()).await, rest.as_bytes());
+    assert_eq!(org.logins(), 1);
+}
+
+async fn both() -> (Org, Proxy) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    (org, proxy)
+}
