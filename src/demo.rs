@@ -436,8 +436,7 @@ async fn connection(stream: TcpStream, org: Arc<Inner>) {
     let open = Open::new(&org.log);
     let (wire, control) = Wire::new(stream);
 
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().title_case_headers(true);
+    let server = auto::Builder::new(TokioExecutor::new());
     let service =
         service_fn(|request| service::serve(org.clone(), open.number, control.clone(), request));
     tokio::select! {

@@ -103,7 +103,7 @@ impl Error {
                 Refusal::ForeignTunnel(_) => Telling(Client, S::FORBIDDEN, "TUNNEL_REFUSED", "http_request_denied"),
                 Refusal::SharedTunnel(_) => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
                 Refusal::OutsideTunnel(..) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
-                Refusal::HeadTooLarge(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
+                Refusal::HeadTooLarge(_) | Refusal::ManyHeaders(_) | Refusal::LongTarget(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
                 Refusal::Expectation => Telling(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
                 Refusal::WrongHost(_) | Refusal::WrongPort(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
                 Refusal::NoCall => Telling(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),

@@ -89,19 +89,20 @@ impl Family {
         }
     }
 
-    /// Hands `line` all of `headers`, with `session` where this family looks for it. An envelope
-    /// has its own place, see [`Envelope`].
+    /// Whether a header of the client goes to the org as it is: the cookies of a page go along with
+    /// the session.
+    pub(crate) fn passes(self, name: &HeaderName) -> bool {
+        self != Self::Page || *name != header::COOKIE
+    }
+
+    /// Hands `line` what carries `session` where this family looks for it, for a request with
+    /// `headers`. An envelope has its own place, see [`Envelope`].
     pub(crate) fn authorize(
         self,
         headers: &HeaderMap,
         session: &Session,
         mut line: impl FnMut(&HeaderName, &HeaderValue),
     ) {
-        for (name, value) in headers {
-            if self != Self::Page || *name != header::COOKIE {
-                line(name, value);
-            }
-        }
         if self == Self::PubSub {
             return pubsub::authorize(session, line);
         }

@@ -395,6 +395,12 @@ pub(crate) enum Refusal {
     Method(Method),
     #[error("the head of this request is larger than {0} bytes (limits.header_bytes)")]
     HeadTooLarge(usize),
+    #[error("this request has more than {0} header lines (limits.headers)")]
+    ManyHeaders(usize),
+    #[error(
+        "the URL of this request is longer than {0} bytes, which is the most whatever limits.header_bytes says; shorten it"
+    )]
+    LongTarget(usize),
     #[error("no expectation but 100-continue can be met (RFC 9110 section 10.1.1)")]
     Expectation,
     #[error("this request has no single valid Host; every HTTP/1.1 request needs one")]

@@ -34,7 +34,7 @@
 //!   with `demo = true`.
 //! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
 //! - [`path`]: what a path leads to, for guard and family alike. [`headers`]: what both directions do
-//!   to headers. [`deadline`]: time limits that cost nothing
+//!   to headers, and [`spelling`]: how their names are spelled. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
 //! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
@@ -67,6 +67,12 @@
 //! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
 //! pass at all. Characters that no URL may have are percent-encoded (`target`), since many clients
 //! send them.
+//!
+//! **Names keep their spelling.** Some Apex code and some clients know a header in one case only. hyper
+//! and `http::HeaderMap` know lower case and no order. So the lines of a head are kept as they came,
+//! as a hint for [`spelling`] when it is written; hyper writes of an answer's head only what says where
+//! its body ends, and `spelling` puts the rest in its place. HTTP/2 has no case to keep: what comes by
+//! it goes on with the usual spelling.
 //!
 //! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
 //! compress, and to a client we are the org.
@@ -130,6 +136,7 @@ mod response;
 mod server;
 mod setup;
 mod signal;
+mod spelling;
 mod stack;
 mod target;
 mod telemetry;

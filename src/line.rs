@@ -3,12 +3,15 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
+use bytes::Bytes;
 use http::uri::Authority;
+
+use crate::spelling::Heads;
 
 /// What a connection and the requests on it tell each other.
 ///
@@ -34,6 +37,21 @@ pub(crate) struct Line {
     intercepted: Option<Authority>,
     /// Whether the client has shown who it is before its first request.
     known: bool,
+    /// Of requests in HTTP/1.1.
+    heard: Mutex<Heard>,
+    /// Of answers in HTTP/1.1.
+    heads: Arc<Heads>,
+}
+
+/// The header lines of requests as the client sent them.
+#[derive(Default)]
+struct Heard {
+    /// Those of requests that hyper may not have handed over yet, in their order.
+    waiting: VecDeque<Bytes>,
+    /// How many came before the first of these.
+    taken: u64,
+    /// The last ones, if they are not many. Those of the next request are mostly the same.
+    last: Bytes,
 }
 
 impl Line {
@@ -114,6 +132,48 @@ impl Line {
         self.busy.load(Relaxed) > 0
     }
 
+    /// Notes the header lines of the next request before it comes.
+    pub(crate) fn hear(&self, lines: &[u8]) {
+        let handed = self.handed();
+        let mut heard = self.heard();
+        // Those before it have been asked for by now, if they ever are.
+        while heard.taken < handed && heard.waiting.pop_front().is_some() {
+            heard.taken += 1;
+        }
+        let lines = match *heard.last == *lines {
+            true => heard.last.clone(),
+            false => Bytes::copy_from_slice(lines),
+        };
+        if lines.len() <= LONGEST_KEPT {
+            heard.last = lines.clone();
+        }
+        heard.waiting.push_back(lines);
+    }
+
+    /// The header lines of the latest request as the client sent them, in HTTP/1.1, where there is one
+    /// at a time. Can be asked for once.
+    pub(crate) fn lines(&self) -> Bytes {
+        let handed = self.handed();
+        let mut heard = self.heard();
+        let mut lines = Bytes::new();
+        while heard.taken < handed
+            && let Some(next) = heard.waiting.pop_front()
+        {
+            lines = next;
+            heard.taken += 1;
+        }
+        lines
+    }
+
+    /// The heads of answers that are on their way to the client.
+    pub(crate) fn heads(&self) -> &Arc<Heads> {
+        &self.heads
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes what is wrong with a request before it comes.
     pub(crate) fn note(&self, number: u64, fault: Fault) {
         self.fault
@@ -145,6 +205,9 @@ impl Line {
         self.fault.load(Relaxed) != 0
     }
 }
+
+/// Bytes. More than most clients send.
+const LONGEST_KEPT: usize = 4 * 1024;
 
 /// What is wrong with the head of a request that hyper would let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

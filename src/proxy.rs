@@ -58,7 +58,7 @@ impl Proxy {
         }
 
         self.placeholders.check(&parts, envelope.as_deref())?;
-        let head = Head::new(*parts, family, envelope);
+        let head = Head::new(*parts, line.lines(), family, envelope);
         let (mut response, session) = self.delivery.deliver(&head, &body).await?;
         let placeholder = || self.placeholders.session_for(&session);
         response::localize(

@@ -1,6 +1,6 @@
 //! The client's request, made ours.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
@@ -13,6 +13,7 @@ use crate::{
     family::{Envelope, Family},
     headers, path,
     replay::{Sending, Splice},
+    spelling,
 };
 
 /// The head of a request as it goes to the org, but for the session, which goes in last: whatever
@@ -21,6 +22,8 @@ pub(crate) struct Head {
     method: Method,
     target: PathAndQuery,
     headers: HeaderMap,
+    /// The header lines as the client sent them, in HTTP/1.1.
+    sent: Bytes,
     family: Family,
     /// Of a SOAP request, which has a place for the session.
     envelope: Option<Box<Envelope>>,
@@ -29,7 +32,12 @@ pub(crate) struct Head {
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
     /// spelling of every header that we own.
-    pub(crate) fn new(parts: Parts, family: Family, envelope: Option<Box<Envelope>>) -> Self {
+    pub(crate) fn new(
+        parts: Parts,
+        sent: Bytes,
+        family: Family,
+        envelope: Option<Box<Envelope>>,
+    ) -> Self {
         let mut headers = parts.headers;
         headers::strip_hop_by_hop(&mut headers);
         headers::strip(&mut headers, |name| is_owned(name, family));
@@ -42,6 +50,7 @@ impl Head {
             method: parts.method,
             target: target(parts.uri),
             headers,
+            sent,
             family,
             envelope,
         }
@@ -53,6 +62,7 @@ impl Head {
             method: Method::GET,
             target: PathAndQuery::from_static(USERINFO),
             headers: HeaderMap::new(),
+            sent: Bytes::new(),
             family: Family::Identity,
             envelope: None,
         }
@@ -74,25 +84,51 @@ impl Head {
         self.target.query()
     }
 
-    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`.
+    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`: the client's lines as it
+    /// sent them, then those that are ours.
     pub(crate) fn write(&self, session: &Session, body: &Sending, out: &mut BytesMut) {
         out.put_slice(self.method.as_str().as_bytes());
         out.put_slice(b" ");
         out.put_slice(self.target.as_str().as_bytes());
         out.put_slice(b" HTTP/1.1\r\n");
-        let mut line = |name: &HeaderName, value: &[u8]| {
-            out.put_slice(name.as_str().as_bytes());
-            out.put_slice(b": ");
-            out.put_slice(value);
-            out.put_slice(b"\r\n");
+        let length = match body.is_end_stream() {
+            true => None,
+            false => Some(body.size_hint().exact()),
         };
-        line(&header::HOST, session.host.as_bytes());
-        self.lines(session, body, |name, value| line(name, value.as_bytes()));
-        if !body.is_end_stream() {
-            match body.size_hint().exact() {
-                Some(length) => line(&header::CONTENT_LENGTH, length.to_string().as_bytes()),
-                None => line(&header::TRANSFER_ENCODING, b"chunked"),
+        let (mut has_host, mut has_length) = (false, length.is_none());
+        // A client that names the host in the target, as HTTP/2 does, has no line for it.
+        if self.sent.is_empty() {
+            has_host = true;
+            spelling::put_line("Host", session.host.as_bytes(), out);
+        }
+        let lines = self.headers.iter().filter_map(|(name, value)| match *name {
+            header::HOST if has_host => None,
+            header::HOST => {
+                has_host = true;
+                Some((name, &session.host))
             }
+            header::CONTENT_LENGTH => {
+                let stays = length.is_none_or(|length| says(value, length));
+                has_length |= stays;
+                stays.then_some((name, value))
+            }
+            _ => self.family.passes(name).then_some((name, value)),
+        });
+        spelling::write(lines, &self.sent, out);
+        if !has_host {
+            spelling::put_line("Host", session.host.as_bytes(), out);
+        }
+        self.family
+            .authorize(&self.headers, session, |name, value| {
+                spelling::put_name(name.as_str(), out);
+                spelling::put_line("", value.as_bytes(), out);
+            });
+        match length {
+            Some(Some(length)) if !has_length => {
+                spelling::put_line("Content-Length", length.to_string().as_bytes(), out);
+            }
+            Some(None) => spelling::put_line("Transfer-Encoding", b"chunked", out),
+            _ => {}
         }
         out.put_slice(b"\r\n");
     }
@@ -106,9 +142,17 @@ impl Head {
         authority: &Authority,
     ) -> Request<Sending> {
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 4);
-        self.lines(session, &body, |name, value| {
+        let framed = !body.is_end_stream();
+        let mut line = |name: &HeaderName, value: &HeaderValue| {
             headers.append(name, value.clone());
-        });
+        };
+        for (name, value) in &self.headers {
+            let is_framing = *name == header::HOST || framed && *name == header::CONTENT_LENGTH;
+            if !is_framing && self.family.passes(name) {
+                line(name, value);
+            }
+        }
+        self.family.authorize(&self.headers, session, line);
         let mut request = Request::new(body);
         let mut target = http::uri::Parts::default();
         target.scheme = Some(Scheme::HTTPS);
@@ -121,27 +165,19 @@ impl Head {
         request
     }
 
-    /// The header lines that go out with `session`, but for the host and the framing of `body`.
-    fn lines(
-        &self,
-        session: &Session,
-        body: &Sending,
-        mut line: impl FnMut(&HeaderName, &HeaderValue),
-    ) {
-        let framed = !body.is_end_stream();
-        self.family
-            .authorize(&self.headers, session, |name, value| {
-                if *name != header::HOST && !(framed && *name == header::CONTENT_LENGTH) {
-                    line(name, value);
-                }
-            });
-    }
-
     /// What is to be done to the body so that it carries `session`.
     pub(crate) fn splice(&self, session: &Session) -> Option<Splice> {
         let envelope = self.envelope.as_ref()?;
         Some(envelope.splice(session))
     }
+}
+
+/// Whether a Content-Length is that of a body of this `length`, if it is known.
+fn says(value: &HeaderValue, length: Option<u64>) -> bool {
+    let told = str::from_utf8(value.as_bytes())
+        .ok()
+        .and_then(|text| text.parse().ok());
+    length.is_some() && told == length
 }
 
 /// Path and query as they came, without the parameters that carry a session (S§4). To a class of

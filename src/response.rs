@@ -288,6 +288,25 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The header lines as the org sent them, if it did so in HTTP/1.1. Can be asked for once.
+    pub(crate) fn sent(&mut self) -> Bytes {
+        match self {
+            Self::Local(_) => Bytes::new(),
+            Self::Org { rest, .. } => rest.take_sent(),
+            Self::Call(call) => call.rest.take_sent(),
+        }
+    }
+
+    /// Replaces a body that has been read to its end.
+    fn replace(&mut self, whole: Bytes) {
+        match self {
+            Self::Org { seen, .. } => *seen = Some(whole),
+            Self::Local(_) | Self::Call(_) => *self = Self::Local(Some(whole)),
+        }
+    }
+}
+
 impl From<Answer> for Body {
     fn from(rest: Answer) -> Self {
         Self::Org { seen: None, rest }

@@ -30,6 +30,7 @@ use crate::{
     upstream::{self, Connector},
 };
 
+mod early;
 mod framing;
 mod listen;
 mod tcp;

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, Uri, Version, header,
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header,
     request::Parts,
     uri::{Authority, PathAndQuery},
 };
@@ -69,6 +69,7 @@ impl Stack {
             true => Family::PubSub,
             false => Family::of(&parts),
         };
+        let (version, method) = (parts.version, parts.method.clone());
         // Counted until its answer has ended, so before anything can end it.
         let count = Count::new(self, line);
         let Count { stack, line } = &count;
@@ -80,6 +81,14 @@ impl Stack {
                 .unwrap_or(Err(Error::Panicked))
                 .unwrap_or_else(|error| error.into_response(family));
         date(response.headers_mut());
+        if version != Version::HTTP_2 {
+            if method == Method::CONNECT {
+                end_connection(response.headers_mut());
+            }
+            let sent = response.body_mut().sent();
+            let to_head = method == Method::HEAD;
+            line.heads().take(&mut response, &sent, to_head);
+        }
         Ok(response.map(|body| Counted {
             body,
             _count: count,
@@ -96,12 +105,16 @@ impl Stack {
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = line.begin();
         let admitted = self.admit_tunnel(request, fault, &line, surplus);
-        let count = Count::new(self, line);
+        let count = Count::new(self, line.clone());
         let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (error.into_response(Family::Rest), None),
         };
+        if tunnel.is_none() {
+            end_connection(response.headers_mut());
+        }
         date(response.headers_mut());
+        line.heads().take(&mut response, &[], false);
         let counted = |body| Counted {
             body,
             _count: count,
@@ -205,7 +218,7 @@ fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
             return Ok(());
         }
         let target = target::encode(target.as_bytes());
-        let target = target.ok_or(Refusal::Malformed(Fault::Target.reason()))?;
+        let target = target.ok_or_else(|| Refusal::Malformed(Fault::Target.reason()))?;
         let mut uri = std::mem::take(&mut parts.uri).into_parts();
         uri.path_and_query = Some(target.try_into().map_err(too_long)?);
         parts.uri = Uri::from_parts(uri).unwrap_or_default();
@@ -213,9 +226,14 @@ fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What follows a CONNECT that was refused was meant for the other end of the tunnel, and is no HTTP.
+fn end_connection(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// Tells the time where nobody else did (RFC 9110 section 6.6.1). hyper would look at the clock
 /// for those that have one, too.
-fn date(headers: &mut HeaderMap) {
+pub(crate) fn date(headers: &mut HeaderMap) {
     if !headers.contains_key(header::DATE)
         && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
     {

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures_util::future;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
     request::Parts,
 };
 use http_body_util::BodyExt;
@@ -49,6 +49,7 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
+    let (version, to_head) = (head.version, head.method == Method::HEAD);
     let path = head.uri.path().to_owned();
     let path = path.as_str();
     let number = note(&org, connection, &control, &head, &body);
@@ -80,7 +81,7 @@ pub(super) async fn serve(
         Some(Fault::Answer(canned)) => Answer::from(canned).into_response(&call.head.headers),
         Some(Fault::Raw(bytes, then)) => {
             control.say(bytes, then);
-            Response::new(full(Bytes::new()))
+            return Ok(Response::new(full(Bytes::new())));
         }
         Some(Fault::CutBody(after)) => {
             let cut = future::ready(Err(io::Error::other("cut on demand")));
@@ -95,7 +96,7 @@ pub(super) async fn serve(
         }
         Some(Fault::EndAfter(then)) => {
             let response = with_length(org.answer(call, body).await);
-            let end = EndOnDrop(control, then);
+            let end = EndOnDrop(control.clone(), then);
             response.map(|body| body.map_frame(move |frame| (&end, frame).1).boxed_unsync())
         }
     };
@@ -108,6 +109,9 @@ pub(super) async fn serve(
             gate.pass(|| log.notify()).await;
             Ok(())
         });
+    }
+    if version != Version::HTTP_2 {
+        control.heads.take(&mut response, &[], to_head);
     }
     Ok(response)
 }

@@ -18,10 +18,11 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::fault::Then;
+use crate::spelling::{Heads, Spelled};
 
 /// The TLS stream that hyper reads and writes.
 pub(super) struct Wire {
-    stream: TlsStream<TcpStream>,
+    stream: Spelled<TlsStream<TcpStream>>,
     control: Control,
 }
 
@@ -29,13 +30,13 @@ impl Wire {
     pub(super) fn new(stream: TlsStream<TcpStream>) -> (Self, Control) {
         let control = Control::default();
         let wire = Self {
-            stream,
+            stream: Spelled::new(stream, control.heads.clone()),
             control: control.clone(),
         };
         (wire, control)
     }
 
-    fn stream(&mut self) -> Pin<&mut TlsStream<TcpStream>> {
+    fn stream(&mut self) -> Pin<&mut Spelled<TlsStream<TcpStream>>> {
         Pin::new(&mut self.stream)
     }
 }
@@ -117,8 +118,8 @@ impl AsyncWrite for Wire {
             _ => Then::Close,
         };
         match end {
-            Then::Cut => Pin::new(self.stream.get_mut().0).poll_shutdown(cx),
-            Then::Reset => Poll::Ready(self.stream.get_ref().0.set_zero_linger()),
+            Then::Cut => Pin::new(self.stream.get_mut().get_mut().0).poll_shutdown(cx),
+            Then::Reset => Poll::Ready(self.stream.get_mut().get_ref().0.set_zero_linger()),
             Then::Close | Then::Keep => self.stream().poll_shutdown(cx),
         }
     }
@@ -126,7 +127,11 @@ impl AsyncWrite for Wire {
 
 /// How a request's handler reaches the connection below it.
 #[derive(Clone, Default)]
-pub(super) struct Control(Arc<Mutex<State>>);
+pub(super) struct Control {
+    state: Arc<Mutex<State>>,
+    /// Of the answers that hyper is to write.
+    pub(super) heads: Arc<Heads>,
+}
 
 impl Control {
     /// Replaces the next answer with `bytes`.
@@ -155,7 +160,7 @@ impl Control {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told,
         false => Replay::of(body),
     };
     let envelope = family.open(&parts, &mut body).await?;
-    let head = Head::new(parts, family, envelope);
+    let head = Head::new(parts, Bytes::new(), family, envelope);
     let (response, session) = proxy.delivery.deliver(&head, &body).await?;
 
     let (parts, body) = response.into_parts();

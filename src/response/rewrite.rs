@@ -37,7 +37,7 @@ pub(super) async fn rewrite(
     let (body, whole) = response.body_mut().gather(MOST + 1, None).await?;
     if whole && let Some(body) = rewritten(&body, coding, document, ours) {
         describe(response.headers_mut(), body.len());
-        *response.body_mut() = Body::Local(Some(body));
+        response.body_mut().replace(body);
     }
     Ok(())
 }

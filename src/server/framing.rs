@@ -15,10 +15,16 @@ pub(super) struct Framing {
     state: State,
     /// The beginning of a line that has not ended yet.
     carry: Vec<u8>,
+    /// The header lines of a head that has not ended yet, but for those that came last.
+    lines: Vec<u8>,
     /// Heads that were seen whole.
     heads: u64,
     /// Targets that hyper is not shown, by the number of their request.
     targets: Vec<(u64, String)>,
+    /// The beginning of the last request line, and how long that was.
+    first: (Vec<u8>, usize),
+    /// Lines of the last head.
+    header_lines: usize,
 }
 
 /// What is expected next.
@@ -51,9 +57,18 @@ struct Fields {
 
 impl Framing {
     /// Reads on. Returns the number of a request, counted from 1, that has a fault, and the fault.
-    pub(super) fn read(&mut self, mut bytes: &mut [u8]) -> Option<(u64, Fault)> {
+    /// `hear` is called with the header lines of each request.
+    pub(super) fn read(
+        &mut self,
+        all: &mut [u8],
+        mut hear: impl FnMut(&[u8]),
+    ) -> Option<(u64, Fault)> {
         let mut found = None;
-        while !bytes.is_empty() {
+        let mut at = 0;
+        // Where the header lines begin, or what is new of them.
+        let mut lines = 0;
+        while at < all.len() {
+            let bytes = &mut all[at..];
             let taken = match &mut self.state {
                 State::Opaque => return found,
                 State::Preface(left) => {
@@ -85,14 +100,23 @@ impl Framing {
                         if matches!(self.state, State::RequestLine) {
                             mask(bytes);
                         }
-                        return found;
+                        break;
                     };
+                    let (heads, in_head) = (self.heads, matches!(self.state, State::Headers(_)));
                     let fault = self.line(&mut bytes[..=end]);
                     found = found.or_else(|| fault.map(|fault| (self.heads, fault)));
+                    if !in_head {
+                        lines = at + end + 1;
+                    } else if self.heads > heads {
+                        self.ended(&all[lines..=at + end], &mut hear);
+                    }
                     end + 1
                 }
             };
-            bytes = &mut bytes[taken..];
+            at += taken;
+        }
+        if matches!(self.state, State::Headers(_)) && self.lines.len() < MOST_LINES {
+            self.lines.extend_from_slice(&all[lines..]);
         }
         found
     }
@@ -103,12 +127,43 @@ impl Framing {
         self.targets.drain(..)
     }
 
+    /// A head has ended; `lines` is what of its header lines is new.
+    fn ended(&mut self, lines: &[u8], hear: &mut impl FnMut(&[u8])) {
+        if self.lines.is_empty() {
+            return hear(lines);
+        }
+        let mut whole = std::mem::take(&mut self.lines);
+        whole.extend_from_slice(lines);
+        hear(&whole);
+    }
+
     /// Whether the next byte begins a request.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(
             self.state,
             State::RequestLine | State::Headers(_) | State::Preface(_)
         )
+    }
+
+    /// Whether what comes is read as HTTP/1.1.
+    pub(super) fn is_http1(&self) -> bool {
+        !matches!(self.state, State::Opaque | State::Preface(_))
+    }
+
+    /// The beginning of the last request line, which may not have ended, and how long that is.
+    pub(super) fn first_line(&self) -> (&[u8], usize) {
+        match &self.state {
+            State::RequestLine if !self.carry.is_empty() => {
+                let kept = self.carry.len().min(KEPT_OF_TARGET);
+                (&self.carry[..kept], self.carry.len())
+            }
+            _ => (&self.first.0, self.first.1),
+        }
+    }
+
+    /// How many header lines the last head has, as far as it has come.
+    pub(super) fn header_lines(&self) -> usize {
+        self.header_lines
     }
 
     /// Whether nothing has come behind the last of `heads` requests.
@@ -136,6 +191,12 @@ impl Framing {
                 self.state = State::Preface(PREFACE_REST);
             }
             State::RequestLine => {
+                self.first.0.clear();
+                self.first
+                    .0
+                    .extend_from_slice(&text[..text.len().min(KEPT_OF_TARGET)]);
+                self.first.1 = text.len();
+                self.header_lines = 0;
                 let mut fields = Fields::default();
                 if strict.is_none() {
                     fields.fault = Some(Fault::BareLineFeed);
@@ -158,6 +219,7 @@ impl Framing {
                     fields.fault = Some(Fault::BareLineFeed);
                 }
                 if !text.is_empty() {
+                    self.header_lines += 1;
                     fields.read(text);
                     return None;
                 }
@@ -245,6 +307,12 @@ const PREFACE_REST: usize = b"\r\nSM\r\n\r\n".len();
 /// Bytes. Nobody sends an exbibyte, and nobody further on can wrap at less than that.
 const LARGEST_CHUNK: u64 = 1 << 60;
 
+/// Bytes. Enough to see what API a request is for.
+const KEPT_OF_TARGET: usize = 256;
+
+/// Bytes of header lines that are kept for their spelling where they do not come at once.
+const MOST_LINES: usize = 64 * 1024;
+
 /// Bytes of a line that are looked at. hyper must be told to refuse longer heads.
 pub(super) const LONGEST_LINE: usize = 256 * 1024;
 
@@ -258,7 +326,7 @@ mod tests {
         let mut bytes = wire.to_vec();
         let mut found = Vec::new();
         for piece in bytes.chunks_mut(size) {
-            found.extend(framing.read(piece));
+            found.extend(framing.read(piece, |_| {}));
         }
         (found, bytes, framing.heads)
     }
@@ -274,6 +342,26 @@ mod tests {
             let (found, bytes, heads) = read(wire, size);
             assert_eq!((found, heads), (vec![], 4), "in pieces of {size}");
             assert_eq!(bytes, wire);
+        }
+    }
+
+    #[test]
+    fn hears_the_header_lines_of_each_request() {
+        let wire = b"\r\nGET /a HTTP/1.1\r\nHost: x\r\naccept: */*\r\n\r\n\
+            POST /b HTTP/1.1\r\nContent-LENGTH: 5\r\n\r\na\nb\nc\
+            GET /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\nA: b";
+        for size in [1, 2, 3, 7, 1000] {
+            let mut framing = Framing::default();
+            let mut heard = Vec::new();
+            for piece in wire.to_vec().chunks_mut(size) {
+                framing.read(piece, |lines| heard.push(lines.to_vec()));
+            }
+            let expected: [&[u8]; 3] = [
+                b"Host: x\r\naccept: */*\r\n\r\n",
+                b"Content-LENGTH: 5\r\n\r\n",
+                b"\r\n",
+            ];
+            assert_eq!(heard, expected, "in pieces of {size}");
         }
     }
 
@@ -319,7 +407,7 @@ mod tests {
             let mut bytes = wire.as_bytes().to_vec();
             let mut targets = Vec::new();
             for piece in bytes.chunks_mut(size) {
-                assert_eq!(framing.read(piece), None, "in pieces of {size}");
+                assert_eq!(framing.read(piece, |_| {}), None, "in pieces of {size}");
                 targets.extend(framing.take_targets());
             }
             assert_eq!(

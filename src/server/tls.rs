@@ -226,7 +226,9 @@ pub(super) fn log_failure(error: &io::Error) {
 }
 
 async fn tell(stream: &mut TcpStream) -> io::Result<()> {
-    stream.write_all(NEEDS_HTTPS.as_bytes()).await?;
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let answer = NEEDS_HTTPS.replacen("Date: \r\n", &format!("Date: {date}\r\n"), 1);
+    stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
     // To close before all is read would reset the connection, and the answer with it.
     let mut rest = stream.take(MOST_READ);
@@ -240,6 +242,7 @@ pub(super) const HANDSHAKE: u8 = 22;
 
 /// In plain text, since nothing is known of the client.
 const NEEDS_HTTPS: &str = "HTTP/1.1 400 Bad Request\r\n\
+    Date: \r\n\
     Content-Type: text/plain\r\n\
     Content-Length: 58\r\n\
     Cache-Control: no-store\r\n\

@@ -10,14 +10,20 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{framing::Framing, tls::HANDSHAKE};
-use crate::{config::Limits, deadline::Deadline, line::Line, telemetry::Throttle};
+use super::{
+    early::{self, Bounds},
+    framing::Framing,
+    tls::HANDSHAKE,
+};
+use crate::{
+    config::Limits, deadline::Deadline, line::Line, spelling::Spelled, telemetry::Throttle,
+};
 
 /// A connection under hyper.
 ///
 /// hyper's own timer for heads allocates with every request; the one here does not.
 pub(super) struct Wire<S> {
-    stream: S,
+    stream: Spelled<S>,
     framing: Framing,
     line: Arc<Line>,
     /// For the next head to be there.
@@ -30,6 +36,11 @@ pub(super) struct Wire<S> {
     /// For the client to take what it was sent. Only there while it does not.
     write: Option<Deadline>,
     write_limit: Duration,
+    bounds: Bounds,
+    /// How many requests had come when all of their answers were out.
+    answered: u64,
+    /// Whether hyper has refused what came, and we said why.
+    refused: bool,
     /// Whether nothing has come yet.
     fresh: bool,
     /// While the client is left time to read the last answer.
@@ -41,7 +52,7 @@ pub(super) struct Wire<S> {
 impl<S> Wire<S> {
     pub(super) fn new(stream: S, line: Arc<Line>, limits: &Limits) -> Self {
         Self {
-            stream,
+            stream: Spelled::new(stream, line.heads().clone()),
             framing: Framing::default(),
             line,
             head: Deadline::new(limits.header_read),
@@ -50,6 +61,9 @@ impl<S> Wire<S> {
             handed: 0,
             write: None,
             write_limit: limits.idle_body,
+            bounds: Bounds::new(limits),
+            answered: 0,
+            refused: false,
             fresh: true,
             linger: None,
             ahead: None,
@@ -58,7 +72,10 @@ impl<S> Wire<S> {
 
     /// The bare connection, for what is no HTTP. `None` if some of that has been read already.
     pub(super) fn into_inner(self) -> Option<S> {
-        self.ahead.is_none().then_some(self.stream)
+        match self.ahead {
+            None => self.stream.into_inner(),
+            Some(_) => None,
+        }
     }
 
     /// Whether this is the beginning of what a client sends that takes us for an `https://`
@@ -108,6 +125,24 @@ impl<S> Wire<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Takes `bufs` for written if hyper refuses by them what came, and has our answer written in their
+    /// place. It does so only between two answers, where nothing else of it can be in HTTP/1.1.
+    fn is_refusal(&mut self, bufs: &[io::IoSlice<'_>]) -> bool {
+        let is_between = self.answered == self.line.handed() && !self.line.is_busy();
+        if !is_between || !self.framing.is_http1() {
+            return false;
+        }
+        let first = bufs.first().map(|buf| &**buf).unwrap_or_default();
+        let Some(answer) = early::answer(first, &self.framing, self.bounds) else {
+            return false;
+        };
+        self.refused = true;
+        self.stream.put(&answer);
+        true
+    }
+}
+
 impl<S: AsyncRead + Unpin> Wire<S> {
     /// Fails if the client has gone away while its request is answered.
     ///
@@ -152,7 +187,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         if this.is_tls(&buf.filled()[before..]) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        if let Some((number, fault)) = this.framing.read(&mut buf.filled_mut()[before..]) {
+        let heard = |lines: &[u8]| this.line.hear(lines);
+        let read = &mut buf.filled_mut()[before..];
+        if let Some((number, fault)) = this.framing.read(read, heard) {
             this.line.note(number, fault);
         }
         for (number, target) in this.framing.take_targets() {
@@ -164,17 +201,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write(cx, buf) {
-            Poll::Pending => self.poll_write_stall(cx),
-            ready => {
-                self.write = None;
-                ready
-            }
-        }
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -182,6 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_refusal(bufs) {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         match Pin::new(&mut self.stream).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.poll_write_stall(cx),
             ready => {
@@ -202,6 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return self.poll_write_stall(cx).map_ok(drop);
         }
         self.write = None;
+        if !self.line.is_busy() {
+            self.answered = self.line.handed();
+        }
         Poll::Ready(self.look_ahead(cx))
     }
 
@@ -216,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
                     return this.poll_write_stall(cx).map_ok(drop);
                 }
                 let is_sending = this.ahead.is_some() || !this.framing.is_between_requests();
-                if !is_sending && !this.line.is_at_fault() {
+                if !is_sending && !this.refused && !this.line.is_at_fault() {
                     return Poll::Ready(Ok(()));
                 }
                 this.linger.insert(Deadline::new(LINGER))

@@ -461,7 +461,8 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .auto_date_header(false)
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // As much as of HTTP/1.1, so that the guard can refuse it, and say why.
+        .max_header_list_size(u32::try_from(LONGEST_LINE).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.header_read)
         .keep_alive_timeout(limits.header_read);
     http

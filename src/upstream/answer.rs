@@ -18,6 +18,8 @@ use crate::error::causes;
 /// dropped before, the connection goes with it.
 pub(crate) struct Answer {
     lent: Option<(Box<Connection>, Arc<Pool>)>,
+    /// The header lines, as far as HTTP/1.1 has them.
+    sent: Bytes,
     /// The body, unless it comes by the connection itself.
     stream: Option<Incoming>,
     /// Time between two pieces.
@@ -35,6 +37,10 @@ impl Answer {
     ) -> Self {
         connection.deadline.set(idle);
         let mut answer = Self {
+            sent: connection
+                .http1_mut()
+                .map(Http1::take_sent)
+                .unwrap_or_default(),
             lent: Some((connection, pool)),
             stream,
             idle,
@@ -44,6 +50,11 @@ impl Answer {
             answer.give_back();
         }
         answer
+    }
+
+    /// The header lines as the org sent them, if it did so in HTTP/1.1. Can be asked for once.
+    pub(crate) fn take_sent(&mut self) -> Bytes {
+        std::mem::take(&mut self.sent)
     }
 
     fn give_back(&mut self) {

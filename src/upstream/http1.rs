@@ -41,6 +41,8 @@ pub(super) struct Http1 {
     lines: Lines,
     /// Whether anything of the answer has come.
     heard: bool,
+    /// The header lines of the answer, as the org sent them.
+    sent: Bytes,
     /// What is to come of the answer.
     rest: Rest,
     /// Whether the connection outlives the answer.
@@ -117,6 +119,7 @@ impl Http1 {
             input: BytesMut::new(),
             lines: Lines::default(),
             heard: false,
+            sent: Bytes::new(),
             rest: Rest::Nothing,
             persistent: true,
         }
@@ -184,6 +187,7 @@ impl Http1 {
         let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, take))?;
         self.rest = head.rest(method)?;
         self.persistent = head.is_persistent();
+        self.sent = head.sent;
         Poll::Ready(Ok(head.response))
     }
 
@@ -193,6 +197,11 @@ impl Http1 {
         let is_unreadable =
             matches!(fault, Fault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
         self.heard || is_unreadable
+    }
+
+    /// The header lines of the answer as the org sent them. Can be asked for once.
+    pub(super) fn take_sent(&mut self) -> Bytes {
+        std::mem::take(&mut self.sent)
     }
 
     /// The next piece of the answer's body.

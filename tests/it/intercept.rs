@@ -15,6 +15,8 @@ use crate::{
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const ON: &str = "intercept = true\n";
+const KEYED: &str = "intercept = true\n\
+    guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n";
 
 #[test_case("--http1.1")]
 #[test_case("--http2")]
@@ -133,6 +135,28 @@ async fn what_is_no_host_and_port_gets_no_tunnel(target: &str) {
     assert_eq!(both.org.logins(), 0);
 }
 
+#[test_case("", "login.salesforce.com:443", 405; "no tunnels")]
+#[test_case(ON, "example.com:443", 403; "another host")]
+#[test_case(ON, "login.salesforce.com", 400; "no port")]
+#[test_case(KEYED, "login.salesforce.com:443", 403; "no key")]
+#[tokio::test]
+async fn what_follows_a_refused_connect_is_not_carried_out(more: &str, target: &str, status: u16) {
+    let both = Both::with(more).await;
+    let wire = format!(
+        "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n\
+         GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nX-Orgproxy-Key: correct-horse-battery\r\n\r\n"
+    );
+    for size in [usize::MAX, 1] {
+        let stream = TcpStream::connect(both.proxy.address().await)
+            .await
+            .unwrap();
+        let answers = talk(stream, wire.as_bytes(), size).await;
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(answers[0].status, status, "{answers:?}");
+    }
+    assert_eq!(both.org.counts().requests, 0);
+}
+
 #[test_case("Origin: https://evil.tld\r\n", "FOREIGN_ORIGIN")]
 #[test_case("Sec-Fetch-Site: cross-site\r\n", "FOREIGN_PAGE")]
 #[tokio::test]
@@ -144,8 +168,7 @@ async fn a_web_page_gets_no_tunnel(header: &str, code: &str) {
 
 #[tokio::test]
 async fn a_client_shows_its_key_once_when_it_asks_for_the_tunnel() {
-    let key = "guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n";
-    let both = Both::with(&format!("{ON}{key}")).await;
+    let both = Both::with(KEYED).await;
     let answer = both.connect("login.salesforce.com:443", "").await;
     answer.refusal(403, "CLIENT_KEY_MISSING");
 
@@ -158,16 +181,15 @@ async fn a_client_shows_its_key_once_when_it_asks_for_the_tunnel() {
 }
 
 #[tokio::test]
-async fn what_is_refused_can_be_asked_again_on_the_same_connection() {
+async fn a_refused_connect_ends_its_connection_and_no_other() {
     let both = Both::with(ON).await;
     let mut raw = Raw::connect(both.proxy.address().await).await;
     raw.send("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
         .await;
-    assert!(raw.answer().await.starts_with("HTTP/1.1 403"));
-    raw.send(CONNECT).await;
-    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
-    let client = Client::trusting(&both.files.local_ca());
-    client.greet(raw.0, "login.salesforce.com").await.unwrap();
+    let refused = raw.rest().await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
+    both.tunnel("login.salesforce.com").await;
 }
 
 #[test_case("login.salesforce.com", 200, ""; "its own")]

@@ -6,13 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
 use orgproxy::config::Config;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::support::{
-    Org, Proxy, Raw,
-    answer::{Answer, PATIENCE, ask},
+use crate::{
+    binary::curl,
+    support::{
+        Fault, Org, Proxy, Raw,
+        answer::{Answer, PATIENCE, ask, talk},
+    },
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -89,18 +94,154 @@ async fn too_large_a_head_is_refused_with_the_setting_that_allows_more() {
 #[tokio::test]
 async fn too_many_header_lines_or_bytes_end_the_connection() {
     let (org, proxy) = with(|_| {}).await;
-    for lines in [
-        "X: y\r\n".repeat(101),
-        format!("X: {}\r\n", "y".repeat(400_000)),
+    for (lines, setting) in [
+        ("X: y\r\n".repeat(101), "limits.headers"),
+        (
+            format!("X: {}\r\n", "y".repeat(400_000)),
+            "limits.header_bytes",
+        ),
     ] {
         let wire = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
-        assert_eq!(ask(proxy.address, wire).await.status, 431);
+        let answer = ask(proxy.address, wire).await;
+        let message = answer.refusal(431, "HEAD_TOO_LARGE");
+        assert!(message.contains(setting), "{message}");
     }
     assert_eq!(org.counts().token_requests, 0);
     let lines = "X: y\r\n".repeat(98);
     let wire =
         format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n");
     assert_eq!(ask(proxy.address, wire).await.status, 200);
+}
+
+#[tokio::test]
+async fn too_large_a_head_is_refused_in_the_same_words_over_http2() {
+    let (org, proxy) = with(|config| config.limits.header_bytes = 2000).await;
+    let big = "x".repeat(3000);
+    for more in [format!("-H X:{big}"), format!("-d {big} -G")] {
+        let url = proxy.url(LIMITS);
+        let answer = curl(&format!("curl --http2-prior-knowledge {more} {url}")).await;
+        assert_eq!(answer.status(), "431", "{answer:?}");
+        assert!(answer.body().contains("HEAD_TOO_LARGE"), "{answer:?}");
+        assert!(answer.body().contains("limits.header_bytes"), "{answer:?}");
+    }
+    assert_eq!(org.counts().token_requests, 0);
+}
+
+/// What is wrong with each is found before anybody knows whom it is for.
+#[test_case(usize::MAX; "at once")]
+#[test_case(1000; "in pieces")]
+#[tokio::test]
+async fn what_cannot_be_read_at_all_gets_a_whole_answer_in_the_shape_of_its_api(size: usize) {
+    let (org, proxy) = with(|_| {}).await;
+    let long = "x".repeat(70_000);
+    let huge = "x".repeat(300_000);
+    let many = "X: y\r\n".repeat(200);
+    let rest = LIMITS;
+    let soap = "/services/Soap/u/62.0";
+    let bulk = "/services/async/62.0/job";
+    let oauth = "/services/oauth2/token";
+    let xml = "<exceptionCode>HEAD_TOO_LARGE</exceptionCode>";
+    for (wire, status, body) in [
+        (
+            format!("GET {rest}?{long} HTTP/1.1\r\n"),
+            431,
+            "\"errorCode\":\"HEAD_TOO_LARGE\"",
+        ),
+        (
+            format!("GET {rest}?{huge} HTTP/1.1\r\n"),
+            431,
+            "\"errorCode\":\"HEAD_TOO_LARGE\"",
+        ),
+        (
+            format!("GET {rest} HTTP/1.1\r\n{many}"),
+            431,
+            "\"errorCode\":\"HEAD_TOO_LARGE\"",
+        ),
+        (
+            format!("POST {soap}?{long} HTTP/1.1\r\n"),
+            500,
+            "<faultstring>HEAD_TOO_LARGE: ",
+        ),
+        (
+            format!("POST {soap} HTTP/1.1\r\n{many}"),
+            500,
+            "<faultstring>HEAD_TOO_LARGE: ",
+        ),
+        (format!("GET {bulk}/{long} HTTP/1.1\r\n"), 431, xml),
+        (format!("GET {bulk}/{huge} HTTP/1.1\r\n"), 431, xml),
+        (
+            format!("POST {oauth}?{long} HTTP/1.1\r\n"),
+            431,
+            "\"error\":\"invalid_request\"",
+        ),
+        (format!("GET /{long} HTTP/1.1\r\n"), 431, "HEAD_TOO_LARGE: "),
+        (
+            format!("GET {rest} HTTP/1.1\r\nA b: c\r\n"),
+            400,
+            "\"errorCode\":\"MALFORMED_REQUEST\"",
+        ),
+        (
+            format!("GET {rest} HTTP/1.1\r\nA\r\n"),
+            400,
+            "\"errorCode\":\"MALFORMED_REQUEST\"",
+        ),
+        (
+            format!("GET {rest} HTTP/7\r\n"),
+            400,
+            "\"errorCode\":\"MALFORMED_REQUEST\"",
+        ),
+        (
+            format!("POST {soap} HTTP/1.1\r\nA\0: b\r\n"),
+            500,
+            "<faultstring>MALFORMED_REQUEST: ",
+        ),
+        (
+            "\u{1}\u{2}\r\n".to_owned(),
+            400,
+            "\"errorCode\":\"MALFORMED_REQUEST\"",
+        ),
+    ] {
+        let shown = &wire[..wire.len().min(60)];
+        for before in ["", "GET /services/data HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            let stream = proxy.connect().await.0;
+            let wire = format!("{before}{wire}Host: localhost\r\n\r\n");
+            let mut answers = talk(stream, wire.as_bytes(), size).await;
+            assert_eq!(
+                answers.len(),
+                1 + usize::from(!before.is_empty()),
+                "{shown:?}"
+            );
+            let answer = answers.pop().unwrap();
+            assert_eq!(answer.status, status, "{shown:?} got {answer:?}");
+            assert!(answer.body.contains(body), "{shown:?} got {answer:?}");
+            assert!(answer.header("proxy-status").is_some(), "{answer:?}");
+            assert!(answer.header("date").is_some(), "{answer:?}");
+            assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
+        }
+    }
+    assert!(
+        org.requests()
+            .iter()
+            .all(|seen| seen.target == "/services/data")
+    );
+}
+
+/// The answer of the org is what the org makes it, though it looks like what would be replaced.
+#[tokio::test]
+async fn an_answer_that_looks_like_a_refusal_arrives_as_it_is() {
+    let (org, proxy) = with(|_| {}).await;
+    let body = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let fault = Fault::answer(StatusCode::OK, "text/plain", body);
+    org.faults().always("/services/apexrest/echo", fault);
+    let mut client = proxy.connect().await;
+    for _ in 0..3 {
+        client
+            .send("GET /services/apexrest/echo HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await;
+        let answer = client.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with(body), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,7 @@ mod secrets;
 mod server;
 mod shell;
 mod soap;
+mod spelling;
 mod start;
 mod streaming;
 mod support;

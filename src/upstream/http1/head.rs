@@ -1,6 +1,6 @@
 //! The head of an answer as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
@@ -11,6 +11,8 @@ use crate::headers::members;
 /// The head of an answer, and what it says of what comes behind.
 pub(super) struct Head {
     pub(super) response: Response<()>,
+    /// The header lines as they came.
+    pub(super) sent: Bytes,
     framing: Framing,
 }
 
@@ -44,11 +46,13 @@ impl Head {
         loop {
             let mut unread = &input[..];
             match Self::read(&mut unread, lines)? {
-                Some(head) => {
+                Some((mut head, first_line)) => {
                     let length = input.len() - unread.len();
-                    input.advance(length);
+                    let mut text = input.split_to(length);
                     let status = head.response.status();
                     if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                        text.advance(first_line);
+                        head.sent = text.freeze();
                         return Ok(Some(head));
                     }
                 }
@@ -58,7 +62,8 @@ impl Head {
         }
     }
 
-    fn read(input: &mut &[u8], lines: &mut Lines) -> Result<Option<Self>, Malformed> {
+    /// Reads the next head, and how long its first line is.
+    fn read(input: &mut &[u8], lines: &mut Lines) -> Result<Option<(Self, usize)>, Malformed> {
         let Some(first) = first_line(input) else {
             return Ok(None);
         };
@@ -70,7 +75,13 @@ impl Head {
         loop {
             if let [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] = input {
                 *input = rest;
-                return Ok(Some(Self { response, framing }));
+                let sent = Bytes::new();
+                let head = Self {
+                    response,
+                    sent,
+                    framing,
+                };
+                return Ok(Some((head, first.len())));
             }
             let Some(line) = lines.read(headers.len(), input)? else {
                 return Ok(None);

@@ -1,0 +1,94 @@
+//! What hyper refuses before anybody is asked, in words of ours.
+//!
+//! hyper answers a head that it cannot read, or that is too long, by a status and nothing else.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderValue, Request, StatusCode, header};
+
+use super::framing::{Framing, LONGEST_LINE};
+use crate::{
+    config::Limits, error::Error, family::Family, guard::Refusal, response::Body, spelling,
+    stack::date,
+};
+
+/// Bounds of what is read of a head.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// Header lines.
+    headers: usize,
+    /// Bytes of all of it.
+    header_bytes: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            headers: limits.headers,
+            header_bytes: limits.header_bytes.min(LONGEST_LINE),
+        }
+    }
+
+    /// What is wrong with the last head of `framing`, which hyper refused with `status`.
+    fn refusal(self, status: StatusCode, framing: &Framing) -> Refusal {
+        match status {
+            StatusCode::URI_TOO_LONG if framing.first_line().1 < self.header_bytes => {
+                Refusal::LongTarget(LONGEST_TARGET)
+            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+                if framing.header_lines() > self.headers =>
+            {
+                Refusal::ManyHeaders(self.headers)
+            }
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Refusal::HeadTooLarge(self.header_bytes)
+            }
+            _ => Refusal::Malformed("it cannot be read as HTTP/1.1 (RFC 9112)"),
+        }
+    }
+}
+
+/// Our answer in place of what hyper `writes`, if that is a refusal of the last head of `framing`.
+pub(super) fn answer(writes: &[u8], framing: &Framing, bounds: Bounds) -> Option<Bytes> {
+    let status = writes.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    let status = StatusCode::from_bytes(status).ok()?;
+    let (line, _) = framing.first_line();
+    let error = Error::from(bounds.refusal(status, framing));
+    let mut response = error.into_response(family(line));
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    date(headers);
+    let body = match response.body_mut() {
+        Body::Local(body) => body.take().unwrap_or_default(),
+        _ => Bytes::new(),
+    };
+    let length = HeaderValue::from(body.len());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length);
+    let mut out = BytesMut::new();
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    out.put_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+    spelling::write(response.headers().iter(), b"", &mut out);
+    out.put_slice(b"\r\n");
+    out.put_slice(&body);
+    Some(out.freeze())
+}
+
+/// The family of a request of which there is the beginning of the first line, if any.
+fn family(line: &[u8]) -> Family {
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let path = target
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    let mut request = Request::new(());
+    // What is no path stays `/`.
+    if let Ok(uri) = path.try_into() {
+        *request.uri_mut() = uri;
+    }
+    Family::of(&request.into_parts().0)
+}
+
+/// Bytes. What the `http` crate takes.
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;

@@ -1,0 +1,217 @@
+//! How the names of headers are spelled, and in what order they stand.
+//!
+//! HTTP takes any case (RFC 9110 section 5.1), but programs exist that do not: Apex code that looks a
+//! header up as Salesforce documents it, clients that keep headers in a plain dictionary. So names
+//! pass as their sender spelled them. `http::HeaderMap` knows neither spelling nor order, so the
+//! lines that came are kept beside it, as a hint: what is written is what the map holds, and of a
+//! line that came only a name that is the same but for its case.
+
+use bytes::{BufMut, BytesMut};
+use http::{HeaderName, HeaderValue};
+use memchr::memchr;
+use smallvec::SmallVec;
+
+pub(crate) use self::{heads::Heads, names::put_name, stream::Spelled};
+
+mod heads;
+mod names;
+mod stream;
+
+/// Writes header lines in the order and the spelling of `sent`, which are lines as they came. What is
+/// not among those follows, spelled as is usual.
+pub(crate) fn write<'a>(
+    lines: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+    mut sent: &[u8],
+    out: &mut BytesMut,
+) {
+    let mut lines: SmallVec<[_; USUAL_LINES]> = lines.map(Some).collect();
+    // All before it have been written.
+    let mut first = 0;
+    while first < lines.len() && !sent.is_empty() {
+        let is_next = |line: &Option<(&HeaderName, _)>| {
+            line.is_some_and(|(name, _)| is_named(sent, name.as_str().as_bytes()))
+        };
+        let found = lines[first..].iter().position(is_next);
+        let Some((name, value)) = found.and_then(|found| lines[first + found].take()) else {
+            sent = after_line(sent);
+            continue;
+        };
+        let name = name.as_str().len();
+        match unchanged(sent, name, value.as_bytes()) {
+            Some((line, rest)) => {
+                out.put_slice(line);
+                sent = rest;
+            }
+            None => {
+                out.put_slice(&sent[..name]);
+                put_line("", value.as_bytes(), out);
+                sent = after_line(sent);
+            }
+        }
+        while let Some(None) = lines.get(first) {
+            first += 1;
+        }
+    }
+    for (name, value) in lines.into_iter().skip(first).flatten() {
+        put_name(name.as_str(), out);
+        put_line("", value.as_bytes(), out);
+    }
+}
+
+/// Writes a line, or what of it is behind its name if that has been written.
+pub(crate) fn put_line(name: &str, value: &[u8], out: &mut BytesMut) {
+    out.put_slice(name.as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Whether a line of this `name`, which is in lower case, comes next.
+fn is_named(sent: &[u8], name: &[u8]) -> bool {
+    match sent.split_at_checked(name.len()) {
+        Some((spelled, [b':', ..])) => is_same(spelled, name),
+        _ => false,
+    }
+}
+
+/// Whether `spelled`, which is as long as `name`, differs from it by upper case only. Eight bytes at
+/// once, since this is done for every line of every head.
+fn is_same(spelled: &[u8], name: &[u8]) -> bool {
+    let (spelled, spelled_rest) = spelled.as_chunks::<8>();
+    let (name, name_rest) = name.as_chunks::<8>();
+    let all = std::iter::zip(spelled, name).all(|(spelled, name)| {
+        let name = u64::from_ne_bytes(*name);
+        let differs = u64::from_ne_bytes(*spelled) ^ name;
+        differs == 0 || differs & !(CASE & (letters(name) >> 2)) == 0
+    });
+    all && std::iter::zip(spelled_rest, name_rest)
+        .all(|(spelled, name)| spelled.to_ascii_lowercase() == *name)
+}
+
+/// The highest bit of each of eight bytes that is a lower-case letter. None is above 0x7f, as in
+/// every name of a header.
+fn letters(bytes: u64) -> u64 {
+    let at_least_a = bytes + EACH * u64::from(0x80 - b'a');
+    let above_z = bytes + EACH * u64::from(0x7f - b'z');
+    at_least_a & !above_z & (EACH << 7)
+}
+
+/// The next line and what follows it, if its value is still what it was.
+fn unchanged<'a>(sent: &'a [u8], name: usize, value: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (line, rest) = sent.split_at_checked(name + value.len() + 4)?;
+    let told = line[name..].strip_prefix(b": ")?.strip_suffix(b"\r\n")?;
+    (told == value).then_some((line, rest))
+}
+
+fn after_line(sent: &[u8]) -> &[u8] {
+    memchr(b'\n', sent).map_or(b"", |end| &sent[end + 1..])
+}
+
+const USUAL_LINES: usize = 32;
+
+/// The lowest bit of each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// What tells upper case from lower case in each of eight bytes.
+const CASE: u64 = EACH << 5;
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    /// What goes out of `sent` when `change` has been done to its headers.
+    fn passed(sent: &str, change: impl FnOnce(&mut HeaderMap)) -> String {
+        let mut headers = HeaderMap::new();
+        for line in sent.split_terminator("\r\n") {
+            let (name, value) = line.split_once(':').unwrap();
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, value.trim().parse().unwrap());
+        }
+        change(&mut headers);
+        let mut out = BytesMut::new();
+        write(headers.iter(), sent.as_bytes(), &mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn lines_go_on_as_they_came() {
+        for sent in [
+            "",
+            "A: b\r\n",
+            "Host: x\r\nuser-agent: y\r\nX-Hub-SIGNATURE: z\r\nSforce-Limit-Info: \r\n",
+            "X-Custom-Header-Of-Some-Length: 1\r\nx-custom-header-of-some-lengtH: 2\r\n",
+            "a: 1\r\nB: 2\r\nA: 3\r\nb: 4\r\nA: 5\r\n",
+            "X_y: 1\r\nX-Y: 2\r\nx~y^|: 3\r\n",
+        ] {
+            assert_eq!(passed(sent, |_| {}), sent);
+        }
+    }
+
+    #[test]
+    fn order_and_spelling_outlive_what_is_removed_changed_and_added() {
+        let sent = "A: 1\r\nDROPPED: 2\r\nb: 3\r\nAlso-dropped: 4\r\nE-Tag: 5\r\nf: 6\r\n";
+        let out = passed(sent, |headers| {
+            headers.remove("dropped");
+            headers.remove("also-dropped");
+            headers.insert("b", HeaderValue::from_static("changed"));
+            headers.insert("x-sfdc-session", HeaderValue::from_static("7"));
+        });
+        assert_eq!(
+            out,
+            "A: 1\r\nb: changed\r\nE-Tag: 5\r\nf: 6\r\nX-SFDC-Session: 7\r\n"
+        );
+    }
+
+    #[test]
+    fn white_space_around_values_is_made_usual() {
+        assert_eq!(
+            passed("A:1\r\nB: \t2 \r\nC:\r\nD: 4\r\n", |_| {}),
+            "A: 1\r\nB: 2\r\nC: \r\nD: 4\r\n"
+        );
+    }
+
+    /// What came is a hint only: nothing of it is written that the headers do not have.
+    #[test]
+    fn a_wrong_hint_does_no_harm() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-one", HeaderValue::from_static("1"));
+        headers.insert("etag", HeaderValue::from_static("2"));
+        for sent in [
+            "",
+            "\r\n",
+            ":",
+            "X-One",
+            "X-Two: 1\r\n",
+            "X-OnE : 1\r\n",
+            "X\rOne: 1\r\n",
+            "M-One: 1\r\n",
+            "etag\r\netag\r\n",
+            "Evil: a\r\nX-One\0: 1",
+        ] {
+            let mut out = BytesMut::new();
+            write(headers.iter(), sent.as_bytes(), &mut out);
+            assert_eq!(&out[..], b"X-One: 1\r\nETag: 2\r\n", "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn only_case_makes_no_difference() {
+        for byte in 0..=u8::MAX {
+            for place in [0, 3, 7, 8, 9] {
+                let name = *b"abcd-f~z_~0";
+                let mut spelled = name;
+                spelled[place] = byte;
+                let expected = spelled.eq_ignore_ascii_case(&name);
+                assert_eq!(is_same(&spelled, &name), expected, "{byte} at {place}");
+            }
+        }
+        for byte in (0..=0x7f).filter(|byte: &u8| !byte.is_ascii_uppercase()) {
+            for other in 0..=u8::MAX {
+                let same = is_same(&[other; 8], &[byte; 8]);
+                assert_eq!(same, other.to_ascii_lowercase() == byte, "{other} {byte}");
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The heads of a connection's answers, on their way around hyper.
+//!
+//! hyper writes names in lower case. So it is given only what says how a body is framed; the other
+//! lines wait here, as they are to be, until it writes that head.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::{Buf, BufMut, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use hyper::body::Body;
+use memchr::memchr;
+
+use super::{put_name, write};
+
+/// The lines of answers in HTTP/1.1 that hyper has not written yet, shared by the service that
+/// answers and the [`super::Spelled`] below hyper.
+#[derive(Default)]
+pub(crate) struct Heads(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// Of all of them, one after the other.
+    lines: BytesMut,
+    heads: VecDeque<Head>,
+}
+
+struct Head {
+    /// Bytes of its lines.
+    length: usize,
+    /// Whether one of them is Content-Length.
+    has_length: bool,
+}
+
+impl Heads {
+    /// Takes the header lines of the next answer, which are spelled as in `sent` as far as they are
+    /// there. What hyper has to know is left in `response`. `to_head` says that it answers HEAD.
+    ///
+    /// Must be called once with every answer that hyper is to write in HTTP/1.1, just before it does.
+    pub(crate) fn take<B: Body>(&self, response: &mut Response<B>, sent: &[u8], to_head: bool) {
+        let framed = Framed::of(response, to_head);
+        let headers = response.headers_mut();
+        let mut left: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        let mut has_length = false;
+        let mut waiting = self.lock();
+        let before = waiting.lines.len();
+        let taken = headers.iter().filter(|(name, value)| match **name {
+            header::CONTENT_LENGTH => {
+                let (taken, needed) = framed.judge(value);
+                if needed {
+                    left.push(((*name).clone(), (*value).clone()));
+                }
+                has_length |= taken;
+                taken
+            }
+            header::CONNECTION | header::TRAILER | header::TRANSFER_ENCODING | header::UPGRADE => {
+                left.push(((*name).clone(), (*value).clone()));
+                false
+            }
+            _ => true,
+        });
+        write(taken, sent, &mut waiting.lines);
+        let length = waiting.lines.len() - before;
+        waiting.heads.push_back(Head { length, has_length });
+        drop(waiting);
+        put_back(headers, left);
+    }
+
+    /// Has `out` take `written`, which is what hyper writes, and may begin with heads that are due.
+    /// Returns whether it did.
+    pub(super) fn spell(&self, written: &[u8], out: &mut BytesMut) -> bool {
+        let mut waiting = self.lock();
+        if waiting.heads.is_empty() {
+            return false;
+        }
+        // As long as there are heads to be written, there is nothing else in this buffer of hyper.
+        let mut rest = written;
+        while !rest.is_empty() {
+            let first = next_line(&mut rest);
+            let is_final = first.starts_with(b"HTTP/1.") && first.get(9) != Some(&b'1');
+            let due = is_final.then(|| waiting.heads.pop_front()).flatten();
+            out.put_slice(first);
+            if let Some(due) = &due {
+                out.put_slice(&waiting.lines[..due.length]);
+                waiting.lines.advance(due.length);
+            }
+            spell_rest(&mut rest, due.is_some_and(|due| due.has_length), out);
+        }
+        if waiting.heads.is_empty() {
+            waiting.lines.clear();
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lines that hyper has written, and the end of the head.
+fn spell_rest(rest: &mut &[u8], has_length: bool, out: &mut BytesMut) {
+    while !rest.is_empty() {
+        let line = next_line(rest);
+        let name = memchr(b':', line).unwrap_or_default();
+        let is_length = &line[..name] == b"content-length";
+        match str::from_utf8(&line[..name]) {
+            Ok(_) if is_length && has_length => continue,
+            Ok(text) => put_name(text, out),
+            Err(_) => out.put_slice(&line[..name]),
+        }
+        out.put_slice(&line[name..]);
+        if line == b"\r\n" {
+            return;
+        }
+    }
+}
+
+fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let end = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    let (line, after) = rest.split_at(end);
+    *rest = after;
+    line
+}
+
+/// Leaves `headers` with `left` alone. Its memory stays, since hyper uses it for the next request.
+fn put_back(headers: &mut HeaderMap, left: Vec<(HeaderName, HeaderValue)>) {
+    headers.clear();
+    for (name, value) in left {
+        headers.append(name, value);
+    }
+}
+
+/// How hyper will say where an answer ends.
+enum Framed {
+    /// Not at all.
+    Nowhere,
+    /// There is no body, and a length is that of another answer.
+    ToHead,
+    /// By its length, which it knows.
+    Length(u64),
+    /// As the header says, or by chunks.
+    Unknown,
+}
+
+impl Framed {
+    fn of<B: Body>(response: &Response<B>, to_head: bool) -> Self {
+        let status = response.status();
+        match response.body().size_hint().exact() {
+            _ if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED => {
+                Self::Nowhere
+            }
+            _ if to_head && response.body().is_end_stream() => Self::ToHead,
+            Some(length) => Self::Length(length),
+            None => Self::Unknown,
+        }
+    }
+
+    /// Whether a Content-Length goes out as it is, and whether hyper has to know it.
+    fn judge(&self, value: &HeaderValue) -> (bool, bool) {
+        let told = || str::from_utf8(value.as_bytes()).ok()?.parse::<u64>().ok();
+        match self {
+            Self::Nowhere => (false, false),
+            Self::ToHead => (true, false),
+            // hyper says the same, or better.
+            Self::Length(length) => (told() == Some(*length), false),
+            Self::Unknown => (true, true),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The stream below hyper that puts heads as they are to be in place of those that hyper writes.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Heads;
+
+/// A stream that hyper serves, whose heads in HTTP/1.1 are those of [`Heads`].
+pub(crate) struct Spelled<S> {
+    stream: S,
+    heads: Arc<Heads>,
+    /// What hyper has written as it goes out, and is not out yet.
+    out: BytesMut,
+}
+
+impl<S> Spelled<S> {
+    pub(crate) fn new(stream: S, heads: Arc<Heads>) -> Self {
+        Self {
+            stream,
+            heads,
+            out: BytesMut::new(),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Has `bytes` follow what was written, as they are.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// The bare stream. `None` if not all has been written that was to be.
+    pub(crate) fn into_inner(self) -> Option<S> {
+        self.out.is_empty().then_some(self.stream)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Spelled<S> {
+    /// Writes all that is not out yet.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
+            self.wrote(written)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn wrote(&mut self, count: usize) -> io::Result<()> {
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        if count < self.out.len() {
+            self.out.advance(count);
+        } else if self.out.capacity() > LARGEST_KEPT {
+            self.out = BytesMut::new();
+        } else {
+            self.out.clear();
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Spelled<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    /// Writes. A head is taken in as a whole, whatever of it can go out now.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let mut taken = 0;
+        if let [first, rest @ ..] = bufs
+            && this.heads.spell(first, &mut this.out)
+        {
+            taken = first.len();
+            bufs = rest;
+        }
+        if taken == 0 {
+            ready!(this.poll_out(cx))?;
+            return Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        }
+        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+        slices[0] = IoSlice::new(&this.out);
+        let count = bufs.len().min(MOST_SLICES - 1);
+        slices[1..=count].copy_from_slice(&bufs[..count]);
+        let writing = Pin::new(&mut this.stream).poll_write_vectored(cx, &slices[..=count])?;
+        let Poll::Ready(written) = writing else {
+            return Poll::Ready(Ok(taken));
+        };
+        let of_rest = written.saturating_sub(this.out.len());
+        this.wrote(written)?;
+        Poll::Ready(Ok(taken + of_rest))
+    }
+
+    /// Always: so that hyper puts a head into a buffer of its own.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_out(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_out(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Of a head and a body. What does not fit is written next.
+const MOST_SLICES: usize = 8;
+
+/// Bytes kept for the next head.
+const LARGEST_KEPT: usize = 4 * 1024;
