@@ -539,7 +539,7 @@ async fn what_is_compressed_to_more_than_it_is_is_refused_and_keeps_nobody_waiti
     wire.extend(&hollow);
     wire.extend(b"\r\n0\r\n\r\n");
     let answer = ask(both.proxy.address, wire).await;
-    answer.fault("Client", "MALFORMED_BODY");
+    answer.fault("INVALID_OPERATION", "MALFORMED_BODY");
     both.untouched();
 }
 
