@@ -174,8 +174,13 @@ async fn no_setting_of_the_file_shows_a_key() {
     let org = Org::start().await.unwrap();
     let forms = Forms::new(org.private_key_pem());
     let files = Files::new(&org);
-    for setting in SETTINGS {
-        for (form, value) in &forms.forms {
+    for (index, setting) in SETTINGS.iter().enumerate() {
+        // Every form where a key belongs, and a third of them elsewhere.
+        let (first, step) = match setting.contains("private_key = VALUE") {
+            true => (0, 1),
+            false => (index % 3, 3),
+        };
+        for (form, value) in forms.forms.iter().skip(first).step_by(step) {
             let quoted = toml_string(value);
             let setting = setting
                 .replace("\"unix:VALUE\"", &format!("\"unix:{}", &quoted[1..]))

@@ -151,6 +151,8 @@ async fn a_configuration_that_others_can_replace_runs_nothing(mode: u32, is_take
     let elsewhere = tempfile::tempdir().unwrap();
     let link = elsewhere.path().join("proxy.toml");
     symlink(it.files.path("proxy.toml"), &link).unwrap();
+    // What it names is looked for beside the link.
+    symlink(it.files.path("ca.pem"), elsewhere.path().join("ca.pem")).unwrap();
     let config = it.files.config();
     for path in [Some(config.as_str()), link.to_str(), None] {
         let ended = match path {
