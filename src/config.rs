@@ -125,7 +125,7 @@ impl Config {
     /// Where clients reach the orgs, as far as that can be read, whatever else a configuration says.
     pub(crate) fn load_listeners(path: Option<&Path>, overrides: &Overrides) -> Vec<Listener> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let text = source::read(path).ok().flatten().unwrap_or_default();
         let problems = Problems::new(file.display());
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let Some(mut document) = document::parse(&text, &problems) else {

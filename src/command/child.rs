@@ -22,7 +22,13 @@ use tokio::{
 use self::{bundle::Bundle, environment::Environment};
 use super::{CommandError, Ready, load, runtime};
 use crate::{
-    cli::RunArgs, config::Config, process, server::Server, signal, signal::Signals, telemetry,
+    cli::RunArgs,
+    config::{Config, given},
+    process,
+    server::Server,
+    signal,
+    signal::Signals,
+    telemetry,
 };
 
 mod bundle;
@@ -161,5 +167,5 @@ fn code(status: ExitStatus) -> ExitCode {
 fn name(program: &[OsString]) -> String {
     program
         .first()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        .map_or_else(String::new, |name| given::word(&name.to_string_lossy()))
 }
