@@ -152,7 +152,7 @@ fn split(path: &Path) -> Option<(&Path, String)> {
         .ancestors()
         .skip(1)
         .find(|folder| folder.as_os_str().is_empty() || folder.exists())
-        .unwrap_or(Path::new(""));
+        .unwrap_or_else(|| Path::new(""));
     let rest = path.strip_prefix(there).unwrap_or(path);
     Some((there, rest.display().to_string()))
 }
