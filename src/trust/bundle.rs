@@ -37,6 +37,15 @@ pub(crate) const ADDITION: &str = "NODE_EXTRA_CA_CERTS";
 /// Where every Java runtime looks for more options.
 pub(crate) const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 
+/// Where PHP looks for settings, in folders separated by colons.
+pub(crate) const PHP_FOLDERS: &str = "PHP_INI_SCAN_DIR";
+
+/// What has PHP take `bundle`.
+pub(crate) fn php_settings(bundle: &Path) -> String {
+    let bundle = bundle.display();
+    format!("curl.cainfo = \"{bundle}\"\nopenssl.cafile = \"{bundle}\"\n")
+}
+
 /// The authorities of this system, those of the files that the environment names, and the local one
 /// in the file `own`, in PEM. Each once: the environment may name what was made here before.
 pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {

@@ -211,6 +211,38 @@ async fn every_program_finds_the_authorities_where_it_looks() {
 }
 
 #[tokio::test]
+async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
+    // PHP is no need of the project's.
+    let modules = std::process::Command::new("php").arg("-m").output();
+    let modules = modules.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    if !modules.is_ok_and(|modules| modules.contains("curl")) {
+        return;
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
+    );
+    files.write(
+        "ask.php",
+        "<?php $url = $argv[1]; $c = curl_init($url); curl_setopt($c, CURLOPT_RETURNTRANSFER, true);\n\
+         curl_exec($c); echo curl_getinfo($c, CURLINFO_RESPONSE_CODE), ' ';\n\
+         echo strlen(file_get_contents($url)) > 0 ? 'read' : 'nothing';\n",
+    );
+    let state = files.path("state").display().to_string();
+    let config = files.config();
+    let script = files.path("ask.php").display().to_string();
+    let ask = format!("php {script} \"$ORGPROXY_HTTPS_URL{LIMITS}\"; echo; echo $PHP_INI_SCAN_DIR");
+    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", &ask];
+    let mut command = Binary::command(&arguments);
+    command.env("PHP_INI_SCAN_DIR", ":/nowhere");
+    let ended = Binary::spawn(command).end().await;
+    let (answer, folders) = ended.stdout.split_once('\n').unwrap();
+    assert_eq!(answer, "200 read", "{ended:?}");
+    assert!(folders.starts_with(":/nowhere:/"), "{folders}");
+}
+
+#[tokio::test]
 async fn a_trust_store_of_ones_own_is_left_alone() {
     let org = Org::start().await.unwrap();
     let files = Files::with(

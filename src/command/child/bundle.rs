@@ -1,12 +1,12 @@
 //! Certificates for programs that take a file of authorities in place of the system's.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write},
     path::PathBuf,
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
     authority::Authority,
@@ -23,6 +23,8 @@ pub(super) struct Bundle {
     pub(super) whole: NamedTempFile,
     /// As a trust store of Java's.
     pub(super) java: NamedTempFile,
+    /// A folder with settings of PHP's, whose cURL heeds no variable.
+    pub(super) php: TempDir,
 }
 
 impl Bundle {
@@ -41,6 +43,9 @@ impl Bundle {
         let own = std::path::absolute(Authority::path(folder))?;
         let whole = file(".pem", &bundle::pem(&own)?)?;
         let java = file(".p12", &bundle::trust_store(&own)?)?;
+        let php = tempfile::Builder::new().prefix("orgproxy-").tempdir()?;
+        let settings = bundle::php_settings(whole.path());
+        fs::write(php.path().join("orgproxy.ini"), settings)?;
         // What was added before stays so.
         let addition = match env::var_os(ADDITION) {
             Some(_) => whole.path().to_owned(),
@@ -50,6 +55,7 @@ impl Bundle {
             addition,
             whole,
             java,
+            php,
         }))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     command::CommandError,
     config::Org,
     server::Bound,
-    trust::bundle::{self, ADDITION, JAVA_OPTIONS, REPLACEMENTS},
+    trust::bundle::{self, ADDITION, JAVA_OPTIONS, PHP_FOLDERS, REPLACEMENTS},
 };
 
 /// Variables for a program. They go before those of the same name that we were started with: to
@@ -91,6 +91,12 @@ impl Environment {
             for (name, _) in REPLACEMENTS {
                 set(name, &text(bundle.whole.path()));
             }
+            // One that is empty stands for PHP's own.
+            let folders = env::var(PHP_FOLDERS).unwrap_or_default();
+            set(
+                PHP_FOLDERS,
+                &format!("{folders}:{}", text(bundle.php.path())),
+            );
             if let Some(options) = java_options(env::var(JAVA_OPTIONS).ok(), bundle.java.path()) {
                 set(JAVA_OPTIONS, &options);
             }
