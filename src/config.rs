@@ -370,9 +370,9 @@ pub struct Guard {
 /// Bounds on what one process takes on.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open client connections. Beyond it new ones get a 503.
+    /// Open client connections. Beyond it new ones wait.
     pub connections: usize,
-    /// Requests in flight. Beyond it new ones get a 503.
+    /// Requests in flight. Beyond it new ones wait.
     pub requests: usize,
     /// Time for a client to send the head of a request, idle keep-alive included.
     pub header_read: Duration,
@@ -386,6 +386,9 @@ pub struct Limits {
     pub answer: Duration,
     /// Time between two pieces of a body.
     pub idle_body: Duration,
+    /// Bytes a second that a client sends of a body, on the average of all the time that it is waited
+    /// for but the first five times `idle_body`.
+    pub body_rate: usize,
     /// Bytes of one request's body kept to send it once more.
     pub replay_bytes: usize,
     /// Bytes of all bodies together that are kept so.
@@ -395,10 +398,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // Twice the requests, since pools of clients keep idle connections.
-            connections: 1000,
-            // Far more than the 25 long requests that an org runs at once (S§7).
-            requests: 500,
+            // Far more than anybody has. What each takes is little, and what they take together is
+            // bounded where it could be much.
+            connections: 10_000,
+            requests: 10_000,
             // Shorter than a person typing, longer than any network; idle keep-alive included.
             header_read: Duration::from_secs(30),
             // Twice what Salesforce takes, 16 KiB of target and 16 KiB of headers (S§7), so that
@@ -410,6 +413,8 @@ impl Default for Limits {
             // Salesforce ends a request after 10 minutes (S§7); its own answer says why.
             answer: Duration::from_secs(11 * 60),
             idle_body: Duration::from_secs(2 * 60),
+            // No link is as slow as that, and no client that computes its records has so few.
+            body_rate: 10,
             // More than the 10 MB of a Bulk batch. For what is larger the org is asked first.
             replay_bytes: 16 * 1024 * 1024,
             replay_memory: 64 * 1024 * 1024,

@@ -45,6 +45,13 @@ impl Deadline {
         self.at = None;
     }
 
+    /// For how long it has been waited for.
+    pub(crate) fn waited(&self, now: Instant) -> Duration {
+        self.at.map_or(Duration::ZERO, |at| {
+            self.after.saturating_sub(at.saturating_duration_since(now))
+        })
+    }
+
     /// Ready once the deadline has passed; until then the task is woken in time to ask again.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (after, tick) = (self.after, self.tick);

@@ -175,7 +175,7 @@ fn telling_of(fault: ClientFault) -> Telling {
     let (status, code) = match fault {
         ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => (S::BAD_REQUEST, "MALFORMED_BODY"),
         ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
-        ClientFault::Stalled(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
+        ClientFault::Stalled(_) | ClientFault::Slow(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
         ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
     };
     Telling(Fault::Client, status, code, "http_request_error")

@@ -5,7 +5,11 @@ use url::Url;
 
 use self::{client_key::shows, host::Host};
 pub(crate) use self::{endpoint::Endpoint, path::Denied};
-use crate::{auth::Session, config, line::Line};
+use crate::{
+    auth::Session,
+    config,
+    line::{LARGEST_BODY, Line},
+};
 
 mod client_key;
 mod endpoint;
@@ -17,6 +21,8 @@ pub(crate) struct Guard {
     org: config::Org,
     /// Names that are ours in `Host`, any port: first those of this machine, then configured ones.
     names: Vec<Host>,
+    /// Where the configured ones begin.
+    configured: usize,
     /// Bytes in a head.
     header_bytes: usize,
 }
@@ -61,13 +67,23 @@ impl Named {
 
 impl Guard {
     pub(crate) fn new(org: &config::Org, limits: &config::Limits) -> Self {
-        let own = LOOPBACK
-            .iter()
-            .copied()
-            .chain(org.hosts.iter().map(String::as_str));
+        // A page cannot make an address lead elsewhere, as it can a name.
+        let calls = org.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
+        let addresses = org.listen.iter().chain(calls);
+        let addresses = addresses
+            .flat_map(config::Listen::named_addresses)
+            .filter(|address| !LOOPBACK.contains(&address.as_str()));
+        let own = LOOPBACK.iter().map(|own| (*own).to_owned());
+        let mut names: Vec<_> = own
+            .chain(addresses)
+            .filter_map(|own| Host::parse(&own))
+            .collect();
+        let configured = names.len();
+        names.extend(org.hosts.iter().filter_map(|host| Host::parse(host)));
         Self {
             org: org.clone(),
-            names: own.filter_map(Host::parse).collect(),
+            names,
+            configured,
             header_bytes: limits.header_bytes,
         }
     }
@@ -142,7 +158,7 @@ impl Guard {
 
     /// Whether `head` asks for this org by one of its own names, where several share a listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
-        let own = &self.names[LOOPBACK.len()..];
+        let own = &self.names[self.configured..];
         named(head, &Lines::of(&head.headers))
             .is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
     }
@@ -310,12 +326,28 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
     if lines.content_length.repeated {
         return Err(Refusal::Malformed("it has more than one Content-Length"));
     }
+    if let Some(length) = lines.content_length.first
+        && !is_length(length.as_bytes())
+    {
+        return Err(Refusal::Malformed(
+            "its Content-Length is not a number of bytes below 2^60",
+        ));
+    }
     match lines.expect.first {
         Some(expect) if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
             Err(Refusal::Expectation)
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a body can be as long as that.
+fn is_length(digits: &[u8]) -> bool {
+    let number = std::str::from_utf8(digits).ok().map(str::trim_ascii);
+    number
+        .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|number| number.parse::<u64>().ok())
+        .is_some_and(|length| length <= LARGEST_BODY)
 }
 
 /// Whether a browser asks what a page may send.

@@ -33,6 +33,7 @@
 //! - [`demo`]: an org to try it with, which the tests talk to, and which commands start for an org
 //!   with `demo = true`.
 //! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
+//! - [`load`]: how much is taken on at once, and who goes first when that is too much.
 //! - [`path`]: what a path leads to, for guard and family alike. [`headers`]: what both directions do
 //!   to headers, and [`spelling`]: how their names are spelled. [`deadline`]: time limits that cost nothing
 //!   while they are kept.
@@ -124,6 +125,7 @@ mod guard;
 mod headers;
 mod health;
 mod line;
+mod load;
 mod local;
 mod network;
 mod path;

@@ -4,14 +4,18 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use bytes::Bytes;
-use http::uri::Authority;
+use http::{
+    Method,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
 
-use crate::spelling::Heads;
+use crate::{load::Activity, spelling::Heads};
 
 /// What a connection and the requests on it tell each other.
 ///
@@ -23,14 +27,17 @@ pub(crate) struct Line {
     fault: AtomicU64,
     /// Requests that hyper has handed over.
     handed: AtomicU64,
-    /// Requests whose answers have not ended.
-    busy: AtomicUsize,
     /// Targets that hyper was not shown, by the number of their request.
     targets: Mutex<VecDeque<(u64, String)>>,
     /// Whether there is any, which costs less to ask.
     has_targets: AtomicBool,
     /// The port that the client came in by.
     port: Option<u16>,
+    activity: Arc<Activity>,
+    /// The last of the requests: never waited for, since they are all on one thread.
+    last: Mutex<Option<(Method, PathAndQuery)>>,
+    /// What TLS agreed on.
+    protocol: Protocol,
     /// Whether the client came by TLS.
     secure: bool,
     /// The host that the client takes us for, if it named one in `CONNECT`.
@@ -54,12 +61,56 @@ struct Heard {
     last: Bytes,
 }
 
+/// The protocol that a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Protocol {
+    /// As it begins.
+    #[default]
+    Either,
+    Http1,
+    Http2,
+}
+
 impl Line {
     /// A connection that came in by `port`.
     pub(crate) fn at(port: Option<u16>) -> Self {
         Self {
             port,
             ..Self::default()
+        }
+    }
+
+    /// The same, for a connection whose doings are noted in `activity`.
+    pub(crate) fn noted_in(self, activity: Arc<Activity>) -> Self {
+        Self { activity, ..self }
+    }
+
+    /// The same, for a connection on which nothing but `protocol` was agreed on.
+    pub(crate) fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Notes what a request asks for, to be able to say so when its client is cut off.
+    pub(crate) fn asks(&self, head: &Parts) {
+        let target = head.uri.path_and_query().cloned();
+        let asked = target.map(|target| (head.method.clone(), target));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// What was last asked for, without the query.
+    pub(crate) fn asked(&self) -> String {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((method, target)) => format!("{method} {}", target.path()),
+            None => "nothing yet".to_owned(),
         }
     }
 
@@ -104,7 +155,7 @@ impl Line {
 
     /// Counts a request as it comes in, and tells what is wrong with it.
     pub(crate) fn begin(&self) -> Option<Fault> {
-        self.busy.store(self.busy.load(Relaxed) + 1, Relaxed);
+        self.activity.begin();
         let number = self.handed.load(Relaxed) + 1;
         self.handed.store(number, Relaxed);
         let noted = self.fault.load(Relaxed);
@@ -119,7 +170,7 @@ impl Line {
 
     /// The answer to a request has ended.
     pub(crate) fn end(&self) {
-        self.busy.store(self.busy.load(Relaxed) - 1, Relaxed);
+        self.activity.end();
     }
 
     /// How many requests have come.
@@ -129,7 +180,7 @@ impl Line {
 
     /// Whether the answer to one has not ended.
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed) > 0
+        self.activity.is_busy()
     }
 
     /// Notes the header lines of the next request before it comes.
@@ -208,6 +259,10 @@ impl Line {
 
 /// Bytes. More than most clients send.
 const LONGEST_KEPT: usize = 4 * 1024;
+
+/// Bytes that a body may be said to have. Nobody sends an exbibyte, and whoever counts with a sign
+/// is not led astray by less.
+pub(crate) const LARGEST_BODY: u64 = 1 << 60;
 
 /// What is wrong with the head of a request that hyper would let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

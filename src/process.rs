@@ -21,6 +21,15 @@ pub(crate) fn harden() -> Limits {
     usual
 }
 
+/// How many more files may be opened.
+pub(crate) fn files_left() -> usize {
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    usize::try_from(most)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(open)
+}
+
 /// What the system allows a process, and what it passes on to those that it starts.
 pub(crate) struct Limits {
     core: Rlimit,

@@ -41,7 +41,9 @@ impl Proxy {
         body: Incoming,
         line: &Line,
     ) -> Result<Response<Body>, Error> {
-        let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory);
+        // A call of the Pub/Sub API is a body that hardly ever goes on.
+        let activity = (family != Family::PubSub).then(|| line.activity());
+        let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
         let admitted = self.guard.admit(&parts, line)?;
         let envelope = family.open(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());

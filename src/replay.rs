@@ -26,11 +26,13 @@ pub(crate) use self::{
 use self::{
     budget::{FREE, Share},
     inflate::Inflate,
+    pace::Pace,
 };
-use crate::{config::Limits, deadline::Deadline};
+use crate::{config::Limits, deadline::Deadline, load::Activity};
 
 mod budget;
 mod inflate;
+mod pace;
 mod sending;
 
 /// What the client sends, as the source of one [`Sending`] after another.
@@ -43,8 +45,15 @@ pub(crate) enum Replay {
 
 impl Replay {
     /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
-    /// kept, out of `budget`, and it fails once the client has sent nothing for `idle_body`.
-    pub(crate) fn new(body: Incoming, head: &Parts, limits: &Limits, budget: &Arc<Budget>) -> Self {
+    /// kept, out of `budget`, and it fails once the client has sent nothing for `idle_body`, or less
+    /// than `body_rate` if there is an `activity` to note its doings in.
+    pub(crate) fn new(
+        body: Incoming,
+        head: &Parts,
+        limits: &Limits,
+        budget: &Arc<Budget>,
+        activity: Option<&Arc<Activity>>,
+    ) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
@@ -76,6 +85,7 @@ impl Replay {
             moved: Instant::now(),
             idle,
             deadline: Deadline::new(idle),
+            pace: activity.map(|activity| Pace::new(activity.clone(), limits)),
         };
         Self::Stream(Arc::new(Mutex::new(stream)), length)
     }
@@ -100,6 +110,7 @@ impl Replay {
             moved: Instant::now(),
             idle: Duration::ZERO,
             deadline: Deadline::new(Duration::ZERO),
+            pace: None,
         };
         Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
     }
@@ -227,6 +238,8 @@ pub(crate) enum ClientFault {
     Gone,
     #[error("the client sent nothing more of its request for {}s (limits.idle_body)", .0.as_secs())]
     Stalled(Duration),
+    #[error("the client sends its request at less than {0} bytes per second (limits.body_rate)")]
+    Slow(u64),
     #[error("the body of the request is not compressed as its Content-Encoding says")]
     Undecodable,
     #[error(
@@ -268,6 +281,7 @@ pub(crate) struct Stream {
     moved: Instant,
     idle: Duration,
     deadline: Deadline,
+    pace: Option<Pace>,
 }
 
 impl Stream {
@@ -291,11 +305,23 @@ impl Stream {
                 return Poll::Ready(None);
             };
             let Poll::Ready(frame) = Pin::new(source).poll_frame(cx) else {
+                if let Some(pace) = &mut self.pace {
+                    pace.wait();
+                }
                 ready!(self.deadline.poll(cx));
                 return Poll::Ready(Some(Err(self.fail(ClientFault::Stalled(self.idle)))));
             };
-            self.deadline.set(self.idle);
             self.moved = Instant::now();
+            let waited = self.deadline.waited(self.moved);
+            self.deadline.set(self.idle);
+            if let Some(pace) = &mut self.pace {
+                let data = frame
+                    .as_ref()
+                    .and_then(|frame| frame.as_ref().ok()?.data_ref());
+                if let Some(least) = pace.came(data.map_or(0, Bytes::len), waited) {
+                    return Poll::Ready(Some(Err(self.fail(ClientFault::Slow(least)))));
+                }
+            }
             match frame {
                 // HTTP/2 shows a request that was given up like one that has ended (RFC 9113
                 // section 5.4.2).
@@ -390,6 +416,7 @@ impl Stream {
 
     fn fail(&mut self, fault: ClientFault) -> ClientFault {
         self.ended = true;
+        self.pace = None;
         self.cut = true;
         self.fault = Some(fault);
         fault

@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -16,21 +13,25 @@ pub use self::{listen::Bound, tcp::Missing};
 use self::{
     listen::Listener,
     tls::{Certificates, Tls},
-    worker::{Arrival, Front, Place, Plan, Worker},
+    worker::{Arrival, Front, Plan, Worker},
 };
 use crate::{
     auth::{Login, LoginError, Sessions},
     authority::AuthorityError,
     config::{Config, Listen},
     guard::Guard,
+    load::Load,
     network::{Dialer, OwnListeners},
     placeholder::Placeholders,
+    process,
     replay::Budget,
-    stack::Load,
+    telemetry::Throttle,
     upstream::{self, Connector},
 };
 
 mod early;
+mod farewell;
+mod frames;
 mod framing;
 mod listen;
 mod tcp;
@@ -131,12 +132,7 @@ impl Server {
     /// # Errors
     /// When a thread cannot be started.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
-        let load = Arc::new(Load {
-            connections: AtomicUsize::new(0),
-            requests: AtomicUsize::new(0),
-            most_connections: self.config.limits.connections,
-            most_requests: self.config.limits.requests,
-        });
+        let load = Arc::new(Load::new(&self.config.limits, process::files_left()));
         // In plain what was to be TLS would be open to everybody.
         if self.tls.listener.is_none() && self.listeners.iter().any(Listener::is_https) {
             return Err(StartupError::NoStateDir);
@@ -168,7 +164,7 @@ impl Server {
         shutdown.await;
         acceptors.shutdown().await;
 
-        let open = load.connections.load(Relaxed);
+        let open = load.connections();
         tracing::info!(connections = open, grace = ?self.config.grace, "stopping");
         let stopped = workers.into_iter().map(Worker::stop);
         let cut = futures_util::future::join_all(stopped)
@@ -221,24 +217,24 @@ async fn deal(
             Ok(accepted) => accepted,
             // Out of file descriptors, most likely: some come back as connections end.
             Err(error) => {
-                tracing::warn!(?pause, "cannot accept: {error}");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(?pause, left_out, "cannot accept: {error}");
+                }
                 tokio::time::sleep(pause).await;
                 pause = LONGEST_PAUSE.min(pause * 2);
                 continue;
             }
         };
         pause = SHORTEST_PAUSE;
-        // Some more are let in, to be told why they are not served.
-        if load.connections.load(Relaxed) >= load.most_connections + TOLD {
+        let Some(permit) = load.admit().await else {
             continue;
-        }
-        let place = Place::take(&load);
+        };
         if let Some(worker) = turns.next() {
             // A worker that is gone has panicked outside any request, and said so.
             let _ = worker.send(Arrival {
                 accepted,
                 front,
-                place,
+                permit,
             });
         }
     }
@@ -305,5 +301,4 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// For one that does not say who it is: what clients take for an id (S§6).
 const SOME_ORG: &str = "00D000000000000";
 
-/// Connections beyond the limit that get an answer which says so.
-const TOLD: usize = 64;
+static THROTTLE: Throttle = Throttle::new();

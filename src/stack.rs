@@ -4,10 +4,7 @@ use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::SystemTime,
 };
@@ -26,6 +23,7 @@ use crate::{
     family::Family,
     guard::{self, Refusal},
     line::{Fault, Line},
+    load::{Full, Load},
     proxy::Proxy,
     response::{self, Body},
     target,
@@ -41,14 +39,6 @@ pub(crate) struct Stack {
     pub(crate) load: Arc<Load>,
     /// Whether the listener is for the Pub/Sub API, which no path tells.
     pub(crate) calls: bool,
-}
-
-/// What the whole process has taken on.
-pub(crate) struct Load {
-    pub(crate) connections: AtomicUsize,
-    pub(crate) requests: AtomicUsize,
-    pub(crate) most_connections: usize,
-    pub(crate) most_requests: usize,
 }
 
 impl Stack {
@@ -71,8 +61,9 @@ impl Stack {
         };
         let (version, method) = (parts.version, parts.method.clone());
         // Counted until its answer has ended, so before anything can end it.
-        let count = Count::new(self, line);
-        let Count { stack, line } = &count;
+        line.asks(&parts);
+        let mut count = Count::new(self, line);
+        let Count { stack, line, .. } = &count;
         // One request's panic is that request's 500.
         let mut response =
             AssertUnwindSafe(stack.handle(family, parts, body, line, refusal, surplus))
@@ -89,23 +80,22 @@ impl Stack {
             let to_head = method == Method::HEAD;
             line.heads().take(&mut response, &sent, to_head);
         }
-        Ok(response.map(|body| Counted {
-            body,
-            _count: count,
-        }))
+        count.give(0);
+        Ok(response.map(|body| Counted { body, count }))
     }
 
     /// Answers a `CONNECT`, which asks for a tunnel. If it may have it, tells the host at its end,
     /// and what stands in for that host.
-    pub(crate) fn connect(
+    pub(crate) async fn connect(
         self: Arc<Self>,
         request: &Request<Incoming>,
         line: Arc<Line>,
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = line.begin();
-        let admitted = self.admit_tunnel(request, fault, &line, surplus);
-        let count = Count::new(self, line.clone());
+        let count = Count::new(self, line);
+        let Count { stack, line, .. } = &count;
+        let admitted = stack.admit_tunnel(request, fault, line, surplus).await;
         let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (error.into_response(Family::Rest), None),
@@ -115,14 +105,10 @@ impl Stack {
         }
         date(response.headers_mut());
         line.heads().take(&mut response, &[], false);
-        let counted = |body| Counted {
-            body,
-            _count: count,
-        };
-        (response.map(counted), tunnel)
+        (response.map(|body| Counted { body, count }), tunnel)
     }
 
-    fn admit_tunnel(
+    async fn admit_tunnel(
         &self,
         request: &Request<Incoming>,
         fault: Option<Fault>,
@@ -132,7 +118,7 @@ impl Stack {
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
-        self.load.check(surplus)?;
+        self.load.room(surplus).await?;
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
         proxy.guard.admit_tunnel(request, &host, line.is_known())?;
@@ -175,7 +161,7 @@ impl Stack {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        self.load.check(surplus)?;
+        self.load.room(surplus).await?;
         if self.calls && family != Family::PubSub {
             return Err(Refusal::NoCall.into());
         }
@@ -241,26 +227,13 @@ pub(crate) fn date(headers: &mut HeaderMap) {
     }
 }
 
-impl Load {
-    /// Refuses what is too much. A connection within the limit is not made to pay for a `surplus`
-    /// one.
-    fn check(&self, surplus: bool) -> Result<(), Error> {
-        let over = |now: &AtomicUsize, most: usize| now.load(Relaxed) > most;
-        if surplus && over(&self.connections, self.most_connections) {
-            return Err(Error::Overloaded {
-                what: "connections",
-                limit: self.most_connections,
-                setting: "limits.connections",
-            });
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Self::Overloaded {
+            what: full.what,
+            limit: full.limit,
+            setting: full.setting,
         }
-        if over(&self.requests, self.most_requests) {
-            return Err(Error::Overloaded {
-                what: "requests",
-                limit: self.most_requests,
-                setting: "limits.requests",
-            });
-        }
-        Ok(())
     }
 }
 
@@ -268,18 +241,38 @@ impl Load {
 struct Count {
     stack: Arc<Stack>,
     line: Arc<Line>,
+    /// Whether its answer goes on when the client takes what there is.
+    offered: bool,
 }
 
 impl Count {
     fn new(stack: Arc<Stack>, line: Arc<Line>) -> Self {
-        stack.load.requests.fetch_add(1, Relaxed);
-        Self { stack, line }
+        stack.load.begin();
+        Self {
+            stack,
+            line,
+            offered: false,
+        }
+    }
+
+    /// So many bytes of its answer are there for the client.
+    fn give(&mut self, bytes: usize) {
+        self.line.activity().give(bytes);
+        self.offer(true);
+    }
+
+    fn offer(&mut self, offered: bool) {
+        if self.offered != offered {
+            self.offered = offered;
+            self.line.activity().offer(offered);
+        }
     }
 }
 
 impl Drop for Count {
     fn drop(&mut self) {
-        self.stack.load.requests.fetch_sub(1, Relaxed);
+        self.offer(false);
+        self.stack.load.end();
         self.line.end();
     }
 }
@@ -287,7 +280,7 @@ impl Drop for Count {
 /// A body whose request is in flight as long as it streams.
 pub(crate) struct Counted {
     body: Body,
-    _count: Count,
+    count: Count,
 }
 
 impl HttpBody for Counted {
@@ -298,7 +291,15 @@ impl HttpBody for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.count.give(frame.data_ref().map_or(0, Bytes::len));
+            }
+            Poll::Pending => self.count.offer(false),
+            Poll::Ready(_) => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

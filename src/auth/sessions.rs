@@ -14,6 +14,7 @@ use super::{
     login::{Login, LoginError},
     session::{Fitness, Session},
 };
+use crate::telemetry::Throttle;
 
 /// The sessions of one org: the current one, the login under way, and the last failure.
 ///
@@ -173,7 +174,10 @@ impl Sessions {
                 (Some(flight), _) => flight.clone(),
                 (None, Some(sought)) if now < sought + SEARCH_INTERVAL => return None,
                 (None, _) => {
-                    tracing::info!(org = self.login.org(), host = %left.authority, "the org seems to have moved");
+                    if let Some(left_out) = THROTTLE.admit() {
+                        tracing::info!(org = self.login.org(), host = %left.authority,
+                            left_out, "the org seems to have moved");
+                    }
                     state.sought = Some(now);
                     self.renew(&mut state, now)
                 }
@@ -193,7 +197,13 @@ impl Sessions {
     fn retire(&self, rejected: &Arc<Session>) {
         let _state = self.state();
         if self.is_current(rejected) {
-            tracing::info!(org = self.login.org(), "the org ended the session");
+            if let Some(left_out) = THROTTLE.admit() {
+                tracing::info!(
+                    org = self.login.org(),
+                    left_out,
+                    "the org ended the session"
+                );
+            }
             self.current.store(None);
         }
     }
@@ -309,6 +319,8 @@ fn rest(error: &LoginError, count: u32) -> Duration {
         LONGEST_REST
     }
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Between two logins, on the long run: Salesforce allows 3,600 an hour and user (S§1.8).
 const LOGIN_INTERVAL: Duration = Duration::from_secs(1);

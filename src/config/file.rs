@@ -282,6 +282,7 @@ fn limits(mut section: Section<'_>) -> Limits {
     read_into(it, "connect", &mut limits.connect, value::time);
     read_into(it, "answer", &mut limits.answer, value::time);
     read_into(it, "idle_body", &mut limits.idle_body, value::time);
+    read_into(it, "body_rate", &mut limits.body_rate, value::bytes);
     read_into(it, "replay_bytes", &mut limits.replay_bytes, value::bytes);
     read_into(it, "replay_memory", &mut limits.replay_memory, value::bytes);
     section.finish();

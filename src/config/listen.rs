@@ -116,6 +116,15 @@ impl Listen {
         }
     }
 
+    /// Its addresses, each as a URL names it; none if it is all that this machine has.
+    pub(crate) fn named_addresses(&self) -> impl Iterator<Item = String> + use<> {
+        self.addresses().filter_map(|address| match address.ip() {
+            ip if ip.is_unspecified() => None,
+            IpAddr::V4(ip) => Some(ip.to_string()),
+            IpAddr::V6(ip) => Some(format!("[{ip}]")),
+        })
+    }
+
     /// Whether clients speak TLS to it.
     pub fn is_https(&self) -> bool {
         matches!(self, Self::Https(_) | Self::Localhost { secure: true, .. })

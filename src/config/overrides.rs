@@ -353,6 +353,13 @@ pub const KEYS: &[Key] = &[
         help: "Time between two pieces of a body",
     },
     Key {
+        name: "body_rate",
+        flag: "--body-rate",
+        variable: "ORGPROXY_BODY_RATE",
+        scope: Scope::Limits,
+        help: "Bytes per second that a client sends of a body at least, in the long run",
+    },
+    Key {
         name: "replay_bytes",
         flag: "--replay-bytes",
         variable: "ORGPROXY_REPLAY_BYTES",

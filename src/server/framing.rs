@@ -7,7 +7,11 @@
 
 use memchr::memchr;
 
-use crate::{line::Fault, target};
+use super::frames::Frames;
+use crate::{
+    line::{Fault, LARGEST_BODY},
+    target,
+};
 
 /// Follows the messages that a client sends, as their bytes come in.
 #[derive(Default)]
@@ -39,9 +43,12 @@ enum State {
     /// So many bytes of a chunk, its end of line included.
     Chunk(u64),
     Trailers,
-    /// So many bytes of what opens an HTTP/2 connection.
+    /// What opens an HTTP/2 connection, after so many bytes of it.
     Preface(usize),
-    /// Nothing to follow: HTTP/2, or what was seen is broken and hyper sees it too.
+    Http2(Box<Frames>),
+    /// Began as HTTP/2, and is not.
+    NoPreface,
+    /// Nothing to follow: what was seen is broken and hyper sees it too.
     Opaque,
 }
 
@@ -56,6 +63,14 @@ struct Fields {
 }
 
 impl Framing {
+    /// For a connection that both ends know to be HTTP/2.
+    pub(super) fn http2() -> Self {
+        Self {
+            state: State::Preface(0),
+            ..Self::default()
+        }
+    }
+
     /// Reads on. Returns the number of a request, counted from 1, that has a fault, and the fault.
     /// `hear` is called with the header lines of each request.
     pub(super) fn read(
@@ -70,12 +85,20 @@ impl Framing {
         while at < all.len() {
             let bytes = &mut all[at..];
             let taken = match &mut self.state {
-                State::Opaque => return found,
-                State::Preface(left) => {
-                    let taken = bytes.len().min(*left);
-                    *left -= taken;
-                    if *left == 0 {
-                        self.state = State::Opaque;
+                State::Opaque | State::NoPreface => return found,
+                State::Http2(frames) => {
+                    frames.read(bytes);
+                    return found;
+                }
+                State::Preface(seen) => {
+                    let rest = &PREFACE[*seen..];
+                    let taken = bytes.len().min(rest.len());
+                    if bytes[..taken] != rest[..taken] {
+                        self.state = State::NoPreface;
+                    } else if taken == rest.len() {
+                        self.state = State::Http2(Box::default());
+                    } else {
+                        *seen += taken;
                     }
                     taken
                 }
@@ -147,7 +170,10 @@ impl Framing {
 
     /// Whether what comes is read as HTTP/1.1.
     pub(super) fn is_http1(&self) -> bool {
-        !matches!(self.state, State::Opaque | State::Preface(_))
+        !matches!(
+            self.state,
+            State::Opaque | State::Preface(_) | State::Http2(_) | State::NoPreface
+        )
     }
 
     /// The beginning of the last request line, which may not have ended, and how long that is.
@@ -164,6 +190,42 @@ impl Framing {
     /// How many header lines the last head has, as far as it has come.
     pub(super) fn header_lines(&self) -> usize {
         self.header_lines
+    }
+
+    /// The frames of an HTTP/2 connection, if it is one.
+    pub(super) fn frames(&self) -> Option<&Frames> {
+        match &self.state {
+            State::Http2(frames) => Some(frames),
+            _ => None,
+        }
+    }
+
+    /// Whether it has begun as HTTP/2, well or not.
+    pub(super) fn began_as_http2(&self) -> bool {
+        matches!(
+            self.state,
+            State::Preface(1..) | State::Http2(_) | State::NoPreface
+        )
+    }
+
+    /// Whether it began as HTTP/2 and did not go on so.
+    pub(super) fn is_no_preface(&self) -> bool {
+        matches!(self.state, State::NoPreface)
+    }
+
+    /// Whether a head has begun and not come to its end.
+    pub(super) fn is_within_head(&self) -> bool {
+        match &self.state {
+            State::RequestLine => !self.carry.is_empty(),
+            State::Headers(_) => true,
+            State::Http2(frames) => frames.within_headers,
+            _ => false,
+        }
+    }
+
+    /// Bytes of it that are kept here.
+    pub(super) fn kept(&self) -> usize {
+        self.carry.len() + self.lines.len()
     }
 
     /// Whether nothing has come behind the last of `heads` requests.
@@ -188,7 +250,10 @@ impl Framing {
             // Empty lines before a request are to be overlooked (RFC 9112 section 2.2).
             State::RequestLine if text.is_empty() => {}
             State::RequestLine if text == b"PRI * HTTP/2.0" => {
-                self.state = State::Preface(PREFACE_REST);
+                self.state = match strict {
+                    Some(_) => State::Preface(line.len()),
+                    None => State::NoPreface,
+                };
             }
             State::RequestLine => {
                 self.first.0.clear();
@@ -237,13 +302,18 @@ impl Framing {
             }
             State::ChunkSize => match strict.and_then(chunk_size) {
                 Some(0) => self.state = State::Trailers,
-                Some(size) if size <= LARGEST_CHUNK => self.state = State::Chunk(size + 2),
+                Some(size) if size <= LARGEST_BODY => self.state = State::Chunk(size + 2),
                 _ => self.spoil(end),
             },
             State::Trailers if strict.is_none() => self.spoil(end),
             State::Trailers if text.is_empty() => self.state = State::RequestLine,
             State::Trailers => {}
-            State::Body(_) | State::Chunk(_) | State::Preface(_) | State::Opaque => {}
+            State::Body(_)
+            | State::Chunk(_)
+            | State::Preface(_)
+            | State::Http2(_)
+            | State::NoPreface
+            | State::Opaque => {}
         }
         None
     }
@@ -301,11 +371,8 @@ fn mask(line: &mut [u8]) {
 /// No hexadecimal digit, no end of line, nothing that a trailer may have.
 const SPOILED: u8 = 0;
 
-/// What follows the first line of an HTTP/2 connection before it is one (RFC 9113 section 3.4).
-const PREFACE_REST: usize = b"\r\nSM\r\n\r\n".len();
-
-/// Bytes. Nobody sends an exbibyte, and nobody further on can wrap at less than that.
-const LARGEST_CHUNK: u64 = 1 << 60;
+/// How an HTTP/2 connection begins (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes. Enough to see what API a request is for.
 const KEPT_OF_TARGET: usize = 256;
@@ -362,6 +429,32 @@ mod tests {
                 b"\r\n",
             ];
             assert_eq!(heard, expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn knows_http2_by_how_it_begins() {
+        let begins = |wire: &[u8], size| {
+            let mut framing = Framing::default();
+            let mut bytes = wire.to_vec();
+            for piece in bytes.chunks_mut(size) {
+                assert_eq!(framing.read(piece, |_| {}), None);
+            }
+            (framing.frames().is_some(), framing.is_no_preface())
+        };
+        for size in [1, 3, 100] {
+            assert_eq!(begins(PREFACE, size), (true, false));
+            for length in 16..PREFACE.len() {
+                assert_eq!(begins(&PREFACE[..length], size), (false, false));
+                let mut wrong = PREFACE.to_vec();
+                wrong[length] = b'x';
+                assert_eq!(begins(&wrong, size), (false, true), "{length}");
+            }
+            assert_eq!(
+                begins(b"PRI * HTTP/2.0\n\r\nSM\r\n\r\n", size),
+                (false, true)
+            );
+            assert_eq!(begins(b"PRI / HTTP/2.0\r\n\r\n", size), (false, false));
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     authority::Authority,
     config::{self, Config, Listen, ownership},
+    telemetry::Throttle,
 };
 
 /// A bound listener.
@@ -51,6 +52,12 @@ impl Listener {
         org: usize,
         guard: &config::Guard,
     ) -> Result<Self, StartupError> {
+        if matches!(listen, Listen::Tcp(_)) && !listen.is_local() {
+            tracing::warn!(
+                "what clients send to http://{listen}, keys included, crosses the network in clear; \
+                 use https://{listen} in listen, unless something in front of it speaks TLS"
+            );
+        }
         let failed = |error| StartupError::Bind(listen.clone(), error);
         let socket = match listen {
             Listen::Unix(path) => {
@@ -101,7 +108,13 @@ impl Listener {
                     // A host that routes loopback addresses in from outside lets others reach
                     // what is bound to loopback only (CVE-2020-8558).
                     if !self.remote && !peer.ip().to_canonical().is_loopback() {
-                        tracing::warn!(%peer, "refused a connection from another machine");
+                        if let Some(left_out) = THROTTLE.admit() {
+                            tracing::warn!(
+                                %peer,
+                                left_out,
+                                "refused a connection from another machine"
+                            );
+                        }
                         continue;
                     }
                     // Small answers must not wait for more of them.
@@ -136,15 +149,21 @@ impl Listener {
         let uid = match stream.peer_cred() {
             Ok(peer) => peer.uid(),
             Err(error) => {
-                tracing::warn!("refused a client that cannot be told who it is: {error}");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(
+                        left_out,
+                        "refused a client that cannot be told who it is: {error}"
+                    );
+                }
                 return false;
             }
         };
         let own = rustix::process::geteuid().as_raw();
         let known = uid == own || uid == 0 || self.uids.contains(&uid);
-        if !known {
+        if !known && let Some(left_out) = THROTTLE.admit() {
             tracing::warn!(
                 uid,
+                left_out,
                 "refused another user; to let it in, add it to guard.allow_uids"
             );
         }
@@ -175,6 +194,8 @@ impl Listener {
         }
     }
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Where a server listens, and for which orgs.
 #[derive(Debug, Clone)]

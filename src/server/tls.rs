@@ -18,7 +18,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use super::{StartupError, tunnel::Tunnels};
 use crate::{
     authority::{Authority, AuthorityError, Leaf},
-    config::{self, Config},
+    config::{self, Config, Listen},
+    line::Protocol,
     telemetry::Throttle,
 };
 
@@ -79,7 +80,10 @@ fn names(config: &Config) -> Vec<String> {
     let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     let of_orgs = config.orgs.iter().flat_map(|org| {
         let own = org.my_domain().map(str::to_owned);
-        org.hosts.iter().cloned().chain(own)
+        // Without the brackets that URLs have.
+        let addresses = org.listen.iter().flat_map(Listen::named_addresses);
+        let addresses = addresses.map(|ip| ip.trim_matches(['[', ']']).to_owned());
+        org.hosts.iter().cloned().chain(own).chain(addresses)
     });
     for name in of_orgs {
         if !names.contains(&name) {
@@ -127,8 +131,20 @@ fn client_verifier(
 
 /// What we speak, as ALPN names it, in the order of our liking.
 pub(super) fn alpn() -> Vec<Vec<u8>> {
-    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    vec![HTTP2.to_vec(), HTTP1.to_vec()]
 }
+
+/// What a handshake agreed on, if on anything.
+pub(super) fn agreed<S>(stream: &TlsStream<S>) -> Protocol {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP2) => Protocol::Http2,
+        Some(_) => Protocol::Http1,
+        None => Protocol::Either,
+    }
+}
+
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// Our certificate by the local authority, as long as it lasts, and the next one after it.
 pub(super) struct Certificates {

@@ -12,11 +12,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     early::{self, Bounds},
+    farewell::{Farewell, LINGER, drain},
+    frames::Allowance,
     framing::Framing,
     tls::HANDSHAKE,
 };
 use crate::{
-    config::Limits, deadline::Deadline, line::Line, spelling::Spelled, telemetry::Throttle,
+    config::Limits,
+    deadline::Deadline,
+    line::{Line, Protocol},
+    spelling::Spelled,
+    telemetry::Throttle,
 };
 
 /// A connection under hyper.
@@ -26,13 +32,20 @@ pub(super) struct Wire<S> {
     stream: Spelled<S>,
     framing: Framing,
     line: Arc<Line>,
-    /// For the next head to be there.
+    /// For the client to do what is its to do: to send the next head, or in HTTP/2 to take answers.
     head: Deadline,
     head_limit: Duration,
     was_busy: bool,
-    /// Requests until the head deadline was last set: an answer of ours may be too fast to be seen
-    /// being made.
-    handed: u64,
+    /// What had been done when the head deadline was last set: an answer of ours may be too fast to
+    /// be seen being made.
+    moves: u64,
+    /// Whether the head deadline is that of a stop.
+    hurries: bool,
+    /// Bytes of a head that has not come to its end.
+    held: usize,
+    allowance: Allowance,
+    /// While the client is told why its connection ends.
+    farewell: Option<Box<Farewell>>,
     /// For the client to take what it was sent. Only there while it does not.
     write: Option<Deadline>,
     write_limit: Duration,
@@ -41,6 +54,8 @@ pub(super) struct Wire<S> {
     answered: u64,
     /// Whether hyper has refused what came, and we said why.
     refused: bool,
+    /// Whether that was noted.
+    stalled: bool,
     /// Whether nothing has come yet.
     fresh: bool,
     /// While the client is left time to read the last answer.
@@ -51,19 +66,29 @@ pub(super) struct Wire<S> {
 
 impl<S> Wire<S> {
     pub(super) fn new(stream: S, line: Arc<Line>, limits: &Limits) -> Self {
+        let mut head = Deadline::new(limits.header_read.min(limits.idle_body));
+        head.set(limits.header_read);
         Self {
             stream: Spelled::new(stream, line.heads().clone()),
-            framing: Framing::default(),
+            framing: match line.protocol() {
+                Protocol::Http2 => Framing::http2(),
+                Protocol::Either | Protocol::Http1 => Framing::default(),
+            },
             line,
-            head: Deadline::new(limits.header_read),
+            head,
             head_limit: limits.header_read,
             was_busy: false,
-            handed: 0,
+            moves: 0,
+            hurries: false,
+            held: 0,
+            allowance: Allowance::new(),
+            farewell: None,
             write: None,
             write_limit: limits.idle_body,
             bounds: Bounds::new(limits),
             answered: 0,
             refused: false,
+            stalled: false,
             fresh: true,
             linger: None,
             ahead: None,
@@ -93,10 +118,16 @@ impl<S> Wire<S> {
         is_tls
     }
 
-    /// Fails once the client has taken too long over a head. Requests under way have their own
-    /// bounds.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.is_busy() || !self.framing.is_between_requests() {
+    /// Ready once the client has taken too long over what is its to do. Requests under way have
+    /// their own bounds.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let activity = self.line.activity();
+        let is_busy = activity.is_busy();
+        let is_up_to_client = match self.framing.frames() {
+            Some(_) => !is_busy || activity.is_untaken(),
+            None => !is_busy && self.framing.is_between_requests(),
+        };
+        if !is_up_to_client {
             self.was_busy = true;
             // hyper need not read again when the answer has ended, so a timer has to be running
             // by then: else the connection would be left open for ever.
@@ -105,13 +136,66 @@ impl<S> Wire<S> {
             }
             return Poll::Pending;
         }
-        let handed = self.line.handed();
-        if std::mem::take(&mut self.was_busy) || handed != self.handed {
-            self.handed = handed;
-            self.head.set(self.head_limit);
+        let moves = activity.moves();
+        if std::mem::take(&mut self.was_busy) || moves != self.moves {
+            self.moves = moves;
+            self.head.set(match is_busy {
+                true => self.write_limit,
+                false => self.head_limit,
+            });
         }
-        ready!(self.head.poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        // What has not come by now is not waited for much longer.
+        if activity.is_stopping() && !is_busy && !std::mem::replace(&mut self.hurries, true) {
+            self.head = Deadline::new(self.head_limit.min(HEAD_AT_STOP));
+        }
+        self.head.poll(cx)
+    }
+
+    /// Notes that the client is cut off because it takes nothing.
+    fn note_stall(&mut self) {
+        let is_new = !std::mem::replace(&mut self.stalled, true);
+        if is_new && let Some(left_out) = STALLED.admit() {
+            tracing::warn!(
+                left_out,
+                "closed a connection whose client took nothing of its answer for {}s \
+                 (limits.idle_body): {}",
+                self.write_limit.as_secs(),
+                self.line.asked(),
+            );
+        }
+    }
+
+    /// Counts what is held of a head that has not come to its end.
+    fn hold(&mut self, came: usize) {
+        let held = match self.framing.is_within_head() {
+            true => self.held + came,
+            false => 0,
+        };
+        if held != self.held {
+            self.held = held;
+            self.line.activity().hold(held + self.framing.kept());
+        }
+    }
+
+    /// What to tell a client whose connection must not go on, if that is so.
+    fn misconduct(&mut self) -> Option<Farewell> {
+        if self.line.protocol() == Protocol::Http1 && self.framing.began_as_http2() {
+            return Some(Farewell::not_http2());
+        }
+        if self.framing.is_no_preface() {
+            return Some(Farewell::no_preface());
+        }
+        let idle = self.framing.frames()?.idle;
+        if self.allowance.admits(idle, self.line.activity().given()) {
+            return None;
+        }
+        if let Some(left_out) = FLOODED.admit() {
+            tracing::warn!(
+                left_out,
+                "closed an HTTP/2 connection whose client floods it with frames that carry nothing"
+            );
+        }
+        Some(Farewell::calm_down())
     }
 
     fn poll_write_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -121,6 +205,7 @@ impl<S> Wire<S> {
                 .get_or_insert_with(|| Deadline::new(limit))
                 .poll(cx)
         );
+        self.note_stall();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -143,7 +228,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Fails if the client has gone away while its request is answered.
     ///
     /// hyper would find out by reading what comes next, which takes it a buffer that is freed with
@@ -160,29 +245,60 @@ impl<S: AsyncRead + Unpin> Wire<S> {
                 [next] => self.ahead = Some(next),
                 _ => return Err(io::Error::other("the client has gone")),
             },
-            Poll::Pending => _ = self.poll_head(cx)?,
+            // It is busy, so this only keeps the timer running.
+            Poll::Pending => _ = self.poll_head(cx),
         }
         Ok(())
     }
+
+    /// Fails once the client has taken too long over what is its to do.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_head(cx));
+        if self.line.is_busy() {
+            self.note_stall();
+        }
+        match self.framing.frames() {
+            Some(_) => self.part(Farewell::idle(), cx),
+            None => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// Ends the connection, but tells the client first.
+    fn part(&mut self, farewell: Farewell, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Between two pieces of something else it could not be read.
+        if self.write.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let farewell = self.farewell.insert(Box::new(farewell));
+        farewell.poll(&mut self.stream, cx).map(Err)
+    }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if let Some(farewell) = &mut this.farewell {
+            return farewell.poll(&mut this.stream, cx).map(Err);
+        }
         // What follows a fault cannot be told apart from its request. The refusal under way ends
         // the connection.
         if this.line.is_at_fault() {
+            return Poll::Pending;
+        }
+        if this.held > 0 && this.line.activity().is_crowded() {
+            // Those that are to make room may not have had their turn.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buf.filled().len();
         if let Some(next) = this.ahead.take() {
             buf.put_slice(&[next]);
         } else if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
-            return this.poll_head(cx);
+            return this.poll_patience(cx);
         }
         if this.is_tls(&buf.filled()[before..]) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -194,6 +310,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         }
         for (number, target) in this.framing.take_targets() {
             this.line.note_target(number, target);
+        }
+        let came = buf.filled().len() - before;
+        this.hold(came);
+        if came > 0
+            && let Some(farewell) = this.misconduct()
+        {
+            buf.set_filled(before);
+            return this.part(farewell, cx);
         }
         Poll::Ready(Ok(()))
     }
@@ -259,27 +383,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
                 this.linger.insert(Deadline::new(LINGER))
             }
         };
-        let mut scratch = [0; 16 * 1024];
-        loop {
-            let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
-                    // A client that sends without end is not waited for.
-                    if linger.poll(cx).is_ready() {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return linger.poll(cx).map(Ok),
-            }
-        }
+        drain(&mut this.stream, linger, cx).map(Ok)
     }
 }
 
 static THROTTLE: Throttle = Throttle::new();
+static STALLED: Throttle = Throttle::new();
+static FLOODED: Throttle = Throttle::new();
 
-/// Enough for the other end to read an answer that is on its way.
-const LINGER: Duration = Duration::from_secs(1);
+/// Enough for what is on its way on this machine.
+const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

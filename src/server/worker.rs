@@ -1,13 +1,6 @@
 //! One thread that carries requests, with all that belongs to them.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread,
-    time::Duration,
-};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, thread, time::Duration};
 
 use http::{Method, Request, Version, uri::Authority};
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
@@ -36,10 +29,12 @@ use crate::{
     error::causes,
     guard::Guard,
     line::Line,
+    load::{Activity, Load, Permit},
     placeholder::Placeholders,
     proxy::Proxy,
     replay::Budget,
-    stack::{Load, Stack},
+    stack::Stack,
+    telemetry::Throttle,
     upstream::{Connector, Upstream},
 };
 
@@ -79,30 +74,7 @@ pub(super) struct Arrival {
     pub(super) accepted: Accepted,
     /// Which listener it came in by.
     pub(super) front: usize,
-    pub(super) place: Place,
-}
-
-/// A connection's place among those that are open.
-pub(super) struct Place {
-    load: Arc<Load>,
-    /// There was none left. The client is told so.
-    surplus: bool,
-}
-
-impl Place {
-    pub(super) fn take(load: &Arc<Load>) -> Self {
-        let before = load.connections.fetch_add(1, Relaxed);
-        Self {
-            load: load.clone(),
-            surplus: before >= load.most_connections,
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.load.connections.fetch_sub(1, Relaxed);
-    }
+    pub(super) permit: Permit,
 }
 
 impl Worker {
@@ -235,14 +207,15 @@ async fn run(
     while let Some(Arrival {
         accepted,
         front,
-        place,
+        permit,
     }) = incoming.recv().await
     {
         let guest = Guest {
             stack: stacks[front].clone(),
-            surplus: place.surplus,
+            surplus: permit.surplus,
             house: house.clone(),
-            held: Arc::new((place, open.clone())),
+            activity: permit.activity.clone(),
+            held: Arc::new((permit, open.clone())),
         };
         let served = match (accepted, fronts[front].tls.clone()) {
             (Accepted::Tcp(stream), None) => {
@@ -254,8 +227,9 @@ async fn run(
                 TcpStream::from_std(stream).map(|stream| {
                     tokio::spawn(async move {
                         let handshake = tls::accept(stream, &tls.acceptor);
-                        if let Some(Some(stream)) = guest.house.in_time(handshake).await {
-                            guest.serve(stream, line);
+                        if let Some(Some(stream)) = guest.in_time(handshake).await {
+                            let protocol = tls::agreed(&stream);
+                            guest.serve(stream, line.speaking(protocol));
                         }
                     });
                 })
@@ -264,8 +238,10 @@ async fn run(
                 UnixStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
             }
         };
-        if let Err(error) = served {
-            tracing::warn!("cannot serve a connection: {error}");
+        if let Err(error) = served
+            && let Some(left_out) = THROTTLE.admit()
+        {
+            tracing::warn!(left_out, "cannot serve a connection: {error}");
         }
     }
     drop(house);
@@ -290,23 +266,13 @@ struct House {
     stop: watch::Receiver<()>,
 }
 
-impl House {
-    /// What comes before the first request: bounded as that is, and not waited for by a stop.
-    async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            done = tokio::time::timeout(self.limits.header_read, handshake) => done.ok(),
-            _ = stop.changed() => None,
-        }
-    }
-}
-
 /// A client's connection, but for its bytes.
 #[derive(Clone)]
 struct Guest {
     stack: Arc<Stack>,
     surplus: bool,
     house: Arc<House>,
+    activity: Arc<Activity>,
     /// Dropped when it has ended, with all that was in it.
     #[expect(dead_code, reason = "held for its drop")]
     held: Arc<dyn Send + Sync>,
@@ -330,7 +296,7 @@ impl Guest {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let line = Arc::new(line);
+        let line = Arc::new(line.noted_in(self.activity.clone()));
         let wire = Wire::new(stream, line.clone(), &self.house.limits);
         let (stack, surplus) = (self.stack.clone(), self.surplus);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -349,7 +315,7 @@ impl Guest {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let line = Arc::new(line);
+        let line = Arc::new(line.noted_in(self.activity.clone()));
         let wire = Wire::new(stream, line.clone(), &self.house.limits);
         let guest = self.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -363,7 +329,8 @@ impl Guest {
                         .answer(Box::new(parts), body, line, guest.surplus);
                     return answer.await;
                 }
-                let (answer, tunnel) = guest.stack.connect(&request, line, guest.surplus);
+                let connect = guest.stack.clone().connect(&request, line, guest.surplus);
+                let (answer, tunnel) = connect.await;
                 if let Some((host, stack)) = tunnel {
                     let stack = Arc::new(stack);
                     let upgrade = hyper::upgrade::on(&mut request);
@@ -392,12 +359,19 @@ impl Guest {
             let mut connection = pin!(connection);
             let (mut waits, mut told) = (false, false);
             let ended = poll_fn(|cx| {
+                if !waits {
+                    guest.activity.wakes(cx.waker());
+                }
+                if guest.activity.is_cut() {
+                    return Poll::Ready(Ok(()));
+                }
                 // Waited for once, since it wakes this task as a whole: to wait anew with each
                 // request has its price.
                 if !told && (!waits || !matches!(guest.house.stop.has_changed(), Ok(false))) {
                     waits = true;
                     told = stopping.as_mut().poll(cx).is_ready();
                     if told {
+                        guest.activity.stop();
                         connection.as_mut().graceful_shutdown();
                     }
                 }
@@ -417,7 +391,9 @@ impl Guest {
         let acceptor = match tunnels.acceptor(&host.host().to_ascii_lowercase()) {
             Ok(acceptor) => acceptor,
             Err(error) => {
-                tracing::error!(%host, "cannot stand in for a host: {error}");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::error!(%host, left_out, "cannot stand in for a host: {error}");
+                }
                 return;
             }
         };
@@ -426,7 +402,13 @@ impl Guest {
             // What was sent before the tunnel was there has been read as if it were HTTP.
             let stream = parts.io.into_inner().into_inner();
             let Some(stream) = stream.filter(|_| parts.read_buf.is_empty()) else {
-                tracing::warn!(%host, "refused a client that did not wait for its tunnel");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(
+                        %host,
+                        left_out,
+                        "refused a client that did not wait for its tunnel"
+                    );
+                }
                 return None;
             };
             match acceptor.accept(stream).await {
@@ -437,11 +419,24 @@ impl Guest {
                 }
             }
         };
-        if let Some(Some(stream)) = self.house.in_time(handshake).await {
-            self.serve_requests(stream, Line::within(host));
+        if let Some(Some(stream)) = self.in_time(handshake).await {
+            let protocol = tls::agreed(&stream);
+            self.serve_requests(stream, Line::within(host).speaking(protocol));
+        }
+    }
+
+    /// What comes before the first request: bounded as that is, and not waited for by a stop.
+    async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.house.stop.clone();
+        tokio::select! {
+            done = tokio::time::timeout(self.house.limits.header_read, handshake) => done.ok(),
+            _ = stop.changed() => None,
+            () = self.activity.cut() => None,
         }
     }
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Why a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{connection::Connection, http1::Http1, pool::Pool};
-use crate::error::causes;
+use crate::{error::causes, telemetry::Throttle};
 
 /// Streams the body. At its end the connection goes back to the pool; if it breaks, stalls or is
 /// dropped before, the connection goes with it.
@@ -94,6 +94,8 @@ impl Answer {
     }
 }
 
+static THROTTLE: Throttle = Throttle::new();
+
 impl Body for Answer {
     type Data = Bytes;
     type Error = io::Error;
@@ -117,7 +119,9 @@ impl Body for Answer {
             }
             // As with requests, what was given up looks like what has ended.
             Poll::Ready(None) if this.lent.is_some() && !this.is_end_stream() => {
-                tracing::warn!("the org gave up its answer");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(left_out, "the org gave up its answer");
+                }
                 this.break_off(io::ErrorKind::ConnectionReset.into(), cx)
             }
             Poll::Ready(None) => {
@@ -125,7 +129,9 @@ impl Body for Answer {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(why))) => {
-                tracing::warn!("the org's answer broke off: {why}");
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(left_out, "the org's answer broke off: {why}");
+                }
                 this.break_off(io::Error::other(why), cx)
             }
             Poll::Pending => {
@@ -133,9 +139,12 @@ impl Body for Answer {
                     ready!(connection.deadline.poll(cx));
                     this.lent = None;
                     let idle = this.idle.as_secs();
-                    tracing::warn!(
-                        "the org sent nothing more of its answer for {idle}s (limits.idle_body)"
-                    );
+                    if let Some(left_out) = THROTTLE.admit() {
+                        tracing::warn!(
+                            left_out,
+                            "the org sent nothing more of its answer for {idle}s (limits.idle_body)"
+                        );
+                    }
                     return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
                 }
                 Poll::Pending

@@ -76,7 +76,7 @@ fn what_the_example_shows_is_the_default() {
         })
         .collect();
     let shown = uncommented.join("\n");
-    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 22);
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 23);
     assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
 
     /// The lines that show an example, and `threads`, which follows from the machine, are not.

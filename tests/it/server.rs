@@ -11,12 +11,17 @@ use orgproxy::{
     Server,
     config::{Config, Listen},
 };
+use test_case::test_case;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::support::{
-    Org, Proxy,
-    answer::{Answer, ask, talk},
-    proxy,
+use crate::{
+    binary::curl,
+    support::{
+        Binary, Org, Proxy,
+        answer::{Answer, ask, talk},
+        binary::Files,
+        proxy::{self, client},
+    },
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -199,6 +204,80 @@ async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
         .unwrap();
     assert_eq!(answer, "");
     assert_eq!(one.counts().requests + two.counts().requests, 0);
+}
+
+#[test_case("127.0.0.2:0", "127.0.0.2"; "another address of this machine")]
+#[test_case("[::1]:0", "[::1]"; "version 6")]
+#[test_case("127.0.0.1:0", "localhost"; "the usual one")]
+#[tokio::test]
+async fn the_address_that_is_listened_on_can_be_called(listen: &str, host: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("listen = {listen:?}\n"));
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let line = proxy.print("try:").await;
+    assert!(line.contains(&format!("http://{host}:")), "{line}");
+    let url = line.split_whitespace().last().unwrap();
+    assert_eq!(client().get(url).send().await.unwrap().status(), 200);
+    for (named, status) in [
+        (&*address.to_string(), 200),
+        ("localhost", 200),
+        ("127.0.0.3", 421),
+        ("0.0.0.0", 421),
+        ("127.0.0.2.evil.com", 421),
+    ] {
+        let answer = ask(address, ONE_GET.replace("localhost", named)).await;
+        assert_eq!(answer.status, status, "{named}: {answer:?}");
+    }
+    assert_eq!(org.counts().requests, 3);
+}
+
+#[tokio::test]
+async fn a_certificate_is_for_the_address_that_is_listened_on() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"https://127.0.0.2:0\"\n");
+    let proxy = files.start_with_state();
+    let line = proxy.print("try: curl").await;
+    assert!(line.contains("https://127.0.0.2:"), "{line}");
+    let answer = curl(line.split_once("try: ").unwrap().1).await;
+    assert_eq!(answer.code(), 0, "{answer:?}");
+    assert_eq!(org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn orgs_that_share_an_address_are_not_told_apart_by_it() {
+    let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
+    let port = std::net::TcpListener::bind("127.0.0.2:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap();
+    let mut config = two_orgs(&one, &two);
+    for org in &mut config.orgs {
+        org.listen = vec![Listen::Tcp(port)];
+    }
+    let _proxy = Proxy::serve(config).await;
+    let named = |host: &str| ask(port, ONE_GET.replace("localhost", host));
+    assert_eq!(named(&port.to_string()).await.status, 421);
+    assert_eq!(named("two.localhost").await.status, 200);
+    assert_eq!((one.counts().requests, two.counts().requests), (0, 1));
+}
+
+#[test_case("listen = \"0.0.0.0:0\"\n", true; "all addresses")]
+#[test_case("listen = [\"127.0.0.1:0\", \"[::]:0\"]\n", true; "one of several")]
+#[test_case("listen = \"https://0.0.0.0:0\"\n", false; "with tls")]
+#[test_case("listen = \"127.0.0.1:0\"\n", false; "this machine only")]
+#[tokio::test]
+async fn a_client_key_that_crosses_the_network_in_clear_is_warned_of(listen: &str, warns: bool) {
+    let org = Org::start().await.unwrap();
+    let guard = "[org.demo.guard]\nallow_remote = true\nclient_key = { env = \"KEY\" }\n";
+    let files = Files::with(&org, &format!("{listen}{guard}"));
+    let state = files.path("state").display().to_string();
+    let config = files.config();
+    let mut command = Binary::command(&["run", "--config", &config, "--state-dir", &state]);
+    command.env("KEY", "a-key-of-some-length");
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on").await;
+    let ended = proxy.stop().await;
+    assert_eq!(ended.stderr.contains("in clear"), warns, "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -464,6 +464,11 @@ impl Client {
             .unwrap();
     }
 
+    /// Offers nothing but this by ALPN from now on.
+    pub(crate) fn agree_on(&mut self, protocol: &[u8]) {
+        self.0.alpn_protocols = vec![protocol.to_vec()];
+    }
+
     pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         self.greet(stream, "localhost").await

@@ -84,7 +84,7 @@ impl Environment {
         }
         // A company's proxy cannot reach us.
         for name in ["NO_PROXY", "no_proxy"] {
-            set(name, &without_proxy(env::var(name).ok()));
+            set(name, &without_proxy(env::var(name).ok(), bounds));
         }
         if let Some(bundle) = bundle {
             set(ADDITION, &text(&bundle.addition));
@@ -167,11 +167,17 @@ fn in_capitals(name: &str) -> String {
         .collect()
 }
 
-fn without_proxy(before: Option<String>) -> String {
-    let local = "localhost,.localhost,127.0.0.1,::1";
+fn without_proxy(before: Option<String>, bounds: &[Bound]) -> String {
+    let mut local = "localhost,.localhost,127.0.0.1,::1".to_owned();
+    for address in bounds.iter().flat_map(|bound| bound.listen.addresses()) {
+        let ip = address.ip().to_string();
+        if !address.ip().is_unspecified() && !local.split(',').any(|known| known == ip) {
+            local = format!("{local},{ip}");
+        }
+    }
     match before.filter(|before| !before.is_empty()) {
         Some(before) => format!("{before},{local}"),
-        None => local.to_owned(),
+        None => local,
     }
 }
 

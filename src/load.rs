@@ -1,0 +1,455 @@
+//! What the process has taken on, and who goes first when that is too much.
+//!
+//! What comes while all is full waits, while those clients are cut off that leave undone what is
+//! theirs to do. So a few of them cannot keep out all others.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+pub(crate) use self::activity::Activity;
+use self::open::Open;
+use crate::{config::Limits, telemetry::Throttle};
+
+mod activity;
+mod open;
+
+/// What the process has taken on.
+pub(crate) struct Load {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    /// Those of the requests that wait for others to end.
+    waiting: AtomicUsize,
+    /// Bytes of heads that have not come to their end.
+    heads: AtomicUsize,
+    most: Most,
+    /// For how long one waits for room.
+    patience: Duration,
+    open: Mutex<Register>,
+    connection_ended: Notify,
+    request_ended: Notify,
+}
+
+/// How much can be taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Most {
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+}
+
+/// The open connections.
+#[derive(Default)]
+struct Register {
+    by_number: HashMap<u64, Open>,
+    last: u64,
+    looked: Option<Instant>,
+    full_since: Option<Instant>,
+}
+
+/// There is no room, and there was none for as long as one waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Full {
+    pub(crate) what: &'static str,
+    pub(crate) limit: usize,
+    pub(crate) setting: &'static str,
+}
+
+/// A connection's place among those that are open.
+pub(crate) struct Permit {
+    load: Arc<Load>,
+    number: u64,
+    pub(crate) activity: Arc<Activity>,
+    /// There was none left. The client is told so.
+    pub(crate) surplus: bool,
+}
+
+impl Most {
+    /// What `limits` allow, as far as `files` more files can be opened: one for each connection, and
+    /// one for each request on its way to the org.
+    pub(crate) fn of(limits: &Limits, files: usize) -> Self {
+        let files = files.saturating_sub(RESERVED_FILES);
+        let connections = limits.connections.min(files / 2).max(1);
+        let requests = limits
+            .requests
+            .min(files.saturating_sub(connections))
+            .max(1);
+        Self {
+            connections,
+            requests,
+        }
+    }
+}
+
+impl Load {
+    pub(crate) fn new(limits: &Limits, files: usize) -> Self {
+        let most = Most::of(limits, files);
+        tracing::debug!(?most, files, "what can be taken on");
+        Self {
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
+            most,
+            patience: limits.header_read,
+            open: Mutex::default(),
+            connection_ended: Notify::new(),
+            request_ended: Notify::new(),
+        }
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+
+    /// Takes on a connection, as soon as there is room. `None` if too many were told already that
+    /// there is none.
+    pub(crate) async fn admit(self: &Arc<Self>) -> Option<Permit> {
+        let most = self.most.connections;
+        while self.connections() >= most {
+            let now = Instant::now();
+            let since = *self.register().full_since.get_or_insert(now);
+            self.make_room(Wanted::Connection);
+            if now >= since + self.patience {
+                break;
+            }
+            let _ = timeout(RETRY, self.connection_ended.notified()).await;
+        }
+        if self.connections() > most / 2 {
+            self.make_room(Wanted::Nothing);
+        }
+        let before = self.connections.fetch_add(1, Relaxed);
+        if before >= most + TOLD {
+            self.connections.fetch_sub(1, Relaxed);
+            return None;
+        }
+        let surplus = before >= most;
+        let activity = Arc::new(Activity::of(self.clone()));
+        let mut register = self.register();
+        if !surplus {
+            register.full_since = None;
+        }
+        register.last += 1;
+        let number = register.last;
+        register
+            .by_number
+            .insert(number, Open::new(activity.clone()));
+        drop(register);
+        Some(Permit {
+            load: self.clone(),
+            number,
+            activity,
+            surplus,
+        })
+    }
+
+    /// A request has begun.
+    pub(crate) fn begin(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&self) {
+        self.requests.fetch_sub(1, Relaxed);
+        if self.waiting.load(Relaxed) > 0 {
+            self.request_ended.notify_one();
+        }
+    }
+
+    /// Waits until there is room for a request that has begun. A connection within the limit is not
+    /// made to pay for a `surplus` one.
+    pub(crate) async fn room(&self, surplus: bool) -> Result<(), Full> {
+        if surplus && self.connections() > self.most.connections {
+            return Err(Full {
+                what: "connections",
+                limit: self.most.connections,
+                setting: "limits.connections; ulimit -n",
+            });
+        }
+        if self.requests.load(Relaxed) <= self.most.requests {
+            return Ok(());
+        }
+        Box::pin(self.wait()).await
+    }
+
+    async fn wait(&self) -> Result<(), Full> {
+        let waiting = Waiting::new(self);
+        let until = Instant::now() + self.patience;
+        loop {
+            let before_us = self.waiting.load(Relaxed);
+            if self.requests.load(Relaxed).saturating_sub(before_us) < self.most.requests {
+                drop(waiting);
+                return Ok(());
+            }
+            self.make_room(Wanted::Request);
+            if Instant::now() >= until {
+                return Err(Full {
+                    what: "requests",
+                    limit: self.most.requests,
+                    setting: "limits.requests; ulimit -n",
+                });
+            }
+            let _ = timeout(RETRY, self.request_ended.notified()).await;
+        }
+    }
+
+    /// Looks at all connections, not too often, and cuts off those that have longest left undone
+    /// what is theirs to do, so that there will be room for what is wanted.
+    fn make_room(&self, wanted: Wanted) {
+        let now = Instant::now();
+        let mut register = self.register();
+        if register.looked.is_some_and(|last| now < last + PAUSE) {
+            return;
+        }
+        register.looked = Some(now);
+        let mut idle: Vec<_> = register
+            .by_number
+            .values_mut()
+            .filter_map(|open| Some((open.idle(now)?, open)))
+            .filter(|(idle, open)| *idle >= LEAST_IDLE && open.counts_for(wanted))
+            .collect();
+        let most = match wanted {
+            Wanted::Nothing => return,
+            Wanted::Connection => self.most.connections,
+            Wanted::Request => self.most.requests,
+        };
+        // Some more than one, since to look at all of them takes its time.
+        let count = 1 + most / 100;
+        idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
+        idle.truncate(count);
+        for (_, open) in &idle {
+            open.activity.cut_off();
+        }
+        if let Some(left_out) = THROTTLE.admit() {
+            let what = wanted.name();
+            tracing::warn!(
+                left_out,
+                most,
+                cut = idle.len(),
+                "limit of concurrent {what} reached (limits.{what}); new ones wait, and the \
+                 connections whose clients have longest sent or taken nothing are closed"
+            );
+        }
+    }
+
+    /// Heads take too much memory: cuts off the clients that have been at one for longest.
+    fn drop_heads(&self) {
+        let mut register = self.register();
+        let mut held: Vec<_> = register
+            .by_number
+            .values_mut()
+            .filter(|open| open.activity.held() > 0)
+            .collect();
+        held.sort_unstable_by_key(|open| (!open.activity.is_cut(), open.since()));
+        let mut excess = self.heads.load(Relaxed).saturating_sub(MOST_HELD / 4 * 3);
+        let mut cut = 0;
+        for open in held {
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(open.activity.held());
+            if !open.activity.is_cut() {
+                open.activity.cut_off();
+                cut += 1;
+            }
+        }
+        if cut == 0 {
+            return;
+        }
+        if let Some(left_out) = THROTTLE.admit() {
+            tracing::warn!(
+                left_out,
+                cut,
+                "heads of requests that do not come to their end take more than {} MiB; closed the \
+                 connections that have been at one for longest",
+                MOST_HELD / 1024 / 1024
+            );
+        }
+    }
+
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.load.register().by_number.remove(&self.number);
+        self.activity.hold(0);
+        self.load.connections.fetch_sub(1, Relaxed);
+        self.load.connection_ended.notify_one();
+    }
+}
+
+/// A request that waits for room, which its client may give up at any time.
+struct Waiting<'a>(&'a Load);
+
+impl<'a> Waiting<'a> {
+    fn new(load: &'a Load) -> Self {
+        load.waiting.fetch_add(1, Relaxed);
+        Self(load)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What there is no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// There still is.
+    Nothing,
+    Connection,
+    Request,
+}
+
+impl Wanted {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Request => "requests",
+            Self::Nothing | Self::Connection => "connections",
+        }
+    }
+}
+
+static THROTTLE: Throttle = Throttle::new();
+
+/// Connections beyond the limit that get an answer which says so.
+const TOLD: usize = 64;
+
+/// For logins, files, and what the system wants.
+const RESERVED_FILES: usize = 32;
+
+/// A client that does nothing for less is only slow.
+const LEAST_IDLE: Duration = Duration::from_millis(500);
+
+/// Between two looks at all connections.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// After which one looks again whether there is room.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Bytes of heads that have not come to their end, on all connections.
+const MOST_HELD: usize = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_on_than_there_are_files_for() {
+        let limits = Limits::default();
+        let most = |files| {
+            let most = Most::of(&limits, files);
+            (most.connections, most.requests)
+        };
+        assert_eq!(most(1_000_000), (limits.connections, limits.requests));
+        assert_eq!(most(1032), (500, 500));
+        assert_eq!(most(12_032), (6000, 6000));
+        assert_eq!(most(0), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_when_all_is_full_waits_for_the_one_that_is_idle_for_longest() {
+        let load = load(2, 10);
+        let old = load.admit().await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let young = load.admit().await.unwrap();
+        let third = tokio::spawn({
+            let load = load.clone();
+            async move { load.admit().await.unwrap().surplus }
+        });
+        old.activity.cut().await;
+        drop(old);
+        assert!(!third.await.unwrap());
+        assert!(!young.activity.is_cut());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_cut_who_waits_for_us_and_who_waits_in_vain_is_told() {
+        let load = load(1, 10);
+        let busy = load.admit().await.unwrap();
+        busy.activity.begin();
+        let began = Instant::now();
+        let told = load.admit().await.unwrap();
+        assert!(told.surplus && !busy.activity.is_cut());
+        assert!(began.elapsed() >= Duration::from_secs(30));
+        // It was full for so long that nobody else need wait.
+        assert!(load.admit().await.unwrap().surplus);
+        assert!(began.elapsed() < Duration::from_secs(31));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_bodies_the_one_that_does_not_come_goes_and_the_one_that_comes_stays() {
+        let load = load(10, 2);
+        let [slow, fast] = [load.admit().await.unwrap(), load.admit().await.unwrap()];
+        for permit in [&slow, &fast] {
+            load.begin();
+            permit.activity.begin();
+            permit.activity.await_body(true);
+        }
+        load.begin();
+        let third = tokio::spawn({
+            let load = load.clone();
+            async move { load.room(false).await.is_ok() }
+        });
+        while !slow.activity.is_cut() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            // A byte now and then is not enough.
+            slow.activity.received(1);
+            fast.activity.received(1000);
+        }
+        assert!(!fast.activity.is_cut());
+        slow.activity.end();
+        load.end();
+        assert!(third.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn heads_are_held_within_bounds_and_the_oldest_go_first() {
+        let load = load(1000, 10);
+        let mut permits = Vec::new();
+        for _ in 0..200 {
+            permits.push(load.admit().await.unwrap());
+        }
+        let [first, last] = [&permits[0], &permits[199]].map(|permit| permit.activity.clone());
+        for index in 0..permits.len() {
+            let activity = permits[index].activity.clone();
+            activity.hold(250_000);
+            if activity.is_crowded() {
+                let cut = permits.iter().filter(|permit| permit.activity.is_cut());
+                assert!(cut.count() > 0);
+                permits.retain(|permit| !permit.activity.is_cut());
+                assert!(!activity.is_crowded());
+                break;
+            }
+        }
+        assert!(first.is_cut());
+        assert!(!last.is_cut());
+        drop(permits);
+        assert_eq!(load.heads.load(Relaxed), 0);
+        assert_eq!(load.connections(), 0);
+    }
+
+    fn load(connections: usize, requests: usize) -> Arc<Load> {
+        let limits = Limits {
+            connections,
+            requests,
+            ..Limits::default()
+        };
+        Arc::new(Load::new(&limits, 100_000))
+    }
+}

@@ -1,0 +1,182 @@
+//! What a connection is at.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Poll, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+
+use super::{Load, MOST_HELD};
+
+/// What a connection is at, as its own thread notes it and others read it.
+///
+/// What counts is changed by a load and a store, which cost a tenth of an atomic addition.
+#[derive(Default)]
+pub(crate) struct Activity {
+    load: Option<Arc<Load>>,
+    /// Requests that came, pieces of answers that were taken, and answers that ended.
+    moves: AtomicU64,
+    /// Pieces of answers, the larger ones counted several times.
+    given: AtomicU64,
+    /// Requests whose answers have not ended.
+    busy: AtomicUsize,
+    /// Those of them whose answer goes on when the client takes what there is.
+    offered: AtomicUsize,
+    /// Bodies whose next piece is for the client to send.
+    awaited: AtomicUsize,
+    /// Bytes of bodies.
+    received: AtomicU64,
+    /// Bytes of a head that has not come to its end.
+    held: AtomicUsize,
+    stopping: AtomicBool,
+    cut: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Activity {
+    pub(super) fn of(load: Arc<Load>) -> Self {
+        Self {
+            load: Some(load),
+            ..Self::default()
+        }
+    }
+
+    /// A request has come.
+    pub(crate) fn begin(&self) {
+        add(&self.moves, 1);
+        let busy = self.busy.load(Relaxed);
+        self.busy.store(busy + 1, Relaxed);
+    }
+
+    /// An answer has ended.
+    pub(crate) fn end(&self) {
+        add(&self.moves, 1);
+        let busy = self.busy.load(Relaxed);
+        self.busy.store(busy - 1, Relaxed);
+    }
+
+    /// Whether the answer to a request has not ended.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed) > 0
+    }
+
+    /// Whether all answers go on when the client takes what there is.
+    pub(crate) fn is_untaken(&self) -> bool {
+        let busy = self.busy.load(Relaxed);
+        busy > 0 && self.offered.load(Relaxed) >= busy
+    }
+
+    /// A piece of an answer, of so many bytes, was handed out.
+    pub(crate) fn give(&self, bytes: usize) {
+        add(&self.moves, 1);
+        add(&self.given, 1 + bytes as u64 / 4096);
+    }
+
+    /// How many pieces were handed out.
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(Relaxed)
+    }
+
+    /// An answer waits for the client from now on, or no longer.
+    pub(crate) fn offer(&self, begins: bool) {
+        count(&self.offered, begins);
+    }
+
+    /// A body waits for the client from now on, or no longer.
+    pub(crate) fn await_body(&self, begins: bool) {
+        count(&self.awaited, begins);
+    }
+
+    /// So many bytes of a body came.
+    pub(crate) fn received(&self, bytes: usize) {
+        add(&self.received, bytes as u64);
+    }
+
+    /// A number that changes whenever something is done.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(Relaxed)
+    }
+
+    pub(super) fn all_received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(super) fn awaits_body(&self) -> bool {
+        self.awaited.load(Relaxed) > 0
+    }
+
+    /// A head that has not come to its end takes so many bytes by now.
+    pub(crate) fn hold(&self, bytes: usize) {
+        let before = self.held.swap(bytes, Relaxed);
+        let Some(load) = self.load.as_ref().filter(|_| before != bytes) else {
+            return;
+        };
+        load.heads.fetch_add(bytes, Relaxed);
+        let all = load.heads.fetch_sub(before, Relaxed) - before;
+        if bytes > before && all > MOST_HELD {
+            load.drop_heads();
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// Whether heads take more memory than they may, so that some are on their way out.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let load = self.load.as_ref();
+        load.is_some_and(|load| load.heads.load(Relaxed) > MOST_HELD)
+    }
+
+    /// No more requests are wanted.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    /// Has the connection end, to make room.
+    pub(super) fn cut_off(&self) {
+        self.cut.store(true, Relaxed);
+        self.task.wake();
+    }
+
+    /// Whether it is to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    /// Which task to wake when it is to end.
+    pub(crate) fn wakes(&self, task: &Waker) {
+        self.task.register(task);
+    }
+
+    /// Done when the connection is to end.
+    pub(crate) async fn cut(&self) {
+        poll_fn(|cx| {
+            self.wakes(cx.waker());
+            match self.is_cut() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed) + more, Relaxed);
+}
+
+fn count(counter: &AtomicUsize, more: bool) {
+    let now = counter.load(Relaxed);
+    let then = if more { now + 1 } else { now - 1 };
+    counter.store(then, Relaxed);
+}

@@ -1,0 +1,425 @@
+//! HTTP/2 towards clients, frame by frame: what breaks its rules ends the connection, and what floods
+//! it does so soon.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use orgproxy::config::Config;
+use test_case::test_case;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    support::{
+        Binary, Org, Proxy,
+        answer::{PATIENCE, ask},
+        binary::Files,
+    },
+    tls::Client,
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+const GET: &str =
+    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SHORT: Duration = Duration::from_millis(300);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GO_AWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+const PROTOCOL_ERROR: u8 = 1;
+const ENHANCE_YOUR_CALM: u8 = 11;
+
+#[tokio::test]
+async fn what_begins_as_http2_and_does_not_go_on_so_is_a_connection_error() {
+    let (org, proxy) = with(|_| {}).await;
+    for (from, wrong) in [(16, b'x'), (18, b'x'), (20, b'\n'), (23, b'x')] {
+        let mut preface = PREFACE.to_vec();
+        preface[from] = wrong;
+        preface.extend(frame(SETTINGS, 0, 0, &[]));
+        let heard = talk(connect(&proxy).await, preface).await;
+        assert!(!heard.starts_with(b"HTTP/1"), "{}", text(&heard));
+        assert_eq!(error(&heard), Some(PROTOCOL_ERROR), "byte {from}");
+    }
+    assert_eq!(org.counts(), orgproxy::demo::Counts::default());
+    let heard = talk_until(connect(&proxy).await, begun(&[&request(1, true)]), HEADERS).await;
+    assert_eq!(error(&heard), None);
+}
+
+#[test_case(b"h2", GET.as_bytes(), false; "http2 agreed and http1 spoken")]
+#[test_case(b"h2", b"INVALID CONNECTION PREFACE\r\n\r\n", false; "http2 agreed and nothing spoken")]
+#[test_case(b"http/1.1", PREFACE, false; "http1 agreed and http2 spoken")]
+#[test_case(b"http/1.1", GET.as_bytes(), true; "http1 agreed and spoken")]
+#[test_case(b"", GET.as_bytes(), true; "nothing agreed and http1 spoken")]
+#[tokio::test]
+async fn what_tls_agreed_on_is_what_is_spoken(agreed: &[u8], wire: &[u8], passes: bool) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = [\"https://127.0.0.1:0\"]\n");
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let mut client = Client::trusting(&files.local_ca());
+    if !agreed.is_empty() {
+        client.agree_on(agreed);
+    }
+    let heard = talk(client.connect(port).await.unwrap(), wire.to_vec()).await;
+    assert_eq!(
+        heard.starts_with(b"HTTP/1.1 200"),
+        passes,
+        "{}",
+        text(&heard)
+    );
+    assert_eq!(org.counts().requests, usize::from(passes));
+    if !passes && agreed == b"h2" {
+        assert_eq!(error(&heard), Some(PROTOCOL_ERROR), "{}", text(&heard));
+    }
+    if !passes && agreed != b"h2" {
+        assert!(heard.starts_with(b"HTTP/1.1 505"), "{}", text(&heard));
+    }
+}
+
+#[test_case(false; "it answers pings")]
+#[test_case(true; "it sends some")]
+#[tokio::test]
+async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
+    let (_org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let (mut reading, mut writing) = tokio::io::split(connect(&proxy).await);
+    writing.write_all(&begun(&[])).await.unwrap();
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        let _ = reading.read_to_end(&mut heard).await;
+        heard
+    });
+    let began = Instant::now();
+    let ping = match sends {
+        true => frame(PING, 0, 0, &[1; 8]),
+        false => frame(PING, 1, 0, &[1; 8]),
+    };
+    while !heard.is_finished() && began.elapsed() < PATIENCE {
+        // Its pace is what this is about.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let _ = writing.write_all(&ping).await;
+    }
+    assert!(heard.is_finished(), "still there");
+    assert_eq!(error(&heard.await.unwrap()), Some(0));
+}
+
+#[tokio::test]
+async fn a_client_whose_request_is_under_way_is_not_let_go() {
+    let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let hold = org.hold(LIMITS);
+    // One that answers pings.
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(connect(&proxy).await))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let get = Request::get(format!("http://localhost{LIMITS}"));
+    let get = get.body(Empty::<Bytes>::new()).unwrap();
+    let waiting = tokio::spawn(sender.send_request(get));
+    org.wait_until(|_| hold.waiting() == 1).await;
+    for _ in 0..3 {
+        talk(connect(&proxy).await, begun(&[])).await;
+    }
+    hold.release();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+/// What a client sends once, and then again and again.
+fn flood(name: &str) -> (Vec<u8>, Vec<u8>) {
+    let open = request(1, false);
+    match name {
+        "ping" => (vec![], frame(PING, 0, 0, &[0; 8])),
+        "acknowledged ping" => (vec![], frame(PING, 1, 0, &[0; 8])),
+        "settings" => (vec![], frame(SETTINGS, 0, 0, &[])),
+        "priority" => (vec![], frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 7])),
+        "window update" => (vec![], frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        "unknown" => (vec![], frame(0xfa, 0, 0, &[0; 8])),
+        "empty data" => (open, frame(DATA, 0, 1, &[])),
+        "padding" => (open, frame(DATA, 8, 1, &[1, 0])),
+        "continuation" => {
+            let mut open = request(1, false);
+            // Without END_HEADERS.
+            open[4] = 0;
+            (open, frame(CONTINUATION, 0, 1, &[]))
+        }
+        "window update of a stream" => (open, frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])),
+        "reset" => (open, frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
+        other => panic!("{other}"),
+    }
+}
+
+#[test_case("ping")]
+#[test_case("acknowledged ping")]
+#[test_case("settings")]
+#[test_case("priority")]
+#[test_case("window update")]
+#[test_case("unknown")]
+#[test_case("empty data")]
+#[test_case("padding")]
+#[test_case("continuation")]
+#[test_case("window update of a stream")]
+#[test_case("reset")]
+#[tokio::test]
+async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
+    let (_org, proxy) = with(|_| {}).await;
+    let (first, again) = flood(name);
+    let wire = [begun(&[&first]), again.repeat(5000)].concat();
+    let heard = talk(connect(&proxy).await, wire).await;
+    let error = error(&heard);
+    assert_eq!(error, Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
+    // It cost nobody else anything.
+    assert_eq!(ask(proxy.address, GET).await.status, 200);
+}
+
+#[test_case("ping")]
+#[test_case("priority")]
+#[test_case("window update")]
+#[test_case("unknown")]
+#[tokio::test]
+async fn some_of_them_are_nothing_to_mind(name: &str) {
+    let (_org, proxy) = with(|_| {}).await;
+    let (first, again) = flood(name);
+    let wire = [
+        begun(&[&first]),
+        again.repeat(500),
+        request(3, true),
+        again.repeat(100),
+    ]
+    .concat();
+    let heard = talk_until(connect(&proxy).await, wire, HEADERS).await;
+    assert_eq!((error(&heard), status(&heard)), (None, Some(OK)));
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_at_once_are_a_flood_too() {
+    let (_org, proxy) = with(|_| {}).await;
+    let rapid = (0..2000).flat_map(|number| {
+        let stream = 2 * number + 1;
+        [
+            request(stream, true),
+            frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]),
+        ]
+        .concat()
+    });
+    let wire = [begun(&[]), rapid.collect()].concat();
+    let heard = talk(connect(&proxy).await, wire).await;
+    assert_eq!(error(&heard), Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
+}
+
+#[tokio::test]
+async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it() {
+    const LENGTH: usize = 24 << 20;
+    let (_org, proxy) = with(|_| {}).await;
+    let path = format!("/services/apexrest/bytes?n={LENGTH}");
+    let mut client = connect(&proxy).await;
+    client
+        .write_all(&begun(&[&request_for(1, true, &path, "")]))
+        .await
+        .unwrap();
+    let mut got = 0;
+    while got < LENGTH {
+        let (kind, _, payload) = tokio::time::timeout(PATIENCE, read_frame(&mut client))
+            .await
+            .expect("the next frame")
+            .expect("the whole answer");
+        if kind == DATA && !payload.is_empty() {
+            got += payload.len();
+            // As if it took a KiB at a time, and measured the way as well.
+            let pieces = payload.len().div_ceil(1024);
+            let more = u32::try_from(payload.len()).unwrap().to_be_bytes();
+            let one = 1u32.to_be_bytes();
+            let mut wire = frame(PING, 0, 0, &[0; 8]);
+            for piece in 0..pieces {
+                let by = if piece == 0 { more } else { one };
+                wire.extend(frame(WINDOW_UPDATE, 0, 0, &by));
+                wire.extend(frame(WINDOW_UPDATE, 0, 1, &by));
+            }
+            client.write_all(&wire).await.unwrap();
+        }
+        assert_ne!(kind, GO_AWAY, "{payload:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);
+    let stream = TcpStream::connect(proxy.address().await).await.unwrap();
+    let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let path = "/services/apexrest/bytes?n=100000000&secret=word";
+    let wire = [PREFACE, &window, &request_for(1, true, path, "")].concat();
+    let heard = talk(stream, wire).await;
+    assert!(heard.len() < 10_000, "{} bytes", heard.len());
+    let line = proxy.log("limits.idle_body").await;
+    assert!(line.contains("GET /services/apexrest/bytes"), "{line}");
+    assert!(!line.contains("secret"), "{line}");
+}
+
+#[test_case("9223372036854775808")]
+#[test_case("18446744073709551615")]
+#[test_case("1152921504606846977")]
+#[tokio::test]
+async fn a_length_that_no_body_has_is_refused(length: &str) {
+    let (org, proxy) = with(|_| {}).await;
+    let wire = begun(&[&request_for(1, false, "/services/apexrest/sink", length)]);
+    let stream = connect(&proxy).await;
+    // What is not to be counted with at all, hyper refuses.
+    let heard = match length {
+        "18446744073709551615" => talk_until(stream, wire, RST_STREAM).await,
+        _ => talk_until(stream, wire, HEADERS).await,
+    };
+    assert!(
+        matches!(status(&heard), None | Some(BAD_REQUEST)),
+        "{heard:?}"
+    );
+    assert_eq!(org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_an_idle_client_that_answers_nothing() {
+    let (_org, proxy) = with(|_| {}).await;
+    let mut silent = connect(&proxy).await;
+    silent.write_all(&begun(&[])).await.unwrap();
+    // Its settings say that it is there.
+    read_frame(&mut silent).await.unwrap();
+    let mut half = connect(&proxy).await;
+    let head = request(1, true);
+    half.write_all(&begun(&[&head[..12]])).await.unwrap();
+    read_frame(&mut half).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(proxy.stop().await, 0);
+    assert!(
+        began.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, change).await;
+    (org, proxy)
+}
+
+async fn connect(proxy: &Proxy) -> TcpStream {
+    TcpStream::connect(proxy.address).await.unwrap()
+}
+
+/// Sends `wire` while it listens, until the other end closes, and returns what it heard.
+async fn talk(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>) -> Vec<u8> {
+    talk_until(stream, wire, u8::MAX).await
+}
+
+/// As [`talk`], but ends with the first frame of a kind.
+async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8) -> Vec<u8> {
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let write = async {
+        let _ = writing.write_all(&wire).await;
+        let _ = writing.flush().await;
+        std::future::pending::<()>().await;
+    };
+    let read = async {
+        let mut heard = Vec::new();
+        let mut piece = [0; 16 * 1024];
+        while let Ok(length @ 1..) = reading.read(&mut piece).await {
+            heard.extend_from_slice(&piece[..length]);
+            if frames(&heard).any(|frame| frame.0 == kind) {
+                break;
+            }
+        }
+        heard
+    };
+    tokio::select! {
+        heard = tokio::time::timeout(PATIENCE, read) => heard.expect("an end"),
+        () = write => unreachable!("it waits for ever"),
+    }
+}
+
+async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.ok()?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut payload).await.ok()?;
+    let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    Some((head[3], number, payload))
+}
+
+/// The kind and payload of each whole frame.
+fn frames(mut wire: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = wire.split_at_checked(9)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let (payload, rest) = rest.split_at_checked(usize::try_from(length).unwrap())?;
+        wire = rest;
+        Some((head[3], payload))
+    })
+}
+
+/// The code of the last GOAWAY.
+fn error(heard: &[u8]) -> Option<u8> {
+    let away = frames(heard).filter(|(kind, _)| *kind == GO_AWAY).last();
+    away.map(|(_, payload)| payload[7])
+}
+
+/// How the head of the first answer begins: an indexed status (RFC 7541 appendix A).
+fn status(heard: &[u8]) -> Option<u8> {
+    let mut frames = frames(heard);
+    frames
+        .find(|(kind, _)| *kind == HEADERS)
+        .map(|(_, payload)| payload[0])
+}
+
+const OK: u8 = 0x88;
+const BAD_REQUEST: u8 = 0x8c;
+
+fn begun(frames: &[&[u8]]) -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frames.concat()].concat()
+}
+
+fn request(stream: u32, ends: bool) -> Vec<u8> {
+    request_for(stream, ends, LIMITS, "")
+}
+
+/// GET if it `ends`, else POST.
+fn request_for(stream: u32, ends: bool, path: &str, length: &str) -> Vec<u8> {
+    let mut block = vec![if ends { 0x82 } else { 0x83 }, 0x86];
+    let mut literal = |name: &[u8], value: &str| {
+        block.extend_from_slice(name);
+        block.push(u8::try_from(value.len()).unwrap());
+        block.extend_from_slice(value.as_bytes());
+    };
+    literal(&[0x04], path);
+    literal(&[0x01], "localhost");
+    if !length.is_empty() {
+        literal(&[0x0f, 0x0d], length);
+    }
+    frame(HEADERS, 4 | u8::from(ends), stream, &block)
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+fn text(heard: &[u8]) -> String {
+    let start = &heard[..heard.len().min(200)];
+    format!("{} bytes: {}", heard.len(), start.escape_ascii())
+}
