@@ -238,11 +238,15 @@ async fn what_the_guard_refuses_stays_refused_and_says_why() {
         .await;
     assert_eq!(ended.code(), 1);
     assert!(
-        ended.stderr.starts_with("orgproxy: PATH_REFUSED: /secur/"),
+        ended
+            .stderr
+            .starts_with("orgproxy: PATH_REFUSED: /secur hands"),
         "{ended:?}"
     );
     assert!(
-        ended.stdout.starts_with("PATH_REFUSED: orgproxy: /secur/"),
+        ended
+            .stdout
+            .starts_with("PATH_REFUSED: orgproxy: /secur hands"),
         "{ended:?}"
     );
     assert_eq!(asking.org.counts().requests, 0);
