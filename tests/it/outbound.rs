@@ -2,11 +2,7 @@
 
 use std::{net::Ipv4Addr, process::Stdio, time::Duration};
 
-use futures_util::future::select_all;
-use http::Request;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use test_case::test_case;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -18,7 +14,7 @@ use tokio::{
 use crate::{
     binary::curl,
     support::{
-        Binary, ConnectProxy, Fault, Gate, Org, Proxy, SocksProxy, answer::PATIENCE, binary::Files,
+        Binary, ConnectProxy, Fault, Gate, Org, Proxy, Raw, SocksProxy, binary::Files,
         proxy::client,
     },
 };
@@ -444,36 +440,38 @@ async fn a_client_of_another_name_may_log_in_where_an_orgproxy_may_not() {
 async fn to_have_run_out_of_files_is_not_the_orgs_fault() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "ulimit -n 48; exec \"$0\" --config \"$1\""])
-        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let proxy = Binary::spawn(command);
+    let proxy = files.start();
     let address = proxy.address().await;
-    // One connection of a client, and one to the org for each of its requests.
+    let mut waiting = Raw::connect(address).await;
+    let mut second = Raw::connect(address).await;
+    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // So that it is sure to have been accepted.
+    waiting
+        .send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    waiting.answer().await;
+    second.send(&request).await;
+    assert!(second.answer().await.starts_with("HTTP/1.1 200"));
+
+    // The only connection to the org is busy when there can be no other.
     org.faults().always(LIMITS, Fault::Hang);
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let asked = (0..64).map(|_| {
-        let mut sender = sender.clone();
-        let request = Request::get(format!("http://localhost{LIMITS}"));
-        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
-        Box::pin(async move { sender.send_request(request).await.unwrap() })
-    });
-    let (answer, ..) = timeout(PATIENCE, select_all(asked)).await.unwrap();
-    assert_eq!(answer.status(), 503);
-    assert!(answer.headers().contains_key("retry-after"));
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    let body = String::from_utf8_lossy(&body);
+    let before = org.counts().requests;
+    second.send(&request).await;
+    org.wait_until(|org| org.counts().requests > before).await;
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let id = Pid::from_raw(proxy.id().cast_signed());
+    prlimit(id, Resource::Nofile, none).unwrap();
+    waiting.send(&request).await;
+    let answer = waiting.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(
-        body.contains("OVERLOADED") && body.contains("ulimit"),
-        "{body}"
+        answer.contains("OVERLOADED") && answer.contains("ulimit"),
+        "{answer}"
     );
+    assert!(answer.to_lowercase().contains("retry-after"), "{answer}");
 }
 
 /// A port of 127.0.0.1 at which nobody answers, not even with a refusal; and what keeps it so.
