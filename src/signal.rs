@@ -32,10 +32,13 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
         Signal::POWER,
         Signal::STKFLT,
     ];
-    let named = named.into_iter().map(Signal::as_raw);
-    for number in named.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
-        // A handler, not `SIG_IGN`, which children would inherit. It stays.
-        drop(signal(SignalKind::from_raw(number))?);
+    // A handler, not `SIG_IGN`, which children would inherit. It stays.
+    for named in named {
+        drop(signal(SignalKind::from_raw(named.as_raw()))?);
+    }
+    for number in FIRST_REAL_TIME..=LAST_REAL_TIME {
+        // Profilers and emulators keep some of them for themselves.
+        let _ = signal(SignalKind::from_raw(number));
     }
     Ok(())
 }
