@@ -19,7 +19,12 @@ impl Base {
     pub(crate) fn of(head: &Parts, secure: bool) -> Self {
         let host = match head.uri.authority() {
             Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-            None => head.headers.get(header::HOST).cloned(),
+            // Mostly the first, so that to look it up would cost more.
+            None => {
+                let mut lines = head.headers.iter();
+                let host = lines.find(|(name, _)| **name == header::HOST);
+                host.map(|(_, value)| value.clone())
+            }
         };
         Self { secure, host }
     }

@@ -138,10 +138,10 @@ impl Family {
 
     /// Whether the page of an answer with this head may be one that only sends a browser to log in.
     pub(crate) fn suspects_page<B>(self, answer: &Response<B>) -> bool {
-        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let kind = || answer.headers().get(header::CONTENT_TYPE);
         self == Self::Page
             && answer.status() == StatusCode::OK
-            && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+            && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
     }
 
     /// What such a page says of the session, if it begins with `html`.
@@ -155,10 +155,10 @@ impl Family {
 
     /// Whether an answer of this family sends a browser to log in by a redirect.
     pub(crate) fn sends_to_login<B>(self, answer: &Response<B>) -> bool {
-        let location = answer.headers().get(header::LOCATION);
+        let location = || answer.headers().get(header::LOCATION);
         self == Self::Page
             && answer.status().is_redirection()
-            && location.is_some_and(|url| url.to_str().is_ok_and(page::is_login))
+            && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
     }
 
     /// Whether a dead session shows by this status where answers of other statuses have a body that

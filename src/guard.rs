@@ -7,7 +7,7 @@ use self::{client_key::shows, host::Host};
 pub(crate) use self::{endpoint::Endpoint, path::Denied};
 use crate::{
     auth::Session,
-    config,
+    config, headers,
     line::{LARGEST_BODY, Line},
 };
 
@@ -134,6 +134,9 @@ impl Guard {
 
     /// The web origin that may see what is said of a request, even why it is refused.
     pub(crate) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if !headers::contains(headers, &header::ORIGIN) {
+            return None;
+        }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let origin = origins.next().filter(|origin| self.is_allowed(origin))?;
         origins.next().is_none().then(|| origin.clone())

@@ -45,8 +45,13 @@ pub(crate) fn strip(headers: &mut HeaderMap, drops: impl Fn(&str) -> bool) {
 
 /// Whether any name is such. Most messages have none, which one pass tells: to look each up would
 /// cost more than all else that is done to a head.
-fn has(headers: &HeaderMap, is_such: impl Fn(&str) -> bool) -> bool {
+pub(crate) fn has(headers: &HeaderMap, is_such: impl Fn(&str) -> bool) -> bool {
     headers.keys().any(|name| is_such(name.as_str()))
+}
+
+/// As `HeaderMap::contains_key`, which costs more where there are as few as there mostly are.
+pub(crate) fn contains(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.keys().any(|other| other == name)
 }
 
 /// Whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
@@ -96,7 +101,33 @@ pub(crate) fn decodes_to(text: &[u8], plain: &str) -> bool {
             .eq(plain.bytes())
 }
 
-fn is_hop_by_hop(name: &str) -> bool {
+/// Whether a header is about the org's own address, and would be wrong about ours: browsers would
+/// keep it for every port of localhost. `Proxy-Status` is how answers of this proxy are told apart.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "expect-ct"
+            | "nel"
+            | "proxy-status"
+            | "public-key-pins"
+            | "public-key-pins-report-only"
+            | "report-to"
+            | "reporting-endpoints"
+            | "strict-transport-security"
+    )
+}
+
+/// Whether a header of the org's answers is not passed on as it is.
+pub(crate) fn is_localized(name: &str) -> bool {
+    matches!(name, "content-location" | "location" | "set-cookie")
+        || is_hop_by_hop(name)
+        || is_foreign(name)
+}
+
+/// Whether a header concerns one connection only.
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"

@@ -166,9 +166,9 @@ impl Load {
         }
     }
 
-    /// Waits until there is room for a request that has begun. A connection within the limit is not
-    /// made to pay for a `surplus` one.
-    pub(crate) async fn room(&self, surplus: bool) -> Result<(), Full> {
+    /// Whether there is room for a request that has begun, or will be for one that waits. A connection
+    /// within the limit is not made to pay for a `surplus` one.
+    pub(crate) fn has_room(&self, surplus: bool) -> Result<bool, Full> {
         if surplus && self.connections() > self.most.connections {
             return Err(Full {
                 what: "connections",
@@ -176,13 +176,11 @@ impl Load {
                 setting: "limits.connections; ulimit -n",
             });
         }
-        if self.requests.load(Relaxed) <= self.most.requests {
-            return Ok(());
-        }
-        Box::pin(self.wait()).await
+        Ok(self.requests.load(Relaxed) <= self.most.requests)
     }
 
-    async fn wait(&self) -> Result<(), Full> {
+    /// Waits until there is room for a request that has begun.
+    pub(crate) async fn wait(&self) -> Result<(), Full> {
         let waiting = Waiting::new(self);
         let until = Instant::now() + self.patience;
         loop {
@@ -404,7 +402,7 @@ mod tests {
         load.begin();
         let third = tokio::spawn({
             let load = load.clone();
-            async move { load.room(false).await.is_ok() }
+            async move { load.wait().await.is_ok() }
         });
         while !slow.activity.is_cut() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -65,7 +65,7 @@ impl Proxy {
         let placeholder = || self.placeholders.session_for(&session);
         response::localize(
             &mut response,
-            &head,
+            head,
             &session,
             &base,
             admitted.origin,

@@ -39,8 +39,11 @@ impl Head {
         envelope: Option<Box<Envelope>>,
     ) -> Self {
         let mut headers = parts.headers;
-        headers::strip_hop_by_hop(&mut headers);
-        headers::strip(&mut headers, |name| is_owned(name, family));
+        let is_such = |name: &str| headers::is_hop_by_hop(name) || is_owned(name, family);
+        if headers::has(&headers, is_such) {
+            headers::strip_hop_by_hop(&mut headers);
+            headers::strip(&mut headers, |name| is_owned(name, family));
+        }
         strip_session_cookies(&mut headers);
         if envelope.is_some() {
             // What goes out is not compressed.
@@ -82,6 +85,10 @@ impl Head {
 
     pub(crate) fn query(&self) -> Option<&str> {
         self.target.query()
+    }
+
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.headers
     }
 
     /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`: the client's lines as it
@@ -218,12 +225,15 @@ fn is_owned(name: &str, family: Family) -> bool {
     if family == Family::PubSub && METADATA.contains(&name) {
         return true;
     }
+    // Most names are of another length than all of these, which costs next to nothing to see.
+    if name.len() > LONGEST || LENGTHS >> name.len() & 1 == 0 {
+        return false;
+    }
     match name.contains('_') {
         false => OWNED.contains(&name),
         true => {
             let name = name.replace('_', "-");
-            let twins = ["host", "content-length", "transfer-encoding"];
-            OWNED.iter().chain(&twins).any(|owned| *owned == name)
+            OWNED.iter().chain(&TWINS).any(|owned| *owned == name)
         }
     }
 }
@@ -235,7 +245,9 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
             .split(|byte| *byte == b';')
             .any(headers::is_session_cookie)
     };
-    if !headers.get_all(header::COOKIE).iter().any(carries) {
+    if !headers::contains(headers, &header::COOKIE)
+        || !headers.get_all(header::COOKIE).iter().any(carries)
+    {
         return;
     }
     let kept: Vec<&[u8]> = headers
@@ -266,6 +278,24 @@ const OWNED: [&str; 6] = [
     "x-sfdc-session",
     crate::guard::CLIENT_KEY_HEADER,
 ];
+
+/// What must not be there in another spelling.
+const TWINS: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+
+/// For each length that a name in `OWNED` or `TWINS` has, the bit of that number.
+const LENGTHS: u32 = lengths(&OWNED) | lengths(&TWINS);
+
+/// The highest of these bits: a number cannot be shifted by more than it has.
+const LONGEST: usize = LENGTHS.ilog2() as usize;
+
+const fn lengths(names: &[&str]) -> u32 {
+    let (mut lengths, mut index) = (0, 0);
+    while index < names.len() {
+        lengths |= 1 << names[index].len();
+        index += 1;
+    }
+    lengths
+}
 
 /// The session as the Pub/Sub API has it. Elsewhere these are names like any others.
 const METADATA: [&str; 3] = ["accesstoken", "instanceurl", "tenantid"];

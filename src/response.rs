@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use self::{document::Document, ours::Ours};
 use crate::{
     auth::Session, base::Base, error::Error, family::pubsub, headers, request::Head,
-    upstream::Answer,
+    spelling::Received, upstream::Answer,
 };
 
 mod disclosure;
@@ -65,7 +65,7 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// When what must be rewritten breaks off, there is nothing to pass on.
 pub(crate) async fn localize(
     response: &mut Response<Body>,
-    head: &Head,
+    head: Head,
     session: &Session,
     base: &Base,
     origin: Option<HeaderValue>,
@@ -74,7 +74,31 @@ pub(crate) async fn localize(
     // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
     // would look whole.
     *response.version_mut() = Version::HTTP_11;
-    let headers = response.headers_mut();
+    let is_plain = response.body().sent().is_some_and(|sent| {
+        !sent.is_special && sent.longest < session.token.len() && origin.is_none()
+    });
+    if !is_plain {
+        localize_headers(response.headers_mut(), session, base, origin, placeholder);
+    }
+    if let Some(document) = Document::of(&head, response) {
+        let ours = Ours::new(session, base);
+        Box::pin(rewrite::rewrite(response, document, &ours)).await?;
+    } else if is_plain {
+        response.body_mut().keep_lines();
+    }
+    if let Body::Org { rest, .. } = response.body_mut() {
+        rest.reuse(head.into_headers());
+    }
+    Ok(())
+}
+
+fn localize_headers(
+    headers: &mut HeaderMap,
+    session: &Session,
+    base: &Base,
+    origin: Option<HeaderValue>,
+    placeholder: impl Fn() -> String,
+) {
     // One look at each name, since to look each of ours up costs several times as much.
     let mut has_length_in_doubt = false;
     let (mut has_cookies, mut has_locations) = (false, false);
@@ -84,7 +108,7 @@ pub(crate) async fn localize(
             "transfer-encoding" => has_length_in_doubt = true,
             "set-cookie" => has_cookies = true,
             "location" | "content-location" => has_locations = true,
-            name => has_foreign |= is_foreign(name),
+            name => has_foreign |= headers::is_foreign(name),
         }
         // Few are as long as a session.
         is_disclosing |= value.len() >= session.token.len()
@@ -96,7 +120,7 @@ pub(crate) async fn localize(
     }
     headers::strip_hop_by_hop(headers);
     if has_foreign {
-        headers::strip(headers, is_foreign);
+        headers::strip(headers, headers::is_foreign);
     }
     if has_cookies {
         localize_cookies(headers, session, base);
@@ -110,11 +134,6 @@ pub(crate) async fn localize(
     if let Some(origin) = origin {
         share_with(headers, origin);
     }
-    if let Some(document) = Document::of(head, response) {
-        let ours = Ours::new(session, base);
-        Box::pin(rewrite::rewrite(response, document, &ours)).await?;
-    }
-    Ok(())
 }
 
 fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
@@ -130,24 +149,6 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
     for cookie in ours {
         headers.append(header::SET_COOKIE, cookie);
     }
-}
-
-/// Whether a header is about the org's own address, and would be wrong about ours: browsers would
-/// keep it for every port of localhost. `Proxy-Status` is how answers of this proxy are told apart.
-fn is_foreign(name: &str) -> bool {
-    matches!(
-        name,
-        "alt-svc"
-            | "clear-site-data"
-            | "expect-ct"
-            | "nel"
-            | "proxy-status"
-            | "public-key-pins"
-            | "public-key-pins-report-only"
-            | "report-to"
-            | "reporting-endpoints"
-            | "strict-transport-security"
-    )
 }
 
 /// Puts `placeholder` in place of the session, in every header that has it.
@@ -289,12 +290,28 @@ impl Body {
 }
 
 impl Body {
-    /// The header lines as the org sent them, if it did so in HTTP/1.1. Can be asked for once.
-    pub(crate) fn sent(&mut self) -> Bytes {
+    /// The header lines as the org sent them, if it did so in HTTP/1.1.
+    pub(crate) fn sent(&self) -> Option<&Received> {
         match self {
-            Self::Local(_) => Bytes::new(),
-            Self::Org { rest, .. } => rest.take_sent(),
-            Self::Call(call) => call.rest.take_sent(),
+            Self::Local(_) => None,
+            Self::Org { rest, .. } => rest.sent(),
+            Self::Call(call) => call.rest.sent(),
+        }
+    }
+
+    /// Notes that the header lines have gone out.
+    pub(crate) fn wrote_lines(&mut self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Org { rest, .. } => rest.wrote_lines(),
+            Self::Call(call) => call.rest.wrote_lines(),
+        }
+    }
+
+    /// Notes that the header lines are still those that the org sent.
+    fn keep_lines(&mut self) {
+        if let Self::Org { rest, .. } = self {
+            rest.keep_lines();
         }
     }
 

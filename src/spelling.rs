@@ -17,44 +17,130 @@ mod heads;
 mod names;
 mod stream;
 
+/// The header lines of an answer that are passed on, as they came.
+#[derive(Default)]
+pub(crate) struct Received {
+    /// Without the end of the head.
+    pub(crate) lines: Vec<u8>,
+    /// How many there are.
+    pub(crate) count: usize,
+    /// What their Content-Length says, if there is one.
+    pub(crate) length: Option<u64>,
+    /// Bytes of the longest value.
+    pub(crate) longest: usize,
+    /// Whether any cannot go out as it is: it is not `Name: value`, or of concern to somebody on the
+    /// way.
+    pub(crate) is_special: bool,
+    /// Whether nobody has changed any since.
+    pub(crate) is_unchanged: bool,
+}
+
+impl Received {
+    /// Has there be none. Their memory stays.
+    pub(crate) fn clear(&mut self) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        *self = Self {
+            lines,
+            ..Self::default()
+        };
+    }
+}
+
+type Line<'a> = (&'a HeaderName, &'a HeaderValue);
+
 /// Writes header lines in the order and the spelling of `sent`, which are lines as they came. What is
 /// not among those follows, spelled as is usual.
-pub(crate) fn write<'a>(
-    lines: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
-    mut sent: &[u8],
+pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out: &mut BytesMut) {
+    let mut sent = Sent {
+        lines: sent,
+        same: 0,
+    };
+    let mut others = SmallVec::new();
+    for (name, value) in lines {
+        // Mostly all are there, and in that order.
+        if !others.is_empty() || !sent.pass(name, value, out) {
+            others.push(Some((name, value)));
+        }
+    }
+    match others.is_empty() {
+        true => sent.write_same(out),
+        false => write_sorted(others, sent, out),
+    }
+}
+
+/// The same where the order is another: what was removed has left its place to the last one, and lines
+/// of one name stand together.
+fn write_sorted(
+    mut lines: SmallVec<[Option<Line<'_>>; USUAL_LINES]>,
+    mut sent: Sent<'_>,
     out: &mut BytesMut,
 ) {
-    let mut lines: SmallVec<[_; USUAL_LINES]> = lines.map(Some).collect();
     // All before it have been written.
     let mut first = 0;
-    while first < lines.len() && !sent.is_empty() {
-        let is_next = |line: &Option<(&HeaderName, _)>| {
-            line.is_some_and(|(name, _)| is_named(sent, name.as_str().as_bytes()))
-        };
-        let found = lines[first..].iter().position(is_next);
-        let Some((name, value)) = found.and_then(|found| lines[first + found].take()) else {
-            sent = after_line(sent);
-            continue;
-        };
-        let name = name.as_str().len();
-        match unchanged(sent, name, value.as_bytes()) {
-            Some((line, rest)) => {
-                out.put_slice(line);
-                sent = rest;
-            }
-            None => {
-                out.put_slice(&sent[..name]);
-                put_line("", value.as_bytes(), out);
-                sent = after_line(sent);
-            }
+    while first < lines.len() && !sent.is_over() {
+        let passed = lines[first..]
+            .iter_mut()
+            .find(|line| line.is_some_and(|(name, value)| sent.pass(name, value, out)));
+        match passed {
+            Some(passed) => *passed = None,
+            None => sent.skip(out),
         }
         while let Some(None) = lines.get(first) {
             first += 1;
         }
     }
+    sent.write_same(out);
     for (name, value) in lines.into_iter().skip(first).flatten() {
         put_name(name.as_str(), out);
         put_line("", value.as_bytes(), out);
+    }
+}
+
+/// Lines as they came.
+struct Sent<'a> {
+    lines: &'a [u8],
+    /// The bytes at the beginning that go out as they are.
+    same: usize,
+}
+
+impl<'a> Sent<'a> {
+    fn next(&self) -> &'a [u8] {
+        &self.lines[self.same..]
+    }
+
+    fn is_over(&self) -> bool {
+        self.lines.len() == self.same
+    }
+
+    /// Writes the next line, with this `value`, if it is of this `name`. Those that have not changed
+    /// are written together.
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue, out: &mut BytesMut) -> bool {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        let next = self.next();
+        if !is_named(next, name) {
+            return false;
+        }
+        if is_unchanged(next, name.len(), value) {
+            self.same += name.len() + value.len() + 4;
+            return true;
+        }
+        self.write_same(out);
+        out.put_slice(&self.lines[..name.len()]);
+        put_line("", value, out);
+        self.lines = after_line(self.lines);
+        true
+    }
+
+    fn write_same(&mut self, out: &mut BytesMut) {
+        let (same, rest) = self.lines.split_at(self.same);
+        out.put_slice(same);
+        (self.lines, self.same) = (rest, 0);
+    }
+
+    fn skip(&mut self, out: &mut BytesMut) {
+        self.write_same(out);
+        self.lines = after_line(self.lines);
     }
 }
 
@@ -96,11 +182,13 @@ fn letters(bytes: u64) -> u64 {
     at_least_a & !above_z & (EACH << 7)
 }
 
-/// The next line and what follows it, if its value is still what it was.
-fn unchanged<'a>(sent: &'a [u8], name: usize, value: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let (line, rest) = sent.split_at_checked(name + value.len() + 4)?;
-    let told = line[name..].strip_prefix(b": ")?.strip_suffix(b"\r\n")?;
-    (told == value).then_some((line, rest))
+/// Whether the value of the next line is still `value`.
+fn is_unchanged(sent: &[u8], name: usize, value: &[u8]) -> bool {
+    let Some(line) = sent.get(name..name + value.len() + 4) else {
+        return false;
+    };
+    let told = line.strip_prefix(b": ");
+    told.and_then(|told| told.strip_suffix(b"\r\n")) == Some(value)
 }
 
 fn after_line(sent: &[u8]) -> &[u8] {

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     family::Family,
     guard::{self, Refusal},
+    headers,
     line::{Fault, Line},
     load::{Full, Load},
     proxy::Proxy,
@@ -60,8 +61,10 @@ impl Stack {
             false => Family::of(&parts),
         };
         let (version, method) = (parts.version, parts.method.clone());
+        if version == Version::HTTP_2 {
+            line.asks(&parts);
+        }
         // Counted until its answer has ended, so before anything can end it.
-        line.asks(&parts);
         let mut count = Count::new(self, line);
         let Count { stack, line, .. } = &count;
         // One request's panic is that request's 500.
@@ -76,9 +79,9 @@ impl Stack {
             if method == Method::CONNECT {
                 end_connection(response.headers_mut());
             }
-            let sent = response.body_mut().sent();
             let to_head = method == Method::HEAD;
-            line.heads().take(&mut response, &sent, to_head);
+            line.heads().take(&mut response, Body::sent, to_head);
+            response.body_mut().wrote_lines();
         }
         count.give(0);
         Ok(response.map(|body| Counted { body, count }))
@@ -104,7 +107,7 @@ impl Stack {
             end_connection(response.headers_mut());
         }
         date(response.headers_mut());
-        line.heads().take(&mut response, &[], false);
+        line.heads().take(&mut response, Body::sent, false);
         (response.map(|body| Counted { body, count }), tunnel)
     }
 
@@ -118,7 +121,9 @@ impl Stack {
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
-        self.load.room(surplus).await?;
+        if !self.load.has_room(surplus)? {
+            self.load.wait().await?;
+        }
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
         proxy.guard.admit_tunnel(request, &host, line.is_known())?;
@@ -161,7 +166,9 @@ impl Stack {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        self.load.room(surplus).await?;
+        if !self.load.has_room(surplus)? {
+            Box::pin(self.load.wait()).await?;
+        }
         if self.calls && family != Family::PubSub {
             return Err(Refusal::NoCall.into());
         }
@@ -220,7 +227,7 @@ fn end_connection(headers: &mut HeaderMap) {
 /// Tells the time where nobody else did (RFC 9110 section 6.6.1). hyper would look at the clock
 /// for those that have one, too.
 pub(crate) fn date(headers: &mut HeaderMap) {
-    if !headers.contains_key(header::DATE)
+    if !headers::contains(headers, &header::DATE)
         && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
     {
         headers.insert(header::DATE, now);

@@ -111,7 +111,7 @@ pub(super) async fn serve(
         });
     }
     if version != Version::HTTP_2 {
-        control.heads.take(&mut response, &[], to_head);
+        control.heads.take(&mut response, |_| None, to_head);
     }
     Ok(response)
 }

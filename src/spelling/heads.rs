@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Body;
 use memchr::memchr;
 
-use super::{put_name, write};
+use super::{Received, put_name, write};
 
 /// The lines of answers in HTTP/1.1 that hyper has not written yet, shared by the service that
 /// answers and the [`super::Spelled`] below hyper.
@@ -35,37 +35,62 @@ struct Head {
 }
 
 impl Heads {
-    /// Takes the header lines of the next answer, which are spelled as in `sent` as far as they are
+    /// Takes the header lines of the next answer, which are spelled as in `received` as far as they are
     /// there. What hyper has to know is left in `response`. `to_head` says that it answers HEAD.
     ///
     /// Must be called once with every answer that hyper is to write in HTTP/1.1, just before it does.
-    pub(crate) fn take<B: Body>(&self, response: &mut Response<B>, sent: &[u8], to_head: bool) {
+    pub(crate) fn take<B: Body>(
+        &self,
+        response: &mut Response<B>,
+        received: impl Fn(&B) -> Option<&Received>,
+        to_head: bool,
+    ) {
         let framed = Framed::of(response, to_head);
-        let headers = response.headers_mut();
-        let mut left: Vec<(HeaderName, HeaderValue)> = Vec::new();
-        let mut has_length = false;
+        let received = received(response.body());
+        let is_whole = |received: &&Received| {
+            !received.is_special
+                && received.is_unchanged
+                && received.count == response.headers().len()
+                && received.length.is_none_or(|length| framed.agrees(length))
+        };
         let mut waiting = self.lock();
         let before = waiting.lines.len();
-        let taken = headers.iter().filter(|(name, value)| match **name {
-            header::CONTENT_LENGTH => {
-                let (taken, needed) = framed.judge(value);
-                if needed {
-                    left.push(((*name).clone(), (*value).clone()));
-                }
-                has_length |= taken;
-                taken
-            }
-            header::CONNECTION | header::TRAILER | header::TRANSFER_ENCODING | header::UPGRADE => {
-                left.push(((*name).clone(), (*value).clone()));
-                false
-            }
-            _ => true,
-        });
-        write(taken, sent, &mut waiting.lines);
+        let mut left: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        let has_length = if let Some(received) = received.filter(is_whole) {
+            waiting.lines.put_slice(&received.lines);
+            received.length.is_some()
+        } else {
+            let mut has_length = false;
+            let taken = response
+                .headers()
+                .iter()
+                .filter(|(name, value)| match **name {
+                    header::CONTENT_LENGTH => {
+                        let (taken, needed) = framed.judge(value);
+                        if needed {
+                            left.push(((*name).clone(), (*value).clone()));
+                        }
+                        let is_first = taken && !has_length;
+                        has_length |= taken;
+                        is_first
+                    }
+                    header::CONNECTION
+                    | header::TRAILER
+                    | header::TRANSFER_ENCODING
+                    | header::UPGRADE => {
+                        left.push(((*name).clone(), (*value).clone()));
+                        false
+                    }
+                    _ => true,
+                });
+            let sent = received.map_or(&[][..], |received| &received.lines);
+            write(taken, sent, &mut waiting.lines);
+            has_length
+        };
         let length = waiting.lines.len() - before;
         waiting.heads.push_back(Head { length, has_length });
         drop(waiting);
-        put_back(headers, left);
+        put_back(response.headers_mut(), left);
     }
 
     /// Has `out` take `written`, which is what hyper writes, and may begin with heads that are due.
@@ -102,18 +127,22 @@ impl Heads {
 /// The lines that hyper has written, and the end of the head.
 fn spell_rest(rest: &mut &[u8], has_length: bool, out: &mut BytesMut) {
     while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix(b"\r\n") {
+            *rest = after;
+            return out.put_slice(b"\r\n");
+        }
+        if has_length && let Some(length) = rest.strip_prefix(b"content-length: ") {
+            let digits = length.iter().take_while(|byte| byte.is_ascii_digit());
+            *rest = length.get(digits.count() + 2..).unwrap_or_default();
+            continue;
+        }
         let line = next_line(rest);
         let name = memchr(b':', line).unwrap_or_default();
-        let is_length = &line[..name] == b"content-length";
         match str::from_utf8(&line[..name]) {
-            Ok(_) if is_length && has_length => continue,
             Ok(text) => put_name(text, out),
             Err(_) => out.put_slice(&line[..name]),
         }
         out.put_slice(&line[name..]);
-        if line == b"\r\n" {
-            return;
-        }
     }
 }
 
@@ -157,9 +186,28 @@ impl Framed {
         }
     }
 
+    /// Whether a Content-Length goes out as it is, and hyper need not know it.
+    fn agrees(&self, told: u64) -> bool {
+        match self {
+            Self::Nowhere | Self::Unknown => false,
+            Self::ToHead => true,
+            Self::Length(length) => *length == told,
+        }
+    }
+
     /// Whether a Content-Length goes out as it is, and whether hyper has to know it.
     fn judge(&self, value: &HeaderValue) -> (bool, bool) {
-        let told = || str::from_utf8(value.as_bytes()).ok()?.parse::<u64>().ok();
+        let told = || {
+            let digit = |number: u64, byte: &u8| {
+                let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+                number.checked_mul(10)?.checked_add(digit)
+            };
+            let digits = value.as_bytes();
+            digits
+                .iter()
+                .try_fold(0, digit)
+                .filter(|_| !digits.is_empty())
+        };
         match self {
             Self::Nowhere => (false, false),
             Self::ToHead => (true, false),

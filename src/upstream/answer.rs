@@ -9,17 +9,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{connection::Connection, http1::Http1, pool::Pool};
-use crate::{error::causes, telemetry::Throttle};
+use crate::{error::causes, spelling::Received, telemetry::Throttle};
 
 /// Streams the body. At its end the connection goes back to the pool; if it breaks, stalls or is
 /// dropped before, the connection goes with it.
 pub(crate) struct Answer {
     lent: Option<(Box<Connection>, Arc<Pool>)>,
-    /// The header lines, as far as HTTP/1.1 has them.
-    sent: Bytes,
+    /// The header lines, if they are still of use and the connection, which has them, is not lent.
+    kept: Option<Box<Received>>,
+    /// Whether the header lines are of no more use.
+    is_written: bool,
     /// The body, unless it comes by the connection itself.
     stream: Option<Incoming>,
     /// Time between two pieces.
@@ -37,11 +40,9 @@ impl Answer {
     ) -> Self {
         connection.deadline.set(idle);
         let mut answer = Self {
-            sent: connection
-                .http1_mut()
-                .map(Http1::take_sent)
-                .unwrap_or_default(),
             lent: Some((connection, pool)),
+            kept: None,
+            is_written: false,
             stream,
             idle,
             broken: None,
@@ -52,12 +53,42 @@ impl Answer {
         answer
     }
 
-    /// The header lines as the org sent them, if it did so in HTTP/1.1. Can be asked for once.
-    pub(crate) fn take_sent(&mut self) -> Bytes {
-        std::mem::take(&mut self.sent)
+    /// The header lines as the org sent them, if it did so in HTTP/1.1.
+    pub(crate) fn sent(&self) -> Option<&Received> {
+        match &self.kept {
+            Some(kept) => Some(kept),
+            None => self.http1().map(Http1::sent),
+        }
+    }
+
+    /// Notes that the header lines are still those that the org sent.
+    pub(crate) fn keep_lines(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.is_unchanged = true;
+        } else if let Some(http) = self.http1_mut() {
+            http.sent_mut().is_unchanged = true;
+        }
+    }
+
+    /// Notes that the header lines have gone out.
+    pub(crate) fn wrote_lines(&mut self) {
+        self.kept = None;
+        self.is_written = true;
+    }
+
+    /// Has the next answer's headers be where these were, if that saves anything.
+    pub(crate) fn reuse(&mut self, headers: HeaderMap) {
+        if let Some(http) = self.http1_mut() {
+            http.reuse(headers);
+        }
     }
 
     fn give_back(&mut self) {
+        if !self.is_written
+            && let Some(sent) = self.http1_mut().map(Http1::sent_mut)
+        {
+            self.kept = Some(Box::new(std::mem::take(sent)));
+        }
         if let Some((connection, pool)) = self.lent.take() {
             pool.put(connection);
         }
@@ -69,7 +100,7 @@ impl Answer {
             let frame = ready!(Pin::new(stream).poll_frame(cx));
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| causes(&error))));
         }
-        let Some(http) = self.lent.as_mut().and_then(|(lent, _)| lent.http1_mut()) else {
+        let Some(http) = self.http1_mut() else {
             return Poll::Ready(None);
         };
         let piece = ready!(http.poll_body(cx));
@@ -91,6 +122,10 @@ impl Answer {
 
     fn http1(&self) -> Option<&Http1> {
         self.lent.as_ref().and_then(|(lent, _)| lent.http1())
+    }
+
+    fn http1_mut(&mut self) -> Option<&mut Http1> {
+        self.lent.as_mut().and_then(|(lent, _)| lent.http1_mut())
     }
 }
 

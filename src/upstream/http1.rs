@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use hyper::body::{Body, SizeHint};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
@@ -27,6 +27,7 @@ use crate::{
     network::Socket,
     replay::{Broken, Sending},
     request,
+    spelling::Received,
 };
 
 mod body;
@@ -42,7 +43,7 @@ pub(super) struct Http1 {
     /// Whether anything of the answer has come.
     heard: bool,
     /// The header lines of the answer, as the org sent them.
-    sent: Bytes,
+    sent: Received,
     /// What is to come of the answer.
     rest: Rest,
     /// Whether the connection outlives the answer.
@@ -119,7 +120,7 @@ impl Http1 {
             input: BytesMut::new(),
             lines: Lines::default(),
             heard: false,
-            sent: Bytes::new(),
+            sent: Received::default(),
             rest: Rest::Nothing,
             persistent: true,
         }
@@ -154,6 +155,7 @@ impl Http1 {
             self.input = BytesMut::new();
         }
         self.lines = Lines::default();
+        self.sent = Received::default();
     }
 
     /// Takes on a request. Nothing is sent before the answer is waited for.
@@ -179,15 +181,14 @@ impl Http1 {
         method: &Method,
     ) -> Poll<Result<Response<()>, Fault>> {
         self.drive(cx)?;
-        let (lines, heard) = (&mut self.lines, &mut self.heard);
+        let (lines, sent, heard) = (&mut self.lines, &mut self.sent, &mut self.heard);
         let take = |input: &mut BytesMut| {
             *heard = true;
-            Head::take(input, lines)
+            Head::take(input, lines, sent)
         };
         let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, take))?;
         self.rest = head.rest(method)?;
         self.persistent = head.is_persistent();
-        self.sent = head.sent;
         Poll::Ready(Ok(head.response))
     }
 
@@ -199,9 +200,19 @@ impl Http1 {
         self.heard || is_unreadable
     }
 
-    /// The header lines of the answer as the org sent them. Can be asked for once.
-    pub(super) fn take_sent(&mut self) -> Bytes {
-        std::mem::take(&mut self.sent)
+    /// The header lines of the answer as the org sent them.
+    pub(super) fn sent(&self) -> &Received {
+        &self.sent
+    }
+
+    /// As [`Self::sent`].
+    pub(super) fn sent_mut(&mut self) -> &mut Received {
+        &mut self.sent
+    }
+
+    /// Has the next answer's headers be where these were, which saves their memory.
+    pub(super) fn reuse(&mut self, headers: HeaderMap) {
+        self.lines.reuse(headers);
     }
 
     /// The next piece of the answer's body.

@@ -191,9 +191,15 @@ impl Pool {
 
     /// Takes back a connection whose answer has ended.
     pub(super) fn put(&self, connection: Box<Connection>) {
-        if let Some(connection) = connection.rested() {
-            self.hand_on(connection);
+        let Some(connection) = connection.rested() else {
+            return;
+        };
+        let mut state = self.lock();
+        if state.waiters.is_empty() {
+            return state.exclusive.push(connection);
         }
+        drop(state);
+        self.hand_on(connection);
     }
 
     fn hand_on(&self, mut connection: Box<Connection>) {

@@ -1,18 +1,19 @@
 //! The head of an answer as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
 
 use super::{Malformed, body::Rest};
-use crate::headers::members;
+use crate::{
+    headers::{is_foreign, is_localized, members},
+    spelling::Received,
+};
 
 /// The head of an answer, and what it says of what comes behind.
 pub(super) struct Head {
     pub(super) response: Response<()>,
-    /// The header lines as they came.
-    pub(super) sent: Bytes,
     framing: Framing,
 }
 
@@ -21,6 +22,8 @@ pub(super) struct Head {
 struct Framing {
     /// Bytes.
     length: Option<u64>,
+    /// Whether that was told more than once.
+    is_repeated: bool,
     /// Whether it comes in chunks.
     chunked: bool,
     /// Whether the connection ends with the answer.
@@ -30,29 +33,48 @@ struct Framing {
 /// The header lines of the latest answer, in their order. Most of the next one's are the same, and
 /// to compare a line costs a tenth of reading it.
 #[derive(Default)]
-pub(super) struct Lines(Vec<Known>);
+pub(super) struct Lines {
+    known: Vec<Known>,
+    /// Empty, with room for the next one's.
+    room: HeaderMap,
+}
 
 struct Known {
     /// All of it, with its end.
     text: Vec<u8>,
     name: HeaderName,
     value: HeaderValue,
+    handling: Handling,
+    /// Whether it goes out as it came if it is as usual.
+    may_stay: bool,
+    /// Whether it says where the answer ends, or the connection.
+    is_framing: bool,
+}
+
+/// What is done with a line before a client gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handling {
+    Dropped,
+    /// It goes out as it came.
+    AsIs,
+    /// It is looked at.
+    Other,
 }
 
 impl Head {
-    /// Takes the next head out of `input`, or nothing if it has not all come. What only says that
-    /// another will come is skipped (RFC 9110 section 15.2).
-    pub(super) fn take(input: &mut BytesMut, lines: &mut Lines) -> Result<Option<Self>, Malformed> {
+    /// Takes the next head out of `input`, or nothing if it has not all come, and has `sent` be its
+    /// header lines. What only says that another will come is skipped (RFC 9110 section 15.2).
+    pub(super) fn take(
+        input: &mut BytesMut,
+        lines: &mut Lines,
+        sent: &mut Received,
+    ) -> Result<Option<Self>, Malformed> {
         loop {
-            let mut unread = &input[..];
-            match Self::read(&mut unread, lines)? {
-                Some((mut head, first_line)) => {
-                    let length = input.len() - unread.len();
-                    let mut text = input.split_to(length);
+            match Self::read(input, lines, sent)? {
+                Some((head, length)) => {
+                    input.advance(length);
                     let status = head.response.status();
                     if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                        text.advance(first_line);
-                        head.sent = text.freeze();
                         return Ok(Some(head));
                     }
                 }
@@ -62,37 +84,60 @@ impl Head {
         }
     }
 
-    /// Reads the next head, and how long its first line is.
-    fn read(input: &mut &[u8], lines: &mut Lines) -> Result<Option<(Self, usize)>, Malformed> {
+    /// The head that `input` begins with, and how many bytes that has.
+    fn read(
+        input: &[u8],
+        lines: &mut Lines,
+        sent: &mut Received,
+    ) -> Result<Option<(Self, usize)>, Malformed> {
         let Some(first) = first_line(input) else {
             return Ok(None);
         };
-        input.advance(first.len());
         let mut response = status(bare(first))?;
         let mut framing = Framing::default();
         let headers = response.headers_mut();
-        headers.reserve(lines.0.len());
-        loop {
-            if let [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] = input {
-                *input = rest;
-                let sent = Bytes::new();
-                let head = Self {
-                    response,
-                    sent,
-                    framing,
-                };
-                return Ok(Some((head, first.len())));
+        *headers = std::mem::take(&mut lines.room);
+        headers.reserve(lines.known.len());
+        sent.clear();
+        let mut at = first.len();
+        // Where those begin that go on and are not in `sent`.
+        let mut passed = at;
+        for index in 0.. {
+            let rest = &input[at..];
+            if let [b'\r', b'\n', ..] | [b'\n', ..] = rest {
+                sent.lines.extend_from_slice(&input[passed..at]);
+                // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
+                if framing.chunked && framing.length.is_some() {
+                    headers.remove(header::CONTENT_LENGTH);
+                    sent.is_special = true;
+                }
+                sent.is_special |= framing.is_repeated;
+                sent.count = headers.len();
+                sent.length = framing.length;
+                let length = at + if rest[0] == b'\r' { 2 } else { 1 };
+                return Ok(Some((Self { response, framing }, length)));
             }
-            let Some(line) = lines.read(headers.len(), input)? else {
+            let Some(line) = lines.read(index, rest)? else {
                 return Ok(None);
             };
-            if headers.len() == MOST_HEADERS {
+            if index == MOST_HEADERS {
                 return Err(Malformed::LongHead);
             }
-            input.advance(line.text.len());
-            framing.note(&line.name, line.value.as_bytes())?;
-            headers.append(line.name.clone(), line.value.clone());
+            if line.is_framing {
+                framing.note(&line.name, line.value.as_bytes())?;
+            }
+            let end = at + line.text.len();
+            if line.handling == Handling::Dropped {
+                sent.lines.extend_from_slice(&input[passed..at]);
+                passed = end;
+            } else {
+                headers.append(line.name.clone(), line.value.clone());
+                sent.is_special |= line.handling == Handling::Other;
+                sent.longest = sent.longest.max(line.value.len());
+            }
+            at = end;
         }
+        Ok(None)
     }
 
     /// What is to come of the body of this answer to a request of `method`.
@@ -162,27 +207,43 @@ impl Lines {
     /// The header line that `input` begins with, if all of it has come. It is the one at `index`.
     fn read(&mut self, index: usize, input: &[u8]) -> Result<Option<&Known>, Malformed> {
         let is_known = |known: &Known| input.starts_with(&known.text);
-        if !self.0.get(index).is_some_and(is_known) {
+        if !self.known.get(index).is_some_and(is_known) {
             let Some(text) = first_line(input) else {
                 return Ok(None);
             };
-            match self.0.get_mut(index) {
+            match self.known.get_mut(index) {
                 Some(known) => known.change(text)?,
-                None => self.0.push(Known::read(text)?),
+                None => self.known.push(Known::read(text)?),
             }
         }
-        Ok(self.0.get(index))
+        Ok(self.known.get(index))
+    }
+
+    /// Has the next answer's headers be where these were.
+    pub(super) fn reuse(&mut self, mut headers: HeaderMap) {
+        headers.clear();
+        self.room = headers;
     }
 }
 
 impl Known {
     fn read(text: &[u8]) -> Result<Self, Malformed> {
         let colon = memchr(b':', text).ok_or(Malformed::Line)?;
-        Ok(Self {
+        let name = HeaderName::from_bytes(&text[..colon]).map_err(|_| Malformed::Line)?;
+        let is_dropped = name == header::TRANSFER_ENCODING || is_foreign(name.as_str());
+        let mut known = Self {
             text: text.to_vec(),
-            name: HeaderName::from_bytes(&text[..colon]).map_err(|_| Malformed::Line)?,
             value: value(&text[colon + 1..])?,
-        })
+            handling: match is_dropped {
+                true => Handling::Dropped,
+                false => Handling::Other,
+            },
+            is_framing: Framing::is_told_by(&name),
+            may_stay: !is_dropped && !is_localized(name.as_str()) && name != header::TRAILER,
+            name,
+        };
+        known.judge();
+        Ok(known)
     }
 
     /// Has it be `text`, which mostly has the same name.
@@ -192,10 +253,22 @@ impl Known {
                 self.value = value(rest)?;
                 self.text.clear();
                 self.text.extend_from_slice(text);
+                self.judge();
             }
             _ => *self = Self::read(text)?,
         }
         Ok(())
+    }
+
+    fn judge(&mut self) {
+        if self.may_stay {
+            let rest = self.text.get(self.name.as_str().len()..);
+            let rest = rest.and_then(|rest| rest.strip_prefix(b": ")?.strip_suffix(b"\r\n"));
+            self.handling = match rest == Some(self.value.as_bytes()) {
+                true => Handling::AsIs,
+                false => Handling::Other,
+            };
+        }
     }
 }
 
@@ -211,10 +284,21 @@ fn value(rest: &[u8]) -> Result<HeaderValue, Malformed> {
 }
 
 impl Framing {
+    fn is_told_by(name: &HeaderName) -> bool {
+        [
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+        ]
+        .contains(name)
+    }
+
+    /// Notes what a line of such a name says.
     fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Malformed> {
         if *name == header::CONTENT_LENGTH {
             for length in members(value) {
                 let length = number(length).ok_or(Malformed::Framing)?;
+                self.is_repeated |= self.length.is_some();
                 // The same twice is once (RFC 9112 section 6.3).
                 if *self.length.get_or_insert(length) != length {
                     return Err(Malformed::Framing);
@@ -266,7 +350,8 @@ mod tests {
 
     fn take(head: &str) -> Result<(Rest, bool), Malformed> {
         let mut input = BytesMut::from(head);
-        let head = Head::take(&mut input, &mut Lines::default())?.expect("a whole head");
+        let head = Head::take(&mut input, &mut Lines::default(), &mut Received::default())?
+            .expect("a whole head");
         assert!(input.is_empty());
         Ok((head.rest(&Method::GET)?, head.is_persistent()))
     }
@@ -381,7 +466,7 @@ mod tests {
     #[test]
     fn nothing_follows_the_answer_to_head() {
         let mut input = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
-        let head = Head::take(&mut input, &mut Lines::default());
+        let head = Head::take(&mut input, &mut Lines::default(), &mut Received::default());
         let head = head.unwrap().unwrap();
         assert_eq!(head.rest(&Method::HEAD), Ok(Rest::Nothing));
     }
@@ -397,7 +482,7 @@ mod tests {
             for piece in wire.as_bytes().chunks(size) {
                 assert!(taken.is_none(), "whole before its end, in pieces of {size}");
                 input.extend_from_slice(piece);
-                taken = Head::take(&mut input, &mut lines).unwrap();
+                taken = Head::take(&mut input, &mut lines, &mut Received::default()).unwrap();
             }
             let response = taken.expect("a whole head").response;
             assert_eq!(response.status(), 299);
@@ -446,7 +531,7 @@ mod tests {
                 for piece in text(head).as_bytes().chunks(size) {
                     assert!(taken.is_none());
                     input.extend_from_slice(piece);
-                    taken = Head::take(&mut input, &mut lines).unwrap();
+                    taken = Head::take(&mut input, &mut lines, &mut Received::default()).unwrap();
                 }
                 let response = taken.expect("a whole head").response;
                 let headers = response.headers();
@@ -463,10 +548,51 @@ mod tests {
     }
 
     #[test]
+    fn lines_go_on_as_they_are_only_where_that_is_as_usual() {
+        for (lines, plain) in [
+            ("A: b\r\nc-D: \"e\" f\r\nContent-Length: 0\r\n", true),
+            (
+                "A: b\r\nTransfer-Encoding: chunked\r\nStrict-Transport-Security: x\r\nC: d\r\n",
+                true,
+            ),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", false),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", false),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", false),
+            ("Content-Length: 5, 5\r\n", false),
+            ("A:b\r\n", false),
+            ("A: b \r\n", false),
+            ("A:  b\r\n", false),
+            ("A: b\n", false),
+            ("A:\r\n", false),
+            ("Connection: x\r\n", false),
+            ("Keep-Alive: x\r\n", false),
+            ("Trailer: x\r\n", false),
+            ("Set-Cookie: x\r\n", false),
+            ("Location: x\r\n", false),
+        ] {
+            let (mut known, mut sent) = (Lines::default(), Received::default());
+            let mut head = None;
+            for lines in ["A: 1\r\nB: 2\r\nC: 3\r\n", "", lines, lines] {
+                let mut input = BytesMut::from(&*format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
+                head = Head::take(&mut input, &mut known, &mut sent).unwrap();
+            }
+            let headers = head.unwrap().response.into_parts().0.headers;
+            assert_eq!(!sent.is_special, plain, "{lines:?}");
+            assert_eq!(sent.count, headers.len());
+            let longest = headers.values().map(HeaderValue::len).max();
+            assert!(sent.longest >= longest.unwrap_or_default());
+            let passed = lines
+                .replace("Transfer-Encoding: chunked\r\n", "")
+                .replace("Strict-Transport-Security: x\r\n", "");
+            assert_eq!(sent.lines, passed.as_bytes());
+        }
+    }
+
+    #[test]
     fn one_without_end_is_refused() {
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(LONGEST_HEAD));
         let mut input = BytesMut::from(&*endless);
-        assert!(Head::take(&mut input, &mut Lines::default()).is_err());
+        assert!(Head::take(&mut input, &mut Lines::default(), &mut Received::default()).is_err());
         let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
         assert!(take(&lines(MOST_HEADERS)).is_ok());
         assert!(take(&lines(MOST_HEADERS + 1)).is_err());
