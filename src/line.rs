@@ -34,7 +34,7 @@ pub(crate) struct Line {
     /// The port that the client came in by.
     port: Option<u16>,
     activity: Arc<Activity>,
-    /// The last of the requests: never waited for, since they are all on one thread.
+    /// The last of the requests in HTTP/2: never waited for, since they are all on one thread.
     last: Mutex<Option<(Method, PathAndQuery)>>,
     /// What TLS agreed on.
     protocol: Protocol,
@@ -57,8 +57,6 @@ struct Heard {
     waiting: VecDeque<Bytes>,
     /// How many came before the first of these.
     taken: u64,
-    /// The last ones, if they are not many. Those of the next request are mostly the same.
-    last: Bytes,
 }
 
 /// The protocol that a connection is for.
@@ -98,20 +96,18 @@ impl Line {
         &self.activity
     }
 
-    /// Notes what a request asks for, to be able to say so when its client is cut off.
+    /// Notes what a request in HTTP/2 asks for, to be able to say so when its client is cut off.
     pub(crate) fn asks(&self, head: &Parts) {
         let target = head.uri.path_and_query().cloned();
         let asked = target.map(|target| (head.method.clone(), target));
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 
-    /// What was last asked for, without the query.
-    pub(crate) fn asked(&self) -> String {
+    /// What was last asked for in HTTP/2, without the query.
+    pub(crate) fn asked(&self) -> Option<String> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((method, target)) => format!("{method} {}", target.path()),
-            None => "nothing yet".to_owned(),
-        }
+        let (method, target) = last.as_ref()?;
+        Some(format!("{method} {}", target.path()))
     }
 
     /// As it is by TLS, from a client that is `known` by its certificate.
@@ -184,19 +180,12 @@ impl Line {
     }
 
     /// Notes the header lines of the next request before it comes.
-    pub(crate) fn hear(&self, lines: &[u8]) {
+    pub(crate) fn hear(&self, lines: Bytes) {
         let handed = self.handed();
         let mut heard = self.heard();
         // Those before it have been asked for by now, if they ever are.
         while heard.taken < handed && heard.waiting.pop_front().is_some() {
             heard.taken += 1;
-        }
-        let lines = match *heard.last == *lines {
-            true => heard.last.clone(),
-            false => Bytes::copy_from_slice(lines),
-        };
-        if lines.len() <= LONGEST_KEPT {
-            heard.last = lines.clone();
         }
         heard.waiting.push_back(lines);
     }
@@ -256,9 +245,6 @@ impl Line {
         self.fault.load(Relaxed) != 0
     }
 }
-
-/// Bytes. More than most clients send.
-const LONGEST_KEPT: usize = 4 * 1024;
 
 /// Bytes that a body may be said to have. Nobody sends an exbibyte, and whoever counts with a sign
 /// is not led astray by less.

@@ -5,6 +5,7 @@
 //! the bytes are read here first. What hyper would let pass is noted for the guard to refuse, with
 //! the reason; in a body, it is made unreadable, so that hyper breaks off there.
 
+use bytes::Bytes;
 use memchr::memchr;
 
 use super::frames::Frames;
@@ -21,6 +22,7 @@ pub(super) struct Framing {
     carry: Vec<u8>,
     /// The header lines of a head that has not ended yet, but for those that came last.
     lines: Vec<u8>,
+    last: Last,
     /// Heads that were seen whole.
     heads: u64,
     /// Targets that hyper is not shown, by the number of their request.
@@ -52,6 +54,17 @@ enum State {
     Opaque,
 }
 
+/// The header lines of the last head, and what they say. Most clients send the same ones with each
+/// request, and to compare them costs a tenth of reading them.
+#[derive(Default)]
+struct Last {
+    /// With the end of the head. None if they were many, or have a fault.
+    lines: Bytes,
+    count: usize,
+    length: Option<u64>,
+    chunked: bool,
+}
+
 /// What the header lines so far say about the body.
 #[derive(Default)]
 struct Fields {
@@ -76,7 +89,7 @@ impl Framing {
     pub(super) fn read(
         &mut self,
         all: &mut [u8],
-        mut hear: impl FnMut(&[u8]),
+        mut hear: impl FnMut(Bytes),
     ) -> Option<(u64, Fault)> {
         let mut found = None;
         let mut at = 0;
@@ -126,14 +139,20 @@ impl Framing {
                         break;
                     };
                     let (heads, in_head) = (self.heads, matches!(self.state, State::Headers(_)));
-                    let fault = self.line(&mut bytes[..=end]);
-                    found = found.or_else(|| fault.map(|fault| (self.heads, fault)));
-                    if !in_head {
-                        lines = at + end + 1;
-                    } else if self.heads > heads {
-                        self.ended(&all[lines..=at + end], &mut hear);
+                    let mut fault = self.line(&mut bytes[..=end]);
+                    let mut taken = end + 1;
+                    if in_head && self.heads > heads {
+                        hear(self.ended(&all[lines..at + taken]));
+                    } else if !in_head {
+                        lines = at + taken;
+                        if let Some(known) = self.known(&all[lines..]) {
+                            taken += known.len();
+                            hear(known);
+                            fault = self.end_head();
+                        }
                     }
-                    end + 1
+                    found = found.or_else(|| fault.map(|fault| (self.heads, fault)));
+                    taken
                 }
             };
             at += taken;
@@ -150,14 +169,35 @@ impl Framing {
         self.targets.drain(..)
     }
 
-    /// A head has ended; `lines` is what of its header lines is new.
-    fn ended(&mut self, lines: &[u8], hear: &mut impl FnMut(&[u8])) {
-        if self.lines.is_empty() {
-            return hear(lines);
+    /// The header lines of a head that has ended, the last of which are `rest`.
+    fn ended(&mut self, rest: &[u8]) -> Bytes {
+        let lines = match self.lines.is_empty() {
+            true => Bytes::copy_from_slice(rest),
+            false => {
+                let mut lines = std::mem::take(&mut self.lines);
+                lines.extend_from_slice(rest);
+                lines.into()
+            }
+        };
+        self.last.lines = match self.last.count > 0 && lines.len() <= LONGEST_KEPT {
+            true => lines.clone(),
+            false => Bytes::new(),
+        };
+        lines
+    }
+
+    /// The header lines of the last head, if `rest` of what came begins with the same ones. Then what
+    /// they say is noted.
+    fn known(&mut self, rest: &[u8]) -> Option<Bytes> {
+        let last = &self.last;
+        match &mut self.state {
+            State::Headers(fields) if !last.lines.is_empty() && rest.starts_with(&last.lines) => {
+                self.header_lines = last.count;
+                (fields.length, fields.chunked) = (last.length, last.chunked);
+                Some(last.lines.clone())
+            }
+            _ => None,
         }
-        let mut whole = std::mem::take(&mut self.lines);
-        whole.extend_from_slice(lines);
-        hear(&whole);
     }
 
     /// Whether the next byte begins a request.
@@ -185,6 +225,14 @@ impl Framing {
             }
             _ => (&self.first.0, self.first.1),
         }
+    }
+
+    /// What was last asked for in HTTP/1.1, without the query, as far as it is kept.
+    pub(super) fn asked(&self) -> String {
+        let (line, _) = self.first_line();
+        let mut words = line.split(|byte| matches!(byte, b' ' | b'?'));
+        let mut next = || words.next().unwrap_or_default().escape_ascii();
+        format!("{} {}", next(), next())
     }
 
     /// How many header lines the last head has, as far as it has come.
@@ -288,17 +336,17 @@ impl Framing {
                     fields.read(text);
                     return None;
                 }
-                self.heads += 1;
-                let fault = fields.fault;
-                let target = fields.target.take();
-                self.targets
-                    .extend(target.map(|target| (self.heads, target)));
-                self.state = match (fields.chunked, fields.length) {
-                    (true, _) => State::ChunkSize,
-                    (false, Some(length)) if length > 0 => State::Body(length),
-                    (false, _) => State::RequestLine,
+                self.last = Last {
+                    lines: Bytes::new(),
+                    // Those with a fault are not to be had again.
+                    count: match fields.fault {
+                        None => self.header_lines,
+                        Some(_) => 0,
+                    },
+                    length: fields.length,
+                    chunked: fields.chunked,
                 };
-                return fault;
+                return self.end_head();
             }
             State::ChunkSize => match strict.and_then(chunk_size) {
                 Some(0) => self.state = State::Trailers,
@@ -316,6 +364,24 @@ impl Framing {
             | State::Opaque => {}
         }
         None
+    }
+
+    /// The header lines have ended. Returns the fault of the head.
+    fn end_head(&mut self) -> Option<Fault> {
+        let State::Headers(fields) = &mut self.state else {
+            return None;
+        };
+        self.heads += 1;
+        let fault = fields.fault;
+        let target = fields.target.take();
+        self.targets
+            .extend(target.map(|target| (self.heads, target)));
+        self.state = match (fields.chunked, fields.length) {
+            (true, _) => State::ChunkSize,
+            (false, Some(length)) if length > 0 => State::Body(length),
+            (false, _) => State::RequestLine,
+        };
+        fault
     }
 
     /// Makes a line of a body unreadable, so that hyper takes the body for broken.
@@ -380,6 +446,9 @@ const KEPT_OF_TARGET: usize = 256;
 /// Bytes of header lines that are kept for their spelling where they do not come at once.
 const MOST_LINES: usize = 64 * 1024;
 
+/// Bytes of header lines that are kept for the next request. More than most clients send.
+const LONGEST_KEPT: usize = 4 * 1024;
+
 /// Bytes of a line that are looked at. hyper must be told to refuse longer heads.
 pub(super) const LONGEST_LINE: usize = 256 * 1024;
 
@@ -430,6 +499,37 @@ mod tests {
             ];
             assert_eq!(heard, expected, "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn the_same_header_lines_again_mean_the_same_again() {
+        let with_length = "a: b\r\nContent-Length: 5\r\n\r\n";
+        let with_chunks = "a: b\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let post = |lines, body| format!("POST /a HTTP/1.1\r\n{lines}{body}");
+        let wire = [
+            post(with_length, "a\nb\nc"),
+            post(with_length, "\r\n\r\nX"),
+            post(with_chunks, "5\r\nabcde\r\n0\r\n\r\n"),
+            post(with_chunks, "1\r\na\r\n0\r\nT: u\r\n\r\n"),
+            post(with_length, "GET /"),
+            post("a: b\r\n\r\n", ""),
+            post("a: b\r\n\r\n", ""),
+            post("a: b\r\nc: d\r\n\r\n", ""),
+        ]
+        .concat();
+        let faulty = wire.clone() + "GET /a#b HTTP/1.1\r\na: b\r\nc: d\r\n\r\n";
+        for size in [1, 2, 3, 7, 100, 1000] {
+            assert_eq!(
+                read(wire.as_bytes(), size),
+                (vec![], wire.clone().into(), 8)
+            );
+            let (found, ..) = read(faulty.as_bytes(), size);
+            assert_eq!(found, [(9, Fault::Target)], "in pieces of {size}");
+        }
+        let two_lengths = "Content-Length: 5\r\nContent-Length: 5\r\n\r\n";
+        let twice = post(two_lengths, "") + &post(two_lengths, "");
+        let (found, ..) = read(twice.as_bytes(), 1000);
+        assert_eq!(found[0], (1, Fault::TwoLengths));
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl<S> Wire<S> {
                 "closed a connection whose client took nothing of its answer for {}s \
                  (limits.idle_body): {}",
                 self.write_limit.as_secs(),
-                self.line.asked(),
+                self.line.asked().unwrap_or_else(|| self.framing.asked()),
             );
         }
     }
@@ -303,7 +303,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         if this.is_tls(&buf.filled()[before..]) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        let heard = |lines: &[u8]| this.line.hear(lines);
+        let heard = |lines| this.line.hear(lines);
         let read = &mut buf.filled_mut()[before..];
         if let Some((number, fault)) = this.framing.read(read, heard) {
             this.line.note(number, fault);
