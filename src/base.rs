@@ -30,7 +30,7 @@ impl Base {
     }
 
     /// For a client that takes us for its proxy and has `named` a host of this org's: it goes on at
-    /// the instance, by way of us, since where it logs in there are no calls.
+    /// the instance as it is now, by way of us, since where it logs in there are no calls.
     ///
     /// # Errors
     /// When there is no session, or the host is another org's.
@@ -41,7 +41,7 @@ impl Base {
         sessions: &Arc<Sessions>,
     ) -> Result<Self, Error> {
         let session = sessions.current().await?;
-        named.check(&session)?;
+        named.check(&session, sessions)?;
         Ok(Self {
             secure: line.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
             host: HeaderValue::from_str(session.authority.as_str()).ok(),

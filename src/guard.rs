@@ -6,7 +6,7 @@ use url::Url;
 use self::{client_key::shows, host::Host};
 pub(crate) use self::{endpoint::Endpoint, path::Denied};
 use crate::{
-    auth::Session,
+    auth::{Session, Sessions},
     config, headers,
     line::{LARGEST_BODY, Line},
 };
@@ -54,10 +54,13 @@ pub(crate) enum Named {
 
 impl Named {
     /// # Errors
-    /// If the instance is not that of `session`.
-    pub(crate) fn check(&self, session: &Session) -> Result<(), Refusal> {
+    /// If the instance is neither that of `session` nor one where the org was before it moved.
+    pub(crate) fn check(&self, session: &Session, sessions: &Sessions) -> Result<(), Refusal> {
         match self {
-            Self::Instance(named) if !is_same(named, &session.authority) => {
+            Self::Instance(named)
+                if !is_same(named, &session.authority)
+                    && !sessions.were_at(|before| is_same(named, before)) =>
+            {
                 Err(Refusal::WrongInstance(named.to_string()))
             }
             Self::Us | Self::Login | Self::Instance(_) => Ok(()),

@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
+use http::uri::Authority;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
@@ -42,6 +43,8 @@ struct State {
     doubt: Option<Doubt>,
     /// When a login was last to tell where the org is now.
     sought: Option<Instant>,
+    /// Where sessions of this process were for, the latest last.
+    instances: Vec<Authority>,
 }
 
 /// Logins were in vain lately: what was refused before was refused after them, too.
@@ -188,6 +191,12 @@ impl Sessions {
         landed.ok()?.ok()?.ok().filter(moved)
     }
 
+    /// Whether the org was, in the life of this process, at an instance that `is_it`. Clients that name
+    /// a host of the org's go on to name the old one after a move.
+    pub(crate) fn were_at(&self, is_it: impl FnMut(&Authority) -> bool) -> bool {
+        self.state().instances.iter().any(is_it)
+    }
+
     /// The org has said, while it answered, that `dead` is dead: what comes next shall not use it.
     pub(crate) fn end(&self, dead: &Arc<Session>) {
         self.retire(dead);
@@ -255,6 +264,7 @@ impl Sessions {
             Ok(session) => {
                 tracing::info!(org, instance = %session.authority, "logged in");
                 state.failure = None;
+                state.note_instance(&session.authority);
                 self.current.store(Some(session.clone()));
             }
             Err(error) => {
@@ -272,6 +282,18 @@ impl Sessions {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note_instance(&mut self, authority: &Authority) {
+        if self.instances.contains(authority) {
+            return;
+        }
+        if self.instances.len() == MOST_INSTANCES {
+            self.instances.remove(0);
+        }
+        self.instances.push(authority.clone());
     }
 }
 
@@ -334,6 +356,9 @@ const SEARCH_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a request waits for one.
 const SEARCH_TIME: Duration = Duration::from_secs(10);
 
+/// How many are remembered, far more than an org ever has.
+const MOST_INSTANCES: usize = 16;
+
 /// For how long it is remembered that a login was in vain.
 const DOUBT: Duration = Duration::from_secs(30);
 
@@ -349,7 +374,6 @@ const LONGEST_USER_REST: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {
-    use http::uri::Authority;
     use test_case::test_case;
 
     use super::{super::session::Identity, *};
@@ -397,6 +421,17 @@ mod tests {
                 "{decision} at {second}, not {expected}"
             );
         }
+    }
+
+    #[test]
+    fn no_more_instances_are_remembered_than_an_org_has() {
+        let mut state = State::default();
+        let at = |number: usize| Authority::try_from(format!("a{number}.example")).unwrap();
+        for number in 0..100 {
+            state.note_instance(&at(number / 2));
+        }
+        assert_eq!(state.instances.len(), MOST_INSTANCES);
+        assert!(state.instances.contains(&at(49)) && !state.instances.contains(&at(0)));
     }
 
     #[test_case("unknown_error", "retry your request", &[1, 2, 4, 8, 15, 15, 15]; "may pass")]

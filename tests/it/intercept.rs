@@ -6,7 +6,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::{
     binary::curl,
     support::{
-        Binary, Org, Raw,
+        Binary, Fault, Org, Raw,
         answer::{Answer, ask, talk},
         binary::Files,
     },
@@ -215,6 +215,29 @@ async fn the_host_of_another_org_does_not_lead_to_this_one() {
         .await;
     answer.refusal(421, "WRONG_INSTANCE");
     assert_eq!(both.org.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn the_host_where_the_org_was_leads_to_where_it_is() {
+    let both = Both::with(ON).await;
+    let (old, new) = (
+        both.org.twin().await.unwrap(),
+        both.org.twin().await.unwrap(),
+    );
+    both.org
+        .set(|knobs| knobs.instance_url = Some(old.instance_url()));
+    let url = old.instance_url() + LIMITS;
+    assert_eq!(both.curl(&url).await.status(), "200");
+    both.org
+        .set(|knobs| knobs.instance_url = Some(new.instance_url()));
+    let location = new.instance_url() + LIMITS;
+    let moved = Fault::redirect(http::StatusCode::MOVED_PERMANENTLY, &location);
+    old.faults().always(LIMITS, moved);
+    for asked in 1..=2 {
+        let answer = both.curl(&url).await;
+        assert_eq!(answer.status(), "200", "{answer:?}");
+        assert_eq!(new.counts().requests, asked);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,11 @@ use orgproxy::demo::TOKEN;
 use serde_json::json;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{
+    Fault, Org, Proxy,
+    answer::{Answer, ask},
+    proxy::client,
+};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const SINK: &str = "/services/apexrest/sink";
@@ -43,6 +47,15 @@ impl Moved {
             new,
             proxy,
         }
+    }
+
+    /// What a client gets that takes the proxy for its HTTP proxy and names the host of `org`.
+    async fn by_name(&self, org: &Org) -> Answer {
+        let host = org.instance_url().replace("https://", "");
+        let head = format!(
+            "GET http://{host}{LIMITS} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        );
+        ask(self.proxy.address, head).await
     }
 
     fn redirect(&self, status: u16, path: &str) -> Fault {
@@ -104,6 +117,25 @@ async fn an_answer_that_says_so_is_taken_for_a_move(
     assert!(answer.status().is_success(), "{}", answer.status());
     assert_eq!(it.new.last_request().target, path);
     assert_eq!(it.login.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_client_that_names_the_old_host_gets_the_org_where_it_is_now() {
+    let it = Moved::start().await;
+    it.old.faults().always(LIMITS, it.redirect(301, LIMITS));
+    for asked in 1..=3 {
+        let answer = it.by_name(&it.old).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(it.new.counts().requests, asked);
+    }
+    assert_eq!(it.by_name(&it.new).await.status, 200);
+    // The first one found out.
+    assert_eq!(it.old.counts().requests, 2);
+    assert_eq!(it.login.logins(), 2);
+    // A host where it never was is another org's.
+    let other = it.login.twin().await.unwrap();
+    it.by_name(&other).await.refusal(421, "WRONG_INSTANCE");
+    assert_eq!(other.connections(), 0);
 }
 
 #[tokio::test]
