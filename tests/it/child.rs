@@ -15,7 +15,7 @@ use crate::{
     support::{
         Binary, Fault, Org,
         binary::{Ended, Files},
-        session,
+        session, skip,
     },
 };
 
@@ -216,7 +216,7 @@ async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
     let modules = std::process::Command::new("php").arg("-m").output();
     let modules = modules.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     if !modules.is_ok_and(|modules| modules.contains("curl")) {
-        return;
+        return skip("there is no php with its module curl");
     }
     let org = Org::start().await.unwrap();
     let files = Files::with(
@@ -272,7 +272,7 @@ async fn java_trusts_the_local_authority_besides_its_own() {
         .output()
         .is_err()
     {
-        return;
+        return skip("there is no javac");
     }
     let org = Org::start().await.unwrap();
     let files = Files::with(

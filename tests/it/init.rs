@@ -20,7 +20,7 @@ use test_case::test_case;
 use crate::{
     binary::curl,
     key::chmod,
-    support::{Binary, Org, binary::Ended, proxy::client},
+    support::{Binary, Org, binary::Ended, proxy::client, skip},
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -643,9 +643,8 @@ async fn whoever_reads_the_key_reads_the_next_one() {
 
 #[tokio::test]
 async fn whom_the_next_key_cannot_be_given_to_is_told() {
-    // It takes a key of a group that its owner is not in.
     if !geteuid().is_root() {
-        return;
+        return skip("only root gives a key to a group that its owner is not in");
     }
     let folder = Folder::new();
     folder.good(NEW).await;

@@ -11,6 +11,8 @@ use orgproxy::config::{Config, Overrides, PrivateKey};
 use tempfile::TempDir;
 use test_case::test_case;
 
+use crate::support::skip;
+
 #[test_case("rsa -in key.pem -traditional -out out"; "pkcs1")]
 #[test_case("pkcs8 -topk8 -nocrypt -in key.pem -out out"; "pkcs8")]
 #[test_case("rsa -in key.pem -traditional -outform der -out out"; "pkcs1 in der")]
@@ -284,7 +286,7 @@ fn a_key_that_cannot_be_had_is_told_why(reference: &str, expected: &str) {
 fn a_key_of_another_user_is_refused() {
     let keys = Keys::new();
     if std::os::unix::fs::chown(keys.path("key.pem"), Some(12345), None).is_err() {
-        return; // Only root gives files away.
+        return skip("only root gives files away");
     }
     assert_eq!(
         keys.load("\"key.pem\"").unwrap_err(),

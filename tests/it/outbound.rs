@@ -15,7 +15,7 @@ use crate::{
     binary::curl,
     support::{
         Binary, ConnectProxy, Fault, Gate, Org, Proxy, Raw, SocksProxy, binary::Files,
-        proxy::client,
+        proxy::client, skip,
     },
 };
 
@@ -523,8 +523,7 @@ async fn an_address_that_is_silent_costs_neither_login_nor_request() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !is_allowed {
-        eprintln!("skipped: this system lets nobody have an /etc/hosts of their own");
-        return;
+        return skip("this system lets nobody have an /etc/hosts of their own");
     }
     let proxy = Binary::spawn(command);
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
@@ -557,8 +556,7 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut orders = child.stdin.take().unwrap();
     let Some(line) = lines.next_line().await.unwrap() else {
-        eprintln!("skipped: this system lets nobody have a network of their own");
-        return;
+        return skip("this system lets nobody have a network of their own");
     };
     assert!(line.contains("listening on unix:"), "{line}");
     let socket = files.path("proxy.sock");

@@ -21,6 +21,7 @@ use crate::{
         answer::{Answer, ask, talk},
         binary::Files,
         proxy::{self, client},
+        skip,
     },
 };
 
@@ -134,8 +135,7 @@ async fn a_socket_in_use_and_a_file_are_left_alone() {
 #[tokio::test]
 async fn another_user_reaches_a_unix_socket_only_if_allowed() {
     if !rustix::process::geteuid().is_root() {
-        // Nobody else can become another user.
-        return;
+        return skip("only root becomes another user");
     }
     let org = Org::start().await.unwrap();
     for (uids, passes) in [(vec![], false), (vec![1], false), (vec![NOBODY], true)] {
@@ -186,7 +186,7 @@ async fn orgs_that_share_a_listener_are_told_apart_by_host() {
 #[tokio::test]
 async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
     if !rustix::process::geteuid().is_root() {
-        return;
+        return skip("only root becomes another user");
     }
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,8 @@ pub(crate) mod raw;
 pub(crate) mod socks;
 pub(crate) mod terminal;
 
+use std::io::{Write, stderr};
+
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
 pub(crate) use self::{
@@ -21,4 +23,12 @@ pub(crate) use self::{
 pub(crate) fn session(seen: &Seen) -> &str {
     let authorization = seen.header("authorization");
     authorization.strip_prefix("Bearer ").expect(authorization)
+}
+
+/// Says that the test that calls this cannot be run here, and why. Not by `eprintln!`, of which nothing
+/// is seen when a test passes.
+pub(crate) fn skip(why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(stderr(), "skipped: {test}: {why}");
 }

@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::Command};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::support::binary::{Ended, run};
+use crate::support::{
+    binary::{Ended, run},
+    skip,
+};
 
 #[tokio::test]
 async fn each_client_is_told_its_line() {
@@ -136,7 +139,7 @@ async fn the_state_is_where_the_configuration_says_whatever_else_it_says() {
 async fn a_java_key_store_trusts_it_and_then_no_longer() {
     // A Java runtime is no need of the project's.
     if Command::new("keytool").arg("-help").output().is_err() {
-        return;
+        return skip("there is no keytool");
     }
     let state = State::new();
     let store = state.path("cacerts").display().to_string();
