@@ -1,16 +1,32 @@
-//! Certificate authorities that are trusted besides the system's.
+//! Certificate authorities that are trusted besides the system's, or that clients must be known to.
 
 use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
-use super::certificates;
+use super::{certificates, input::Input, ownership};
 
-/// Reads every certificate of a file, and checks that each can be one of an authority.
-pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// Whose certificates are taken if one of the authorities signed them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signed {
+    /// Those of the org's hosts, and of proxies on the way there.
+    Servers,
+    /// Those of programs that call.
+    Clients,
+}
+
+/// Reads every certificate of a file that nobody else can write, and checks that each can be one of
+/// an authority.
+pub(super) fn read(path: &Path, signed: Signed) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
-    let certificates = certificates::read(path)?;
+    let input = Input::open(path).map_err(|error| format!("{place} {error}"))?;
+    let harm = match signed {
+        Signed::Servers => "have a server of theirs trusted and read what is sent to the org",
+        Signed::Clients => "let themselves in",
+    };
+    ownership::check(path, &input, harm).map_err(|error| format!("{place} {error}"))?;
+    let certificates = certificates::read_open(path, input)?;
     for (index, certificate) in certificates.iter().enumerate() {
         RootCertStore::empty()
             .add(certificate.clone())

@@ -9,7 +9,7 @@ use pkcs1::der::{
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    input,
+    input::Input,
     key::{is_certificate, pem},
     unwrap::unwrap,
 };
@@ -17,8 +17,16 @@ use super::{
 /// Every certificate in a file, at least one. What is wrong never shows what is in the file, which
 /// may hold a key as well.
 pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let input = Input::open(path).map_err(|error| format!("{} {error}", path.display()))?;
+    read_open(path, input)
+}
+
+/// As [`read`], of a file that is open.
+pub(super) fn read_open(path: &Path, input: Input) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
-    let bytes = input::read(path, LONGEST).map_err(|error| format!("{place} {error}"))?;
+    let bytes = input
+        .read(LONGEST)
+        .map_err(|error| format!("{place} {error}"))?;
     parse(&bytes).map_err(|fault| format!("{place} {fault}"))
 }
 

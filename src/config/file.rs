@@ -151,7 +151,9 @@ fn org(
         Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
     };
     let audience = section.read("audience", |audience| text::token(audience, ""));
-    let ca = section.read("ca_file", |path| ca::read(&value::file(path, folder)?));
+    let ca = section.read("ca_file", |path| {
+        ca::read(&value::file(path, folder)?, ca::Signed::Servers)
+    });
 
     let guard = guard(section.child("guard"), folder);
     let listen = listen(&mut section, folder, &guard, tls);

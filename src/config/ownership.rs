@@ -5,13 +5,108 @@ use std::{
     io,
     os::fd::AsFd,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{StatVfsMountFlags, fstatfs, fstatvfs, statvfs},
     process::geteuid,
 };
+
+use super::input::{Input, InputError};
+
+/// Refuses a file that anybody but us and root could have written, or could put another in the place
+/// of: they could do `harm`. One that is mounted read-only, as into a container, was put there by who
+/// runs that.
+///
+/// # Errors
+/// Who could, and the way out.
+pub(super) fn check(file: &Path, input: &Input, harm: &'static str) -> Result<(), OwnershipError> {
+    if is_read_only(input.file()) {
+        return Ok(());
+    }
+    let path = file.to_owned();
+    match of_file(&input.about) {
+        None => check_place(file, input),
+        Some(foreign @ Foreign::Owner(_)) => Err(OwnershipError::Owner {
+            foreign,
+            harm,
+            path,
+        }),
+        Some(Foreign::Mode(_)) if !has_modes(input.file()) => Err(OwnershipError::NoModes(path)),
+        Some(foreign @ Foreign::Mode(_)) => Err(OwnershipError::Mode {
+            foreign,
+            harm,
+            path,
+        }),
+    }
+}
+
+/// As [`check`], of nothing but where the file is.
+///
+/// # Errors
+/// Who could put another in its place, and the way out.
+pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipError> {
+    // A pipe has no place where another could stand.
+    if is_read_only(input.file()) || !input.about.is_file() {
+        return Ok(());
+    }
+    let link = file.symlink_metadata().map_err(InputError::Unreadable)?;
+    if !is_ours(&link) {
+        return Err(OwnershipError::Link);
+    }
+    let real = file.canonicalize().map_err(InputError::Unreadable)?;
+    for folder in [file, &real].into_iter().filter_map(|file| file.parent()) {
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        let foreign = of_folder(folder).map_err(InputError::Unreadable)?;
+        if let Some(foreign) = foreign {
+            return Err(OwnershipError::Folder(foreign, folder.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Why a file is not ours alone, as it must be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OwnershipError {
+    #[error(
+        "{foreign}, who could {harm}: look at what is in it, and use a copy of your own (in a container, mount {path} read-only)",
+        path = .path.display()
+    )]
+    Owner {
+        foreign: Foreign,
+        harm: &'static str,
+        path: PathBuf,
+    },
+    #[error(
+        "{foreign}, who could {harm}; run `chmod go-w {path}` (in a container, mount it read-only)",
+        path = .path.display()
+    )]
+    Mode {
+        foreign: Foreign,
+        harm: &'static str,
+        path: PathBuf,
+    },
+    #[error(
+        "can be written by others, since its file system has no owners and modes, as a drive of Windows under WSL; copy it to another, such as your home: `install -m 600 {path} ~`",
+        path = .0.display()
+    )]
+    NoModes(PathBuf),
+    #[error(
+        "is a link that belongs to another user, who could lead it elsewhere; name the file itself"
+    )]
+    Link,
+    #[error(
+        "is in the folder {folder}, which {0}, who could put another file in its place; run `chmod go-w {folder}`, or move the file to a folder of your own",
+        folder = .1.display()
+    )]
+    Folder(Foreign, PathBuf),
+    #[error(transparent)]
+    Unreadable(#[from] InputError),
+}
 
 /// Why what somebody else could write is not ours alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::{
     given,
     input::{Input, InputError},
-    ownership,
+    ownership::{self, OwnershipError},
 };
 use crate::terminal;
 
@@ -140,6 +140,8 @@ enum Fault {
     Exposed { mode: u32, way_out: String },
     #[error("belongs to user {owner}, who could replace it; {way_out}")]
     ForeignOwner { owner: u32, way_out: String },
+    #[error(transparent)]
+    Place(#[from] OwnershipError),
     #[error("is empty")]
     Empty,
     #[error("holds more than {} KiB, so it is not a key or passphrase", LONGEST / 1024)]
@@ -178,6 +180,8 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         let way_out = way_out(&file, me == 0 || owner == me, order, path);
         return Err(Fault::Exposed { mode, way_out });
     }
+    // Who is let in by a client key or a password could be changed by that.
+    ownership::check_place(path, &file)?;
     Ok(file.read(LONGEST)?)
 }
 

@@ -1,18 +1,16 @@
 //! The file with the configuration.
 
-use std::{
-    fmt::Display,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Display, path::Path};
 
 use super::{
     given,
     input::{Input, InputError},
-    ownership::{self, Foreign},
+    ownership,
     unwrap::as_utf8,
 };
 
-/// Its text, if nobody but us and root can have written that, or nothing if none is named and there is none in the current folder.
+/// Its text, or nothing if none is named and there is none in the current folder. It has programs run
+/// and keys used as us, so it must be our own or root's.
 ///
 /// # Errors
 /// Why it cannot be had.
@@ -27,7 +25,7 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
         Err(InputError::Missing) if path.is_none() => return Ok(None),
         input => input.map_err(|error| failed(&error))?,
     };
-    check(file, &input).map_err(|fault| failed(&fault))?;
+    ownership::check(file, &input, HARM).map_err(|error| failed(&error))?;
     let bytes = input.read(LONGEST).map_err(|error| failed(&error))?;
     let bytes = as_utf8(&bytes);
     match str::from_utf8(&bytes) {
@@ -36,71 +34,8 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     }
 }
 
-/// A configuration has programs run and keys used as us, so it must be our own or root's. One that
-/// is mounted read-only, as into a container, was put there by who runs that.
-fn check(file: &Path, input: &Input) -> Result<(), SourceFault> {
-    if ownership::is_read_only(input.file()) {
-        return Ok(());
-    }
-    let path = || file.to_owned();
-    if let Some(foreign) = ownership::of_file(&input.about) {
-        return Err(match foreign {
-            Foreign::Owner(_) => SourceFault::Owner(foreign, path()),
-            Foreign::Mode(_) if !ownership::has_modes(input.file()) => SourceFault::NoModes(path()),
-            Foreign::Mode(_) => SourceFault::Mode(foreign, path()),
-        });
-    }
-    // A pipe has no place where another could stand.
-    if !input.about.is_file() {
-        return Ok(());
-    }
-    let link = file.symlink_metadata().map_err(InputError::Unreadable)?;
-    if !ownership::is_ours(&link) {
-        return Err(SourceFault::Link);
-    }
-    let real = file.canonicalize().map_err(InputError::Unreadable)?;
-    for folder in [file, &real].into_iter().filter_map(|file| file.parent()) {
-        let folder = match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
-        };
-        let foreign = ownership::of_folder(folder).map_err(InputError::Unreadable)?;
-        if let Some(foreign) = foreign {
-            return Err(SourceFault::Folder(foreign, folder.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-#[derive(Debug, thiserror::Error)]
-enum SourceFault {
-    #[error(
-        "{0}, who could have it run programs as you: look at what is in it, and use a copy of your own (in a container, mount {path} read-only)",
-        path = .1.display()
-    )]
-    Owner(Foreign, PathBuf),
-    #[error(
-        "{0}, who could have it run programs as you; run `chmod go-w {path}` (in a container, mount it read-only)",
-        path = .1.display()
-    )]
-    Mode(Foreign, PathBuf),
-    #[error(
-        "can be written by others, since its file system has no owners and modes, as a drive of Windows under WSL; copy it to another, such as your home: `install -m 600 {path} ~`",
-        path = .0.display()
-    )]
-    NoModes(PathBuf),
-    #[error(
-        "is a link that belongs to another user, who could lead it elsewhere; name the file itself"
-    )]
-    Link,
-    #[error(
-        "its folder {folder} {0}, who could put another file in its place; run `chmod go-w {folder}`, or move the file to a folder of your own",
-        folder = .1.display()
-    )]
-    Folder(Foreign, PathBuf),
-    #[error(transparent)]
-    Unreadable(#[from] InputError),
-}
+/// What somebody else could do who writes it.
+const HARM: &str = "have it run programs as you";
 
 /// Thousands of orgs.
 const LONGEST: usize = 1024 * 1024;

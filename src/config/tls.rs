@@ -20,7 +20,9 @@ pub struct Tls {
 }
 
 pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {
-    let client_ca = section.read("client_ca", |path| ca::read(&value::file(path, folder)?));
+    let client_ca = section.read("client_ca", |path| {
+        ca::read(&value::file(path, folder)?, ca::Signed::Clients)
+    });
     let asks_for_certificate = section.get("client_ca").is_some();
     let certificate = section.get("certificate").is_some();
     let private_key = section.get("private_key").is_some();

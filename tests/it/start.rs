@@ -3,8 +3,8 @@
 
 use std::{
     fs::{self, OpenOptions},
-    os::unix::fs::{chown, symlink},
-    path::Path,
+    os::unix::fs::{chown, lchown, symlink},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     support::{
         Binary, Org,
         binary::{Ended, Files, run},
-        proxy,
+        proxy, skip,
     },
 };
 
@@ -99,7 +99,7 @@ async fn a_configuration_that_others_can_write_runs_nothing(mode: u32) {
 #[tokio::test]
 async fn a_configuration_of_another_user_runs_nothing() {
     if !geteuid().is_root() {
-        return; // Only root gives files away.
+        return skip("only root gives files away");
     }
     let it = Traced::new().await;
     let reason = format!("belongs to user {STRANGER}");
@@ -117,7 +117,7 @@ async fn a_configuration_of_another_user_runs_nothing() {
 #[tokio::test]
 async fn a_group_of_one_is_nobody_else() {
     if !geteuid().is_root() {
-        return; // Nobody else can become another user.
+        return skip("only root becomes another user");
     }
     let it = Traced::new().await;
     let program = it.files.path("orgproxy");
@@ -171,13 +171,93 @@ async fn a_configuration_that_others_can_replace_runs_nothing(mode: u32, is_take
     chmod(it.files.folder(), 0o700);
 }
 
+#[test_case("ca_file = \"odd/file\"\n", "read what is sent to the org"; "those of the org")]
+#[test_case("[tls]\nclient_ca = \"odd/file\"\n", "let themselves in"; "those of clients")]
+#[tokio::test]
+async fn authorities_that_others_can_write_are_not_trusted(setting: &str, harm: &str) {
+    let org = Org::start().await.unwrap();
+    let (files, file) = with_odd(&org, setting, org.ca_pem());
+    for mode in [0o666, 0o646, 0o622] {
+        chmod(&file, mode);
+        let ended = run(&["check", "--config", &files.config()]).await;
+        assert_eq!(ended.code(), 64, "{ended:?}");
+        let path = file.display();
+        let reason = format!("{path} can be written by others (mode {mode:04o}), who could ");
+        assert!(ended.stderr.contains(&reason), "{ended:?}");
+        assert!(ended.stderr.contains(harm), "{ended:?}");
+        let way_out = format!("run `chmod go-w {path}`");
+        assert!(ended.stderr.contains(&way_out), "{ended:?}");
+    }
+    for mode in [0o600, 0o644, 0o444] {
+        chmod(&file, mode);
+        let ended = run(&["check", "--config", &files.config()]).await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+    }
+}
+
+#[test_case("ca_file = \"odd/file\"\n"; "authorities of the org")]
+#[test_case("[tls]\nclient_ca = \"odd/file\"\n"; "authorities of clients")]
+#[test_case("private_key = \"odd/file\"\n"; "the key")]
+#[test_case("guard.client_key = { file = \"odd/file\" }\n"; "the client key")]
+#[test_case("clients.me = { file = \"odd/file\" }\n"; "a password")]
+#[tokio::test]
+async fn what_others_can_replace_lets_nobody_in(setting: &str) {
+    let org = Org::start().await.unwrap();
+    let text = match setting {
+        setting if setting.contains("_ca") || setting.contains("ca_") => org.ca_pem(),
+        setting if setting.contains("private_key") => org.private_key_pem(),
+        _ => "correct-horse-battery\n",
+    };
+    let (files, file) = with_odd(&org, setting, text);
+    let folder = file.parent().unwrap();
+    let check = async || run(&["check", "--config", &files.config()]).await;
+    for (mode, is_taken) in [
+        (0o777, false),
+        (0o770, false),
+        (0o1777, true),
+        (0o755, true),
+    ] {
+        chmod(folder, mode);
+        let ended = check().await;
+        assert_eq!(ended.code(), if is_taken { 0 } else { 64 }, "{ended:?}");
+        let reason = format!(
+            "is in the folder {}, which can be written by others (mode {mode:04o})",
+            folder.display()
+        );
+        assert_eq!(ended.stderr.contains(&reason), !is_taken, "{ended:?}");
+    }
+    // Nor by a link that is led elsewhere.
+    fs::rename(&file, files.path("real")).unwrap();
+    symlink(files.path("real"), &file).unwrap();
+    assert_eq!(check().await.code(), 0);
+    if !geteuid().is_root() {
+        return skip("only root gives files away");
+    }
+    lchown(&file, Some(STRANGER), None).unwrap();
+    let ended = check().await;
+    let is_told = ended
+        .stderr
+        .contains("is a link that belongs to another user");
+    assert!(ended.code() == 64 && is_told, "{ended:?}");
+}
+
+/// Files whose configuration goes on with `setting`, and `odd/file` among them, which holds `text`.
+fn with_odd(org: &Org, setting: &str, text: &str) -> (Files, PathBuf) {
+    let files = Files::with(org, setting);
+    fs::create_dir(files.path("odd")).unwrap();
+    chmod(&files.path("odd"), 0o700);
+    files.write("odd/file", text);
+    let file = files.path("odd/file");
+    (files, file)
+}
+
 /// A container often has files of users that only its host knows.
 #[tokio::test]
 async fn a_configuration_that_is_mounted_read_only_is_taken() {
     let it = Traced::new().await;
     chmod(&it.files.path("proxy.toml"), 0o666);
     let Some(ended) = read_only(&it.files.path("proxy.toml"), &it.files.config()).await else {
-        return; // Only root mounts.
+        return skip("only root mounts");
     };
     it.assert_taken(&ended);
     it.assert_refused(&it.check().await, "can be written by others");
@@ -345,7 +425,7 @@ async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: b
 #[tokio::test]
 async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     if !geteuid().is_root() {
-        return; // Nobody else can become another user.
+        return skip("only root becomes another user");
     }
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
@@ -410,7 +490,7 @@ async fn a_key_that_is_mounted_read_only_gets_advice_that_can_be_followed() {
     let files = Files::new(&org);
     chmod(&files.path("server.key"), 0o444);
     let Some(ended) = read_only(&files.path("server.key"), &files.config()).await else {
-        return; // Only root mounts.
+        return skip("only root mounts");
     };
     assert_eq!(ended.code(), 64, "{ended:?}");
     assert!(ended.stderr.contains("mode 0440"), "{ended:?}");
