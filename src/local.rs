@@ -111,7 +111,7 @@ pub(crate) enum Unanswerable {
     Body(#[from] ClientFault),
     #[error("the body of this request is longer than {LARGEST} bytes, which no login is")]
     TooLong,
-    #[error("the body of this request is no XML: {0}")]
+    #[error("the body of this request cannot be read: {0}")]
     Malformed(&'static str),
     #[error(
         "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"

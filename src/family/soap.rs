@@ -213,7 +213,7 @@ impl<'a> Scan<'a> {
 
     fn envelope(mut self) -> Result<Envelope, Stop> {
         let Some(envelope) = self.child()? else {
-            return Err(unfinished("it is no XML"));
+            return Err(unfinished("it has no element"));
         };
         if envelope.name() != "Envelope" || envelope.namespace != SOAP {
             return Err(Stop::Refused(EnvelopeError::NotSoap));
@@ -238,13 +238,11 @@ impl<'a> Scan<'a> {
                 });
             } else {
                 // What else there is, somebody might take for a second one.
-                let why = format!("<{}> has no place before its Body", part.name());
-                return Err(Stop::Refused(EnvelopeError::Malformed(why)));
+                let name = part.name().to_owned();
+                return Err(Stop::Refused(EnvelopeError::Misplaced(name)));
             }
         }
-        Err(Stop::Refused(EnvelopeError::Malformed(
-            "its envelope has no Body".to_owned(),
-        )))
+        Err(Stop::Refused(EnvelopeError::NoBody))
     }
 
     /// Where the session goes in this `Header`, which is read to its end.
@@ -297,8 +295,10 @@ impl<'a> Scan<'a> {
             }
             // SOAP::Lite leaves the parts of a header in no namespace, which the org puts up with.
             if !child.namespace.is_empty() && child.namespace != header.namespace {
-                let why = "sessionId is in another namespace than SessionHeader".to_owned();
-                return Err(Stop::Refused(EnvelopeError::Malformed(why)));
+                return Err(Stop::Refused(EnvelopeError::SessionIdNamespace {
+                    found: child.namespace,
+                    expected: header.namespace,
+                }));
             }
             let end = self.session_id(&child)?;
             if at.replace(child.at.start..end).is_some() {
@@ -472,9 +472,7 @@ fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
             attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
         });
     match hidden {
-        true => Err(EnvelopeError::Malformed(
-            "a namespace has a reference (&) in it".to_owned(),
-        )),
+        true => Err(EnvelopeError::Reference),
         false => Ok(()),
     }
 }
@@ -612,7 +610,7 @@ pub(super) fn exception_code(status: StatusCode, code: &str) -> &'static str {
 /// Why the session cannot be put into a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvelopeError {
-    #[error("the body of this request is no XML: {0}")]
+    #[error("the body of this request is not well-formed XML: {0}")]
     Malformed(String),
     #[error(
         "the body of this request is no envelope of SOAP 1.1, which is what this path takes ({SOAP})"
@@ -633,6 +631,18 @@ pub(crate) enum EnvelopeError {
         found: String,
         expected: &'static str,
     },
+    #[error(
+        "sessionId is in the namespace {found:?}; that of the SessionHeader around it is {expected:?}, and sessionId must be in the same or in none"
+    )]
+    SessionIdNamespace { found: String, expected: String },
+    #[error("<{0}> has no place in the envelope before its Body, but for one Header")]
+    Misplaced(String),
+    #[error("the envelope has no Body")]
+    NoBody,
+    #[error(
+        "a namespace of the envelope has a reference (&) in it; write the characters themselves"
+    )]
+    Reference,
     #[error("the header of the envelope is longer than {LONGEST_HEAD} bytes")]
     TooLong,
     #[error("the Content-Encoding of a SOAP request can be gzip or deflate, and not {0}")]

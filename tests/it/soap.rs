@@ -375,7 +375,13 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
     };
     let (none, gzipped) = ("", "Content-Encoding: gzip\r\n");
     for (what, lines, body, code, words) in [
-        ("no XML", none, b"no XML".to_vec(), MALFORMED, "no XML"),
+        (
+            "no XML",
+            none,
+            b"no XML".to_vec(),
+            MALFORMED,
+            "not well-formed XML",
+        ),
         (
             "wrong nesting",
             none,
@@ -384,9 +390,21 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             "expected",
         ),
         ("text", none, until_operation.into(), MALFORMED, "too early"),
-        ("half a tag", none, plain[..90].into(), MALFORMED, "no XML"),
+        (
+            "half a tag",
+            none,
+            plain[..90].into(),
+            MALFORMED,
+            "not well-formed XML",
+        ),
         ("nothing", none, Vec::new(), MALFORMED, "too early"),
-        ("JSON", none, b"[{\"a\": 1}]".to_vec(), MALFORMED, "no XML"),
+        (
+            "JSON",
+            none,
+            b"[{\"a\": 1}]".to_vec(),
+            MALFORMED,
+            "not well-formed XML",
+        ),
         (
             "no SOAP",
             none,
@@ -409,6 +427,20 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             ),
             MALFORMED,
             "urn:partner.soap.sforce.com",
+        ),
+        (
+            "wrong namespace of sessionId",
+            none,
+            headed("<a:SessionHeader><sessionId xmlns='urn:x'>x</sessionId></a:SessionHeader>"),
+            MALFORMED,
+            "orgproxy: sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\"",
+        ),
+        (
+            "two headers",
+            none,
+            headed("</se:Header><se:Header>"),
+            MALFORMED,
+            "orgproxy: &lt;Header> has no place in the envelope before its Body",
         ),
         (
             "DOCTYPE",

@@ -111,7 +111,7 @@ fn what_is_asked_and_what_was_said() {
 #[test_case("HEADER<S><i>a</i><i>b</i></S>", "more than one session"; "two sessions")]
 #[test_case("HEADER<SessionHeader xmlns='urn:enterprise.soap.sforce.com'/>", "in the namespace \"urn:enterprise.soap.sforce.com\""; "another namespace")]
 #[test_case("HEADER<SessionHeader/>", "in the namespace \"\""; "no namespace for the session")]
-#[test_case("HEADER<u:SessionHeader><sessionId xmlns='urn:x'>a</sessionId></u:SessionHeader>", "another namespace than"; "a session of another namespace")]
+#[test_case("HEADER<u:SessionHeader><sessionId xmlns='urn:x'>a</sessionId></u:SessionHeader>", "sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\""; "a session of another namespace")]
 #[test_case("HEADER<u:SessionHeader><sessionId>a</sessionId><u:sessionId>b</u:sessionId></u:SessionHeader>", "more than one session"; "two sessions of which one is in no namespace")]
 #[test_case("HEADER<u:a xmlns:v='urn:partner&#46;soap.sforce.com'/>", "reference"; "a namespace with a reference")]
 #[test_case("HEADER<u:a>\u{1b}$B</u:a>", "control characters"; "an escape to another alphabet")]
