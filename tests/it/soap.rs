@@ -433,14 +433,14 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             none,
             headed("<a:SessionHeader><sessionId xmlns='urn:x'>x</sessionId></a:SessionHeader>"),
             MALFORMED,
-            "orgproxy: sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\"",
+            "the session: sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\"",
         ),
         (
             "two headers",
             none,
             headed("</se:Header><se:Header>"),
             MALFORMED,
-            "orgproxy: &lt;Header> has no place in the envelope before its Body",
+            "the session: &lt;Header&gt; has no place in the envelope before its Body",
         ),
         (
             "DOCTYPE",
