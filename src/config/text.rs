@@ -62,7 +62,11 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_port = port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0));
+    // As it is compared later: neither +443 nor 0443.
+    let is_port = port.is_none_or(|text| {
+        text.parse()
+            .is_ok_and(|port: u16| port > 0 && port.to_string() == text)
+    });
     match (is_host(host) || is_ip_v6) && is_port {
         true => Ok(text.to_owned()),
         false => Err(format!(
@@ -172,6 +176,8 @@ mod tests {
     #[test_case("gateway.corp:" => false; "no port")]
     #[test_case("gateway.corp:0" => false)]
     #[test_case("gateway.corp:99999" => false)]
+    #[test_case("gateway.corp:+443" => false; "a sign")]
+    #[test_case("gateway.corp:0443" => false; "a zero before it")]
     #[test_case("https://gateway.corp" => false)]
     #[test_case("*.corp" => false)]
     #[test_case("GATEWAY.corp" => false)]

@@ -84,7 +84,7 @@ impl Share {
     pub(super) fn is_plentiful(&self) -> bool {
         self.budget
             .as_ref()
-            .is_none_or(|budget| budget.left() + self.granted() >= self.most)
+            .is_none_or(|budget| budget.left().saturating_add(self.granted()) >= self.most)
     }
 
     /// Gives everything back, and asks for no more.
@@ -150,6 +150,22 @@ mod tests {
         assert!(second.is_plentiful());
         drop((first, second));
         assert_eq!(budget.left(), 200_000);
+    }
+
+    #[test]
+    fn a_budget_at_its_edge_neither_overflows_nor_gives_what_it_has_not() {
+        let none = Budget::new(1);
+        let mut share = Share::new(1 << 20, Some(&none));
+        assert!(share.spend(GRATIS) && !share.is_plentiful());
+        assert!(share.spend(1) && !share.spend(1));
+        drop(share);
+        assert_eq!(none.left(), 1);
+
+        let endless = Budget::new(usize::MAX);
+        let mut share = Share::new(usize::MAX, Some(&endless));
+        assert!(share.is_plentiful() && share.spend(1 << 40));
+        drop(share);
+        assert_eq!(endless.left(), usize::MAX);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -439,7 +440,9 @@ fn a_number_that_no_machine_has_is_refused(number: &str) {
         "requests",
         "headers",
         "header_bytes",
+        "body_rate",
         "replay_bytes",
+        "replay_memory",
     ] {
         let error = folder
             .load(&format!("{MINIMAL}[limits]\n{key} = {number}\n"))
@@ -449,6 +452,41 @@ fn a_number_that_no_machine_has_is_refused(number: &str) {
             .any(|words| error.contains(words));
         assert!(is_told, "{key}: {error}");
     }
+}
+
+/// The one number that may be zero is a wait.
+#[test]
+fn zero_is_refused_where_nothing_would_work_with_it() {
+    let folder = Folder::new();
+    for key in [
+        "connections",
+        "requests",
+        "headers",
+        "header_bytes",
+        "body_rate",
+        "replay_bytes",
+        "replay_memory",
+    ] {
+        let zero = |zero: &str| {
+            let error = folder.load(&format!("{MINIMAL}[limits]\n{key} = {zero}\n"));
+            assert_eq!(
+                error.unwrap_err(),
+                format!("proxy.toml:6: limits.{key}: must be more than zero")
+            );
+        };
+        zero("0");
+        if key.contains("bytes") || key.contains("rate") || key.contains("memory") {
+            zero("\"0GiB\"");
+        }
+    }
+    for key in ["header_read", "connect", "answer", "idle_body"] {
+        let error = folder.load(&format!("{MINIMAL}[limits]\n{key} = \"0s\"\n"));
+        let error = error.unwrap_err();
+        assert!(error.ends_with("must be more than zero"), "{key}: {error}");
+    }
+    assert!(folder.load(&format!("threads = 0\n{MINIMAL}")).is_err());
+    let at_once = folder.load(&format!("grace = \"0s\"\n{MINIMAL}"));
+    assert_eq!(at_once.unwrap().grace, Duration::ZERO);
 }
 
 /// A folder with a key, a certificate and what the files in `tests/config` refer to.

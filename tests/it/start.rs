@@ -516,7 +516,8 @@ async fn no_number_at_its_edge_fails_at_run_time(
     let limits = format!(
         "session_timeout = \"{time}\"\n[limits]\nconnections = {count}\nrequests = {count}\n\
          headers = {lines}\nheader_read = \"{time}\"\nconnect = \"{time}\"\nanswer = \"{time}\"\n\
-         idle_body = \"{time}\"\nheader_bytes = \"{bytes}\"\nreplay_bytes = \"{bytes}\"\n"
+         idle_body = \"{time}\"\nheader_bytes = \"{bytes}\"\nreplay_bytes = \"{bytes}\"\n\
+         replay_memory = \"{bytes}\"\nbody_rate = \"{bytes}\"\n"
     );
     let files = Files::with(&org, &limits);
     let text = fs::read_to_string(files.path("proxy.toml")).unwrap();
