@@ -134,7 +134,7 @@ async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
         let (mut reading, mut writing) = client.0.into_split();
         let sent = tokio::spawn(async move {
             for _ in 0..40 {
-                // Its pace is what this is about.
+                // Bytes per second are what is limited, so its pace is what this is about.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 if writing.write_all(&vec![b'x'; bytes]).await.is_err() {
                     break;

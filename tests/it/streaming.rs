@@ -260,7 +260,7 @@ async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer(
     for (index, byte) in b"hello".iter().enumerate() {
         org.wait_until(|org| last_length(org, SINK) == index as u64)
             .await;
-        // The passing of time is what this is about.
+        // Each pause is shorter than the limit and all together are longer, which only time tells.
         tokio::time::sleep(Duration::from_millis(100)).await;
         raw.send([*byte]).await;
     }
