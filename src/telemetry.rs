@@ -17,7 +17,9 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// When `filter` is none.
 pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filter::ParseError> {
-    let filter = filter.parse::<EnvFilter>()?;
+    // The HTTP/2 library warns of what clients can cause at will, without a bound. Whoever wants to
+    // know names it, and what is named last counts.
+    let filter = format!("h2=off,{filter}").parse::<EnvFilter>()?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

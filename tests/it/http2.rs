@@ -1,7 +1,10 @@
 //! HTTP/2 towards clients, frame by frame: what breaks its rules ends the connection, and what floods
 //! it does so soon.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::Request;
@@ -13,11 +16,12 @@ use test_case::test_case;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 use crate::{
     support::{
-        Binary, Org, Proxy,
+        Binary, CpuTime, Org, Proxy,
         answer::{PATIENCE, ask},
         binary::Files,
     },
@@ -108,7 +112,7 @@ async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
         false => frame(PING, 1, 0, &[1; 8]),
     };
     while !heard.is_finished() && began.elapsed() < PATIENCE {
-        // Its pace is what this is about.
+        // A client that pings now and then, for longer than it may be idle: faster would be a flood.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let _ = writing.write_all(&ping).await;
     }
@@ -137,28 +141,51 @@ async fn a_client_whose_request_is_under_way_is_not_let_go() {
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
 }
 
+const MOST_OF_A_FLOOD: Duration = Duration::from_millis(10);
+
 /// What a client sends once, and then again and again.
+fn floods() -> [(&'static str, Vec<u8>, Vec<u8>); 11] {
+    let open = || request(1, false);
+    let mut unfinished = open();
+    // Without END_HEADERS.
+    unfinished[4] = 0;
+    [
+        ("ping", vec![], frame(PING, 0, 0, &[0; 8])),
+        ("acknowledged ping", vec![], frame(PING, 1, 0, &[0; 8])),
+        ("settings", vec![], frame(SETTINGS, 0, 0, &[])),
+        ("priority", vec![], frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 7])),
+        (
+            "window update",
+            vec![],
+            frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]),
+        ),
+        ("unknown", vec![], frame(0xfa, 0, 0, &[0; 8])),
+        ("empty data", open(), frame(DATA, 0, 1, &[])),
+        ("padding", open(), frame(DATA, 8, 1, &[1, 0])),
+        ("continuation", unfinished, frame(CONTINUATION, 0, 1, &[])),
+        (
+            "window update of a stream",
+            open(),
+            frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]),
+        ),
+        ("reset", open(), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
+    ]
+}
+
 fn flood(name: &str) -> (Vec<u8>, Vec<u8>) {
-    let open = request(1, false);
-    match name {
-        "ping" => (vec![], frame(PING, 0, 0, &[0; 8])),
-        "acknowledged ping" => (vec![], frame(PING, 1, 0, &[0; 8])),
-        "settings" => (vec![], frame(SETTINGS, 0, 0, &[])),
-        "priority" => (vec![], frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 7])),
-        "window update" => (vec![], frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
-        "unknown" => (vec![], frame(0xfa, 0, 0, &[0; 8])),
-        "empty data" => (open, frame(DATA, 0, 1, &[])),
-        "padding" => (open, frame(DATA, 8, 1, &[1, 0])),
-        "continuation" => {
-            let mut open = request(1, false);
-            // Without END_HEADERS.
-            open[4] = 0;
-            (open, frame(CONTINUATION, 0, 1, &[]))
-        }
-        "window update of a stream" => (open, frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])),
-        "reset" => (open, frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
-        other => panic!("{other}"),
-    }
+    let flood = floods().into_iter().find(|(it, ..)| *it == name);
+    let (_, first, again) = flood.expect(name);
+    (first, again)
+}
+
+/// Requests that their client resets at once.
+fn given_up(count: u32) -> Vec<u8> {
+    let requests = (0..count).flat_map(|number| {
+        let stream = 2 * number + 1;
+        let reset = frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+        [request(stream, true), reset].concat()
+    });
+    [begun(&[]), requests.collect()].concat()
 }
 
 #[test_case("ping")]
@@ -184,6 +211,58 @@ async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
     assert_eq!(ask(proxy.address, GET).await.status, 200);
 }
 
+/// Which is what a flood costs all others on its thread: of processors, since that is the same on a
+/// busy machine.
+#[tokio::test]
+async fn a_flood_is_over_before_it_costs_others_ten_milliseconds() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = Binary::start(&["--config", &files.config(), "--threads", "1"]);
+    let address = proxy.address().await;
+    // Its answer comes once the thread is done with what came before.
+    let rests = async || {
+        assert_eq!(ask(address, GET).await.status, 200);
+        CpuTime::of(proxy.id())
+    };
+    rests().await;
+    let before = rests().await;
+    let nothing = rests().await.since(&before);
+    let wires = floods()
+        .map(|(name, first, again)| (name, [begun(&[&first]), again.repeat(100_000)].concat()));
+    let given_up = ("given up", given_up(20_000));
+    let mut dear = Vec::new();
+    for (name, wire) in wires.into_iter().chain([given_up]) {
+        let mut costs = Vec::new();
+        for _ in 0..3 {
+            let before = rests().await;
+            let heard = pour(address, &wire).await;
+            let calm = Some(ENHANCE_YOUR_CALM);
+            assert_eq!(error(&heard), calm, "{name}: {}", text(&heard));
+            costs.push(rests().await.since(&before).saturating_sub(nothing));
+        }
+        println!("{name}: {costs:?}");
+        // What else happens to the process only adds to it.
+        if costs.iter().min() >= Some(&MOST_OF_A_FLOOD) {
+            dear.push((name, costs));
+        }
+    }
+    assert!(dear.is_empty(), "{dear:?}");
+}
+
+#[tokio::test]
+async fn no_flood_fills_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = Binary::start(&["--config", &files.config()]);
+    let address = proxy.address().await;
+    for (_, first, again) in floods() {
+        pour(address, &[begun(&[&first]), again.repeat(5000)].concat()).await;
+    }
+    pour(address, &given_up(2000)).await;
+    let said = proxy.stop().await.stderr;
+    assert!(said.lines().count() < 100, "{}", said.lines().count());
+}
+
 #[test_case("ping")]
 #[test_case("priority")]
 #[test_case("window update")]
@@ -206,16 +285,7 @@ async fn some_of_them_are_nothing_to_mind(name: &str) {
 #[tokio::test]
 async fn requests_that_are_given_up_at_once_are_a_flood_too() {
     let (_org, proxy) = with(|_| {}).await;
-    let rapid = (0..2000).flat_map(|number| {
-        let stream = 2 * number + 1;
-        [
-            request(stream, true),
-            frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]),
-        ]
-        .concat()
-    });
-    let wire = [begun(&[]), rapid.collect()].concat();
-    let heard = talk(connect(&proxy).await, wire).await;
+    let heard = talk(connect(&proxy).await, given_up(2000)).await;
     assert_eq!(error(&heard), Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
 }
 
@@ -231,7 +301,7 @@ async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it
         .unwrap();
     let mut got = 0;
     while got < LENGTH {
-        let (kind, _, payload) = tokio::time::timeout(PATIENCE, read_frame(&mut client))
+        let (kind, _, payload) = timeout(PATIENCE, read_frame(&mut client))
             .await
             .expect("the next frame")
             .expect("the whole answer");
@@ -324,6 +394,22 @@ async fn talk(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>) -> Vec<u8> {
     talk_until(stream, wire, u8::MAX).await
 }
 
+/// Sends `wire` and hangs up, and returns what it heard meanwhile.
+async fn pour(address: SocketAddr, wire: &[u8]) -> Vec<u8> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let write = async {
+        // What is too much, nobody takes.
+        let _ = writing.write_all(wire).await;
+        let _ = writing.shutdown().await;
+    };
+    let mut heard = Vec::new();
+    let read = timeout(PATIENCE, reading.read_to_end(&mut heard));
+    let ((), ended) = tokio::join!(write, read);
+    let _ = ended.expect("an end");
+    heard
+}
+
 /// As [`talk`], but ends with the first frame of a kind.
 async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8) -> Vec<u8> {
     let (mut reading, mut writing) = tokio::io::split(stream);
@@ -344,7 +430,7 @@ async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8
         heard
     };
     tokio::select! {
-        heard = tokio::time::timeout(PATIENCE, read) => heard.expect("an end"),
+        heard = timeout(PATIENCE, read) => heard.expect("an end"),
         () = write => unreachable!("it waits for ever"),
     }
 }

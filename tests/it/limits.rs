@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::{
     binary::curl,
     support::{
-        Fault, Org, Proxy, Raw,
+        CpuTime, Fault, Org, Proxy, Raw,
         answer::{Answer, PATIENCE, ask, talk},
     },
 };
@@ -380,12 +380,13 @@ async fn with_few_file_descriptors_it_serves_one_after_the_other_and_idly() {
     for _ in 0..20 {
         hogs.push(Raw(TcpStream::connect(address).await.unwrap()));
     }
-    let before = ticks(program.id());
+    let before = CpuTime::of(program.id());
     let began = Instant::now();
     assert_eq!(ask(address, &wire).await.status, 200);
-    let spent = ticks(program.id()) - before;
-    let all = u64::try_from(began.elapsed().as_millis() / 10).unwrap();
-    assert!(spent < 20 + all / 5, "{spent} of {all} ticks");
+    let spent = CpuTime::of(program.id()).since(&before);
+    let all = began.elapsed();
+    let most = Duration::from_millis(200) + all / 5;
+    assert!(spent < most, "{spent:?} of {all:?}");
     program.kill().unwrap();
     program.wait().unwrap();
 }
@@ -438,18 +439,6 @@ fn every_line_that_a_client_can_cause_is_throttled() {
         }
     }
     assert!(seen > 20, "{seen}");
-}
-
-/// What a process has used of processors, in hundredths of a second.
-fn ticks(process: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {

@@ -165,7 +165,8 @@ impl Talkative {
         );
         files.write("proxy.toml", &config(&org, &more));
         let begin = now();
-        let mut command = Binary::command(&["--config", &files.config(), "--log", "trace"]);
+        let mut command =
+            Binary::command(&["--config", &files.config(), "--log", "trace,h2=trace"]);
         command
             .env("PHRASE", PASSPHRASE)
             .env("RUST_BACKTRACE", "full");
@@ -393,7 +394,7 @@ async fn when_the_way_out_needs_a_password() {
         Some("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
     })
     .await;
-    let mut command = Binary::command(&["--config", &files.config(), "--log", "trace"]);
+    let mut command = Binary::command(&["--config", &files.config(), "--log", "trace,h2=trace"]);
     command.env(
         "HTTPS_PROXY",
         format!("http://me:{PASSWORD}@{}", way.address),
@@ -439,7 +440,13 @@ async fn when_a_secret_is_wrong(more: &str) {
 
     let mut said = String::new();
     for command in ["check", "run"] {
-        let arguments = [command, "--config", &files.config(), "--log", "trace"];
+        let arguments = [
+            command,
+            "--config",
+            &files.config(),
+            "--log",
+            "trace,h2=trace",
+        ];
         let mut command = Binary::command(&arguments);
         command.env("KEY_IN_PART", &pem[..pem.len() / 2]);
         let ended = Binary::spawn(command).end().await;

@@ -1,12 +1,10 @@
 //! The way to the org: connections used again, requests never done twice, TLS that is what it says.
 
-use std::{future::Future, net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
 use http::{Method, StatusCode};
 use orgproxy::demo::Then;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::{ServerConfig, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 use test_case::test_case;
 use tokio::{
@@ -16,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Fault, Gate, Org, Proxy, proxy::client};
+use crate::support::{Fault, Gate, Org, Own, Proxy, proxy::client};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const ECHO: &str = "/services/apexrest/echo";
@@ -122,8 +120,8 @@ async fn an_instance_with_a_certificate_gets_nothing(
     reason: &str,
 ) {
     let own = Own::make(name, until);
-    let (port, heard) = own.listen().await;
-    let text = refused(port, trusted.then(|| own.authority.clone())).await;
+    let (port, heard) = listen(&own).await;
+    let text = refused(port, trusted.then(|| own.authority.der().clone())).await;
     assert!(text.contains("its TLS cannot be trusted"), "{text}");
     let plain = |text: &str| text.to_lowercase().replace(' ', "");
     assert!(plain(&text).contains(&plain(reason)), "{text}");
@@ -134,8 +132,8 @@ async fn an_instance_with_a_certificate_gets_nothing(
 #[tokio::test]
 async fn an_instance_with_a_good_certificate_of_ones_own_authority_is_served() {
     let own = Own::make("localhost", 2099);
-    let (port, heard) = own.listen().await;
-    let text = refused(port, Some(own.authority.clone())).await;
+    let (port, heard) = listen(&own).await;
+    let text = refused(port, Some(own.authority.der().clone())).await;
     assert!(text.contains("ORG_CLOSED"), "{text}");
     let heard = heard.await.unwrap().unwrap();
     assert!(heard.starts_with(b"GET /services/"));
@@ -173,54 +171,17 @@ async fn refused(port: u16, authority: Option<CertificateDer<'static>>) -> Strin
     answer.text().await.unwrap()
 }
 
-/// An authority, and a certificate of it.
-struct Own {
-    authority: CertificateDer<'static>,
-    tls: Arc<ServerConfig>,
-}
-
-impl Own {
-    fn make(name: &str, until: i32) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&key).unwrap().der().clone();
-        let issuer = Issuer::new(params, key);
-
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2019, 1, 1);
-        params.not_after = date_time_ymd(until, 1, 1);
-        let leaf = params.signed_by(&key, &issuer).unwrap();
-        let tls = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![leaf.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        Self {
-            authority,
-            tls: Arc::new(tls),
-        }
-    }
-
-    /// Takes one connection, and returns the first bytes that came through TLS if that came about.
-    fn listen(&self) -> impl Future<Output = (u16, JoinHandle<Option<Vec<u8>>>)> {
-        let acceptor = TlsAcceptor::from(self.tls.clone());
-        async move {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let port = listener.local_addr().unwrap().port();
-            let heard = tokio::spawn(async move {
-                let (stream, _) = listener.accept().await.unwrap();
-                let mut stream = acceptor.accept(stream).await.ok()?;
-                Some(first_bytes(&mut stream).await)
-            });
-            (port, heard)
-        }
-    }
+/// Takes one connection, and returns the first bytes that came through TLS if that came about.
+async fn listen(own: &Own) -> (u16, JoinHandle<Option<Vec<u8>>>) {
+    let acceptor = TlsAcceptor::from(own.tls.clone());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.ok()?;
+        Some(first_bytes(&mut stream).await)
+    });
+    (port, heard)
 }
 
 async fn first_bytes(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {

@@ -5,15 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::{ServerConfig, crypto::aws_lc_rs};
-use rustls_pki_types::PrivateKeyDer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
+
+use super::Own;
 
 /// A proxy that knows `CONNECT` and leads every host to one port of this machine.
 pub struct ConnectProxy {
@@ -35,7 +34,9 @@ impl ConnectProxy {
 
     /// One that speaks TLS itself, as localhost; and the certificate of its authority.
     pub async fn with_tls(port: u16, refuse: Refuse) -> (Self, String) {
-        let (acceptor, authority) = tls();
+        let own = Own::make("localhost", 2099);
+        let acceptor = TlsAcceptor::from(own.tls);
+        let authority = own.authority.pem();
         (Self::listen(port, refuse, Some(acceptor)).await, authority)
     }
 
@@ -105,27 +106,6 @@ async fn serve(
         .unwrap();
     // However it ends.
     let _ = copy_bidirectional(&mut client, &mut org).await;
-}
-
-fn tls() -> (TlsAcceptor, String) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let authority = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let leaf = params.signed_by(&key, &issuer).unwrap();
-    let config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), authority)
 }
 
 async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> String {
