@@ -203,6 +203,15 @@ impl Field {
     }
 }
 
+/// How a description of an object tells the type of a field.
+pub(super) struct Described {
+    pub(super) name: &'static str,
+    pub(super) soap_type: &'static str,
+    /// Characters, if it is a text.
+    pub(super) length: u32,
+    pub(super) bytes: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Id,
@@ -216,6 +225,27 @@ pub(super) enum Kind {
         to: &'static str,
         relationship: &'static str,
     },
+}
+
+impl Kind {
+    pub(super) fn describe(self) -> Described {
+        let (name, soap_type, length, bytes) = match self {
+            Self::Id => ("id", "tns:ID", 18, 18),
+            // Three bytes in UTF-8 for each.
+            Self::Text => ("string", "xsd:string", 255, 765),
+            Self::Number => ("double", "xsd:double", 0, 0),
+            Self::Bool => ("boolean", "xsd:boolean", 0, 0),
+            Self::Date => ("date", "xsd:date", 0, 0),
+            Self::DateTime => ("datetime", "xsd:dateTime", 0, 0),
+            Self::Reference { .. } => ("reference", "tns:ID", 18, 18),
+        };
+        Described {
+            name,
+            soap_type,
+            length,
+            bytes,
+        }
+    }
 }
 
 fn change(record: &mut Record, values: Record) {

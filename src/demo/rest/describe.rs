@@ -142,15 +142,7 @@ fn children(data: &Data, object: &Object) -> Vec<Value> {
 }
 
 fn describe(field: &Field) -> Value {
-    let (kind, soap_type, length) = match field.kind {
-        Kind::Id => ("id", "tns:ID", 18),
-        Kind::Text => ("string", "xsd:string", 255),
-        Kind::Number => ("double", "xsd:double", 0),
-        Kind::Bool => ("boolean", "xsd:boolean", 0),
-        Kind::Date => ("date", "xsd:date", 0),
-        Kind::DateTime => ("datetime", "xsd:dateTime", 0),
-        Kind::Reference { .. } => ("reference", "tns:ID", 18),
-    };
+    let kind = field.kind.describe();
     let (refers_to, relationship) = match field.kind {
         Kind::Reference { to, relationship } => (json!([to]), json!(relationship)),
         _ => (json!([]), Value::Null),
@@ -158,7 +150,7 @@ fn describe(field: &Field) -> Value {
     let is_number = field.kind == Kind::Number;
     let writable = field.is_writable();
     let own = json!({
-        "byteLength": length * 3,
+        "byteLength": kind.bytes,
         "digits": 0,
         "createable": writable,
         "custom": field.name.ends_with("__c"),
@@ -167,7 +159,7 @@ fn describe(field: &Field) -> Value {
         "groupable": !is_number,
         "idLookup": field.kind == Kind::Id,
         "label": field.name.trim_end_matches("__c"),
-        "length": length,
+        "length": kind.length,
         "name": field.name,
         "nameField": field.name == "Name",
         "picklistValues": [],
@@ -177,8 +169,8 @@ fn describe(field: &Field) -> Value {
         "referenceTo": refers_to,
         "relationshipName": relationship,
         "scale": if is_number { 2 } else { 0 },
-        "soapType": soap_type,
-        "type": kind,
+        "soapType": kind.soap_type,
+        "type": kind.name,
         "unique": field.kind == Kind::Id,
         "updateable": writable,
     });

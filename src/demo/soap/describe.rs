@@ -101,24 +101,15 @@ fn object(door: &Door, xml: &mut Xml, object: &Object, whole: bool) {
 }
 
 fn field(later: bool, xml: &mut Xml, field: &Field) {
-    let (kind, soap_type, length) = match field.kind {
-        Kind::Id => ("id", "tns:ID", 18),
-        Kind::Text => ("string", "xsd:string", 255),
-        Kind::Number => ("double", "xsd:double", 0),
-        Kind::Bool => ("boolean", "xsd:boolean", 0),
-        Kind::Date => ("date", "xsd:date", 0),
-        Kind::DateTime => ("datetime", "xsd:dateTime", 0),
-        Kind::Reference { .. } => ("reference", "tns:ID", 18),
-    };
-    let length = length.to_string();
+    let kind = field.kind.describe();
     let is_number = field.kind == Kind::Number;
-    let writable = !matches!(field.kind, Kind::Id | Kind::DateTime);
+    let writable = field.is_writable();
     xml.bool("aggregatable", true);
     if later {
         xml.bool("aiPredictionField", false);
     }
     xml.bool("autoNumber", false);
-    xml.text("byteLength", &length);
+    xml.text("byteLength", &kind.bytes.to_string());
     xml.bool("calculated", false);
     xml.bool("caseSensitive", false);
     xml.bool("createable", writable);
@@ -130,7 +121,7 @@ fn field(later: bool, xml: &mut Xml, field: &Field) {
     xml.bool("groupable", !is_number);
     xml.bool("idLookup", field.kind == Kind::Id);
     xml.text("label", field.name.trim_end_matches("__c"));
-    xml.text("length", &length);
+    xml.text("length", &kind.length.to_string());
     xml.text("name", field.name);
     xml.bool("nameField", field.name == "Name");
     xml.bool(
@@ -152,9 +143,9 @@ fn field(later: bool, xml: &mut Xml, field: &Field) {
     if later {
         xml.bool("searchPrefilterable", false);
     }
-    xml.text("soapType", soap_type);
+    xml.text("soapType", kind.soap_type);
     xml.bool("sortable", true);
-    xml.text("type", kind);
+    xml.text("type", kind.name);
     xml.bool("unique", field.kind == Kind::Id);
     xml.bool("updateable", writable);
 }
