@@ -20,6 +20,8 @@ use crate::{
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
+/// Plain and by TLS.
+const TWICE: &str = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
 const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
 
 #[test_case(&["run"]; "run")]
@@ -75,13 +77,12 @@ async fn its_environment_leads_it_here_and_tells_no_session() {
 
 #[tokio::test]
 async fn the_key_stays_with_us() {
-    let org = Org::start().await.unwrap();
-    let files = Files::with(&org, "private_key = { env = \"SERVER_KEY\" }\n");
+    let both = Both::with("private_key = { env = \"SERVER_KEY\" }\n").await;
     for variable in ["SERVER_KEY", "ORGPROXY_PRIVATE_KEY"] {
-        let mut command = Binary::command(&["-c", &files.config(), "--", "env"]);
+        let mut command = both.command(&["env"]);
         command
             .env("SERVER_KEY", "not a key")
-            .env(variable, org.private_key_pem())
+            .env(variable, both.org.private_key_pem())
             .env("OTHER", "stays");
         let ended = Binary::spawn(command).end().await;
         assert_eq!(ended.code(), 0, "{ended:?}");
@@ -92,10 +93,9 @@ async fn the_key_stays_with_us() {
 
 #[tokio::test]
 async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
-    let org = Org::start().await.unwrap();
     let more = "guard.client_key = { env = \"SHOWN\" }\nclients.etl = { env = \"PASSWORD\" }\n";
-    let files = Files::with(&org, more);
-    let mut command = Binary::command(&["-c", &files.config(), "--", "env"]);
+    let both = Both::with(more).await;
+    let mut command = both.command(&["env"]);
     command
         .env("PASSWORD", "CANARY-1")
         .env("SHOWN", "CANARY-2-CANARY-2");
@@ -129,25 +129,13 @@ async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
 
 #[tokio::test]
 async fn it_trusts_the_local_authority_besides_all_others() {
-    let org = Org::start().await.unwrap();
-    let more = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\nintercept = true\n";
-    let files = Files::with(&org, more);
-    let state = files.path("state").display().to_string();
+    let both = Both::with(&format!("{TWICE}intercept = true\n")).await;
+    let Both { org, files } = &both;
     let program = format!(
         "curl -sf $ORGPROXY_HTTPS_URL{LIMITS} && curl -sf https://login.salesforce.com{LIMITS} && \
          grep -c '^-----BEGIN' \"$SSL_CERT_FILE\" && ! grep -e '-----.*-----.*-----.*-----' \"$SSL_CERT_FILE\" && cat \"$NODE_EXTRA_CA_CERTS\" && echo \"$REQUESTS_CA_BUNDLE\""
     );
-    let arguments = [
-        "-c",
-        &files.config(),
-        "--state-dir",
-        &state,
-        "--",
-        "sh",
-        "-c",
-        &program,
-    ];
-    let mut command = Binary::command(&arguments);
+    let mut command = both.command_with_state(&["sh", "-c", &program]);
     // As a company has it, and without a line end.
     files.write("ca.pem", org.ca_pem().trim_end());
     command.env("REQUESTS_CA_BUNDLE", files.path("ca.pem"));
@@ -166,17 +154,11 @@ async fn it_trusts_the_local_authority_besides_all_others() {
 
 #[tokio::test]
 async fn every_program_finds_the_authorities_where_it_looks() {
-    let org = Org::start().await.unwrap();
-    let files = Files::with(
-        &org,
-        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
-    );
+    let both = Both::with(TWICE).await;
+    let Both { org, files } = &both;
     files.write("mine.pem", org.ca_pem());
-    let state = files.path("state").display().to_string();
-    let config = files.config();
     let show = "cat \"$NODE_EXTRA_CA_CERTS\"; env";
-    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", show];
-    let mut command = Binary::command(&arguments);
+    let mut command = both.command_with_state(&["sh", "-c", show]);
     command
         .env("JAVA_TOOL_OPTIONS", "-Dmine=1")
         .env("NODE_EXTRA_CA_CERTS", files.path("mine.pem"));
@@ -218,23 +200,16 @@ async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
     if !modules.is_ok_and(|modules| modules.contains("curl")) {
         return skip("there is no php with its module curl");
     }
-    let org = Org::start().await.unwrap();
-    let files = Files::with(
-        &org,
-        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
-    );
-    files.write(
+    let both = Both::with(TWICE).await;
+    both.files.write(
         "ask.php",
         "<?php $url = $argv[1]; $c = curl_init($url); curl_setopt($c, CURLOPT_RETURNTRANSFER, true);\n\
          curl_exec($c); echo curl_getinfo($c, CURLINFO_RESPONSE_CODE), ' ';\n\
          echo strlen(file_get_contents($url)) > 0 ? 'read' : 'nothing';\n",
     );
-    let state = files.path("state").display().to_string();
-    let config = files.config();
-    let script = files.path("ask.php").display().to_string();
+    let script = both.files.path("ask.php").display().to_string();
     let ask = format!("php {script} \"$ORGPROXY_HTTPS_URL{LIMITS}\"; echo; echo $PHP_INI_SCAN_DIR");
-    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", &ask];
-    let mut command = Binary::command(&arguments);
+    let mut command = both.command_with_state(&["sh", "-c", &ask]);
     command.env("PHP_INI_SCAN_DIR", ":/nowhere");
     let ended = Binary::spawn(command).end().await;
     let (answer, folders) = ended.stdout.split_once('\n').unwrap();
@@ -244,15 +219,8 @@ async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
 
 #[tokio::test]
 async fn a_trust_store_of_ones_own_is_left_alone() {
-    let org = Org::start().await.unwrap();
-    let files = Files::with(
-        &org,
-        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
-    );
-    let state = files.path("state").display().to_string();
-    let config = files.config();
-    let arguments = ["-c", &config, "--state-dir", &state, "--", "env"];
-    let mut command = Binary::command(&arguments);
+    let both = Both::with(TWICE).await;
+    let mut command = both.command_with_state(&["env"]);
     let own = "-Djavax.net.ssl.trustStore=/etc/mine.jks";
     command.env("JAVA_TOOL_OPTIONS", own);
     let ended = Binary::spawn(command).end().await;
@@ -274,12 +242,8 @@ async fn java_trusts_the_local_authority_besides_its_own() {
     {
         return skip("there is no javac");
     }
-    let org = Org::start().await.unwrap();
-    let files = Files::with(
-        &org,
-        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
-    );
-    files.write(
+    let both = Both::with(TWICE).await;
+    both.files.write(
         "Ask.java",
         "import java.net.*; import java.security.*; import javax.net.ssl.*;\n\
          public class Ask { public static void main(String[] a) throws Exception {\n\
@@ -290,7 +254,7 @@ async fn java_trusts_the_local_authority_besides_its_own() {
            : ((HttpURLConnection) new URL(a[0]).openConnection()).getResponseCode();\n\
          System.out.println(status + \" \" + trusted); } }\n",
     );
-    let source = files.path("Ask.java").display().to_string();
+    let source = both.files.path("Ask.java").display().to_string();
     let before = std::process::Command::new("java")
         .arg(&source)
         .output()
@@ -298,11 +262,9 @@ async fn java_trusts_the_local_authority_besides_its_own() {
     let before = String::from_utf8(before.stdout).unwrap();
     let before: usize = before.trim().strip_prefix("0 ").unwrap().parse().unwrap();
 
-    let state = files.path("state").display().to_string();
-    let config = files.config();
     let ask = format!("java {source} \"$ORGPROXY_HTTPS_URL{LIMITS}\"");
-    let arguments = ["-c", &config, "--state-dir", &state, "--", "sh", "-c", &ask];
-    let ended = Binary::spawn(Binary::command(&arguments)).end().await;
+    let ended = Binary::spawn(both.command_with_state(&["sh", "-c", &ask]));
+    let ended = ended.end().await;
     let after = ended
         .stdout
         .trim()
@@ -454,18 +416,15 @@ async fn without_a_login_it_is_not_started() {
 
 #[tokio::test]
 async fn a_socket_alone_leads_no_program_here() {
-    let org = Org::start().await.unwrap();
-    let files = Files::with(&org, "listen = \"unix:proxy.sock\"\n");
-    let ended = Binary::start(&["-c", &files.config(), "--", "true"])
-        .end()
-        .await;
+    let both = Both::with("listen = \"unix:proxy.sock\"\n").await;
+    let ended = both.run(&["true"]).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(
         ended.stderr.contains("Unix sockets only"),
         "{}",
         ended.stderr
     );
-    assert!(!files.path("proxy.sock").exists());
+    assert!(!both.files.path("proxy.sock").exists());
 }
 
 /// An org, and a configuration for it.
@@ -476,14 +435,27 @@ struct Both {
 
 impl Both {
     async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// The configuration goes on with `more`, which begins in the table of the org.
+    async fn with(more: &str) -> Self {
         let org = Org::start().await.unwrap();
-        let files = Files::new(&org);
+        let files = Files::with(&org, more);
         Self { org, files }
     }
 
     fn command(&self, program: &[&str]) -> Command {
         let config = self.files.config();
         Binary::command(&[&["run", "--config", &config, "--"], program].concat())
+    }
+
+    /// With a place for the local certificate authority.
+    fn command_with_state(&self, program: &[&str]) -> Command {
+        let config = self.files.config();
+        let state = self.files.path("state").display().to_string();
+        let arguments = ["-c", &config, "--state-dir", &state, "--"];
+        Binary::command(&[&arguments, program].concat())
     }
 
     async fn run(&self, program: &[&str]) -> Ended {
