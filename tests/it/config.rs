@@ -17,6 +17,10 @@ use test_case::test_case;
 
 use crate::key::Keys;
 
+/// The settings of `[limits]` that are numbers.
+const COUNTS: [&str; 3] = ["connections", "requests", "headers"];
+const SIZES: [&str; 4] = ["header_bytes", "body_rate", "replay_bytes", "replay_memory"];
+
 /// Set to write down what is reported now as what is expected. Read the difference.
 const BLESS: &str = "BLESS";
 
@@ -435,15 +439,7 @@ fn a_time_that_no_clock_has_is_refused(time: &str) {
 #[test_case("0xffff_ffff_ffff_ffff")]
 fn a_number_that_no_machine_has_is_refused(number: &str) {
     let folder = Folder::new();
-    for key in [
-        "connections",
-        "requests",
-        "headers",
-        "header_bytes",
-        "body_rate",
-        "replay_bytes",
-        "replay_memory",
-    ] {
+    for key in COUNTS.iter().chain(&SIZES) {
         let error = folder
             .load(&format!("{MINIMAL}[limits]\n{key} = {number}\n"))
             .unwrap_err();
@@ -458,15 +454,7 @@ fn a_number_that_no_machine_has_is_refused(number: &str) {
 #[test]
 fn zero_is_refused_where_nothing_would_work_with_it() {
     let folder = Folder::new();
-    for key in [
-        "connections",
-        "requests",
-        "headers",
-        "header_bytes",
-        "body_rate",
-        "replay_bytes",
-        "replay_memory",
-    ] {
+    for key in COUNTS.iter().chain(&SIZES) {
         let zero = |zero: &str| {
             let error = folder.load(&format!("{MINIMAL}[limits]\n{key} = {zero}\n"));
             assert_eq!(
@@ -475,7 +463,7 @@ fn zero_is_refused_where_nothing_would_work_with_it() {
             );
         };
         zero("0");
-        if key.contains("bytes") || key.contains("rate") || key.contains("memory") {
+        if SIZES.contains(key) {
             zero("\"0GiB\"");
         }
     }
