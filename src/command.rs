@@ -7,12 +7,11 @@ use tokio::sync::oneshot;
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
     config::{Certificate, Config, ConfigError, Listen, Org, PrivateKey, PubSub},
-    demo, health, process,
+    demo, health,
     server::{Server, StartupError},
     setup::{doctor, init},
-    signal, telemetry, terminal,
+    system::{process, signal, telemetry, terminal, visible},
     trust::{self, Deed, TrustError},
-    visible,
 };
 
 mod answer;

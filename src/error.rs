@@ -11,7 +11,7 @@ use crate::{
     local::Unanswerable,
     replay::ClientFault,
     response::Body,
-    telemetry::Throttle,
+    system::telemetry::Throttle,
     upstream,
 };
 

@@ -19,7 +19,7 @@ use tokio::{
 
 pub(crate) use self::activity::Activity;
 use self::open::Open;
-use crate::{config::Limits, telemetry::Throttle};
+use crate::{config::Limits, system::telemetry::Throttle};
 
 mod activity;
 mod open;

@@ -11,7 +11,7 @@ use crate::{
     proxy::Proxy,
     replay::{ClientFault, Replay},
     response::{self, Body},
-    telemetry::Throttle,
+    system::telemetry::Throttle,
 };
 
 mod ask;

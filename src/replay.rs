@@ -28,7 +28,7 @@ use self::{
     inflate::Inflate,
     pace::Pace,
 };
-use crate::{config::Limits, deadline::Deadline, load::Activity};
+use crate::{config::Limits, load::Activity, system::deadline::Deadline};
 
 mod budget;
 mod inflate;

@@ -23,9 +23,8 @@ use crate::{
     load::Load,
     network::{Dialer, OwnListeners},
     placeholder::Placeholders,
-    process,
     replay::Budget,
-    telemetry::Throttle,
+    system::{process, telemetry::Throttle},
     upstream::{self, Connector},
 };
 

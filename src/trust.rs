@@ -211,7 +211,7 @@ const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 
 /// As a shell takes it for one word.
 fn quoted(path: &Path) -> String {
-    crate::terminal::quoted(&path.display().to_string())
+    crate::system::terminal::quoted(&path.display().to_string())
 }
 
 /// Runs a program of the system's to its end.

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     config::{self, Config},
     network::{Dialer, OwnListeners},
-    visible,
+    system::visible,
 };
 
 mod error;

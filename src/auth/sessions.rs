@@ -15,7 +15,7 @@ use super::{
     login::{Login, LoginError},
     session::{Fitness, Session},
 };
-use crate::telemetry::Throttle;
+use crate::system::telemetry::Throttle;
 
 /// The sessions of one org: the current one, the login under way, and the last failure.
 ///

@@ -24,11 +24,12 @@ use super::{CommandError, Ready, load, runtime};
 use crate::{
     cli::RunArgs,
     config::{Config, given},
-    process,
     server::Server,
-    signal,
-    signal::Signals,
-    telemetry,
+    system::{
+        process,
+        signal::{self, Signals},
+        telemetry,
+    },
 };
 
 mod bundle;

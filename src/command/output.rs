@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use crate::terminal;
-pub(super) use crate::visible::lines as visible;
+use crate::system::terminal;
+pub(super) use crate::system::visible::lines as visible;
 
 /// Standard output.
 pub(super) struct Output {

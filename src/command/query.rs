@@ -22,7 +22,7 @@ use super::{
 use crate::{
     cli::{Format, QueryArgs},
     client::Client,
-    process, terminal,
+    system::{process, terminal},
 };
 
 mod columns;

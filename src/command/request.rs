@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::RequestArgs,
     client::{Client, Streamed},
-    process,
+    system::process,
 };
 
 mod body;

@@ -14,7 +14,8 @@ use crate::{
     auth::{Login, assertion},
     cli::TokenArgs,
     config::{Config, Org},
-    process, telemetry, terminal, upstream,
+    system::{process, telemetry, terminal},
+    upstream,
 };
 
 mod decoded;

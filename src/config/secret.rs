@@ -20,7 +20,7 @@ use super::{
     input::{Input, InputError},
     ownership::{self, OwnershipError},
 };
-use crate::terminal;
+use crate::system::terminal;
 
 /// Where a secret is kept.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::proxies::Proxy;
-use crate::visible;
+use crate::system::visible;
 
 /// Has the proxy that `stream` leads to go on to `host`.
 pub(super) async fn open(

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::deadline::Deadline;
+use crate::system::deadline::Deadline;
 
 /// What the client is told, and the time it is left to read it.
 pub(super) struct Farewell {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     authority::Authority,
     config::{self, Config, Listen, ownership},
-    telemetry::Throttle,
+    system::telemetry::Throttle,
 };
 
 /// A bound listener.

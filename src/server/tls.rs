@@ -20,7 +20,7 @@ use crate::{
     authority::{Authority, AuthorityError, Leaf},
     config::{self, Config, Listen},
     line::Protocol,
-    telemetry::Throttle,
+    system::telemetry::Throttle,
 };
 
 /// What all listeners have in common.

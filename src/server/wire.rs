@@ -19,10 +19,9 @@ use super::{
 };
 use crate::{
     config::Limits,
-    deadline::Deadline,
     line::{Line, Protocol},
     spelling::Spelled,
-    telemetry::Throttle,
+    system::{deadline::Deadline, telemetry::Throttle},
 };
 
 /// A connection under hyper.

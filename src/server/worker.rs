@@ -34,7 +34,7 @@ use crate::{
     proxy::Proxy,
     replay::Budget,
     stack::Stack,
-    telemetry::Throttle,
+    system::telemetry::Throttle,
     upstream::{Connector, Upstream},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     cli::DoctorArgs,
     command::{self, CommandError, Ready},
     config::{Config, Org, given},
-    process,
+    system::process,
     upstream::tls,
 };
 

@@ -13,7 +13,7 @@ use crate::{
     cli::InitArgs,
     command::CommandError,
     config::{Certificate, Config, Listen},
-    process,
+    system::process,
 };
 
 use self::{

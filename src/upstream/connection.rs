@@ -13,10 +13,10 @@ use hyper::{body::Incoming, client::conn::http2};
 use super::http1::{self, Http1, Malformed};
 use crate::{
     auth::Session,
-    deadline::Deadline,
     error::causes,
     replay::{Replay, Sending},
     request::Head,
+    system::deadline::Deadline,
 };
 
 /// A connection that carries one request at a time, or a share in one that carries many.

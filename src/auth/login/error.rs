@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     network::{ConnectError, Why},
-    visible,
+    system::visible,
 };
 
 /// Why there is no session.

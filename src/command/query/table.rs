@@ -5,8 +5,10 @@ use textwrap::core::display_width;
 
 use crate::{
     command::output::Output,
-    terminal::{STRONG, styled},
-    visible,
+    system::{
+        terminal::{STRONG, styled},
+        visible,
+    },
 };
 
 /// The names of the columns, and how they are laid out. What follows the first records is laid out

@@ -16,8 +16,10 @@ use super::{
 use crate::{
     config::{Config, Org},
     placeholder::Placeholders,
-    terminal::{BAD, DOUBTFUL, GOOD, STRONG, styled, wrap},
-    visible,
+    system::{
+        terminal::{BAD, DOUBTFUL, GOOD, STRONG, styled, wrap},
+        visible,
+    },
 };
 
 /// What a text is, whom it is for, and what is wrong with it.

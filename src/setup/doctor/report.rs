@@ -3,7 +3,7 @@
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::{
+use crate::system::{
     terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG},
     visible,
 };

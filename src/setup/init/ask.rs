@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     command::CommandError,
-    terminal::{note, wrap},
+    system::terminal::{note, wrap},
 };
 
 /// One line of text that `check` finds nothing wrong with.

@@ -15,7 +15,7 @@ use crate::{
         Config, Overrides,
         input::{self, InputError},
     },
-    terminal,
+    system::terminal,
 };
 
 /// The file as it is.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use quick_xml::escape::escape;
 
-use crate::terminal::quoted;
+use crate::system::terminal::quoted;
 
 /// What there is to say of an app.
 pub(super) struct App<'a> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{cli::InitArgs, terminal::quoted};
+use crate::{cli::InitArgs, system::terminal::quoted};
 
 /// The folder of what is made, and the configuration.
 pub(super) struct Paths {

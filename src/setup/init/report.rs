@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::terminal::{STRONG, styled, wrap};
+use crate::system::terminal::{STRONG, styled, wrap};
 
 /// A text that grows from top to bottom.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Report {
     }
 
     pub(super) fn print(self) {
-        crate::terminal::print(&self.text);
+        crate::system::terminal::print(&self.text);
     }
 
     fn heading(&mut self, heading: &str) {

@@ -19,7 +19,7 @@ use crate::{
     cli::InitArgs,
     command::CommandError,
     config::{Certificate, Config, Org, Overrides},
-    terminal,
+    system::terminal,
 };
 
 pub(super) fn run(args: &InitArgs) -> Result<(), CommandError> {

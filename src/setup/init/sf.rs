@@ -15,7 +15,7 @@ use crate::{
         check,
         input::{self, InputError},
     },
-    terminal::quoted,
+    system::terminal::quoted,
 };
 
 /// An org as the Salesforce CLI knows it.

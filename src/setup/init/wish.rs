@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::{ask, configuration::Reference, environment};
-use crate::{cli::InitArgs, command::CommandError, config::check, terminal};
+use crate::{cli::InitArgs, command::CommandError, config::check, system::terminal};
 
 /// A new org, with everything that is to be known of it.
 pub(super) struct Wish {

@@ -8,7 +8,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::telemetry::Throttle;
+use crate::system::telemetry::Throttle;
 
 /// Keeps signals that are not for ending from ending the program, from now on: SIGHUP, timers,
 /// what users define, and whatever else ends a program that does not know it. A program started

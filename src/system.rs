@@ -1,0 +1,8 @@
+//! What the operating system and the person at the terminal are asked for and told.
+
+pub(crate) mod deadline;
+pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod telemetry;
+pub(crate) mod terminal;
+pub(crate) mod visible;
