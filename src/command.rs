@@ -4,24 +4,29 @@ use std::{io, ops::Deref, path::Path, process::ExitCode};
 
 use tokio::sync::oneshot;
 
+use self::trust::Deed;
+pub use self::trust::TrustError;
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
     config::{Certificate, Config, ConfigError, Listen, Org, PrivateKey, PubSub},
-    demo, health,
+    demo,
     server::{Server, StartupError},
-    setup::{doctor, init},
     system::{process, signal, telemetry, terminal, visible},
-    trust::{self, Deed, TrustError},
 };
 
 mod answer;
 mod child;
+mod client;
+mod doctor;
+mod health;
+mod init;
 mod json;
 mod output;
 mod query;
 mod request;
 mod shell;
 mod token;
+mod trust;
 
 /// Carries out `command`. Gives the code to end with, when all there is to tell has been told.
 ///

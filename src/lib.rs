@@ -104,16 +104,14 @@ pub use crate::{
     auth::LoginError,
     authority::AuthorityError,
     cli::Args,
-    command::{CommandError, execute},
+    command::{CommandError, TrustError, execute},
     server::{Bound, Missing, Server, StartupError},
-    trust::TrustError,
 };
 
 mod auth;
 mod authority;
 mod base;
 pub mod cli;
-mod client;
 mod command;
 pub mod config;
 mod delivery;
@@ -122,7 +120,6 @@ mod error;
 mod family;
 mod guard;
 mod headers;
-mod health;
 mod line;
 mod load;
 mod local;
@@ -134,10 +131,8 @@ mod replay;
 mod request;
 mod response;
 mod server;
-mod setup;
 mod spelling;
 mod stack;
 mod system;
 mod target;
-mod trust;
 mod upstream;

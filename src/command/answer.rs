@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::{CommandError, output::visible};
-use crate::client::ClientError;
+use crate::command::client::ClientError;
 
 /// Why a command that asks the org ends before all is printed.
 #[derive(Debug, thiserror::Error)]

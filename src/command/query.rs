@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     cli::{Format, QueryArgs},
-    client::Client,
+    command::client::Client,
     system::{process, terminal},
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cli::RequestArgs,
-    client::{Client, Streamed},
+    command::client::{Client, Streamed},
     system::process,
 };
 

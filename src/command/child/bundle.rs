@@ -10,9 +10,11 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
     authority::Authority,
-    command::CommandError,
+    command::{
+        CommandError,
+        trust::bundle::{self, ADDITION},
+    },
     config::Config,
-    trust::bundle::{self, ADDITION},
 };
 
 /// The local authority, alone and with all others.

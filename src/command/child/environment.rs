@@ -4,10 +4,12 @@ use std::{env, path::Path};
 
 use super::Bundle;
 use crate::{
-    command::CommandError,
+    command::{
+        CommandError,
+        trust::bundle::{self, ADDITION, JAVA_OPTIONS, PHP_FOLDERS, REPLACEMENTS},
+    },
     config::Org,
     server::Bound,
-    trust::bundle::{self, ADDITION, JAVA_OPTIONS, PHP_FOLDERS, REPLACEMENTS},
 };
 
 /// Variables for a program. They go before those of the same name that we were started with: to

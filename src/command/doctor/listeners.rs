@@ -9,8 +9,8 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
+    command::health,
     config::{Config, Listen, Org, ownership},
-    health,
 };
 
 /// A check for each address.

@@ -28,8 +28,8 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
+    command::health,
     config::{Config, Listen, Org},
-    health,
     network::{Dialer, OwnListeners, Proxy, Socket, bare, port},
     upstream::tls,
 };

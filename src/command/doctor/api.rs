@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::report::{Check, Report};
 use crate::{
     auth::{Session, printable},
-    client::Client,
+    command::client::Client,
     config::{Config, Org},
     family::{KNOWN_VERSION, get_user_info},
 };
