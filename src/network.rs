@@ -24,6 +24,7 @@ mod proxies;
 mod race;
 mod socket;
 mod socks;
+pub(crate) mod tls;
 mod tunnel;
 
 /// Opens connections.
@@ -287,5 +288,5 @@ impl Why {
 }
 
 fn causes(error: &io::Error) -> String {
-    crate::error::causes(error)
+    crate::proxy::error::causes(error)
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use http::{Response, request::Parts};
 use hyper::body::Incoming;
 
-use crate::{
+use self::{
     base::Base,
-    config::{self, Limits},
     delivery::Delivery,
     error::Error,
     family::Family,
@@ -17,8 +16,27 @@ use crate::{
     placeholder::Placeholders,
     replay::{Budget, Replay},
     request::Head,
-    response::{self, Body},
+    response::Body,
 };
+use crate::config::{self, Limits};
+
+pub(crate) mod base;
+pub(crate) mod delivery;
+pub(crate) mod error;
+pub(crate) mod family;
+pub(crate) mod guard;
+pub(crate) mod headers;
+pub(crate) mod line;
+pub(crate) mod load;
+pub(crate) mod local;
+pub(crate) mod path;
+pub(crate) mod placeholder;
+pub(crate) mod replay;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod stack;
+pub(crate) mod target;
+pub(crate) mod upstream;
 
 /// One thread's proxy for one org.
 ///

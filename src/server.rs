@@ -19,13 +19,11 @@ use crate::{
     auth::{Login, LoginError, Sessions},
     authority::AuthorityError,
     config::{Config, Listen},
-    guard::Guard,
-    load::Load,
-    network::{Dialer, OwnListeners},
-    placeholder::Placeholders,
-    replay::Budget,
+    network::{self, Dialer, OwnListeners},
+    proxy::{
+        guard::Guard, load::Load, placeholder::Placeholders, replay::Budget, upstream::Connector,
+    },
     system::{process, telemetry::Throttle},
-    upstream::{self, Connector},
 };
 
 mod early;
@@ -62,7 +60,7 @@ impl Server {
         let own = OwnListeners::default();
         let replay_memory = Budget::new(limits.replay_memory);
         for (index, org) in config.orgs.iter().enumerate() {
-            let client = upstream::tls::client_config(roots.clone(), &org.ca)?;
+            let client = network::tls::client_config(roots.clone(), &org.ca)?;
             let shared = Arc::new(org.clone());
             let dialer = Arc::new(Dialer::new(
                 config.proxies_to(org),
@@ -184,7 +182,7 @@ impl Server {
 async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
     let config = config.clone();
     let read = tokio::task::spawn_blocking(move || {
-        Tls::new(&config).map(|tls| (tls, upstream::tls::roots()))
+        Tls::new(&config).map(|tls| (tls, network::tls::roots()))
     });
     match tokio::time::timeout(PATIENCE, read).await {
         Ok(Ok(read)) => read,

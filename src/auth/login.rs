@@ -408,7 +408,7 @@ mod tests {
     use super::*;
     use crate::{
         demo::{Fault, Org, TOKEN},
-        upstream::tls,
+        network::tls,
     };
 
     #[tokio::test]

@@ -15,8 +15,8 @@ use crate::{
     cli::DoctorArgs,
     command::{self, CommandError, Ready},
     config::{Config, Org, given},
+    network::tls,
     system::process,
-    upstream::tls,
 };
 
 mod api;

@@ -14,8 +14,8 @@ use crate::{
     auth::{Login, assertion},
     cli::TokenArgs,
     config::{Config, Org},
+    network,
     system::{process, telemetry, terminal},
-    upstream,
 };
 
 mod decoded;
@@ -61,7 +61,7 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
 
 async fn token(config: &Config, org: &Org) -> Result<Zeroizing<String>, CommandError> {
     let failed = |error| CommandError::Other(format!("cannot log in: {error}"));
-    let tls = upstream::tls::client_config(upstream::tls::roots(), &org.ca)
+    let tls = network::tls::client_config(network::tls::roots(), &org.ca)
         .map_err(|error| CommandError::Startup(error.into()))?;
     let login = Login::alone(config, org, tls).map_err(failed)?;
     let session = login.login().await.map_err(failed)?;

@@ -7,8 +7,9 @@ use http::{HeaderValue, Request, StatusCode, header};
 
 use super::framing::{Framing, LONGEST_LINE};
 use crate::{
-    config::Limits, error::Error, family::Family, guard::Refusal, response::Body, spelling,
-    stack::date,
+    config::Limits,
+    proxy::{error::Error, family::Family, guard::Refusal, response::Body, stack::date},
+    spelling,
 };
 
 /// Bounds of what is read of a head.

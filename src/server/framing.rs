@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::frames::Frames;
-use crate::{
+use crate::proxy::{
     line::{Fault, LARGEST_BODY},
     target,
 };

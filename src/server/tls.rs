@@ -19,7 +19,7 @@ use super::{StartupError, tunnel::Tunnels};
 use crate::{
     authority::{Authority, AuthorityError, Leaf},
     config::{self, Config, Listen},
-    line::Protocol,
+    proxy::line::Protocol,
     system::telemetry::Throttle,
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    line::{Line, Protocol},
+    proxy::line::{Line, Protocol},
     spelling::Spelled,
     system::{deadline::Deadline, telemetry::Throttle},
 };

@@ -25,17 +25,19 @@ use super::{
 use crate::{
     auth::Sessions,
     config::{self, Config, Limits},
-    delivery::Delivery,
-    error::causes,
-    guard::Guard,
-    line::Line,
-    load::{Activity, Load, Permit},
-    placeholder::Placeholders,
-    proxy::Proxy,
-    replay::Budget,
-    stack::Stack,
+    proxy::{
+        Proxy,
+        delivery::Delivery,
+        error::causes,
+        guard::Guard,
+        line::Line,
+        load::{Activity, Load, Permit},
+        placeholder::Placeholders,
+        replay::Budget,
+        stack::Stack,
+        upstream::{Connector, Upstream},
+    },
     system::telemetry::Throttle,
-    upstream::{Connector, Upstream},
 };
 
 /// A thread, its runtime, and a proxy for each org. A request, its client connection and its

@@ -12,7 +12,7 @@ use crate::{
     auth::{Session, printable},
     command::client::Client,
     config::{Config, Org},
-    family::{KNOWN_VERSION, get_user_info},
+    proxy::family::{KNOWN_VERSION, get_user_info},
 };
 
 /// Asks as a client would, by a proxy in this process.

@@ -30,8 +30,7 @@ use super::{
 use crate::{
     command::health,
     config::{Config, Listen, Org},
-    network::{Dialer, OwnListeners, Proxy, Socket, bare, port},
-    upstream::tls,
+    network::{Dialer, OwnListeners, Proxy, Socket, bare, port, tls},
 };
 
 /// What the steps to a host are called.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Org},
-    placeholder::Placeholders,
+    proxy::placeholder::Placeholders,
     system::{
         terminal::{BAD, DOUBTFUL, GOOD, STRONG, styled, wrap},
         visible,

@@ -1,0 +1,70 @@
+//! The address by which a client finds us.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderValue, header, request::Parts, uri::Scheme};
+
+use crate::{
+    auth::Sessions,
+    proxy::{error::Error, guard::Named, line::Line},
+};
+
+/// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
+/// end, as the org's `instance_url` (S§1.5).
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    secure: bool,
+    host: Option<HeaderValue>,
+}
+
+impl Base {
+    /// The scheme of the connection, and the host that the request names.
+    pub(crate) fn of(head: &Parts, secure: bool) -> Self {
+        let host = match head.uri.authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+            // Mostly the first, so that to look it up would cost more.
+            None => {
+                let mut lines = head.headers.iter();
+                let host = lines.find(|(name, _)| **name == header::HOST);
+                host.map(|(_, value)| value.clone())
+            }
+        };
+        Self { secure, host }
+    }
+
+    /// For a client that takes us for its proxy and has `named` a host of this org's: it goes on at
+    /// the instance as it is now, by way of us, since where it logs in there are no calls.
+    ///
+    /// # Errors
+    /// When there is no session, or the host is another org's.
+    pub(crate) async fn of_instance(
+        named: &Named,
+        head: &Parts,
+        line: &Line,
+        sessions: &Arc<Sessions>,
+    ) -> Result<Self, Error> {
+        let session = sessions.current().await?;
+        named.check(&session, sessions)?;
+        Ok(Self {
+            secure: line.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
+            host: HeaderValue::from_str(session.authority.as_str()).ok(),
+        })
+    }
+
+    /// Whether the client came by TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.secure {
+            true => "https",
+            false => "http",
+        };
+        // The guard lets no request pass without.
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        write!(f, "{scheme}://{}", host.unwrap_or("localhost"))
+    }
+}

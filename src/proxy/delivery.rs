@@ -1,0 +1,214 @@
+//! A request on its way to the org: with a session that lives, and once more if it turns out dead,
+//! or if the org has moved.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Method, Response};
+
+use crate::{
+    auth::{Session, Sessions},
+    config,
+    proxy::{
+        error::Error,
+        family::{Family, Verdict},
+        replay::{Kept, Replay},
+        request::Head,
+        response::{self, Body},
+        upstream::Upstream,
+    },
+};
+
+mod moved;
+
+/// One thread's way to one org, and the sessions for it.
+///
+/// What is rare is boxed, so that not every request's future has room for it.
+pub(crate) struct Delivery {
+    pub(crate) org: Arc<config::Org>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) upstream: Upstream,
+    /// Bytes of a body that are kept.
+    pub(crate) replay_bytes: usize,
+}
+
+/// What the org answered, and what that says of the session.
+type Attempt = Result<(Response<Body>, Verdict), Error>;
+
+impl Delivery {
+    /// Has the org answer `head` and `body`, and returns with which session.
+    ///
+    /// A session that the org takes for dead is replaced, and the request is sent once more, whole.
+    pub(crate) async fn deliver(
+        &self,
+        head: &Head,
+        body: &Replay,
+    ) -> Result<(Response<Body>, Arc<Session>), Error> {
+        let mut session = self.sessions.current().await?;
+        let is_at_risk = match body.kept(self.replay_bytes) {
+            Kept::Whole => false,
+            Kept::TooLarge => !session.accepted_within(KNOWN_GOOD),
+            // Many large bodies at once: if the session is dead, it is for all of them.
+            Kept::NoMemory => true,
+        };
+        if is_at_risk && head.family() != Family::PubSub {
+            session = Box::pin(self.living(session)).await?;
+        }
+
+        let (mut response, session) = match self.attempt(head, body, &session).await {
+            Ok((response, Verdict::Sound)) => (response, session),
+            other => Box::pin(self.repeat(head, body, other, session)).await?,
+        };
+        if head.family() == Family::PubSub {
+            let (sessions, session) = (self.sessions.clone(), session.clone());
+            response = response::watch(response, move || sessions.end(&session));
+        }
+        Ok((response, session))
+    }
+
+    /// Sends the request again if `attempt` did not go well with `session`, for as long as another
+    /// may do better.
+    async fn repeat(
+        &self,
+        head: &Head,
+        body: &Replay,
+        mut attempt: Attempt,
+        mut session: Arc<Session>,
+    ) -> Result<(Response<Body>, Arc<Session>), Error> {
+        let mut repeats = 0;
+        while repeats < MOST_REPEATS {
+            let next = match &attempt {
+                Ok((_, Verdict::Sound)) => None,
+                Ok((_, Verdict::Dead | Verdict::Login)) => {
+                    self.successor(head, &session, repeats).await?
+                }
+                Ok((_, Verdict::Unsaid)) => self.after(&session).await?,
+                Ok((_, Verdict::Moved)) => self.elsewhere(head, &session).await,
+                Err(error) if error.is_unreachable() => self.elsewhere(head, &session).await,
+                Err(_) => None,
+            };
+            let Some(next) = next else { break };
+            let is_confirmed = next.same_token(&session) && !Arc::ptr_eq(&next, &session);
+            session = next;
+            attempt = self.attempt(head, body, &session).await;
+            repeats += 1;
+            // A login says that it lives, so it is the request that is refused.
+            if is_confirmed && matches!(attempt, Ok((_, Verdict::Dead | Verdict::Login))) {
+                break;
+            }
+        }
+        let (response, verdict) = attempt?;
+        if repeats > 0 && matches!(verdict, Verdict::Dead | Verdict::Login) {
+            self.sessions.doubt();
+        }
+        // What asked for a file would take the page for it.
+        if verdict == Verdict::Login {
+            return Err(Error::NoPages);
+        }
+        Ok((response, session))
+    }
+
+    /// With what to send a request again that was refused with `session`, if that is of use.
+    ///
+    /// The first time a login will tell. Where logins were in vain lately, the org is asked first
+    /// whether it is the session that it refuses, or the request: that costs no login.
+    async fn successor(
+        &self,
+        head: &Head,
+        session: &Arc<Session>,
+        repeats: usize,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        // The host of the Pub/Sub API answers no such question.
+        let can_ask = head.family() != Family::PubSub;
+        if repeats == 0 && !(can_ask && self.sessions.doubts()) && !self.sessions.rests() {
+            return Ok(Some(self.sessions.replace(session).await?));
+        }
+        if !can_ask || self.sessions.rests() {
+            return Ok(None);
+        }
+        self.after(session).await
+    }
+
+    /// The session after `session`, if the org says that this one is dead.
+    async fn after(&self, session: &Arc<Session>) -> Result<Option<Arc<Session>>, Error> {
+        match self.ask(session).await {
+            Ok(Verdict::Dead) => Ok(Some(self.sessions.after(session).await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A session at another host than that of `session`, which the org seems to have left.
+    async fn elsewhere(&self, head: &Head, session: &Arc<Session>) -> Option<Arc<Session>> {
+        // The Pub/Sub API is at the same host for all orgs.
+        match head.family() {
+            Family::PubSub => None,
+            _ => self.sessions.elsewhere(session).await,
+        }
+    }
+
+    /// Sends the request with `session`.
+    async fn attempt(&self, head: &Head, body: &Replay, session: &Session) -> Attempt {
+        let mut response = self
+            .upstream
+            .send(head, body, session)
+            .await?
+            .map(Body::from);
+        let status = response.status();
+        let family = head.family();
+        let verdict = if family.suspects(&response, session) {
+            let beginning = Box::pin(response::peek(&mut response)).await?;
+            family.judge(head.method(), status, &beginning)
+        } else if status.is_redirection() {
+            self.judge_redirect(head, &response, session)
+        } else if family.suspects_page(&response) && head.method() == Method::GET {
+            Family::judge_page(&Box::pin(response::peek_page(&mut response)).await?)
+        } else {
+            Verdict::Sound
+        };
+        if verdict == Verdict::Sound && family.proves_session(head.path(), status) {
+            session.accepted();
+        }
+        Ok((response, verdict))
+    }
+
+    fn judge_redirect<B>(&self, head: &Head, response: &Response<B>, session: &Session) -> Verdict {
+        if head.method().is_safe() && head.family().sends_to_login(response) {
+            Verdict::Login
+        } else if moved::leads_away(response, head, session, &self.org) {
+            Verdict::Moved
+        } else {
+            Verdict::Sound
+        }
+    }
+
+    /// `session` if the org says that it lives, else the next one: asked before a body that could
+    /// not be sent again.
+    async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
+        let next = match self.ask(&session).await {
+            Ok(Verdict::Dead) => return Ok(self.sessions.after(&session).await?),
+            Ok(Verdict::Moved) => self.sessions.elsewhere(&session).await,
+            Ok(_) => None,
+            Err(error) if error.is_unreachable() => {
+                let next = self.sessions.elsewhere(&session).await;
+                return next.ok_or(error);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(next.unwrap_or(session))
+    }
+
+    /// Asks the org about nothing but `session`.
+    async fn ask(&self, session: &Session) -> Result<Verdict, Error> {
+        let question = Head::liveness();
+        let (mut response, verdict) = self.attempt(&question, &Replay::Empty, session).await?;
+        // Read to its end, so that the connection is at hand for what follows.
+        response::peek(&mut response).await?;
+        Ok(verdict)
+    }
+}
+
+/// A request is sent three times at most: two sessions in a row may be dead before the org has
+/// accepted either.
+const MOST_REPEATS: usize = 2;
+
+/// For how long a session that the org accepted is trusted to be alive.
+const KNOWN_GOOD: Duration = Duration::from_secs(3);

@@ -1,0 +1,212 @@
+//! What went wrong with a request, whose fault it is, and the one place that makes an answer of it.
+
+use std::{error::Error as StdError, io, sync::Arc};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{
+    auth::LoginError,
+    proxy::{
+        family::{self, EnvelopeError, Family},
+        guard::{Denied, Refusal},
+        local::Unanswerable,
+        replay::ClientFault,
+        response::Body,
+        upstream,
+    },
+    system::telemetry::Throttle,
+};
+
+/// Why a request gets an answer of ours in place of the org's.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("this request cannot be given the session: {0}")]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Local(#[from] Unanswerable),
+    #[error("cannot log in: {0}")]
+    Login(#[from] Arc<LoginError>),
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+    #[error(
+        "the org sends a browser to log in at this page, though the session was renewed: sessions of this app are not for pages; give the app the scope web"
+    )]
+    NoPages,
+    #[error("the org's answer broke off: {0}")]
+    BrokeOff(#[from] io::Error),
+    #[error("{limit} {what} are as many as this process takes on at once ({setting}); try again")]
+    Overloaded {
+        what: &'static str,
+        limit: usize,
+        setting: &'static str,
+    },
+    #[error("orgproxy failed at this request; please report it with what the log says")]
+    Panicked,
+}
+
+/// Whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Client,
+    Proxy,
+    Login,
+    Org,
+}
+
+/// How an error is told: the status, a stable code, the error type of RFC 9209 section 2.3.
+struct Telling(Fault, StatusCode, &'static str, &'static str);
+
+impl Error {
+    /// The answer, in the shape that clients of `family` read, marked as ours (RFC 9209).
+    pub(crate) fn into_response(self, family: Family) -> Response<Body> {
+        let Telling(fault, status, code, kind) = self.telling();
+        let message = format!("orgproxy: {self}");
+        if let Some(left_out) = THROTTLE.admit() {
+            tracing::warn!(code, ?fault, left_out, "{self}");
+        }
+        let (told, content_type, body) = family.tell(status, code, &message);
+        let mut response = Response::new(Body::Local(Some(body)));
+        *response.status_mut() = told;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("proxy-status", proxy_status(kind, code));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(
+                header::ALLOW,
+                HeaderValue::from_static(crate::proxy::guard::ALLOW),
+            );
+        }
+        // After a message that is not framed as it should be nothing can be trusted, and a
+        // connection too many makes room.
+        if self.ends_connection() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if family == Family::PubSub {
+            family::pubsub::tell(&mut response, code, &message);
+        }
+        response
+    }
+
+    /// The one table.
+    #[rustfmt::skip]
+    fn telling(&self) -> Telling {
+        use Fault::{Client, Login, Org, Proxy};
+        use StatusCode as S;
+
+        match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::Malformed(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_REQUEST", "http_request_error"),
+                Refusal::BadHost => Telling(Client, S::BAD_REQUEST, "MALFORMED_HOST", "http_request_error"),
+                Refusal::Method(_) => Telling(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
+                Refusal::NoTunnels => Telling(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
+                Refusal::ForeignTunnel(_) => Telling(Client, S::FORBIDDEN, "TUNNEL_REFUSED", "http_request_denied"),
+                Refusal::SharedTunnel(_) => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
+                Refusal::OutsideTunnel(..) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::HeadTooLarge(_) | Refusal::ManyHeaders(_) | Refusal::LongTarget(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
+                Refusal::Expectation => Telling(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
+                Refusal::WrongHost(_) | Refusal::WrongPort(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::NoCall => Telling(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),
+                Refusal::NoSuchOrg => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
+                Refusal::WrongInstance(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
+                Refusal::ForeignOrigin(_) => Telling(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
+                Refusal::FromPage => Telling(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
+                Refusal::NoClientKey => Telling(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
+                Refusal::WrongOrg(_) => Telling(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
+                Refusal::Path(Denied::DotSegment | Denied::Disguised | Denied::Ambiguous) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
+                Refusal::Path(_) => Telling(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
+            },
+            Self::Envelope(EnvelopeError::Body(fault)) => telling_of(*fault),
+            Self::Envelope(EnvelopeError::Coding(_)) => Telling(Client, S::UNSUPPORTED_MEDIA_TYPE, "UNKNOWN_CODING", "http_request_error"),
+            Self::Envelope(EnvelopeError::TooLong) => Telling(Client, S::PAYLOAD_TOO_LARGE, "ENVELOPE_TOO_LONG", "http_request_error"),
+            Self::Envelope(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+            Self::Local(error) => match error {
+                Unanswerable::Body(fault) => telling_of(*fault),
+                Unanswerable::TooLong => Telling(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
+                Unanswerable::Malformed(_) | Unanswerable::Operation { .. } => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+                Unanswerable::Version => Telling(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
+                Unanswerable::Unidentified(_) => Telling(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
+            },
+            Self::Login(error) => match **error {
+                LoginError::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                LoginError::Loop { .. } => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
+                _ if error.is_transient() => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
+                _ => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
+            },
+            Self::Upstream(error) => match error {
+                upstream::Error::Connect(_) => Telling(Org, S::BAD_GATEWAY, "ORG_UNREACHABLE", "destination_unavailable"),
+                upstream::Error::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                upstream::Error::Loop(_) => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
+                upstream::Error::Client(fault) => telling_of(*fault),
+                upstream::Error::TimedOut(_) => Telling(Org, S::GATEWAY_TIMEOUT, "ORG_TIMED_OUT", "http_response_timeout"),
+                upstream::Error::Closed(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "connection_terminated"),
+                upstream::Error::Upgraded => Telling(Org, S::BAD_GATEWAY, "ORG_UPGRADED", "http_upgrade_failed"),
+                upstream::Error::Outgrown => Telling(Proxy, S::SERVICE_UNAVAILABLE, "SEND_AGAIN", "proxy_internal_error"),
+            },
+            Self::NoPages => Telling(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
+            Self::BrokeOff(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
+            Self::Overloaded { .. } => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+            Self::Panicked => Telling(Proxy, S::INTERNAL_SERVER_ERROR, "PROXY_FAILED", "proxy_internal_error"),
+        }
+    }
+
+    /// Whether there was no connection to the org, so that nothing of the request was sent.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Upstream(upstream::Error::Connect(_)))
+    }
+
+    fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Refusal::Malformed(_) | Refusal::BadHost)
+                | Self::Overloaded { .. }
+                | Self::Envelope(_)
+                | Self::Local(Unanswerable::Body(_) | Unanswerable::TooLong)
+                | Self::Upstream(upstream::Error::Client(_))
+        )
+    }
+}
+
+/// Part of the table: what a client did wrong while it sent.
+#[rustfmt::skip]
+fn telling_of(fault: ClientFault) -> Telling {
+    use StatusCode as S;
+
+    let (status, code) = match fault {
+        ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => (S::BAD_REQUEST, "MALFORMED_BODY"),
+        ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
+        ClientFault::Stalled(_) | ClientFault::Slow(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
+        ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+    };
+    Telling(Fault::Client, status, code, "http_request_error")
+}
+
+fn proxy_status(kind: &str, code: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("orgproxy; error={kind}; details=\"{code}\""))
+        .unwrap_or_else(|_| HeaderValue::from_static("orgproxy"))
+}
+
+/// The chain of causes in one line, each said once.
+pub(crate) fn causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+static THROTTLE: Throttle = Throttle::new();
+
+/// Seconds. A login that failed for a passing reason is tried again about then.
+const RETRY_AFTER: &str = "2";

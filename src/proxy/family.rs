@@ -1,0 +1,290 @@
+//! What differs by API family: where the session goes, how a dead one shows, and in what shape an
+//! error is told.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
+};
+use quick_xml::escape::partial_escape;
+use serde_json::json;
+
+pub(crate) use self::soap::{
+    Envelope, EnvelopeError, KNOWN_VERSION, Operation, Wsdl, envelope, fault, get_user_info,
+};
+pub(crate) use self::verdict::Verdict;
+use crate::{
+    auth::Session,
+    proxy::{
+        path::{self, Api, REST_ROOT},
+        replay::Replay,
+    },
+};
+
+mod cometd;
+mod page;
+pub(crate) mod pubsub;
+mod soap;
+mod verdict;
+
+/// One of Salesforce's API families (S§4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Everything that answers as the REST API does: REST and its relatives, Apex REST, Bulk 2.0.
+    Rest,
+    /// `userinfo` and the identity URLs.
+    Identity,
+    /// The token endpoint and what belongs to it.
+    OAuth,
+    /// SOAP, whose session is in the envelope.
+    Soap(Wsdl),
+    /// Bulk 1.0, which has a header of its own for the session.
+    Bulk(Format),
+    /// The Streaming API, which tells everything in-band.
+    Cometd,
+    /// Pages for browsers, whose session is a cookie.
+    Page,
+    /// The Pub/Sub API, which has a host of its own, and so a listener.
+    PubSub,
+}
+
+/// In what Bulk 1.0 tells errors: the job's format, or XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Xml,
+    Json,
+}
+
+impl Family {
+    /// The family of a request, by its path.
+    pub(crate) fn of(head: &Parts) -> Self {
+        let path = head.uri.path();
+        if path.starts_with(REST_ROOT) {
+            return Self::Rest;
+        }
+        match Api::of(&path::resolved(path.as_bytes())) {
+            Api::Rest => Self::Rest,
+            Api::Identity => Self::Identity,
+            Api::OAuth => Self::OAuth,
+            Api::Soap(letter) => Self::Soap(Wsdl::of(letter)),
+            Api::Bulk => Self::Bulk(Format::of(&head.headers)),
+            Api::Cometd => Self::Cometd,
+            Api::Page => Self::Page,
+        }
+    }
+
+    /// Finds the place for the session in a body that has one.
+    ///
+    /// # Errors
+    /// Why it has none that can be used.
+    pub(crate) async fn open(
+        self,
+        head: &Parts,
+        body: &mut Replay,
+    ) -> Result<Option<Box<Envelope>>, EnvelopeError> {
+        match self {
+            Self::Soap(wsdl) if head.method == Method::POST => {
+                Box::pin(Envelope::open(wsdl, &head.headers, body))
+                    .await
+                    .map(|envelope| Some(Box::new(envelope)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a header of the client goes to the org as it is: the cookies of a page go along with
+    /// the session.
+    pub(crate) fn passes(self, name: &HeaderName) -> bool {
+        self != Self::Page || *name != header::COOKIE
+    }
+
+    /// Hands `line` what carries `session` where this family looks for it, for a request with
+    /// `headers`. An envelope has its own place, see [`Envelope`].
+    pub(crate) fn authorize(
+        self,
+        headers: &HeaderMap,
+        session: &Session,
+        mut line: impl FnMut(&HeaderName, &HeaderValue),
+    ) {
+        if self == Self::PubSub {
+            return pubsub::authorize(session, line);
+        }
+        // Where it is not what counts it does no harm: Salesforce's own clients send it, too (S§4).
+        line(&header::AUTHORIZATION, &session.authorization);
+        match self {
+            Self::Bulk(_) => line(&HeaderName::from_static("x-sfdc-session"), &session.token),
+            Self::Page => line(&header::COOKIE, &cookies(headers, session)),
+            Self::Rest
+            | Self::Identity
+            | Self::OAuth
+            | Self::Soap(_)
+            | Self::Cometd
+            | Self::PubSub => {}
+        }
+    }
+
+    /// Whether the body of an answer with this head may say something of `session`.
+    pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
+        let status = answer.status();
+        match self {
+            Self::Rest | Self::OAuth | Self::Page | Self::Identity => {
+                status.is_client_error()
+                    && (self.refuses_with(status) || says_code(answer.headers()))
+            }
+            // A session in JWT format is not one for these APIs, and the next one will not be either.
+            Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
+            Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
+            Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
+            Self::PubSub => pubsub::is_expired(answer.headers()),
+        }
+    }
+
+    /// Whether the page of an answer with this head may be one that only sends a browser to log in.
+    pub(crate) fn suspects_page<B>(self, answer: &Response<B>) -> bool {
+        let kind = || answer.headers().get(header::CONTENT_TYPE);
+        self == Self::Page
+            && answer.status() == StatusCode::OK
+            && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    }
+
+    /// What such a page says of the session, if it begins with `html`.
+    pub(crate) fn judge_page(html: &[u8]) -> Verdict {
+        if page::leads_to_login(&String::from_utf8_lossy(html)) {
+            Verdict::Login
+        } else {
+            Verdict::Sound
+        }
+    }
+
+    /// Whether an answer of this family sends a browser to log in by a redirect.
+    pub(crate) fn sends_to_login<B>(self, answer: &Response<B>) -> bool {
+        let location = || answer.headers().get(header::LOCATION);
+        self == Self::Page
+            && answer.status().is_redirection()
+            && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
+    }
+
+    /// Whether a dead session shows by this status where answers of other statuses have a body that
+    /// says what is wrong.
+    fn refuses_with(self, status: StatusCode) -> bool {
+        status == StatusCode::UNAUTHORIZED
+            || self == Self::Identity && status == StatusCode::FORBIDDEN
+    }
+
+    /// What a suspected answer of `status` to a request of `method`, whose body begins with `head`,
+    /// says of the session.
+    pub(crate) fn judge(self, method: &Method, status: StatusCode, head: &[u8]) -> Verdict {
+        Verdict::of(self, method, status, head)
+    }
+
+    /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
+    /// list of versions needs none (S§3.4), a page may be the one to log in at, and a server in
+    /// trouble does not get that far.
+    pub(crate) fn proves_session(self, path: &str, status: StatusCode) -> bool {
+        let is_versions = path.len() < 2 * VERSIONS.len()
+            && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS);
+        !status.is_server_error() && !is_versions && self != Self::Page
+    }
+
+    /// An error of ours as the clients of this family can read it (S§3.3): its status, content
+    /// type and body.
+    pub(crate) fn tell(
+        self,
+        status: StatusCode,
+        code: &str,
+        message: &str,
+    ) -> (StatusCode, &'static str, Bytes) {
+        match self {
+            Self::Rest => {
+                let body = json!([{ "message": message, "errorCode": code }]);
+                (status, JSON, body.to_string().into())
+            }
+            Self::Cometd => (status, JSON, cometd::refusal(status, code, message).into()),
+            Self::OAuth => {
+                // The org's own words for the two (S§2.1).
+                let error = match status {
+                    _ if status.is_client_error() => "invalid_request",
+                    StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
+                    _ => "server_error",
+                };
+                let description = format!("{code}: {message}");
+                let body = json!({ "error": error, "error_description": description });
+                (status, JSON, body.to_string().into())
+            }
+            // What there is to tell of a call is not in its body, see [`pubsub::tell`].
+            Self::Identity | Self::Page | Self::PubSub => {
+                (status, TEXT, format!("{code}: {message}\n").into())
+            }
+            // Of other statuses many SOAP clients do not read the body (SOAP 1.1 section 6.2).
+            Self::Soap(wsdl) => {
+                let exception_code = soap::exception_code(status, code);
+                let message = format!("{code}: {message}");
+                let kind = "UnexpectedErrorFault";
+                let fault = fault(wsdl, kind, exception_code, &message, &message);
+                (StatusCode::INTERNAL_SERVER_ERROR, XML, fault.into())
+            }
+            Self::Bulk(Format::Json) => {
+                let body = json!({ "exceptionCode": code, "exceptionMessage": message });
+                (status, JSON, body.to_string().into())
+            }
+            Self::Bulk(Format::Xml) => {
+                let body = format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><error xmlns=\"{BULK}\">\
+                     <exceptionCode>{}</exceptionCode><exceptionMessage>{}</exceptionMessage></error>",
+                    partial_escape(code),
+                    partial_escape(message)
+                );
+                (status, "application/xml", body.into())
+            }
+        }
+    }
+}
+
+/// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
+fn cookies(headers: &HeaderMap, session: &Session) -> HeaderValue {
+    let mut line = Vec::new();
+    for others in headers.get_all(header::COOKIE) {
+        line.extend_from_slice(others.as_bytes());
+        line.extend_from_slice(b"; ");
+    }
+    line.extend_from_slice(b"sid=");
+    line.extend_from_slice(session.token.as_bytes());
+    let mut line = HeaderValue::from_bytes(&line).unwrap_or_else(|_| HeaderValue::from_static(""));
+    line.set_sensitive(true);
+    line
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Self {
+        let is_json = |value: &HeaderValue| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            memchr::memmem::find(&value, b"json").is_some()
+        };
+        let said = headers
+            .get(header::CONTENT_TYPE)
+            .or_else(|| headers.get(header::ACCEPT));
+        match said.is_some_and(is_json) {
+            true => Self::Json,
+            false => Self::Xml,
+        }
+    }
+}
+
+/// Whether the body may be an error with a code in it. Whatever else it is streams.
+fn says_code(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| {
+        kind.starts_with(b"application/json") || kind.starts_with(b"application/xml")
+    })
+}
+
+const VERSIONS: &str = "services/data";
+
+const JSON: &str = "application/json;charset=UTF-8";
+const TEXT: &str = "text/plain;charset=UTF-8";
+const XML: &str = "text/xml;charset=UTF-8";
+
+/// The namespace of Bulk 1.0.
+const BULK: &str = "http://www.force.com/2009/06/asyncapi/dataload";
+
+#[cfg(test)]
+mod tests;

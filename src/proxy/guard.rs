@@ -1,0 +1,520 @@
+//! Who may call, and what they may ask.
+
+use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
+use url::Url;
+
+use self::{client_key::shows, host::Host};
+pub(crate) use self::{endpoint::Endpoint, path::Denied};
+use crate::{
+    auth::{Session, Sessions},
+    config,
+    proxy::{
+        headers,
+        line::{LARGEST_BODY, Line},
+    },
+};
+
+mod client_key;
+mod endpoint;
+mod host;
+mod path;
+
+/// Decides whether a request may pass. On by default; each setting opens one thing.
+pub(crate) struct Guard {
+    org: config::Org,
+    /// Names that are ours in `Host`, any port: first those of this machine, then configured ones.
+    names: Vec<Host>,
+    /// Where the configured ones begin.
+    configured: usize,
+    /// Bytes in a head.
+    header_bytes: usize,
+}
+
+/// What is known of a request that may pass.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    pub(crate) named: Named,
+    /// The web origin that may see the answer.
+    pub(crate) origin: Option<HeaderValue>,
+    /// What is ours to answer, and must not reach the org.
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Whether it did not show the client key, so that it must log in as one of the org's clients,
+    /// or show the placeholder that it got for that.
+    pub(crate) lacks_key: bool,
+}
+
+/// By which name a request calls us.
+#[derive(Debug, Default)]
+pub(crate) enum Named {
+    /// By one of our own.
+    #[default]
+    Us,
+    /// By that of a host where this org's users log in, as clients do that take us for their proxy.
+    Login,
+    /// By that of an instance. Whether it is this org's is known once there is a session.
+    Instance(Authority),
+}
+
+impl Named {
+    /// # Errors
+    /// If the instance is neither that of `session` nor one where the org was before it moved.
+    pub(crate) fn check(&self, session: &Session, sessions: &Sessions) -> Result<(), Refusal> {
+        match self {
+            Self::Instance(named)
+                if !is_same(named, &session.authority)
+                    && !sessions.were_at(|before| is_same(named, before)) =>
+            {
+                Err(Refusal::WrongInstance(named.to_string()))
+            }
+            Self::Us | Self::Login | Self::Instance(_) => Ok(()),
+        }
+    }
+}
+
+impl Guard {
+    pub(crate) fn new(org: &config::Org, limits: &config::Limits) -> Self {
+        // A page cannot make an address lead elsewhere, as it can a name.
+        let calls = org.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
+        let addresses = org.listen.iter().chain(calls);
+        let addresses = addresses
+            .flat_map(config::Listen::named_addresses)
+            .filter(|address| !LOOPBACK.contains(&address.as_str()));
+        let own = LOOPBACK.iter().map(|own| (*own).to_owned());
+        let mut names: Vec<_> = own
+            .chain(addresses)
+            .filter_map(|own| Host::parse(&own))
+            .collect();
+        let configured = names.len();
+        names.extend(org.hosts.iter().filter_map(|host| Host::parse(host)));
+        Self {
+            org: org.clone(),
+            names,
+            configured,
+            header_bytes: limits.header_bytes,
+        }
+    }
+
+    /// Admits a request, or says why not and which setting would.
+    ///
+    /// What is cheap and certain comes first; nothing here asks the org or logs in.
+    pub(crate) fn admit(&self, head: &Parts, line: &Line) -> Result<Admitted, Refusal> {
+        let lines = Lines::of(&head.headers);
+        check_form(head, &lines)?;
+        self.check_size(head, &lines)?;
+        let named = self.check_host(head, &lines, line)?;
+        let origin = self.check_browser(&lines)?;
+        // A browser asks without credentials whether it may send some (Fetch standard, CORS).
+        let needs_none = line.is_known() || origin.is_some() && is_preflight(head);
+        let key = self.org.guard.client_key.as_ref().filter(|_| !needs_none);
+        let lacks_key = key.is_some_and(|key| !shows(&head.headers, key));
+        if lacks_key && self.org.clients.is_none() {
+            return Err(Refusal::NoClientKey);
+        }
+        let endpoint = path::judge(head.uri.path(), &self.org.guard.allow_paths)?;
+        Ok(Admitted {
+            named,
+            origin,
+            endpoint,
+            lacks_key,
+        })
+    }
+
+    /// Admits a request for a tunnel to `host`, or says why not. What comes through the tunnel is
+    /// admitted request by request, like any other.
+    pub(crate) fn admit_tunnel<B>(
+        &self,
+        request: &Request<B>,
+        host: &Authority,
+        is_known: bool,
+    ) -> Result<(), Refusal> {
+        let headers = request.headers();
+        if !self.may_be_instance(host) {
+            return Err(Refusal::ForeignTunnel(host.to_string()));
+        }
+        self.check_browser(&Lines::of(headers))?;
+        match &self.org.guard.client_key {
+            Some(key) if !is_known && !shows(headers, key) => Err(Refusal::NoClientKey),
+            _ => Ok(()),
+        }
+    }
+
+    /// The web origin that may see what is said of a request, even why it is refused.
+    pub(crate) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if !headers::contains(headers, &header::ORIGIN) {
+            return None;
+        }
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let origin = origins.next().filter(|origin| self.is_allowed(origin))?;
+        origins.next().is_none().then(|| origin.clone())
+    }
+
+    fn is_allowed(&self, origin: &HeaderValue) -> bool {
+        let allowed = &self.org.guard.allow_origins;
+        allowed.iter().any(|allowed| origin == allowed)
+    }
+
+    /// Whether we stand in for Salesforce's hosts in tunnels.
+    pub(crate) fn intercepts(&self) -> bool {
+        self.org.intercept
+    }
+
+    /// Whether `host` is the org's own, as far as that is known before the first login.
+    pub(crate) fn is_my_domain(&self, host: &str) -> bool {
+        self.org
+            .my_domain()
+            .is_some_and(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether `head` asks for this org by one of its own names, where several share a listener.
+    pub(crate) fn is_named(&self, head: &Parts) -> bool {
+        let own = &self.names[self.configured..];
+        named(head, &Lines::of(&head.headers))
+            .is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
+    }
+
+    fn check_size(&self, head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
+        match target + lines.bytes > self.header_bytes {
+            true => Err(Refusal::HeadTooLarge(self.header_bytes)),
+            false => Ok(()),
+        }
+    }
+
+    /// A page in a browser can be made to send requests here under a name of its own (DNS
+    /// rebinding), but not under one of ours.
+    fn check_host(&self, head: &Parts, lines: &Lines<'_>, line: &Line) -> Result<Named, Refusal> {
+        let named = named(head, lines).ok_or(Refusal::BadHost)?;
+        if let Some(end) = line.intercepted() {
+            return self.check_tunnel(named, end);
+        }
+        let is_own = self.names.iter().any(|own| own.is_named_by(named));
+        match head.uri.authority() {
+            // An HTTP/2 authority is just a Host.
+            Some(authority) if head.version != http::Version::HTTP_2 => {
+                self.check_authority(authority, is_own, line)
+            }
+            _ if is_own => Ok(Named::Us),
+            _ => Err(wrong_host(named)),
+        }
+    }
+
+    /// In absolute form a client takes us for its proxy, and names where it wants to go with the port
+    /// (RFC 9112 section 3.2.2): `http://localhost:5432/` is another service of this machine.
+    fn check_authority(
+        &self,
+        authority: &Authority,
+        is_own: bool,
+        line: &Line,
+    ) -> Result<Named, Refusal> {
+        let port = authority.port_u16();
+        if is_own && port.is_some() && port == line.port() {
+            Ok(Named::Us)
+        } else if Host::parse(authority.as_str()).is_none() {
+            Err(Refusal::BadHost)
+        } else if self.is_login(authority) {
+            Ok(Named::Login)
+        } else if self.may_be_instance(authority) {
+            Ok(Named::Instance(authority.clone()))
+        } else if is_own {
+            Err(Refusal::WrongPort(authority.to_string()))
+        } else {
+            Err(wrong_host(authority.as_str()))
+        }
+    }
+
+    /// In a tunnel, the one right name is that of its end. If any org can be logged in to there, it
+    /// is this one; else the session will tell whether it is this one's.
+    fn check_tunnel(&self, named: &str, end: &Authority) -> Result<Named, Refusal> {
+        let is_end = Host::parse(end.host()).is_some_and(|end| end.is_named_by(named));
+        if !is_end {
+            Err(Refusal::OutsideTunnel(named.to_owned(), end.to_string()))
+        } else if self.is_login(end) {
+            Ok(Named::Login)
+        } else {
+            Ok(Named::Instance(end.clone()))
+        }
+    }
+
+    /// Whether users of this org log in at `authority`.
+    fn is_login(&self, authority: &Authority) -> bool {
+        let host = authority.host().to_ascii_lowercase();
+        let login_url = &self.org.login_url;
+        let own_port = if login_url.host_str() == Some(&host) {
+            login_url.port_or_known_default()
+        } else {
+            Some(HTTPS)
+        };
+        self.org.logs_in_at(&host) && own_port == Some(port_of(authority))
+    }
+
+    /// Whether a session can turn out to be for this instance. If not, there is no need to log in
+    /// to know better.
+    fn may_be_instance(&self, authority: &Authority) -> bool {
+        Url::parse(&format!("https://{authority}")).is_ok_and(|url| self.org.trusts(&url).is_ok())
+    }
+
+    /// A page that a browser shows may send simple requests to any address without asking, under
+    /// the right name too. It cannot hide that it did.
+    fn check_browser(&self, lines: &Lines<'_>) -> Result<Option<HeaderValue>, Refusal> {
+        if let Some(origin) = lines.origin.first {
+            if !lines.origin.repeated && self.is_allowed(origin) {
+                return Ok(Some(origin.clone()));
+            }
+            let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
+            return Err(Refusal::ForeignOrigin(origin));
+        }
+        match lines.from_page {
+            true => Err(Refusal::FromPage),
+            false => Ok(None),
+        }
+    }
+}
+
+fn wrong_host(named: &str) -> Refusal {
+    Host::parse(named).map_or(Refusal::BadHost, |host| {
+        Refusal::WrongHost(host.to_string())
+    })
+}
+
+fn is_same(named: &Authority, instance: &Authority) -> bool {
+    named.host().eq_ignore_ascii_case(instance.host()) && port_of(named) == port_of(instance)
+}
+
+/// A client that takes us for its proxy says `http://`, since we speak TLS for it: without a port it
+/// means the one that Salesforce has.
+fn port_of(authority: &Authority) -> u16 {
+    authority.port_u16().unwrap_or(HTTPS)
+}
+
+/// Where a request for a tunnel wants it to end.
+pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
+    {
+        return Err(Refusal::Malformed("it is a CONNECT with a body"));
+    }
+    let end = request.uri().authority();
+    let end = end.filter(|end| end.port().is_some() && Host::parse(end.as_str()).is_some());
+    end.cloned()
+        .ok_or(Refusal::Malformed("it is a CONNECT without host and port"))
+}
+
+/// The form of a request, whoever sends it.
+fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
+    if head.method == Method::CONNECT {
+        return Err(Refusal::NoTunnels);
+    }
+    if !METHODS.contains(&head.method) {
+        return Err(Refusal::Method(head.method.clone()));
+    }
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    let is_asterisk = target == "*" && head.method == Method::OPTIONS;
+    if !target.starts_with('/') && !is_asterisk {
+        return Err(Refusal::Malformed("its target does not begin with /"));
+    }
+    if let Some(encoding) = lines.transfer_encoding.first {
+        let chunked = encoding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked");
+        if !chunked || lines.transfer_encoding.repeated {
+            return Err(Refusal::Malformed(
+                "its Transfer-Encoding is not one line that says chunked",
+            ));
+        }
+    }
+    if lines.content_length.repeated {
+        return Err(Refusal::Malformed("it has more than one Content-Length"));
+    }
+    if let Some(length) = lines.content_length.first
+        && !is_length(length.as_bytes())
+    {
+        return Err(Refusal::Malformed(
+            "its Content-Length is not a number of bytes below 2^60",
+        ));
+    }
+    match lines.expect.first {
+        Some(expect) if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(Refusal::Expectation)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a body can be as long as that.
+fn is_length(digits: &[u8]) -> bool {
+    let number = std::str::from_utf8(digits).ok().map(str::trim_ascii);
+    number
+        .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|number| number.parse::<u64>().ok())
+        .is_some_and(|length| length <= LARGEST_BODY)
+}
+
+/// Whether a browser asks what a page may send.
+pub(crate) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What a request says it is for: the authority of an absolute target, else its one `Host`.
+fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
+    if lines.host.repeated {
+        return None;
+    }
+    match (head.uri.authority(), lines.host.first) {
+        (Some(_), None) if head.version == http::Version::HTTP_11 => None,
+        (Some(authority), _) => Some(authority.as_str()),
+        (None, line) => line?.to_str().ok(),
+    }
+}
+
+/// What the guard looks at in the lines of a head, found in one pass: to look each up would cost
+/// more than all of its judgement.
+#[derive(Default)]
+struct Lines<'a> {
+    /// Of all of them.
+    bytes: usize,
+    content_length: Once<'a>,
+    expect: Once<'a>,
+    host: Once<'a>,
+    origin: Once<'a>,
+    transfer_encoding: Once<'a>,
+    /// Whether a `Sec-Fetch-Site` says that a page is behind it.
+    from_page: bool,
+}
+
+/// A header that should come once at most.
+#[derive(Default)]
+struct Once<'a> {
+    first: Option<&'a HeaderValue>,
+    repeated: bool,
+}
+
+impl<'a> Lines<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut lines = Self::default();
+        for (name, value) in headers {
+            lines.bytes += name.as_str().len() + value.len() + 4;
+            match name.as_str() {
+                "content-length" => lines.content_length.take(value),
+                "expect" => lines.expect.take(value),
+                "host" => lines.host.take(value),
+                "origin" => lines.origin.take(value),
+                "transfer-encoding" => lines.transfer_encoding.take(value),
+                "sec-fetch-site" => lines.from_page |= value != "none",
+                _ => {}
+            }
+        }
+        lines
+    }
+}
+
+impl<'a> Once<'a> {
+    fn take(&mut self, value: &'a HeaderValue) {
+        self.repeated = self.first.is_some();
+        self.first.get_or_insert(value);
+    }
+}
+
+/// Why a request may not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("this request is malformed: {0}")]
+    Malformed(&'static str),
+    #[error("the method {0} is of no use with Salesforce and is not passed on")]
+    Method(Method),
+    #[error("the head of this request is larger than {0} bytes (limits.header_bytes)")]
+    HeadTooLarge(usize),
+    #[error("this request has more than {0} header lines (limits.headers)")]
+    ManyHeaders(usize),
+    #[error(
+        "the URL of this request is longer than {0} bytes, which is the most whatever limits.header_bytes says; shorten it"
+    )]
+    LongTarget(usize),
+    #[error("no expectation but 100-continue can be met (RFC 9110 section 10.1.1)")]
+    Expectation,
+    #[error("this request has no single valid Host; every HTTP/1.1 request needs one")]
+    BadHost,
+    #[error(
+        "the host {0:?} is none of ours; use localhost, 127.0.0.1 or [::1], or add the name to hosts"
+    )]
+    WrongHost(String),
+    #[error(
+        "{0} is another port than the one that this request came in by, so another service of this machine; keep localhost off this proxy (NO_PROXY), or name this port"
+    )]
+    WrongPort(String),
+    #[error(
+        "CONNECT asks for a tunnel, and there are none; set intercept = true for the org if it shall stand in for Salesforce's hosts, or send plain requests to this address"
+    )]
+    NoTunnels,
+    #[error(
+        "CONNECT to {0} is refused: there are tunnels to Salesforce's hosts on port 443 only, and all of them end here; keep other hosts off this proxy (NO_PROXY)"
+    )]
+    ForeignTunnel(String),
+    #[error(
+        "several orgs with intercept share this listener, and {0} is none of theirs (login_url); give each org a port of its own"
+    )]
+    SharedTunnel(String),
+    #[error("this request is for {0}, but its tunnel is to {1}")]
+    OutsideTunnel(String, String),
+    #[error(
+        "this listener is for the Pub/Sub API, which is gRPC over HTTP/2; the other APIs are on another (listen)"
+    )]
+    NoCall,
+    #[error("several orgs share this listener; name one of theirs (hosts) as Host")]
+    NoSuchOrg,
+    #[error(
+        "the request names {0}, which is not the instance of this org; leave the host to orgproxy"
+    )]
+    WrongInstance(String),
+    #[error(
+        "a web page of {0:?} sent this; if it may use your org, add exactly that to guard.allow_origins"
+    )]
+    ForeignOrigin(String),
+    #[error(
+        "a browser sent this on behalf of a web page (Sec-Fetch-Site); pages may not use your org unless their origin is in guard.allow_origins"
+    )]
+    FromPage,
+    #[error(
+        "this listener asks for a client key (guard.client_key): send it as Authorization: Bearer, as Basic password, in Proxy-Authorization or in X-Orgproxy-Key; or log in here by SOAP or OAuth as one of the org's clients, if it has any"
+    )]
+    NoClientKey,
+    #[error(
+        "the session id that the client sent was given out for org.{0}, which this proxy serves too; call it at the address or by the name of that org (listen, hosts), or log in here"
+    )]
+    WrongOrg(String),
+    #[error(transparent)]
+    Path(#[from] Denied),
+}
+
+/// The header for clients whose other headers are taken.
+pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";
+
+const HTTPS: u16 = 443;
+
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// The value of `Allow` that goes with [`METHODS`].
+pub(crate) const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// CONNECT, TRACE and TRACK are missing on purpose: TRACE would show the session to the client.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];

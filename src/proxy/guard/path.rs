@@ -1,0 +1,376 @@
+//! Which paths lead somewhere that a shared session must not go.
+
+use super::Endpoint;
+use crate::proxy::path::{Api, REST_ROOT, Reading, is, is_plain, readings, words};
+
+/// Judges `path` by what is denied, as any server on the way might read it. The very bytes judged are
+/// what is sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
+///
+/// # Errors
+/// Why it is denied. What means one thing here and another there always is.
+pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
+    let is_plain = is_plain(path.as_bytes());
+    if is_plain && path.starts_with(REST_ROOT) {
+        Ok(None)
+    } else if is_plain {
+        judge_words(path.as_bytes(), true, allowed)
+    } else {
+        judge_readings(
+            &readings(path.as_bytes()).ok_or(Denied::Ambiguous)?,
+            allowed,
+        )
+    }
+}
+
+/// The readings that are resolved must lead to one and the same thing; of the others, which hardly
+/// any server has, none may lead where that does not.
+fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
+    let any = |has: fn(&[u8]) -> bool| readings.iter().any(|reading| has(&reading.bytes));
+    if any(has_dots) {
+        return Err(Denied::DotSegment);
+    }
+    if any(|path| matches!(Api::of(path), Api::Soap(_))) {
+        return Err(Denied::Disguised);
+    }
+    if any(is_odd) {
+        return Err(Denied::Ambiguous);
+    }
+    let judged = |reading: &Reading| judge_words(&reading.bytes, false, allowed);
+    let mut resolved = readings.iter().filter(|reading| reading.is_resolved());
+    let first = resolved.next().ok_or(Denied::Ambiguous)?;
+    let (verdict, api) = (judged(first), Api::of(&first.bytes));
+    if resolved.any(|other| judged(other) != verdict || Api::of(&other.bytes) != api) {
+        return Err(Denied::Ambiguous);
+    }
+    let is_denied = |reading| judged(reading).is_err();
+    if verdict.is_ok() && readings.iter().any(is_denied) {
+        return Err(Denied::Ambiguous);
+    }
+    verdict
+}
+
+fn has_dots(path: &[u8]) -> bool {
+    words(path).any(|word| matches!(word, b"." | b".."))
+}
+
+/// Whether there is a byte at which some servers end a path, or a backslash that may end a parameter
+/// or be part of it.
+fn is_odd(path: &[u8]) -> bool {
+    path.contains(&0) || path.contains(&b';') && path.contains(&b'\\')
+}
+
+fn judge_words(
+    path: &[u8],
+    is_plain: bool,
+    allowed: &[String],
+) -> Result<Option<Endpoint>, Denied> {
+    let Some(why) = denied(path) else {
+        return Ok(None);
+    };
+    let mut words = words(path);
+    let endpoint = Endpoint::of(&mut words);
+    let is_whole = words.next().is_none();
+    let is_allowed = is_allowed(path, allowed);
+    match endpoint {
+        Some(endpoint) if is_plain && is_whole && (endpoint.is_shielded() || !is_allowed) => {
+            Ok(Some(endpoint))
+        }
+        Some(endpoint) if endpoint.is_shielded() => Err(why),
+        _ if is_allowed => Ok(None),
+        _ => Err(why),
+    }
+}
+
+/// Looks a path up in the table, below whatever site. Of what is within an API, only the API decides:
+/// the classes of Apex REST have any paths they like.
+fn denied(path: &[u8]) -> Option<Denied> {
+    let mut rest = words(path);
+    loop {
+        if let Some(rule) = SESSIONS.iter().find(|rule| rule.applies(rest.clone())) {
+            return Some(Denied::Session(rule.path, rule.does));
+        }
+        if is(Some(rest.next()?), "services") {
+            return None;
+        }
+    }
+}
+
+/// A path that has to do with sessions, with all that is below it.
+struct Rule {
+    /// In lower case.
+    path: &'static str,
+    does: &'static str,
+    /// A word below it that is harmless.
+    but: Option<&'static str>,
+}
+
+impl Rule {
+    const fn new(path: &'static str, does: &'static str) -> Self {
+        Self {
+            path,
+            does,
+            but: None,
+        }
+    }
+
+    fn applies<'a>(&self, mut path: impl Iterator<Item = &'a [u8]>) -> bool {
+        words(self.path.as_bytes()).all(|word| is_same(path.next(), word))
+            && self.but.is_none_or(|word| !is(path.next(), word))
+    }
+}
+
+/// What gives a client a session or token that it did not have and that outlives its request, shows
+/// one, or ends one.
+const SESSIONS: [Rule; 8] = [
+    Rule::new("/secur", "hands a session out to a browser, or ends it"),
+    Rule {
+        but: Some("userinfo"),
+        ..Rule::new("/services/oauth2", "makes, shows or ends sessions")
+    },
+    Rule::new("/services/a360/token", "hands out a token for Data 360"),
+    Rule::new("/agentforce/bootstrap/nameduser", "hands out a token"),
+    Rule::new("/ide/auth", "hands out a token"),
+    Rule::new(
+        "/visualforce/session",
+        "hands out a session for another host",
+    ),
+    Rule::new("/idp", "logs in to other services as the user"),
+    Rule::new("/servlet/servlet.su", "hands out a session of another user"),
+];
+
+/// `allowed` holds paths such as `/services/oauth2/introspect`, which open what lies below too.
+fn is_allowed(path: &[u8], allowed: &[String]) -> bool {
+    allowed.iter().any(|allowed| {
+        let mut ours = words(path);
+        words(allowed.as_bytes()).all(|word| is_same(ours.next(), word))
+    })
+}
+
+fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
+    found.is_some_and(|found| found.eq_ignore_ascii_case(word))
+}
+
+/// Why a path is denied.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    #[error(
+        "the path has a segment . or .., plain or encoded, which not every server reads alike; send it resolved"
+    )]
+    DotSegment,
+    #[error(
+        "the path of a SOAP API has an encoded character, a backslash or a semicolon, which not every server reads alike; spell it plainly"
+    )]
+    Disguised,
+    #[error(
+        "servers read this path in more than one way, because of an encoded slash, a backslash, a semicolon, or what is encoded twice; spell it plainly"
+    )]
+    Ambiguous,
+    #[error(
+        "{0} {1}, and the session here is shared by all clients; if you must, add the path to guard.allow_paths"
+    )]
+    Session(&'static str, &'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shared_session_must_not_reach_is_denied_however_it_is_spelled() {
+        for path in [
+            "/services/oauth2/singleaccess",
+            "/services/oauth2/revoke/x",
+            "/services/oauth2;x=y/revoke",
+            "/services%2foauth2%2Frevoke",
+            "/%73ervices/oauth2/revoke",
+            "/%2573ervices/oauth2/revoke",
+            "/services\\oauth2\\revoke",
+            "/services%5coauth2%5crevoke",
+            "/services/%6fauth2/revoke",
+            "/customers/services/oauth2/revoke",
+            "/secur/frontdoor.jsp",
+            "/Secur/logout.jsp/x",
+            "/secur/logout.jsp;x",
+            "/site/secur/logout.jsp",
+            "/services/oauth2/userinfo%2f..%2frevoke",
+            "/services/oauth2/userinfo/../revoke",
+            "/services/data/%2e%2e/oauth2/revoke",
+            "/services/data/.;x/v62.0",
+            "/services/Soap/%75/64.0",
+            "/services/Soap/u;x/64.0",
+            "/services/Soap/%2575/64.0",
+            "/services/%53oap/u/64.0",
+            "/services/Soap;x/u/64.0",
+            "/services;a%2fb/Soap/u/64.0",
+            "/site/services\\Soap/u/64.0",
+        ] {
+            assert!(judge(path, &[]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_servers_read_in_two_ways_is_ambiguous() {
+        for path in [
+            // Cut first and decoded then, these lead to sessions.
+            "/services;a%2fb/oauth2/singleaccess",
+            "/;%2fservices/secur/frontdoor.jsp",
+            "/services;%2f..;/oauth2/revoke",
+            "/services/oauth2/userinfo;/%2frevoke%3b",
+            "/ide;a%2fb/auth",
+            "/services;a%252fb/oauth2/singleaccess",
+            // Decoded first, these do.
+            "/x;a%2fsecur/frontdoor.jsp",
+            "/services/data%3b/x;%2f/../oauth2/revoke",
+            "/sfc;%2fvisualforce/session",
+            // And these where a slash that is encoded is none.
+            "/services%2fdata/services/oauth2/revoke",
+            "/services%2fdata/%73ervices/oauth2/revoke",
+            // To other APIs than they seem.
+            "/services;a%2fb/async/62.0/job",
+            "/x;a%2fservices/data/v62.0",
+            "/services;a\\b/oauth2/revoke",
+            "/secur%00/frontdoor.jsp;\\",
+        ] {
+            let denied = judge(path, &[]).unwrap_err();
+            let is_denied_as_such = matches!(denied, Denied::Ambiguous | Denied::DotSegment);
+            assert!(is_denied_as_such, "{path}: {denied:?}");
+        }
+    }
+
+    /// Ways to write the same path.
+    fn spellings(path: &str) -> Vec<String> {
+        let (start, end) = path.split_at(path.len() - 1);
+        let odd: String = path
+            .chars()
+            .map(|c| {
+                if c == '/' {
+                    '/'
+                } else {
+                    c.to_ascii_uppercase()
+                }
+            })
+            .collect();
+        let encoded =
+            |letter: &str, percent: &str| format!("{percent}{:02x}", letter.as_bytes()[0]);
+        vec![
+            path.to_owned(),
+            odd,
+            path.replace('/', "//"),
+            path.replace('/', "/;/"),
+            path.replace('/', "/%2f"),
+            path.replace('/', "%2F").replacen("%2F", "/", 1),
+            path.replace('/', "\\").replacen('\\', "/", 1),
+            path.replace('/', "%5c").replacen("%5c", "/", 1),
+            format!("{path};x=y"),
+            path.replace('/', ";x/"),
+            format!("{start}{}", encoded(end, "%")),
+            format!("{start}{}", encoded(end, "%25")),
+            format!("{start}{}", encoded(end, "%2525")),
+            format!("/%{:02X}{}", path.as_bytes()[1], &path[2..]),
+            format!("{path}/"),
+            format!("{path}/more"),
+            format!("{path}%2fmore"),
+            format!("{path};%2f"),
+            format!("/site{path}"),
+            format!("/site/below{path}"),
+            format!("/site;x{path}"),
+        ]
+    }
+
+    #[test]
+    fn all_that_hands_out_sessions_is_denied_in_every_spelling_unless_it_is_allowed() {
+        for rule in &SESSIONS {
+            // Below the one rule that has an exception, not the exception.
+            let path = match rule.but {
+                Some(_) => format!("{}/singleaccess", rule.path),
+                None => rule.path.to_owned(),
+            };
+            for spelling in spellings(&path) {
+                assert!(judge(&spelling, &[]).is_err(), "{spelling}");
+            }
+            let allowed = [path.clone()];
+            for open in [&path, &format!("/{path}/"), &format!("{path}/more")] {
+                assert!(judge(open, &[]).is_err(), "{open}");
+                assert_eq!(judge(open, &allowed), Ok(None), "{open}");
+            }
+            // What only begins alike, or is within an API, is something else.
+            for harmless in [
+                format!("{path}x"),
+                format!("{path}%78"),
+                format!("/services/apexrest{path}"),
+                format!(
+                    "/services/data/v62.0/sobjects/A/Ext__c/a;b%2F{}",
+                    &path[1..]
+                ),
+            ] {
+                let is_below_oauth = rule.but.is_some() && harmless.starts_with(rule.path);
+                assert_eq!(judge(&harmless, &[]).is_err(), is_below_oauth, "{harmless}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_clients_use_passes() {
+        for path in [
+            "/",
+            "/services/data/v62.0/query",
+            "//services/data/v62.0/query/",
+            "/services/oauth2/userinfo",
+            "/services/apexrest/secur/oauth2/revoke",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a%2Fb%20c",
+            "/services/data/v62.0/sobjects/Account/Ext__c/..a",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a;b%2Fc",
+            "/services/data/v62.0/sobjects/Account/Ext__c/a%3Bb%252Fc",
+            "/services/apexrest/orders;v=1/a%2fb",
+            "/%73ervices/data/v62.0/limits",
+            "/.well-known/openid-configuration",
+            "/ide",
+            "/visualforce",
+            "/services/Soap/u/64.0/",
+            "/id/00D000000000000/005000000000000",
+        ] {
+            assert_eq!(judge(path, &[]), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_to_answer_is_plain_and_whole() {
+        for (path, endpoint) in [
+            ("/services/oauth2/token", Endpoint::Token),
+            ("//services//oauth2//revoke/", Endpoint::Revoke),
+            ("/SERVICES/OAuth2/Introspect", Endpoint::Introspect),
+            ("/secur/logout.jsp", Endpoint::Logout),
+            ("//Secur/LOGOUT.jsp/", Endpoint::Logout),
+        ] {
+            assert_eq!(judge(path, &[]), Ok(Some(endpoint)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_setting_opens_one_path_and_what_lies_below() {
+        let allowed = ["/services/oauth2/introspect".to_owned()];
+        assert_eq!(judge("/services/oauth2/introspect", &allowed), Ok(None));
+        assert_eq!(judge("//Services/oauth2/introspect/", &allowed), Ok(None));
+        assert!(judge("/services/oauth2/introspector", &allowed).is_err());
+        assert!(judge("/services/oauth2/singleaccess", &allowed).is_err());
+    }
+
+    #[test]
+    fn no_setting_opens_what_ends_the_session() {
+        let allowed = ["/services/oauth2".to_owned(), "/secur".to_owned()];
+        assert_eq!(judge("/services/oauth2/singleaccess", &allowed), Ok(None));
+        for path in ["/services/oauth2/revoke", "/secur/logout.jsp"] {
+            assert!(judge(path, &allowed).is_ok_and(|endpoint| endpoint.is_some()));
+        }
+        for path in [
+            "/services/oauth2/%72evoke",
+            "/services/oauth2/revoke/x",
+            "/services/oauth2/revoke;x",
+            "/services%2foauth2/token",
+            "/secur/logout%2ejsp",
+            "/secur\\logout.jsp",
+        ] {
+            assert!(judge(path, &allowed).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A client's connection, as its requests know it.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use http::{
+    Method,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
+
+use crate::{proxy::load::Activity, spelling::Heads};
+
+/// What a connection and the requests on it tell each other.
+///
+/// All of them are on one thread, so what counts is changed by a load and a store, which cost a tenth
+/// of an atomic addition.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// The number of the first request with a fault, times 256, plus the fault.
+    fault: AtomicU64,
+    /// Requests that hyper has handed over.
+    handed: AtomicU64,
+    /// Targets that hyper was not shown, by the number of their request.
+    targets: Mutex<VecDeque<(u64, String)>>,
+    /// Whether there is any, which costs less to ask.
+    has_targets: AtomicBool,
+    /// The port that the client came in by.
+    port: Option<u16>,
+    activity: Arc<Activity>,
+    /// The last of the requests in HTTP/2: never waited for, since they are all on one thread.
+    last: Mutex<Option<(Method, PathAndQuery)>>,
+    /// What TLS agreed on.
+    protocol: Protocol,
+    /// Whether the client came by TLS.
+    secure: bool,
+    /// The host that the client takes us for, if it named one in `CONNECT`.
+    intercepted: Option<Authority>,
+    /// Whether the client has shown who it is before its first request.
+    known: bool,
+    /// Of requests in HTTP/1.1.
+    heard: Mutex<Heard>,
+    /// Of answers in HTTP/1.1.
+    heads: Arc<Heads>,
+}
+
+/// The header lines of requests as the client sent them.
+#[derive(Default)]
+struct Heard {
+    /// Those of requests that hyper may not have handed over yet, in their order.
+    waiting: VecDeque<Bytes>,
+    /// How many came before the first of these.
+    taken: u64,
+}
+
+/// The protocol that a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Protocol {
+    /// As it begins.
+    #[default]
+    Either,
+    Http1,
+    Http2,
+}
+
+impl Line {
+    /// A connection that came in by `port`.
+    pub(crate) fn at(port: Option<u16>) -> Self {
+        Self {
+            port,
+            ..Self::default()
+        }
+    }
+
+    /// The same, for a connection whose doings are noted in `activity`.
+    pub(crate) fn noted_in(self, activity: Arc<Activity>) -> Self {
+        Self { activity, ..self }
+    }
+
+    /// The same, for a connection on which nothing but `protocol` was agreed on.
+    pub(crate) fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Notes what a request in HTTP/2 asks for, to be able to say so when its client is cut off.
+    pub(crate) fn asks(&self, head: &Parts) {
+        let target = head.uri.path_and_query().cloned();
+        let asked = target.map(|target| (head.method.clone(), target));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// What was last asked for in HTTP/2, without the query.
+    pub(crate) fn asked(&self) -> Option<String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (method, target) = last.as_ref()?;
+        Some(format!("{method} {}", target.path()))
+    }
+
+    /// As it is by TLS, from a client that is `known` by its certificate.
+    pub(crate) fn by_tls(self, known: bool) -> Self {
+        Self {
+            secure: true,
+            known,
+            ..self
+        }
+    }
+
+    /// A connection by TLS within another, opened by `CONNECT host`, which the guard admitted.
+    pub(crate) fn within(host: Authority) -> Self {
+        Self {
+            intercepted: Some(host),
+            ..Self::default().by_tls(true)
+        }
+    }
+
+    /// The port that the client came in by, if it came by TCP.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
+    /// `Secure`.
+    pub(crate) fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host that the client takes us for, where we stand in place of it (`intercept`).
+    pub(crate) fn intercepted(&self) -> Option<&Authority> {
+        self.intercepted.as_ref()
+    }
+
+    /// Whether the client has shown who it is before its first request: by a certificate, or when
+    /// it asked for the tunnel that this connection is in.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Counts a request as it comes in, and tells what is wrong with it.
+    pub(crate) fn begin(&self) -> Option<Fault> {
+        self.activity.begin();
+        let number = self.handed.load(Relaxed) + 1;
+        self.handed.store(number, Relaxed);
+        let noted = self.fault.load(Relaxed);
+        match noted & 0xff {
+            _ if noted >> 8 != number => None,
+            1 => Some(Fault::BareLineFeed),
+            2 => Some(Fault::Target),
+            3 => Some(Fault::LengthAndChunks),
+            _ => Some(Fault::TwoLengths),
+        }
+    }
+
+    /// The answer to a request has ended.
+    pub(crate) fn end(&self) {
+        self.activity.end();
+    }
+
+    /// How many requests have come.
+    pub(crate) fn handed(&self) -> u64 {
+        self.handed.load(Relaxed)
+    }
+
+    /// Whether the answer to one has not ended.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.activity.is_busy()
+    }
+
+    /// Notes the header lines of the next request before it comes.
+    pub(crate) fn hear(&self, lines: Bytes) {
+        let handed = self.handed();
+        let mut heard = self.heard();
+        // Those before it have been asked for by now, if they ever are.
+        while heard.taken < handed && heard.waiting.pop_front().is_some() {
+            heard.taken += 1;
+        }
+        heard.waiting.push_back(lines);
+    }
+
+    /// The header lines of the latest request as the client sent them, in HTTP/1.1, where there is one
+    /// at a time. Can be asked for once.
+    pub(crate) fn lines(&self) -> Bytes {
+        let handed = self.handed();
+        let mut heard = self.heard();
+        let mut lines = Bytes::new();
+        while heard.taken < handed
+            && let Some(next) = heard.waiting.pop_front()
+        {
+            lines = next;
+            heard.taken += 1;
+        }
+        lines
+    }
+
+    /// The heads of answers that are on their way to the client.
+    pub(crate) fn heads(&self) -> &Arc<Heads> {
+        &self.heads
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is wrong with a request before it comes.
+    pub(crate) fn note(&self, number: u64, fault: Fault) {
+        self.fault
+            .store(number << 8 | u64::from(fault as u8), Relaxed);
+    }
+
+    /// Notes the target of a request before it comes, if hyper is shown a stand-in for it.
+    pub(crate) fn note_target(&self, number: u64, target: String) {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.push_back((number, target));
+        self.has_targets.store(true, Relaxed);
+    }
+
+    /// The target of the request that came last, if hyper was shown a stand-in for it.
+    pub(crate) fn target(&self) -> Option<String> {
+        if !self.has_targets.load(Relaxed) {
+            return None;
+        }
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.handed();
+        targets.retain(|(number, _)| *number >= last);
+        let found = targets.pop_front_if(|(number, _)| *number == last);
+        self.has_targets.store(!targets.is_empty(), Relaxed);
+        found.map(|(_, target)| target)
+    }
+
+    /// Whether anything was ever noted.
+    pub(crate) fn is_at_fault(&self) -> bool {
+        self.fault.load(Relaxed) != 0
+    }
+}
+
+/// Bytes that a body may be said to have. Nobody sends an exbibyte, and whoever counts with a sign
+/// is not led astray by less.
+pub(crate) const LARGEST_BODY: u64 = 1 << 60;
+
+/// What is wrong with the head of a request that hyper would let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Fault {
+    BareLineFeed = 1,
+    Target,
+    LengthAndChunks,
+    TwoLengths,
+}
+
+impl Fault {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BareLineFeed => "a line of its head ends without a carriage return",
+            Self::Target => {
+                "its target has a character that must be percent-encoded, such as # as %23 and a blank as %20; curl does that with -G --data-urlencode"
+            }
+            Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
+            Self::TwoLengths => "it has more than one Content-Length",
+        }
+    }
+}

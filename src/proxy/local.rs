@@ -1,0 +1,172 @@
+//! Answers given without the org.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+
+use crate::{
+    proxy::{
+        Proxy,
+        base::Base,
+        error::Error,
+        family::{Envelope, Family},
+        guard::{self, Admitted, Endpoint},
+        replay::{ClientFault, Replay},
+        response::{self, Body},
+    },
+    system::telemetry::Throttle,
+};
+
+mod ask;
+mod form;
+mod introspect;
+mod logout;
+mod options;
+mod soap;
+mod soap_login;
+mod token_endpoint;
+mod user;
+mod xml;
+
+/// A request that asks something of us and not of the org.
+pub(crate) struct Local {
+    question: Question,
+    /// The web origin that may see the answer.
+    origin: Option<HeaderValue>,
+}
+
+enum Question {
+    /// What we can do.
+    Options,
+    /// What the page of an origin may send.
+    Preflight(HeaderValue),
+    Endpoint(Endpoint),
+    /// To log in or out by SOAP.
+    Soap(soap::Call),
+}
+
+impl Local {
+    /// What is ours to answer in this request, if it is.
+    ///
+    /// A path that the guard let pass for us alone is always ours, so that it cannot reach the org.
+    pub(crate) fn of(
+        head: &Parts,
+        family: Family,
+        admitted: &Admitted,
+        envelope: Option<&Envelope>,
+    ) -> Option<Self> {
+        let question = match (&admitted.origin, admitted.endpoint) {
+            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
+            (Some(origin), _) if guard::is_preflight(head) => Question::Preflight(origin.clone()),
+            (_, Some(endpoint)) => Question::Endpoint(endpoint),
+            _ => Question::Soap(soap::Call::of(family, envelope?)?),
+        };
+        Some(Self {
+            question,
+            origin: admitted.origin.clone(),
+        })
+    }
+
+    /// Whether a client is let in by it, or not, for the user name and password in it.
+    pub(crate) fn is_login(&self) -> bool {
+        match &self.question {
+            Question::Endpoint(endpoint) => *endpoint == Endpoint::Token,
+            Question::Soap(call) => call.is_login(),
+            Question::Options | Question::Preflight(_) => false,
+        }
+    }
+
+    /// Answers it, with what `proxy` has or asks the org.
+    ///
+    /// # Errors
+    /// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), and what is wrong with the request.
+    pub(crate) async fn answer(
+        self,
+        proxy: &Proxy,
+        head: &Parts,
+        body: &Replay,
+        base: &Base,
+    ) -> Result<Response<Body>, Error> {
+        let mut response = match self.question {
+            Question::Options => options::options(),
+            Question::Preflight(origin) => return Ok(options::preflight(head, &origin)),
+            Question::Endpoint(Endpoint::Token) => {
+                token_endpoint::answer(proxy, head, body, base).await?
+            }
+            Question::Endpoint(Endpoint::Introspect) => {
+                introspect::answer(proxy, head, body, base).await?
+            }
+            Question::Endpoint(Endpoint::Revoke) => logout::revoke(head, body).await,
+            Question::Endpoint(Endpoint::Logout) => logout::page(body).await,
+            Question::Soap(call) => call.answer(proxy, head, body, base).await?,
+        };
+        if let Some(origin) = self.origin {
+            response::share_with(response.headers_mut(), origin);
+        }
+        Ok(response)
+    }
+}
+
+/// Why what is ours to answer cannot be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error(transparent)]
+    Body(#[from] ClientFault),
+    #[error("the body of this request is longer than {LARGEST} bytes, which no login is")]
+    TooLong,
+    #[error("the body of this request cannot be read: {0}")]
+    Malformed(&'static str),
+    #[error(
+        "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
+    )]
+    Operation { name: String, namespace: String },
+    #[error(
+        "the path names no version of the API that can be logged in to; write one from 20.0 on, as in /services/Soap/u/64.0"
+    )]
+    Version,
+    #[error("the org did not tell who its user is: {0}")]
+    Unidentified(String),
+}
+
+/// All of a body that cannot be long.
+async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
+    let (bytes, ended) = body.peek(LARGEST + 1).await?;
+    match ended && bytes.len() <= LARGEST {
+        true => Ok(bytes),
+        false => Err(Unanswerable::TooLong),
+    }
+}
+
+/// An answer of ours, marked as such (RFC 9209), for nobody to keep.
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let body = Some(body.into()).filter(|body| !body.is_empty());
+    let is_empty = body.is_none();
+    let mut response = Response::new(Body::Local(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if !is_empty {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("proxy-status", HeaderValue::from_static("orgproxy"));
+    response
+}
+
+/// Notes that a client was not let in. Not as whom: people type passwords there, too.
+fn note_refusal(proxy: &Proxy, way: &str) {
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(
+            org = proxy.org.name,
+            left_out,
+            "refused a client that logged in by {way}: what it showed is not among clients"
+        );
+    }
+}
+
+static THROTTLE: Throttle = Throttle::new();
+
+/// Bytes. Of requests that we answer and of answers to what we ask; real ones have a few thousand.
+const LARGEST: usize = 64 * 1024;
+
+const JSON: &str = "application/json;charset=UTF-8";
+const TEXT: &str = "text/plain;charset=UTF-8";
+const XML: &str = "text/xml; charset=utf-8";

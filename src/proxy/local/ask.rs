@@ -1,0 +1,72 @@
+//! What we ask of the org ourselves.
+
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::{LARGEST, Unanswerable};
+use crate::{
+    auth::Session,
+    proxy::{Proxy, error::Error, family::Family, replay::Replay, request::Head},
+};
+
+/// What the org says to a question of ours.
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) body: Vec<u8>,
+    /// With which it was asked.
+    pub(super) session: Arc<Session>,
+}
+
+/// Asks the org, as a client would: a dead session is replaced.
+///
+/// # Errors
+/// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
+pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told, Error> {
+    let (parts, body) = question.into_parts();
+    let family = Family::of(&parts);
+    let mut body = match body.is_empty() {
+        true => Replay::Empty,
+        false => Replay::of(body),
+    };
+    let envelope = family.open(&parts, &mut body).await?;
+    let head = Head::new(parts, Bytes::new(), family, envelope);
+    let (response, session) = proxy.delivery.deliver(&head, &body).await?;
+
+    let (parts, body) = response.into_parts();
+    let body = match Limited::new(body, LARGEST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_long().into()),
+        Err(error) => return Err(Error::BrokeOff(io::Error::other(error))),
+    };
+    Ok(Told {
+        status: parts.status,
+        body: decoded(&parts.headers, &body)?,
+        session,
+    })
+}
+
+/// We do not ask for compression. Something on the way may all the same.
+fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
+    let decoder: Box<dyn Read> = match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if coding == "gzip" => Box::new(MultiGzDecoder::new(body)),
+        Some(coding) if coding == "deflate" => Box::new(ZlibDecoder::new(body)),
+        _ => return Ok(body.to_vec()),
+    };
+    let mut text = Vec::new();
+    decoder.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
+    match text.len() > LARGEST {
+        true => Err(too_long().into()),
+        false => Ok(text),
+    }
+}
+
+fn too_long() -> Unanswerable {
+    Unanswerable::Unidentified(format!("it answered more than {LARGEST} bytes"))
+}

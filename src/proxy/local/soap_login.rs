@@ -1,0 +1,222 @@
+//! SOAP `login()`, which Salesforce gives up (S§5.1).
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use quick_xml::escape::escape;
+
+use super::{
+    Unanswerable, XML,
+    ask::ask,
+    note_refusal, reply,
+    soap::Call,
+    xml::{self, Element},
+};
+use crate::{
+    auth::Session,
+    proxy::{
+        Proxy,
+        base::Base,
+        error::Error,
+        family::{KNOWN_VERSION, Wsdl, get_user_info},
+        response::Body,
+    },
+};
+
+/// Lets the client in that `text` asks for, on `path`. Its user name and password end here.
+///
+/// # Errors
+/// When the request is not whole, or as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
+pub(super) async fn answer(
+    call: &Call,
+    proxy: &Proxy,
+    path: &str,
+    text: &str,
+    base: &Base,
+) -> Result<Response<Body>, Error> {
+    let place = Place::of(path).ok_or(Unanswerable::Version)?;
+    let login = Element::find(text, &["Envelope", "Body", "login"])?;
+    let shown = |name| login.as_ref().map_or("", |login| login.text(name));
+    if let Some(clients) = &proxy.org.clients
+        && !clients.admit(shown("username"), shown("password").as_bytes())
+    {
+        note_refusal(proxy, "SOAP login()");
+        return Ok(call.fault("LoginFault", "INVALID_LOGIN", INVALID_LOGIN));
+    }
+    match User::of(proxy, &place).await? {
+        Ok(user) => {
+            let placeholders = &proxy.placeholders;
+            let session_id = placeholders.session_id_of(shown("username"), &user.org_id);
+            Ok(call.respond(&result(call.wsdl, &session_id, &place, &user, base)))
+        }
+        Err(fault) => Ok(fault),
+    }
+}
+
+/// The elements of `LoginResult`, in the order of the WSDL (S§5.4).
+fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &Base) -> String {
+    let Place { site, version } = place;
+    let org = user.org_id.get(..15).unwrap_or(&user.org_id);
+    let url = |api: &str| {
+        let url = format!("{base}{site}/services/Soap/{api}/{version}/{org}");
+        escape(url).into_owned()
+    };
+    let api = match wsdl {
+        Wsdl::Enterprise => "c",
+        Wsdl::Tooling => "T",
+        _ => "u",
+    };
+    format!(
+        "<loginResponse><result><metadataServerUrl>{}</metadataServerUrl>\
+         <passwordExpired>false</passwordExpired><sandbox>{}</sandbox><serverUrl>{}</serverUrl>\
+         <sessionId>{}</sessionId><userId>{}</userId><userInfo>{}</userInfo></result>\
+         </loginResponse>",
+        url("m"),
+        user.is_in_sandbox,
+        url(api),
+        session_id,
+        user.user_id,
+        user.info,
+    )
+}
+
+/// Where a client calls.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// The path of a site, or nothing.
+    site: String,
+    /// As the API writes it: `64.0`.
+    version: String,
+}
+
+impl Place {
+    /// `/services/Soap/u/64.0`, whatever its case, with doubled and trailing slashes, with the `v`
+    /// that REST has before a version, and with whatever follows.
+    fn of(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+        let is_services = |segment: &&str| segment.eq_ignore_ascii_case("services");
+        let at = segments.iter().position(is_services)?;
+        let version = *segments.get(at + 3)?;
+        let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
+        let (number, minor) = version.split_once('.')?;
+        let is_version = minor.len() == 1
+            && version.bytes().all(|it| it.is_ascii_digit() || it == b'.')
+            && (FIRST_VERSION..1000).contains(&number.parse().ok()?);
+        is_version.then(|| Self {
+            site: segments[..at].iter().map(|it| format!("/{it}")).collect(),
+            version: version.to_owned(),
+        })
+    }
+}
+
+/// The user that clients act as, as the org tells it.
+struct User {
+    org_id: String,
+    user_id: String,
+    /// The elements of `GetUserInfoResult`, which `login()` gives, too.
+    info: String,
+    is_in_sandbox: bool,
+}
+
+impl User {
+    /// Asks for it at the client's version, whose elements it must have, or at one that every org
+    /// knows. The other result is the org's own fault.
+    async fn of(proxy: &Proxy, place: &Place) -> Result<Result<Self, Response<Body>>, Error> {
+        let mut told = ask(proxy, question(place, &place.version)?).await?;
+        let is_unknown = |body: &[u8]| {
+            let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
+            has("UNSUPPORTED_API_VERSION") || !has("getUserInfoResponse") && !has("faultcode>")
+        };
+        if is_unknown(&told.body) {
+            told = ask(proxy, question(place, KNOWN_VERSION)?).await?;
+        }
+        let text = xml::text(&told.body);
+        let unidentified = |why: &str| {
+            let status = told.status.as_u16();
+            let why = format!("getUserInfo answered {status} {why}");
+            Error::from(Unanswerable::Unidentified(why))
+        };
+        let path = ["Envelope", "Body", "getUserInfoResponse", "result"];
+        let found = Element::find(&text, &path).map_err(|_| unidentified("with no SOAP"))?;
+        let Some(result) = found else {
+            return match text.contains("faultcode>") {
+                // Not ours: its mark is left out.
+                true => {
+                    let body = text.into_owned();
+                    let mut fault = reply(StatusCode::INTERNAL_SERVER_ERROR, XML, body);
+                    fault.headers_mut().remove("proxy-status");
+                    Ok(Err(fault))
+                }
+                false => Err(unidentified("with something else")),
+            };
+        };
+        let (org_id, user_id) = (result.text("organizationId"), result.text("userId"));
+        let is_id = |id: &str| id.len() >= 15 && id.bytes().all(|it| it.is_ascii_alphanumeric());
+        if !is_id(org_id) || !is_id(user_id) {
+            return Err(unidentified("without organizationId and userId"));
+        }
+        Ok(Ok(Self {
+            org_id: org_id.to_owned(),
+            user_id: user_id.to_owned(),
+            info: result.content.to_owned(),
+            is_in_sandbox: is_sandbox(&told.session),
+        }))
+    }
+}
+
+/// `getUserInfo` where the client calls.
+fn question(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
+    get_user_info(&format!("{}/services/Soap/u/{version}", place.site))
+        .map_err(|_| Unanswerable::Version.into())
+}
+
+/// Sandboxes have `--` and their name in the host of the instance, newer ones `.sandbox.` besides
+/// (S§8).
+fn is_sandbox(session: &Session) -> bool {
+    let host = session.authority.host();
+    host.contains("--") || host.contains(".sandbox.")
+}
+
+/// The oldest version that can be asked for.
+const FIRST_VERSION: u32 = 20;
+
+/// Salesforce's own words.
+const INVALID_LOGIN: &str = "Invalid username, password, security token; or user locked out.";
+
+#[cfg(test)]
+mod tests {
+    use http::uri::Authority;
+    use test_case::test_case;
+    use tokio::time::Duration;
+
+    use super::*;
+    use crate::auth::Identity;
+
+    #[test_case("acme.my.salesforce.com" => false)]
+    #[test_case("acme--dev.sandbox.my.salesforce.com" => true)]
+    #[test_case("acme--dev.cs12.my.salesforce.com" => true)]
+    #[test_case("acme-dev-ed.develop.my.salesforce.com" => false)]
+    fn knows_sandboxes_by_their_names(host: &str) -> bool {
+        let authority: Authority = host.parse().unwrap();
+        let session = Session::new(authority, "x", Identity::default(), None, Duration::ZERO);
+        is_sandbox(&session.unwrap())
+    }
+
+    #[test_case("/services/Soap/u/64.0" => Some((String::new(), "64.0".to_owned())))]
+    #[test_case("//services/Soap/u/64.0/" => Some((String::new(), "64.0".to_owned())))]
+    #[test_case("/services/Soap/c/20.0/00D000000000000" => Some((String::new(), "20.0".to_owned())))]
+    #[test_case("/SERVICES/soap/T/101.0" => Some((String::new(), "101.0".to_owned())))]
+    #[test_case("/customers/services/Soap/u/46.0" => Some(("/customers".to_owned(), "46.0".to_owned())))]
+    #[test_case("/services/Soap/u/19.0" => None)]
+    #[test_case("/services/Soap/u/64" => None)]
+    #[test_case("/services/Soap/u/64.0.0" => None)]
+    #[test_case("/services/Soap/u/v64.0" => Some((String::new(), "64.0".to_owned())))]
+    #[test_case("//customers/services/soap/c/V62.0/" => Some(("/customers".to_owned(), "62.0".to_owned())))]
+    #[test_case("/services/Soap/u/vv64.0" => None)]
+    #[test_case("/services/Soap/u/v" => None)]
+    #[test_case("/services/Soap/u/v19.0" => None)]
+    #[test_case("/services/Soap/u/+64.0" => None)]
+    #[test_case("/services/Soap/u/" => None; "none")]
+    fn knows_where_it_is_called(path: &str) -> Option<(String, String)> {
+        Place::of(path).map(|place| (place.site, place.version))
+    }
+}

@@ -1,0 +1,71 @@
+//! Who the user of a session is.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Deserialize;
+
+use super::{Unanswerable, ask::ask};
+use crate::{
+    auth::Identity,
+    proxy::{Proxy, base::Base, error::Error},
+};
+
+/// The user that every request acts as.
+pub(super) struct User {
+    pub(super) org_id: String,
+    pub(super) user_id: String,
+    pub(super) scope: String,
+}
+
+impl User {
+    /// As the org said at the login; if it did not, it is asked.
+    ///
+    /// # Errors
+    /// When there is no session, or the org does not say.
+    pub(super) async fn of(proxy: &Proxy) -> Result<Self, Error> {
+        let session = proxy.delivery.sessions.current().await?;
+        let Identity {
+            org_id,
+            user_id,
+            scope,
+        } = session.identity.clone();
+        let (org_id, user_id) = match (org_id, user_id) {
+            (Some(org_id), Some(user_id)) => (org_id, user_id),
+            _ => ids(proxy).await?,
+        };
+        Ok(Self {
+            org_id,
+            user_id,
+            scope: scope.unwrap_or_else(|| "api".to_owned()),
+        })
+    }
+
+    /// The identity URL, as clients read the ids from it (S§1.5), pointing at us.
+    pub(super) fn url(&self, base: &Base) -> String {
+        format!("{base}/id/{}/{}", self.org_id, self.user_id)
+    }
+}
+
+/// The ids of org and user, asked for (S§3.4).
+async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
+    #[derive(Deserialize)]
+    struct Userinfo {
+        organization_id: String,
+        user_id: String,
+    }
+
+    let mut question = Request::new(Bytes::new());
+    *question.uri_mut() = http::Uri::from_static("/services/oauth2/userinfo");
+    let told = ask(proxy, question).await?;
+    if told.status != StatusCode::OK {
+        let why = format!(
+            "userinfo answered {}; grant the app the scope id or openid",
+            told.status.as_u16()
+        );
+        return Err(Unanswerable::Unidentified(why).into());
+    }
+    match serde_json::from_slice::<Userinfo>(&told.body) {
+        Ok(userinfo) => Ok((userinfo.organization_id, userinfo.user_id)),
+        Err(error) => Err(Unanswerable::Unidentified(format!("userinfo: {error}")).into()),
+    }
+}

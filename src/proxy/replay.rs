@@ -1,0 +1,491 @@
+//! The body of a request, streamed to the org while a bounded copy is kept, so that it can be sent
+//! once more.
+
+use std::{
+    error::Error as _,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Version, header, request::Parts};
+use hyper::body::{Body, Incoming};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+
+pub(crate) use self::{
+    budget::Budget,
+    inflate::Coding,
+    sending::{Broken, Sending, Splice},
+};
+use self::{
+    budget::{FREE, Share},
+    inflate::Inflate,
+    pace::Pace,
+};
+use crate::{config::Limits, proxy::load::Activity, system::deadline::Deadline};
+
+mod budget;
+mod inflate;
+mod pace;
+mod sending;
+
+/// What the client sends, as the source of one [`Sending`] after another.
+pub(crate) enum Replay {
+    /// Nothing, which can be sent as often as one likes.
+    Empty,
+    /// A body of the length that the client said, if it did.
+    Stream(Arc<Mutex<Stream>>, Option<u64>),
+}
+
+impl Replay {
+    /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
+    /// kept, out of `budget`, and it fails once the client has sent nothing for `idle_body`, or less
+    /// than `body_rate` if there is an `activity` to note its doings in.
+    pub(crate) fn new(
+        body: Incoming,
+        head: &Parts,
+        limits: &Limits,
+        budget: &Arc<Budget>,
+        activity: Option<&Arc<Activity>>,
+    ) -> Self {
+        if body.is_end_stream() {
+            return Self::Empty;
+        }
+        let (limit, idle) = (limits.replay_bytes, limits.idle_body);
+        let length = body.size_hint().exact();
+        let is_small = length.is_some_and(|length| length <= FREE as u64)
+            && !head.headers.contains_key(header::CONTENT_ENCODING);
+        let budget = (!is_small).then_some(budget);
+        let mut share = Share::new(with_overhead(limit), budget);
+        // What cannot be kept whole is not begun with.
+        let is_kept = length.is_none_or(|length| {
+            usize::try_from(length)
+                .is_ok_and(|length| length <= limit && share.reserve(with_overhead(length)))
+        });
+        let stream = Stream {
+            source: Some(body),
+            inflate: None,
+            drained: head.version == Version::HTTP_2,
+            ended: false,
+            copy: Vec::new(),
+            held: 0,
+            limit,
+            share,
+            is_kept,
+            peeking: false,
+            cut: false,
+            sending: 0,
+            fault: None,
+            moved: Instant::now(),
+            idle,
+            deadline: Deadline::new(idle),
+            pace: activity.map(|activity| Pace::new(activity.clone(), limits)),
+        };
+        Self::Stream(Arc::new(Mutex::new(stream)), length)
+    }
+
+    /// A body of our own.
+    pub(crate) fn of(body: Bytes) -> Self {
+        let length = body.len();
+        let stream = Stream {
+            source: None,
+            inflate: None,
+            drained: false,
+            ended: true,
+            copy: vec![body],
+            held: length,
+            limit: length,
+            share: Share::new(0, None),
+            is_kept: true,
+            peeking: false,
+            cut: false,
+            sending: 0,
+            fault: None,
+            moved: Instant::now(),
+            idle: Duration::ZERO,
+            deadline: Deadline::new(Duration::ZERO),
+            pace: None,
+        };
+        Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
+    }
+
+    /// Has the body decompressed from its first byte on. Its length is then not known any more.
+    pub(crate) fn decode(&mut self, coding: Coding) {
+        if let Self::Stream(stream, length) = self {
+            *length = None;
+            let mut stream = lock(stream);
+            stream.inflate = Some(Inflate::new(coding));
+            stream.is_kept = true;
+        }
+    }
+
+    /// At least the first `wanted` bytes of the body, or all of it, and whether it is all. They are
+    /// kept, so it must not be many. To be called before it is sent.
+    pub(crate) async fn peek(&self, wanted: usize) -> Result<(Bytes, bool), ClientFault> {
+        let Self::Stream(stream, _) = self else {
+            return Ok((Bytes::new(), true));
+        };
+        poll_fn(|cx| lock(stream).poll_fill(cx, wanted, true)).await?;
+        let stream = lock(stream);
+        let bytes = match &stream.copy[..] {
+            [only] => only.clone(),
+            pieces => pieces.concat().into(),
+        };
+        Ok((bytes, stream.ended))
+    }
+
+    /// Finds out the length of a body that is not very long and can be kept whole, and leaves that of
+    /// any other open.
+    pub(crate) async fn measure(&mut self) -> Result<(), ClientFault> {
+        let Self::Stream(stream, length) = self else {
+            return Ok(());
+        };
+        let most = lock(stream).limit.min(MOST_MEASURED);
+        poll_fn(|cx| lock(stream).poll_fill(cx, most, false)).await?;
+        let stream = lock(stream);
+        if stream.ended {
+            *length = Some(stream.held as u64);
+        }
+        Ok(())
+    }
+
+    /// The body from its first byte on, with `splice` done to it, or `None` if that is gone. Any
+    /// earlier [`Sending`] breaks.
+    pub(crate) fn send(&self, splice: Option<Splice>) -> Option<Sending> {
+        match self {
+            Self::Empty => Some(Sending::Empty),
+            Self::Stream(stream, length) => {
+                let mut locked = lock(stream);
+                if locked.cut {
+                    return None;
+                }
+                locked.sending += 1;
+                let number = locked.sending;
+                drop(locked);
+                let change = splice.as_ref().map_or(0, Splice::growth);
+                Some(Sending::Stream {
+                    stream: stream.clone(),
+                    number,
+                    next: 0,
+                    left: length.map(|length| length.saturating_add_signed(change)),
+                    splice: splice.map(Box::new),
+                })
+            }
+        }
+    }
+
+    /// Whether all of it will be kept for sure, or what may be in the way.
+    /// At most `limit` bytes of it are kept.
+    pub(crate) fn kept(&self, limit: usize) -> Kept {
+        let Self::Stream(stream, length) = self else {
+            return Kept::Whole;
+        };
+        // Nearly all are small, and not looked at further.
+        if length.is_some_and(|length| length <= limit.min(FREE) as u64) {
+            return Kept::Whole;
+        }
+        let stream = lock(stream);
+        match length {
+            _ if stream.ended && !stream.cut => Kept::Whole,
+            Some(length) if *length > limit as u64 => Kept::TooLarge,
+            Some(_) if stream.is_kept => Kept::Whole,
+            None if stream.share.is_plentiful() => Kept::TooLarge,
+            _ => Kept::NoMemory,
+        }
+    }
+
+    /// If a piece of it was sent within the last `window`, what is left of that.
+    pub(crate) fn moved_within(&self, window: Duration) -> Option<Duration> {
+        match self {
+            Self::Empty => None,
+            Self::Stream(stream, _) => window
+                .checked_sub(lock(stream).moved.elapsed())
+                .filter(|left| !left.is_zero()),
+        }
+    }
+
+    /// What the client did wrong while it sent, if anything.
+    pub(crate) fn fault(&self) -> Option<ClientFault> {
+        match self {
+            Self::Empty => None,
+            Self::Stream(stream, _) => lock(stream).fault,
+        }
+    }
+}
+
+/// How much of a body will be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Whole,
+    /// It is, or may turn out, larger than one copy may be.
+    TooLarge,
+    /// The copies of others leave too little.
+    NoMemory,
+}
+
+/// How a client failed to send its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClientFault {
+    #[error("the body of the request is not framed as HTTP says (RFC 9112 section 7)")]
+    Malformed,
+    #[error("the client went away before its request was complete")]
+    Gone,
+    #[error("the client sent nothing more of its request for {}s (limits.idle_body)", .0.as_secs())]
+    Stalled(Duration),
+    #[error("the client sends its request at less than {0} bytes per second (limits.body_rate)")]
+    Slow(u64),
+    #[error("the body of the request is not compressed as its Content-Encoding says")]
+    Undecodable,
+    #[error(
+        "the body of the request is a small one that decompresses to a huge one, or to more than {} MiB",
+        inflate::MOST / 1024 / 1024
+    )]
+    Inflated,
+    #[error(
+        "the body of the request is compressed, but takes more bytes so than without; send it uncompressed"
+    )]
+    Hollow,
+}
+
+/// The one stream behind all attempts to send it.
+pub(crate) struct Stream {
+    /// There until this is dropped.
+    source: Option<Incoming>,
+    /// If it comes compressed and must not go on so.
+    inflate: Option<Inflate>,
+    /// Whether what is not read is to be taken all the same.
+    drained: bool,
+    ended: bool,
+    copy: Vec<Bytes>,
+    /// Bytes in it.
+    held: usize,
+    /// Bytes that may be kept.
+    limit: usize,
+    share: Share,
+    /// Whether a copy is made at all.
+    is_kept: bool,
+    /// Whether it is only being looked at.
+    peeking: bool,
+    /// Whether something was sent that is not kept.
+    cut: bool,
+    /// The number of the latest sending. Older ones break.
+    sending: u32,
+    fault: Option<ClientFault>,
+    /// When the client last sent a piece.
+    moved: Instant,
+    idle: Duration,
+    deadline: Deadline,
+    pace: Option<Pace>,
+}
+
+impl Stream {
+    /// The next piece from the client, kept if there is room.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientFault>>> {
+        loop {
+            match self.inflate.as_mut().map_or(Ok(None), Inflate::next) {
+                Ok(None) if self.inflate.as_mut().is_some_and(Inflate::pauses) => {
+                    // The requests of others have their turn.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(None) => {}
+                Ok(Some(data)) => {
+                    self.keep(&data);
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Err(fault) => return Poll::Ready(Some(Err(self.fail(fault)))),
+            }
+            let Some(source) = self.source.as_mut().filter(|_| !self.ended) else {
+                return Poll::Ready(None);
+            };
+            let Poll::Ready(frame) = Pin::new(source).poll_frame(cx) else {
+                if let Some(pace) = &mut self.pace {
+                    pace.wait();
+                }
+                ready!(self.deadline.poll(cx));
+                return Poll::Ready(Some(Err(self.fail(ClientFault::Stalled(self.idle)))));
+            };
+            self.moved = Instant::now();
+            let waited = self.deadline.waited(self.moved);
+            self.deadline.set(self.idle);
+            if let Some(pace) = &mut self.pace {
+                let data = frame
+                    .as_ref()
+                    .and_then(|frame| frame.as_ref().ok()?.data_ref());
+                if let Some(least) = pace.came(data.map_or(0, Bytes::len), waited) {
+                    return Poll::Ready(Some(Err(self.fail(ClientFault::Slow(least)))));
+                }
+            }
+            match frame {
+                // HTTP/2 shows a request that was given up like one that has ended (RFC 9113
+                // section 5.4.2).
+                None if self.drained && !self.source.as_ref().is_some_and(Body::is_end_stream) => {
+                    return Poll::Ready(Some(Err(self.fail(ClientFault::Gone))));
+                }
+                None => {
+                    self.ended = true;
+                    return match self
+                        .inflate
+                        .take()
+                        .map_or(Ok(None), |mut last| last.finish())
+                    {
+                        Ok(None) => Poll::Ready(None),
+                        Ok(Some(data)) => {
+                            self.keep(&data);
+                            Poll::Ready(Some(Ok(data)))
+                        }
+                        Err(fault) => Poll::Ready(Some(Err(self.fail(fault)))),
+                    };
+                }
+                Some(Err(error)) => {
+                    let fault = match is_malformed(&error) {
+                        true => ClientFault::Malformed,
+                        false => ClientFault::Gone,
+                    };
+                    return Poll::Ready(Some(Err(self.fail(fault))));
+                }
+                // Trailers end here: nothing that Salesforce reads comes in one, and a header we
+                // own must not come in by that door.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        match &mut self.inflate {
+                            Some(inflate) => inflate.feed(data),
+                            None => {
+                                self.keep(&data);
+                                return Poll::Ready(Some(Ok(data)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in pieces until `wanted` bytes are kept, or all of them, or, unless it is to go
+    /// `beyond`, no more can be kept.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        beyond: bool,
+    ) -> Poll<Result<(), ClientFault>> {
+        while self.held < wanted && !self.ended && (beyond || self.is_kept) {
+            self.peeking = true;
+            let piece = self.poll_next(cx);
+            self.peeking = false;
+            if ready!(piece).transpose()?.is_none() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        let last = self.copy.last_mut();
+        let last = last.filter(|last| data.len() < TINY && last.len() + data.len() <= SMALL);
+        let cost = if last.is_some() {
+            data.len()
+        } else {
+            cost(data)
+        };
+        self.is_kept = self.is_kept && self.share.spend(cost);
+        // What is looked at is kept even where it is too much to be sent again.
+        if !self.is_kept && !self.peeking {
+            return self.cut_copy();
+        }
+        self.held += data.len();
+        match last {
+            // To keep it by itself would take many times as much.
+            Some(last) => *last = Bytes::from([&last[..], data].concat()),
+            None => self.copy.push(data.clone()),
+        }
+    }
+
+    fn cut_copy(&mut self) {
+        self.cut = true;
+        self.held = 0;
+        self.copy = Vec::new();
+        self.share.end();
+    }
+
+    fn fail(&mut self, fault: ClientFault) -> ClientFault {
+        self.ended = true;
+        self.pace = None;
+        self.cut = true;
+        self.fault = Some(fault);
+        fault
+    }
+}
+
+impl Drop for Stream {
+    /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
+    /// miss the answer. HTTP/1 closes the connection, and `Wire` sees to that.
+    fn drop(&mut self) {
+        let unread = self.source.take().filter(|_| self.drained && !self.ended);
+        if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {
+            runtime.spawn(timeout(DRAIN_TIME, drain(unread)));
+        }
+    }
+}
+
+/// Takes what a client still sends, up to a bound.
+async fn drain(mut body: Incoming) {
+    let mut taken = 0;
+    while taken < DRAIN_BYTES
+        && let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+    {
+        taken += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
+/// hyper marks a break in the chunks as an error of kind `InvalidData` or `InvalidInput` below
+/// its own, and the end of the connection as `UnexpectedEof`.
+fn is_malformed(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+
+    error.is_parse()
+        || error
+            .source()
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|source| matches!(source.kind(), InvalidData | InvalidInput))
+}
+
+/// What it costs to keep a piece, in bytes: with a small one, what it was cut from is kept, too.
+fn cost(piece: &Bytes) -> usize {
+    if piece.len() < SMALL {
+        piece.len() + PIECE_COST
+    } else {
+        piece.len()
+    }
+}
+
+/// What it may cost to keep so many bytes.
+const fn with_overhead(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 16).saturating_add(SMALL)
+}
+
+fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of a body that are waited for only to know how many there are.
+const MOST_MEASURED: usize = 1024 * 1024;
+
+/// Bytes.
+const PIECE_COST: usize = 64;
+
+/// Bytes of a piece below which its overhead counts.
+const SMALL: usize = 4 * 1024;
+
+/// Bytes of a piece that is worth joining to another.
+const TINY: usize = 1024;
+
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+const DRAIN_BYTES: usize = 64 * 1024;

@@ -1,0 +1,308 @@
+//! The client's request, made ours.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use hyper::body::Body;
+
+use crate::{
+    auth::Session,
+    proxy::{
+        family::{Envelope, Family},
+        headers, path,
+        replay::{Sending, Splice},
+    },
+    spelling,
+};
+
+/// The head of a request as it goes to the org, but for the session, which goes in last: whatever
+/// a client names in `Connection` or smuggles in can neither remove nor shadow it.
+pub(crate) struct Head {
+    method: Method,
+    target: PathAndQuery,
+    headers: HeaderMap,
+    /// The header lines as the client sent them, in HTTP/1.1.
+    sent: Bytes,
+    family: Family,
+    /// Of a SOAP request, which has a place for the session.
+    envelope: Option<Box<Envelope>>,
+}
+
+impl Head {
+    /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
+    /// spelling of every header that we own.
+    pub(crate) fn new(
+        parts: Parts,
+        sent: Bytes,
+        family: Family,
+        envelope: Option<Box<Envelope>>,
+    ) -> Self {
+        let mut headers = parts.headers;
+        let is_such = |name: &str| headers::is_hop_by_hop(name) || is_owned(name, family);
+        if headers::has(&headers, is_such) {
+            headers::strip_hop_by_hop(&mut headers);
+            headers::strip(&mut headers, |name| is_owned(name, family));
+        }
+        strip_session_cookies(&mut headers);
+        if envelope.is_some() {
+            // What goes out is not compressed.
+            headers.remove(header::CONTENT_ENCODING);
+        }
+        Self {
+            method: parts.method,
+            target: target(parts.uri),
+            headers,
+            sent,
+            family,
+            envelope,
+        }
+    }
+
+    /// Asks the org whether `session` lives, at the least cost (S§3.4).
+    pub(crate) fn liveness() -> Self {
+        Self {
+            method: Method::GET,
+            target: PathAndQuery::from_static(USERINFO),
+            headers: HeaderMap::new(),
+            sent: Bytes::new(),
+            family: Family::Identity,
+            envelope: None,
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.headers
+    }
+
+    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`: the client's lines as it
+    /// sent them, then those that are ours.
+    pub(crate) fn write(&self, session: &Session, body: &Sending, out: &mut BytesMut) {
+        out.put_slice(self.method.as_str().as_bytes());
+        out.put_slice(b" ");
+        out.put_slice(self.target.as_str().as_bytes());
+        out.put_slice(b" HTTP/1.1\r\n");
+        let length = match body.is_end_stream() {
+            true => None,
+            false => Some(body.size_hint().exact()),
+        };
+        let (mut has_host, mut has_length) = (false, length.is_none());
+        // A client that names the host in the target, as HTTP/2 does, has no line for it.
+        if self.sent.is_empty() {
+            has_host = true;
+            spelling::put_line("Host", session.host.as_bytes(), out);
+        }
+        let lines = self.headers.iter().filter_map(|(name, value)| match *name {
+            header::HOST if has_host => None,
+            header::HOST => {
+                has_host = true;
+                Some((name, &session.host))
+            }
+            header::CONTENT_LENGTH => {
+                let stays = length.is_none_or(|length| says(value, length));
+                has_length |= stays;
+                stays.then_some((name, value))
+            }
+            _ => self.family.passes(name).then_some((name, value)),
+        });
+        spelling::write(lines, &self.sent, out);
+        if !has_host {
+            spelling::put_line("Host", session.host.as_bytes(), out);
+        }
+        self.family
+            .authorize(&self.headers, session, |name, value| {
+                spelling::put_name(name.as_str(), out);
+                spelling::put_line("", value.as_bytes(), out);
+            });
+        match length {
+            Some(Some(length)) if !has_length => {
+                spelling::put_line("Content-Length", length.to_string().as_bytes(), out);
+            }
+            Some(None) => spelling::put_line("Transfer-Encoding", b"chunked", out),
+            _ => {}
+        }
+        out.put_slice(b"\r\n");
+    }
+
+    /// The request as it goes out over HTTP/2 with `session` to `authority`. That needs no framing
+    /// headers, and tells the host in the target (RFC 9113 sections 8.2.2 and 8.3.1).
+    pub(crate) fn request(
+        &self,
+        session: &Session,
+        body: Sending,
+        authority: &Authority,
+    ) -> Request<Sending> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 4);
+        let framed = !body.is_end_stream();
+        let mut line = |name: &HeaderName, value: &HeaderValue| {
+            headers.append(name, value.clone());
+        };
+        for (name, value) in &self.headers {
+            let is_framing = *name == header::HOST || framed && *name == header::CONTENT_LENGTH;
+            if !is_framing && self.family.passes(name) {
+                line(name, value);
+            }
+        }
+        self.family.authorize(&self.headers, session, line);
+        let mut request = Request::new(body);
+        let mut target = http::uri::Parts::default();
+        target.scheme = Some(Scheme::HTTPS);
+        target.authority = Some(authority.clone());
+        target.path_and_query = Some(self.target.clone());
+        *request.uri_mut() = Uri::from_parts(target).unwrap_or_default();
+        *request.method_mut() = self.method.clone();
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = headers;
+        request
+    }
+
+    /// What is to be done to the body so that it carries `session`.
+    pub(crate) fn splice(&self, session: &Session) -> Option<Splice> {
+        let envelope = self.envelope.as_ref()?;
+        Some(envelope.splice(session))
+    }
+}
+
+/// Whether a Content-Length is that of a body of this `length`, if it is known.
+fn says(value: &HeaderValue, length: Option<u64>) -> bool {
+    let told = str::from_utf8(value.as_bytes())
+        .ok()
+        .and_then(|text| text.parse().ok());
+    length.is_some() && told == length
+}
+
+/// Path and query as they came, without the parameters that carry a session (S§4). To a class of
+/// Apex REST they are parameters like any others.
+fn target(uri: Uri) -> PathAndQuery {
+    let Some(whole) = uri.into_parts().path_and_query else {
+        return PathAndQuery::from_static("/");
+    };
+    let carries = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        SESSION_PARAMETERS
+            .iter()
+            .any(|owned| headers::decodes_to(name, owned))
+    };
+    match whole.query() {
+        Some(query) if pairs(query).any(|pair| carries(&pair)) && !path::is_apex(whole.path()) => {
+            let kept: Vec<_> = pairs(query).filter(|pair| !carries(pair)).collect();
+            let mut text = whole.path().as_bytes().to_vec();
+            if !kept.is_empty() {
+                text.push(b'?');
+                text.extend(kept.join(&b'&'));
+            }
+            // What was left out cannot have made it invalid.
+            PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/"))
+        }
+        _ => whole,
+    }
+}
+
+/// As bytes, since this runs with every request and `str` splits at twice the cost.
+fn pairs(query: &str) -> impl Iterator<Item = &[u8]> {
+    query.as_bytes().split(|byte| *byte == b'&')
+}
+
+/// Whether a header is ours alone. Underscores count as hyphens: many servers take them for the
+/// same, so what only looks like one of ours, or like framing, goes too.
+fn is_owned(name: &str, family: Family) -> bool {
+    if family == Family::PubSub && METADATA.contains(&name) {
+        return true;
+    }
+    // Most names are of another length than all of these, which costs next to nothing to see.
+    if name.len() > LONGEST || LENGTHS >> name.len() & 1 == 0 {
+        return false;
+    }
+    match name.contains('_') {
+        false => OWNED.contains(&name),
+        true => {
+            let name = name.replace('_', "-");
+            OWNED.iter().chain(&TWINS).any(|owned| *owned == name)
+        }
+    }
+}
+
+/// Takes off sessions of the org's web pages.
+fn strip_session_cookies(headers: &mut HeaderMap) {
+    let carries = |line: &HeaderValue| {
+        line.as_bytes()
+            .split(|byte| *byte == b';')
+            .any(headers::is_session_cookie)
+    };
+    if !headers::contains(headers, &header::COOKIE)
+        || !headers.get_all(header::COOKIE).iter().any(carries)
+    {
+        return;
+    }
+    let kept: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter(|pair| !headers::is_session_cookie(pair))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    let line = kept.join(&b"; "[..]);
+    headers.remove(header::COOKIE);
+    if let Ok(line) = HeaderValue::from_bytes(&line)
+        && !line.is_empty()
+    {
+        headers.insert(header::COOKIE, line);
+    }
+}
+
+/// The session's headers, and the client key's. `Expect` too: hyper asks the client to go on as
+/// soon as there is a connection to the org, so what goes out never waits. And `Trailer`, since trailers
+/// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
+/// address.
+const OWNED: [&str; 6] = [
+    "authorization",
+    "expect",
+    "origin",
+    "trailer",
+    "x-sfdc-session",
+    crate::proxy::guard::CLIENT_KEY_HEADER,
+];
+
+/// What must not be there in another spelling.
+const TWINS: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+
+/// For each length that a name in `OWNED` or `TWINS` has, the bit of that number.
+const LENGTHS: u32 = lengths(&OWNED) | lengths(&TWINS);
+
+/// The highest of these bits: a number cannot be shifted by more than it has.
+const LONGEST: usize = LENGTHS.ilog2() as usize;
+
+const fn lengths(names: &[&str]) -> u32 {
+    let (mut lengths, mut index) = (0, 0);
+    while index < names.len() {
+        lengths |= 1 << names[index].len();
+        index += 1;
+    }
+    lengths
+}
+
+/// The session as the Pub/Sub API has it. Elsewhere these are names like any others.
+const METADATA: [&str; 3] = ["accesstoken", "instanceurl", "tenantid"];
+
+const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
+
+/// Not counted against the org's API limits (S§3.4).
+const USERINFO: &str = "/services/oauth2/userinfo";

@@ -1,0 +1,391 @@
+//! The org's response, made the client's.
+
+use std::{
+    future::poll_fn,
+    io::{self, Read},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use http::{HeaderMap, HeaderValue, Response, Version, header};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::sleep;
+
+use self::{document::Document, ours::Ours};
+use crate::{
+    auth::Session,
+    proxy::{base::Base, error::Error, family::pubsub, headers, request::Head, upstream::Answer},
+    spelling::Received,
+};
+
+mod disclosure;
+mod document;
+mod json;
+mod ours;
+mod rewrite;
+mod xml;
+
+/// What a client receives.
+pub(crate) enum Body {
+    /// An answer of ours.
+    Local(Option<Bytes>),
+    /// The org's, whose first bytes may have been looked at already.
+    Org { seen: Option<Bytes>, rest: Answer },
+    /// The org's, whose trailers tell whether the session is still alive.
+    Call(Box<Call>),
+}
+
+/// The answer to a call of the Pub/Sub API, which may go on for days.
+pub(crate) struct Call {
+    rest: Answer,
+    ended: Box<dyn Fn() + Send>,
+}
+
+/// Has `ended` called if the trailers of `response` say that the session is dead.
+pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static) -> Response<Body> {
+    response.map(|body| match body {
+        Body::Org { seen: None, rest } => Body::Call(Box::new(Call {
+            rest,
+            ended: Box::new(ended),
+        })),
+        body => body,
+    })
+}
+
+/// Makes the org's answer to `head` the client's, who knows us as `base`: hop-by-hop headers off,
+/// cookies and redirects ours, the body untouched but for a few documents. `origin` is the web origin
+/// that may read it.
+///
+/// No header of it has the session that the org was asked with: `placeholder` makes what stands there
+/// instead. Bodies are not searched for it.
+///
+/// # Errors
+/// When what must be rewritten breaks off, there is nothing to pass on.
+pub(crate) async fn localize(
+    response: &mut Response<Body>,
+    head: Head,
+    session: &Session,
+    base: &Base,
+    origin: Option<HeaderValue>,
+    placeholder: impl Fn() -> String,
+) -> Result<(), Error> {
+    // To a client in HTTP/1.0, which an older hop on the way makes of it, a body that breaks off
+    // would look whole.
+    *response.version_mut() = Version::HTTP_11;
+    let is_plain = response.body().sent().is_some_and(|sent| {
+        !sent.is_special && sent.longest < session.token.len() && origin.is_none()
+    });
+    if !is_plain {
+        localize_headers(response.headers_mut(), session, base, origin, placeholder);
+    }
+    if let Some(document) = Document::of(&head, response) {
+        let ours = Ours::new(session, base);
+        Box::pin(rewrite::rewrite(response, document, &ours)).await?;
+    } else if is_plain {
+        response.body_mut().keep_lines();
+    }
+    if let Body::Org { rest, .. } = response.body_mut() {
+        rest.reuse(head.into_headers());
+    }
+    Ok(())
+}
+
+fn localize_headers(
+    headers: &mut HeaderMap,
+    session: &Session,
+    base: &Base,
+    origin: Option<HeaderValue>,
+    placeholder: impl Fn() -> String,
+) {
+    // One look at each name, since to look each of ours up costs several times as much.
+    let mut has_length_in_doubt = false;
+    let (mut has_cookies, mut has_locations) = (false, false);
+    let (mut has_foreign, mut is_disclosing) = (false, false);
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "transfer-encoding" => has_length_in_doubt = true,
+            "set-cookie" => has_cookies = true,
+            "location" | "content-location" => has_locations = true,
+            name => has_foreign |= headers::is_foreign(name),
+        }
+        // Few are as long as a session.
+        is_disclosing |= value.len() >= session.token.len()
+            && disclosure::replace(value.as_bytes(), session.token.as_bytes(), "").is_some();
+    }
+    // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
+    if has_length_in_doubt {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    headers::strip_hop_by_hop(headers);
+    if has_foreign {
+        headers::strip(headers, headers::is_foreign);
+    }
+    if has_cookies {
+        localize_cookies(headers, session, base);
+    }
+    if is_disclosing {
+        withhold(headers, session, &placeholder());
+    }
+    if has_locations {
+        localize_locations(headers, session, base);
+    }
+    if let Some(origin) = origin {
+        share_with(headers, origin);
+    }
+}
+
+fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
+    let ours: Vec<HeaderValue> = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter(|cookie| {
+            disclosure::replace(cookie.as_bytes(), session.token.as_bytes(), "").is_none()
+        })
+        .filter_map(|cookie| headers::local_cookie(cookie, base.is_secure()))
+        .collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in ours {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Puts `placeholder` in place of the session, in every header that has it.
+fn withhold(headers: &mut HeaderMap, session: &Session, placeholder: &str) {
+    for value in headers.values_mut() {
+        let token = session.token.as_bytes();
+        if let Some(kept) = disclosure::replace(value.as_bytes(), token, placeholder) {
+            *value =
+                HeaderValue::from_bytes(&kept).unwrap_or_else(|_| HeaderValue::from_static(""));
+        }
+    }
+}
+
+/// A client that follows a redirect must not leave us.
+fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        let header::Entry::Occupied(mut lines) = headers.entry(name) else {
+            continue;
+        };
+        for line in lines.iter_mut() {
+            // What is no text is no URL.
+            let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
+            if let Some(ours) = Ours::new(session, base).location(url)
+                && let Ok(ours) = HeaderValue::from_str(&ours)
+            {
+                *line = ours;
+            }
+        }
+    }
+}
+
+/// Lets the page of `origin`, and no other, read the answer. What the org says of origins is
+/// about its own address, not about ours.
+pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
+    let theirs: Vec<_> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-"))
+        .cloned()
+        .collect();
+    for name in theirs {
+        headers.remove(name);
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(EXPOSED),
+    );
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// The beginning of a body, up to what is needed to tell what it is, decompressed if it must be.
+/// The body goes on as if nobody had looked.
+///
+/// # Errors
+/// When it breaks off that early, there is nothing to pass on.
+pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
+    let (head, _) = response.body_mut().gather(PEEKED, None).await?;
+    Ok(inflated(response.headers(), &head))
+}
+
+/// As [`peek`], for a page, which may be one that only goes on when its reader does something: then
+/// what there is of it in a moment.
+///
+/// # Errors
+/// As [`peek`].
+pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
+    // One that only leads elsewhere is a short one.
+    if response.body().size_hint().lower() > PEEKED as u64 {
+        return Ok(Vec::new());
+    }
+    let body = response.body_mut();
+    let (head, _) = body.gather(PEEKED, Some(MOMENT)).await?;
+    Ok(inflated(response.headers(), &head))
+}
+
+/// What is in the beginning of a body, as far as it can be decompressed.
+fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let mut text = Vec::new();
+    let read = match encoding.map(HeaderValue::as_bytes) {
+        Some(b"gzip") => GzDecoder::new(head)
+            .take(PEEKED as u64)
+            .read_to_end(&mut text),
+        Some(b"deflate") => ZlibDecoder::new(head)
+            .take(PEEKED as u64)
+            .read_to_end(&mut text),
+        _ => {
+            text.extend_from_slice(head);
+            Ok(0)
+        }
+    };
+    if let Err(error) = read {
+        tracing::debug!("cannot decompress the beginning of an answer: {error}");
+    }
+    text
+}
+
+impl Body {
+    /// At least the first `most` bytes, or all, or what there is after `patience`, and whether they
+    /// are all. The body goes on as if nobody had looked.
+    ///
+    /// # Errors
+    /// When it breaks off before.
+    async fn gather(
+        &mut self,
+        most: usize,
+        patience: Option<Duration>,
+    ) -> io::Result<(Bytes, bool)> {
+        let (seen, rest) = match self {
+            Self::Local(whole) => return Ok((whole.clone().unwrap_or_default(), true)),
+            Self::Call(_) => return Ok((Bytes::new(), false)),
+            Self::Org { seen, rest } => (seen, rest),
+        };
+        let mut head = BytesMut::from(seen.take().unwrap_or_default());
+        let mut ended = false;
+        let mut timer = patience.map(|patience| Box::pin(sleep(patience)));
+        while head.len() < most && !ended {
+            let next = poll_fn(|cx| match Pin::new(&mut *rest).poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending => match &mut timer {
+                    Some(timer) => timer.as_mut().poll(cx).map(|()| None),
+                    None => Poll::Pending,
+                },
+            });
+            match next.await {
+                Some(Some(frame)) => {
+                    if let Ok(data) = frame?.into_data() {
+                        head.extend_from_slice(&data);
+                    }
+                }
+                Some(None) => ended = true,
+                None => break,
+            }
+        }
+        let head = head.freeze();
+        *seen = (!head.is_empty()).then(|| head.clone());
+        Ok((head, ended))
+    }
+}
+
+impl Body {
+    /// The header lines as the org sent them, if it did so in HTTP/1.1.
+    pub(crate) fn sent(&self) -> Option<&Received> {
+        match self {
+            Self::Local(_) => None,
+            Self::Org { rest, .. } => rest.sent(),
+            Self::Call(call) => call.rest.sent(),
+        }
+    }
+
+    /// Notes that the header lines have gone out.
+    pub(crate) fn wrote_lines(&mut self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Org { rest, .. } => rest.wrote_lines(),
+            Self::Call(call) => call.rest.wrote_lines(),
+        }
+    }
+
+    /// Notes that the header lines are still those that the org sent.
+    fn keep_lines(&mut self) {
+        if let Self::Org { rest, .. } = self {
+            rest.keep_lines();
+        }
+    }
+
+    /// Replaces a body that has been read to its end.
+    fn replace(&mut self, whole: Bytes) {
+        match self {
+            Self::Org { seen, .. } => *seen = Some(whole),
+            Self::Local(_) | Self::Call(_) => *self = Self::Local(Some(whole)),
+        }
+    }
+}
+
+impl From<Answer> for Body {
+    fn from(rest: Answer) -> Self {
+        Self::Org { seen: None, rest }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Local(bytes)
+            | Self::Org {
+                seen: bytes @ Some(_),
+                ..
+            } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Org { rest, .. } => Pin::new(rest).poll_frame(cx),
+            Self::Call(call) => {
+                let frame = ready!(Pin::new(&mut call.rest).poll_frame(cx));
+                if let Some(Ok(frame)) = &frame
+                    && frame.trailers_ref().is_some_and(pubsub::is_expired)
+                {
+                    (call.ended)();
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Local(body) => body.is_none(),
+            Self::Org { seen, rest } => seen.is_none() && rest.is_end_stream(),
+            Self::Call(call) => call.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        match self {
+            Self::Local(body) => SizeHint::with_exact(length(body)),
+            Self::Org { seen, rest } => match rest.size_hint().exact() {
+                Some(rest) => SizeHint::with_exact(rest + length(seen)),
+                None => SizeHint::default(),
+            },
+            Self::Call(call) => call.rest.size_hint(),
+        }
+    }
+}
+
+/// What a page may read besides what the Fetch standard lets it read of every answer: what
+/// Salesforce's APIs say in headers, and what this proxy does.
+const EXPOSED: &str = "Content-Disposition, ETag, Link, Location, Proxy-Status, Retry-After, \
+    Sforce-Limit-Info, Sforce-Locator, Sforce-NumberOfRecords, Warning, WWW-Authenticate";
+
+/// Bytes. Salesforce's errors have a few hundred.
+const PEEKED: usize = 16 * 1024;
+
+/// For a short page to come in whole.
+const MOMENT: Duration = Duration::from_millis(500);

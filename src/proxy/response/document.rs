@@ -1,0 +1,176 @@
+//! The few documents of the org whose URLs a client follows (S§6).
+
+use std::ops::Range;
+
+use http::{HeaderMap, Method, Response, StatusCode, header};
+
+use super::{json, ours::Ours, xml};
+use crate::proxy::{family::Family, request::Head};
+
+/// One of them. Everything else of the org's has relative URLs, or none that are for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Document {
+    /// Who the user is: what is under `urls`.
+    User(Syntax),
+    /// What a version of the REST API has: `identity`.
+    Resources,
+    /// The description of a SOAP API: its address.
+    Wsdl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Json,
+    Xml,
+}
+
+/// What takes the place of what, in bytes.
+pub(super) struct Edit {
+    pub(super) at: Range<usize>,
+    pub(super) text: String,
+}
+
+impl Document {
+    /// What the answer to `head` is. This runs with every request, so what is asked first is what
+    /// most are not.
+    pub(super) fn of<T>(head: &Head, response: &Response<T>) -> Option<Self> {
+        let told = Self::asked(head.family(), head.path(), head.query())?;
+        let may_be_posted = matches!(told, Self::User(_));
+        let has_it = head.method() == Method::GET || may_be_posted && head.method() == Method::POST;
+        if response.status() != StatusCode::OK || !has_it {
+            return None;
+        }
+        match (told, syntax(response.headers())?) {
+            (Self::User(_), syntax) => Some(Self::User(syntax)),
+            (Self::Resources, Syntax::Json) | (Self::Wsdl, Syntax::Xml) => Some(told),
+            _ => None,
+        }
+    }
+
+    /// What is at `path`.
+    fn asked(family: Family, path: &str, query: Option<&str>) -> Option<Self> {
+        match family {
+            Family::Identity => Some(Self::User(Syntax::Json)),
+            Family::Rest => is_version(path).then_some(Self::Resources),
+            Family::Soap(_) => query
+                .is_some_and(|query| query.eq_ignore_ascii_case("wsdl"))
+                .then_some(Self::Wsdl),
+            Family::Page => is_wsdl(path).then_some(Self::Wsdl),
+            Family::Bulk(_) | Family::Cometd | Family::OAuth | Family::PubSub => None,
+        }
+    }
+
+    /// What makes `text` ours. `None` if it cannot be read.
+    pub(super) fn edits(self, text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+        match self {
+            Self::User(Syntax::Json) => json::urls(text, ours),
+            Self::User(Syntax::Xml) => xml::urls(text, ours),
+            Self::Resources => json::identity(text, ours),
+            Self::Wsdl => xml::addresses(text, ours),
+        }
+    }
+}
+
+/// Whether this is `/services/data/v62.0`, with doubled and trailing slashes if need be, and without
+/// the `v` if an org should take that.
+fn is_version(path: &str) -> bool {
+    let mut segments = path.rsplit('/').filter(|segment| !segment.is_empty());
+    let is_number = |segment: &str| {
+        segment
+            .trim_start_matches(['v', 'V'])
+            .starts_with(|c: char| c.is_ascii_digit())
+    };
+    segments.next().is_some_and(is_number)
+        && is(segments.next(), "data")
+        && is(segments.next(), "services")
+}
+
+/// Whether this is `/services/wsdl/…` or `/soap/wsdl.jsp` (S§4).
+fn is_wsdl(path: &str) -> bool {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (first, second) = (segments.next(), segments.next());
+    is(first, "services") && is(second, "wsdl") || is(first, "soap") && is(second, "wsdl.jsp")
+}
+
+fn is(segment: Option<&str>, word: &str) -> bool {
+    segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
+}
+
+fn syntax(headers: &HeaderMap) -> Option<Syntax> {
+    let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let (_, kind) = said.split(';').next()?.trim().split_once('/')?;
+    let is = |word: &str| kind.eq_ignore_ascii_case(word);
+    match () {
+        () if is("json") => Some(Syntax::Json),
+        () if is("xml") || is("wsdl+xml") => Some(Syntax::Xml),
+        () => None,
+    }
+}
+
+/// Where `part` is in `whole`, which it was cut from.
+pub(super) fn place(whole: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let at = start..start + part.len();
+    (whole.get(at.clone()) == Some(part)).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_documents_by_path() {
+        use Document::{Resources, User, Wsdl};
+
+        for (target, expected) in [
+            ("/services/oauth2/userinfo", Some(User(Syntax::Json))),
+            ("/id/00D/005?format=xml", Some(User(Syntax::Json))),
+            ("/services/data/v62.0", Some(Resources)),
+            ("//Services/Data//V62.0/", Some(Resources)),
+            ("/services/data/62.0", Some(Resources)),
+            ("/site/services/data/v62.0", Some(Resources)),
+            ("/services/wsdl/class/My_Class", Some(Wsdl)),
+            ("//services/WSDL/tooling", Some(Wsdl)),
+            ("/soap/wsdl.jsp?type=*", Some(Wsdl)),
+            ("/services/Soap/class/My_Class?WSDL", Some(Wsdl)),
+            ("/services/Soap/u/62.0", None),
+            ("/services/Soap/u/62.0?wsdls", None),
+            ("/services/data", None),
+            ("/services/data/", None),
+            ("/services/data/v62.0/limits", None),
+            ("/services/data/v", None),
+            ("/services/data/v62.0/sobjects/v1", None),
+            ("/services/data/video", None),
+            ("/services/apexrest/v1", None),
+            ("/services/async/62.0/job", None),
+            ("/cometd/62.0", None),
+            ("/secur/frontdoor.jsp", None),
+            ("/soap/ajax/62.0/connection.js", None),
+            ("/", None),
+        ] {
+            let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
+            let asked = Document::asked(Family::of(&parts), parts.uri.path(), parts.uri.query());
+            assert_eq!(asked, expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn knows_syntax_by_content_type() {
+        for (said, expected) in [
+            ("application/json", Some(Syntax::Json)),
+            ("Application/JSON;charset=UTF-8", Some(Syntax::Json)),
+            ("text/xml; charset=utf-8", Some(Syntax::Xml)),
+            ("application/xml", Some(Syntax::Xml)),
+            ("application/wsdl+xml", Some(Syntax::Xml)),
+            ("text/html; charset=UTF-8", None),
+            ("application/xhtml+xml", None),
+            ("text/plain", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            assert_eq!(syntax(&headers), None);
+            headers.insert(header::CONTENT_TYPE, said.parse().unwrap());
+            assert_eq!(syntax(&headers), expected, "{said}");
+        }
+    }
+}

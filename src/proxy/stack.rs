@@ -1,0 +1,319 @@
+//! The layers around a request, outermost first.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+
+use crate::proxy::{
+    Proxy,
+    error::Error,
+    family::Family,
+    guard::{self, Refusal},
+    headers,
+    line::{Fault, Line},
+    load::{Full, Load},
+    response::{self, Body},
+    target,
+};
+
+/// One thread's way through one listener.
+///
+/// Plain functions in place of tower layers: those cost 5 % of a request's CPU here, and there is
+/// one of each.
+pub(crate) struct Stack {
+    /// Those that share the listener; the Host tells which.
+    pub(crate) proxies: Vec<Arc<Proxy>>,
+    pub(crate) load: Arc<Load>,
+    /// Whether the listener is for the Pub/Sub API, which no path tells.
+    pub(crate) calls: bool,
+}
+
+impl Stack {
+    /// Answers a request, whatever happens. `surplus` tells that its connection was one too many.
+    ///
+    /// Its head comes boxed, since it is handed from one future into the next, and each has room
+    /// for it.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        mut parts: Box<Parts>,
+        body: Incoming,
+        line: Arc<Line>,
+        surplus: bool,
+    ) -> Result<Response<Counted>, Infallible> {
+        let fault = line.begin().map(|fault| Refusal::Malformed(fault.reason()));
+        let refusal = fault.or_else(|| set_target(&mut parts, &line).err());
+        let family = match self.calls && parts.version == Version::HTTP_2 {
+            true => Family::PubSub,
+            false => Family::of(&parts),
+        };
+        let (version, method) = (parts.version, parts.method.clone());
+        if version == Version::HTTP_2 {
+            line.asks(&parts);
+        }
+        // Counted until its answer has ended, so before anything can end it.
+        let mut count = Count::new(self, line);
+        let Count { stack, line, .. } = &count;
+        // One request's panic is that request's 500.
+        let mut response =
+            AssertUnwindSafe(stack.handle(family, parts, body, line, refusal, surplus))
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(Error::Panicked))
+                .unwrap_or_else(|error| error.into_response(family));
+        date(response.headers_mut());
+        if version != Version::HTTP_2 {
+            if method == Method::CONNECT {
+                end_connection(response.headers_mut());
+            }
+            let to_head = method == Method::HEAD;
+            line.heads().take(&mut response, Body::sent, to_head);
+            response.body_mut().wrote_lines();
+        }
+        count.give(0);
+        Ok(response.map(|body| Counted { body, count }))
+    }
+
+    /// Answers a `CONNECT`, which asks for a tunnel. If it may have it, tells the host at its end,
+    /// and what stands in for that host.
+    pub(crate) async fn connect(
+        self: Arc<Self>,
+        request: &Request<Incoming>,
+        line: Arc<Line>,
+        surplus: bool,
+    ) -> (Response<Counted>, Option<(Authority, Self)>) {
+        let fault = line.begin();
+        let count = Count::new(self, line);
+        let Count { stack, line, .. } = &count;
+        let admitted = stack.admit_tunnel(request, fault, line, surplus).await;
+        let (mut response, tunnel) = match admitted {
+            Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
+            Err(error) => (error.into_response(Family::Rest), None),
+        };
+        if tunnel.is_none() {
+            end_connection(response.headers_mut());
+        }
+        date(response.headers_mut());
+        line.heads().take(&mut response, Body::sent, false);
+        (response.map(|body| Counted { body, count }), tunnel)
+    }
+
+    async fn admit_tunnel(
+        &self,
+        request: &Request<Incoming>,
+        fault: Option<Fault>,
+        line: &Line,
+        surplus: bool,
+    ) -> Result<(Authority, Self), Error> {
+        if let Some(fault) = fault {
+            return Err(Refusal::Malformed(fault.reason()).into());
+        }
+        if !self.load.has_room(surplus)? {
+            self.load.wait().await?;
+        }
+        let host = guard::tunnel_end(request)?;
+        let proxy = self.stand_in(&host)?;
+        proxy.guard.admit_tunnel(request, &host, line.is_known())?;
+        let inside = Self {
+            proxies: vec![proxy.clone()],
+            load: self.load.clone(),
+            calls: self.calls,
+        };
+        Ok((host, inside))
+    }
+
+    /// The org that stands in for `host`: the only one that does so for any, or the one that it is
+    /// the host of.
+    fn stand_in(&self, host: &Authority) -> Result<&Arc<Proxy>, Refusal> {
+        let willing = || self.proxies.iter().filter(|proxy| proxy.guard.intercepts());
+        match (willing().next(), willing().nth(1)) {
+            (None, _) => Err(Refusal::NoTunnels),
+            (Some(only), None) => Ok(only),
+            _ => willing()
+                .find(|proxy| proxy.guard.is_my_domain(host.host()))
+                .ok_or_else(|| Refusal::SharedTunnel(host.to_string())),
+        }
+    }
+
+    /// Whether any of the orgs stands in for other hosts.
+    pub(crate) fn intercepts(&self) -> bool {
+        self.proxies.iter().any(|proxy| proxy.guard.intercepts())
+    }
+
+    async fn handle(
+        &self,
+        family: Family,
+        parts: Box<Parts>,
+        body: Incoming,
+        line: &Line,
+        refusal: Option<Refusal>,
+        surplus: bool,
+    ) -> Result<Response<Body>, Error> {
+        // First of all, since a message that is not framed as it should be must not be looked at.
+        if let Some(refusal) = refusal {
+            return Err(refusal.into());
+        }
+        if !self.load.has_room(surplus)? {
+            Box::pin(self.load.wait()).await?;
+        }
+        if self.calls && family != Family::PubSub {
+            return Err(Refusal::NoCall.into());
+        }
+        let proxy = self.proxy(&parts)?;
+        let origin = proxy.guard.allowed_origin(&parts.headers);
+        let answered = proxy.forward(family, parts, body, line).await;
+        match (answered, origin) {
+            // The page that asked may read what went wrong, too.
+            (Err(error), Some(origin)) => {
+                let mut response = error.into_response(family);
+                response::share_with(response.headers_mut(), origin);
+                Ok(response)
+            }
+            (answered, _) => answered,
+        }
+    }
+
+    fn proxy(&self, parts: &Parts) -> Result<&Proxy, Refusal> {
+        match &self.proxies[..] {
+            [only] => Ok(only),
+            several => several
+                .iter()
+                .find(|proxy| proxy.guard.is_named(parts))
+                .map(|proxy| &**proxy)
+                .ok_or(Refusal::NoSuchOrg),
+        }
+    }
+}
+
+/// Gives a request the target that it came with, percent-encoded where a strict reader might misread
+/// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
+fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
+    let too_long =
+        |_| Refusal::Malformed("its target is longer than 64 KiB once it is percent-encoded");
+    if let Some(target) = line.target() {
+        parts.uri = target.try_into().map_err(too_long)?;
+    } else if parts.version == Version::HTTP_2 {
+        let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        if target.bytes().all(target::is_plain) {
+            return Ok(());
+        }
+        let target = target::encode(target.as_bytes());
+        let target = target.ok_or_else(|| Refusal::Malformed(Fault::Target.reason()))?;
+        let mut uri = std::mem::take(&mut parts.uri).into_parts();
+        uri.path_and_query = Some(target.try_into().map_err(too_long)?);
+        parts.uri = Uri::from_parts(uri).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// What follows a CONNECT that was refused was meant for the other end of the tunnel, and is no HTTP.
+fn end_connection(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Tells the time where nobody else did (RFC 9110 section 6.6.1). hyper would look at the clock
+/// for those that have one, too.
+pub(crate) fn date(headers: &mut HeaderMap) {
+    if !headers::contains(headers, &header::DATE)
+        && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
+    {
+        headers.insert(header::DATE, now);
+    }
+}
+
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Self::Overloaded {
+            what: full.what,
+            limit: full.limit,
+            setting: full.setting,
+        }
+    }
+}
+
+/// One request in flight.
+struct Count {
+    stack: Arc<Stack>,
+    line: Arc<Line>,
+    /// Whether its answer goes on when the client takes what there is.
+    offered: bool,
+}
+
+impl Count {
+    fn new(stack: Arc<Stack>, line: Arc<Line>) -> Self {
+        stack.load.begin();
+        Self {
+            stack,
+            line,
+            offered: false,
+        }
+    }
+
+    /// So many bytes of its answer are there for the client.
+    fn give(&mut self, bytes: usize) {
+        self.line.activity().give(bytes);
+        self.offer(true);
+    }
+
+    fn offer(&mut self, offered: bool) {
+        if self.offered != offered {
+            self.offered = offered;
+            self.line.activity().offer(offered);
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.offer(false);
+        self.stack.load.end();
+        self.line.end();
+    }
+}
+
+/// A body whose request is in flight as long as it streams.
+pub(crate) struct Counted {
+    body: Body,
+    count: Count,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.count.give(frame.data_ref().map_or(0, Bytes::len));
+            }
+            Poll::Pending => self.count.offer(false),
+            Poll::Ready(_) => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,162 @@
+//! The way to the org: at most once, but for what is safe to send again.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Response, StatusCode, uri::Authority};
+use hyper::body::Incoming;
+
+pub(crate) use self::{answer::Answer, connect::Connector};
+use self::{
+    connection::{Connection, SendError},
+    pool::Pool,
+};
+use crate::{
+    auth::Session,
+    config::Limits,
+    network::{ConnectError, Why},
+    proxy::{
+        replay::{ClientFault, Replay},
+        request::Head,
+    },
+};
+
+mod answer;
+mod connect;
+mod connection;
+mod http1;
+mod pool;
+
+/// One thread's way to one org.
+pub(crate) struct Upstream {
+    pool: Arc<Pool>,
+    /// Where to, if not to the instance of the session.
+    endpoint: Option<Authority>,
+    /// For the head of an answer.
+    patience: Duration,
+    /// Between two pieces of its body.
+    idle: Duration,
+}
+
+impl Upstream {
+    /// Must be called on the thread that will use it: a task there sweeps the pool.
+    pub(crate) fn new(connector: Arc<Connector>, limits: &Limits) -> Self {
+        let idle = limits.idle_body;
+        Self {
+            pool: Pool::new(connector, idle.min(limits.answer)),
+            endpoint: None,
+            patience: limits.answer,
+            idle,
+        }
+    }
+
+    /// The same, but always to `endpoint`.
+    pub(crate) fn to(connector: Arc<Connector>, endpoint: Authority, limits: &Limits) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            ..Self::new(connector, limits)
+        }
+    }
+
+    /// Sends `head` and what `body` holds with `session`. Returns when the head of the answer is
+    /// there, while its body still streams.
+    ///
+    /// A connection that the org is known to have closed while it was idle is not used. On one that
+    /// turns out to be closed, a request is sent again if HTTP/2 tells that nothing of it was sent,
+    /// or once if its method is idempotent (RFC 9110 section 9.2.2) and nothing of an answer came.
+    /// Anything else might be done twice, and is not.
+    pub(crate) async fn send(
+        &self,
+        head: &Head,
+        body: &Replay,
+        session: &Session,
+    ) -> Result<Response<Answer>, Error> {
+        let mut may_repeat = head.method().is_idempotent();
+        loop {
+            let mut connection = self.connection(session).await?;
+            let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
+            let error = match connection
+                .send(head, session, sending, body, self.patience)
+                .await
+            {
+                Ok(response) => return self.accept(response, connection),
+                Err(error) => error,
+            };
+            match error {
+                SendError::Unsent if connection.is_reused() => {}
+                SendError::Lost(_)
+                    if connection.is_reused() && may_repeat && body.fault().is_none() =>
+                {
+                    // Another request may put a connection back that is just as dead.
+                    may_repeat = false;
+                    self.pool.clear();
+                }
+                error => return Err(self.judge(error, body)),
+            }
+        }
+    }
+
+    async fn connection(&self, session: &Session) -> Result<Box<Connection>, Error> {
+        let authority = self.endpoint.as_ref().unwrap_or(&session.authority);
+        Ok(self.pool.get(authority).await?)
+    }
+
+    fn accept(
+        &self,
+        response: Response<Option<Incoming>>,
+        connection: Box<Connection>,
+    ) -> Result<Response<Answer>, Error> {
+        // Nobody asked for an upgrade, so this answers no request of ours.
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::Upgraded);
+        }
+        Ok(response.map(|body| Answer::new(body, connection, self.pool.clone(), self.idle)))
+    }
+
+    fn judge(&self, error: SendError, body: &Replay) -> Error {
+        match (body.fault(), error) {
+            (Some(fault), _) => Error::Client(fault),
+            (None, SendError::TimedOut) => Error::TimedOut(self.patience),
+            (None, SendError::Unsent) => Error::Closed("it was closed at once".to_owned()),
+            (None, SendError::Lost(why) | SendError::Garbled(why)) => Error::Closed(why),
+        }
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error.why {
+            Why::Exhausted(_) => Self::Exhausted(error),
+            Why::Loop(_) => Self::Loop(error),
+            _ => Self::Connect(error),
+        }
+    }
+}
+
+/// Why there is no answer of the org.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The org, or what leads to it, cannot be reached. Nothing was sent.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// This process has run out of what connections need. Nothing was sent.
+    #[error(transparent)]
+    Exhausted(ConnectError),
+    /// The way to the org leads back to this process. Nothing was sent.
+    #[error(transparent)]
+    Loop(ConnectError),
+    #[error(transparent)]
+    Client(ClientFault),
+    #[error("the org did not begin to answer within {}s (limits.answer)", .0.as_secs())]
+    TimedOut(Duration),
+    #[error(
+        "the connection to the org broke before its answer: {0}; the request may or may not have been carried out"
+    )]
+    Closed(String),
+    #[error("the org switched protocols, which nobody had asked for")]
+    Upgraded,
+    /// It must be sent again, but the copy was too small.
+    #[error(
+        "the request has to be sent once more, but its body is larger than the copy that is kept (limits.replay_bytes, limits.replay_memory); send it again"
+    )]
+    Outgrown,
+}

@@ -1,0 +1,217 @@
+//! One connection to the org.
+
+use std::{
+    error::Error,
+    future::poll_fn,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Response, uri::Authority};
+use hyper::{body::Incoming, client::conn::http2};
+
+use super::http1::{self, Http1, Malformed};
+use crate::{
+    auth::Session,
+    proxy::{
+        error::causes,
+        replay::{Replay, Sending},
+        request::Head,
+    },
+    system::deadline::Deadline,
+};
+
+/// A connection that carries one request at a time, or a share in one that carries many.
+///
+/// Boxed wherever it is kept: it changes hands twice with every request. Dropped before its answer
+/// has ended, it is torn down: a client that goes away so cancels the org's side.
+pub(super) struct Connection {
+    authority: Authority,
+    protocol: Protocol,
+    /// For the head of an answer, then for each piece of its body.
+    pub(super) deadline: Deadline,
+    /// Sweeps of the pool since an answer ended on it.
+    sweeps: u32,
+    reused: bool,
+}
+
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
+pub(super) enum Protocol {
+    Http1(Http1),
+    Http2(http2::SendRequest<Sending>),
+}
+
+/// Why a request got no answer on this connection.
+pub(super) enum SendError {
+    /// Nothing of it was sent, as HTTP/2 can tell.
+    Unsent,
+    /// Some of it was sent, and the connection ended without a word of an answer. In words.
+    Lost(String),
+    /// What came is not an answer, or not all of one. In words.
+    Garbled(String),
+    TimedOut,
+}
+
+impl Connection {
+    pub(super) fn new(authority: Authority, protocol: Protocol, tick: Duration) -> Box<Self> {
+        Box::new(Self {
+            authority,
+            protocol,
+            deadline: Deadline::new(tick),
+            sweeps: 0,
+            reused: false,
+        })
+    }
+
+    /// A share in a connection that is open already.
+    pub(super) fn share(
+        authority: Authority,
+        sender: http2::SendRequest<Sending>,
+        tick: Duration,
+    ) -> Box<Self> {
+        let mut share = Self::new(authority, Protocol::Http2(sender), tick);
+        share.reused = true;
+        share
+    }
+
+    /// Sends `head` and `sending` with `session`, and waits for the head of the answer for
+    /// `patience` after the last piece of `body`.
+    ///
+    /// The answer's body is returned only where it does not come by this very connection.
+    pub(super) async fn send(
+        &mut self,
+        head: &Head,
+        session: &Session,
+        sending: Sending,
+        body: &Replay,
+        patience: Duration,
+    ) -> Result<Response<Option<Incoming>>, SendError> {
+        let deadline = &mut self.deadline;
+        deadline.set(patience);
+        let mut in_time = |cx: &mut Context<'_>| loop {
+            ready!(deadline.poll(cx));
+            match body.moved_within(patience) {
+                Some(left) => deadline.set(left),
+                None => return Poll::Ready(Err(SendError::TimedOut)),
+            }
+        };
+        match &mut self.protocol {
+            Protocol::Http1(http) => {
+                http.begin(head, session, sending);
+                poll_fn(|cx| match http.poll_head(cx, head.method()) {
+                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(|()| None))),
+                    Poll::Ready(Err(fault)) => Poll::Ready(Err(match http.has_heard(&fault) {
+                        true => SendError::Garbled(causes(&fault)),
+                        false => SendError::Lost(causes(&fault)),
+                    })),
+                    Poll::Pending => in_time(cx),
+                })
+                .await
+            }
+            Protocol::Http2(sender) => {
+                let request = head.request(session, sending, &self.authority);
+                // Boxed: every request would carry its room along.
+                let mut answer = Box::pin(sender.try_send_request(request));
+                poll_fn(|cx| match answer.as_mut().poll(cx) {
+                    Poll::Ready(Ok(response)) if http1::has_length(response.headers()) => {
+                        Poll::Ready(Ok(response.map(Some)))
+                    }
+                    Poll::Ready(Ok(_)) => {
+                        let fault = Malformed::Framing.to_string();
+                        Poll::Ready(Err(SendError::Garbled(fault)))
+                    }
+                    Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                        Some(_) => SendError::Unsent,
+                        None => of_http2(&error.into_error()),
+                    })),
+                    Poll::Pending => in_time(cx),
+                })
+                .await
+            }
+        }
+    }
+
+    /// Whether it can take a request, now or in a moment.
+    pub(super) async fn ready(&mut self) -> bool {
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.is_open(),
+            Protocol::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Whether an answer has come on it before.
+    pub(super) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Whether a sweep of the pool is to leave it, which makes it older, and smaller.
+    pub(super) fn outlives_sweep(&mut self) -> bool {
+        self.sweeps += 1;
+        let is_young = self.sweeps <= MOST_SWEEPS;
+        is_young
+            && self.http1_mut().is_none_or(|http| {
+                http.shrink();
+                http.is_open()
+            })
+    }
+
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn leads_to(&self, authority: &Authority) -> bool {
+        // As bytes: both come from logins, which spell a host alike.
+        self.authority.as_str() == authority.as_str()
+    }
+
+    /// The connection as it goes back to the pool, unless it cannot take another request, or others
+    /// have it anyway.
+    pub(super) fn rested(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.sweeps = 0;
+        self.reused = true;
+        self.http1().is_some_and(Http1::is_idle).then_some(self)
+    }
+
+    /// What carries the answer's body, unless it carries others, too.
+    pub(super) fn http1(&self) -> Option<&Http1> {
+        match &self.protocol {
+            Protocol::Http1(http) => Some(http),
+            Protocol::Http2(_) => None,
+        }
+    }
+
+    /// As [`Self::http1`].
+    pub(super) fn http1_mut(&mut self) -> Option<&mut Http1> {
+        match &mut self.protocol {
+            Protocol::Http1(http) => Some(http),
+            Protocol::Http2(_) => None,
+        }
+    }
+
+    pub(super) fn shareable(&self) -> Option<(Authority, http2::SendRequest<Sending>)> {
+        match &self.protocol {
+            Protocol::Http1(_) => None,
+            Protocol::Http2(sender) => Some((self.authority.clone(), sender.clone())),
+        }
+    }
+}
+
+fn of_http2(error: &hyper::Error) -> SendError {
+    let words = causes(error);
+    let source = error.source().and_then(|source| source.downcast_ref());
+    match source {
+        // Neither by the end of the connection nor for want of room: the org has dealt with it.
+        Some(error) if !is_lost(error) => SendError::Garbled(words),
+        _ => SendError::Lost(words),
+    }
+}
+
+fn is_lost(error: &h2::Error) -> bool {
+    error.is_io()
+        || error.is_go_away() && error.is_remote()
+        || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+}
+
+/// At one in 10 s, a minute: shorter than a server or a network on the way is likely to close a
+/// connection unseen. Counted, since to look at the clock after every answer costs more.
+const MOST_SWEEPS: u32 = 6;

@@ -1,0 +1,396 @@
+//! HTTP/1.1 with the org, one request at a time (RFC 9112).
+//!
+//! It is driven by whoever waits for the answer. hyper's client has a task for each connection and
+//! channels between that and the request, which are a sixth of the instructions of a small one. The
+//! price: an upload goes on only as long as the client takes the answer, if that comes before its end.
+
+use std::{
+    fmt::Write,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut, buf::Chain};
+use http::{HeaderMap, Method, Response};
+use hyper::body::{Body, SizeHint};
+use tokio::io::{AsyncBufRead, AsyncWrite};
+use tokio_rustls::client::TlsStream;
+
+pub(super) use self::head::has_length;
+use self::{
+    body::Rest,
+    head::{Head, Lines},
+};
+use crate::{
+    auth::Session,
+    network::Socket,
+    proxy::{
+        replay::{Broken, Sending},
+        request,
+    },
+    spelling::Received,
+};
+
+mod body;
+mod head;
+
+/// A connection, and where on it we are.
+pub(super) struct Http1 {
+    tls: TlsStream<Socket>,
+    request: Outgoing,
+    /// What the org has sent and nobody has taken yet.
+    input: BytesMut,
+    lines: Lines,
+    /// Whether anything of the answer has come.
+    heard: bool,
+    /// The header lines of the answer, as the org sent them.
+    sent: Received,
+    /// What is to come of the answer.
+    rest: Rest,
+    /// Whether the connection outlives the answer.
+    persistent: bool,
+}
+
+/// A request on its way.
+struct Outgoing {
+    /// What to send next: a head or the size of a chunk, a piece of the body, and what ends it.
+    bytes: Chain<Chain<BytesMut, Bytes>, &'static [u8]>,
+    /// The body behind that.
+    body: Sending,
+    /// Bytes to come of it, unless it goes in chunks.
+    left: Option<u64>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sending,
+    /// There is no more of it than `bytes`.
+    Ending,
+    Sent,
+    /// The org takes no more. It may have answered all the same.
+    Refused,
+}
+
+/// Why there is no answer, or no more of it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the org closed it")]
+    Closed,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Body(#[from] Broken),
+    #[error("the body of the request is not as long as was said")]
+    Length,
+}
+
+/// What is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    #[error("what the org sent is no answer in HTTP/1.1")]
+    Version,
+    #[error("the head of the org's answer is too long, or has too many lines")]
+    LongHead,
+    #[error("the org's answer has a status that is none")]
+    Status,
+    #[error("the org's answer has a malformed header line")]
+    Line,
+    #[error("the org's answer does not tell its length as HTTP says (RFC 9112 section 6)")]
+    Framing,
+    #[error("the org's answer has a transfer coding other than chunked, which nobody asked for")]
+    Coding,
+    #[error("the org's answer has a malformed chunk")]
+    Chunk,
+    #[error("the org's answer has malformed trailers")]
+    Trailers,
+}
+
+impl Http1 {
+    pub(super) fn new(tls: TlsStream<Socket>) -> Self {
+        Self {
+            tls,
+            request: Outgoing {
+                bytes: BytesMut::new().chain(Bytes::new()).chain(&[]),
+                body: Sending::Empty,
+                left: Some(0),
+                state: State::Sent,
+            },
+            input: BytesMut::new(),
+            lines: Lines::default(),
+            heard: false,
+            sent: Received::default(),
+            rest: Rest::Nothing,
+            persistent: true,
+        }
+    }
+
+    /// Whether it can take a request, as far as is known: the org has neither closed it nor said
+    /// anything that nobody asked for.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        // What has come may be for TLS alone. If it is still there, it was not looked at.
+        self.is_idle()
+            && (self.is_quiet()
+                || poll_record(&mut self.tls, &mut nobody).is_pending() && self.is_quiet())
+    }
+
+    fn is_quiet(&self) -> bool {
+        let (socket, session) = self.tls.get_ref();
+        session.wants_read() && !socket.is_readable()
+    }
+
+    /// Whether an answer has ended, so that another may follow.
+    pub(super) fn is_idle(&self) -> bool {
+        self.persistent
+            && self.rest.is_nothing()
+            && self.request.state == State::Sent
+            && self.input.is_empty()
+    }
+
+    /// Gives up memory that is of use only if an answer follows soon.
+    pub(super) fn shrink(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.lines = Lines::default();
+        self.sent = Received::default();
+    }
+
+    /// Takes on a request. Nothing is sent before the answer is waited for.
+    pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
+        self.tls.get_mut().0.be_strict();
+        self.heard = false;
+        let request = &mut self.request;
+        let bytes = request.bytes.first_mut().first_mut();
+        bytes.clear();
+        head.write(session, &body, bytes);
+        request.left = body.size_hint().exact();
+        request.state = match body.is_end_stream() {
+            true => State::Ending,
+            false => State::Sending,
+        };
+        request.body = body;
+    }
+
+    /// The head of the answer to the request, which is of `method`.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: &Method,
+    ) -> Poll<Result<Response<()>, Fault>> {
+        self.drive(cx)?;
+        let (lines, sent, heard) = (&mut self.lines, &mut self.sent, &mut self.heard);
+        let take = |input: &mut BytesMut| {
+            *heard = true;
+            Head::take(input, lines, sent)
+        };
+        let head = ready!(poll_take(&mut self.tls, &mut self.input, cx, take))?;
+        self.rest = head.rest(method)?;
+        self.persistent = head.is_persistent();
+        Poll::Ready(Ok(head.response))
+    }
+
+    /// Whether anything of an answer had come before this `fault` of its head: a part, an interim
+    /// answer, or what TLS cannot read.
+    pub(super) fn has_heard(&self, fault: &Fault) -> bool {
+        let is_unreadable =
+            matches!(fault, Fault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
+        self.heard || is_unreadable
+    }
+
+    /// The header lines of the answer as the org sent them.
+    pub(super) fn sent(&self) -> &Received {
+        &self.sent
+    }
+
+    /// As [`Self::sent`].
+    pub(super) fn sent_mut(&mut self) -> &mut Received {
+        &mut self.sent
+    }
+
+    /// Has the next answer's headers be where these were, which saves their memory.
+    pub(super) fn reuse(&mut self, headers: HeaderMap) {
+        self.lines.reuse(headers);
+    }
+
+    /// The next piece of the answer's body.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        self.drive(cx)?;
+        if self.rest.is_nothing() {
+            return Poll::Ready(None);
+        }
+        let rest = &mut self.rest;
+        let take = |input: &mut BytesMut| match rest.take(input)? {
+            Some(piece) => Ok(Some(Some(piece))),
+            // Trailers, or their absence, may come last.
+            None if rest.is_nothing() => Ok(Some(None)),
+            None => Ok(None),
+        };
+        match ready!(poll_take(&mut self.tls, &mut self.input, cx, take)) {
+            Ok(piece) => Poll::Ready(piece.map(Ok)),
+            Err(Fault::Closed) if self.rest == Rest::UntilClose => {
+                self.rest = Rest::Nothing;
+                self.persistent = false;
+                Poll::Ready(None)
+            }
+            Err(fault) => Poll::Ready(Some(Err(fault))),
+        }
+    }
+
+    /// Whether the answer's body has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.rest.is_nothing()
+    }
+
+    /// What is known of the length of the answer's body, in bytes.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self.rest {
+            Rest::Length(left) => SizeHint::with_exact(left),
+            Rest::Nothing => SizeHint::with_exact(0),
+            _ => SizeHint::default(),
+        }
+    }
+
+    /// Sends what can be sent of the request.
+    ///
+    /// # Errors
+    /// When the request is none. That the org takes no more of it is no error: it may have refused
+    /// it early.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if matches!(self.request.state, State::Sent | State::Refused) {
+            return Ok(());
+        }
+        match self.request.poll_send(&mut self.tls, cx) {
+            Poll::Ready(Err(Fault::Io(error))) => {
+                tracing::debug!("the org takes no more of a request: {error}");
+                self.request.state = State::Refused;
+                Ok(())
+            }
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+/// What `take` takes out of `input`, to which what the org sends is added until that is enough.
+fn poll_take<T>(
+    tls: &mut TlsStream<Socket>,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+    mut take: impl FnMut(&mut BytesMut) -> Result<Option<T>, Malformed>,
+) -> Poll<Result<T, Fault>> {
+    loop {
+        if !input.is_empty()
+            && let Some(taken) = take(input)?
+        {
+            return Poll::Ready(Ok(taken));
+        }
+        let record = ready!(poll_record(tls, cx))?;
+        let length = record.len();
+        // What is small finds room where what was there before it is gone. Large pieces are on their
+        // way for longer, and share what they are in.
+        if length > SMALL && input.capacity() - input.len() < length {
+            input.reserve(ROOM);
+        }
+        input.extend_from_slice(record);
+        Pin::new(&mut *tls).consume(length);
+    }
+}
+
+/// What the org has sent and nobody has taken, or what comes next.
+fn poll_record<'a>(
+    tls: &'a mut TlsStream<Socket>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<&'a [u8], Fault>> {
+    let (socket, session) = tls.get_ref();
+    // The socket alone tells at less cost that nothing has come, unless TLS has some left.
+    if session.wants_read() && !socket.is_readable() {
+        ready!(socket.poll_read_ready(cx))?;
+    }
+    match ready!(Pin::new(tls).poll_fill_buf(cx))? {
+        [] => Poll::Ready(Err(Fault::Closed)),
+        record => Poll::Ready(Ok(record)),
+    }
+}
+
+impl Outgoing {
+    fn poll_send(
+        &mut self,
+        tls: &mut TlsStream<Socket>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            // Before the head goes out, so that a small body goes along.
+            let waits = self.state == State::Sending && self.poll_piece(cx)?.is_pending();
+            while self.bytes.has_remaining() {
+                let mut pieces = [IoSlice::new(&[]); 3];
+                let count = self.bytes.chunks_vectored(&mut pieces);
+                let written =
+                    ready!(Pin::new(&mut *tls).poll_write_vectored(cx, &pieces[..count]))?;
+                if written == 0 {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                }
+                self.bytes.advance(written);
+            }
+            if waits || self.state == State::Ending {
+                ready!(Pin::new(&mut *tls).poll_flush(cx))?;
+            }
+            if waits {
+                return Poll::Pending;
+            }
+            if self.state == State::Ending {
+                self.state = State::Sent;
+                // With it goes the copy of it.
+                self.body = Sending::Empty;
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Has the next piece of the body follow, or its end, unless there is one.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if self.bytes.first_ref().last_ref().has_remaining()
+            || self.bytes.last_ref().has_remaining()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
+        if frame.is_none() {
+            self.state = State::Ending;
+        }
+        let piece = frame
+            .and_then(|frame| frame.into_data().ok())
+            .unwrap_or_default();
+        match &mut self.left {
+            Some(left) => {
+                *left = left
+                    .checked_sub(piece.len() as u64)
+                    .filter(|left| self.state == State::Sending || *left == 0)
+                    .ok_or(Fault::Length)?;
+                if *left == 0 {
+                    self.state = State::Ending;
+                }
+            }
+            None if self.state == State::Ending => *self.bytes.last_mut() = b"0\r\n\r\n",
+            // As a chunk it would be the last.
+            None if piece.is_empty() => {}
+            None => {
+                write!(self.bytes.first_mut().first_mut(), "{:x}\r\n", piece.len())
+                    .map_err(io::Error::other)?;
+                *self.bytes.last_mut() = b"\r\n";
+            }
+        }
+        *self.bytes.first_mut().last_mut() = piece;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Bytes of a record.
+const SMALL: usize = 4 * 1024;
+
+/// Bytes: of four records.
+const ROOM: usize = 64 * 1024;

@@ -1,0 +1,331 @@
+//! The connections of one thread to one org: those that are idle, and those that are being opened.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use http::uri::Authority;
+use hyper::client::conn::http2;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+
+use super::{connect::Connector, connection::Connection};
+use crate::{network::ConnectError, proxy::replay::Sending};
+
+/// Connections that wait for work, the latest used on top: those below age, and are swept. And work
+/// that waits for connections.
+pub(super) struct Pool {
+    connector: Arc<Connector>,
+    state: Mutex<State>,
+    /// For the deadlines of connections.
+    tick: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    #[expect(clippy::vec_box, reason = "they go in and out whole")]
+    exclusive: Vec<Box<Connection>>,
+    /// The one HTTP/2 connection that all requests share, and where it leads.
+    shared: Option<(Authority, http2::SendRequest<Sending>)>,
+    /// In the order in which they came.
+    waiters: BTreeMap<u64, Waiter>,
+    /// How many there have been.
+    numbered: u64,
+    /// Where those lead that are being opened.
+    opening: Vec<Authority>,
+}
+
+/// A request that waits for whichever comes first: a connection that is given back, or one that is
+/// opened.
+struct Waiter {
+    authority: Authority,
+    outcome: oneshot::Sender<Result<Box<Connection>, ConnectError>>,
+}
+
+impl Pool {
+    /// An empty pool, and a task on this thread that sweeps it.
+    pub(super) fn new(connector: Arc<Connector>, tick: Duration) -> Arc<Self> {
+        let pool = Arc::new(Self {
+            connector,
+            state: Mutex::default(),
+            tick,
+        });
+        let swept = Arc::downgrade(&pool);
+        tokio::spawn(async move {
+            let mut clocks = Clocks::now();
+            loop {
+                tokio::time::sleep(SWEEP_INTERVAL).await;
+                let Some(pool) = swept.upgrade() else { return };
+                pool.sweep(clocks.jumped());
+            }
+        });
+        pool
+    }
+
+    /// A connection to `authority` that is open as far as can be known.
+    pub(super) async fn get(
+        self: &Arc<Self>,
+        authority: &Authority,
+    ) -> Result<Box<Connection>, ConnectError> {
+        loop {
+            if let Some(connection) = self.take(authority).await {
+                return Ok(connection);
+            }
+            // Boxed, since it is large and rare: every request would carry its room along.
+            let mut connection = Box::pin(self.wait(authority)).await?;
+            if !connection.is_reused() || connection.ready().await {
+                return Ok(connection);
+            }
+        }
+    }
+
+    async fn take(&self, authority: &Authority) -> Option<Box<Connection>> {
+        loop {
+            let mut connection = self.pop(authority)?;
+            if connection.ready().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn pop(&self, authority: &Authority) -> Option<Box<Connection>> {
+        let mut state = self.lock();
+        if let Some((leads_to, sender)) = &state.shared
+            && leads_to == authority
+            && !sender.is_closed()
+        {
+            return Some(Connection::share(
+                authority.clone(),
+                sender.clone(),
+                self.tick,
+            ));
+        }
+        // The instance may have moved: what leads elsewhere is dropped on the way.
+        loop {
+            let connection = state.exclusive.pop()?;
+            if connection.leads_to(authority) {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        authority: &Authority,
+    ) -> Result<Box<Connection>, ConnectError> {
+        let (sender, receiver) = oneshot::channel();
+        let number = {
+            let mut state = self.lock();
+            state.numbered += 1;
+            let number = state.numbered;
+            let waiter = Waiter {
+                authority: authority.clone(),
+                outcome: sender,
+            };
+            state.waiters.insert(number, waiter);
+            number
+        };
+        let mut waiting = Waiting {
+            pool: self.clone(),
+            number,
+            outcome: receiver,
+        };
+        self.open();
+        let limit = self.connector.longest();
+        match timeout(limit, &mut waiting.outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            // Others were before it.
+            Ok(Err(_)) | Err(_) => Err(ConnectError::late(authority, "its turn to connect", limit)),
+        }
+    }
+
+    /// Opens a connection for each who waits and has none under way, but few at a time.
+    ///
+    /// Each in a task of its own: it is of use to the next one if nobody waits for it any more. So
+    /// requests that are given up at once do not cost a connection each.
+    fn open(self: &Arc<Self>) {
+        let mut state = self.lock();
+        while let Some(authority) = state.wanted() {
+            state.opening.push(authority.clone());
+            let opening = Opening {
+                pool: self.clone(),
+                authority,
+            };
+            tokio::spawn(async move {
+                let (pool, authority) = (opening.pool.clone(), opening.authority.clone());
+                let opened = pool.connector.connect(&authority).await;
+                drop(opening);
+                pool.settle(&authority, opened);
+                pool.open();
+            });
+        }
+    }
+
+    /// Gives what came of opening a connection to who waits for it, or keeps it.
+    fn settle(&self, authority: &Authority, opened: Result<Box<Connection>, ConnectError>) {
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => {
+                if let Some(waiter) = self.lock().first(authority) {
+                    // If it has just gone, the next one finds out by itself.
+                    let _ = waiter.outcome.send(Err(error));
+                }
+                return;
+            }
+        };
+        let shared = connection.shareable();
+        self.hand_on(connection);
+        if let Some((authority, sender)) = shared {
+            let mut state = self.lock();
+            while let Some(waiter) = state.first(&authority) {
+                let share = Connection::share(authority.clone(), sender.clone(), self.tick);
+                let _ = waiter.outcome.send(Ok(share));
+            }
+            state.shared = Some((authority, sender));
+        }
+    }
+
+    /// Takes back a connection whose answer has ended.
+    pub(super) fn put(&self, connection: Box<Connection>) {
+        let Some(connection) = connection.rested() else {
+            return;
+        };
+        let mut state = self.lock();
+        if state.waiters.is_empty() {
+            return state.exclusive.push(connection);
+        }
+        drop(state);
+        self.hand_on(connection);
+    }
+
+    fn hand_on(&self, mut connection: Box<Connection>) {
+        let mut state = self.lock();
+        while let Some(waiter) = state.first(connection.authority()) {
+            match waiter.outcome.send(Ok(connection)) {
+                Ok(()) => return,
+                Err(Ok(returned)) => connection = returned,
+                Err(Err(_)) => return,
+            }
+        }
+        state.exclusive.extend(connection.rested());
+    }
+
+    /// Drops all idle connections: they are likely to be as dead as one that just failed.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        state.exclusive.clear();
+        state.shared = None;
+    }
+
+    fn sweep(&self, all: bool) {
+        if all {
+            tracing::info!("the clock jumped, as after sleep; dropping idle connections");
+            return self.clear();
+        }
+        self.lock()
+            .exclusive
+            .retain_mut(|connection| connection.outlives_sweep());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Where to open the next connection, if that is for one who waits and has none under way.
+    fn wanted(&self) -> Option<Authority> {
+        if self.opening.len() >= MOST_OPENING {
+            return None;
+        }
+        let mut last = None;
+        let wanted = self.waiters.values().map(|waiter| &waiter.authority);
+        // Nearly always there is but one.
+        let mut wanted = wanted.filter(|authority| last.replace(*authority) != Some(*authority));
+        let lacks = |authority: &&Authority| {
+            let opening = self.opening.iter().filter(|other| other == authority);
+            let waiting = self.waiters.values();
+            let waiting = waiting.filter(|waiter| waiter.authority == **authority);
+            opening.count() < waiting.count()
+        };
+        wanted.find(lacks).cloned()
+    }
+
+    /// Takes out who has waited longest for a connection to `authority`.
+    fn first(&mut self, authority: &Authority) -> Option<Waiter> {
+        let mut waiters = self.waiters.iter();
+        let (number, _) = waiters.find(|(_, waiter)| waiter.authority == *authority)?;
+        let number = *number;
+        self.waiters.remove(&number)
+    }
+}
+
+/// A request's place among those that wait, and what it is given.
+struct Waiting {
+    pool: Arc<Pool>,
+    number: u64,
+    outcome: oneshot::Receiver<Result<Box<Connection>, ConnectError>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pool.lock().waiters.remove(&self.number);
+        // Given, and not taken any more.
+        if let Ok(Ok(connection)) = self.outcome.try_recv() {
+            self.pool.put(connection);
+        }
+    }
+}
+
+/// A connection that is being opened.
+struct Opening {
+    pool: Arc<Pool>,
+    authority: Authority,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let opening = &mut self.pool.lock().opening;
+        if let Some(index) = opening.iter().position(|other| *other == self.authority) {
+            opening.swap_remove(index);
+        }
+    }
+}
+
+/// Both clocks at one moment. They part when the machine sleeps or its time is set.
+struct Clocks {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Clocks {
+    fn now() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// Whether they have parted since they were last looked at.
+    fn jumped(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now());
+        let monotonic = self.monotonic - before.monotonic;
+        match self.wall.duration_since(before.wall) {
+            Ok(wall) => wall.abs_diff(monotonic) > JUMP,
+            Err(_) => true,
+        }
+    }
+}
+
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Further apart than clocks are adjusted smoothly.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// At a time, on one thread: more than an org lets a user's long requests run at once, and few enough
+/// to make no flood.
+const MOST_OPENING: usize = 64;
