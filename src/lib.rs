@@ -102,18 +102,18 @@
 
 pub use crate::{
     auth::LoginError,
-    authority::AuthorityError,
     cli::Args,
     command::{CommandError, TrustError, execute},
+    local_ca::AuthorityError,
     server::{Bound, Missing, Server, StartupError},
 };
 
 mod auth;
-mod authority;
 pub mod cli;
 mod command;
 pub mod config;
 pub mod demo;
+mod local_ca;
 mod network;
 mod proxy;
 mod server;

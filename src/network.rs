@@ -288,5 +288,5 @@ impl Why {
 }
 
 fn causes(error: &io::Error) -> String {
-    crate::proxy::error::causes(error)
+    crate::system::chain::causes(error)
 }

@@ -17,8 +17,8 @@ use self::{
 };
 use crate::{
     auth::{Login, LoginError, Sessions},
-    authority::AuthorityError,
     config::{Config, Listen},
+    local_ca::AuthorityError,
     network::{self, Dialer, OwnListeners},
     proxy::{
         guard::Guard, load::Load, placeholder::Placeholders, replay::Budget, upstream::Connector,

@@ -1,5 +1,6 @@
 //! What the operating system and the person at the terminal are asked for and told.
 
+pub(crate) mod chain;
 pub(crate) mod deadline;
 pub(crate) mod process;
 pub(crate) mod signal;

@@ -18,8 +18,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    authority::Authority,
     config::{Config, Listen},
+    local_ca::Authority,
 };
 
 /// Asks each listener what it can do. Any answer that a proxy of ours marked will do, a refusal

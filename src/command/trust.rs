@@ -13,8 +13,8 @@ use x509_parser::parse_x509_certificate;
 
 use self::bundle::{ADDITION, JAVA_OPTIONS, REPLACEMENTS};
 use crate::{
-    authority::{self, Authority, AuthorityError},
     config::Listener,
+    local_ca::{self, Authority, AuthorityError},
 };
 
 pub(crate) mod bundle;
@@ -74,7 +74,7 @@ impl Root {
         let unusable = || TrustError::Unusable(path.clone());
         let certificate = CertificateDer::from_pem_file(&path).map_err(|_| unusable())?;
         let (_, parsed) = parse_x509_certificate(&certificate).map_err(|_| unusable())?;
-        let alias = format!("orgproxy-{}", authority::id(parsed.public_key().raw));
+        let alias = format!("orgproxy-{}", local_ca::id(parsed.public_key().raw));
         let end = parsed.validity().not_after.to_string();
         Ok(Self { path, alias, end })
     }

@@ -1,6 +1,6 @@
 //! What went wrong with a request, whose fault it is, and the one place that makes an answer of it.
 
-use std::{error::Error as StdError, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -189,21 +189,6 @@ fn telling_of(fault: ClientFault) -> Telling {
 fn proxy_status(kind: &str, code: &str) -> HeaderValue {
     HeaderValue::try_from(format!("orgproxy; error={kind}; details=\"{code}\""))
         .unwrap_or_else(|_| HeaderValue::from_static("orgproxy"))
-}
-
-/// The chain of causes in one line, each said once.
-pub(crate) fn causes(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 static THROTTLE: Throttle = Throttle::new();

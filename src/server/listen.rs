@@ -14,8 +14,8 @@ use super::{
     tcp::{Missing, TcpSockets},
 };
 use crate::{
-    authority::Authority,
     config::{self, Config, Listen, ownership},
+    local_ca::Authority,
     system::telemetry::Throttle,
 };
 

@@ -17,8 +17,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{StartupError, tunnel::Tunnels};
 use crate::{
-    authority::{Authority, AuthorityError, Leaf},
     config::{self, Config, Listen},
+    local_ca::{Authority, AuthorityError, Leaf},
     proxy::line::Protocol,
     system::telemetry::Throttle,
 };

@@ -10,7 +10,7 @@ use rustls::{ServerConfig, crypto::aws_lc_rs, sign::SingleCertAndKey};
 use tokio_rustls::TlsAcceptor;
 
 use super::tls;
-use crate::authority::{Authority, AuthorityError};
+use crate::local_ca::{Authority, AuthorityError};
 
 /// Certificates for the hosts that we stand in for, made when they are asked for.
 pub(super) struct Tunnels {

@@ -28,7 +28,6 @@ use crate::{
     proxy::{
         Proxy,
         delivery::Delivery,
-        error::causes,
         guard::Guard,
         line::Line,
         load::{Activity, Load, Permit},
@@ -37,7 +36,7 @@ use crate::{
         stack::Stack,
         upstream::{Connector, Upstream},
     },
-    system::telemetry::Throttle,
+    system::{chain::causes, telemetry::Throttle},
 };
 
 /// A thread, its runtime, and a proxy for each org. A request, its client connection and its

@@ -32,7 +32,7 @@ fn the_readme_has_every_key_with_its_flag_and_variable() {
 
 #[test]
 fn the_readme_has_every_code_of_an_answer() {
-    let source = include_str!("../../src/error.rs");
+    let source = include_str!("../../src/proxy/error.rs");
     let codes: Vec<_> = source
         .lines()
         .filter(|line| line.contains("=>"))

@@ -162,7 +162,7 @@ impl LoginError {
     pub(super) fn unreachable(url: &str, error: &dyn std::error::Error) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
-            reason: visible::line(&crate::proxy::error::causes(error)).into_owned(),
+            reason: visible::line(&crate::system::chain::causes(error)).into_owned(),
         }
     }
 }

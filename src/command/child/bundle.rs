@@ -9,12 +9,12 @@ use std::{
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
-    authority::Authority,
     command::{
         CommandError,
         trust::bundle::{self, ADDITION},
     },
     config::Config,
+    local_ca::Authority,
 };
 
 /// The local authority, alone and with all others.

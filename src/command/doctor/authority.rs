@@ -5,8 +5,8 @@ use x509_parser::parse_x509_certificate;
 
 use super::report::Check;
 use crate::{
-    authority::Authority,
     config::{Config, Listen, Org},
+    local_ca::Authority,
 };
 
 /// Nothing, if `org` shows no certificate of it to anybody.

@@ -9,7 +9,7 @@ use std::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::pkcs12::{certificates_in, store_of};
-use crate::{authority, config::input};
+use crate::{config::input, local_ca};
 
 /// Variables that name such a file in PEM, and who reads them.
 pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
@@ -59,7 +59,7 @@ pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
     }
     roots.push(CertificateDer::from_pem_file(own).map_err(io::Error::other)?);
     sort(&mut roots);
-    let pem: String = roots.iter().map(authority::pem_of).collect();
+    let pem: String = roots.iter().map(local_ca::pem_of).collect();
     Ok(pem.into_bytes())
 }
 

@@ -13,7 +13,10 @@ use http::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{connection::Connection, http1::Http1, pool::Pool};
-use crate::{proxy::error::causes, spelling::Received, system::telemetry::Throttle};
+use crate::{
+    spelling::Received,
+    system::{chain::causes, telemetry::Throttle},
+};
 
 /// Streams the body. At its end the connection goes back to the pool; if it breaks, stalls or is
 /// dropped before, the connection goes with it.

@@ -14,11 +14,10 @@ use super::http1::{self, Http1, Malformed};
 use crate::{
     auth::Session,
     proxy::{
-        error::causes,
         replay::{Replay, Sending},
         request::Head,
     },
-    system::deadline::Deadline,
+    system::{chain::causes, deadline::Deadline},
 };
 
 /// A connection that carries one request at a time, or a share in one that carries many.
