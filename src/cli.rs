@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     config::{KEYS, Overrides, Scope, given},
-    demo::Refusal,
+    salesforce::Refusal,
 };
 
 mod ask;

@@ -1,28 +1,31 @@
 //! What each command does.
 
-use std::{io, ops::Deref, path::Path, process::ExitCode};
+use std::{io, path::Path, process::ExitCode};
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::ready::{Ready, load, runtime};
 use self::trust::Deed;
-pub use self::trust::TrustError;
+pub use self::{error::CommandError, trust::TrustError};
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
-    config::{Certificate, Config, ConfigError, Listen, Org, PrivateKey, PubSub},
+    config::{Config, Listen, Org, PrivateKey, PubSub},
     demo,
-    server::{Server, StartupError},
-    system::{process, signal, telemetry, terminal, visible},
+    server::Server,
+    system::{process, signal, telemetry},
 };
 
 mod answer;
 mod child;
 mod client;
 mod doctor;
+mod error;
 mod health;
 mod init;
 mod json;
 mod output;
 mod query;
+mod ready;
 mod request;
 mod shell;
 mod token;
@@ -51,68 +54,6 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// The configuration has mistakes.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The server cannot start.
-    #[error(transparent)]
-    Startup(#[from] StartupError),
-    /// The system refuses something that every program needs.
-    #[error("cannot start: {0}")]
-    System(#[from] io::Error),
-    /// `log` is no filter.
-    #[error("cannot read the log filter: {0}; use such as info or orgproxy=debug")]
-    Log(#[from] tracing_subscriber::filter::ParseError),
-    /// The local certificate authority, or a program's trust in it.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// The proxy asked about is not well.
-    #[error("{0} is not well: {1}")]
-    Unwell(Listen, String),
-    /// The program to run cannot be started.
-    #[error("cannot run {0}: {1}")]
-    Program(String, #[source] io::Error),
-    /// Whatever else there is to tell.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl CommandError {
-    /// Tells the person who gave the command.
-    pub fn tell(&self) {
-        let text = format!("orgproxy: {self}");
-        let lines = visible::lines(&text);
-        let lines = lines.lines().map(|line| match terminal::is_heeded() {
-            true => terminal::wrap(line, 0) + "\n",
-            // Programs look for words in lines.
-            false => format!("{line}\n"),
-        });
-        terminal::note(&lines.collect::<String>());
-    }
-
-    /// 64 for a configuration that cannot be used (`EX_USAGE`), 1 for anything else. Programs that
-    /// cannot be started end as in shells: with 127 if there are none, else with 126.
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Config(_) | Self::Log(_) => 64.into(),
-            Self::Program(_, error) if error.kind() == io::ErrorKind::NotFound => 127.into(),
-            Self::Program(..) => 126.into(),
-            Self::Startup(_)
-            | Self::System(_)
-            | Self::Trust(_)
-            | Self::Unwell(..)
-            | Self::Other(_) => ExitCode::FAILURE,
-        }
-    }
-}
-
-pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
-    Config::load(args.config().as_deref(), &args.overrides)
-}
-
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
     let runtime = runtime()?;
@@ -124,40 +65,6 @@ fn run(args: &ConfigArgs) -> Result<(), CommandError> {
         let ready = Ready::start(config).await?;
         serve(ready.config.clone(), "", starting).await
     })
-}
-
-/// A configuration whose demo orgs, if it has any, are running.
-pub(crate) struct Ready {
-    pub(crate) config: Config,
-    /// Dropped, they end.
-    _demos: Vec<demo::Org>,
-}
-
-impl Ready {
-    /// Starts the demo orgs that `config` wants.
-    ///
-    /// # Errors
-    /// A certificate that is not where the demo org looks for it, or no port.
-    pub(crate) async fn start(mut config: Config) -> Result<Self, CommandError> {
-        let mut demos = Vec::new();
-        for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
-            let certificate = Certificate::of(org).map_err(CommandError::Other)?;
-            let demo = demo::Org::start_with(demo::App {
-                client_id: org.client_id.clone(),
-                username: org.username.clone(),
-                certificate: certificate.der,
-            })
-            .await?;
-            demo.take_in(org);
-            let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
-            demo.set(|knobs| knobs.refusal = refusal);
-            demos.push(demo);
-        }
-        Ok(Self {
-            config,
-            _demos: demos,
-        })
-    }
 }
 
 /// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
@@ -209,7 +116,7 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
         endpoint: demo.pubsub_endpoint(),
     });
     org.intercept = args.intercept;
-    demo.take_in(&mut org);
+    ready::lead_to(demo, &mut org);
     let mut config = Config::new(vec![org]);
     config.state_dir = Some(state.to_owned());
     if let Some(threads) = args.threads {
@@ -270,33 +177,6 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
     };
     say(&trust::carry_out(&deed, &folder)?);
     Ok(())
-}
-
-pub(crate) fn runtime() -> io::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    Ok(Runtime(runtime))
-}
-
-/// A runtime that does not wait, at its end, for what is stuck in the system, such as in reading a
-/// file that has no end.
-pub(crate) struct Runtime(tokio::runtime::Runtime);
-
-impl Runtime {
-    pub(crate) fn block_on<T>(self, future: impl Future<Output = T>) -> T {
-        let outcome = self.0.block_on(future);
-        self.0.shutdown_background();
-        outcome
-    }
-}
-
-impl Deref for Runtime {
-    type Target = tokio::runtime::Runtime;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
 }
 
 /// One line on standard output. What is not read there is not worth dying for.

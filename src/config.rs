@@ -10,13 +10,13 @@ use std::{
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
-use crate::network::Proxies;
+use crate::{network::Proxies, salesforce::hosts};
 
+pub use crate::salesforce::is_salesforce_host;
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use clients::Clients;
 pub use demo::Demo;
-pub use host::is_salesforce_host;
 pub use key::{KeyError, PrivateKey};
 pub use listen::Listen;
 pub(crate) use listen::Listener;
@@ -329,7 +329,7 @@ impl Org {
         let login = self.login_url.host_str().unwrap_or_default();
         self.trusts(&origin).is_ok()
             && !login_url::is_generic(host)
-            && (host::is_site(login) || !host::is_site(host))
+            && (hosts::is_site(login) || !hosts::is_site(host))
     }
 
     /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever

@@ -39,7 +39,6 @@ pub use self::{
     app::App,
     fault::{Canned, Fault, Faults, TOKEN, Then},
     hold::Hold,
-    refusal::Refusal,
     seen::{Counts, Seen},
 };
 use self::{
@@ -56,7 +55,7 @@ use self::{
     session::Sessions,
     wire::Wire,
 };
-use crate::config;
+pub use crate::salesforce::Refusal;
 
 mod answer;
 mod apex;
@@ -214,16 +213,9 @@ impl Org {
         self.inner.app.replace_certificate(certificate);
     }
 
-    /// Has `org` log in here, and its calls come here, and not by a proxy of the environment.
-    pub fn take_in(&self, org: &mut config::Org) {
-        org.demo.get_or_insert_default();
-        org.login_url = self.login_url();
-        org.audience.clone_from(&self.inner.origin);
-        org.trusted_hosts.push("localhost".to_owned());
-        org.ca.push(self.ca_der());
-        if let Some(pubsub) = &mut org.pubsub {
-            pubsub.endpoint = self.pubsub_endpoint();
-        }
+    /// The audience that it takes in an assertion.
+    pub fn audience(&self) -> String {
+        self.inner.origin.clone()
     }
 
     /// The id of the org.

@@ -116,6 +116,7 @@ pub mod demo;
 mod local_ca;
 mod network;
 mod proxy;
+mod salesforce;
 mod server;
 mod spelling;
 mod system;

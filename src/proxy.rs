@@ -31,6 +31,7 @@ pub(crate) mod load;
 pub(crate) mod local;
 pub(crate) mod path;
 pub(crate) mod placeholder;
+pub(crate) mod refusal;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -425,7 +425,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::demo::Refusal;
+    use crate::salesforce::Refusal;
 
     #[test]
     fn each_refusal_has_a_diagnosis_of_its_own_and_each_diagnosis_a_refusal() {

@@ -1,7 +1,7 @@
 //! `demo`: the demo org in place of a real one.
 
 use super::{document::Value, given};
-use crate::demo::Refusal;
+use crate::salesforce::Refusal;
 
 /// That an org is the demo org, which is started in the same process.
 #[derive(Debug, Clone, Default)]

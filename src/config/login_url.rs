@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::{document::Value, given, host, value};
+use crate::salesforce::hosts;
 
 /// Reads the origin of the token endpoint. Only sites, and hosts of the operator's, have a path.
 pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
@@ -20,7 +21,7 @@ pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
     host::check(&url, trusted)?;
     let host = url.host_str().unwrap_or_default();
     let has_path = !matches!(url.path(), "" | "/");
-    let may_have_path = host::is_site(host) || !host::is_salesforce_host(host);
+    let may_have_path = hosts::is_site(host) || !hosts::is_salesforce_host(host);
     if has_path && (!may_have_path || url.path().contains("/services/")) {
         return Err(format!(
             "must be without path; write \"{}\"",
@@ -37,7 +38,7 @@ pub(super) fn audience(login_url: &Url) -> String {
     let host = login_url.host_str().unwrap_or_default();
     let labels: Vec<_> = host.split('.').collect();
     let own = login_url.as_str().trim_end_matches('/').to_owned();
-    if !host::is_salesforce_host(host) || host::is_site(host) || GENERIC.contains(&host) {
+    if !hosts::is_salesforce_host(host) || hosts::is_site(host) || GENERIC.contains(&host) {
         own
     } else if matches!(labels[..], ["gs1", ..]) {
         GS1.to_owned()

@@ -5,9 +5,10 @@ use std::path::Path;
 use http::uri::Authority;
 
 use super::{
-    Guard, Listen, document::Value, given, host, problem::Origin, reach::Reach, section::Section,
-    text, tls::Tls,
+    Guard, Listen, document::Value, given, problem::Origin, reach::Reach, section::Section, text,
+    tls::Tls,
 };
+use crate::salesforce::hosts;
 
 /// The way to the Pub/Sub API, which has a host of its own (S§4).
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
     let trusted = trusted_hosts
         .iter()
         .any(|trusted| trusted == host || *trusted == with_port);
-    match trusted || host::is_salesforce_host(host) {
+    match trusted || hosts::is_salesforce_host(host) {
         true => Ok(authority),
         false => Err(format!(
             "{host} is not a host of Salesforce's, so it must not get the session; if it is yours, \

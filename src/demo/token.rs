@@ -27,7 +27,7 @@ impl Inner {
         let answer = match (self.check(method, headers, form), refusal) {
             (_, Some(refusal)) => {
                 self.log.count(|counts| counts.refusals += 1);
-                refusal.answer()
+                super::refusal::answer(refusal)
             }
             (Ok(()), None) => self.grant(),
             (Err((error, description)), None) => {

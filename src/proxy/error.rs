@@ -8,8 +8,8 @@ use crate::{
     auth::LoginError,
     proxy::{
         family::{self, EnvelopeError, Family},
-        guard::{Denied, Refusal},
-        local::Unanswerable,
+        guard::Denied,
+        refusal::Refusal,
         replay::ClientFault,
         response::Body,
         upstream,
@@ -44,6 +44,27 @@ pub(crate) enum Error {
     },
     #[error("orgproxy failed at this request; please report it with what the log says")]
     Panicked,
+}
+
+/// Why what is ours to answer cannot be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error(transparent)]
+    Body(#[from] ClientFault),
+    #[error("the body of this request is longer than {0} bytes, which no login is")]
+    TooLong(usize),
+    #[error("the body of this request cannot be read: {0}")]
+    Malformed(&'static str),
+    #[error(
+        "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
+    )]
+    Operation { name: String, namespace: String },
+    #[error(
+        "the path names no version of the API that can be logged in to; write one from 20.0 on, as in /services/Soap/u/64.0"
+    )]
+    Version,
+    #[error("the org did not tell who its user is: {0}")]
+    Unidentified(String),
 }
 
 /// Whose fault it is.
@@ -127,7 +148,7 @@ impl Error {
             Self::Envelope(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
             Self::Local(error) => match error {
                 Unanswerable::Body(fault) => telling_of(*fault),
-                Unanswerable::TooLong => Telling(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
+                Unanswerable::TooLong(_) => Telling(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
                 Unanswerable::Malformed(_) | Unanswerable::Operation { .. } => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
                 Unanswerable::Version => Telling(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
                 Unanswerable::Unidentified(_) => Telling(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
@@ -166,7 +187,7 @@ impl Error {
             Self::Refused(Refusal::Malformed(_) | Refusal::BadHost)
                 | Self::Overloaded { .. }
                 | Self::Envelope(_)
-                | Self::Local(Unanswerable::Body(_) | Unanswerable::TooLong)
+                | Self::Local(Unanswerable::Body(_) | Unanswerable::TooLong(_))
                 | Self::Upstream(upstream::Error::Client(_))
         )
     }

@@ -15,9 +15,10 @@ pub(crate) use self::verdict::Verdict;
 use crate::{
     auth::Session,
     proxy::{
-        path::{self, Api, REST_ROOT},
+        path::{self, Api},
         replay::Replay,
     },
+    salesforce::REST_ROOT,
 };
 
 mod cometd;

@@ -7,10 +7,10 @@ use crate::{
     proxy::{
         Proxy,
         base::Base,
-        error::Error,
+        error::{Error, Unanswerable},
         family::{Envelope, Family},
         guard::{self, Admitted, Endpoint},
-        replay::{ClientFault, Replay},
+        replay::Replay,
         response::{self, Body},
     },
     system::telemetry::Throttle,
@@ -106,33 +106,12 @@ impl Local {
     }
 }
 
-/// Why what is ours to answer cannot be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unanswerable {
-    #[error(transparent)]
-    Body(#[from] ClientFault),
-    #[error("the body of this request is longer than {LARGEST} bytes, which no login is")]
-    TooLong,
-    #[error("the body of this request cannot be read: {0}")]
-    Malformed(&'static str),
-    #[error(
-        "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
-    )]
-    Operation { name: String, namespace: String },
-    #[error(
-        "the path names no version of the API that can be logged in to; write one from 20.0 on, as in /services/Soap/u/64.0"
-    )]
-    Version,
-    #[error("the org did not tell who its user is: {0}")]
-    Unidentified(String),
-}
-
 /// All of a body that cannot be long.
 async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
     let (bytes, ended) = body.peek(LARGEST + 1).await?;
     match ended && bytes.len() <= LARGEST {
         true => Ok(bytes),
-        false => Err(Unanswerable::TooLong),
+        false => Err(Unanswerable::TooLong(LARGEST)),
     }
 }
 

@@ -174,9 +174,6 @@ fn hex(text: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
-/// As nearly all requests spell it, which need not be looked at further then.
-pub(crate) const REST_ROOT: &str = "/services/data/";
-
 /// More than anybody needs who means well: an external id with a semicolon and a slash that are
 /// encoded twice has nine.
 const MOST_READINGS: usize = 24;

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     auth::Session,
     config,
-    proxy::{family::Envelope, guard::Refusal},
+    proxy::{family::Envelope, refusal::Refusal},
 };
 
 /// What stands for the session of one org, and what stands for those of the others that this proxy

@@ -22,10 +22,10 @@ use crate::proxy::{
     Proxy,
     error::Error,
     family::Family,
-    guard::{self, Refusal},
-    headers,
+    guard, headers,
     line::{Fault, Line},
     load::{Full, Load},
+    refusal::Refusal,
     response::{self, Body},
     target,
 };

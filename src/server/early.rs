@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use super::framing::{Framing, LONGEST_LINE};
 use crate::{
     config::Limits,
-    proxy::{error::Error, family::Family, guard::Refusal, response::Body, stack::date},
+    proxy::{error::Error, family::Family, refusal::Refusal, response::Body, stack::date},
     spelling,
 };
 

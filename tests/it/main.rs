@@ -45,6 +45,7 @@ mod query;
 mod readme;
 mod renewal;
 mod request;
+mod rooms;
 mod rotation;
 mod secrets;
 mod server;

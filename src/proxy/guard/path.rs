@@ -1,7 +1,10 @@
 //! Which paths lead somewhere that a shared session must not go.
 
 use super::Endpoint;
-use crate::proxy::path::{Api, REST_ROOT, Reading, is, is_plain, readings, words};
+use crate::{
+    proxy::path::{Api, Reading, is, is_plain, readings, words},
+    salesforce::REST_ROOT,
+};
 
 /// Judges `path` by what is denied, as any server on the way might read it. The very bytes judged are
 /// what is sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.

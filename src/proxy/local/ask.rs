@@ -10,7 +10,8 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{LARGEST, Unanswerable};
+use super::LARGEST;
+use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Session,
     proxy::{Proxy, error::Error, family::Family, replay::Replay, request::Head},

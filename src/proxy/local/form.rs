@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::{JSON, Unanswerable, read, reply};
+use super::{JSON, read, reply};
+use crate::proxy::error::Unanswerable;
 use crate::proxy::{replay::Replay, response::Body};
 
 /// The parameters of a request.

@@ -3,9 +3,10 @@
 use http::{Response, StatusCode, request::Parts};
 
 use super::{
-    Unanswerable, XML, read, reply, soap_login,
+    XML, read, reply, soap_login,
     xml::{self, Element},
 };
+use crate::proxy::error::Unanswerable;
 use crate::proxy::{
     Proxy,
     base::Base,

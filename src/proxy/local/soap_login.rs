@@ -5,12 +5,13 @@ use http::{Request, Response, StatusCode};
 use quick_xml::escape::escape;
 
 use super::{
-    Unanswerable, XML,
+    XML,
     ask::ask,
     note_refusal, reply,
     soap::Call,
     xml::{self, Element},
 };
+use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Session,
     proxy::{

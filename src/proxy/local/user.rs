@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde::Deserialize;
 
-use super::{Unanswerable, ask::ask};
+use super::ask::ask;
+use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Identity,
     proxy::{Proxy, base::Base, error::Error},

@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use quick_xml::{Reader, XmlVersion, escape::resolve_xml_entity, events::Event};
 use zeroize::Zeroizing;
 
-use super::Unanswerable;
+use crate::proxy::error::Unanswerable;
 
 /// An element whose children are texts.
 pub(super) struct Element<'a> {

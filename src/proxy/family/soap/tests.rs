@@ -2,7 +2,7 @@ use http::uri::Authority;
 use test_case::test_case;
 use tokio::time::Duration;
 
-use super::*;
+use super::{scan::span, *};
 
 /// What becomes of `text` with the session `00D!x`.
 fn spliced(text: &str, wsdl: Wsdl) -> String {

@@ -1,0 +1,68 @@
+//! Why a command failed, and how that is printed.
+
+use std::{io, process::ExitCode};
+
+use super::TrustError;
+use crate::{
+    config::{ConfigError, Listen},
+    server::StartupError,
+    system::{terminal, visible},
+};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server cannot start.
+    #[error(transparent)]
+    Startup(#[from] StartupError),
+    /// The system refuses something that every program needs.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// `log` is no filter.
+    #[error("cannot read the log filter: {0}; use such as info or orgproxy=debug")]
+    Log(#[from] tracing_subscriber::filter::ParseError),
+    /// The local certificate authority, or a program's trust in it.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The proxy asked about is not well.
+    #[error("{0} is not well: {1}")]
+    Unwell(Listen, String),
+    /// The program to run cannot be started.
+    #[error("cannot run {0}: {1}")]
+    Program(String, #[source] io::Error),
+    /// Whatever else there is to tell.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CommandError {
+    /// Tells the person who gave the command.
+    pub fn tell(&self) {
+        let text = format!("orgproxy: {self}");
+        let lines = visible::lines(&text);
+        let lines = lines.lines().map(|line| match terminal::is_heeded() {
+            true => terminal::wrap(line, 0) + "\n",
+            // Programs look for words in lines.
+            false => format!("{line}\n"),
+        });
+        terminal::note(&lines.collect::<String>());
+    }
+
+    /// 64 for a configuration that cannot be used (`EX_USAGE`), 1 for anything else. Programs that
+    /// cannot be started end as in shells: with 127 if there are none, else with 126.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Log(_) => 64.into(),
+            Self::Program(_, error) if error.kind() == io::ErrorKind::NotFound => 127.into(),
+            Self::Program(..) => 126.into(),
+            Self::Startup(_)
+            | Self::System(_)
+            | Self::Trust(_)
+            | Self::Unwell(..)
+            | Self::Other(_) => ExitCode::FAILURE,
+        }
+    }
+}

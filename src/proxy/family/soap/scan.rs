@@ -1,0 +1,366 @@
+//! Reading an envelope as far as the first element of its body.
+
+use std::ops::Range;
+
+use quick_xml::{
+    escape::escape,
+    events::{BytesStart, Event},
+    name::{QName, ResolveResult},
+    reader::NsReader,
+};
+
+use super::{Envelope, EnvelopeError, Operation, SOAP, Slot, Wsdl};
+
+/// Why reading came to an end too early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// What follows may make sense of it; if nothing does, why it makes none.
+    Unfinished(String),
+    Refused(EnvelopeError),
+}
+
+impl From<EnvelopeError> for Stop {
+    fn from(error: EnvelopeError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// One reading of an envelope.
+pub(super) struct Scan<'a> {
+    text: &'a str,
+    reader: NsReader<&'a [u8]>,
+    /// Bytes before `text`.
+    mark: u64,
+    wsdl: Wsdl,
+    said: String,
+}
+
+/// A tag, and where it is.
+struct Tag<'a> {
+    tag: BytesStart<'a>,
+    namespace: String,
+    is_empty: bool,
+    at: Range<u64>,
+}
+
+/// What comes next in an element.
+enum Next<'a> {
+    Child(Tag<'a>),
+    Text(String),
+    End,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(text: &'a str, mark: u64, wsdl: Wsdl) -> Self {
+        Self {
+            text,
+            reader: NsReader::from_str(text),
+            mark,
+            wsdl,
+            said: String::new(),
+        }
+    }
+
+    pub(super) fn envelope(mut self) -> Result<Envelope, Stop> {
+        let Some(envelope) = self.child()? else {
+            return Err(unfinished("it has no element"));
+        };
+        if envelope.name() != "Envelope" || envelope.namespace != SOAP {
+            return Err(Stop::Refused(EnvelopeError::NotSoap));
+        }
+        let prefix = prefix(&envelope.tag);
+        let mut slot = None;
+        while let Some(part) = self.child()? {
+            if part.namespace == SOAP && part.name() == "Header" && slot.is_none() {
+                slot = Some(self.header(&part)?);
+            } else if part.namespace == SOAP && part.name() == "Body" {
+                let operation = self.operation(&part)?;
+                let slot = slot.unwrap_or_else(|| Place::Around {
+                    namespace: None,
+                    at: part.at.start..part.at.start,
+                    before: format!("<{prefix}Header>"),
+                    after: format!("</{prefix}Header>"),
+                });
+                return Ok(Envelope {
+                    slot: self.slot(slot, operation.as_ref()),
+                    operation,
+                    said: self.said,
+                });
+            } else {
+                // What else there is, somebody might take for a second one.
+                let name = part.name().to_owned();
+                return Err(Stop::Refused(EnvelopeError::Misplaced(name)));
+            }
+        }
+        Err(Stop::Refused(EnvelopeError::NoBody))
+    }
+
+    /// Where the session goes in this `Header`, which is read to its end.
+    fn header(&mut self, header: &Tag) -> Result<Place, Stop> {
+        if header.is_empty {
+            let tag = &self.text[span(&header.at)];
+            return Ok(Place::Around {
+                namespace: None,
+                at: header.at.clone(),
+                before: format!("{}>", tag.trim_end_matches("/>")),
+                after: format!("</{}>", header.tag.name().into_inner()),
+            });
+        }
+        let mut place = None;
+        while let Some(child) = self.child()? {
+            if child.name() != "SessionHeader" {
+                self.skip(&child)?;
+                continue;
+            }
+            if let Some(expected) = self.wsdl.namespace()
+                && child.namespace != expected
+            {
+                return Err(Stop::Refused(EnvelopeError::Namespace {
+                    found: child.namespace,
+                    expected,
+                }));
+            }
+            if place.is_some() {
+                return Err(Stop::Refused(EnvelopeError::TwoSessions));
+            }
+            place = Some(self.session(child)?);
+        }
+        Ok(place.unwrap_or_else(|| Place::Around {
+            namespace: None,
+            at: header.at.end..header.at.end,
+            before: String::new(),
+            after: String::new(),
+        }))
+    }
+
+    /// Where the session goes in this `SessionHeader`, which is read to its end.
+    fn session(&mut self, header: Tag) -> Result<Place, Stop> {
+        let mut at = None;
+        while !header.is_empty
+            && let Some(child) = self.child()?
+        {
+            if child.name() != "sessionId" {
+                self.skip(&child)?;
+                continue;
+            }
+            // SOAP::Lite leaves the parts of a header in no namespace, which the org puts up with.
+            if !child.namespace.is_empty() && child.namespace != header.namespace {
+                return Err(Stop::Refused(EnvelopeError::SessionIdNamespace {
+                    found: child.namespace,
+                    expected: header.namespace,
+                }));
+            }
+            let end = self.session_id(&child)?;
+            if at.replace(child.at.start..end).is_some() {
+                return Err(Stop::Refused(EnvelopeError::TwoSessions));
+            }
+        }
+        Ok(match at {
+            Some(at) => Place::SessionId {
+                at,
+                namespace: header.namespace,
+            },
+            None => Place::Around {
+                namespace: Some(header.namespace),
+                at: header.at.start..self.position(),
+                before: String::new(),
+                after: String::new(),
+            },
+        })
+    }
+
+    /// Reads what the client sent as its session. Returns where its element ends.
+    fn session_id(&mut self, tag: &Tag) -> Result<u64, Stop> {
+        if tag.is_empty {
+            return Ok(self.position());
+        }
+        loop {
+            match self.next()? {
+                Next::Text(text) => self.said.push_str(text.trim()),
+                Next::Child(child) => self.skip(&child)?,
+                Next::End => return Ok(self.position()),
+            }
+        }
+    }
+
+    fn operation(&mut self, body: &Tag) -> Result<Option<Operation>, Stop> {
+        if body.is_empty {
+            return Ok(None);
+        }
+        let first = self.child()?;
+        Ok(first.map(|first| Operation {
+            name: first.name().to_owned(),
+            namespace: first.namespace,
+        }))
+    }
+
+    /// The bytes around the session. Each element that we write says its namespace itself, so that
+    /// it does not matter what is declared around it.
+    fn slot(&self, place: Place, operation: Option<&Operation>) -> Slot {
+        match place {
+            Place::SessionId { at, namespace } => Slot {
+                at: self.moved(at),
+                before: format!("<sessionId xmlns=\"{}\">", escape(namespace)),
+                after: "</sessionId>".to_owned(),
+            },
+            Place::Around {
+                namespace,
+                at,
+                before,
+                after,
+            } => {
+                let namespace = namespace
+                    .or_else(|| self.wsdl.namespace().map(str::to_owned))
+                    .or_else(|| operation.map(|operation| operation.namespace.clone()))
+                    .unwrap_or_default();
+                let namespace = escape(namespace);
+                Slot {
+                    at: self.moved(at),
+                    before: format!("{before}<SessionHeader xmlns=\"{namespace}\"><sessionId>"),
+                    after: format!("</sessionId></SessionHeader>{after}"),
+                }
+            }
+        }
+    }
+
+    fn moved(&self, at: Range<u64>) -> Range<u64> {
+        at.start + self.mark..at.end + self.mark
+    }
+
+    /// The next element in the one that was begun last, or nothing at its end.
+    fn child(&mut self) -> Result<Option<Tag<'a>>, Stop> {
+        loop {
+            match self.next()? {
+                Next::Child(tag) => return Ok(Some(tag)),
+                Next::Text(_) => {}
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    fn skip(&mut self, tag: &Tag) -> Result<(), Stop> {
+        let mut depth = u32::from(!tag.is_empty);
+        while depth > 0 {
+            match self.next()? {
+                Next::Child(child) => depth += u32::from(!child.is_empty),
+                Next::Text(_) => {}
+                Next::End => depth -= 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Next<'a>, Stop> {
+        loop {
+            let start = self.position();
+            let (namespace, event) = match self.reader.read_resolved_event() {
+                Ok((namespace, event)) => (bound(namespace), event),
+                Err(error) => return Err(Stop::Unfinished(error.to_string())),
+            };
+            let at = start..self.position();
+            let is_empty = matches!(event, Event::Empty(_));
+            if let Event::Start(tag) | Event::Empty(tag) = &event {
+                check_namespaces(tag)?;
+            }
+            if let Event::Decl(decl) = &event
+                && let Some(Ok(encoding)) = decl.encoding()
+            {
+                check_encoding(&encoding)?;
+            }
+            return Ok(match event {
+                Event::Start(tag) | Event::Empty(tag) => Next::Child(Tag {
+                    tag,
+                    namespace,
+                    is_empty,
+                    at,
+                }),
+                Event::End(_) => Next::End,
+                Event::Text(_) | Event::CData(_) => Next::Text(plain(&self.text[span(&at)])),
+                Event::DocType(_) => return Err(Stop::Refused(EnvelopeError::DocumentType)),
+                Event::Eof => return Err(unfinished("it ends too early")),
+                Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::GeneralRef(_) => {
+                    continue;
+                }
+            });
+        }
+    }
+
+    fn position(&self) -> u64 {
+        self.reader.buffer_position()
+    }
+}
+
+/// Where the session goes.
+enum Place {
+    /// In place of this element.
+    SessionId { at: Range<u64>, namespace: String },
+    /// Within a `SessionHeader` in place of this range, and between these.
+    Around {
+        /// That of the API if none is given.
+        namespace: Option<String>,
+        at: Range<u64>,
+        before: String,
+        after: String,
+    },
+}
+
+fn unfinished(why: &str) -> Stop {
+    Stop::Unfinished(why.to_owned())
+}
+
+impl Tag<'_> {
+    fn name(&self) -> &str {
+        self.tag.local_name().into_inner()
+    }
+}
+
+/// A namespace with a reference in it (`&#47;`) would be another one here than there.
+fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
+    let has_reference = |value: &str| value.contains('&');
+    let hidden = tag.attributes_raw().contains("xmlns")
+        && tag.attributes().any(|attribute| {
+            attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
+        });
+    match hidden {
+        true => Err(EnvelopeError::Reference),
+        false => Ok(()),
+    }
+}
+
+/// In other encodings the bytes of a tag may be something else.
+pub(super) fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
+    let name = name.trim_matches(['"', '\'']).to_ascii_lowercase();
+    let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
+        || name.starts_with("iso-8859-")
+        || name.starts_with("windows-125");
+    match is_like_ascii {
+        true => Ok(()),
+        false => Err(EnvelopeError::Encoding(name)),
+    }
+}
+
+/// `se:` of `<se:Envelope>`.
+fn prefix(tag: &BytesStart) -> String {
+    let QName(name) = tag.name();
+    name.split_once(':')
+        .map(|(prefix, _)| format!("{prefix}:"))
+        .unwrap_or_default()
+}
+
+fn bound(namespace: ResolveResult) -> String {
+    match namespace {
+        ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
+        ResolveResult::Unbound | ResolveResult::Unknown(_) => String::new(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    let text = text.strip_prefix("<![CDATA[").unwrap_or(text);
+    text.strip_suffix("]]>").unwrap_or(text).to_owned()
+}
+
+/// Both ends come from a reader of a text in memory.
+pub(super) fn span(at: &Range<u64>) -> Range<usize> {
+    let index = |position| usize::try_from(position).unwrap_or(usize::MAX);
+    index(at.start)..index(at.end)
+}
