@@ -5,7 +5,7 @@ use std::{io, path::Path, process::ExitCode};
 use tokio::sync::oneshot;
 
 pub(crate) use self::ready::{Ready, load, runtime};
-use self::trust::Deed;
+use self::trust::Action;
 pub use self::{error::CommandError, trust::TrustError};
 use crate::{
     cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
@@ -162,20 +162,20 @@ fn health(config: &Config) -> Result<(), CommandError> {
 
 fn trust(args: &TrustArgs) -> Result<(), CommandError> {
     let folder = Config::load_state_dir(args.source.config().as_deref(), &args.source.overrides)?;
-    let deed = match (args.system, &args.java, args.undo) {
-        (true, _, false) => Deed::System,
-        (true, _, true) => Deed::UndoSystem,
-        (false, Some(store), false) => Deed::Java(store),
-        (false, Some(store), true) => Deed::UndoJava(store),
+    let action = match (args.system, &args.java, args.undo) {
+        (true, _, false) => Action::System,
+        (true, _, true) => Action::UndoSystem,
+        (false, Some(store), false) => Action::Java(store),
+        (false, Some(store), true) => Action::UndoJava(store),
         (false, None, _) => {
             let file = args.source.config();
-            Deed::Tell(Config::load_listeners(
+            Action::Tell(Config::load_listeners(
                 file.as_deref(),
                 &args.source.overrides,
             ))
         }
     };
-    say(&trust::carry_out(&deed, &folder)?);
+    say(&trust::carry_out(&action, &folder)?);
     Ok(())
 }
 

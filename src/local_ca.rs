@@ -73,7 +73,7 @@ impl Authority {
         match shown.map(|pem| CertificateDer::from_pem_slice(&pem)) {
             None => store.write(CERTIFICATE, pem_of(&certificate).as_bytes())?,
             Some(Ok(shown)) if shown == certificate => {}
-            Some(_) => return Err(Fault::NotShown.of(store.path(CERTIFICATE))),
+            Some(_) => return Err(FileFault::NotShown.of(store.path(CERTIFICATE))),
         }
         Ok(Self {
             store,
@@ -186,9 +186,9 @@ fn make(now: SystemTime) -> Result<String, AuthorityError> {
     Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-fn read(pem: &[u8]) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Fault> {
-    let certificate = CertificateDer::from_pem_slice(pem).map_err(|_| Fault::Damaged)?;
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| Fault::Damaged)?;
+fn read(pem: &[u8]) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), FileFault> {
+    let certificate = CertificateDer::from_pem_slice(pem).map_err(|_| FileFault::Damaged)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| FileFault::Damaged)?;
     Ok((certificate, key))
 }
 
@@ -196,17 +196,17 @@ fn issuer(
     certificate: &CertificateDer<'_>,
     key: PrivateKeyDer<'_>,
     now: SystemTime,
-) -> Result<Issuer<'static, KeyPair>, Fault> {
-    let key = KeyPair::try_from(&key).map_err(|_| Fault::Damaged)?;
-    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| Fault::Damaged)?;
+) -> Result<Issuer<'static, KeyPair>, FileFault> {
+    let key = KeyPair::try_from(&key).map_err(|_| FileFault::Damaged)?;
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| FileFault::Damaged)?;
     if parsed.public_key().raw != key.subject_public_key_info() {
-        return Err(Fault::Mismatched);
+        return Err(FileFault::Mismatched);
     }
     let end = parsed.validity().not_after;
     if end.timestamp() < date(now).unix_timestamp() {
-        return Err(Fault::Expired(end.to_string()));
+        return Err(FileFault::Expired(end.to_string()));
     }
-    Issuer::from_ca_cert_der(certificate, key).map_err(|_| Fault::Damaged)
+    Issuer::from_ca_cert_der(certificate, key).map_err(|_| FileFault::Damaged)
 }
 
 /// Tells an authority from others of its kind, in its own name and in stores that trust it: the
@@ -243,7 +243,7 @@ pub enum AuthorityError {
     Store(#[from] StoreError),
     /// What is in a file.
     #[error("{0} {1}")]
-    File(PathBuf, Fault),
+    File(PathBuf, FileFault),
     /// A certificate cannot be made, such as for a name that none can have.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -254,7 +254,7 @@ pub enum AuthorityError {
 
 /// What is wrong with a file of the local authority.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum FileFault {
     /// No certificate and key.
     #[error("is damaged: it must hold a certificate and its key; {NEW}")]
     Damaged,
@@ -271,7 +271,7 @@ pub enum Fault {
     NotShown,
 }
 
-impl Fault {
+impl FileFault {
     fn of(self, path: PathBuf) -> AuthorityError {
         AuthorityError::File(path, self)
     }

@@ -11,9 +11,9 @@ use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 pub use self::{listen::Bound, tcp::Missing};
 use self::{
-    listen::Listener,
+    listen::BoundListener,
     tls::{Certificates, Tls},
-    worker::{Arrival, Front, Plan, Worker},
+    worker::{Listener, NewConnection, OrgRuntime, Worker},
 };
 use crate::{
     auth::{Login, LoginError, Sessions},
@@ -40,8 +40,8 @@ mod worker;
 /// A proxy that is bound and not yet serving.
 pub struct Server {
     config: Config,
-    listeners: Vec<Listener>,
-    plans: Arc<[Plan]>,
+    listeners: Vec<BoundListener>,
+    orgs: Arc<[OrgRuntime]>,
     tls: Tls,
 }
 
@@ -55,8 +55,8 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
         let (tls, roots) = tls_of(&config).await?;
         let limits = &config.limits;
-        let mut listeners: Vec<Listener> = Vec::new();
-        let mut plans = Vec::new();
+        let mut listeners: Vec<BoundListener> = Vec::new();
+        let mut orgs = Vec::new();
         let own = OwnListeners::default();
         let replay_memory = Budget::new(limits.replay_memory);
         for (index, org) in config.orgs.iter().enumerate() {
@@ -74,7 +74,7 @@ impl Server {
                 (Arc::new(connector), pubsub.endpoint.clone())
             });
             let login = Login::new(shared.clone(), dialer.clone(), client.clone())?;
-            plans.push(Plan {
+            orgs.push(OrgRuntime {
                 org: shared,
                 placeholders: Arc::new(Placeholders::new(&config.orgs, index)),
                 guard: Arc::new(Guard::new(org, limits)),
@@ -86,19 +86,19 @@ impl Server {
             for listen in &org.listen {
                 match listeners.iter_mut().find(|listener| listener.is(listen)) {
                     Some(shared) => shared.share(index, &org.guard),
-                    None => listeners.push(Listener::bind(listen, index, &org.guard).await?),
+                    None => listeners.push(BoundListener::bind(listen, index, &org.guard).await?),
                 }
             }
             for listen in org.pubsub.iter().flat_map(|pubsub| &pubsub.listen) {
-                let listener = Listener::bind(listen, index, &org.guard).await?;
+                let listener = BoundListener::bind(listen, index, &org.guard).await?;
                 listeners.push(listener.for_calls());
             }
         }
-        own.set(listeners.iter().flat_map(Listener::tcp_addresses));
+        own.set(listeners.iter().flat_map(BoundListener::tcp_addresses));
         Ok(Self {
             config,
             listeners,
-            plans: plans.into(),
+            orgs: orgs.into(),
             tls,
         })
     }
@@ -116,7 +116,7 @@ impl Server {
     /// # Errors
     /// Why the org cannot be logged in to.
     pub(crate) async fn placeholder(&self, org: &str) -> Result<String, Arc<LoginError>> {
-        let plan = self.plans.iter().find(|plan| plan.org.name == org);
+        let plan = self.orgs.iter().find(|plan| plan.org.name == org);
         let plan = plan.ok_or_else(|| Arc::new(LoginError::Lost))?;
         let session = plan.sessions.current().await?;
         let id = session.identity.org_id.as_deref();
@@ -131,13 +131,13 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
         let load = Arc::new(Load::new(&self.config.limits, process::files_left()));
         // In plain what was to be TLS would be open to everybody.
-        if self.tls.listener.is_none() && self.listeners.iter().any(Listener::is_https) {
+        if self.tls.listener.is_none() && self.listeners.iter().any(BoundListener::is_https) {
             return Err(StartupError::NoStateDir);
         }
-        let fronts: Arc<[Front]> = self
+        let fronts: Arc<[Listener]> = self
             .listeners
             .iter()
-            .map(|listener| Front {
+            .map(|listener| Listener {
                 orgs: listener.orgs.clone(),
                 calls: listener.calls,
                 tls: self.tls.listener.clone().filter(|_| listener.is_https()),
@@ -145,15 +145,15 @@ impl Server {
             .collect();
         let tunnels = self.tls.tunnels.as_ref();
         let workers = (0..self.config.threads)
-            .map(|number| Worker::start(number, &self.config, &self.plans, &fronts, tunnels, &load))
+            .map(|number| Worker::start(number, &self.config, &self.orgs, &fronts, tunnels, &load))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
         // Each owns its listener, which so closes with it.
         let mut acceptors = JoinSet::new();
-        for (front, listener) in self.listeners.into_iter().enumerate() {
-            let workers = workers.iter().map(Worker::arrivals).collect();
-            acceptors.spawn(deal(listener, front, workers, load.clone()));
+        for (number, listener) in self.listeners.into_iter().enumerate() {
+            let workers = workers.iter().map(Worker::new_connections).collect();
+            acceptors.spawn(distribute(listener, number, workers, load.clone()));
         }
         if let Some(certificates) = self.tls.certificates {
             acceptors.spawn(renew(certificates));
@@ -191,7 +191,7 @@ async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
     }
 }
 
-/// Has certificates renewed in time, for ever.
+/// Has certificates renewed in time, forever.
 async fn renew(certificates: Arc<Certificates>) {
     loop {
         // A clock that stands still while the machine sleeps is no harm at this pace.
@@ -200,11 +200,11 @@ async fn renew(certificates: Arc<Certificates>) {
     }
 }
 
-/// Accepts on one listener, and deals connections to the workers in turn.
-async fn deal(
-    listener: Listener,
-    front: usize,
-    workers: Vec<mpsc::UnboundedSender<Arrival>>,
+/// Accepts on one listener, and distributes connections to the workers in turn.
+async fn distribute(
+    listener: BoundListener,
+    number: usize,
+    workers: Vec<mpsc::UnboundedSender<NewConnection>>,
     load: Arc<Load>,
 ) {
     let mut pause = SHORTEST_PAUSE;
@@ -228,9 +228,9 @@ async fn deal(
         };
         if let Some(worker) = turns.next() {
             // A worker that is gone has panicked outside any request, and said so.
-            let _ = worker.send(Arrival {
+            let _ = worker.send(NewConnection {
                 accepted,
-                front,
+                listener: number,
                 permit,
             });
         }

@@ -48,7 +48,7 @@ pub(crate) struct Login {
     authority: Authority,
     token_url: Url,
     /// For one attempt, connecting included.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Login {
@@ -76,7 +76,7 @@ impl Login {
             tls: TlsConnector::from(Arc::new(tls)),
             authority,
             token_url,
-            patience: ATTEMPT_TIMEOUT,
+            timeout: ATTEMPT_TIMEOUT,
         })
     }
 
@@ -150,7 +150,7 @@ impl Login {
         let assertion = assertion::sign(&self.org, &key, SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
-        tokio::time::timeout(self.patience, self.ask(body))
+        tokio::time::timeout(self.timeout, self.ask(body))
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
@@ -163,7 +163,7 @@ impl Login {
     /// As [`Self::login`], but for refusals: any answer will do.
     pub(crate) async fn date(&self) -> Result<Option<SystemTime>, LoginError> {
         let asked = self.send(Method::GET, Bytes::new());
-        let answer = tokio::time::timeout(self.patience, asked)
+        let answer = tokio::time::timeout(self.timeout, asked)
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
@@ -426,7 +426,7 @@ mod tests {
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let config = Config::new(vec![org.clone()]);
         let mut login = Login::alone(&config, &org, tls).unwrap();
-        login.patience = Duration::from_millis(300);
+        login.timeout = Duration::from_millis(300);
 
         let error = login.attempt().await.unwrap_err();
         assert!(matches!(error, LoginError::TimedOut { .. }), "{error}");

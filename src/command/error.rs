@@ -43,11 +43,13 @@ impl CommandError {
     pub fn tell(&self) {
         let text = format!("orgproxy: {self}");
         let lines = visible::lines(&text);
-        let lines = lines.lines().map(|line| match terminal::is_heeded() {
-            true => terminal::wrap(line, 0) + "\n",
-            // Programs look for words in lines.
-            false => format!("{line}\n"),
-        });
+        let lines = lines
+            .lines()
+            .map(|line| match terminal::stderr_is_terminal() {
+                true => terminal::wrap(line, 0) + "\n",
+                // Programs look for words in lines.
+                false => format!("{line}\n"),
+            });
         terminal::note(&lines.collect::<String>());
     }
 

@@ -17,16 +17,17 @@ use crate::{
 };
 
 use self::{
+    answers::{Answers, App, PASSPHRASE},
     configuration::{Configuration, Reference, Table},
     files::Files,
     pair::Pair,
     paths::Paths,
     report::Report,
     sf::Known,
-    wish::{App, PASSPHRASE, Wish},
 };
 
 mod access;
+mod answers;
 mod ask;
 mod configuration;
 mod environment;
@@ -37,7 +38,6 @@ mod paths;
 mod report;
 mod rotation;
 mod sf;
-mod wish;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
     process::harden();
@@ -61,48 +61,48 @@ fn make(args: &InitArgs) -> Result<(), CommandError> {
             false => Ok(()),
         }
     };
-    let wish = Wish::of(args, |name| check(&there, name))?;
+    let answers = Answers::of(args, |name| check(&there, name))?;
     // What is there may have changed while a person was thinking.
     let there = read(&paths)?;
-    check(&there, &wish.name).map_err(CommandError::Other)?;
-    make_for(args, &paths, &there, wish).map_err(CommandError::Other)
+    check(&there, &answers.name).map_err(CommandError::Other)?;
+    make_for(args, &paths, &there, answers).map_err(CommandError::Other)
 }
 
 fn make_for(
     args: &InitArgs,
     paths: &Paths,
     there: &Configuration,
-    wish: Wish,
+    answers: Answers,
 ) -> Result<(), String> {
-    let (key, certificate) = (paths.key(&wish.name), paths.certificate(&wish.name));
-    let package = paths.package(&wish.name);
-    let passphrase = wish.passphrase;
+    let (key, certificate) = (paths.key(&answers.name), paths.certificate(&answers.name));
+    let package = paths.package(&answers.name);
+    let passphrase = answers.passphrase;
     let (secret, reference) = passphrase.map(|it| (it.secret, it.reference)).unzip();
     let secret = secret.as_ref().map(|secret| secret.as_slice());
     let is_passphrase_typed = matches!(reference, Some(Reference::Variable(_)));
-    let client_id = match &wish.app {
+    let client_id = match &answers.app {
         App::There(client_id) => client_id.clone(),
         App::New { .. } => pair::client_id()?,
     };
 
     let mut files = Files::default();
     let table = Table {
-        name: &wish.name,
+        name: &answers.name,
         client_id: &client_id,
-        username: &wish.username,
+        username: &answers.username,
         private_key: key.clone(),
         new_key: true,
         passphrase: reference,
-        login_url: wish.login_url.as_deref(),
-        demo: wish.demo,
+        login_url: answers.login_url.as_deref(),
+        demo: answers.demo,
     };
     let config = there.add(&table, &mut files)?;
-    let pair = Pair::make(&wish.name, &args.key_bits, wish.days, secret)?;
+    let pair = Pair::make(&answers.name, &args.key_bits, answers.days, secret)?;
     files.secret(key.clone(), pair.key_pem, None);
     files.text(certificate.clone(), pair.certificate_pem.clone());
-    if let App::New { email, classic } = &wish.app {
+    if let App::New { email, classic } = &answers.app {
         let app = package::App {
-            name: &wish.name,
+            name: &answers.name,
             client_id: &client_id,
             email,
             certificate_pem: &pair.certificate_pem,
@@ -123,8 +123,8 @@ fn make_for(
             format!("its certificate, valid until {}", pair.valid_until),
         ),
     ];
-    if matches!(wish.app, App::New { .. }) {
-        let what = match wish.demo {
+    if matches!(answers.app, App::New { .. }) {
+        let what = match answers.demo {
             true => "the app, as another org would need it",
             false => "the app, for the Salesforce CLI to deploy",
         };
@@ -132,7 +132,7 @@ fn make_for(
     }
     made.push((&paths.config, there.deed().to_owned()));
     let mut report = Report::default()
-        .made(&format!("Made for org {}:", wish.name), &made)
+        .made(&format!("Made for org {}:", answers.name), &made)
         .kept(&kept)
         .steps("Next:");
     if is_passphrase_typed {
@@ -145,14 +145,17 @@ fn make_for(
     // Where there are others, commands have to be told which.
     let (doctor, query) = match config.orgs.len() {
         1 => (String::new(), String::new()),
-        _ => (format!(" {}", wish.name), format!(" --org {}", wish.name)),
+        _ => (
+            format!(" {}", answers.name),
+            format!(" --org {}", answers.name),
+        ),
     };
     let doctor = format!("orgproxy doctor{doctor}{flag}");
-    let start = match address(&config, &wish.name) {
+    let start = match address(&config, &answers.name) {
         Some(address) => format!("Start the proxy. This org is at http://{address}."),
         None => "Start the proxy.".to_owned(),
     };
-    if wish.demo {
+    if answers.demo {
         report
             .step("See whether all is well.", &doctor)
             .step(
@@ -164,11 +167,11 @@ fn make_for(
         return Ok(());
     }
     let step_of_the_app = report.step;
-    report = match &wish.app {
+    report = match &answers.app {
         App::New { .. } => report
             .step(
                 "Deploy the app. ALIAS is what the Salesforce CLI calls the org.",
-                &package::deployment(&wish.name, &package, &wish.username),
+                &package::deployment(&answers.name, &package, &answers.username),
             )
             .step(
                 "Wait 2 to 10 minutes, sometimes 30, until the app is known everywhere. Then, back \
@@ -188,7 +191,7 @@ fn make_for(
             .step("See whether all is well.", &doctor),
     };
     report = report.step(&start, &format!("orgproxy{flag}"));
-    if let App::New { classic: false, .. } = wish.app {
+    if let App::New { classic: false, .. } = answers.app {
         report = by_browser(report, step_of_the_app + 1, &certificate, paths);
     }
     report.print();

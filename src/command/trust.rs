@@ -23,7 +23,7 @@ mod pkcs12;
 mod system;
 
 /// What to do about the authority.
-pub(crate) enum Deed<'a> {
+pub(crate) enum Action<'a> {
     /// Tell what each client needs of these listeners.
     Tell(Vec<Listener>),
     /// Have the system trust it.
@@ -36,17 +36,17 @@ pub(crate) enum Deed<'a> {
     UndoJava(&'a Path),
 }
 
-/// Carries out `deed` for the authority in `folder`, which is made if there is none. Returns what
+/// Carries out `action` for the authority in `folder`, which is made if there is none. Returns what
 /// to tell.
-pub(crate) fn carry_out(deed: &Deed<'_>, folder: &Path) -> Result<String, TrustError> {
-    let undoes = matches!(deed, Deed::UndoSystem | Deed::UndoJava(_));
+pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, TrustError> {
+    let undoes = matches!(action, Action::UndoSystem | Action::UndoJava(_));
     let root = Root::find(folder, undoes)?;
-    match deed {
-        Deed::Tell(listeners) => root.advice(listeners),
-        Deed::System => system::add(&root),
-        Deed::UndoSystem => system::remove(&root),
-        Deed::Java(store) => java::add(&root, store),
-        Deed::UndoJava(store) => java::remove(&root, store),
+    match action {
+        Action::Tell(listeners) => root.advice(listeners),
+        Action::System => system::add(&root),
+        Action::UndoSystem => system::remove(&root),
+        Action::Java(store) => java::add(&root, store),
+        Action::UndoJava(store) => java::remove(&root, store),
     }
 }
 

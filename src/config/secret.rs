@@ -49,8 +49,8 @@ impl Secret {
             Self::Credential(name) => from_credential(name),
         };
         let fault = match secret {
-            Ok(secret) if secret.is_empty() => Fault::Empty,
-            Ok(secret) if secret.len() > LONGEST => Fault::TooLong,
+            Ok(secret) if secret.is_empty() => SecretFault::Empty,
+            Ok(secret) if secret.len() > LONGEST => SecretFault::TooLong,
             Ok(secret) => return Ok(secret),
             Err(fault) => fault,
         };
@@ -94,7 +94,7 @@ impl Secret {
         if secret.is_empty() {
             return Err(SecretError {
                 secret: self.to_string(),
-                fault: Fault::Empty,
+                fault: SecretFault::Empty,
             });
         }
         Ok(secret)
@@ -127,11 +127,11 @@ impl Debug for Secret {
 #[error("{secret} {fault}")]
 pub(super) struct SecretError {
     secret: String,
-    fault: Fault,
+    fault: SecretFault,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum SecretFault {
     #[error(transparent)]
     File(#[from] InputError),
     #[error("cannot be read: {0}")]
@@ -160,14 +160,14 @@ enum Fault {
     TimedOut,
 }
 
-fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let file = Input::open(path)?.regular()?;
     let about = &file.about;
     let (me, owner) = (geteuid().as_raw(), about.uid());
     if owner != me && owner != 0 {
         let order = format!("run `chown {me} {}`", path.display());
         let way_out = way_out(&file, me == 0, order, path);
-        return Err(Fault::ForeignOwner { owner, way_out });
+        return Err(SecretFault::ForeignOwner { owner, way_out });
     }
     let (refused, group) = match allow_group_read {
         true => (0o037, ""),
@@ -178,7 +178,7 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         let mode = about.mode() & 0o7777;
         let order = format!("run `chmod 600 {}`{group}", path.display());
         let way_out = way_out(&file, me == 0 || owner == me, order, path);
-        return Err(Fault::Exposed { mode, way_out });
+        return Err(SecretFault::Exposed { mode, way_out });
     }
     // Who is let in by a client key or a password could be changed by that.
     ownership::check_place(path, &file)?;
@@ -202,32 +202,32 @@ fn way_out(file: &Input, may_change: bool, order: String, path: &Path) -> String
 
 /// Who may read a credential is systemd's business: it shares them by access lists, which show as
 /// group bits.
-fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let folder = env::var_os("CREDENTIALS_DIRECTORY").ok_or(Fault::NoCredentials)?;
+fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
+    let folder = env::var_os("CREDENTIALS_DIRECTORY").ok_or(SecretFault::NoCredentials)?;
     Ok(Input::open(&Path::new(&folder).join(name))?
         .regular()?
         .read(LONGEST)?)
 }
 
-fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     use std::os::unix::ffi::OsStringExt;
     // A name with a zero or an equals sign in it is none, and asking for it would panic.
     let secret = Some(name)
         .filter(|name| !name.contains(['=', '\0']))
         .and_then(env::var_os)
-        .ok_or(Fault::Unset)?;
+        .ok_or(SecretFault::Unset)?;
     Ok(Zeroizing::new(secret.into_vec()))
 }
 
-fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let deadline = Instant::now() + PATIENCE;
-    let (program, arguments) = words.split_first().ok_or(Fault::Empty)?;
+    let (program, arguments) = words.split_first().ok_or(SecretFault::Empty)?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(Fault::NotStarted)?;
+        .map_err(SecretFault::NotStarted)?;
     let outcome = answer(&mut child, deadline);
     if outcome.is_err() {
         // It may have ended by itself, and then there is nothing left to stop.
@@ -237,21 +237,21 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, Fault> {
     outcome
 }
 
-fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let stdout: ChildStdout = child.stdout.take().ok_or(Fault::Empty)?;
+fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
+    let stdout: ChildStdout = child.stdout.take().ok_or(SecretFault::Empty)?;
     let (sender, receiver) = mpsc::channel();
     // Not joined: what the command started may hold the pipe open for ever.
     thread::spawn(move || sender.send(read(stdout)));
     let left = deadline.saturating_duration_since(Instant::now());
     let secret = receiver
         .recv_timeout(left)
-        .map_err(|_| Fault::TimedOut)?
-        .map_err(Fault::Unreadable)?;
+        .map_err(|_| SecretFault::TimedOut)?
+        .map_err(SecretFault::Unreadable)?;
     loop {
-        match child.try_wait().map_err(Fault::Unreadable)? {
+        match child.try_wait().map_err(SecretFault::Unreadable)? {
             Some(status) if status.success() => return Ok(secret),
-            Some(status) => return Err(Fault::Failed(status)),
-            None if Instant::now() >= deadline => return Err(Fault::TimedOut),
+            Some(status) => return Err(SecretFault::Failed(status)),
+            None if Instant::now() >= deadline => return Err(SecretFault::TimedOut),
             None => thread::park_timeout(Duration::from_millis(5)),
         }
     }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 
-use self::{door::Api, envelope::Envelope, fault::Fault, xml::Xml};
+use self::{door::Api, envelope::Envelope, fault::SoapFault, xml::Xml};
 pub(super) use self::{door::Door, envelope::session_of};
 use super::{
     Inner,
@@ -37,10 +37,10 @@ impl Inner {
         }
         let called = door.check_version().and_then(|()| {
             let body = decoded(&call.head.headers, body)
-                .map_err(|error| Fault::client(error.to_string()))?;
+                .map_err(|error| SoapFault::client(error.to_string()))?;
             let body = std::str::from_utf8(&body)
-                .map_err(|_| Fault::client("Invalid byte in a UTF-8 sequence."))?;
-            let envelope = Envelope::read(body).map_err(Fault::client)?;
+                .map_err(|_| SoapFault::client("Invalid byte in a UTF-8 sequence."))?;
+            let envelope = Envelope::read(body).map_err(SoapFault::client)?;
             self.call(door, &envelope, number)
         });
         match called {
@@ -49,12 +49,12 @@ impl Inner {
         }
     }
 
-    fn call(&self, door: &Door, envelope: &Envelope, number: usize) -> Result<String, Fault> {
+    fn call(&self, door: &Door, envelope: &Envelope, number: usize) -> Result<String, SoapFault> {
         let operation = &envelope.operation;
         let name = operation.name.as_str();
         let unknown = || {
             let namespace = &operation.namespace;
-            Fault::client(format!(
+            SoapFault::client(format!(
                 "No operation available for request {{{namespace}}}{name}, please check the WSDL \
                  for the service."
             ))
@@ -73,7 +73,7 @@ impl Inner {
             true => Access::Dead,
         };
         if access != Access::Live {
-            return Err(Fault::invalid_session());
+            return Err(SoapFault::invalid_session());
         }
         self.log.update(number, |seen| seen.authorized = true);
 
@@ -120,11 +120,13 @@ impl Inner {
 /// What a dead session gets of the partner API.
 pub(super) fn partner_session_expired() -> String {
     let partner = Door::new(&["services", "Soap", "u", "64.0"]);
-    partner.map_or_else(String::new, |door| Fault::invalid_session().into_xml(&door))
+    partner.map_or_else(String::new, |door| {
+        SoapFault::invalid_session().into_xml(&door)
+    })
 }
 
 /// What `login()` gets (S§5.2): this is an org in which it is off.
-fn no_login(version: usize) -> Fault {
+fn no_login(version: usize) -> SoapFault {
     let message = match version {
         65.. => format!(
             "The SOAP Login operation is not available in the API version specified ({version}.0). \
@@ -134,7 +136,7 @@ fn no_login(version: usize) -> Fault {
               to enable SOAP API login()."
             .to_owned(),
     };
-    Fault::new("INVALID_OPERATION", message)
+    SoapFault::new("INVALID_OPERATION", message)
 }
 
 const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";

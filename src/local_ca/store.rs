@@ -20,7 +20,7 @@ pub(super) struct Store(PathBuf);
 impl Store {
     /// The folder, made if there is none.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::new(folder, Fault::Folder(error));
+        let failed = |error| StoreError::new(folder, StoreFault::Folder(error));
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -31,7 +31,7 @@ impl Store {
         let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
         if !is_ours || about.mode() & 0o022 != 0 {
             let mode = about.mode() & 0o7777;
-            return Err(StoreError::new(folder, Fault::OpenFolder(mode)));
+            return Err(StoreError::new(folder, StoreFault::OpenFolder(mode)));
         }
         Ok(Self(folder.to_owned()))
     }
@@ -48,7 +48,7 @@ impl Store {
         let file = private()
             .truncate(false)
             .open(&path)
-            .map_err(|error| fail(Fault::Unwritable(error)))?;
+            .map_err(|error| fail(StoreFault::Unwritable(error)))?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -56,8 +56,8 @@ impl Store {
                 Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
                     thread::park_timeout(Duration::from_millis(10));
                 }
-                Err(Errno::WOULDBLOCK) => return Err(fail(Fault::Locked)),
-                Err(error) => return Err(fail(Fault::Unwritable(error.into()))),
+                Err(Errno::WOULDBLOCK) => return Err(fail(StoreFault::Locked)),
+                Err(error) => return Err(fail(StoreFault::Unwritable(error.into()))),
             }
         }
     }
@@ -73,24 +73,24 @@ impl Store {
         let mut file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return fail(Fault::Unreadable(error)),
+            Err(error) => return fail(StoreFault::Unreadable(error)),
         };
         let mut bytes = Vec::new();
         let about = match file.metadata() {
             Ok(about) => about,
-            Err(error) => return fail(Fault::Unreadable(error)),
+            Err(error) => return fail(StoreFault::Unreadable(error)),
         };
         let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
         let closed = if secret { 0o077 } else { 0o022 };
         if !is_ours || about.mode() & closed != 0 {
-            return fail(Fault::Exposed(about.mode() & 0o7777));
+            return fail(StoreFault::Exposed(about.mode() & 0o7777));
         }
         if !about.is_file() {
-            return fail(Fault::NotRegular);
+            return fail(StoreFault::NotRegular);
         }
         match (&mut file).take(LONGEST).read_to_end(&mut bytes) {
             Ok(_) => Ok(Some(bytes)),
-            Err(error) => fail(Fault::Unreadable(error)),
+            Err(error) => fail(StoreFault::Unreadable(error)),
         }
     }
 
@@ -106,12 +106,12 @@ impl Store {
             file.sync_all()?;
             fs::rename(&draft, &path)
         };
-        write().map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+        write().map_err(|error| StoreError::new(&path, StoreFault::Unwritable(error)))
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path(name);
-        remove(&path).map_err(|error| StoreError::new(&path, Fault::Unwritable(error)))
+        remove(&path).map_err(|error| StoreError::new(&path, StoreFault::Unwritable(error)))
     }
 }
 
@@ -137,11 +137,11 @@ fn remove(path: &Path) -> io::Result<()> {
 #[error("{path} {fault}")]
 pub struct StoreError {
     path: String,
-    fault: Fault,
+    fault: StoreFault,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum StoreFault {
     #[error(
         "cannot be made or read: {0}; set state_dir to a folder for the local certificate authority"
     )]
@@ -168,7 +168,7 @@ enum Fault {
 }
 
 impl StoreError {
-    fn new(path: &Path, fault: Fault) -> Self {
+    fn new(path: &Path, fault: StoreFault) -> Self {
         Self {
             path: path.display().to_string(),
             fault,

@@ -69,7 +69,7 @@ pub(crate) enum Unanswerable {
 
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum Blame {
     Client,
     Proxy,
     Login,
@@ -77,12 +77,12 @@ enum Fault {
 }
 
 /// How an error is told: the status, a stable code, the error type of RFC 9209 section 2.3.
-struct Telling(Fault, StatusCode, &'static str, &'static str);
+struct ErrorSpec(Blame, StatusCode, &'static str, &'static str);
 
 impl Error {
     /// The answer, in the shape that clients of `family` read, marked as ours (RFC 9209).
     pub(crate) fn into_response(self, family: Family) -> Response<Body> {
-        let Telling(fault, status, code, kind) = self.telling();
+        let ErrorSpec(fault, status, code, kind) = self.spec();
         let message = format!("orgproxy: {self}");
         if let Some(left_out) = THROTTLE.admit() {
             tracing::warn!(code, ?fault, left_out, "{self}");
@@ -116,63 +116,63 @@ impl Error {
 
     /// The one table.
     #[rustfmt::skip]
-    fn telling(&self) -> Telling {
-        use Fault::{Client, Login, Org, Proxy};
+    fn spec(&self) -> ErrorSpec {
+        use Blame::{Client, Login, Org, Proxy};
         use StatusCode as S;
 
         match self {
             Self::Refused(refusal) => match refusal {
-                Refusal::Malformed(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_REQUEST", "http_request_error"),
-                Refusal::BadHost => Telling(Client, S::BAD_REQUEST, "MALFORMED_HOST", "http_request_error"),
-                Refusal::Method(_) => Telling(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
-                Refusal::NoTunnels => Telling(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
-                Refusal::ForeignTunnel(_) => Telling(Client, S::FORBIDDEN, "TUNNEL_REFUSED", "http_request_denied"),
-                Refusal::SharedTunnel(_) => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
-                Refusal::OutsideTunnel(..) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
-                Refusal::HeadTooLarge(_) | Refusal::ManyHeaders(_) | Refusal::LongTarget(_) => Telling(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
-                Refusal::Expectation => Telling(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
-                Refusal::WrongHost(_) | Refusal::WrongPort(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
-                Refusal::NoCall => Telling(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),
-                Refusal::NoSuchOrg => Telling(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
-                Refusal::WrongInstance(_) => Telling(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
-                Refusal::ForeignOrigin(_) => Telling(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
-                Refusal::FromPage => Telling(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
-                Refusal::NoClientKey => Telling(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
-                Refusal::WrongOrg(_) => Telling(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
-                Refusal::Path(Denied::DotSegment | Denied::Disguised | Denied::Ambiguous) => Telling(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
-                Refusal::Path(_) => Telling(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
+                Refusal::Malformed(_) => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_REQUEST", "http_request_error"),
+                Refusal::BadHost => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_HOST", "http_request_error"),
+                Refusal::Method(_) => ErrorSpec(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
+                Refusal::NoTunnels => ErrorSpec(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
+                Refusal::ForeignTunnel(_) => ErrorSpec(Client, S::FORBIDDEN, "TUNNEL_REFUSED", "http_request_denied"),
+                Refusal::SharedTunnel(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
+                Refusal::OutsideTunnel(..) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::HeadTooLarge(_) | Refusal::ManyHeaders(_) | Refusal::LongTarget(_) => ErrorSpec(Client, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "http_request_error"),
+                Refusal::Expectation => ErrorSpec(Client, S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "http_request_error"),
+                Refusal::WrongHost(_) | Refusal::WrongPort(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),
+                Refusal::NoCall => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "NO_CALL", "http_request_denied"),
+                Refusal::NoSuchOrg => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
+                Refusal::WrongInstance(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
+                Refusal::ForeignOrigin(_) => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
+                Refusal::FromPage => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
+                Refusal::NoClientKey => ErrorSpec(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
+                Refusal::WrongOrg(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
+                Refusal::Path(Denied::DotSegment | Denied::Disguised | Denied::Ambiguous) => ErrorSpec(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
+                Refusal::Path(_) => ErrorSpec(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
             },
-            Self::Envelope(EnvelopeError::Body(fault)) => telling_of(*fault),
-            Self::Envelope(EnvelopeError::Coding(_)) => Telling(Client, S::UNSUPPORTED_MEDIA_TYPE, "UNKNOWN_CODING", "http_request_error"),
-            Self::Envelope(EnvelopeError::TooLong) => Telling(Client, S::PAYLOAD_TOO_LARGE, "ENVELOPE_TOO_LONG", "http_request_error"),
-            Self::Envelope(_) => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+            Self::Envelope(EnvelopeError::Body(fault)) => spec_of(*fault),
+            Self::Envelope(EnvelopeError::Coding(_)) => ErrorSpec(Client, S::UNSUPPORTED_MEDIA_TYPE, "UNKNOWN_CODING", "http_request_error"),
+            Self::Envelope(EnvelopeError::TooLong) => ErrorSpec(Client, S::PAYLOAD_TOO_LARGE, "ENVELOPE_TOO_LONG", "http_request_error"),
+            Self::Envelope(_) => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
             Self::Local(error) => match error {
-                Unanswerable::Body(fault) => telling_of(*fault),
-                Unanswerable::TooLong(_) => Telling(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
-                Unanswerable::Malformed(_) | Unanswerable::Operation { .. } => Telling(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
-                Unanswerable::Version => Telling(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
-                Unanswerable::Unidentified(_) => Telling(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
+                Unanswerable::Body(fault) => spec_of(*fault),
+                Unanswerable::TooLong(_) => ErrorSpec(Client, S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "http_request_error"),
+                Unanswerable::Malformed(_) | Unanswerable::Operation { .. } => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_ENVELOPE", "http_request_error"),
+                Unanswerable::Version => ErrorSpec(Client, S::NOT_FOUND, "UNSUPPORTED_API_VERSION", "http_request_error"),
+                Unanswerable::Unidentified(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_USER_UNKNOWN", "http_protocol_error"),
             },
             Self::Login(error) => match **error {
-                LoginError::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
-                LoginError::Loop { .. } => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
-                _ if error.is_transient() => Telling(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
-                _ => Telling(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
+                LoginError::Exhausted(_) => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                LoginError::Loop { .. } => ErrorSpec(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
+                _ if error.is_transient() => ErrorSpec(Login, S::SERVICE_UNAVAILABLE, "LOGIN_UNAVAILABLE", "destination_unavailable"),
+                _ => ErrorSpec(Login, S::BAD_GATEWAY, "LOGIN_REFUSED", "proxy_configuration_error"),
             },
             Self::Upstream(error) => match error {
-                upstream::Error::Connect(_) => Telling(Org, S::BAD_GATEWAY, "ORG_UNREACHABLE", "destination_unavailable"),
-                upstream::Error::Exhausted(_) => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
-                upstream::Error::Loop(_) => Telling(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
-                upstream::Error::Client(fault) => telling_of(*fault),
-                upstream::Error::TimedOut(_) => Telling(Org, S::GATEWAY_TIMEOUT, "ORG_TIMED_OUT", "http_response_timeout"),
-                upstream::Error::Closed(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "connection_terminated"),
-                upstream::Error::Upgraded => Telling(Org, S::BAD_GATEWAY, "ORG_UPGRADED", "http_upgrade_failed"),
-                upstream::Error::Outgrown => Telling(Proxy, S::SERVICE_UNAVAILABLE, "SEND_AGAIN", "proxy_internal_error"),
+                upstream::Error::Connect(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_UNREACHABLE", "destination_unavailable"),
+                upstream::Error::Exhausted(_) => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+                upstream::Error::Loop(_) => ErrorSpec(Proxy, S::BAD_GATEWAY, "PROXY_LOOP", "proxy_loop_detected"),
+                upstream::Error::Client(fault) => spec_of(*fault),
+                upstream::Error::TimedOut(_) => ErrorSpec(Org, S::GATEWAY_TIMEOUT, "ORG_TIMED_OUT", "http_response_timeout"),
+                upstream::Error::Closed(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_CLOSED", "connection_terminated"),
+                upstream::Error::Upgraded => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_UPGRADED", "http_upgrade_failed"),
+                upstream::Error::Outgrown => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "SEND_AGAIN", "proxy_internal_error"),
             },
-            Self::NoPages => Telling(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
-            Self::BrokeOff(_) => Telling(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
-            Self::Overloaded { .. } => Telling(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
-            Self::Panicked => Telling(Proxy, S::INTERNAL_SERVER_ERROR, "PROXY_FAILED", "proxy_internal_error"),
+            Self::NoPages => ErrorSpec(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
+            Self::BrokeOff(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
+            Self::Overloaded { .. } => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+            Self::Panicked => ErrorSpec(Proxy, S::INTERNAL_SERVER_ERROR, "PROXY_FAILED", "proxy_internal_error"),
         }
     }
 
@@ -195,7 +195,7 @@ impl Error {
 
 /// Part of the table: what a client did wrong while it sent.
 #[rustfmt::skip]
-fn telling_of(fault: ClientFault) -> Telling {
+fn spec_of(fault: ClientFault) -> ErrorSpec {
     use StatusCode as S;
 
     let (status, code) = match fault {
@@ -204,7 +204,7 @@ fn telling_of(fault: ClientFault) -> Telling {
         ClientFault::Stalled(_) | ClientFault::Slow(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
         ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
     };
-    Telling(Fault::Client, status, code, "http_request_error")
+    ErrorSpec(Blame::Client, status, code, "http_request_error")
 }
 
 fn proxy_status(kind: &str, code: &str) -> HeaderValue {

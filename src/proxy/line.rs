@@ -150,17 +150,17 @@ impl Line {
     }
 
     /// Counts a request as it comes in, and tells what is wrong with it.
-    pub(crate) fn begin(&self) -> Option<Fault> {
+    pub(crate) fn begin(&self) -> Option<FramingFault> {
         self.activity.begin();
         let number = self.handed.load(Relaxed) + 1;
         self.handed.store(number, Relaxed);
         let noted = self.fault.load(Relaxed);
         match noted & 0xff {
             _ if noted >> 8 != number => None,
-            1 => Some(Fault::BareLineFeed),
-            2 => Some(Fault::Target),
-            3 => Some(Fault::LengthAndChunks),
-            _ => Some(Fault::TwoLengths),
+            1 => Some(FramingFault::BareLineFeed),
+            2 => Some(FramingFault::Target),
+            3 => Some(FramingFault::LengthAndChunks),
+            _ => Some(FramingFault::TwoLengths),
         }
     }
 
@@ -215,7 +215,7 @@ impl Line {
     }
 
     /// Notes what is wrong with a request before it comes.
-    pub(crate) fn note(&self, number: u64, fault: Fault) {
+    pub(crate) fn note(&self, number: u64, fault: FramingFault) {
         self.fault
             .store(number << 8 | u64::from(fault as u8), Relaxed);
     }
@@ -253,14 +253,14 @@ pub(crate) const LARGEST_BODY: u64 = 1 << 60;
 /// What is wrong with the head of a request that hyper would let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Fault {
+pub(crate) enum FramingFault {
     BareLineFeed = 1,
     Target,
     LengthAndChunks,
     TwoLengths,
 }
 
-impl Fault {
+impl FramingFault {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::BareLineFeed => "a line of its head ends without a carriage return",

@@ -34,7 +34,7 @@ pub(crate) struct Load {
     heads: AtomicUsize,
     most: Most,
     /// For how long one waits for room.
-    patience: Duration,
+    timeout: Duration,
     open: Mutex<Register>,
     connection_ended: Notify,
     request_ended: Notify,
@@ -100,7 +100,7 @@ impl Load {
             waiting: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             most,
-            patience: limits.header_read,
+            timeout: limits.header_read,
             open: Mutex::default(),
             connection_ended: Notify::new(),
             request_ended: Notify::new(),
@@ -120,7 +120,7 @@ impl Load {
             let now = Instant::now();
             let since = *self.register().full_since.get_or_insert(now);
             self.make_room(Wanted::Connection);
-            if now >= since + self.patience {
+            if now >= since + self.timeout {
                 break;
             }
             let _ = timeout(RETRY, self.connection_ended.notified()).await;
@@ -182,7 +182,7 @@ impl Load {
     /// Waits until there is room for a request that has begun.
     pub(crate) async fn wait(&self) -> Result<(), Full> {
         let waiting = Waiting::new(self);
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.timeout;
         loop {
             let before_us = self.waiting.load(Relaxed);
             if self.requests.load(Relaxed).saturating_sub(before_us) < self.most.requests {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::sleep;
 
-use self::{document::Document, ours::Ours};
+use self::{document::Document, ours::UrlRewriter};
 use crate::{
     auth::Session,
     proxy::{base::Base, error::Error, family::pubsub, headers, request::Head, upstream::Answer},
@@ -82,7 +82,7 @@ pub(crate) async fn localize(
         localize_headers(response.headers_mut(), session, base, origin, placeholder);
     }
     if let Some(document) = Document::of(&head, response) {
-        let ours = Ours::new(session, base);
+        let ours = UrlRewriter::new(session, base);
         Box::pin(rewrite::rewrite(response, document, &ours)).await?;
     } else if is_plain {
         response.body_mut().keep_lines();
@@ -172,7 +172,7 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
         for line in lines.iter_mut() {
             // What is no text is no URL.
             let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
-            if let Some(ours) = Ours::new(session, base).location(url)
+            if let Some(ours) = UrlRewriter::new(session, base).location(url)
                 && let Ok(ours) = HeaderValue::from_str(&ours)
             {
                 *line = ours;
@@ -248,7 +248,7 @@ fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
 }
 
 impl Body {
-    /// At least the first `most` bytes, or all, or what there is after `patience`, and whether they
+    /// At least the first `most` bytes, or all, or what there is after `timeout`, and whether they
     /// are all. The body goes on as if nobody had looked.
     ///
     /// # Errors
@@ -256,7 +256,7 @@ impl Body {
     async fn gather(
         &mut self,
         most: usize,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> io::Result<(Bytes, bool)> {
         let (seen, rest) = match self {
             Self::Local(whole) => return Ok((whole.clone().unwrap_or_default(), true)),
@@ -265,7 +265,7 @@ impl Body {
         };
         let mut head = BytesMut::from(seen.take().unwrap_or_default());
         let mut ended = false;
-        let mut timer = patience.map(|patience| Box::pin(sleep(patience)));
+        let mut timer = timeout.map(|timeout| Box::pin(sleep(timeout)));
         while head.len() < most && !ended {
             let next = poll_fn(|cx| match Pin::new(&mut *rest).poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Some(frame)),

@@ -23,7 +23,7 @@ use crate::proxy::{
     error::Error,
     family::Family,
     guard, headers,
-    line::{Fault, Line},
+    line::{FramingFault, Line},
     load::{Full, Load},
     refusal::Refusal,
     response::{self, Body},
@@ -114,7 +114,7 @@ impl Stack {
     async fn admit_tunnel(
         &self,
         request: &Request<Incoming>,
-        fault: Option<Fault>,
+        fault: Option<FramingFault>,
         line: &Line,
         surplus: bool,
     ) -> Result<(Authority, Self), Error> {
@@ -211,7 +211,7 @@ fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
             return Ok(());
         }
         let target = target::encode(target.as_bytes());
-        let target = target.ok_or_else(|| Refusal::Malformed(Fault::Target.reason()))?;
+        let target = target.ok_or_else(|| Refusal::Malformed(FramingFault::Target.reason()))?;
         let mut uri = std::mem::take(&mut parts.uri).into_parts();
         uri.path_and_query = Some(target.try_into().map_err(too_long)?);
         parts.uri = Uri::from_parts(uri).unwrap_or_default();

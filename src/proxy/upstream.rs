@@ -32,7 +32,7 @@ pub(crate) struct Upstream {
     /// Where to, if not to the instance of the session.
     endpoint: Option<Authority>,
     /// For the head of an answer.
-    patience: Duration,
+    timeout: Duration,
     /// Between two pieces of its body.
     idle: Duration,
 }
@@ -44,7 +44,7 @@ impl Upstream {
         Self {
             pool: Pool::new(connector, idle.min(limits.answer)),
             endpoint: None,
-            patience: limits.answer,
+            timeout: limits.answer,
             idle,
         }
     }
@@ -75,7 +75,7 @@ impl Upstream {
             let mut connection = self.connection(session).await?;
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
             let error = match connection
-                .send(head, session, sending, body, self.patience)
+                .send(head, session, sending, body, self.timeout)
                 .await
             {
                 Ok(response) => return self.accept(response, connection),
@@ -115,7 +115,7 @@ impl Upstream {
     fn judge(&self, error: SendError, body: &Replay) -> Error {
         match (body.fault(), error) {
             (Some(fault), _) => Error::Client(fault),
-            (None, SendError::TimedOut) => Error::TimedOut(self.patience),
+            (None, SendError::TimedOut) => Error::TimedOut(self.timeout),
             (None, SendError::Unsent) => Error::Closed("it was closed at once".to_owned()),
             (None, SendError::Lost(why) | SendError::Garbled(why)) => Error::Closed(why),
         }

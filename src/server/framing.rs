@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use super::frames::Frames;
 use crate::proxy::{
-    line::{Fault, LARGEST_BODY},
+    line::{FramingFault, LARGEST_BODY},
     target,
 };
 
@@ -70,7 +70,7 @@ struct Last {
 struct Fields {
     length: Option<u64>,
     chunked: bool,
-    fault: Option<Fault>,
+    fault: Option<FramingFault>,
     /// The target, if hyper is not shown it.
     target: Option<String>,
 }
@@ -90,7 +90,7 @@ impl Framing {
         &mut self,
         all: &mut [u8],
         mut hear: impl FnMut(Bytes),
-    ) -> Option<(u64, Fault)> {
+    ) -> Option<(u64, FramingFault)> {
         let mut found = None;
         let mut at = 0;
         // Where the header lines begin, or what is new of them.
@@ -282,7 +282,7 @@ impl Framing {
     }
 
     /// A line has ended; `end` is what of it is new. Returns the fault of a head that ends here.
-    fn line(&mut self, end: &mut [u8]) -> Option<Fault> {
+    fn line(&mut self, end: &mut [u8]) -> Option<FramingFault> {
         let carry = std::mem::take(&mut self.carry);
         let whole;
         let line = match carry.is_empty() {
@@ -312,7 +312,7 @@ impl Framing {
                 self.header_lines = 0;
                 let mut fields = Fields::default();
                 if strict.is_none() {
-                    fields.fault = Some(Fault::BareLineFeed);
+                    fields.fault = Some(FramingFault::BareLineFeed);
                 }
                 // To its end, whatever it finds: that takes less time than to stop early.
                 if !text
@@ -321,7 +321,7 @@ impl Framing {
                 {
                     fields.target = target::of_line(text);
                     if fields.target.is_none() {
-                        fields.fault = Some(Fault::Target);
+                        fields.fault = Some(FramingFault::Target);
                     }
                     mask(end);
                 }
@@ -329,7 +329,7 @@ impl Framing {
             }
             State::Headers(fields) => {
                 if strict.is_none() {
-                    fields.fault = Some(Fault::BareLineFeed);
+                    fields.fault = Some(FramingFault::BareLineFeed);
                 }
                 if !text.is_empty() {
                     self.header_lines += 1;
@@ -367,7 +367,7 @@ impl Framing {
     }
 
     /// The header lines have ended. Returns the fault of the head.
-    fn end_head(&mut self) -> Option<Fault> {
+    fn end_head(&mut self) -> Option<FramingFault> {
         let State::Headers(fields) = &mut self.state else {
             return None;
         };
@@ -403,7 +403,7 @@ impl Fields {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             if self.length.is_some() {
-                self.fault = Some(Fault::TwoLengths);
+                self.fault = Some(FramingFault::TwoLengths);
             }
             // What is no number, hyper refuses.
             let digits = std::str::from_utf8(value).ok();
@@ -413,7 +413,7 @@ impl Fields {
             self.chunked = true;
         }
         if self.chunked && self.length.is_some() {
-            self.fault = Some(Fault::LengthAndChunks);
+            self.fault = Some(FramingFault::LengthAndChunks);
         }
     }
 }
@@ -457,7 +457,7 @@ mod tests {
     use super::*;
 
     /// What `wire` amounts to when it arrives in pieces of `size` bytes.
-    fn read(wire: &[u8], size: usize) -> (Vec<(u64, Fault)>, Vec<u8>, u64) {
+    fn read(wire: &[u8], size: usize) -> (Vec<(u64, FramingFault)>, Vec<u8>, u64) {
         let mut framing = Framing::default();
         let mut bytes = wire.to_vec();
         let mut found = Vec::new();
@@ -524,12 +524,12 @@ mod tests {
                 (vec![], wire.clone().into(), 8)
             );
             let (found, ..) = read(faulty.as_bytes(), size);
-            assert_eq!(found, [(9, Fault::Target)], "in pieces of {size}");
+            assert_eq!(found, [(9, FramingFault::Target)], "in pieces of {size}");
         }
         let two_lengths = "Content-Length: 5\r\nContent-Length: 5\r\n\r\n";
         let twice = post(two_lengths, "") + &post(two_lengths, "");
         let (found, ..) = read(twice.as_bytes(), 1000);
-        assert_eq!(found[0], (1, Fault::TwoLengths));
+        assert_eq!(found[0], (1, FramingFault::TwoLengths));
     }
 
     #[test]
@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn notes_which_request_has_which_fault() {
-        use Fault::{BareLineFeed, LengthAndChunks, Target, TwoLengths};
+        use FramingFault::{BareLineFeed, LengthAndChunks, Target, TwoLengths};
         for (head, fault) in [
             ("GET / HTTP/1.1\nHost: x\r\n\r\n", BareLineFeed),
             ("GET / HTTP/1.1\r\nHost: x\n\r\n", BareLineFeed),

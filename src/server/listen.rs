@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A bound listener.
-pub(super) struct Listener {
+pub(super) struct BoundListener {
     /// As configured.
     listen: Listen,
     /// As bound.
@@ -46,7 +46,7 @@ pub(super) enum Accepted {
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Listener {
+impl BoundListener {
     pub(super) async fn bind(
         listen: &Listen,
         org: usize,

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Tls {
     /// For `https://` listeners.
-    pub(super) listener: Option<Frontier>,
+    pub(super) listener: Option<TlsListener>,
     /// For tunnels.
     pub(super) tunnels: Option<Arc<Tunnels>>,
     /// What has to be renewed.
@@ -36,7 +36,7 @@ pub(super) struct Tls {
 
 /// How an `https://` listener speaks TLS.
 #[derive(Clone)]
-pub(super) struct Frontier {
+pub(super) struct TlsListener {
     pub(super) acceptor: TlsAcceptor,
     /// Whether every client shows a certificate.
     pub(super) asks: bool,
@@ -60,7 +60,7 @@ impl Tls {
                 (None, None) => return Err(StartupError::NoStateDir),
             };
             let server = server_config(&config.tls, resolver)?;
-            tls.listener = Some(Frontier {
+            tls.listener = Some(TlsListener {
                 acceptor: Arc::new(server).into(),
                 asks: !config.tls.client_ca.is_empty(),
             });

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     framing::LONGEST_LINE,
     listen::Accepted,
-    tls::{self, Frontier},
+    tls::{self, TlsListener},
     tunnel::Tunnels,
     wire::Wire,
 };
@@ -42,13 +42,13 @@ use crate::{
 /// A thread, its runtime, and a proxy for each org. A request, its client connection and its
 /// connection to the org all live on one: nothing wakes another thread.
 pub(super) struct Worker {
-    arrivals: mpsc::UnboundedSender<Arrival>,
+    new_connections: mpsc::UnboundedSender<NewConnection>,
     /// How many connections were cut, when it has stopped.
     stopped: oneshot::Receiver<usize>,
 }
 
 /// What the proxies of all threads for one org share.
-pub(super) struct Plan {
+pub(super) struct OrgRuntime {
     pub(super) org: Arc<config::Org>,
     pub(super) placeholders: Arc<Placeholders>,
     pub(super) guard: Arc<Guard>,
@@ -61,36 +61,36 @@ pub(super) struct Plan {
 }
 
 /// What all threads know of a listener.
-pub(super) struct Front {
-    /// Which plans are behind it.
+pub(super) struct Listener {
+    /// Which orgs are behind it.
     pub(super) orgs: Vec<usize>,
     /// Whether it is for the Pub/Sub API.
     pub(super) calls: bool,
     /// If clients speak TLS to it.
-    pub(super) tls: Option<Frontier>,
+    pub(super) tls: Option<TlsListener>,
 }
 
 /// A new connection.
-pub(super) struct Arrival {
+pub(super) struct NewConnection {
     pub(super) accepted: Accepted,
     /// Which listener it came in by.
-    pub(super) front: usize,
+    pub(super) listener: usize,
     pub(super) permit: Permit,
 }
 
 impl Worker {
-    /// Starts thread `number`. `fronts` has what there is to know of each listener.
+    /// Starts thread `number`. `listeners` has what there is to know of each listener.
     pub(super) fn start(
         number: usize,
         config: &Config,
-        plans: &Arc<[Plan]>,
-        fronts: &Arc<[Front]>,
+        orgs: &Arc<[OrgRuntime]>,
+        listeners: &Arc<[Listener]>,
         tunnels: Option<&Arc<Tunnels>>,
         load: &Arc<Load>,
     ) -> io::Result<Self> {
-        let (arrivals, incoming) = mpsc::unbounded_channel();
+        let (new_connections, incoming) = mpsc::unbounded_channel();
         let (report, stopped) = oneshot::channel();
-        let (plans, fronts, load) = (plans.clone(), fronts.clone(), load.clone());
+        let (orgs, listeners, load) = (orgs.clone(), listeners.clone(), load.clone());
         let (limits, grace) = (config.limits.clone(), config.grace);
         let tunnels = tunnels.cloned();
         let runtime = runtime::Builder::new_current_thread()
@@ -100,57 +100,65 @@ impl Worker {
             .name(format!("orgproxy-{number}"))
             .spawn(move || {
                 let cut = runtime.block_on(async {
-                    let stacks = stacks(&plans, &fronts, &load, &limits);
-                    run(incoming, &fronts, stacks, limits, tunnels, grace).await
+                    let stacks = stacks(&orgs, &listeners, &load, &limits);
+                    run(incoming, &listeners, stacks, limits, tunnels, grace).await
                 });
                 // What is cut is gone before that is told.
                 drop(runtime);
                 let _ = report.send(cut);
             })?;
-        Ok(Self { arrivals, stopped })
+        Ok(Self {
+            new_connections,
+            stopped,
+        })
     }
 
     /// Where to send it new connections. It stops when all of these are gone.
-    pub(super) fn arrivals(&self) -> mpsc::UnboundedSender<Arrival> {
-        self.arrivals.clone()
+    pub(super) fn new_connections(&self) -> mpsc::UnboundedSender<NewConnection> {
+        self.new_connections.clone()
     }
 
     /// Lets it finish what it has. Returns how many connections were cut.
     pub(super) async fn stop(self) -> usize {
-        drop(self.arrivals);
+        drop(self.new_connections);
         self.stopped.await.unwrap_or_default()
     }
 }
 
-fn stacks(plans: &[Plan], fronts: &[Front], load: &Arc<Load>, limits: &Limits) -> Vec<Arc<Stack>> {
-    let proxies: Vec<_> = plans
+fn stacks(
+    orgs: &[OrgRuntime],
+    listeners: &[Listener],
+    load: &Arc<Load>,
+    limits: &Limits,
+) -> Vec<Arc<Stack>> {
+    let proxies: Vec<_> = orgs
         .iter()
         .map(|plan| {
             let upstream = Upstream::new(plan.connector.clone(), limits);
             Arc::new(plan.proxy(upstream, limits.clone()))
         })
         .collect();
-    let calls: Vec<_> = plans
+    let calls: Vec<_> = orgs
         .iter()
         .map(|plan| plan.calls(limits).map(Arc::new))
         .collect();
-    let behind = |front: &Front, org: &usize| match front.calls {
+    let behind = |listener: &Listener, org: &usize| match listener.calls {
         true => calls[*org].clone(),
         false => Some(proxies[*org].clone()),
     };
-    let stack = |front: &Front| Stack {
-        proxies: front
+    let stack = |listener: &Listener| Stack {
+        proxies: listener
             .orgs
             .iter()
-            .filter_map(|org| behind(front, org))
+            .filter_map(|org| behind(listener, org))
             .collect(),
         load: load.clone(),
-        calls: front.calls,
+        calls: listener.calls,
     };
-    fronts.iter().map(stack).map(Arc::new).collect()
+    listeners.iter().map(stack).map(Arc::new).collect()
 }
 
-impl Plan {
+impl OrgRuntime {
     fn proxy(&self, upstream: Upstream, limits: Limits) -> Proxy {
         Proxy {
             org: self.org.clone(),
@@ -189,15 +197,15 @@ impl Plan {
 /// Serves connections until no more can come, then waits for those that are open, at most for
 /// `grace`. Returns how many are left.
 async fn run(
-    mut incoming: mpsc::UnboundedReceiver<Arrival>,
-    fronts: &[Front],
+    mut incoming: mpsc::UnboundedReceiver<NewConnection>,
+    listeners: &[Listener],
     stacks: Vec<Arc<Stack>>,
     limits: Limits,
     tunnels: Option<Arc<Tunnels>>,
     grace: Duration,
 ) -> usize {
     let (stopping, stop) = watch::channel(());
-    let house = Arc::new(House {
+    let context = Arc::new(WorkerContext {
         http: http(&limits),
         limits,
         tunnels,
@@ -205,38 +213,38 @@ async fn run(
     });
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
-    while let Some(Arrival {
+    while let Some(NewConnection {
         accepted,
-        front,
+        listener,
         permit,
     }) = incoming.recv().await
     {
-        let guest = Guest {
-            stack: stacks[front].clone(),
+        let client = Connection {
+            stack: stacks[listener].clone(),
             surplus: permit.surplus,
-            house: house.clone(),
+            context: context.clone(),
             activity: permit.activity.clone(),
             held: Arc::new((permit, open.clone())),
         };
-        let served = match (accepted, fronts[front].tls.clone()) {
+        let served = match (accepted, listeners[listener].tls.clone()) {
             (Accepted::Tcp(stream), None) => {
                 let line = Line::at(port_of(&stream));
-                TcpStream::from_std(stream).map(|stream| guest.serve(stream, line))
+                TcpStream::from_std(stream).map(|stream| client.serve(stream, line))
             }
             (Accepted::Tcp(stream), Some(tls)) => {
                 let line = Line::at(port_of(&stream)).by_tls(tls.asks);
                 TcpStream::from_std(stream).map(|stream| {
                     tokio::spawn(async move {
                         let handshake = tls::accept(stream, &tls.acceptor);
-                        if let Some(Some(stream)) = guest.in_time(handshake).await {
+                        if let Some(Some(stream)) = client.in_time(handshake).await {
                             let protocol = tls::agreed(&stream);
-                            guest.serve(stream, line.speaking(protocol));
+                            client.serve(stream, line.speaking(protocol));
                         }
                     });
                 })
             }
             (Accepted::Unix(stream), _) => {
-                UnixStream::from_std(stream).map(|stream| guest.serve(stream, Line::default()))
+                UnixStream::from_std(stream).map(|stream| client.serve(stream, Line::default()))
             }
         };
         if let Err(error) = served
@@ -245,7 +253,7 @@ async fn run(
             tracing::warn!(left_out, "cannot serve a connection: {error}");
         }
     }
-    drop(house);
+    drop(context);
     stopping.send_replace(());
     match tokio::time::timeout(grace, stopping.closed()).await {
         Ok(()) => 0,
@@ -258,7 +266,7 @@ fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
 }
 
 /// What all connections of a thread share.
-struct House {
+struct WorkerContext {
     http: auto::Builder<TokioExecutor>,
     limits: Limits,
     /// If any org stands in for other hosts.
@@ -269,23 +277,23 @@ struct House {
 
 /// A client's connection, but for its bytes.
 #[derive(Clone)]
-struct Guest {
+struct Connection {
     stack: Arc<Stack>,
     surplus: bool,
-    house: Arc<House>,
+    context: Arc<WorkerContext>,
     activity: Arc<Activity>,
     /// Dropped when it has ended, with all that was in it.
     #[expect(dead_code, reason = "held for its drop")]
     held: Arc<dyn Send + Sync>,
 }
 
-impl Guest {
+impl Connection {
     /// Serves the connection in a task of its own.
     fn serve<S>(self, stream: S, line: Line)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match self.house.tunnels.clone() {
+        match self.context.tunnels.clone() {
             Some(tunnels) if self.stack.intercepts() => {
                 self.serve_with_tunnels(stream, line, tunnels);
             }
@@ -298,14 +306,14 @@ impl Guest {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let line = Arc::new(line.noted_in(self.activity.clone()));
-        let wire = Wire::new(stream, line.clone(), &self.house.limits);
+        let wire = Wire::new(stream, line.clone(), &self.context.limits);
         let (stack, surplus) = (self.stack.clone(), self.surplus);
         let service = service_fn(move |request: Request<Incoming>| {
             let (stack, line) = (stack.clone(), line.clone());
             let (parts, body) = request.into_parts();
             stack.answer(Box::new(parts), body, line, surplus)
         });
-        let http = &self.house.http;
+        let http = &self.context.http;
         let connection = http.serve_connection(TokioIo::new(wire), service);
         let connection = connection.into_owned();
         self.drive(connection);
@@ -317,31 +325,31 @@ impl Guest {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let line = Arc::new(line.noted_in(self.activity.clone()));
-        let wire = Wire::new(stream, line.clone(), &self.house.limits);
-        let guest = self.clone();
+        let wire = Wire::new(stream, line.clone(), &self.context.limits);
+        let client = self.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let (guest, line, tunnels) = (guest.clone(), line.clone(), tunnels.clone());
+            let (client, line, tunnels) = (client.clone(), line.clone(), tunnels.clone());
             async move {
                 // In HTTP/2 it is a stream that becomes a tunnel; no client needs that here.
                 if request.method() != Method::CONNECT || request.version() == Version::HTTP_2 {
                     let (parts, body) = request.into_parts();
-                    let answer = guest
+                    let answer = client
                         .stack
-                        .answer(Box::new(parts), body, line, guest.surplus);
+                        .answer(Box::new(parts), body, line, client.surplus);
                     return answer.await;
                 }
-                let connect = guest.stack.clone().connect(&request, line, guest.surplus);
+                let connect = client.stack.clone().connect(&request, line, client.surplus);
                 let (answer, tunnel) = connect.await;
                 if let Some((host, stack)) = tunnel {
                     let stack = Arc::new(stack);
                     let upgrade = hyper::upgrade::on(&mut request);
-                    let guest = Self { stack, ..guest };
-                    tokio::spawn(guest.serve_tunnel::<S>(upgrade, host, tunnels));
+                    let client = Self { stack, ..client };
+                    tokio::spawn(client.serve_tunnel::<S>(upgrade, host, tunnels));
                 }
                 Ok(answer)
             }
         });
-        let http = &self.house.http;
+        let http = &self.context.http;
         let connection = http.serve_connection_with_upgrades(TokioIo::new(wire), service);
         let connection = connection.into_owned();
         self.drive(connection);
@@ -354,25 +362,25 @@ impl Guest {
     {
         tokio::spawn(async move {
             // All of it, until the connection has ended.
-            let guest = self;
-            let mut stop = guest.house.stop.clone();
+            let client = self;
+            let mut stop = client.context.stop.clone();
             let mut stopping = pin!(stop.changed());
             let mut connection = pin!(connection);
             let (mut waits, mut told) = (false, false);
             let ended = poll_fn(|cx| {
                 if !waits {
-                    guest.activity.wakes(cx.waker());
+                    client.activity.wakes(cx.waker());
                 }
-                if guest.activity.is_cut() {
+                if client.activity.is_cut() {
                     return Poll::Ready(Ok(()));
                 }
                 // Waited for once, since it wakes this task as a whole: to wait anew with each
                 // request has its price.
-                if !told && (!waits || !matches!(guest.house.stop.has_changed(), Ok(false))) {
+                if !told && (!waits || !matches!(client.context.stop.has_changed(), Ok(false))) {
                     waits = true;
                     told = stopping.as_mut().poll(cx).is_ready();
                     if told {
-                        guest.activity.stop();
+                        client.activity.stop();
                         connection.as_mut().graceful_shutdown();
                     }
                 }
@@ -428,9 +436,9 @@ impl Guest {
 
     /// What comes before the first request: bounded as that is, and not waited for by a stop.
     async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
-        let mut stop = self.house.stop.clone();
+        let mut stop = self.context.stop.clone();
         tokio::select! {
-            done = tokio::time::timeout(self.house.limits.header_read, handshake) => done.ok(),
+            done = tokio::time::timeout(self.context.limits.header_read, handshake) => done.ok(),
             _ = stop.changed() => None,
             () = self.activity.cut() => None,
         }

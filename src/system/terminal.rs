@@ -21,13 +21,13 @@ pub(crate) fn is_read_by_a_person() -> bool {
 }
 
 /// Whether a person reads what goes to standard error.
-pub(crate) fn is_heeded() -> bool {
+pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
 /// Whether a person can be asked.
 pub(crate) fn has_a_person() -> bool {
-    io::stdin().is_terminal() && is_heeded()
+    io::stdin().is_terminal() && stderr_is_terminal()
 }
 
 /// Columns of the terminal; 80 where there is none, and 100 at most, since longer lines are hard to

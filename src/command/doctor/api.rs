@@ -59,13 +59,13 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
 }
 
 /// An answer of the org, or of ours in its place.
-struct Told {
+struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Told {
+impl Reply {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -89,7 +89,7 @@ impl Told {
     }
 }
 
-async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Told, String> {
+async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Reply, String> {
     let asked = async {
         let answer = client
             .send(request)
@@ -97,7 +97,7 @@ async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Told,
             .map_err(|error| error.to_string())?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LARGEST).collect().await;
-        Ok(Told {
+        Ok(Reply {
             status: head.status,
             headers: head.headers,
             body: body.map_err(|error| error.to_string())?.to_bytes(),
@@ -115,7 +115,7 @@ fn get(path: &str) -> Request<Full<Bytes>> {
     request
 }
 
-fn user(told: Result<Told, String>, configured: &str) -> Check {
+fn user(told: Result<Reply, String>, configured: &str) -> Check {
     let told = match told {
         Ok(told) => told,
         Err(error) => return Check::failed("user", error),
@@ -137,13 +137,13 @@ fn user(told: Result<Told, String>, configured: &str) -> Check {
 }
 
 /// `getUserInfo`, which tells the timeout (S§3.2).
-async fn user_info(client: &mut Client) -> Result<Told, String> {
+async fn user_info(client: &mut Client) -> Result<Reply, String> {
     let path = format!("/services/Soap/u/{KNOWN_VERSION}");
     let request = get_user_info(&path).map_err(|error| error.to_string())?;
     ask(client, request.map(Full::new)).await
 }
 
-fn idle_timeout(told: Result<Told, String>, assumed: Duration) -> Check {
+fn idle_timeout(told: Result<Reply, String>, assumed: Duration) -> Check {
     let told = match told {
         Ok(told) => told,
         Err(error) => return Check::failed("idle_timeout", error),
@@ -165,12 +165,12 @@ fn idle_timeout(told: Result<Told, String>, assumed: Duration) -> Check {
     }
 }
 
-fn newest(told: &Result<Told, String>) -> Option<String> {
+fn newest(told: &Result<Reply, String>) -> Option<String> {
     let json = told.as_ref().ok()?.json();
     Some(json.as_array()?.last()?["version"].as_str()?.to_owned())
 }
 
-fn versions(told: Result<Told, String>) -> Check {
+fn versions(told: Result<Reply, String>) -> Check {
     let told = match told {
         Ok(told) => told,
         Err(error) => return Check::failed("api_versions", error),
@@ -192,7 +192,7 @@ fn versions(told: Result<Told, String>) -> Check {
     }
 }
 
-fn query(told: Result<Told, String>) -> Check {
+fn query(told: Result<Reply, String>) -> Check {
     let told = match told {
         Ok(told) => told,
         Err(error) => return Check::failed("query", error),
@@ -368,8 +368,8 @@ mod tests {
         usage_of(&headers)
     }
 
-    fn told(status: u16, body: &str) -> Told {
-        Told {
+    fn told(status: u16, body: &str) -> Reply {
+        Reply {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),

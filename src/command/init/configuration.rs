@@ -26,7 +26,7 @@ pub(super) struct Configuration {
 
 enum Before {
     Nothing,
-    /// Ours as it comes, with nothing in it that anybody has written.
+    /// UrlRewriter as it comes, with nothing in it that anybody has written.
     Example,
     Text(String),
 }

@@ -69,7 +69,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     let bytes = fs::read(&root.path).map_err(|error| TrustError::File(root.path.clone(), error))?;
     let file = store.file(&root.alias);
     put(&file, Some(&bytes))?;
-    // Ours alone until then, by the umask of some.
+    // UrlRewriter alone until then, by the umask of some.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
     run(Command::new(store.update[0]).args(&store.update[1..]))?;

@@ -1,7 +1,7 @@
 //! What objects there are, and what fields they have. Elements stand in the order of the WSDL, and
 //! none that it requires is left out: strict clients stop at anything else.
 
-use super::{door::Door, fault::Fault, query::no_object, xml::Xml};
+use super::{door::Door, fault::SoapFault, query::no_object, xml::Xml};
 use crate::demo::{
     Inner,
     data::{Field, Kind, Object},
@@ -25,7 +25,7 @@ impl Inner {
         door: &Door,
         operation: &Element,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let data = self.data();
         for name in operation.children("sObjectType") {
             let name = name.text.trim();

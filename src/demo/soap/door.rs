@@ -1,6 +1,6 @@
 //! Which SOAP API a path leads to, and what differs between them.
 
-use super::{fault::Fault, xml::Xml};
+use super::{fault::SoapFault, xml::Xml};
 use crate::demo::rest::{NEWEST, OLDEST};
 
 /// A SOAP API in one version.
@@ -60,10 +60,10 @@ impl Door {
     }
 
     /// Refuses a version that is no more, or not yet.
-    pub(super) fn check_version(&self) -> Result<(), Fault> {
+    pub(super) fn check_version(&self) -> Result<(), SoapFault> {
         match self.version {
             OLDEST..=NEWEST => Ok(()),
-            _ => Err(Fault::new(
+            _ => Err(SoapFault::new(
                 "UNSUPPORTED_API_VERSION",
                 "Invalid Api version specified on URL",
             )),

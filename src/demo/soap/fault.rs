@@ -10,7 +10,7 @@ use crate::demo::{
 
 /// Why a call fails as a whole.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct SoapFault {
     /// None is a request that the SOAP stack does not understand.
     code: Option<&'static str>,
     message: String,
@@ -20,7 +20,7 @@ pub(super) struct Fault {
     place: Option<(usize, usize)>,
 }
 
-impl Fault {
+impl SoapFault {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code: Some(code),
@@ -111,7 +111,7 @@ impl Fault {
     }
 }
 
-impl From<soql::Error> for Fault {
+impl From<soql::Error> for SoapFault {
     fn from(error: soql::Error) -> Self {
         let place = error.place();
         let (code, message) = error.into_parts();

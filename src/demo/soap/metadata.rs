@@ -1,7 +1,7 @@
 //! The Metadata API: what there is, described and listed; a deployment that succeeds at once, and a
 //! retrieval that always brings the same.
 
-use super::{element::Element, fault::Fault, xml::Xml};
+use super::{element::Element, fault::SoapFault, xml::Xml};
 use crate::demo::{
     Inner,
     data::{CLASSES, Kind, Object},
@@ -10,7 +10,7 @@ use crate::demo::{
 
 impl Inner {
     /// Writes the response to `operation`. False if there is no such operation.
-    pub(super) fn metadata(&self, operation: &Element, xml: &mut Xml) -> Result<bool, Fault> {
+    pub(super) fn metadata(&self, operation: &Element, xml: &mut Xml) -> Result<bool, SoapFault> {
         match operation.name.as_str() {
             "describeMetadata" => describe(xml),
             "listMetadata" => self.list(operation, xml)?,
@@ -29,7 +29,7 @@ impl Inner {
         Ok(true)
     }
 
-    fn list(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
+    fn list(&self, operation: &Element, xml: &mut Xml) -> Result<(), SoapFault> {
         for query in operation.children("queries") {
             let name = query.text_of("type");
             if let Some(kind) = folder(name) {
@@ -71,7 +71,7 @@ impl Inner {
         names.iter().map(ToString::to_string).collect()
     }
 
-    fn read(&self, operation: &Element, xml: &mut Xml) -> Result<(), Fault> {
+    fn read(&self, operation: &Element, xml: &mut Xml) -> Result<(), SoapFault> {
         let kind = operation.text_of("type");
         if kind != "CustomObject" {
             return Err(unknown_type(kind));
@@ -239,8 +239,8 @@ fn folder(name: &str) -> Option<&'static Type> {
     kinds.find(|kind| kind.in_folder && kind.name == content)
 }
 
-fn unknown_type(kind: &str) -> Fault {
-    Fault::new(
+fn unknown_type(kind: &str) -> SoapFault {
+    SoapFault::new(
         "INVALID_TYPE",
         format!("This type of metadata is not available for this organization: {kind}"),
     )

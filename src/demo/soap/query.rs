@@ -6,7 +6,7 @@ use super::{
     door::{Api, Door},
     element::Element,
     envelope::Envelope,
-    fault::Fault,
+    fault::SoapFault,
     xml::Xml,
 };
 use crate::demo::{Inner, rest::Cursor, soql, sosl::Search};
@@ -18,7 +18,7 @@ impl Inner {
         door: &Door,
         envelope: &Envelope,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let query = envelope.operation.text_of("queryString");
         let found = soql::run(&self.data(), "", query)?;
         let size = self.soap_batch_size(door, envelope);
@@ -35,12 +35,12 @@ impl Inner {
         door: &Door,
         envelope: &Envelope,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let locator = envelope.operation.text_of("queryLocator");
         let (cursor, from) = self
             .cursors
             .at(locator)
-            .ok_or_else(|| Fault::new("INVALID_QUERY_LOCATOR", "invalid query locator"))?;
+            .ok_or_else(|| SoapFault::new("INVALID_QUERY_LOCATOR", "invalid query locator"))?;
         let size = self.soap_batch_size(door, envelope);
         write_batch(door, xml, &cursor, from, size);
         Ok(())
@@ -52,7 +52,7 @@ impl Inner {
         door: &Door,
         operation: &Element,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let data = self.data();
         let search = Search::parse(operation.text_of("searchString"))?;
         let found = search.run(&data, "")?;
@@ -82,7 +82,7 @@ impl Inner {
         door: &Door,
         operation: &Element,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let data = self.data();
         let name = operation.text_of("sObjectType");
         let table = data.table(name).ok_or_else(|| no_object(name))?;
@@ -115,12 +115,12 @@ impl Inner {
     }
 }
 
-pub(super) fn no_object(name: &str) -> Fault {
-    Fault::from(soql::Error::no_object(0, name))
+pub(super) fn no_object(name: &str) -> SoapFault {
+    SoapFault::from(soql::Error::no_object(0, name))
 }
 
-pub(super) fn no_field(name: &str, object: &str) -> Fault {
-    Fault::from(soql::Error::no_field(0, name, object))
+pub(super) fn no_field(name: &str, object: &str) -> SoapFault {
+    SoapFault::from(soql::Error::no_field(0, name, object))
 }
 
 fn write_batch(door: &Door, xml: &mut Xml, cursor: &Cursor, from: usize, size: usize) {

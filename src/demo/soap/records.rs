@@ -6,7 +6,7 @@ use super::{
     door::{Api, Door},
     element::Element,
     envelope::Envelope,
-    fault::Fault,
+    fault::SoapFault,
     query::{no_field, no_object},
     xml::Xml,
 };
@@ -26,7 +26,7 @@ impl Inner {
         door: &Door,
         envelope: &Envelope,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         let operation = &envelope.operation;
         let mut data = self.data();
         let asked = operation
@@ -63,7 +63,7 @@ impl Inner {
         door: &Door,
         envelope: &Envelope,
         xml: &mut Xml,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SoapFault> {
         // The WSDL says `ids`. Older clients send `id`, which an org takes as well.
         let children = envelope.operation.children.iter();
         let ids: Vec<_> = children
@@ -93,7 +93,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(door: &Door, data: &Data, element: &Element) -> Result<Self, Fault> {
+    fn read(door: &Door, data: &Data, element: &Element) -> Result<Self, SoapFault> {
         let name = match door.api {
             Api::Partner => element.text_of("type"),
             _ => element.kind.as_deref().unwrap_or_default(),
@@ -283,10 +283,10 @@ fn all_or_none(door: &Door, envelope: &Envelope) -> bool {
         .is_some_and(|header| matches!(header.text_of("allOrNone"), "true" | "1"))
 }
 
-fn check_number(number: usize) -> Result<(), Fault> {
+fn check_number(number: usize) -> Result<(), SoapFault> {
     match number > MOST {
         false => Ok(()),
-        true => Err(Fault::new(
+        true => Err(SoapFault::new(
             "EXCEEDED_ID_LIMIT",
             format!("record limit reached. cannot submit more than {MOST} records into this call"),
         )),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the org says to a question of ours.
-pub(super) struct Told {
+pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
     /// With which it was asked.
@@ -29,7 +29,7 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
-pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told, Error> {
+pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Reply, Error> {
     let (parts, body) = question.into_parts();
     let family = Family::of(&parts);
     let mut body = match body.is_empty() {
@@ -46,7 +46,7 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Told,
         Err(error) if error.is::<LengthLimitError>() => return Err(too_long().into()),
         Err(error) => return Err(Error::BrokeOff(io::Error::other(error))),
     };
-    Ok(Told {
+    Ok(Reply {
         status: parts.status,
         body: decoded(&parts.headers, &body)?,
         session,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
-use super::{json, ours::Ours, xml};
+use super::{json, ours::UrlRewriter, xml};
 use crate::proxy::{family::Family, request::Head};
 
 /// One of them. Everything else of the org's has relative URLs, or none that are for programs.
@@ -61,7 +61,7 @@ impl Document {
     }
 
     /// What makes `text` ours. `None` if it cannot be read.
-    pub(super) fn edits(self, text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+    pub(super) fn edits(self, text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
         match self {
             Self::User(Syntax::Json) => json::urls(text, ours),
             Self::User(Syntax::Xml) => xml::urls(text, ours),

@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 
 use super::{
     document::{Edit, place},
-    ours::Ours,
+    ours::UrlRewriter,
 };
 
 /// What makes the URLs under `urls` ours.
-pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
     let user: Object = serde_json::from_str(text).ok()?;
     let urls: Object = serde_json::from_str(user.get("urls")?.get()).ok()?;
     let mut edits: Vec<_> = urls
@@ -22,7 +22,7 @@ pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
 }
 
 /// What makes `identity` ours.
-pub(super) fn identity(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+pub(super) fn identity(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
     let resources: Object = serde_json::from_str(text).ok()?;
     let value = resources.get("identity")?;
     let edit = edit(text, value, &ours.base, |url| ours.identity(url));
@@ -61,7 +61,7 @@ mod tests {
 
     fn rewritten(
         text: &str,
-        edits: impl Fn(&str, &Ours<'_>) -> Option<Vec<Edit>>,
+        edits: impl Fn(&str, &UrlRewriter<'_>) -> Option<Vec<Edit>>,
     ) -> Option<String> {
         let instance = Authority::from_static("acme.my.salesforce.com");
         let edits = edits(text, &ours(&instance))?;

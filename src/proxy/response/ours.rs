@@ -7,12 +7,12 @@ use crate::{auth::Session, proxy::base::Base};
 /// Which URLs lead to the org, and where they lead instead.
 ///
 /// Those in documents may have their slashes escaped, as some writers of JSON do.
-pub(super) struct Ours<'a> {
+pub(super) struct UrlRewriter<'a> {
     instance: &'a Authority,
     pub(super) base: String,
 }
 
-impl<'a> Ours<'a> {
+impl<'a> UrlRewriter<'a> {
     pub(super) fn new(session: &'a Session, base: &Base) -> Self {
         Self {
             instance: &session.authority,
@@ -40,7 +40,7 @@ impl<'a> Ours<'a> {
         self.is_instance(host).then(|| url.len() - rest.len())
     }
 
-    /// As [`Ours::instance`] for a user's identity, which may be at any host that the org's users log
+    /// As [`UrlRewriter::instance`] for a user's identity, which may be at any host that the org's users log
     /// in at (S§1.5), but is at the instance as well.
     pub(super) fn identity(&self, url: &str) -> Option<usize> {
         let (_, rest) = split(url)?;
@@ -48,7 +48,7 @@ impl<'a> Ours<'a> {
         Some(url.len() - rest.len())
     }
 
-    /// As [`Ours::instance`] for a SOAP API, which may be told at the hosts where everybody logs in.
+    /// As [`UrlRewriter::instance`] for a SOAP API, which may be told at the hosts where everybody logs in.
     pub(super) fn service(&self, url: &str) -> Option<usize> {
         let (host, rest) = split(url)?;
         let is_service = rest
@@ -110,8 +110,8 @@ const SERVICES: &str = "/services/Soap/";
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::proxy::response) fn ours(instance: &Authority) -> Ours<'_> {
-        Ours {
+    pub(in crate::proxy::response) fn ours(instance: &Authority) -> UrlRewriter<'_> {
+        UrlRewriter {
             instance,
             base: "http://127.0.0.1:8080".to_owned(),
         }

@@ -14,7 +14,7 @@ use hyper::body::Body as _;
 use super::{
     Body,
     document::{Document, Edit},
-    ours::Ours,
+    ours::UrlRewriter,
 };
 use crate::proxy::replay::Coding;
 
@@ -26,7 +26,7 @@ use crate::proxy::replay::Coding;
 pub(super) async fn rewrite(
     response: &mut Response<Body>,
     document: Document,
-    ours: &Ours<'_>,
+    ours: &UrlRewriter<'_>,
 ) -> io::Result<()> {
     let Ok(coding) = Coding::of(response.headers()) else {
         return Ok(());
@@ -47,7 +47,7 @@ fn rewritten(
     body: &[u8],
     coding: Option<Coding>,
     document: Document,
-    ours: &Ours,
+    ours: &UrlRewriter,
 ) -> Option<Bytes> {
     let text = decode(body, coding).ok()?;
     let edits = document.edits(&text, ours)?;

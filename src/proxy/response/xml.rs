@@ -8,11 +8,11 @@ use quick_xml::{
 
 use super::{
     document::{Edit, place},
-    ours::Ours,
+    ours::UrlRewriter,
 };
 
 /// What makes the URLs under `urls` ours: the identity in its other form.
-pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
     let mut depth = 0_u32;
@@ -31,7 +31,7 @@ pub(super) fn urls(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
 }
 
 /// What makes the addresses of a WSDL ours: `location` of `address`, whatever the binding.
-pub(super) fn addresses(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
+pub(super) fn addresses(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
     loop {
@@ -43,7 +43,7 @@ pub(super) fn addresses(text: &str, ours: &Ours) -> Option<Vec<Edit>> {
     }
 }
 
-fn address(text: &str, tag: &BytesStart, ours: &Ours) -> Option<Edit> {
+fn address(text: &str, tag: &BytesStart, ours: &UrlRewriter) -> Option<Edit> {
     if tag.local_name().into_inner() != "address" {
         return None;
     }
@@ -68,7 +68,7 @@ mod tests {
 
     fn rewritten(
         text: &str,
-        edits: impl Fn(&str, &Ours<'_>) -> Option<Vec<Edit>>,
+        edits: impl Fn(&str, &UrlRewriter<'_>) -> Option<Vec<Edit>>,
     ) -> Option<String> {
         let instance = Authority::from_static("acme.my.salesforce.com");
         let edits = edits(text, &ours(&instance))?;

@@ -74,7 +74,7 @@ impl Connection {
     }
 
     /// Sends `head` and `sending` with `session`, and waits for the head of the answer for
-    /// `patience` after the last piece of `body`.
+    /// `timeout` after the last piece of `body`.
     ///
     /// The answer's body is returned only where it does not come by this very connection.
     pub(super) async fn send(
@@ -83,13 +83,13 @@ impl Connection {
         session: &Session,
         sending: Sending,
         body: &Replay,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Response<Option<Incoming>>, SendError> {
         let deadline = &mut self.deadline;
-        deadline.set(patience);
+        deadline.set(timeout);
         let mut in_time = |cx: &mut Context<'_>| loop {
             ready!(deadline.poll(cx));
-            match body.moved_within(patience) {
+            match body.moved_within(timeout) {
                 Some(left) => deadline.set(left),
                 None => return Poll::Ready(Err(SendError::TimedOut)),
             }

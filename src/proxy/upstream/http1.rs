@@ -75,7 +75,7 @@ enum State {
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum ResponseFault {
     #[error("the org closed it")]
     Closed,
     #[error(transparent)]
@@ -181,7 +181,7 @@ impl Http1 {
         &mut self,
         cx: &mut Context<'_>,
         method: &Method,
-    ) -> Poll<Result<Response<()>, Fault>> {
+    ) -> Poll<Result<Response<()>, ResponseFault>> {
         self.drive(cx)?;
         let (lines, sent, heard) = (&mut self.lines, &mut self.sent, &mut self.heard);
         let take = |input: &mut BytesMut| {
@@ -196,9 +196,9 @@ impl Http1 {
 
     /// Whether anything of an answer had come before this `fault` of its head: a part, an interim
     /// answer, or what TLS cannot read.
-    pub(super) fn has_heard(&self, fault: &Fault) -> bool {
+    pub(super) fn has_heard(&self, fault: &ResponseFault) -> bool {
         let is_unreadable =
-            matches!(fault, Fault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
+            matches!(fault, ResponseFault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
         self.heard || is_unreadable
     }
 
@@ -218,7 +218,10 @@ impl Http1 {
     }
 
     /// The next piece of the answer's body.
-    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+    pub(super) fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ResponseFault>>> {
         self.drive(cx)?;
         if self.rest.is_nothing() {
             return Poll::Ready(None);
@@ -232,7 +235,7 @@ impl Http1 {
         };
         match ready!(poll_take(&mut self.tls, &mut self.input, cx, take)) {
             Ok(piece) => Poll::Ready(piece.map(Ok)),
-            Err(Fault::Closed) if self.rest == Rest::UntilClose => {
+            Err(ResponseFault::Closed) if self.rest == Rest::UntilClose => {
                 self.rest = Rest::Nothing;
                 self.persistent = false;
                 Poll::Ready(None)
@@ -260,12 +263,12 @@ impl Http1 {
     /// # Errors
     /// When the request is none. That the org takes no more of it is no error: it may have refused
     /// it early.
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), ResponseFault> {
         if matches!(self.request.state, State::Sent | State::Refused) {
             return Ok(());
         }
         match self.request.poll_send(&mut self.tls, cx) {
-            Poll::Ready(Err(Fault::Io(error))) => {
+            Poll::Ready(Err(ResponseFault::Io(error))) => {
                 tracing::debug!("the org takes no more of a request: {error}");
                 self.request.state = State::Refused;
                 Ok(())
@@ -282,7 +285,7 @@ fn poll_take<T>(
     input: &mut BytesMut,
     cx: &mut Context<'_>,
     mut take: impl FnMut(&mut BytesMut) -> Result<Option<T>, Malformed>,
-) -> Poll<Result<T, Fault>> {
+) -> Poll<Result<T, ResponseFault>> {
     loop {
         if !input.is_empty()
             && let Some(taken) = take(input)?
@@ -305,14 +308,14 @@ fn poll_take<T>(
 fn poll_record<'a>(
     tls: &'a mut TlsStream<Socket>,
     cx: &mut Context<'_>,
-) -> Poll<Result<&'a [u8], Fault>> {
+) -> Poll<Result<&'a [u8], ResponseFault>> {
     let (socket, session) = tls.get_ref();
     // The socket alone tells at less cost that nothing has come, unless TLS has some left.
     if session.wants_read() && !socket.is_readable() {
         ready!(socket.poll_read_ready(cx))?;
     }
     match ready!(Pin::new(tls).poll_fill_buf(cx))? {
-        [] => Poll::Ready(Err(Fault::Closed)),
+        [] => Poll::Ready(Err(ResponseFault::Closed)),
         record => Poll::Ready(Ok(record)),
     }
 }
@@ -322,7 +325,7 @@ impl Outgoing {
         &mut self,
         tls: &mut TlsStream<Socket>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Fault>> {
+    ) -> Poll<Result<(), ResponseFault>> {
         loop {
             // Before the head goes out, so that a small body goes along.
             let waits = self.state == State::Sending && self.poll_piece(cx)?.is_pending();
@@ -352,7 +355,7 @@ impl Outgoing {
     }
 
     /// Has the next piece of the body follow, or its end, unless there is one.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseFault>> {
         if self.bytes.first_ref().last_ref().has_remaining()
             || self.bytes.last_ref().has_remaining()
         {
@@ -370,7 +373,7 @@ impl Outgoing {
                 *left = left
                     .checked_sub(piece.len() as u64)
                     .filter(|left| self.state == State::Sending || *left == 0)
-                    .ok_or(Fault::Length)?;
+                    .ok_or(ResponseFault::Length)?;
                 if *left == 0 {
                     self.state = State::Ending;
                 }

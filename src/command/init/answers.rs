@@ -8,7 +8,7 @@ use super::{ask, configuration::Reference, environment};
 use crate::{cli::InitArgs, command::CommandError, config::check, system::terminal};
 
 /// A new org, with everything that is to be known of it.
-pub(super) struct Wish {
+pub(super) struct Answers {
     pub(super) name: String,
     pub(super) login_url: Option<String>,
     pub(super) username: String,
@@ -34,7 +34,7 @@ pub(super) enum App {
     },
 }
 
-impl Wish {
+impl Answers {
     /// Asks for what `args` do not say, if there is somebody to be asked. `is_taken` tells whether
     /// an org of that name is there.
     ///
