@@ -39,7 +39,7 @@
 //!   while they are kept.
 //! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
 //! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
-//!   terminal are asked for and told. [`visible`]: other people's words, made harmless to print.
+//!   terminal are asked for and told. [`escape`]: other people's words, made harmless to print.
 //!
 //! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
 //! 9, then `error`. `auth` knows nothing of requests. Only `config` reads files.

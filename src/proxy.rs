@@ -6,7 +6,7 @@ use http::{Response, request::Parts};
 use hyper::body::Incoming;
 
 use self::{
-    base::Base,
+    base_url::BaseUrl,
     delivery::Delivery,
     error::Error,
     family::Family,
@@ -20,7 +20,7 @@ use self::{
 };
 use crate::config::{self, Limits};
 
-pub(crate) mod base;
+pub(crate) mod base_url;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod family;
@@ -71,8 +71,8 @@ impl Proxy {
         }
         let sessions = &self.delivery.sessions;
         let base = match &admitted.named {
-            Named::Us => Base::of(&parts, line.secure()),
-            named => Box::pin(Base::of_instance(named, &parts, line, sessions)).await?,
+            Named::Us => BaseUrl::of(&parts, line.secure()),
+            named => Box::pin(BaseUrl::of_instance(named, &parts, line, sessions)).await?,
         };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;

@@ -2,8 +2,8 @@
 
 pub(crate) mod chain;
 pub(crate) mod deadline;
+pub(crate) mod escape;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod telemetry;
 pub(crate) mod terminal;
-pub(crate) mod visible;

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     config::{self, Config},
     network::{Dialer, OwnListeners},
-    system::visible,
+    system::escape,
 };
 
 mod error;
@@ -265,7 +265,7 @@ impl Login {
                 expires_in,
                 ..
             } if status == StatusCode::OK => {
-                let scope = scope.map(|scope| visible::line(&scope).into_owned());
+                let scope = scope.map(|scope| escape::line(&scope).into_owned());
                 let identity = Identity::new(id.as_deref(), scope, &token);
                 self.session(&token, &instance, identity, expires_in)
             }
@@ -358,7 +358,7 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
 }
 
-/// Somebody else's words, fit for one line of a log: made [`visible`], no novels, and nothing that
+/// Somebody else's words, fit for one line of a log: made safe by [`escape`], no novels, and nothing that
 /// looks like an assertion or a token, should they repeat ours.
 pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
@@ -377,7 +377,7 @@ pub(crate) fn printable(text: &str) -> String {
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .take(LONGEST_QUOTE)
         .collect();
-    visible::line(&quote).into_owned()
+    escape::line(&quote).into_owned()
 }
 
 const TOKEN_PATH: &str = "/services/oauth2/token";

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{CommandError, output::visible};
+use super::{CommandError, output::escape};
 use crate::command::client::ClientError;
 
 /// Why a command that asks the org ends before all is printed.
@@ -29,9 +29,7 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(ExitCode::SUCCESS)
             }
-            other => Err(CommandError::Other(
-                visible(&other.to_string()).into_owned(),
-            )),
+            other => Err(CommandError::Other(escape(&other.to_string()).into_owned())),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::TrustError;
 use crate::{
     config::{ConfigError, Listen},
     server::StartupError,
-    system::{terminal, visible},
+    system::{escape, terminal},
 };
 
 /// Why a command failed.
@@ -42,7 +42,7 @@ impl CommandError {
     /// Tells the person who gave the command.
     pub fn tell(&self) {
         let text = format!("orgproxy: {self}");
-        let lines = visible::lines(&text);
+        let lines = escape::lines(&text);
         let lines = lines
             .lines()
             .map(|line| match terminal::stderr_is_terminal() {

@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
+pub(super) use crate::system::escape::lines as escape;
 use crate::system::terminal;
-pub(super) use crate::system::visible::lines as visible;
 
 /// Standard output.
 pub(super) struct Output {
@@ -29,13 +29,13 @@ impl Output {
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         match self.is_terminal {
-            true => stdout.write_all(visible(&String::from_utf8_lossy(bytes)).as_bytes())?,
+            true => stdout.write_all(escape(&String::from_utf8_lossy(bytes)).as_bytes())?,
             false => stdout.write_all(bytes)?,
         }
         stdout.flush()
     }
 
-    /// As [`Output::write`], with colours if they are wanted, of what has been made [`visible`].
+    /// As [`Output::write`], with colours if they are wanted, of what has been made safe by [`escape`].
     pub(super) fn write_styled(&self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes())?;

@@ -16,7 +16,7 @@ use super::{
     answer::Failure,
     json::Json,
     load,
-    output::{Output, visible},
+    output::{Output, escape},
     runtime,
 };
 use crate::{
@@ -168,7 +168,7 @@ fn sum_up(rows: &Rows<'_>, format: Format, start: Instant) {
     use std::io::IsTerminal;
 
     if rows.has_cut_children() {
-        terminal::note(&visible(
+        terminal::note(&escape(
             "orgproxy: some records have more children than are shown: ask for those by themselves\n",
         ));
     }

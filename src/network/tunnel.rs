@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::proxies::Proxy;
-use crate::system::visible;
+use crate::system::escape;
 
 /// Has the proxy that `stream` leads to go on to `host`.
 pub(super) async fn open(
@@ -71,7 +71,7 @@ fn judge(answer: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), Tunnel
             let reason = answer.reason.unwrap_or_default();
             let said = format!("{code} {reason}");
             Err(TunnelError::Refused(
-                visible::line(said.trim_end()).into_owned(),
+                escape::line(said.trim_end()).into_owned(),
             ))
         }
     }

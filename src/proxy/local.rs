@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use crate::{
     proxy::{
         Proxy,
-        base::Base,
+        base_url::BaseUrl,
         error::{Error, Unanswerable},
         family::{Envelope, Family},
         guard::{self, Admitted, Endpoint},
@@ -84,7 +84,7 @@ impl Local {
         proxy: &Proxy,
         head: &Parts,
         body: &Replay,
-        base: &Base,
+        base: &BaseUrl,
     ) -> Result<Response<Body>, Error> {
         let mut response = match self.question {
             Question::Options => options::options(),

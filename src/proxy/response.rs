@@ -17,7 +17,9 @@ use tokio::time::sleep;
 use self::{document::Document, ours::UrlRewriter};
 use crate::{
     auth::Session,
-    proxy::{base::Base, error::Error, family::pubsub, headers, request::Head, upstream::Answer},
+    proxy::{
+        base_url::BaseUrl, error::Error, family::pubsub, headers, request::Head, upstream::Answer,
+    },
     spelling::Received,
 };
 
@@ -68,7 +70,7 @@ pub(crate) async fn localize(
     response: &mut Response<Body>,
     head: Head,
     session: &Session,
-    base: &Base,
+    base: &BaseUrl,
     origin: Option<HeaderValue>,
     placeholder: impl Fn() -> String,
 ) -> Result<(), Error> {
@@ -96,7 +98,7 @@ pub(crate) async fn localize(
 fn localize_headers(
     headers: &mut HeaderMap,
     session: &Session,
-    base: &Base,
+    base: &BaseUrl,
     origin: Option<HeaderValue>,
     placeholder: impl Fn() -> String,
 ) {
@@ -137,7 +139,7 @@ fn localize_headers(
     }
 }
 
-fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &Base) {
+fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) {
     let ours: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
@@ -164,7 +166,7 @@ fn withhold(headers: &mut HeaderMap, session: &Session, placeholder: &str) {
 }
 
 /// A client that follows a redirect must not leave us.
-fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &Base) {
+fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let header::Entry::Occupied(mut lines) = headers.entry(name) else {
             continue;

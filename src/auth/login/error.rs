@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     network::{ConnectError, Why},
-    system::visible,
+    system::escape,
 };
 
 /// Why there is no session.
@@ -147,7 +147,7 @@ impl LoginError {
     pub(super) fn unconnected(url: &str, error: ConnectError) -> Self {
         let url = url.to_owned();
         // Certificates are quoted in it, which anybody can make.
-        let reason = visible::line(&error.why.to_string()).into_owned();
+        let reason = escape::line(&error.why.to_string()).into_owned();
         match error.why {
             Why::Exhausted(_) => Self::Exhausted(reason),
             Why::Loop(_) => Self::Loop { url, reason },
@@ -162,7 +162,7 @@ impl LoginError {
     pub(super) fn unreachable(url: &str, error: &dyn std::error::Error) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
-            reason: visible::line(&crate::system::chain::causes(error)).into_owned(),
+            reason: escape::line(&crate::system::chain::causes(error)).into_owned(),
         }
     }
 }

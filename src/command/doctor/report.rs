@@ -4,12 +4,12 @@ use anstyle::Style;
 use serde::Serialize;
 
 use crate::system::{
+    escape,
     terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG},
-    visible,
 };
 
 /// What came of looking at one thing. Much of it is in other people's words, so that nothing gets in
-/// that is not [`visible`].
+/// that is not safe to print ([`escape`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     /// Stable, in snake case.
@@ -54,7 +54,7 @@ impl Check {
         if !advice.is_empty() {
             advice.push('\n');
         }
-        advice.push_str(&visible::line(line.as_ref()));
+        advice.push_str(&escape::line(line.as_ref()));
         self
     }
 
@@ -62,7 +62,7 @@ impl Check {
         Self {
             name,
             outcome,
-            says: visible::line(&says.into()).into_owned(),
+            says: escape::line(&says.into()).into_owned(),
             advice: None,
         }
     }

@@ -6,8 +6,8 @@ use textwrap::core::display_width;
 use crate::{
     command::output::Output,
     system::{
+        escape,
         terminal::{STRONG, styled},
-        visible,
     },
 };
 
@@ -118,7 +118,7 @@ fn one_line(cells: Vec<String>) -> Row {
 }
 
 fn on_one_line(cell: &str) -> String {
-    visible::line(cell).into_owned()
+    escape::line(cell).into_owned()
 }
 
 /// The widths, with the widest narrowed to one width so that all fit into `room`. None if they would

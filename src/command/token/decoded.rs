@@ -17,8 +17,8 @@ use crate::{
     config::{Config, Org},
     proxy::placeholder::Placeholders,
     system::{
+        escape,
         terminal::{BAD, DOUBTFUL, GOOD, STRONG, styled, wrap},
-        visible,
     },
 };
 
@@ -181,7 +181,7 @@ fn check(jwt: &Jwt, config: Option<&Config>, org: Option<&Org>) -> Signature {
 fn tables(jwt: &Jwt, now: SystemTime) -> Vec<(&'static str, Vec<(String, String)>)> {
     let rows = |part: &Map<String, Value>| {
         let row = |(name, value): (&String, &Value)| {
-            let shown = visible::line(name).into_owned();
+            let shown = escape::line(name).into_owned();
             (shown, describe(name, value, now))
         };
         part.iter().map(row).collect()
@@ -195,7 +195,7 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
-    let text = visible::line(&text).into_owned();
+    let text = escape::line(&text).into_owned();
     let moment = match name {
         "exp" | "iat" | "nbf" => Moment::of(value),
         _ => None,

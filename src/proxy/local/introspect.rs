@@ -9,7 +9,7 @@ use super::{
     form::{Form, tell, wrong_method},
     user::User,
 };
-use crate::proxy::{Proxy, base::Base, error::Error, replay::Replay, response::Body};
+use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
 
 /// Tells of a placeholder of ours what the org would tell of its session, and nothing of any other.
 ///
@@ -19,7 +19,7 @@ pub(super) async fn answer(
     proxy: &Proxy,
     head: &Parts,
     body: &Replay,
-    base: &Base,
+    base: &BaseUrl,
 ) -> Result<Response<Body>, Error> {
     if head.method != Method::POST {
         return Ok(wrong_method("POST"));

@@ -9,7 +9,7 @@ use super::{
 use crate::proxy::error::Unanswerable;
 use crate::proxy::{
     Proxy,
-    base::Base,
+    base_url::BaseUrl,
     error::Error,
     family::{self, Envelope, Family, Operation, Wsdl},
     replay::Replay,
@@ -51,7 +51,7 @@ impl Call {
         proxy: &Proxy,
         head: &Parts,
         body: &Replay,
-        base: &Base,
+        base: &BaseUrl,
     ) -> Result<Response<Body>, Error> {
         let Operation { name, namespace } = self.operation.clone();
         let knows_it = matches!(self.wsdl, Wsdl::Partner | Wsdl::Enterprise | Wsdl::Tooling);

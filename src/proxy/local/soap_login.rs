@@ -16,7 +16,7 @@ use crate::{
     auth::Session,
     proxy::{
         Proxy,
-        base::Base,
+        base_url::BaseUrl,
         error::Error,
         family::{KNOWN_VERSION, Wsdl, get_user_info},
         response::Body,
@@ -32,7 +32,7 @@ pub(super) async fn answer(
     proxy: &Proxy,
     path: &str,
     text: &str,
-    base: &Base,
+    base: &BaseUrl,
 ) -> Result<Response<Body>, Error> {
     let place = Place::of(path).ok_or(Unanswerable::Version)?;
     let login = Element::find(text, &["Envelope", "Body", "login"])?;
@@ -54,7 +54,7 @@ pub(super) async fn answer(
 }
 
 /// The elements of `LoginResult`, in the order of the WSDL (S§5.4).
-fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &Base) -> String {
+fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &BaseUrl) -> String {
     let Place { site, version } = place;
     let org = user.org_id.get(..15).unwrap_or(&user.org_id);
     let url = |api: &str| {

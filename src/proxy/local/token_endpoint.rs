@@ -12,7 +12,7 @@ use super::{
     note_refusal,
     user::User,
 };
-use crate::proxy::{Proxy, base::Base, error::Error, replay::Replay, response::Body};
+use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
 
 /// Gives the client a placeholder, if it may have one. What it shows for that ends here.
 ///
@@ -22,7 +22,7 @@ pub(super) async fn answer(
     proxy: &Proxy,
     head: &Parts,
     body: &Replay,
-    base: &Base,
+    base: &BaseUrl,
 ) -> Result<Response<Body>, Error> {
     if head.method != Method::POST {
         return Ok(wrong_method("POST"));

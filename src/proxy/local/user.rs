@@ -8,7 +8,7 @@ use super::ask::ask;
 use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Identity,
-    proxy::{Proxy, base::Base, error::Error},
+    proxy::{Proxy, base_url::BaseUrl, error::Error},
 };
 
 /// The user that every request acts as.
@@ -42,7 +42,7 @@ impl User {
     }
 
     /// The identity URL, as clients read the ids from it (S§1.5), pointing at us.
-    pub(super) fn url(&self, base: &Base) -> String {
+    pub(super) fn url(&self, base: &BaseUrl) -> String {
         format!("{base}/id/{}/{}", self.org_id, self.user_id)
     }
 }

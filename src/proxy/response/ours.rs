@@ -2,7 +2,7 @@
 
 use http::uri::Authority;
 
-use crate::{auth::Session, proxy::base::Base};
+use crate::{auth::Session, proxy::base_url::BaseUrl};
 
 /// Which URLs lead to the org, and where they lead instead.
 ///
@@ -13,7 +13,7 @@ pub(super) struct UrlRewriter<'a> {
 }
 
 impl<'a> UrlRewriter<'a> {
-    pub(super) fn new(session: &'a Session, base: &Base) -> Self {
+    pub(super) fn new(session: &'a Session, base: &BaseUrl) -> Self {
         Self {
             instance: &session.authority,
             base: base.to_string(),

@@ -12,12 +12,12 @@ use crate::{
 /// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
 /// end, as the org's `instance_url` (S§1.5).
 #[derive(Debug, Clone)]
-pub(crate) struct Base {
+pub(crate) struct BaseUrl {
     secure: bool,
     host: Option<HeaderValue>,
 }
 
-impl Base {
+impl BaseUrl {
     /// The scheme of the connection, and the host that the request names.
     pub(crate) fn of(head: &Parts, secure: bool) -> Self {
         let host = match head.uri.authority() {
@@ -57,7 +57,7 @@ impl Base {
     }
 }
 
-impl fmt::Display for Base {
+impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.secure {
             true => "https",
