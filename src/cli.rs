@@ -4,11 +4,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::PossibleValuesParser,
     error::{ContextKind, ContextValue},
     parser::ValueSource,
 };
 
+#[cfg(feature = "demo")]
+pub use self::demo::DemoArgs;
 pub use self::{
     ask::{ApiVersion, Data, Format, QueryArgs, RequestArgs},
     doctor::DoctorArgs,
@@ -16,12 +17,11 @@ pub use self::{
     shell::{CompletionsArgs, ManArgs, Shell},
     token::TokenArgs,
 };
-use crate::{
-    config::{KEYS, Overrides, Scope, given},
-    salesforce::Refusal,
-};
+use crate::config::{KEYS, Overrides, Scope, given};
 
 mod ask;
+#[cfg(feature = "demo")]
+mod demo;
 mod doctor;
 mod init;
 mod shell;
@@ -29,7 +29,7 @@ mod token;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = examples())]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -119,7 +119,8 @@ pub enum Command {
     /// Send any request to the org
     Request(RequestArgs),
     /// Run the proxy on an org that is built in, to see it work
-    #[command(after_help = DEMO)]
+    #[cfg(feature = "demo")]
+    #[command(after_help = demo::EXAMPLES)]
     Demo(DemoArgs),
     /// Check the configuration, report every mistake, and exit
     #[command(after_help = CHECK)]
@@ -193,37 +194,6 @@ pub struct TrustArgs {
     pub source: ConfigArgs,
 }
 
-/// How the demo runs.
-#[derive(Debug, clap::Args)]
-pub struct DemoArgs {
-    /// Port to listen on, 0 for any that is free
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
-    /// Port to listen on with TLS [default: 8443, or 0 if --port is]
-    #[arg(long)]
-    pub https_port: Option<u16>,
-    /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is]
-    #[arg(long)]
-    pub pubsub_port: Option<u16>,
-    /// What to log, such as info or orgproxy=debug
-    #[arg(long, default_value = "info")]
-    pub log: String,
-    /// Stand in for Salesforce's hosts where a client takes the demo for its HTTPS proxy
-    #[arg(long)]
-    pub intercept: bool,
-    /// Threads that carry requests [default: one a core, at most 4]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub threads: Option<u8>,
-    /// Have the org refuse every login, such as by user-not-approved; a wrong name lists them all
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_parser = PossibleValuesParser::new(Refusal::names()),
-        hide_possible_values = true
-    )]
-    pub refuse: Option<String>,
-}
-
 /// Written by hand, so that `config::KEYS` is the only list of what can be overridden, and so that
 /// a mistake can be reported by the name of the flag or variable that it is in.
 impl clap::Args for Overrides {
@@ -280,13 +250,20 @@ impl FromArgMatches for Overrides {
     }
 }
 
+fn examples() -> String {
+    let demo = match cfg!(feature = "demo") {
+        true => "  orgproxy demo                       run without an org, to see it work\n",
+        false => "",
+    };
+    EXAMPLES.replace("{demo}", demo)
+}
+
 const EXAMPLES: &str = "\
 Examples:
   orgproxy init                       make what a login needs
   orgproxy                            run with ./proxy.toml
   orgproxy -- sf org display          run around a program
-  orgproxy demo                       run without an org, to see it work
-
+{demo}
 Each command has a --help of its own. The options of `orgproxy run`
 can be given without it, too.";
 
@@ -304,11 +281,6 @@ go before environment variables, and those before the file.
 PROGRAM finds the org by ORGPROXY_URL, by the variables of the Salesforce CLI
 (SF_ORG_INSTANCE_URL, SF_TARGET_ORG) and by SALESFORCE_INSTANCE_URL. It is told
 no session but a placeholder. The proxy ends with it, with its exit code.";
-
-const DEMO: &str = "\
-Examples:
-  orgproxy demo                       on ports 8080, 8443 and 7443
-  orgproxy demo --port 0              on any that are free";
 
 const CHECK: &str = "\
 Examples:
@@ -363,19 +335,6 @@ mod tests {
             ])
             .unwrap();
         }
-    }
-
-    #[test]
-    fn the_demo_has_its_own_options() {
-        let Command::Demo(demo) = parse(&["demo", "--threads", "2"]).unwrap() else {
-            panic!("not the demo");
-        };
-        assert_eq!(
-            (demo.port, demo.log.as_str(), demo.threads),
-            (8080, "info", Some(2))
-        );
-        assert!(parse(&["demo", "--username", "x"]).is_err());
-        assert!(parse(&["demo", "--threads", "0"]).is_err());
     }
 
     fn parse(args: &[&str]) -> Result<Command, clap::Error> {

@@ -8,9 +8,8 @@ pub(crate) use self::ready::{Ready, load, runtime};
 use self::trust::Action;
 pub use self::{error::CommandError, trust::TrustError};
 use crate::{
-    cli::{Command, ConfigArgs, DemoArgs, TrustArgs},
-    config::{Config, Listen, Org, PrivateKey, PubSub},
-    demo,
+    cli::{Command, ConfigArgs, TrustArgs},
+    config::Config,
     server::Server,
     system::{process, signal, telemetry},
 };
@@ -18,6 +17,8 @@ use crate::{
 mod answer;
 mod child;
 mod client;
+#[cfg_attr(not(feature = "demo"), path = "command/no_demo.rs")]
+mod demo;
 mod doctor;
 mod error;
 mod health;
@@ -44,7 +45,8 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         Command::Token(args) => return token::run(&args),
         Command::Query(args) => return query::run(&args),
         Command::Request(args) => return request::run(&args),
-        Command::Demo(args) => demo(&args)?,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(&args)?,
         Command::Check(args) => check(&args)?,
         Command::Health(args) => health(&load(&args)?)?,
         Command::Trust(args) => trust(&args)?,
@@ -65,64 +67,6 @@ fn run(args: &ConfigArgs) -> Result<(), CommandError> {
         let ready = Ready::start(config).await?;
         serve(ready.config.clone(), "", starting).await
     })
-}
-
-/// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
-fn demo(args: &DemoArgs) -> Result<(), CommandError> {
-    process::harden();
-    let runtime = runtime()?;
-    signal::outlive_others(&runtime)?;
-    let starting = signal::end_meanwhile()?;
-    let _log = telemetry::init(&args.log)?;
-    runtime.block_on(async {
-        let org = demo::Org::start().await?;
-        let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);
-        org.set(|knobs| knobs.refusal = refusal);
-        // The local authority is a throwaway, too.
-        let state = tempfile::Builder::new()
-            .prefix("orgproxy-demo-")
-            .tempdir()?;
-        let instance = org.instance_url();
-        let instance = instance.trim_start_matches("https://");
-        let hints = DEMO_HINTS.replace("{instance}", instance);
-        serve(demo_config(&org, args, state.path())?, &hints, starting).await
-    })
-}
-
-fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config, CommandError> {
-    let key = PrivateKey::parse(
-        "the key of the demo",
-        demo.private_key_pem().as_bytes(),
-        None,
-    )
-    .map_err(io::Error::other)?;
-    let mut org = Org::new(
-        "demo".to_owned(),
-        demo.login_url(),
-        demo.client_id().to_owned(),
-        demo.username().to_owned(),
-        key,
-    );
-    let beside = |port: Option<u16>, usual| match args.port {
-        0 => port.unwrap_or(0),
-        _ => port.unwrap_or(usual),
-    };
-    org.listen = vec![
-        Listen::loopback(args.port),
-        Listen::loopback_https(beside(args.https_port, 8443)),
-    ];
-    org.pubsub = Some(PubSub {
-        listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
-        endpoint: demo.pubsub_endpoint(),
-    });
-    org.intercept = args.intercept;
-    ready::lead_to(demo, &mut org);
-    let mut config = Config::new(vec![org]);
-    config.state_dir = Some(state.to_owned());
-    if let Some(threads) = args.threads {
-        config.threads = threads.into();
-    }
-    Ok(config)
 }
 
 /// Serves until a signal. What it prints of its first listener ends with `hints`, where `{url}` is where to ask.
@@ -185,11 +129,3 @@ fn say(line: &str) {
 
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
-
-/// More to try with the sample data of the demo org.
-const DEMO_HINTS: &str = "
-  curl {url}/services/data/v62.0/sobjects/Account/describe
-  curl -G {url}/services/data/v62.0/query --data-urlencode \"q=SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name LIMIT 5\"
-  curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
-  curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org, which nothing after it notices
-  curl -x {url} http://{instance}/services/oauth2/userinfo";

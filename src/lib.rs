@@ -4,45 +4,70 @@
 //!
 //! # The life of a request
 //!
-//! 1. [`server`] accepts, refuses what is not local, and deals the connection to a thread. There
-//!    `server::wire` reads its bytes strictly before hyper reads them, and tells [`line`] what its
-//!    requests have to know of it.
-//! 2. [`stack`] counts, limits, and catches panics. It knows the request's [`family`], which decides
-//!    where the session goes, how a dead one shows, and in what shape an error is told.
-//! 3. [`guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a SOAP
-//!    envelope is read, to find the place for the session.
-//! 4. [`local`] answers what is ours to answer: SOAP `login()`, the token endpoint, logouts.
-//! 5. [`request`] makes it ours: hop-by-hop headers off first, then every spelling of every header
-//!    that we own; the session goes in last. [`replay`] keeps a bounded copy of its body.
-//! 6. [`auth`] gives the session, or waits for the one login under way.
-//! 7. [`upstream`] sends, and streams, on connections that [`network`] opens.
-//! 8. If [`family`] says that the answer means a dead session, that session is retired, and the
-//!    request is sent once more, whole. Steps 6 to 8 are [`delivery`].
-//! 9. [`response`] makes the answer the client's, leads the few absolute URLs in it back to us, and
-//!    streams it.
-//! 10. Any [`error`] becomes a marked answer at one place.
+//! 1. [`server`] accepts a connection and distributes it to a thread. There `server::wire` reads its
+//!    bytes strictly before hyper reads them, and leaves in [`proxy::line`] what its requests need to
+//!    know of it.
+//! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's [`proxy::family`],
+//!    which decides where the session goes, how a dead one shows, and what an error looks like.
+//! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a
+//!    SOAP envelope is read, to find the place for the session.
+//! 4. [`proxy::local`] answers what the org is not asked: SOAP `login()`, the token endpoint, logouts.
+//! 5. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
+//!    spelling of every header that belongs to the proxy; the session goes in last. [`proxy::replay`]
+//!    keeps a bounded copy of the body.
+//! 6. [`auth`] returns the session, or waits for the one login under way.
+//! 7. [`proxy::upstream`] sends and streams, on connections that [`network`] opens.
+//! 8. If the family says that the response means a dead session, that session is retired, and the
+//!    request is sent once more, whole. Steps 6 to 8 are [`proxy::delivery`].
+//! 9. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it back
+//!    to the proxy, and streams it.
+//! 10. Any [`proxy::error`] becomes a marked response in one place.
 //!
 //! Steps 3 to 9 are [`proxy`], on one screen.
 //!
-//! # The rest of the house
+//! # Rooms
 //!
-//! - [`cli`], [`command`], [`config`]: from arguments and files to a running program.
-//! - [`authority`]: the certificates of `https://` listeners, and of tunnels (`intercept`).
-//! - [`setup`]: making what a login needs (`init`), and finding out why one fails (`doctor`).
-//! - [`client`]: a proxy in this process, by which commands ask the org as any client would.
-//! - [`demo`]: an org to try it with, which the tests talk to, and which commands start for an org
-//!   with `demo = true`.
-//! - [`placeholder`]: the session ids that clients are given, and [`base`]: where they find us.
-//! - [`load`]: how much is taken on at once, and who goes first when that is too much.
-//! - [`path`]: what a path leads to, for guard and family alike. [`headers`]: what both directions do
-//!   to headers, and [`spelling`]: how their names are spelled. [`deadline`]: time limits that cost nothing
-//!   while they are kept.
-//! - [`trust`]: having clients trust [`authority`]. [`health`]: asking a running proxy.
-//! - [`process`], [`signal`], [`telemetry`], [`terminal`]: what the system and the person at the
-//!   terminal are asked for and told. [`escape`]: other people's words, made harmless to print.
+//! From the highest to the lowest; each imports only those below it, which `tests/it/rooms.rs` holds:
 //!
-//! Dependencies point down only: `command`, `server`, `stack`, `proxy`, then the parts of step 3 to
-//! 9, then `error`. `auth` knows nothing of requests. Only `config` reads files.
+//! - [`command`]: `run`, `check`, `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`,
+//!   `health` and the rest, each in a file of its name.
+//! - [`server`]: listeners, threads, TLS towards clients, strict framing, the end.
+//! - [`proxy`]: the life of one request.
+//! - [`auth`]: logins and sessions. It knows nothing of requests.
+//! - [`cli`]: what can be typed.
+//! - [`local_ca`]: the local certificate authority, for `https://` listeners and tunnels.
+//! - [`config`]: from files, variables and flags to what runs. It alone reads the configuration.
+//! - [`demo`]: an org to try it with, which the tests talk to. It knows nothing of the proxy, and is
+//!   left out without the feature of that name.
+//! - [`network`]: how connections go out, for logins and requests alike.
+//! - [`spelling`]: how the names of headers are spelled.
+//! - [`salesforce`]: what is true of Salesforce, for the proxy and the demo org.
+//! - [`system`]: what the operating system and the person at the terminal are asked for and told.
+//!
+//! # Where to start
+//!
+//! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise):
+//! 1. `proxy/path.rs`: how its paths are recognised, in `Api::of`. Guard and family share this.
+//! 2. `proxy/family.rs`: a variant of `Family`, and what each `match` asks for it: `authorize` (where
+//!    the session goes), `suspects` and `judge` (how a dead one shows), `proves_session`, `tell` (what
+//!    an error looks like). What is long gets a file in `proxy/family/`.
+//! 3. `proxy/guard/path.rs`, if some of its paths hand out sessions.
+//! 4. `demo/`: the same API in the demo org; then a test in `tests/it/` named after it, and one line
+//!    in `tests/it/renewal.rs`, where sessions die in every family.
+//! 5. README, *Point your tool at it*.
+//!
+//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags), the section's
+//! file in `config/` (reading and checking), the field in `config.rs` where it is used from,
+//! `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
+//!
+//! **A new refusal:** a variant in `proxy/refusal.rs` with its message, a line in the table of
+//! `proxy/error.rs` with status and code, README's table of codes; an allow/deny pair in
+//! `tests/it/guard.rs`.
+//!
+//! **A new command:** `cli.rs` (arguments and help), `command.rs` (one line), a file in `command/`,
+//! README; `tests/it/` has a file per command.
+//!
+//! **A new figure to watch:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
 //!
 //! # Decisions
 //!
@@ -70,10 +95,15 @@
 //! send them.
 //!
 //! **Names keep their spelling.** Some Apex code and some clients know a header in one case only. hyper
-//! and `http::HeaderMap` know lower case and no order. So the lines of a head are kept as they came,
-//! as a hint for [`spelling`] when it is written; hyper writes of an answer's head only what says where
-//! its body ends, and `spelling` puts the rest in its place. HTTP/2 has no case to keep: what comes by
-//! it goes on with the usual spelling.
+//! and `http::HeaderMap` know lower case and no order. So the header lines of a message are kept as
+//! they came, as a hint for [`spelling`] when they are written. The org's lines go out as they are,
+//! whole, if nobody has changed any; hyper writes only what says where the body ends, and `spelling`
+//! puts the rest in its place. HTTP/2 has no case to keep: what comes by it goes on with the usual
+//! spelling.
+//!
+//! **What repeats is compared, not parsed.** Most heads on a connection have the lines of the one
+//! before. To compare a line costs a tenth of parsing it, so `server::framing` and
+//! `proxy::upstream::http1` remember the last head and what it meant.
 //!
 //! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
 //! compress, and to a client we are the org.
@@ -112,6 +142,7 @@ mod auth;
 pub mod cli;
 mod command;
 pub mod config;
+#[cfg(feature = "demo")]
 pub mod demo;
 mod local_ca;
 mod network;

@@ -1,7 +1,13 @@
 //! What is true of Salesforce, for the proxy and the demo org alike.
 
+pub use self::hosts::is_salesforce_host;
+#[cfg(feature = "demo")]
 pub(crate) use self::refusals::Body as RefusalBody;
-pub use self::{hosts::is_salesforce_host, refusals::Refusal};
+#[cfg_attr(
+    not(feature = "demo"),
+    expect(unreachable_pub, reason = "the demo org exports it")
+)]
+pub use self::refusals::Refusal;
 
 pub(crate) mod hosts;
 mod refusals;

@@ -403,7 +403,7 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// Characters.
 const LONGEST_QUOTE: usize = 300;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
     use crate::{

@@ -81,7 +81,8 @@ pub struct InitArgs {
         long,
         help_heading = "In place of a new org",
         group = "instead",
-        conflicts_with_all = ["environment", "client_id"]
+        conflicts_with_all = ["environment", "client_id"],
+        hide = !cfg!(feature = "demo")
     )]
     pub demo: bool,
 }

@@ -51,6 +51,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
 
 /// A new org.
 fn make(args: &InitArgs) -> Result<(), CommandError> {
+    if args.demo && !cfg!(feature = "demo") {
+        let why = "this build of orgproxy has no demo org; leave --demo out";
+        return Err(CommandError::Other(why.to_owned()));
+    }
     let paths = Paths::of(args);
     let there = read(&paths)?;
     let makes_app = args.client_id.is_none();

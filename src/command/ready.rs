@@ -2,11 +2,13 @@
 
 use std::{io, ops::Deref};
 
-use super::CommandError;
+use super::{
+    CommandError,
+    demo::{self, Demos},
+};
 use crate::{
     cli::ConfigArgs,
-    config::{self, Certificate, Config, ConfigError},
-    demo,
+    config::{Config, ConfigError},
 };
 
 pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
@@ -17,7 +19,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
 pub(crate) struct Ready {
     pub(crate) config: Config,
     /// Dropped, they end.
-    _demos: Vec<demo::Org>,
+    _demos: Demos,
 }
 
 impl Ready {
@@ -26,36 +28,11 @@ impl Ready {
     /// # Errors
     /// A certificate that is not where the demo org looks for it, or no port.
     pub(crate) async fn start(mut config: Config) -> Result<Self, CommandError> {
-        let mut demos = Vec::new();
-        for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
-            let certificate = Certificate::of(org).map_err(CommandError::Other)?;
-            let demo = demo::Org::start_with(demo::App {
-                client_id: org.client_id.clone(),
-                username: org.username.clone(),
-                certificate: certificate.der,
-            })
-            .await?;
-            lead_to(&demo, org);
-            let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
-            demo.set(|knobs| knobs.refusal = refusal);
-            demos.push(demo);
-        }
+        let demos = demo::start(&mut config).await?;
         Ok(Self {
             config,
             _demos: demos,
         })
-    }
-}
-
-/// Has `org` log in at `demo`, and its calls go there, and not by a proxy of the environment.
-pub(super) fn lead_to(demo: &demo::Org, org: &mut config::Org) {
-    org.demo.get_or_insert_default();
-    org.login_url = demo.login_url();
-    org.audience = demo.audience();
-    org.trusted_hosts.push("localhost".to_owned());
-    org.ca.push(demo.ca_der());
-    if let Some(pubsub) = &mut org.pubsub {
-        pubsub.endpoint = demo.pubsub_endpoint();
     }
 }
 

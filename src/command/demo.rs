@@ -1,0 +1,114 @@
+//! `orgproxy demo`: the demo org, and the proxy in front of it.
+
+use std::{io, path::Path};
+
+use super::{CommandError, runtime, serve};
+use crate::{
+    cli::DemoArgs,
+    config::{Certificate, Config, Listen, Org, PrivateKey, PubSub},
+    demo,
+    system::{process, signal, telemetry},
+};
+
+/// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
+pub(super) fn run(args: &DemoArgs) -> Result<(), CommandError> {
+    process::harden();
+    let runtime = runtime()?;
+    signal::outlive_others(&runtime)?;
+    let starting = signal::end_meanwhile()?;
+    let _log = telemetry::init(&args.log)?;
+    runtime.block_on(async {
+        let org = demo::Org::start().await?;
+        let refusal = args.refuse.as_deref().and_then(demo::Refusal::named);
+        org.set(|knobs| knobs.refusal = refusal);
+        // The local authority is a throwaway, too.
+        let state = tempfile::Builder::new()
+            .prefix("orgproxy-demo-")
+            .tempdir()?;
+        let instance = org.instance_url();
+        let instance = instance.trim_start_matches("https://");
+        let hints = HINTS.replace("{instance}", instance);
+        serve(demo_config(&org, args, state.path())?, &hints, starting).await
+    })
+}
+
+fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config, CommandError> {
+    let key = PrivateKey::parse(
+        "the key of the demo",
+        demo.private_key_pem().as_bytes(),
+        None,
+    )
+    .map_err(io::Error::other)?;
+    let mut org = Org::new(
+        "demo".to_owned(),
+        demo.login_url(),
+        demo.client_id().to_owned(),
+        demo.username().to_owned(),
+        key,
+    );
+    let beside = |port: Option<u16>, usual| match args.port {
+        0 => port.unwrap_or(0),
+        _ => port.unwrap_or(usual),
+    };
+    org.listen = vec![
+        Listen::loopback(args.port),
+        Listen::loopback_https(beside(args.https_port, 8443)),
+    ];
+    org.pubsub = Some(PubSub {
+        listen: vec![Listen::loopback(beside(args.pubsub_port, 7443))],
+        endpoint: demo.pubsub_endpoint(),
+    });
+    org.intercept = args.intercept;
+    lead_to(demo, &mut org);
+    let mut config = Config::new(vec![org]);
+    config.state_dir = Some(state.to_owned());
+    if let Some(threads) = args.threads {
+        config.threads = threads.into();
+    }
+    Ok(config)
+}
+
+/// Demo orgs that run. Dropped, they end.
+pub(super) type Demos = Vec<demo::Org>;
+
+/// Starts the demo orgs that `config` wants.
+///
+/// # Errors
+/// A certificate that is not where the demo org looks for it, or no port.
+pub(super) async fn start(config: &mut Config) -> Result<Demos, CommandError> {
+    let mut demos = Vec::new();
+    for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
+        let certificate = Certificate::of(org).map_err(CommandError::Other)?;
+        let demo = demo::Org::start_with(demo::App {
+            client_id: org.client_id.clone(),
+            username: org.username.clone(),
+            certificate: certificate.der,
+        })
+        .await?;
+        lead_to(&demo, org);
+        let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
+        demo.set(|knobs| knobs.refusal = refusal);
+        demos.push(demo);
+    }
+    Ok(demos)
+}
+
+/// Has `org` log in at `demo`, and its calls go there, and not by a proxy of the environment.
+fn lead_to(demo: &demo::Org, org: &mut Org) {
+    org.demo.get_or_insert_default();
+    org.login_url = demo.login_url();
+    org.audience = demo.audience();
+    org.trusted_hosts.push("localhost".to_owned());
+    org.ca.push(demo.ca_der());
+    if let Some(pubsub) = &mut org.pubsub {
+        pubsub.endpoint = demo.pubsub_endpoint();
+    }
+}
+
+/// More to try with the sample data of the demo org.
+const HINTS: &str = "
+  curl {url}/services/data/v62.0/sobjects/Account/describe
+  curl -G {url}/services/data/v62.0/query --data-urlencode \"q=SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name LIMIT 5\"
+  curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
+  curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org, which nothing after it notices
+  curl -x {url} http://{instance}/services/oauth2/userinfo";
