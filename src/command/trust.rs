@@ -216,9 +216,13 @@ fn quoted(path: &Path) -> String {
 
 /// Runs a program of the system's to its end.
 fn run(command: &mut Command) -> Result<(), TrustError> {
+    run_with(command, Stdio::null())
+}
+
+fn run_with(command: &mut Command, input: Stdio) -> Result<(), TrustError> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .output()
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => TrustError::NoTool(name.clone()),

@@ -227,12 +227,25 @@ async fn the_system_trusts_it_and_then_no_longer() {
         let verified = Command::new("openssl").args(["verify", &path]).output();
         verified.unwrap().status.success()
     };
+    // The system keeps Java's store, too, where there is one.
+    let in_java = || {
+        let store = "/etc/ssl/certs/java/cacerts";
+        let list = ["-list", "-storepass", "changeit", "-keystore", store];
+        let listed = Command::new("keytool").args(list).output();
+        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let alias = ended.stdout.rsplit('/').next().unwrap().trim();
+        let alias = alias.trim_end_matches(".crt").to_owned();
+        listed.is_ok_and(|listed| listed.contains(&alias))
+    };
     assert_eq!(ended.code(), 0, "{ended:?}");
     let was_trusted = trusted();
+    let hook = std::path::Path::new("/etc/ca-certificates/update.d/jks-keystore");
+    assert_eq!(in_java(), hook.exists());
     let undone = state.trust(&["--system", "--undo"]).await;
     assert_eq!(undone.code(), 0, "{undone:?}");
     assert!(was_trusted);
     assert!(!trusted());
+    assert!(!in_java());
     // Nor is there a link left that leads nowhere.
     let links = std::fs::read_dir("/etc/ssl/certs").into_iter().flatten();
     let dangling = |link: &std::fs::DirEntry| !link.path().exists();

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    io::{Seek, Write},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use rustix::process::geteuid;
 
-use super::{Root, TrustError, put, quoted, run};
+use super::{Root, TrustError, put, quoted, run, run_with};
 
 /// A folder of additional authorities, and what has to be run when it has changed.
 pub(super) struct Store {
@@ -18,6 +19,9 @@ pub(super) struct Store {
     update: &'static [&'static str],
     /// The same, when one has gone.
     update_gone: &'static [&'static str],
+    /// A folder of programs that keep the stores of others, such as Java's. `update_gone` does not
+    /// inform them.
+    hooks: Option<&'static str>,
 }
 
 impl Store {
@@ -28,6 +32,7 @@ impl Store {
         update: &["update-ca-certificates"],
         // Else it leaves links that lead nowhere.
         update_gone: &["update-ca-certificates", "--fresh"],
+        hooks: Some("/etc/ca-certificates/update.d"),
     };
 
     /// See update-ca-trust(8).
@@ -36,6 +41,7 @@ impl Store {
         extension: "pem",
         update: &["update-ca-trust", "extract"],
         update_gone: &["update-ca-trust", "extract"],
+        hooks: None,
     };
 
     /// What does it by hand.
@@ -69,7 +75,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     let bytes = fs::read(&root.path).map_err(|error| TrustError::File(root.path.clone(), error))?;
     let file = store.file(&root.alias);
     put(&file, Some(&bytes))?;
-    // UrlRewriter alone until then, by the umask of some.
+    // Readable by this user alone until then, where the umask says so.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
     run(Command::new(store.update[0]).args(&store.update[1..]))?;
@@ -92,11 +98,29 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
         }
         put(&file, None)?;
         run(Command::new(store.update_gone[0]).args(&store.update_gone[1..]))?;
+        for hook in store.hooks.into_iter().flat_map(programs) {
+            // As the system's own script informs them of one that has gone.
+            let mut line =
+                tempfile::tempfile().map_err(|error| TrustError::File(hook.clone(), error))?;
+            writeln!(line, "-/etc/ssl/certs/{}.pem", root.alias)
+                .and_then(|()| line.rewind())
+                .map_err(|error| TrustError::File(hook.clone(), error))?;
+            run_with(&mut Command::new(&hook), line.into())?;
+        }
     }
     Ok(format!(
         "the system no longer trusts {}",
         root.path.display()
     ))
+}
+
+/// The files in `folder`, in the order in which they are run.
+fn programs(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut programs: Vec<_> = entries.map(|entry| entry.path()).collect();
+    programs.retain(|path| path.is_file());
+    programs.sort_unstable();
+    programs
 }
 
 /// `sudo` would look for the state in root's own home.
