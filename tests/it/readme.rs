@@ -4,12 +4,31 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::terminal::on_terminal;
+use crate::support::{binary::Binary, terminal::on_terminal};
+
+const README: &str = include_str!("../../README.md");
+
+#[tokio::test]
+async fn the_first_answer_is_the_one_that_the_readme_shows() {
+    let demo = Binary::start(&["demo", "--port", "0"]);
+    let (_, block) = README.split_once("$ orgproxy demo &\n$ ").unwrap();
+    let (block, _) = block.split_once("```\n").unwrap();
+    let (command, expected) = block.split_once('\n').unwrap();
+    let address = demo.address().await.to_string();
+    let command = command.replace("localhost:8080", &address);
+    let asked = tokio::process::Command::new("sh")
+        .args(["-c", &format!("{command} --silent")])
+        .output()
+        .await
+        .unwrap();
+    let answer = String::from_utf8(asked.stdout).unwrap();
+    assert!(matches(expected, &answer), "{answer}");
+}
 
 #[tokio::test]
 async fn the_first_query_takes_the_three_commands_that_the_readme_shows() {
     let folder = TempDir::new().unwrap();
-    let shown = shown_in(include_str!("../../README.md"));
+    let shown = shown_in(README);
     let commands: Vec<_> = shown.iter().map(|(command, _)| *command).collect();
     assert_eq!(
         commands,
@@ -45,11 +64,10 @@ fn an_ellipsis_stands_for_what_is_left_out() {
     }
 }
 
-/// The commands of the README's only terminal, and what follows each.
+/// The commands of the README's terminal that shows the way to the first query, and what follows each.
 fn shown_in(readme: &'static str) -> Vec<(&'static str, &'static str)> {
-    let (_, block) = readme.split_once("```console\n").unwrap();
-    let (block, rest) = block.split_once("```\n").unwrap();
-    assert!(!rest.contains("```console\n"));
+    let start = readme.find("$ orgproxy init").unwrap();
+    let (block, _) = readme[start..].split_once("```\n").unwrap();
     block
         .split("$ ")
         .skip(1)
