@@ -403,7 +403,8 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// Characters.
 const LONGEST_QUOTE: usize = 300;
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use super::*;
     use crate::{

@@ -99,10 +99,17 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
     };
 
     let host = network::authority_of(&org.login_url);
-    if let Some(host) = &host {
-        network::check(&LOGIN, host, org, config, report).await;
-    }
-    match log_in(config, org, found, args, report).await {
+    let leads_back = match &host {
+        Some(host) => network::check(&LOGIN, host, org, config, report).await,
+        None => false,
+    };
+    let logged_in = if leads_back {
+        report.add(Check::skipped("login", "not at orgproxy itself"));
+        None
+    } else {
+        log_in(config, org, found, args, report).await
+    };
+    match logged_in {
         Some((org, session)) => {
             report.add(session::format(&session));
             report.add(session::scopes(&session));

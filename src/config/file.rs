@@ -91,8 +91,7 @@ pub(super) fn read_listeners(document: Table, folder: &Path, problems: &Problems
     let orgs = Section::new(document, problems).child("org").tables("");
     let are_several = orgs.len() > 1;
     let of_org = |(org, mut section): (String, Section<'_>)| {
-        let guard = Guard::default();
-        let listens = listen(&mut section, folder, &guard, &Tls::default());
+        let listens = listen(&mut section, folder, |_| true);
         let hosts = section.list("hosts", text::host).unwrap_or_default();
         let intercepts = section.read("intercept", value::flag).unwrap_or_default();
         let host = hosts.into_iter().next().filter(|_| are_several);
@@ -155,8 +154,11 @@ fn org(
         ca::read(&value::file(path, folder)?, ca::Signed::Servers)
     });
 
-    let guard = guard(section.child("guard"), folder);
-    let listen = listen(&mut section, folder, &guard, tls);
+    let (guard, asks) = guard(section.child("guard"), folder);
+    let is_open = guard.allow_remote;
+    let may_be_remote =
+        |listen: &Listen| is_open && (asks || listen.is_https() && tls.asks_for_certificate);
+    let listen = listen(&mut section, folder, may_be_remote);
     let hosts = section.list("hosts", text::host).unwrap_or_default();
     reaches.push(Reach {
         name: given::word(&name),
@@ -171,8 +173,7 @@ fn org(
         &name,
         section.child("pubsub"),
         folder,
-        &guard,
-        tls,
+        may_be_remote,
         &trusted_hosts,
         reaches,
     );
@@ -210,8 +211,7 @@ fn org(
 pub(super) fn listen(
     section: &mut Section<'_>,
     folder: &Path,
-    guard: &Guard,
-    tls: &Tls,
+    may_be_remote: impl Fn(&Listen) -> bool,
 ) -> Vec<Listen> {
     let mut listen = section
         .list("listen", |address| {
@@ -226,9 +226,7 @@ pub(super) fn listen(
         set_port(section, &mut listen, port);
     }
     for address in listen.iter().filter(|address| !address.is_local()) {
-        let asks_for_certificate = address.is_https() && tls.asks_for_certificate;
-        let asks = guard.client_key.is_some() || asks_for_certificate;
-        if !guard.allow_remote || !asks {
+        if !may_be_remote(address) {
             section.problem("listen", format!(
                 "{address} is open to other machines, and each that reaches it would act as the \
                  org's user; listen on 127.0.0.1, or set guard.allow_remote = true and \
@@ -256,7 +254,9 @@ fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
     }
 }
 
-fn guard(mut section: Section<'_>, folder: &Path) -> Guard {
+/// The guard, and whether a client key was meant to be set, even if it cannot be had.
+fn guard(mut section: Section<'_>, folder: &Path) -> (Guard, bool) {
+    let has_key = section.get("client_key").is_some();
     let allow_remote = section.read("allow_remote", value::flag);
     let (client_key, client_key_in_shell) = reference::client_key(&mut section, folder).unzip();
     let guard = Guard {
@@ -270,7 +270,8 @@ fn guard(mut section: Section<'_>, folder: &Path) -> Guard {
         allow_uids: section.list("allow_uids", value::whole).unwrap_or_default(),
     };
     section.finish();
-    guard
+    let asks = has_key || guard.client_key.is_some();
+    (guard, asks)
 }
 
 fn limits(mut section: Section<'_>) -> Limits {

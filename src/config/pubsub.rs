@@ -5,8 +5,7 @@ use std::path::Path;
 use http::uri::Authority;
 
 use super::{
-    Guard, Listen, document::Value, given, problem::Origin, reach::Reach, section::Section, text,
-    tls::Tls,
+    Listen, document::Value, given, problem::Origin, reach::Reach, section::Section, text,
 };
 use crate::salesforce::hosts;
 
@@ -24,8 +23,7 @@ pub(super) fn read(
     org: &str,
     mut section: Section<'_>,
     folder: &Path,
-    guard: &Guard,
-    tls: &Tls,
+    may_be_remote: impl Fn(&Listen) -> bool,
     trusted_hosts: &[String],
     reaches: &mut Vec<Reach>,
 ) -> Option<PubSub> {
@@ -37,7 +35,7 @@ pub(super) fn read(
     }
     let endpoint = section.read("endpoint", |endpoint| parse(endpoint, trusted_hosts));
     let listen = match has_listen {
-        true => super::file::listen(&mut section, folder, guard, tls),
+        true => super::file::listen(&mut section, folder, may_be_remote),
         false => vec![Listen::loopback(PORT)],
     };
     reaches.push(Reach {

@@ -203,7 +203,8 @@ const LENGTH: usize = 32 * ROUNDS as usize;
 /// What every client's check of a session id lets pass (S§6).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use http::Request;
 

@@ -466,6 +466,10 @@ async fn names_and_the_local_authority_are_warned_of() {
     found.says("hosts", "127.0.0.1 nowhere.invalid");
     assert_eq!(found.check("local_authority")["outcome"], "warning");
     found.says("local_authority", "orgproxy trust");
+
+    let found = setup.doctor(&["--state-dir", "/dev/null/state"]).await;
+    assert_eq!(found.check("local_authority")["outcome"], "failed");
+    found.says("local_authority", "set state_dir");
 }
 
 #[tokio::test]

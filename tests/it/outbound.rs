@@ -376,6 +376,9 @@ async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
     let found = &ended.stdout;
     assert!(found.contains("login_host_elsewhere"), "{found}");
     assert!(found.contains("where an orgproxy listens"), "{found}");
+    // What the login would say of it leads nowhere.
+    assert!(found.contains("not at orgproxy itself"), "{found}");
+    assert!(!found.contains("ca_file"), "{found}");
 }
 
 /// As a container's port may be, or one that a firewall redirects.

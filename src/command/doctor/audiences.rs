@@ -99,7 +99,8 @@ fn text(url: &Url) -> String {
 const PRODUCTION: &str = "https://login.salesforce.com";
 const TEST: &str = "https://test.salesforce.com";
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use test_case::test_case;
 

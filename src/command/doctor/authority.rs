@@ -1,5 +1,8 @@
 //! Whether clients on this machine trust the local certificate authority, where they have to.
 
+use std::path::Path;
+
+use rustix::fs::{Access, access};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::parse_x509_certificate;
 
@@ -18,6 +21,10 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
     let folder = config.state_dir.as_ref().filter(|_| is_needed)?;
     let path = Authority::path(folder);
     let place = path.display();
+    if !path.exists() && !can_be_made(folder) {
+        let says = format!("{place} cannot be made by this user");
+        return Some(Check::failed("local_authority", says).advise(ELSEWHERE));
+    }
     if !path.exists() {
         let says = format!("{place} is not there yet: it is made at the first start");
         return Some(Check::warning("local_authority", says).advise(TRUST));
@@ -48,6 +55,16 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
         .advise(TRUST),
     })
 }
+
+/// Whether this user can make what is missing of `folder`, and write there.
+fn can_be_made(folder: &Path) -> bool {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    there.is_some_and(|there| {
+        there.is_dir() && access(there, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    })
+}
+
+const ELSEWHERE: &str = "do: set state_dir to a folder where this user may write, or leave it out";
 
 const TRUST: &str =
     "do: `orgproxy trust` tells what each client needs, and `sudo orgproxy trust --system` does it";

@@ -61,21 +61,25 @@ pub(super) fn authority_of(url: &Url) -> Option<Authority> {
     url.authority().parse().ok()
 }
 
-/// Goes to the host as logins and requests do, each step within `limits.connect`.
+/// Goes to the host as logins and requests do, each step within `limits.connect`. Returns whether it
+/// leads back to orgproxy.
 pub(super) async fn check(
     names: &Names,
     host: &Authority,
     org: &Org,
     config: &Config,
     report: &mut Report,
-) {
-    let verifier = match Recorder::new(org) {
-        Ok(verifier) => Arc::new(verifier),
-        Err(error) => return report.add(Check::failed(names.tls, error)),
-    };
-    let tls = match client_config(verifier.clone()) {
-        Ok(tls) => tls,
-        Err(error) => return report.add(Check::failed(names.tls, error.to_string())),
+) -> bool {
+    let made = Recorder::new(org).map(Arc::new).and_then(|verifier| {
+        let tls = client_config(verifier.clone()).map_err(|error| error.to_string())?;
+        Ok((verifier, tls))
+    });
+    let (verifier, tls) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            report.add(Check::failed(names.tls, error));
+            return false;
+        }
     };
     let limit = config.limits.connect;
     let (proxies, stall) = (config.proxies_to(org), config.limits.idle_body);
@@ -85,14 +89,17 @@ pub(super) async fn check(
 
     if !resolve(names, host, proxy.as_deref(), org, limit, report).await {
         report.add(Check::skipped(names.connection, "not without an address"));
-        return report.add(Check::skipped(names.tls, "not without a connection"));
+        report.add(Check::skipped(names.tls, "not without a connection"));
+        return false;
     }
     let Some(tcp) = connect(names, host, &dialer, proxy.as_deref(), org, report).await else {
-        return report.add(Check::skipped(names.tls, "not without a connection"));
+        report.add(Check::skipped(names.tls, "not without a connection"));
+        return false;
     };
     if let Some((says, advice)) = leads_back(&tcp, host, dialer.proxy(host), config).await {
         report.add(Check::failed(names.other, says).advise(advice));
-        return report.add(Check::skipped(names.tls, "not with orgproxy itself"));
+        report.add(Check::skipped(names.tls, "not with orgproxy itself"));
+        return true;
     }
 
     let secured = timeout(limit, secure(host, tcp, tls)).await;
@@ -103,6 +110,7 @@ pub(super) async fn check(
             Check::failed(names.tls, says).advise(advice)
         }
     });
+    false
 }
 
 /// Looks the host up, unless a proxy does. Whether it can be gone on with.
@@ -435,7 +443,8 @@ const NO_TLS: &str =
 const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right, the host must \
     renew its certificate, or something else answers in its place";
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use super::*;
     use crate::{

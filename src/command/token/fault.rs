@@ -130,7 +130,8 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// By which clocks may differ without a word.
 const TOLERANCE: Duration = Duration::from_secs(10);
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use std::time::UNIX_EPOCH;
 

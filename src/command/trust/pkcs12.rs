@@ -99,7 +99,8 @@ const FRIENDLY_NAME: &[u64] = &[1, 2, 840, 113_549, 1, 9, 20];
 const TRUSTED_KEY_USAGE: &[u64] = &[2, 16, 840, 1, 113_894, 746_875, 1, 1];
 const ANY_KEY_USAGE: &[u64] = &[2, 5, 29, 37, 0];
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use super::*;
 
