@@ -9,6 +9,7 @@ pub(crate) use self::refusals::Body as RefusalBody;
 )]
 pub use self::refusals::Refusal;
 
+pub(crate) mod facts;
 pub(crate) mod hosts;
 mod refusals;
 

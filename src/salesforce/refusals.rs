@@ -1,4 +1,5 @@
-//! Everything that a token endpoint refuses a login with (S§2.2), by name.
+//! Everything that a token endpoint refuses a login with, by name:
+//! [`super::facts::login_refusals`].
 
 /// One way in which a login is refused.
 #[derive(Debug)]
