@@ -244,7 +244,7 @@ pub struct Org {
     pub hosts: Vec<String>,
     /// Origin of the token endpoint, without path but for Experience Cloud sites.
     pub login_url: Url,
-    /// The `aud` claim (S§1.2).
+    /// The `aud` claim.
     pub audience: String,
     /// The consumer key: the `iss` claim.
     pub client_id: String,
@@ -295,9 +295,9 @@ impl Org {
             private_key,
             trusted_hosts: Vec::new(),
             ca: Vec::new(),
-            // Nobody says whether Salesforce speaks it (S§7), and HTTP/1.1 costs less here.
+            // Nobody says whether Salesforce speaks it, and HTTP/1.1 costs less here.
             http2: false,
-            // What Salesforce sets in a new org (S§3.2).
+            // What Salesforce sets in a new org: see salesforce::facts::sessions.
             session_timeout: Duration::from_secs(2 * 60 * 60),
             intercept: false,
             guard: Guard::default(),
@@ -335,7 +335,7 @@ impl Org {
     /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever
     /// org it logs in to, and no other.
     pub fn logs_in_at(&self, host: &str) -> bool {
-        // Sandboxes log in at one of the two that are for all, other orgs at the other (S§1.2).
+        // Sandboxes log in at one of the two that are for all, other orgs at the other.
         let is_of_the_other_kind = login_url::is_generic(host)
             && login_url::is_generic(self.audience.trim_start_matches("https://"))
             && !self.audience.ends_with(host);
@@ -404,13 +404,13 @@ impl Default for Limits {
             requests: 10_000,
             // Shorter than a person typing, longer than any network; idle keep-alive included.
             header_read: Duration::from_secs(30),
-            // Twice what Salesforce takes, 16 KiB of target and 16 KiB of headers (S§7), so that
-            // its own answer says so.
+            // Far more than the 16 KiB that Salesforce takes, so that its own answer says so: see
+            // salesforce::facts::limits.
             header_bytes: 64 * 1024,
             // As many as hyper reads without allocating.
             headers: 100,
             connect: Duration::from_secs(10),
-            // Salesforce ends a request after 10 minutes (S§7); its own answer says why.
+            // Salesforce ends a request after 10 minutes; its own answer says why.
             answer: Duration::from_secs(11 * 60),
             idle_body: Duration::from_secs(2 * 60),
             // No link is as slow as that, and no client that computes its records has so few.

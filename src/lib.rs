@@ -71,11 +71,12 @@
 //!
 //! # Decisions
 //!
-//! **Sessions are judged by the org.** A token answer tells no lifetime, and the real one slides with
-//! every call (S§3.2). So age counts from the last use, and the org's refusal is the last word. One
-//! login serves all who wait; no failure is kept forever. If a login gives the same token again, the
-//! refusal may have been a stray one: the request is sent once more, and then the org's answer is passed
-//! on. While logins are in vain, the org is asked first which it refuses, the session or the request.
+//! **Sessions are judged by the org.** A token answer reports no lifetime, and the real one slides
+//! with every call ([`salesforce::facts::sessions`]). So age counts from the last use, and the
+//! org's refusal is the last word. One login serves all who wait; no failure is kept forever. If a
+//! login gives the same token again, the refusal may have been a stray one: the request is sent
+//! once more, and then the org's answer is passed on. While logins are in vain, the org is asked
+//! first which it refuses, the session or the request.
 //!
 //! **Threads share nothing per request.** Each carries whole requests, with a runtime, client
 //! connections and connections to the org of its own. Logins run on the main thread. This costs 10 to
@@ -123,8 +124,9 @@
 //! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a socket
 //! of their own: what they show to work is what clients get.
 //!
-//! **Names in comments.** S§n is a section of the collected facts on how Salesforce behaves on the
-//! wire, RFC sections are what they are.
+//! # Salesforce
+//!
+//! [`salesforce::facts`] holds what the code takes for granted about Salesforce, with sources.
 #![allow(
     rustdoc::private_intra_doc_links,
     reason = "the manual is for those who read the source"

@@ -295,7 +295,7 @@ const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// For one that does not say who it is: what clients take for an id (S§6).
+/// For one that does not say who it is: what clients take for an id.
 const SOME_ORG: &str = "00D000000000000";
 
 static THROTTLE: Throttle = Throttle::new();

@@ -10,8 +10,7 @@ use crate::config::{self, PrivateKey};
 
 /// Signs an assertion for `org` with `key`, valid from `now` on for three minutes.
 ///
-/// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused
-/// (S§1.1).
+/// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused.
 pub(crate) fn sign(
     org: &config::Org,
     key: &PrivateKey,
@@ -33,7 +32,8 @@ fn exp(now: SystemTime) -> u64 {
     age.saturating_add(LIFETIME).as_secs()
 }
 
-/// The four claims that Salesforce reads (S§1.1). `aud` is one string: a list is refused.
+/// The four claims that Salesforce reads: [`crate::salesforce::facts::jwt_bearer`]. `aud` is one
+/// string: a list is refused.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -42,7 +42,7 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// What every client of the flow uses; documented bounds differ from enforced ones (S§1.3).
+/// The value that other clients of the flow use; documented bounds differ from enforced ones.
 const LIFETIME: Duration = Duration::from_secs(180);
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What a refused login means, and what to do about it: the table of S§2.2.
+//! The meaning of a refused login, and what to do about it: the table of
+//! [`crate::salesforce::facts::login_refusals`], with a remedy for each cause.
 
 /// Why the org refuses, as far as its words tell, and the setting to change.
 #[derive(Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl Login {
         let authority = org.login_url.authority().parse();
         let authority =
             authority.map_err(|error| LoginError::unreachable(org.login_url.as_str(), &error))?;
-        // An Experience Cloud site has a path, and its token endpoint lies below it (S§1.2).
+        // An Experience Cloud site has a path, and its token endpoint lies below it.
         let mut token_url = org.login_url.clone();
         let path = format!("{}{TOKEN_PATH}", token_url.path().trim_end_matches('/'));
         token_url.set_path(&path);
@@ -109,7 +109,7 @@ impl Login {
         self.key.has_changed()
     }
 
-    /// Gets a session. Asks up to three times, but only where asking again can help (S§2).
+    /// Gets a session. Asks up to three times, but only where asking again can help.
     ///
     /// # Errors
     /// The org's own words where it gave any, else what went wrong on the way to it.

@@ -35,7 +35,8 @@ pub(crate) struct Session {
     confirmed: AtomicBool,
 }
 
-/// Of whom a session is: what the token endpoint says as `id` and `scope` (S§1.5).
+/// The owner of a session: what the token endpoint says as `id` and `scope`
+/// ([`crate::salesforce::facts::token_response`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// 18 characters, or the 15 of an access token.
@@ -48,7 +49,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the identity URL, whose last two segments are the ids; the org's is also what an opaque
-    /// token begins with (S§3.1).
+    /// token begins with.
     pub(super) fn new(url: Option<&str>, scope: Option<String>, token: &str) -> Self {
         let is_id = |text: &&str| {
             matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -124,7 +125,8 @@ impl Session {
         format!("https://{}", self.host.to_str().unwrap_or_default())
     }
 
-    /// Whether it is in JWT format, which only the REST APIs take (S§3.1).
+    /// True in JWT format, which only the REST APIs take, and SOAP from version 68.0 on:
+    /// [`crate::salesforce::facts::sessions`].
     pub(crate) fn is_jwt(&self) -> bool {
         self.token.as_bytes().starts_with(b"eyJ")
     }
@@ -166,8 +168,9 @@ impl Session {
         now.saturating_duration_since(self.issued)
     }
 
-    /// Life is a sliding idle timeout that every call resets (S§3.2), so age counts from the last
-    /// use. Where a fixed end is known it holds besides.
+    /// Life is a sliding idle timeout that every call resets
+    /// ([`crate::salesforce::facts::sessions`]), so age counts from the last use. Where a fixed end
+    /// is known it holds besides.
     pub(super) fn fitness(&self, now: Instant) -> Fitness {
         let unused = self.millis(now).saturating_sub(self.used.load(Relaxed));
         if u128::from(unused) >= self.idle.as_millis() {
@@ -187,8 +190,8 @@ impl Session {
         }
     }
 
-    /// Whether both carry the same access token: Salesforce answers a login with the live session
-    /// if there is one (S§1.6).
+    /// True if both carry the same access token: Salesforce answers a login with the live session
+    /// if there is one ([`crate::salesforce::facts::sessions`]).
     pub(crate) fn same_token(&self, other: &Self) -> bool {
         self.authorization == other.authorization
     }

@@ -344,7 +344,8 @@ fn rest(error: &LoginError, count: u32) -> Duration {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Between two logins, on the long run: Salesforce allows 3,600 an hour and user (S§1.8).
+/// Between two logins, in the long run: Salesforce allows 3,600 per hour and user
+/// ([`crate::salesforce::facts::limits`]).
 const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many logins may come at once, in terms of `LOGIN_INTERVAL`.

@@ -39,7 +39,7 @@ mod environment;
 /// program's alone.
 ///
 /// It logs in first: a program has no use for an org that cannot be had, and its placeholder has to
-/// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one (S§6).
+/// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let usual = process::harden();
     let runtime = runtime()?;

@@ -114,5 +114,5 @@ fn read_standard_input() -> Result<Zeroizing<String>, CommandError> {
 const NOT_HERE: &str = "an access token opens the org to whoever sees it, so it is not printed to \
     a terminal; pipe it to where it is needed, or add --show";
 
-/// Bytes. Tokens in JWT format have a few thousand (S§3.1).
+/// Bytes. Tokens in JWT format have a few thousand.
 const LONGEST: u64 = 64 * 1024;

@@ -1,4 +1,5 @@
-//! Which hosts a session may be sent to (S§8), compared on label boundaries.
+//! The hosts that a session may be sent to ([`crate::salesforce::facts::hosts`]), compared on
+//! label boundaries.
 
 use url::Url;
 

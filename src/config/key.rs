@@ -327,5 +327,5 @@ const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 /// Other secrets of the same key would have other labels.
 const SECRET_LABEL: &[u8] = b"orgproxy: placeholders, 1";
 
-/// Salesforce's least (S§1.4), and the most that aws-lc signs with.
+/// The least that is usual with Salesforce, and the most that aws-lc signs with.
 const LENGTHS: RangeInclusive<usize> = 2048..=8192;

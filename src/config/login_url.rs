@@ -33,7 +33,8 @@ pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The `aud` claim that Salesforce wants for each environment (S§1.2).
+/// The `aud` claim that Salesforce wants for each environment:
+/// [`crate::salesforce::facts::jwt_bearer`].
 pub(super) fn audience(login_url: &Url) -> String {
     let host = login_url.host_str().unwrap_or_default();
     let labels: Vec<_> = host.split('.').collect();

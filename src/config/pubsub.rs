@@ -9,7 +9,7 @@ use super::{
 };
 use crate::salesforce::hosts;
 
-/// The way to the Pub/Sub API, which has a host of its own (S§4).
+/// The way to the Pub/Sub API, which has a host of its own: [`crate::salesforce::facts::families`].
 #[derive(Debug, Clone)]
 pub struct PubSub {
     /// Where clients reach it. At least one.
@@ -79,7 +79,7 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
     }
 }
 
-/// For all orgs but those whose data must stay in the EU (S§4).
+/// For all orgs but those whose data must stay in the EU.
 const ENDPOINT: &str = "api.pubsub.salesforce.com:7443";
 
 /// Salesforce's own.

@@ -1,7 +1,8 @@
 //! The Streaming API: CometD (Bayeux 1.0) by long polling.
 //!
-//! A dead session shows only in the messages, never in the status (S§3.3). What a client has to
-//! bring along is its id and the cookies of its handshake.
+//! A dead session shows only in the messages, never in the status
+//! ([`crate::salesforce::facts::expiry`]). What a client has to bring along is its id and the
+//! cookies of its handshake.
 
 use std::time::Duration;
 

@@ -67,7 +67,7 @@ impl Inner {
         }
 
         let session = envelope.session(&door.namespace).unwrap_or_default();
-        // Access tokens that are JWTs are for REST only (S§3.1).
+        // Access tokens that are JWTs are for REST, as documented: see salesforce::facts::sessions.
         let access = match session.starts_with("eyJ") {
             false => self.sessions.worth(session, self.knobs().session_timeout),
             true => Access::Dead,
@@ -125,7 +125,8 @@ pub(super) fn partner_session_expired() -> String {
     })
 }
 
-/// What `login()` gets (S§5.2): this is an org in which it is off.
+/// The fault that `login()` gets ([`crate::salesforce::facts::soap_login`]): this is an org in
+/// which it is off.
 fn no_login(version: usize) -> SoapFault {
     let message = match version {
         65.. => format!(

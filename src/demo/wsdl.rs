@@ -46,7 +46,7 @@ impl Inner {
     }
 }
 
-/// What a page of the user interface is without a session: never a 401 (S§3.3).
+/// A page of the user interface as it is without a session: never a 401.
 fn login_page() -> Answer {
     Answer::text(
         StatusCode::OK,

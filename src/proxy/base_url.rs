@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
-/// end, as the org's `instance_url` (S§1.5).
+/// end, as the org's `instance_url`.
 #[derive(Debug, Clone)]
 pub(crate) struct BaseUrl {
     secure: bool,

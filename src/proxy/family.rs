@@ -27,7 +27,7 @@ pub(crate) mod pubsub;
 mod soap;
 mod verdict;
 
-/// One of Salesforce's API families (S§4).
+/// One of Salesforce's API families: [`crate::salesforce::facts::families`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// Everything that answers as the REST API does: REST and its relatives, Apex REST, Bulk 2.0.
@@ -109,7 +109,7 @@ impl Family {
         if self == Self::PubSub {
             return pubsub::authorize(session, line);
         }
-        // Where it is not what counts it does no harm: Salesforce's own clients send it, too (S§4).
+        // Where it is not what counts it does no harm: Salesforce's own clients send it, too.
         line(&header::AUTHORIZATION, &session.authorization);
         match self {
             Self::Bulk(_) => line(&HeaderName::from_static("x-sfdc-session"), &session.token),
@@ -178,7 +178,7 @@ impl Family {
     }
 
     /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
-    /// list of versions needs none (S§3.4), a page may be the one to log in at, and a server in
+    /// list of versions needs none, a page may be the one to log in at, and a server in
     /// trouble does not get that far.
     pub(crate) fn proves_session(self, path: &str, status: StatusCode) -> bool {
         let is_versions = path.len() < 2 * VERSIONS.len()
@@ -186,8 +186,8 @@ impl Family {
         !status.is_server_error() && !is_versions && self != Self::Page
     }
 
-    /// An error of ours as the clients of this family can read it (S§3.3): its status, content
-    /// type and body.
+    /// An error of ours as the clients of this family can read it
+    /// ([`crate::salesforce::facts::expiry`]): its status, content type and body.
     pub(crate) fn tell(
         self,
         status: StatusCode,
@@ -201,7 +201,7 @@ impl Family {
             }
             Self::Cometd => (status, JSON, cometd::refusal(status, code, message).into()),
             Self::OAuth => {
-                // The org's own words for the two (S§2.1).
+                // The org's own words for the two: see salesforce::facts::login_refusals.
                 let error = match status {
                     _ if status.is_client_error() => "invalid_request",
                     StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",

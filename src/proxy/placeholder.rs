@@ -16,9 +16,9 @@ use crate::{
 /// What stands for the session of one org, and what stands for those of the others that this proxy
 /// serves.
 ///
-/// A placeholder opens nothing: whatever a client sends as its session is replaced. It looks as one
-/// of Salesforce's (S§3.1), since clients check that, and tells to which org a client belongs. It is
-/// derived and not stored, so that restarts and replicas agree.
+/// A placeholder opens nothing: whatever a client sends as its session is replaced. It looks like
+/// one of Salesforce's, because clients check that ([`crate::salesforce::facts::clients`]), and shows
+/// which org a client belongs to. It is derived and not stored, so that restarts and replicas agree.
 ///
 /// Where the configuration says who may log in, each of these clients has one of its own, of its user
 /// name and password: who shows it has logged in. It opens nothing any more when the client is taken
@@ -52,7 +52,7 @@ impl Placeholders {
         }
     }
 
-    /// The session id for clients that nobody has named, who read the id of the org from it (S§6).
+    /// The session id for clients that nobody has named, who read the id of the org from it.
     pub(crate) fn session_id(&self, org_id: &str) -> String {
         self.session_id_of("", org_id)
     }
@@ -136,7 +136,7 @@ impl Placeholders {
     }
 }
 
-/// All that may hold what a client takes for its session (S§4).
+/// All that may hold what a client takes for its session: [`crate::salesforce::facts::families`].
 fn shown<'a>(head: &'a Parts, envelope: Option<&'a Envelope>) -> Vec<Cow<'a, [u8]>> {
     [
         header::AUTHORIZATION.as_str(),
@@ -200,7 +200,7 @@ const ROUNDS: u8 = 3;
 /// Characters.
 const LENGTH: usize = 32 * ROUNDS as usize;
 
-/// What every client's check of a session id lets pass (S§6).
+/// Characters that every client's check of a session id lets pass.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Head {
         }
     }
 
-    /// Asks the org whether `session` lives, at the least cost (S§3.4).
+    /// Asks the org whether `session` lives, at the least cost.
     pub(crate) fn liveness() -> Self {
         Self {
             method: Method::GET,
@@ -189,8 +189,9 @@ fn says(value: &HeaderValue, length: Option<u64>) -> bool {
     length.is_some() && told == length
 }
 
-/// Path and query as they came, without the parameters that carry a session (S§4). To a class of
-/// Apex REST they are parameters like any others.
+/// Path and query as they came, without the parameters that carry a session
+/// ([`crate::salesforce::facts::families`]). To a class of Apex REST they are parameters like any
+/// others.
 fn target(uri: Uri) -> PathAndQuery {
     let Some(whole) = uri.into_parts().path_and_query else {
         return PathAndQuery::from_static("/");
@@ -304,5 +305,5 @@ const METADATA: [&str; 3] = ["accesstoken", "instanceurl", "tenantid"];
 
 const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
 
-/// Not counted against the org's API limits (S§3.4).
+/// Reported not to count against the org's API limits: [`crate::salesforce::facts::sessions`].
 const USERINFO: &str = "/services/oauth2/userinfo";

@@ -176,7 +176,8 @@ impl OrgRuntime {
     }
 
     /// The proxy for the Pub/Sub API, where a call is open for days, while the client asks for
-    /// nothing new and Salesforce says every 270 s that there is nothing (S§7).
+    /// nothing new and Salesforce says every 270 s that there is nothing
+    /// ([`crate::salesforce::facts::families`]).
     fn calls(&self, limits: &Limits) -> Option<Proxy> {
         let (connector, endpoint) = self.calls.clone()?;
         let theirs = Limits {

@@ -55,7 +55,8 @@ async fn its_environment_leads_it_here_and_tells_no_session() {
     for name in ["SF_ORG_INSTANCE_URL", "SALESFORCE_INSTANCE_URL"] {
         assert_eq!(&variables[name], url, "{name}");
     }
-    // Of the form that the Salesforce CLI takes for a session id (S§6).
+    // The form that the Salesforce CLI takes for a session id: its `accessTokenRegex`
+    // (https://github.com/forcedotcom/sfdx-core/blob/main/src/util/sfdc.ts).
     let placeholder = &variables["SF_TARGET_ORG"];
     let (org, rest) = placeholder.split_once('!').unwrap();
     assert_eq!(org, &both.org.org_id()[..15]);

@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// The org said no. Usually a setting of the app or the user (S§2.2).
+    /// The org said no. Usually a setting of the app or the user:
+    /// [`crate::salesforce::facts::login_refusals`].
     #[error(
         "{url} refused the login: {} ({}); {}",
         quoted(.error, .description),
@@ -23,7 +24,7 @@ pub enum LoginError {
     Refused {
         /// The token endpoint.
         url: String,
-        /// The `error` of RFC 6749 §5.2, or one of Salesforce's own (S§2.1).
+        /// The `error` of RFC 6749 §5.2, or one of Salesforce's own.
         error: String,
         /// The org's `error_description`.
         description: String,
@@ -175,7 +176,7 @@ fn quoted(error: &str, description: &str) -> String {
     }
 }
 
-/// Refusals that are worth asking again (S§2, retry policy).
+/// Refusals that are worth asking again: [`crate::salesforce::facts::login_refusals`].
 const TRANSIENT: [&str; 5] = [
     "unknown_error",
     "server_error",

@@ -136,7 +136,7 @@ fn user(told: Result<Reply, String>, configured: &str) -> Check {
     }
 }
 
-/// `getUserInfo`, which tells the timeout (S§3.2).
+/// `getUserInfo`, which reports the timeout: [`crate::salesforce::facts::sessions`].
 async fn user_info(client: &mut Client) -> Result<Reply, String> {
     let path = format!("/services/Soap/u/{KNOWN_VERSION}");
     let request = get_user_info(&path).map_err(|error| error.to_string())?;
@@ -216,7 +216,8 @@ fn query(told: Result<Reply, String>) -> Check {
     }
 }
 
-/// The day's requests, used and allowed, of `api-usage=18/5000; …` (S§7).
+/// The day's requests, used and allowed, of `api-usage=18/5000; …`
+/// ([`crate::salesforce::facts::limits`]).
 fn usage_of(headers: &HeaderMap) -> Option<(u64, u64)> {
     let info = headers.get("sforce-limit-info")?.to_str().ok()?;
     let usage = info
@@ -248,7 +249,7 @@ fn usage(used: Option<(u64, u64)>) -> Check {
     }
 }
 
-/// What an error of the API means (S§3.3), if that is known.
+/// The meaning of an error of the API ([`crate::salesforce::facts::expiry`]), if that is known.
 fn meant(check: Check, code: &str, words: &str) -> Check {
     let advice = match code {
         "API_CURRENTLY_DISABLED" => {

@@ -1,4 +1,4 @@
-//! Where else the login could go, and for which audience: the pairs of S§1.2.
+//! Where else the login could go, and for which audience: [`crate::salesforce::facts::jwt_bearer`].
 
 use rustls::ClientConfig;
 use url::Url;

@@ -47,7 +47,7 @@ pub(super) fn skew(ahead: i64) -> String {
 /// Seconds that may be the network's.
 pub(super) const DOUBTFUL: u64 = 30;
 
-/// Seconds after which three minutes of life (S§1.3) are nearly over on arrival.
+/// Seconds after which the three minutes that an assertion lives are nearly over on arrival.
 const WRONG: u64 = 120;
 
 #[cfg(test)]

@@ -146,5 +146,5 @@ const WAIT: &str = "do: wait until then, or set the clock of this machine if tha
 /// Seconds before the end of a certificate.
 const SOON: i64 = 30 * 24 * 60 * 60;
 
-/// Bytes that Salesforce takes (S§1.4).
+/// Bytes that Salesforce takes: [`crate::salesforce::facts::jwt_bearer`].
 const LARGEST: usize = 4096;

@@ -10,7 +10,7 @@ pub(super) fn login_url(environment: &str) -> Result<Option<String>, String> {
     let environment = environment.trim();
     let url = match environment.to_ascii_lowercase().as_str() {
         "production" | "login" => return Ok(None),
-        // Scratch orgs are test orgs to the login (S§1.2).
+        // Scratch orgs are test orgs to the login.
         "sandbox" | "scratch" | "test" => TEST.to_owned(),
         url if url.contains("://") => environment.to_owned(),
         host if host.contains('.') => format!("https://{host}"),

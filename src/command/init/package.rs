@@ -108,7 +108,8 @@ fn external_client_app(app: &App<'_>, name: &str) -> [(PathBuf, String); 5] {
                     ("consumerKey", &client_id),
                     ("externalClientApplication", name),
                     ("isConsumerSecretOptional", "false"),
-                    // It would make access tokens that only REST takes (S§3.1).
+                    // It would make access tokens that SOAP refuses: see
+                    // salesforce::facts::sessions.
                     ("isNamedUserJwtEnabled", "false"),
                     ("isPkceRequired", "true"),
                     ("isSecretRequiredForRefreshToken", "true"),

@@ -108,7 +108,7 @@ fn random<const N: usize>() -> Result<[u8; N], aws_lc_rs::error::Unspecified> {
     Ok(bytes)
 }
 
-/// Bytes; beyond it an upload is refused (S§1.4).
+/// Bytes; beyond it an upload is refused: [`crate::salesforce::facts::jwt_bearer`].
 const LARGEST_CERTIFICATE: usize = 4096;
 
 /// Of PBKDF2 with HMAC-SHA-256, as OWASP recommends.

@@ -41,7 +41,7 @@ fn issuer(claims: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// `prn` is the older name, and goes first if both are there (S§1.1).
+/// `prn` is the older name, and goes first if both are there.
 fn subject(claims: &Map<String, Value>, org: Option<&Org>) -> Vec<String> {
     let mut faults = Vec::new();
     let (name, claim) = match (claims.get("prn"), claims.get("sub")) {
@@ -63,7 +63,7 @@ fn subject(claims: &Map<String, Value>, org: Option<&Org>) -> Vec<String> {
     faults
 }
 
-/// One string, and a whole origin (S§1.1, §1.2).
+/// One string, and a whole origin: [`crate::salesforce::facts::jwt_bearer`].
 fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
     let say = |fault: &str| Some(format!("aud {fault}"));
     let text = match claim {
@@ -124,7 +124,7 @@ fn beginning(claim: Option<&Value>, now: SystemTime) -> Option<String> {
     (ahead > TOLERANCE).then(|| "nbf is ahead: it does not hold yet".to_owned())
 }
 
-/// As documented (S§1.3).
+/// The documented bound: [`crate::salesforce::facts::jwt_bearer`].
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// By which clocks may differ without a word.

@@ -12,12 +12,13 @@ use serde_json::Value;
 pub(super) struct Moment {
     /// Since 1970.
     seconds: u64,
-    /// Whether it is written in milliseconds, which counts as if they were seconds (S§1.3).
+    /// Written in milliseconds, which Salesforce takes for seconds.
     pub(super) is_in_milliseconds: bool,
 }
 
 impl Moment {
-    /// A number, or a string of digits, which Salesforce takes as well (S§1.1).
+    /// A number, or a string of digits, which Salesforce takes as well:
+    /// [`crate::salesforce::facts::jwt_bearer`].
     pub(super) fn of(claim: &Value) -> Option<Self> {
         let number = match claim {
             Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),

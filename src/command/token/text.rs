@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// A text of one of the forms that Salesforce takes and gives out.
 #[derive(Debug)]
 pub(super) enum Text {
-    /// A session id of the common form: `00D…!…` (S§3.1).
+    /// A session id of the common form: `00D…!…`.
     Opaque(Zeroizing<String>),
     /// A signed JWT: an assertion, or an access token in that format.
     Jwt(Jwt),
@@ -99,7 +99,8 @@ fn unwrap(text: &str) -> Cow<'_, str> {
     rest.trim_matches(['"', '\'']).into()
 }
 
-/// `00D` and 12 or 15 characters, an exclamation mark, and the secret (S§3.1).
+/// `00D` and 12 or 15 characters, an exclamation mark, and the secret:
+/// [`crate::salesforce::facts::sessions`].
 fn is_session_id(text: &str) -> bool {
     let has_only = |text: &str, more: &str| {
         let is_known = |c: char| c.is_ascii_alphanumeric() || more.contains(c);

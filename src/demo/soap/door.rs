@@ -70,7 +70,7 @@ impl Door {
         }
     }
 
-    /// What `sf` is bound to in a fault (S§3.3).
+    /// The namespace that `sf` is bound to in a fault.
     pub(super) fn fault_namespace(&self) -> &str {
         match self.api {
             Api::Partner => "urn:fault.partner.soap.sforce.com",

@@ -1,4 +1,4 @@
-//! Faults, in the exact bytes of the org (S§3.3, S§5.4).
+//! Faults, in the exact bytes of the org: [`crate::salesforce::facts::expiry`].
 
 use http::StatusCode;
 

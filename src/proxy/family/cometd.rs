@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 /// Whether `answer`, which came with status 200 or 401, says that the session is dead: a message on a
-/// meta channel that failed with 401 (S§3.3).
+/// meta channel that failed with 401 ([`crate::salesforce::facts::expiry`]).
 ///
 /// An event may carry the same words as data, so they must stand where only the org writes.
 pub(super) fn is_expired(answer: &[u8]) -> bool {

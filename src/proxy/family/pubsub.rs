@@ -5,7 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{auth::Session, proxy::response::Body};
 
-/// Hands over the metadata of a call with `session` (S§4). The instance is the real one, not us.
+/// Hands over the metadata of a call with `session`: [`crate::salesforce::facts::families`]. The
+/// instance is the real one, not us.
 pub(super) fn authorize(session: &Session, mut line: impl FnMut(&HeaderName, &HeaderValue)) {
     let org_id = session.identity.org_id.as_deref().unwrap_or_default();
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| NOTHING.clone());
@@ -17,8 +18,8 @@ pub(super) fn authorize(session: &Session, mut line: impl FnMut(&HeaderName, &He
     put("te", &HeaderValue::from_static("trailers"));
 }
 
-/// Whether a status, which comes in trailers or in place of them, says that the session is dead
-/// (S§3.3).
+/// Whether a status, which comes in trailers or in place of them, says that the session is dead:
+/// [`crate::salesforce::facts::expiry`].
 pub(crate) fn is_expired(trailers: &HeaderMap) -> bool {
     let is = |name: &str, values: &[&str]| {
         trailers

@@ -17,7 +17,8 @@ use crate::{
 mod fault;
 mod scan;
 
-/// The description of an API that a request follows, by its path (S§4).
+/// The description of an API that a request follows, by its path:
+/// [`crate::salesforce::facts::families`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wsdl {
     Partner,
@@ -245,7 +246,8 @@ pub(crate) enum EnvelopeError {
 /// The namespace of SOAP 1.1.
 pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
-/// The version of the APIs that every org will know for years to come (S§5.1).
+/// The version of the APIs that every org will know for years to come:
+/// [`crate::salesforce::facts::soap_login`].
 pub(crate) const KNOWN_VERSION: &str = "64.0";
 
 /// Bytes. Headers of Salesforce's APIs have some hundred.

@@ -1,7 +1,7 @@
 //! The paths that are denied to the org, but have an answer here.
 
 /// What a client may ask of us in place of the org: its own answer would make, show or end the
-/// session that all clients share (S§1.6).
+/// session that all clients share ([`crate::salesforce::facts::session_endpoints`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     /// `/services/oauth2/token`

@@ -122,8 +122,8 @@ impl Rule {
     }
 }
 
-/// What gives a client a session or token that it did not have and that outlives its request, shows
-/// one, or ends one.
+/// Paths that give a client a session or token that it did not have and that outlives its request,
+/// show one, or end one: [`crate::salesforce::facts::session_endpoints`].
 const SESSIONS: [Rule; 8] = [
     Rule::new("/secur", "hands a session out to a browser, or ends it"),
     Rule {

@@ -129,7 +129,7 @@ pub(super) fn tell(status: StatusCode, body: &Value) -> Response<Body> {
     reply(status, JSON, body.to_string())
 }
 
-/// A refusal in the words of the org (S§2.2).
+/// A refusal in the words of the org: [`crate::salesforce::facts::login_refusals`].
 pub(super) fn refuse(status: StatusCode, error: &str, description: &str) -> Response<Body> {
     let body = json!({ "error": error, "error_description": description });
     tell(status, &body)

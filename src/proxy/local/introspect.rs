@@ -34,7 +34,7 @@ pub(super) async fn answer(
     let now = now.unwrap_or_default().as_secs();
     Ok(tell(
         StatusCode::OK,
-        // As S§3.4 has it.
+        // As the org answers: see salesforce::facts::sessions.
         &json!({
             "active": true,
             "scope": user.scope,

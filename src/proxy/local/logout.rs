@@ -1,4 +1,5 @@
-//! The ways to log out. None of them ends the session, which all clients share (S§1.6).
+//! The ways to log out. None of them ends the session, which all clients share:
+//! [`crate::salesforce::facts::session_endpoints`].
 
 use http::{Method, Response, StatusCode, request::Parts};
 

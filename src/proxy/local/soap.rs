@@ -62,7 +62,7 @@ impl Call {
         let text = xml::text(&body);
         Ok(match &*name {
             "login" => soap_login::answer(self, proxy, head.uri.path(), &text, base).await?,
-            // As if: the session is not the client's to end (S§1.6).
+            // As if: the session is not the client's to end.
             "logout" => self.respond("<logoutResponse/>"),
             _ => self.respond(&invalidate(&text)?),
         })

@@ -1,4 +1,4 @@
-//! SOAP `login()`, which Salesforce gives up (S§5.1).
+//! SOAP `login()`, which Salesforce is retiring: [`crate::salesforce::facts::soap_login`].
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     }
 }
 
-/// The elements of `LoginResult`, in the order of the WSDL (S§5.4).
+/// The elements of `LoginResult`, in the order of the WSDL.
 fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &BaseUrl) -> String {
     let Place { site, version } = place;
     let org = user.org_id.get(..15).unwrap_or(&user.org_id);
@@ -170,8 +170,8 @@ fn question(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
         .map_err(|_| Unanswerable::Version.into())
 }
 
-/// Sandboxes have `--` and their name in the host of the instance, newer ones `.sandbox.` besides
-/// (S§8).
+/// Sandboxes have `--` and their name in the host of the instance, newer ones `.sandbox.` besides:
+/// [`crate::salesforce::facts::hosts`].
 fn is_sandbox(session: &Session) -> bool {
     let host = session.authority.host();
     host.contains("--") || host.contains(".sandbox.")

@@ -51,7 +51,7 @@ pub(super) async fn answer(
     let issued_at = issued_at();
     Ok(tell(
         StatusCode::OK,
-        // As S§1.5 has it.
+        // As the org answers: see salesforce::facts::token_response.
         &json!({
             "access_token": proxy.placeholders.session_id_of(&client, &user.org_id),
             "scope": user.scope,

@@ -41,13 +41,13 @@ impl User {
         })
     }
 
-    /// The identity URL, as clients read the ids from it (S§1.5), pointing at us.
+    /// The identity URL, as clients read the ids from it, pointing at us.
     pub(super) fn url(&self, base: &BaseUrl) -> String {
         format!("{base}/id/{}/{}", self.org_id, self.user_id)
     }
 }
 
-/// The ids of org and user, asked for (S§3.4).
+/// The ids of org and user, asked for: [`crate::salesforce::facts::sessions`].
 async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
     #[derive(Deserialize)]
     struct Userinfo {

@@ -1,4 +1,4 @@
-//! The few documents of the org whose URLs a client follows (S§6).
+//! The few documents of the org whose URLs a client follows: [`crate::salesforce::facts::clients`].
 
 use std::ops::Range;
 
@@ -85,7 +85,7 @@ fn is_version(path: &str) -> bool {
         && is(segments.next(), "services")
 }
 
-/// Whether this is `/services/wsdl/…` or `/soap/wsdl.jsp` (S§4).
+/// True for `/services/wsdl/…` and `/soap/wsdl.jsp`.
 fn is_wsdl(path: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let (first, second) = (segments.next(), segments.next());

@@ -41,7 +41,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     /// As [`UrlRewriter::instance`] for a user's identity, which may be at any host that the org's users log
-    /// in at (S§1.5), but is at the instance as well.
+    /// in at, but is at the instance as well.
     pub(super) fn identity(&self, url: &str) -> Option<usize> {
         let (_, rest) = split(url)?;
         slash(slash(rest)?.strip_prefix("id")?)?;
@@ -101,7 +101,7 @@ const SCHEME: &str = "https:";
 
 const HTTPS: u16 = 443;
 
-/// A WSDL names one of them unless the org forbids them (S§8).
+/// A WSDL names one of them unless the org forbids them: [`crate::salesforce::facts::hosts`].
 const LOGIN_HOSTS: [&str; 2] = ["login.salesforce.com", "test.salesforce.com"];
 
 const SERVICES: &str = "/services/Soap/";
