@@ -1,5 +1,10 @@
 //! What is written beside the program is true of it.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use orgproxy::config::KEYS;
 
 const README: &str = include_str!("../../README.md");
@@ -77,4 +82,47 @@ fn the_service_hands_the_key_over_as_a_credential() {
     assert!(UNIT.contains("private_key = { credential = \"server.key\" }"));
     // A configuration with mistakes.
     assert!(UNIT.contains("\nRestartPreventExitStatus=64\n"));
+}
+
+#[test]
+fn what_comments_cite_is_here() {
+    let mut cited = 0;
+    for (path, text) in texts() {
+        // Sections of notes that are not in the repository.
+        assert!(!text.contains("S\u{a7}"), "{}", path.display());
+        for (at, before) in text.match_indices("facts::") {
+            let name: String = text[at + before.len()..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            if !name.is_empty() {
+                let module = Path::new("src/salesforce/facts").join(format!("{name}.rs"));
+                assert!(module.is_file(), "{} cites {name}", path.display());
+                cited += 1;
+            }
+        }
+    }
+    assert!(cited > 20, "{cited}");
+}
+
+/// Every file that is written by hand and is text.
+fn texts() -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    let mut paths = vec![PathBuf::from(".")];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).unwrap();
+            let entries = entries.map(|entry| entry.unwrap().path());
+            paths.extend(entries.filter(|entry| !is_made(entry)));
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            texts.push((path, text));
+        }
+    }
+    assert!(texts.len() > 200);
+    texts
+}
+
+/// Whether git or cargo has written it.
+fn is_made(path: &Path) -> bool {
+    [".git", "target"].iter().any(|name| path.ends_with(name))
 }
