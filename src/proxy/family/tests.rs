@@ -87,6 +87,7 @@ fn tells_a_dead_session_from_what_looks_like_it() {
     let xml = "<?xml version='1.0'?><Errors><Error><errorCode> INVALID_SESSION_ID\n</errorCode><message>Session expired or invalid</message></Error></Errors>";
     let policy = r#"[{"errorCode":"INVALID_SESSION_ID","message":"This session is not valid for use with the REST API"}]"#;
     let agent = r#"[{"errorCode":"INVALID_SESSION_ID","message":"Connected app is not attached to Agent"}]"#;
+    let black_tab = r#"[{"errorCode":"INVALID_SESSION_ID","message":"BlackTab users cannot perform API operations"}]"#;
     let limit =
         r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
     let quoted = r#"[{"message":"no such thing: [{\"errorCode\":\"INVALID_SESSION_ID\"}]","errorCode":"NOT_FOUND"}]"#;
@@ -137,6 +138,7 @@ fn tells_a_dead_session_from_what_looks_like_it() {
         (Rest, 401, xml, Dead),
         (Rest, 401, policy, Sound),
         (Rest, 401, agent, Sound),
+        (Rest, 401, black_tab, Sound),
         (Rest, 401, "{\"mine\":\"an Apex class\"}", Sound),
         (Rest, 401, quoted, Sound),
         (Rest, 401, second, Sound),

@@ -222,7 +222,8 @@ fn is_elsewhere(message: &str) -> bool {
 const ELSEWHERE: &str = "URL_NOT_RESET";
 
 /// A new session is refused for the same reason.
-const NOT_EXPIRED: [&str; 2] = [
+const NOT_EXPIRED: [&str; 3] = [
+    "BlackTab users cannot perform API operations",
     "This session is not valid for use with the REST API",
     "Connected app is not attached to Agent",
 ];
