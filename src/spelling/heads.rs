@@ -104,9 +104,13 @@ impl Heads {
         let mut rest = written;
         while !rest.is_empty() {
             let first = next_line(&mut rest);
-            let is_final = first.starts_with(b"HTTP/1.") && first.get(9) != Some(&b'1');
-            let due = is_final.then(|| waiting.heads.pop_front()).flatten();
             out.put_slice(first);
+            // The rest of an interim one, whose beginning has gone out.
+            if !first.starts_with(b"HTTP/1.") {
+                continue;
+            }
+            let is_final = first.get(9) != Some(&b'1');
+            let due = is_final.then(|| waiting.heads.pop_front()).flatten();
             if let Some(due) = &due {
                 out.put_slice(&waiting.lines[..due.length]);
                 waiting.lines.advance(due.length);

@@ -141,3 +141,47 @@ const MOST_SLICES: usize = 8;
 
 /// Bytes kept for the next head.
 const LARGEST_KEPT: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderName, HeaderValue, Response, StatusCode};
+    use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// As where the client takes little at a time, and the buffer of hyper has a head behind the rest.
+    #[tokio::test]
+    async fn a_head_finds_its_lines_behind_what_went_out_in_part() {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let bare = b"HTTP/1.1 204 No Content\r\n\r\n";
+        for part in 1..=interim.len() {
+            let (near, mut far) = duplex(part);
+            let heads = Arc::new(Heads::default());
+            let mut stream = Spelled::new(near, heads.clone());
+            assert_eq!(stream.write(interim).await.unwrap(), part);
+            let mut rest = &interim[part..];
+            let written = async {
+                for name in ["x-first", "x-second"] {
+                    let mut answer = Response::new(Empty::<Bytes>::new());
+                    *answer.status_mut() = StatusCode::NO_CONTENT;
+                    let (name, value) = (HeaderName::from_static(name), HeaderValue::from(1));
+                    answer.headers_mut().insert(name, value);
+                    heads.take(&mut answer, |_| None, false);
+                    let buffer = [std::mem::take(&mut rest), bare].concat();
+                    stream.write_all(&buffer).await.unwrap();
+                }
+                stream.shutdown().await.unwrap();
+                drop(stream);
+            };
+            let mut heard = String::new();
+            let (_, heard_all) = tokio::join!(written, far.read_to_string(&mut heard));
+            heard_all.unwrap();
+            let expected = "HTTP/1.1 100 Continue\r\n\r\n\
+                HTTP/1.1 204 No Content\r\nX-First: 1\r\n\r\n\
+                HTTP/1.1 204 No Content\r\nX-Second: 1\r\n\r\n";
+            assert_eq!(heard, expected, "after {part} bytes");
+        }
+    }
+}
