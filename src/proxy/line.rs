@@ -183,8 +183,8 @@ impl Line {
     pub(crate) fn hear(&self, lines: Bytes) {
         let handed = self.handed();
         let mut heard = self.heard();
-        // Those before it have been asked for by now, if they ever are.
-        while heard.taken < handed && heard.waiting.pop_front().is_some() {
+        // Those of all but the latest one handed over have been asked for by now, if they ever are.
+        while heard.taken + 1 < handed && heard.waiting.pop_front().is_some() {
             heard.taken += 1;
         }
         heard.waiting.push_back(lines);

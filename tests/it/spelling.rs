@@ -52,6 +52,38 @@ async fn the_org_hears_names_as_the_client_spelled_them(size: usize) {
     assert_eq!(lines(&seen[4]), "host: \naccept: */*\nAuthorization: \n");
 }
 
+/// The second head comes with the body of the first, which is read before the first goes on.
+#[tokio::test]
+async fn a_request_keeps_its_spelling_when_the_next_comes_along_with_its_body() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    let body = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
+        <p:getServerTimestamp xmlns:p=\"urn:partner.soap.sforce.com\"/></s:Body></s:Envelope>";
+    let head = |name: &str| {
+        format!(
+            "POST /services/Soap/u/62.0 HTTP/1.1\r\nx-{name}: 1\r\nhOST: localhost\r\n\
+             content-type: text/xml\r\nSOAPACTION: \"\"\r\nContent-length: {}\r\n",
+            body.len()
+        )
+    };
+    let mut client = proxy.connect().await;
+    let first = head("FIRST") + "Expect: 100-continue\r\n\r\n";
+    client.send(first).await;
+    // So the body is asked for.
+    assert!(client.head().await.starts_with("HTTP/1.1 100 "));
+    let second = head("SECOND") + "Connection: close\r\n\r\n";
+    client.send([body, &second, body].concat()).await;
+    let heard = client.rest().await;
+    assert_eq!(heard.matches("HTTP/1.1 200 OK").count(), 2, "{heard}");
+    let seen = org.requests();
+    assert_eq!(seen.len(), 2);
+    for (seen, name) in std::iter::zip(&seen, ["FIRST", "SECOND"]) {
+        let lines = lines(seen);
+        let expected = format!("x-{name}: 1\nhOST: \ncontent-type: text/xml\nSOAPACTION: \"\"\n");
+        assert!(lines.starts_with(&expected), "{lines}");
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_is_sent_once_more_is_spelled_as_the_first_time() {
     let org = Org::start().await.unwrap();
