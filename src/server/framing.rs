@@ -454,6 +454,8 @@ pub(super) const LONGEST_LINE: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use super::*;
 
     /// What `wire` amounts to when it arrives in pieces of `size` bytes.
@@ -530,6 +532,88 @@ mod tests {
         let twice = post(two_lengths, "") + &post(two_lengths, "");
         let (found, ..) = read(twice.as_bytes(), 1000);
         assert_eq!(found[0], (1, FramingFault::TwoLengths));
+    }
+
+    /// All that `wire` amounts to when it arrives in pieces that end at `cuts`.
+    fn told(wire: &[u8], cuts: &[usize]) -> impl PartialEq + Debug {
+        let mut framing = Framing::default();
+        let mut bytes = wire.to_vec();
+        let (mut found, mut heard, mut targets) = (None, Vec::new(), Vec::new());
+        let mut at = 0;
+        for &cut in cuts.iter().chain([&wire.len()]) {
+            let fault = framing.read(&mut bytes[at..cut], |lines| heard.push(lines));
+            found = found.or(fault);
+            targets.extend(framing.take_targets());
+            at = cut;
+        }
+        // How much of a line is spoiled depends on how it comes.
+        let shown = (!bytes.contains(&SPOILED)).then_some(bytes);
+        let (first, length) = framing.first_line();
+        let line = (first.to_vec(), length, framing.is_within_head());
+        let counts = (framing.heads, framing.header_lines(), framing.kept());
+        (shown, found, heard, targets, line, counts)
+    }
+
+    /// Byte by byte nothing is known, since no head comes at once.
+    #[test]
+    fn what_is_known_is_what_would_be_read() {
+        let long = format!("a: {}\r\n\r\n", "b".repeat(LONGEST_KEPT));
+        let firsts = [
+            "GET /a HTTP/1.1\r\n",
+            "POST /b?c HTTP/1.1\r\n",
+            "\r\nGET /a\"b HTTP/1.1\r\n",
+            "GET /a#b HTTP/1.1\r\n",
+            "GET /a HTTP/1.1\n",
+            "PRI * HTTP/2.0\r\n",
+        ];
+        let heads = [
+            "\r\n",
+            "a: b\r\n\r\n",
+            "a: b\r\nc: d\r\n\r\n",
+            "Content-Length: 5\r\n\r\n",
+            "a: b\r\nContent-Length: 5\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+            "Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            "a: b\n\r\n",
+            "a: b\r\n\n",
+            &long,
+        ];
+        let bodies = [
+            "",
+            "a\nb\nc",
+            "3\r\nabc\r\n0\r\n\r\n",
+            "0\r\nT: u\r\n\r\n",
+            "\r\n",
+        ];
+        // Xorshift, so that every run is the same.
+        let mut state = 0x5eed_u64;
+        let mut random = |bound: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state).unwrap() % bound
+        };
+        for _ in 0..1000 {
+            // Few of them, so that they come again.
+            let rests = [(); 2].map(|()| {
+                let head = heads[random(heads.len())];
+                head.to_owned() + bodies[random(bodies.len())]
+            });
+            let mut wire = String::new();
+            for _ in 0..2 + random(5) {
+                // Mostly one without a fault.
+                let last = [3, 3, 3, firsts.len()][random(4)];
+                wire += firsts[random(last)];
+                wire += &rests[random(2)];
+            }
+            let wire = &wire.as_bytes()[..wire.len() - random(3)];
+            let mut cuts = [(); 2].map(|()| random(wire.len()));
+            cuts.sort_unstable();
+            let every: Vec<_> = (1..wire.len()).collect();
+            let shown = wire.escape_ascii();
+            assert_eq!(told(wire, &cuts), told(wire, &every), "{shown}");
+        }
     }
 
     #[test]
