@@ -307,3 +307,34 @@ const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
 
 /// Reported not to count against the org's API limits: [`crate::salesforce::facts::sessions`].
 const USERINFO: &str = "/services/oauth2/userinfo";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_is_known_by_every_hyphen_that_is_an_underscore() {
+        for owned in OWNED.iter().chain(&TWINS) {
+            let words: Vec<_> = owned.split('-').collect();
+            for underscores in 0..1_u32 << (words.len() - 1) {
+                let mut name = words[0].to_owned();
+                for (index, word) in words[1..].iter().enumerate() {
+                    name.push(if underscores >> index & 1 == 0 {
+                        '-'
+                    } else {
+                        '_'
+                    });
+                    name += word;
+                }
+                let is_ours = underscores > 0 || OWNED.contains(owned);
+                assert_eq!(is_owned(&name, Family::Rest), is_ours, "{name}");
+                for other in [&name[1..], &format!("{name}s"), &format!("x{name}")] {
+                    assert!(!is_owned(other, Family::Rest), "{other}");
+                }
+            }
+        }
+        for length in 0..100 {
+            assert!(!is_owned(&"_".repeat(length), Family::Rest), "{length}");
+        }
+    }
+}
