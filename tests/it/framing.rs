@@ -4,7 +4,7 @@ use orgproxy::demo::Seen;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Org, Proxy, Raw,
+    Org, Proxy, Random, Raw,
     answer::{Answer, PATIENCE, exchange, talk},
 };
 
@@ -466,18 +466,6 @@ fn meant(wire: &[u8]) -> Vec<String> {
 }
 
 const ROUNDS: usize = 3000;
-
-/// Xorshift, so that every run is the same.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
 
 /// As `talk`, for what may be incomplete: says that no more comes.
 async fn half_closing(mut stream: TcpStream, wire: &[u8], size: usize) -> Vec<Answer> {

@@ -31,6 +31,7 @@ mod init;
 mod intercept;
 mod key;
 mod limits;
+mod lines;
 mod localhost;
 mod login;
 mod memory;

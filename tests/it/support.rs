@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub(crate) mod grpc;
 pub(crate) mod own;
 pub(crate) mod proxy;
+pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod socks;
 pub(crate) mod terminal;
@@ -22,8 +23,8 @@ use std::{
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
 pub(crate) use self::{
-    binary::Binary, connect::ConnectProxy, gate::Gate, own::Own, proxy::Proxy, raw::Raw,
-    socks::SocksProxy,
+    binary::Binary, connect::ConnectProxy, gate::Gate, own::Own, proxy::Proxy, random::Random,
+    raw::Raw, socks::SocksProxy,
 };
 
 /// The session that the org got with a request, as `Authorization` says.
