@@ -4,9 +4,9 @@
 //!
 //! # The life of a request
 //!
-//! 1. [`server`] accepts a connection and distributes it to a thread. There `server::wire` reads its
-//!    bytes strictly before hyper reads them, and leaves in [`proxy::line`] what its requests need to
-//!    know of it.
+//! 1. [`server`] accepts a connection and distributes it to a thread. There `server::strict_stream`
+//!    reads its bytes strictly before hyper reads them, and leaves in [`proxy::connection_state`] what
+//!    its requests need to know of it.
 //! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's [`proxy::family`],
 //!    which decides where the session goes, how a dead one shows, and what an error looks like.
 //! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a

@@ -7,11 +7,11 @@ use hyper::body::Incoming;
 
 use self::{
     base_url::BaseUrl,
+    connection_state::ConnectionState,
     delivery::Delivery,
     error::Error,
     family::Family,
     guard::{Guard, Named},
-    line::Line,
     local::Local,
     placeholder::Placeholders,
     replay::{Budget, Replay},
@@ -21,12 +21,12 @@ use self::{
 use crate::config::{self, Limits};
 
 pub(crate) mod base_url;
+pub(crate) mod connection_state;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod family;
 pub(crate) mod guard;
 pub(crate) mod headers;
-pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod local;
 pub(crate) mod path;
@@ -58,12 +58,12 @@ impl Proxy {
         family: Family,
         parts: Box<Parts>,
         body: Incoming,
-        line: &Line,
+        connection: &ConnectionState,
     ) -> Result<Response<Body>, Error> {
         // A call of the Pub/Sub API is a body that hardly ever goes on.
-        let activity = (family != Family::PubSub).then(|| line.activity());
+        let activity = (family != Family::PubSub).then(|| connection.activity());
         let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
-        let admitted = self.guard.admit(&parts, line)?;
+        let admitted = self.guard.admit(&parts, connection)?;
         let envelope = family.open(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
@@ -71,15 +71,15 @@ impl Proxy {
         }
         let sessions = &self.delivery.sessions;
         let base = match &admitted.named {
-            Named::Us => BaseUrl::of(&parts, line.secure()),
-            named => Box::pin(BaseUrl::of_instance(named, &parts, line, sessions)).await?,
+            Named::Us => BaseUrl::of(&parts, connection.secure()),
+            named => Box::pin(BaseUrl::of_instance(named, &parts, connection, sessions)).await?,
         };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 
         self.placeholders.check(&parts, envelope.as_deref())?;
-        let head = Head::new(*parts, line.lines(), family, envelope);
+        let head = Head::new(*parts, connection.lines(), family, envelope);
         let (mut response, session) = self.delivery.deliver(&head, &body).await?;
         let placeholder = || self.placeholders.session_for(&session);
         response::localize(

@@ -31,10 +31,10 @@ mod farewell;
 mod frames;
 mod framing;
 mod listen;
+mod strict_stream;
 mod tcp;
 mod tls;
 mod tunnel;
-mod wire;
 mod worker;
 
 /// A proxy that is bound and not yet serving.

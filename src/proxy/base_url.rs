@@ -6,7 +6,7 @@ use http::{HeaderValue, header, request::Parts, uri::Scheme};
 
 use crate::{
     auth::Sessions,
-    proxy::{error::Error, guard::Named, line::Line},
+    proxy::{connection_state::ConnectionState, error::Error, guard::Named},
 };
 
 /// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
@@ -40,13 +40,13 @@ impl BaseUrl {
     pub(crate) async fn of_instance(
         named: &Named,
         head: &Parts,
-        line: &Line,
+        connection: &ConnectionState,
         sessions: &Arc<Sessions>,
     ) -> Result<Self, Error> {
         let session = sessions.current().await?;
         named.check(&session, sessions)?;
         Ok(Self {
-            secure: line.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
+            secure: connection.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
             host: HeaderValue::from_str(session.authority.as_str()).ok(),
         })
     }

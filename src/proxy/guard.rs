@@ -10,8 +10,8 @@ use crate::{
     auth::{Session, Sessions},
     config,
     proxy::{
+        connection_state::{ConnectionState, LARGEST_BODY},
         headers,
-        line::{LARGEST_BODY, Line},
     },
 };
 
@@ -98,14 +98,18 @@ impl Guard {
     /// Admits a request, or says why not and which setting would.
     ///
     /// What is cheap and certain comes first; nothing here asks the org or logs in.
-    pub(crate) fn admit(&self, head: &Parts, line: &Line) -> Result<Admitted, Refusal> {
+    pub(crate) fn admit(
+        &self,
+        head: &Parts,
+        connection: &ConnectionState,
+    ) -> Result<Admitted, Refusal> {
         let lines = Lines::of(&head.headers);
         check_form(head, &lines)?;
         self.check_size(head, &lines)?;
-        let named = self.check_host(head, &lines, line)?;
+        let named = self.check_host(head, &lines, connection)?;
         let origin = self.check_browser(&lines)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
-        let needs_none = line.is_known() || origin.is_some() && is_preflight(head);
+        let needs_none = connection.is_known() || origin.is_some() && is_preflight(head);
         let key = self.org.guard.client_key.as_ref().filter(|_| !needs_none);
         let lacks_key = key.is_some_and(|key| !shows(&head.headers, key));
         if lacks_key && self.org.clients.is_none() {
@@ -186,16 +190,21 @@ impl Guard {
 
     /// A page in a browser can be made to send requests here under a name of its own (DNS
     /// rebinding), but not under one of ours.
-    fn check_host(&self, head: &Parts, lines: &Lines<'_>, line: &Line) -> Result<Named, Refusal> {
+    fn check_host(
+        &self,
+        head: &Parts,
+        lines: &Lines<'_>,
+        connection: &ConnectionState,
+    ) -> Result<Named, Refusal> {
         let named = named(head, lines).ok_or(Refusal::BadHost)?;
-        if let Some(end) = line.intercepted() {
+        if let Some(end) = connection.intercepted() {
             return self.check_tunnel(named, end);
         }
         let is_own = self.names.iter().any(|own| own.is_named_by(named));
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
             Some(authority) if head.version != http::Version::HTTP_2 => {
-                self.check_authority(authority, is_own, line)
+                self.check_authority(authority, is_own, connection)
             }
             _ if is_own => Ok(Named::Us),
             _ => Err(wrong_host(named)),
@@ -208,10 +217,10 @@ impl Guard {
         &self,
         authority: &Authority,
         is_own: bool,
-        line: &Line,
+        connection: &ConnectionState,
     ) -> Result<Named, Refusal> {
         let port = authority.port_u16();
-        if is_own && port.is_some() && port == line.port() {
+        if is_own && port.is_some() && port == connection.port() {
             Ok(Named::Us)
         } else if Host::parse(authority.as_str()).is_none() {
             Err(Refusal::BadHost)

@@ -425,7 +425,7 @@ impl Stream {
 
 impl Drop for Stream {
     /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
-    /// miss the answer. HTTP/1 closes the connection, and `Wire` sees to that.
+    /// miss the answer. HTTP/1 closes the connection, and `StrictStream` sees to that.
     fn drop(&mut self) {
         let unread = self.source.take().filter(|_| self.drained && !self.ended);
         if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {

@@ -20,10 +20,10 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use crate::proxy::{
     Proxy,
+    connection_state::{ConnectionState, FramingFault},
     error::Error,
     family::Family,
     guard, headers,
-    line::{FramingFault, Line},
     load::{Full, Load},
     refusal::Refusal,
     response::{self, Body},
@@ -51,25 +51,29 @@ impl Stack {
         self: Arc<Self>,
         mut parts: Box<Parts>,
         body: Incoming,
-        line: Arc<Line>,
+        connection: Arc<ConnectionState>,
         surplus: bool,
     ) -> Result<Response<Counted>, Infallible> {
-        let fault = line.begin().map(|fault| Refusal::Malformed(fault.reason()));
-        let refusal = fault.or_else(|| set_target(&mut parts, &line).err());
+        let fault = connection
+            .begin()
+            .map(|fault| Refusal::Malformed(fault.reason()));
+        let refusal = fault.or_else(|| set_target(&mut parts, &connection).err());
         let family = match self.calls && parts.version == Version::HTTP_2 {
             true => Family::PubSub,
             false => Family::of(&parts),
         };
         let (version, method) = (parts.version, parts.method.clone());
         if version == Version::HTTP_2 {
-            line.asks(&parts);
+            connection.asks(&parts);
         }
         // Counted until its answer has ended, so before anything can end it.
-        let mut count = Count::new(self, line);
-        let Count { stack, line, .. } = &count;
+        let mut count = Count::new(self, connection);
+        let Count {
+            stack, connection, ..
+        } = &count;
         // One request's panic is that request's 500.
         let mut response =
-            AssertUnwindSafe(stack.handle(family, parts, body, line, refusal, surplus))
+            AssertUnwindSafe(stack.handle(family, parts, body, connection, refusal, surplus))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(Error::Panicked))
@@ -80,7 +84,7 @@ impl Stack {
                 end_connection(response.headers_mut());
             }
             let to_head = method == Method::HEAD;
-            line.heads().take(&mut response, Body::sent, to_head);
+            connection.heads().take(&mut response, Body::sent, to_head);
             response.body_mut().wrote_lines();
         }
         count.give(0);
@@ -92,13 +96,17 @@ impl Stack {
     pub(crate) async fn connect(
         self: Arc<Self>,
         request: &Request<Incoming>,
-        line: Arc<Line>,
+        connection: Arc<ConnectionState>,
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
-        let fault = line.begin();
-        let count = Count::new(self, line);
-        let Count { stack, line, .. } = &count;
-        let admitted = stack.admit_tunnel(request, fault, line, surplus).await;
+        let fault = connection.begin();
+        let count = Count::new(self, connection);
+        let Count {
+            stack, connection, ..
+        } = &count;
+        let admitted = stack
+            .admit_tunnel(request, fault, connection, surplus)
+            .await;
         let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (error.into_response(Family::Rest), None),
@@ -107,7 +115,7 @@ impl Stack {
             end_connection(response.headers_mut());
         }
         date(response.headers_mut());
-        line.heads().take(&mut response, Body::sent, false);
+        connection.heads().take(&mut response, Body::sent, false);
         (response.map(|body| Counted { body, count }), tunnel)
     }
 
@@ -115,7 +123,7 @@ impl Stack {
         &self,
         request: &Request<Incoming>,
         fault: Option<FramingFault>,
-        line: &Line,
+        connection: &ConnectionState,
         surplus: bool,
     ) -> Result<(Authority, Self), Error> {
         if let Some(fault) = fault {
@@ -126,7 +134,9 @@ impl Stack {
         }
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
-        proxy.guard.admit_tunnel(request, &host, line.is_known())?;
+        proxy
+            .guard
+            .admit_tunnel(request, &host, connection.is_known())?;
         let inside = Self {
             proxies: vec![proxy.clone()],
             load: self.load.clone(),
@@ -158,7 +168,7 @@ impl Stack {
         family: Family,
         parts: Box<Parts>,
         body: Incoming,
-        line: &Line,
+        connection: &ConnectionState,
         refusal: Option<Refusal>,
         surplus: bool,
     ) -> Result<Response<Body>, Error> {
@@ -174,7 +184,7 @@ impl Stack {
         }
         let proxy = self.proxy(&parts)?;
         let origin = proxy.guard.allowed_origin(&parts.headers);
-        let answered = proxy.forward(family, parts, body, line).await;
+        let answered = proxy.forward(family, parts, body, connection).await;
         match (answered, origin) {
             // The page that asked may read what went wrong, too.
             (Err(error), Some(origin)) => {
@@ -200,10 +210,10 @@ impl Stack {
 
 /// Gives a request the target that it came with, percent-encoded where a strict reader might misread
 /// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
-fn set_target(parts: &mut Parts, line: &Line) -> Result<(), Refusal> {
+fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Refusal> {
     let too_long =
         |_| Refusal::Malformed("its target is longer than 64 KiB once it is percent-encoded");
-    if let Some(target) = line.target() {
+    if let Some(target) = connection.target() {
         parts.uri = target.try_into().map_err(too_long)?;
     } else if parts.version == Version::HTTP_2 {
         let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -247,31 +257,31 @@ impl From<Full> for Error {
 /// One request in flight.
 struct Count {
     stack: Arc<Stack>,
-    line: Arc<Line>,
+    connection: Arc<ConnectionState>,
     /// Whether its answer goes on when the client takes what there is.
     offered: bool,
 }
 
 impl Count {
-    fn new(stack: Arc<Stack>, line: Arc<Line>) -> Self {
+    fn new(stack: Arc<Stack>, connection: Arc<ConnectionState>) -> Self {
         stack.load.begin();
         Self {
             stack,
-            line,
+            connection,
             offered: false,
         }
     }
 
     /// So many bytes of its answer are there for the client.
     fn give(&mut self, bytes: usize) {
-        self.line.activity().give(bytes);
+        self.connection.activity().give(bytes);
         self.offer(true);
     }
 
     fn offer(&mut self, offered: bool) {
         if self.offered != offered {
             self.offered = offered;
-            self.line.activity().offer(offered);
+            self.connection.activity().offer(offered);
         }
     }
 }
@@ -280,7 +290,7 @@ impl Drop for Count {
     fn drop(&mut self) {
         self.offer(false);
         self.stack.load.end();
-        self.line.end();
+        self.connection.end();
     }
 }
 

@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use super::frames::Frames;
 use crate::proxy::{
-    line::{FramingFault, LARGEST_BODY},
+    connection_state::{FramingFault, LARGEST_BODY},
     target,
 };
 
@@ -458,7 +458,7 @@ mod tests {
 
     use super::*;
 
-    /// What `wire` amounts to when it arrives in pieces of `size` bytes.
+    /// What `strict_stream` amounts to when it arrives in pieces of `size` bytes.
     fn read(wire: &[u8], size: usize) -> (Vec<(u64, FramingFault)>, Vec<u8>, u64) {
         let mut framing = Framing::default();
         let mut bytes = wire.to_vec();
@@ -534,7 +534,7 @@ mod tests {
         assert_eq!(found[0], (1, FramingFault::TwoLengths));
     }
 
-    /// All that `wire` amounts to when it arrives in pieces that end at `cuts`.
+    /// All that `strict_stream` amounts to when it arrives in pieces that end at `cuts`.
     fn told(wire: &[u8], cuts: &[usize]) -> impl PartialEq + Debug {
         let mut framing = Framing::default();
         let mut bytes = wire.to_vec();

@@ -19,7 +19,7 @@ use super::{StartupError, tunnel::Tunnels};
 use crate::{
     config::{self, Config, Listen},
     local_ca::{Authority, AuthorityError, Leaf},
-    proxy::line::Protocol,
+    proxy::connection_state::Protocol,
     system::telemetry::Throttle,
 };
 

@@ -18,18 +18,18 @@ use tokio::{
 use super::{
     framing::LONGEST_LINE,
     listen::Accepted,
+    strict_stream::StrictStream,
     tls::{self, TlsListener},
     tunnel::Tunnels,
-    wire::Wire,
 };
 use crate::{
     auth::Sessions,
     config::{self, Config, Limits},
     proxy::{
         Proxy,
+        connection_state::ConnectionState,
         delivery::Delivery,
         guard::Guard,
-        line::Line,
         load::{Activity, Load, Permit},
         placeholder::Placeholders,
         replay::Budget,
@@ -229,24 +229,23 @@ async fn run(
         };
         let served = match (accepted, listeners[listener].tls.clone()) {
             (Accepted::Tcp(stream), None) => {
-                let line = Line::at(port_of(&stream));
-                TcpStream::from_std(stream).map(|stream| client.serve(stream, line))
+                let state = ConnectionState::at(port_of(&stream));
+                TcpStream::from_std(stream).map(|stream| client.serve(stream, state))
             }
             (Accepted::Tcp(stream), Some(tls)) => {
-                let line = Line::at(port_of(&stream)).by_tls(tls.asks);
+                let state = ConnectionState::at(port_of(&stream)).by_tls(tls.asks);
                 TcpStream::from_std(stream).map(|stream| {
                     tokio::spawn(async move {
                         let handshake = tls::accept(stream, &tls.acceptor);
                         if let Some(Some(stream)) = client.in_time(handshake).await {
                             let protocol = tls::agreed(&stream);
-                            client.serve(stream, line.speaking(protocol));
+                            client.serve(stream, state.speaking(protocol));
                         }
                     });
                 })
             }
-            (Accepted::Unix(stream), _) => {
-                UnixStream::from_std(stream).map(|stream| client.serve(stream, Line::default()))
-            }
+            (Accepted::Unix(stream), _) => UnixStream::from_std(stream)
+                .map(|stream| client.serve(stream, ConnectionState::default())),
         };
         if let Err(error) = served
             && let Some(left_out) = THROTTLE.admit()
@@ -290,29 +289,29 @@ struct Connection {
 
 impl Connection {
     /// Serves the connection in a task of its own.
-    fn serve<S>(self, stream: S, line: Line)
+    fn serve<S>(self, stream: S, state: ConnectionState)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match self.context.tunnels.clone() {
             Some(tunnels) if self.stack.intercepts() => {
-                self.serve_with_tunnels(stream, line, tunnels);
+                self.serve_with_tunnels(stream, state, tunnels);
             }
-            _ => self.serve_requests(stream, line),
+            _ => self.serve_requests(stream, state),
         }
     }
 
-    fn serve_requests<S>(self, stream: S, line: Line)
+    fn serve_requests<S>(self, stream: S, state: ConnectionState)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let line = Arc::new(line.noted_in(self.activity.clone()));
-        let wire = Wire::new(stream, line.clone(), &self.context.limits);
+        let state = Arc::new(state.noted_in(self.activity.clone()));
+        let wire = StrictStream::new(stream, state.clone(), &self.context.limits);
         let (stack, surplus) = (self.stack.clone(), self.surplus);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (stack, line) = (stack.clone(), line.clone());
+            let (stack, state) = (stack.clone(), state.clone());
             let (parts, body) = request.into_parts();
-            stack.answer(Box::new(parts), body, line, surplus)
+            stack.answer(Box::new(parts), body, state, surplus)
         });
         let http = &self.context.http;
         let connection = http.serve_connection(TokioIo::new(wire), service);
@@ -321,25 +320,28 @@ impl Connection {
     }
 
     /// As `serve_requests`, and answers `CONNECT`.
-    fn serve_with_tunnels<S>(self, stream: S, line: Line, tunnels: Arc<Tunnels>)
+    fn serve_with_tunnels<S>(self, stream: S, state: ConnectionState, tunnels: Arc<Tunnels>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let line = Arc::new(line.noted_in(self.activity.clone()));
-        let wire = Wire::new(stream, line.clone(), &self.context.limits);
+        let state = Arc::new(state.noted_in(self.activity.clone()));
+        let wire = StrictStream::new(stream, state.clone(), &self.context.limits);
         let client = self.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let (client, line, tunnels) = (client.clone(), line.clone(), tunnels.clone());
+            let (client, state, tunnels) = (client.clone(), state.clone(), tunnels.clone());
             async move {
                 // In HTTP/2 it is a stream that becomes a tunnel; no client needs that here.
                 if request.method() != Method::CONNECT || request.version() == Version::HTTP_2 {
                     let (parts, body) = request.into_parts();
                     let answer = client
                         .stack
-                        .answer(Box::new(parts), body, line, client.surplus);
+                        .answer(Box::new(parts), body, state, client.surplus);
                     return answer.await;
                 }
-                let connect = client.stack.clone().connect(&request, line, client.surplus);
+                let connect = client
+                    .stack
+                    .clone()
+                    .connect(&request, state, client.surplus);
                 let (answer, tunnel) = connect.await;
                 if let Some((host, stack)) = tunnel {
                     let stack = Arc::new(stack);
@@ -408,7 +410,8 @@ impl Connection {
             }
         };
         let handshake = async {
-            let parts = auto::upgrade::downcast::<TokioIo<Wire<S>>>(upgrade.await.ok()?).ok()?;
+            let parts =
+                auto::upgrade::downcast::<TokioIo<StrictStream<S>>>(upgrade.await.ok()?).ok()?;
             // What was sent before the tunnel was there has been read as if it were HTTP.
             let stream = parts.io.into_inner().into_inner();
             let Some(stream) = stream.filter(|_| parts.read_buf.is_empty()) else {
@@ -431,7 +434,7 @@ impl Connection {
         };
         if let Some(Some(stream)) = self.in_time(handshake).await {
             let protocol = tls::agreed(&stream);
-            self.serve_requests(stream, Line::within(host).speaking(protocol));
+            self.serve_requests(stream, ConnectionState::within(host).speaking(protocol));
         }
     }
 
@@ -459,7 +462,7 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_buf_size(LONGEST_LINE)
         // `Stack` tells the time, at less cost, but for what hyper refuses itself.
         .auto_date_header(false)
-        // `Wire` bounds it, and sees whether clients are still there, at less cost.
+        // `StrictStream` bounds it, and sees whether clients are still there, at less cost.
         .header_read_timeout(None)
         .half_close(true);
     http.http2()

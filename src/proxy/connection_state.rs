@@ -22,7 +22,7 @@ use crate::{proxy::load::Activity, spelling::Heads};
 /// All of them are on one thread, so what counts is changed by a load and a store, which cost a tenth
 /// of an atomic addition.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct ConnectionState {
     /// The number of the first request with a fault, times 256, plus the fault.
     fault: AtomicU64,
     /// Requests that hyper has handed over.
@@ -69,7 +69,7 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-impl Line {
+impl ConnectionState {
     /// A connection that came in by `port`.
     pub(crate) fn at(port: Option<u16>) -> Self {
         Self {

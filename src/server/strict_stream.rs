@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    proxy::line::{Line, Protocol},
+    proxy::connection_state::{ConnectionState, Protocol},
     spelling::Spelled,
     system::{deadline::Deadline, telemetry::Throttle},
 };
@@ -27,10 +27,10 @@ use crate::{
 /// A connection under hyper.
 ///
 /// hyper's own timer for heads allocates with every request; the one here does not.
-pub(super) struct Wire<S> {
+pub(super) struct StrictStream<S> {
     stream: Spelled<S>,
     framing: Framing,
-    line: Arc<Line>,
+    state: Arc<ConnectionState>,
     /// For the client to do what is its to do: to send the next head, or in HTTP/2 to take answers.
     head: Deadline,
     head_limit: Duration,
@@ -63,17 +63,17 @@ pub(super) struct Wire<S> {
     ahead: Option<u8>,
 }
 
-impl<S> Wire<S> {
-    pub(super) fn new(stream: S, line: Arc<Line>, limits: &Limits) -> Self {
+impl<S> StrictStream<S> {
+    pub(super) fn new(stream: S, state: Arc<ConnectionState>, limits: &Limits) -> Self {
         let mut head = Deadline::new(limits.header_read.min(limits.idle_body));
         head.set(limits.header_read);
         Self {
-            stream: Spelled::new(stream, line.heads().clone()),
-            framing: match line.protocol() {
+            stream: Spelled::new(stream, state.heads().clone()),
+            framing: match state.protocol() {
                 Protocol::Http2 => Framing::http2(),
                 Protocol::Either | Protocol::Http1 => Framing::default(),
             },
-            line,
+            state,
             head,
             head_limit: limits.header_read,
             was_busy: false,
@@ -120,7 +120,7 @@ impl<S> Wire<S> {
     /// Ready once the client has taken too long over what is its to do. Requests under way have
     /// their own bounds.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let activity = self.line.activity();
+        let activity = self.state.activity();
         let is_busy = activity.is_busy();
         let is_up_to_client = match self.framing.frames() {
             Some(_) => !is_busy || activity.is_untaken(),
@@ -159,7 +159,7 @@ impl<S> Wire<S> {
                 "closed a connection whose client took nothing of its answer for {}s \
                  (limits.idle_body): {}",
                 self.write_limit.as_secs(),
-                self.line.asked().unwrap_or_else(|| self.framing.asked()),
+                self.state.asked().unwrap_or_else(|| self.framing.asked()),
             );
         }
     }
@@ -172,20 +172,20 @@ impl<S> Wire<S> {
         };
         if held != self.held {
             self.held = held;
-            self.line.activity().hold(held + self.framing.kept());
+            self.state.activity().hold(held + self.framing.kept());
         }
     }
 
     /// What to tell a client whose connection must not go on, if that is so.
     fn misconduct(&mut self) -> Option<Farewell> {
-        if self.line.protocol() == Protocol::Http1 && self.framing.began_as_http2() {
+        if self.state.protocol() == Protocol::Http1 && self.framing.began_as_http2() {
             return Some(Farewell::not_http2());
         }
         if self.framing.is_no_preface() {
             return Some(Farewell::no_preface());
         }
         let idle = self.framing.frames()?.idle;
-        if self.allowance.admits(idle, self.line.activity().given()) {
+        if self.allowance.admits(idle, self.state.activity().given()) {
             return None;
         }
         if let Some(left_out) = FLOODED.admit() {
@@ -209,11 +209,11 @@ impl<S> Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncWrite + Unpin> StrictStream<S> {
     /// Takes `bufs` for written if hyper refuses by them what came, and has our answer written in their
     /// place. It does so only between two answers, where nothing else of it can be in HTTP/1.1.
     fn is_refusal(&mut self, bufs: &[io::IoSlice<'_>]) -> bool {
-        let is_between = self.answered == self.line.handed() && !self.line.is_busy();
+        let is_between = self.answered == self.state.handed() && !self.state.is_busy();
         if !is_between || !self.framing.is_http1() {
             return false;
         }
@@ -227,13 +227,13 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> StrictStream<S> {
     /// Fails if the client has gone away while its request is answered.
     ///
     /// hyper would find out by reading what comes next, which takes it a buffer that is freed with
     /// the request.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let watches = self.line.is_busy() && self.framing.is_quiet(self.line.handed());
+        let watches = self.state.is_busy() && self.framing.is_quiet(self.state.handed());
         if !watches || self.ahead.is_some() {
             return Ok(());
         }
@@ -253,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Fails once the client has taken too long over what is its to do.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_head(cx));
-        if self.line.is_busy() {
+        if self.state.is_busy() {
             self.note_stall();
         }
         match self.framing.frames() {
@@ -273,7 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for StrictStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -285,10 +285,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         }
         // What follows a fault cannot be told apart from its request. The refusal under way ends
         // the connection.
-        if this.line.is_at_fault() {
+        if this.state.is_at_fault() {
             return Poll::Pending;
         }
-        if this.held > 0 && this.line.activity().is_crowded() {
+        if this.held > 0 && this.state.activity().is_crowded() {
             // Those that are to make room may not have had their turn.
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -302,13 +302,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         if this.is_tls(&buf.filled()[before..]) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        let heard = |lines| this.line.hear(lines);
+        let heard = |lines| this.state.hear(lines);
         let read = &mut buf.filled_mut()[before..];
         if let Some((number, fault)) = this.framing.read(read, heard) {
-            this.line.note(number, fault);
+            this.state.note(number, fault);
         }
         for (number, target) in this.framing.take_targets() {
-            this.line.note_target(number, target);
+            this.state.note_target(number, target);
         }
         let came = buf.filled().len() - before;
         this.hold(came);
@@ -322,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StrictStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -359,8 +359,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return self.poll_write_stall(cx).map_ok(drop);
         }
         self.write = None;
-        if !self.line.is_busy() {
-            self.answered = self.line.handed();
+        if !self.state.is_busy() {
+            self.answered = self.state.handed();
         }
         Poll::Ready(self.look_ahead(cx))
     }
@@ -376,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
                     return this.poll_write_stall(cx).map_ok(drop);
                 }
                 let is_sending = this.ahead.is_some() || !this.framing.is_between_requests();
-                if !is_sending && !this.refused && !this.line.is_at_fault() {
+                if !is_sending && !this.refused && !this.state.is_at_fault() {
                     return Poll::Ready(Ok(()));
                 }
                 this.linger.insert(Deadline::new(LINGER))
@@ -408,7 +408,7 @@ mod tests {
         let limits = Limits::default();
         for by_shutdown in [false, true] {
             let (near, _far) = duplex(1);
-            let mut wire = Wire::new(BufWriter::new(near), Arc::default(), &limits);
+            let mut wire = StrictStream::new(BufWriter::new(near), Arc::default(), &limits);
             wire.write_all(b"an answer").await.unwrap();
             let start = Instant::now();
             let error = match by_shutdown {
