@@ -22,6 +22,7 @@ use crate::config::{self, Limits};
 
 pub(crate) mod base_url;
 pub(crate) mod connection_state;
+pub(crate) mod credentials;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod family;

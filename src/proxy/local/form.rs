@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, future::ready};
 
-use base64ct::{Base64, Encoding};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -12,8 +11,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::{JSON, read, reply};
-use crate::proxy::error::Unanswerable;
-use crate::proxy::{replay::Replay, response::Body};
+use crate::proxy::{credentials::Credentials, error::Unanswerable, replay::Replay, response::Body};
 
 /// The parameters of a request.
 pub(super) struct Form(Pairs);
@@ -112,16 +110,14 @@ fn json_object(body: &[u8]) -> Option<Pairs> {
     )
 }
 
-/// User and password of `Authorization: Basic` (RFC 7617).
+/// User and password of `Authorization: Basic`.
 fn basic(head: &Parts) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
-    let value = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, shown) = value.split_once(' ')?;
-    let decoded = Zeroizing::new(Base64::decode_vec(shown.trim()).ok()?);
-    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let own = |text: &str| Zeroizing::new(text.to_owned());
-    scheme
-        .eq_ignore_ascii_case("basic")
-        .then(|| (own(user), own(password)))
+    let shown = Credentials::read(head.headers.get(header::AUTHORIZATION)?)?;
+    let Credentials::Basic { user, password } = shown else {
+        return None;
+    };
+    let own = |bytes: &[u8]| Some(Zeroizing::new(std::str::from_utf8(bytes).ok()?.to_owned()));
+    Some((own(&user)?, own(&password)?))
 }
 
 /// JSON that is nobody else's to see.
