@@ -21,6 +21,7 @@ use self::{
 use crate::config::{self, Limits};
 
 pub(crate) mod base_url;
+pub(crate) mod coding;
 pub(crate) mod connection_state;
 pub(crate) mod credentials;
 pub(crate) mod delivery;

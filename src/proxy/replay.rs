@@ -20,7 +20,6 @@ use tokio::{
 
 pub(crate) use self::{
     budget::Budget,
-    inflate::Coding,
     sending::{Broken, Sending, Splice},
 };
 use self::{
@@ -28,7 +27,11 @@ use self::{
     inflate::Inflate,
     pace::Pace,
 };
-use crate::{config::Limits, proxy::load::Activity, system::deadline::Deadline};
+use crate::{
+    config::Limits,
+    proxy::{coding::Coding, load::Activity},
+    system::deadline::Deadline,
+};
 
 mod budget;
 mod inflate;

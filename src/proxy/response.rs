@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::sleep;
@@ -18,7 +17,13 @@ use self::{document::Document, ours::UrlRewriter};
 use crate::{
     auth::Session,
     proxy::{
-        base_url::BaseUrl, error::Error, family::pubsub, headers, request::Head, upstream::Answer,
+        base_url::BaseUrl,
+        coding::{self, Coding},
+        error::Error,
+        family::pubsub,
+        headers,
+        request::Head,
+        upstream::Answer,
     },
     spelling::Received,
 };
@@ -229,21 +234,10 @@ pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u
 
 /// What is in the beginning of a body, as far as it can be decompressed.
 fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
-    let encoding = headers.get(header::CONTENT_ENCODING);
+    let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
-    let read = match encoding.map(HeaderValue::as_bytes) {
-        Some(b"gzip") => GzDecoder::new(head)
-            .take(PEEKED as u64)
-            .read_to_end(&mut text),
-        Some(b"deflate") => ZlibDecoder::new(head)
-            .take(PEEKED as u64)
-            .read_to_end(&mut text),
-        _ => {
-            text.extend_from_slice(head);
-            Ok(0)
-        }
-    };
-    if let Err(error) = read {
+    let decoded = coding::decoder(coding, head);
+    if let Err(error) = decoded.take(PEEKED as u64).read_to_end(&mut text) {
         tracing::debug!("cannot decompress the beginning of an answer: {error}");
     }
     text

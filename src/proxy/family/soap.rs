@@ -11,7 +11,10 @@ pub(crate) use self::fault::{envelope, fault};
 use self::scan::{Scan, Stop, check_encoding};
 use crate::{
     auth::Session,
-    proxy::replay::{ClientFault, Coding, Replay, Splice},
+    proxy::{
+        coding::Coding,
+        replay::{ClientFault, Replay, Splice},
+    },
 };
 
 mod fault;

@@ -6,15 +6,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::LARGEST;
-use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Session,
-    proxy::{Proxy, error::Error, family::Family, replay::Replay, request::Head},
+    proxy::{
+        Proxy,
+        coding::{self, Coding},
+        error::{Error, Unanswerable},
+        family::Family,
+        replay::Replay,
+        request::Head,
+    },
 };
 
 /// What the org says to a question of ours.
@@ -55,13 +60,11 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Reply
 
 /// We do not ask for compression. Something on the way may all the same.
 fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
-    let decoder: Box<dyn Read> = match headers.get(header::CONTENT_ENCODING) {
-        Some(coding) if coding == "gzip" => Box::new(MultiGzDecoder::new(body)),
-        Some(coding) if coding == "deflate" => Box::new(ZlibDecoder::new(body)),
-        _ => return Ok(body.to_vec()),
-    };
+    // What is encoded otherwise turns out to be no document.
+    let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
-    decoder.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
+    let decoded = coding::decoder(coding, body);
+    decoded.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
     match text.len() > LARGEST {
         true => Err(too_long().into()),
         false => Ok(text),

@@ -4,38 +4,9 @@ use std::{io, io::Write, mem};
 
 use bytes::{Buf, Bytes};
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
 
 use super::ClientFault;
-
-/// How a body is compressed (RFC 9110 section 8.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Gzip,
-    Deflate,
-}
-
-impl Coding {
-    /// What `headers` say of a body, if they say that it is compressed.
-    ///
-    /// # Errors
-    /// What they say instead, if it is in a way that we do not know.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, String> {
-        let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
-        let Some(line) = lines.next() else {
-            return Ok(None);
-        };
-        if lines.next().is_some() {
-            return Err("more than one".to_owned());
-        }
-        match line.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => Ok(None),
-            b"gzip" | b"x-gzip" => Ok(Some(Self::Gzip)),
-            b"deflate" => Ok(Some(Self::Deflate)),
-            other => Err(String::from_utf8_lossy(other).into_owned()),
-        }
-    }
-}
+use crate::proxy::coding::{Coding, is_bare};
 
 /// A body's decompression under way.
 pub(super) struct Inflate {
@@ -84,10 +55,10 @@ impl Inflate {
             let length = self.input.len().min(STEP);
             let step = &self.input[..length];
             if let Decoder::Unknown = self.decoder {
-                self.decoder = if step[0] & 0x0f == 8 {
-                    Decoder::Zlib(ZlibDecoder::new(Vec::new()))
-                } else {
+                self.decoder = if is_bare(step) {
                     Decoder::Bare(DeflateDecoder::new(Vec::new()))
+                } else {
+                    Decoder::Zlib(ZlibDecoder::new(Vec::new()))
                 };
             }
             // As much as fills the decoder's buffer: what is small can become a thousand times as
