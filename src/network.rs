@@ -154,9 +154,9 @@ impl Dialer {
             && self.own.contains(peer, local)
         {
             return Err(Why::Loop(format!(
-                "the name leads to {peer}, where orgproxy itself listens: where it runs, the name must \
-                 lead to Salesforce; take it out of /etc/hosts, or have the name server answer this \
-                 machine otherwise"
+                "the name resolves to {peer}, where orgproxy itself listens: on this machine, it \
+                 must resolve to Salesforce; remove it from /etc/hosts, or correct the name \
+                 server's answer"
             )));
         }
         Ok(tcp)
@@ -212,12 +212,12 @@ impl ConnectError {
     }
 }
 
-/// What went wrong on the way.
+/// The fault on the way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Why {
     #[error("{0}")]
     Tcp(String),
-    #[error("by the proxy {host} of {variable}, port {port}: {fault}")]
+    #[error("through the proxy {host} of {variable}, port {port}: {fault}")]
     Proxy {
         host: String,
         port: u16,
@@ -227,7 +227,7 @@ pub(crate) enum Why {
         wrong_password: bool,
     },
     #[error(
-        "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, name its certificate in ca_file"
+        "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, set ca_file to its certificate"
     )]
     Tls(String),
     #[error("{step} took longer than {}s (limits.connect)", .limit.as_secs())]
@@ -241,7 +241,7 @@ pub(crate) enum Why {
     Credentials(String),
     /// No fault of the host, nor of the network.
     #[error(
-        "orgproxy has run out of what every connection needs ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
+        "orgproxy has run out of resources for connections ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
     )]
     Exhausted(io::Error),
     /// How, and what to do.
@@ -270,8 +270,8 @@ impl Why {
             Self::Loop(_) | Self::Tunnel(TunnelError::Orgproxy) => {
                 let variable = proxy.variable;
                 return Self::Loop(format!(
-                    "{variable} leads to {proxy}, where an orgproxy listens: unset it where orgproxy \
-                     is started, and leave it to the tools"
+                    "{variable} points to {proxy}, where an orgproxy listens: unset it where \
+                     orgproxy is started, and set it only for the tools"
                 ));
             }
             Self::Tunnel(error) => error.advise(proxy),

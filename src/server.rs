@@ -171,7 +171,7 @@ impl Server {
         if cut > 0 {
             tracing::warn!(
                 connections = cut,
-                "cut what was not done within the grace period"
+                "cut off what was not finished within the grace period"
             );
         }
         Ok(cut)
@@ -244,10 +244,10 @@ pub enum StartupError {
     #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.1))]
     Bind(Listen, #[source] io::Error),
     /// A certificate authority of `ca_file` that cannot be used.
-    #[error("cannot use the certificates of ca_file: {0}")]
+    #[error("cannot use the certificates in ca_file: {0}")]
     Tls(#[from] rustls::Error),
     /// A certificate authority of `tls.client_ca` that cannot be used.
-    #[error("cannot use the certificates of tls.client_ca: {0}")]
+    #[error("cannot use the certificates in tls.client_ca: {0}")]
     ClientCa(String),
     /// Nowhere to keep the local certificate authority.
     #[error(
@@ -262,7 +262,7 @@ pub enum StartupError {
     Login(#[from] LoginError),
     /// Files that are not read to their end.
     #[error(
-        "cannot read the certificate authorities within {} s; look at what SSL_CERT_FILE, SSL_CERT_DIR and state_dir name",
+        "cannot read the certificate authorities within {} s; check the files that SSL_CERT_FILE, SSL_CERT_DIR and state_dir name",
         PATIENCE.as_secs()
     )]
     Slow,
@@ -271,7 +271,7 @@ pub enum StartupError {
     Thread(#[source] io::Error),
 }
 
-/// What to do about an address that cannot be had.
+/// Advice on an address that cannot be bound.
 fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -279,9 +279,9 @@ fn way_out(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address: correct listen",
         io::ErrorKind::PermissionDenied => {
-            "; this user may not have it: choose another (listen, or --port above 1023)"
+            "; this user may not use it: choose another (listen, or --port above 1023)"
         }
-        io::ErrorKind::NotFound => "; its folder does not exist: make it, or correct listen",
+        io::ErrorKind::NotFound => "; its folder does not exist: create it, or correct listen",
         _ => "",
     }
 }

@@ -13,7 +13,7 @@ use url::Host;
 
 use super::bypass::Bypass;
 
-/// Which hosts are reached by a proxy.
+/// The hosts that are reached through a proxy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
     proxy: Option<Arc<Proxy>>,
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
     pub(super) credentials: Option<(String, String)>,
     /// The same for a proxy that speaks HTTP.
     pub(super) authorization: Option<HeaderValue>,
-    /// Which names it.
+    /// The variable that names it.
     pub(crate) variable: &'static str,
 }
 
@@ -207,13 +207,13 @@ fn check_characters(value: &str) -> Result<(), Unusable> {
                 (b' ' | b'\t', 0) => Unusable::Blanks,
                 (b'\\', _) => Unusable::Character("a backslash", "%5C"),
                 (b'%', _) => Unusable::Character("a % that begins no %XX", "%25"),
-                (b' ', _) => Unusable::Character("a blank", "%20"),
+                (b' ', _) => Unusable::Character("a space", "%20"),
                 (b'"', _) => Unusable::Character("a quotation mark", "%22"),
                 (0x80.., _) => Unusable::Character(
                     "a character beyond ASCII",
                     "the %XX of each of its UTF-8 bytes",
                 ),
-                _ => Unusable::Character("a character that no URL may have", "its %XX"),
+                _ => Unusable::Character("a character that a URL cannot contain", "its %XX"),
             });
         }
     }
@@ -275,22 +275,22 @@ pub(crate) enum Unusable {
         "is not the URL of a proxy: it has a path, a query or a fragment; in a user or password write %2F for /, %3F for ?, %23 for #; {HOW}"
     )]
     Path,
-    #[error("is not the URL of a proxy: it stands in quotes; take them out; {HOW}")]
+    #[error("is not the URL of a proxy: it is in quotes; remove them; {HOW}")]
     Quotes,
-    #[error("is not the URL of a proxy: it ends with a line end; take that out; {HOW}")]
+    #[error("is not the URL of a proxy: it ends with a line break; remove it; {HOW}")]
     LineEnd,
-    #[error("is not the URL of a proxy: it has blanks around it; take them out; {HOW}")]
+    #[error("is not the URL of a proxy: it has spaces around it; remove them; {HOW}")]
     Blanks,
     #[error("is not the URL of a proxy: it is not UTF-8; percent-encode what it holds; {HOW}")]
     Encoding,
     #[error("is not the URL of a proxy: its user or password has a control character; {HOW}")]
     Control,
     #[error(
-        "is not the URL of a proxy: its user has a colon, which no HTTP proxy can be shown; {HOW}"
+        "is not the URL of a proxy: its user has a colon, which cannot be sent to an HTTP proxy; {HOW}"
     )]
     Colon,
     #[error(
-        "is not the URL of a proxy: for SOCKS5 user and password must both be there, with 255 bytes at most; {HOW}"
+        "is not the URL of a proxy: for SOCKS5, user and password must both be given, with at most 255 bytes each; {HOW}"
     )]
     Length,
     #[error("is not the URL of a proxy: its scheme is not http, https, socks5 or socks5h; {HOW}")]
@@ -303,8 +303,9 @@ pub(crate) enum Unusable {
     Port,
 }
 
-const HOW: &str = "write http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with all in USER and \
-    PASSWORD percent-encoded but letters, digits and - . _ ~ (CORP\\me is CORP%5Cme)";
+const HOW: &str = "write http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with everything in \
+                   USER and PASSWORD percent-encoded except letters, digits and - . _ ~ (CORP\\me \
+                   is CORP%5Cme)";
 
 const VARIABLES: [&str; 6] = [
     "HTTPS_PROXY",

@@ -48,7 +48,7 @@ impl Socket {
             is_patient: false,
         };
         if let Err(error) = watch(socket.tcp()) {
-            tracing::debug!("a socket that dies will not show soon: {error}");
+            tracing::debug!("cannot set keep-alive, so a dead connection is noticed late: {error}");
         }
         socket
     }
@@ -65,7 +65,7 @@ impl Socket {
         self.tcp().peer_addr()
     }
 
-    /// Whether it leads to this machine.
+    /// Returns whether it leads to this machine.
     pub(crate) fn is_local(&self) -> bool {
         match (self.tcp().peer_addr(), self.tcp().local_addr()) {
             (Ok(peer), Ok(local)) => {
@@ -75,7 +75,8 @@ impl Socket {
         }
     }
 
-    /// Whether there may be something to read, as far as is known. Nobody is woken when there is.
+    /// Returns whether there may be something to read, as far as is known. Nobody is woken when
+    /// there is.
     pub(crate) fn is_readable(&self) -> bool {
         self.holds_some() || self.tcp().try_io(Interest::READABLE, || Ok(())).is_ok()
     }
@@ -88,7 +89,7 @@ impl Socket {
         }
     }
 
-    /// Whether something has been read that nobody has taken yet.
+    /// Returns whether something has been read that nobody has taken yet.
     fn holds_some(&self) -> bool {
         match &self.way {
             Way::Tcp(_) => false,
@@ -142,7 +143,7 @@ fn watch(tcp: &TcpStream) -> io::Result<()> {
 fn limit_silence(tcp: &TcpStream, limit: Duration) {
     let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = sockopt::set_tcp_user_timeout(tcp, milliseconds) {
-        tracing::debug!("a socket that dies will not show soon: {error}");
+        tracing::debug!("cannot set keep-alive, so a dead connection is noticed late: {error}");
     }
 }
 

@@ -33,7 +33,7 @@ fn words(error: &Error, proxy: &Proxy) -> String {
             if proxy.credentials.is_none() =>
         {
             format!(
-                "it wants a user and password: put them into {variable} as {}, percent-encoded",
+                "it requires a user and password: put them into {variable} as {}, percent-encoded",
                 proxy.example()
             )
         }

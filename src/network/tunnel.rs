@@ -107,7 +107,7 @@ pub(crate) enum TunnelError {
     Io(#[from] io::Error),
     #[error("it does not answer as an HTTP proxy")]
     Malformed,
-    #[error("it is an orgproxy, which leads back to where it began")]
+    #[error("it is an orgproxy, which leads back here")]
     Orgproxy,
     #[error("it answered {0}")]
     Refused(String),
@@ -127,8 +127,8 @@ impl TunnelError {
         let is_basic = |scheme: &String| scheme.eq_ignore_ascii_case("basic");
         if !schemes.is_empty() && !schemes.iter().any(is_basic) {
             return format!(
-                "it answered 407 and offers only {offers}, which orgproxy does not speak: run px \
-                 or cntlm on this machine, which do, and set {variable} to its address"
+                "it answered 407 and offers only {offers}, which orgproxy does not support: run \
+                 px or cntlm on this machine, which do, and set {variable} to its address"
             );
         }
         let offers = match schemes.is_empty() {

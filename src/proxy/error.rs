@@ -1,4 +1,4 @@
-//! What went wrong with a request, whose fault it is, and the one place that makes an answer of it.
+//! The errors of a request, whose fault each is, and the one place that turns them into a response.
 
 use std::{io, sync::Arc};
 
@@ -17,12 +17,12 @@ use crate::{
     system::telemetry::Throttle,
 };
 
-/// Why a request gets an answer of ours in place of the org's.
+/// Why a request gets a response of the proxy instead of the org's.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("this request cannot be given the session: {0}")]
+    #[error("cannot insert the session into this request: {0}")]
     Envelope(#[from] EnvelopeError),
     #[error(transparent)]
     Local(#[from] Unanswerable),
@@ -31,39 +31,39 @@ pub(crate) enum Error {
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
     #[error(
-        "the org sends a browser to log in at this page, though the session was renewed: sessions of this app are not for pages; give the app the scope web"
+        "the org asks for a login at this page, although the session was renewed: sessions of this app are not valid for pages; add the scope web to the app"
     )]
     NoPages,
-    #[error("the org's answer broke off: {0}")]
+    #[error("the org's response broke off: {0}")]
     BrokeOff(#[from] io::Error),
-    #[error("{limit} {what} are as many as this process takes on at once ({setting}); try again")]
+    #[error("limit of {limit} concurrent {what} reached ({setting}); try again")]
     Overloaded {
         what: &'static str,
         limit: usize,
         setting: &'static str,
     },
-    #[error("orgproxy failed at this request; please report it with what the log says")]
+    #[error("internal error in orgproxy; please report it with what the log says")]
     Panicked,
 }
 
-/// Why what is ours to answer cannot be.
+/// Why a request that the proxy answers itself cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswerable {
     #[error(transparent)]
     Body(#[from] ClientFault),
-    #[error("the body of this request is longer than {0} bytes, which no login is")]
+    #[error("the body of this request is longer than {0} bytes, too long for a login")]
     TooLong(usize),
     #[error("the body of this request cannot be read: {0}")]
     Malformed(&'static str),
     #[error(
-        "{name} of {namespace:?} is no operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
+        "{name} of {namespace:?} is not an operation of this path; log in and out at /services/Soap/u/64.0 in the namespace urn:partner.soap.sforce.com, or at /c/ or /T/ in theirs"
     )]
     Operation { name: String, namespace: String },
     #[error(
-        "the path names no version of the API that can be logged in to; write one from 20.0 on, as in /services/Soap/u/64.0"
+        "the path has no API version that supports logins; use one from 20.0 on, as in /services/Soap/u/64.0"
     )]
     Version,
-    #[error("the org did not tell who its user is: {0}")]
+    #[error("the org did not report who the user is: {0}")]
     Unidentified(String),
 }
 
@@ -76,11 +76,11 @@ enum Blame {
     Org,
 }
 
-/// How an error is told: the status, a stable code, the error type of RFC 9209 section 2.3.
+/// The form of an error: the status, a stable code, the error type of RFC 9209 section 2.3.
 struct ErrorSpec(Blame, StatusCode, &'static str, &'static str);
 
 impl Error {
-    /// The answer, in the shape that clients of `family` read, marked as ours (RFC 9209).
+    /// The response, in the shape that clients of `family` read, marked as the proxy's (RFC 9209).
     pub(crate) fn into_response(self, family: Family) -> Response<Body> {
         let ErrorSpec(fault, status, code, kind) = self.spec();
         let message = format!("orgproxy: {self}");
@@ -176,7 +176,7 @@ impl Error {
         }
     }
 
-    /// Whether there was no connection to the org, so that nothing of the request was sent.
+    /// Returns whether there was no connection to the org, so that nothing of the request was sent.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Upstream(upstream::Error::Connect(_)))
     }
@@ -214,5 +214,5 @@ fn proxy_status(kind: &str, code: &str) -> HeaderValue {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Seconds. A login that failed for a passing reason is tried again about then.
+/// Seconds. A login that failed for a temporary reason is tried again about then.
 const RETRY_AFTER: &str = "2";

@@ -31,13 +31,13 @@ pub(crate) struct Guard {
     header_bytes: usize,
 }
 
-/// What is known of a request that may pass.
+/// The facts about a request that may pass.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
     pub(crate) named: Named,
     /// The web origin that may see the answer.
     pub(crate) origin: Option<HeaderValue>,
-    /// What is ours to answer, and must not reach the org.
+    /// A request that the proxy answers itself, and that must not reach the org.
     pub(crate) endpoint: Option<Endpoint>,
     /// Whether it did not show the client key, so that it must log in as one of the org's clients,
     /// or show the placeholder that it got for that.
@@ -97,7 +97,7 @@ impl Guard {
 
     /// Admits a request, or says why not and which setting would.
     ///
-    /// What is cheap and certain comes first; nothing here asks the org or logs in.
+    /// Cheap and certain checks come first; nothing here asks the org or logs in.
     pub(crate) fn admit(
         &self,
         head: &Parts,
@@ -158,19 +158,20 @@ impl Guard {
         allowed.iter().any(|allowed| origin == allowed)
     }
 
-    /// Whether we stand in for Salesforce's hosts in tunnels.
+    /// Returns whether we stand in for Salesforce's hosts in tunnels.
     pub(crate) fn intercepts(&self) -> bool {
         self.org.intercept
     }
 
-    /// Whether `host` is the org's own, as far as that is known before the first login.
+    /// Returns whether `host` is the org's own, as far as that is known before the first login.
     pub(crate) fn is_my_domain(&self, host: &str) -> bool {
         self.org
             .my_domain()
             .is_some_and(|own| own.eq_ignore_ascii_case(host))
     }
 
-    /// Whether `head` asks for this org by one of its own names, where several share a listener.
+    /// Returns whether `head` asks for this org by one of its own names, where several share a
+    /// listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
         let own = &self.names[self.configured..];
         named(head, &Lines::of(&head.headers))
@@ -248,7 +249,7 @@ impl Guard {
         }
     }
 
-    /// Whether users of this org log in at `authority`.
+    /// Returns whether users of this org log in at `authority`.
     fn is_login(&self, authority: &Authority) -> bool {
         let host = authority.host().to_ascii_lowercase();
         let login_url = &self.org.login_url;
@@ -260,8 +261,8 @@ impl Guard {
         self.org.logs_in_at(&host) && own_port == Some(port_of(authority))
     }
 
-    /// Whether a session can turn out to be for this instance. If not, there is no need to log in
-    /// to know better.
+    /// Returns whether a session can turn out to be for this instance. If not, there is no need to
+    /// log in to know better.
     fn may_be_instance(&self, authority: &Authority) -> bool {
         Url::parse(&format!("https://{authority}")).is_ok_and(|url| self.org.trusts(&url).is_ok())
     }
@@ -338,7 +339,7 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
             .eq_ignore_ascii_case(b"chunked");
         if !chunked || lines.transfer_encoding.repeated {
             return Err(Refusal::Malformed(
-                "its Transfer-Encoding is not one line that says chunked",
+                "its Transfer-Encoding is not a single line with the value chunked",
             ));
         }
     }
@@ -360,7 +361,7 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a body can be as long as that.
+/// Returns whether a body can be as long as that.
 fn is_length(digits: &[u8]) -> bool {
     let number = std::str::from_utf8(digits).ok().map(str::trim_ascii);
     number
@@ -369,7 +370,7 @@ fn is_length(digits: &[u8]) -> bool {
         .is_some_and(|length| length <= LARGEST_BODY)
 }
 
-/// Whether a browser asks what a page may send.
+/// Returns whether a browser asks what a page may send.
 pub(crate) fn is_preflight(head: &Parts) -> bool {
     head.method == Method::OPTIONS
         && head
@@ -377,7 +378,7 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What a request says it is for: the authority of an absolute target, else its one `Host`.
+/// The host that a request is for: the authority of an absolute target, else its one `Host`.
 fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
     if lines.host.repeated {
         return None;

@@ -1,4 +1,4 @@
-//! What the process has taken on, and who goes first when that is too much.
+//! The load of the process, and who is cut off first when it is too much.
 //!
 //! What comes while all is full waits, while those clients are cut off that leave undone what is
 //! theirs to do. So a few of them cannot keep out all others.
@@ -24,7 +24,7 @@ use crate::{config::Limits, system::telemetry::Throttle};
 mod activity;
 mod open;
 
-/// What the process has taken on.
+/// The connections and requests of the process.
 pub(crate) struct Load {
     connections: AtomicUsize,
     requests: AtomicUsize,
@@ -93,7 +93,7 @@ impl Most {
 impl Load {
     pub(crate) fn new(limits: &Limits, files: usize) -> Self {
         let most = Most::of(limits, files);
-        tracing::debug!(?most, files, "what can be taken on");
+        tracing::debug!(?most, files, "capacity");
         Self {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
@@ -166,8 +166,8 @@ impl Load {
         }
     }
 
-    /// Whether there is room for a request that has begun, or will be for one that waits. A connection
-    /// within the limit is not made to pay for a `surplus` one.
+    /// Returns whether there is room for a request that has begun, or will be for one that waits. A
+    /// connection within the limit is not made to pay for a `surplus` one.
     pub(crate) fn has_room(&self, surplus: bool) -> Result<bool, Full> {
         if surplus && self.connections() > self.most.connections {
             return Err(Full {
@@ -235,7 +235,7 @@ impl Load {
                 most,
                 cut = idle.len(),
                 "limit of concurrent {what} reached (limits.{what}); new ones wait, and the \
-                 connections whose clients have longest sent or taken nothing are closed"
+                 connections whose clients have been inactive longest are closed"
             );
         }
     }
@@ -268,8 +268,8 @@ impl Load {
             tracing::warn!(
                 left_out,
                 cut,
-                "heads of requests that do not come to their end take more than {} MiB; closed the \
-                 connections that have been at one for longest",
+                "unfinished request heads take more than {} MiB; closed the connections that have \
+                 been sending one longest",
                 MOST_HELD / 1024 / 1024
             );
         }
@@ -305,7 +305,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What there is no room for.
+/// The resource that there is no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// There still is.

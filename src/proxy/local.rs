@@ -35,9 +35,9 @@ pub(crate) struct Local {
 }
 
 enum Question {
-    /// What we can do.
+    /// The methods that are allowed.
     Options,
-    /// What the page of an origin may send.
+    /// The requests that the page of an origin may send.
     Preflight(HeaderValue),
     Endpoint(Endpoint),
     /// To log in or out by SOAP.
@@ -45,7 +45,7 @@ enum Question {
 }
 
 impl Local {
-    /// What is ours to answer in this request, if it is.
+    /// The question in this request that the proxy answers itself, if it is one.
     ///
     /// A path that the guard let pass for us alone is always ours, so that it cannot reach the org.
     pub(crate) fn of(
@@ -66,7 +66,7 @@ impl Local {
         })
     }
 
-    /// Whether a client is let in by it, or not, for the user name and password in it.
+    /// Returns whether a client is let in by it, or not, for the user name and password in it.
     pub(crate) fn is_login(&self) -> bool {
         match &self.question {
             Question::Endpoint(endpoint) => *endpoint == Endpoint::Token,
@@ -136,7 +136,7 @@ fn note_refusal(proxy: &Proxy, way: &str) {
         tracing::warn!(
             org = proxy.org.name,
             left_out,
-            "refused a client that logged in by {way}: what it showed is not among clients"
+            "refused a client that logged in by {way}: its credentials are not in clients"
         );
     }
 }

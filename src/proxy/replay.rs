@@ -38,7 +38,7 @@ mod inflate;
 mod pace;
 mod sending;
 
-/// What the client sends, as the source of one [`Sending`] after another.
+/// The client's body, as the source of one [`Sending`] after another.
 pub(crate) enum Replay {
     /// Nothing, which can be sent as often as one likes.
     Empty,
@@ -183,8 +183,8 @@ impl Replay {
         }
     }
 
-    /// Whether all of it will be kept for sure, or what may be in the way.
-    /// At most `limit` bytes of it are kept.
+    /// Returns whether all of it will be kept for sure, or what may be in the way. At most `limit`
+    /// bytes of it are kept.
     pub(crate) fn kept(&self, limit: usize) -> Kept {
         let Self::Stream(stream, length) = self else {
             return Kept::Whole;
@@ -213,7 +213,7 @@ impl Replay {
         }
     }
 
-    /// What the client did wrong while it sent, if anything.
+    /// The client's fault while it sent, if any.
     pub(crate) fn fault(&self) -> Option<ClientFault> {
         match self {
             Self::Empty => None,
@@ -235,24 +235,22 @@ pub(crate) enum Kept {
 /// How a client failed to send its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientFault {
-    #[error("the body of the request is not framed as HTTP says (RFC 9112 section 7)")]
+    #[error("the body of the request is not framed as HTTP requires (RFC 9112 section 7)")]
     Malformed,
-    #[error("the client went away before its request was complete")]
+    #[error("the client disconnected before its request was complete")]
     Gone,
-    #[error("the client sent nothing more of its request for {}s (limits.idle_body)", .0.as_secs())]
+    #[error("the client sent no more of its request for {}s (limits.idle_body)", .0.as_secs())]
     Stalled(Duration),
     #[error("the client sends its request at less than {0} bytes per second (limits.body_rate)")]
     Slow(u64),
     #[error("the body of the request is not compressed as its Content-Encoding says")]
     Undecodable,
     #[error(
-        "the body of the request is a small one that decompresses to a huge one, or to more than {} MiB",
+        "the body of the request is small but decompresses to a huge one, or to more than {} MiB",
         inflate::MOST / 1024 / 1024
     )]
     Inflated,
-    #[error(
-        "the body of the request is compressed, but takes more bytes so than without; send it uncompressed"
-    )]
+    #[error("the body of the request is longer compressed than uncompressed; send it uncompressed")]
     Hollow,
 }
 
@@ -468,7 +466,7 @@ fn cost(piece: &Bytes) -> usize {
     }
 }
 
-/// What it may cost to keep so many bytes.
+/// The cost allowed for keeping so many bytes.
 const fn with_overhead(bytes: usize) -> usize {
     bytes.saturating_add(bytes / 16).saturating_add(SMALL)
 }

@@ -35,7 +35,7 @@ mod ours;
 mod rewrite;
 mod xml;
 
-/// What a client receives.
+/// The body that a client receives.
 pub(crate) enum Body {
     /// An answer of ours.
     Local(Option<Bytes>),
@@ -232,13 +232,13 @@ pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u
     Ok(inflated(response.headers(), &head))
 }
 
-/// What is in the beginning of a body, as far as it can be decompressed.
+/// The beginning of a body, as far as it can be decompressed.
 fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
     let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
     let decoded = coding::decoder(coding, head);
     if let Err(error) = decoded.take(PEEKED as u64).read_to_end(&mut text) {
-        tracing::debug!("cannot decompress the beginning of an answer: {error}");
+        tracing::debug!("cannot decompress the beginning of a response: {error}");
     }
     text
 }

@@ -158,7 +158,7 @@ impl Stack {
         }
     }
 
-    /// Whether any of the orgs stands in for other hosts.
+    /// Returns whether any of the orgs stands in for other hosts.
     pub(crate) fn intercepts(&self) -> bool {
         self.proxies.iter().any(|proxy| proxy.guard.intercepts())
     }
@@ -212,7 +212,7 @@ impl Stack {
 /// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
 fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Refusal> {
     let too_long =
-        |_| Refusal::Malformed("its target is longer than 64 KiB once it is percent-encoded");
+        |_| Refusal::Malformed("its target is longer than 64 KiB once percent-encoded");
     if let Some(target) = connection.target() {
         parts.uri = target.try_into().map_err(too_long)?;
     } else if parts.version == Version::HTTP_2 {
@@ -229,7 +229,7 @@ fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Ref
     Ok(())
 }
 
-/// What follows a CONNECT that was refused was meant for the other end of the tunnel, and is no HTTP.
+/// Bytes after a refused CONNECT were meant for the other end of the tunnel, and are not HTTP.
 fn end_connection(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

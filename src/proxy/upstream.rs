@@ -146,17 +146,17 @@ pub(crate) enum Error {
     Loop(ConnectError),
     #[error(transparent)]
     Client(ClientFault),
-    #[error("the org did not begin to answer within {}s (limits.answer)", .0.as_secs())]
+    #[error("the org did not begin to respond within {}s (limits.answer)", .0.as_secs())]
     TimedOut(Duration),
     #[error(
-        "the connection to the org broke before its answer: {0}; the request may or may not have been carried out"
+        "the connection to the org broke before its response: {0}; the request may or may not have been carried out"
     )]
     Closed(String),
-    #[error("the org switched protocols, which nobody had asked for")]
+    #[error("the org switched protocols without being asked to")]
     Upgraded,
     /// It must be sent again, but the copy was too small.
     #[error(
-        "the request has to be sent once more, but its body is larger than the copy that is kept (limits.replay_bytes, limits.replay_memory); send it again"
+        "the request must be sent again, but its body is larger than the copy that is kept (limits.replay_bytes, limits.replay_memory); please send it again"
     )]
     Outgrown,
 }

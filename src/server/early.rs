@@ -1,4 +1,4 @@
-//! What hyper refuses before anybody is asked, in words of ours.
+//! Errors for requests that hyper refuses on its own, in orgproxy's words.
 //!
 //! hyper answers a head that it cannot read, or that is too long, by a status and nothing else.
 
@@ -43,7 +43,7 @@ impl Bounds {
             StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 Refusal::HeadTooLarge(self.header_bytes)
             }
-            _ => Refusal::Malformed("it cannot be read as HTTP/1.1 (RFC 9112)"),
+            _ => Refusal::Malformed("it is not HTTP/1.1 (RFC 9112)"),
         }
     }
 }

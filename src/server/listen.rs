@@ -54,8 +54,9 @@ impl BoundListener {
     ) -> Result<Self, StartupError> {
         if matches!(listen, Listen::Tcp(_)) && !listen.is_local() {
             tracing::warn!(
-                "what clients send to http://{listen}, keys included, crosses the network in clear; \
-                 use https://{listen} in listen, unless something in front of it speaks TLS"
+                "what clients send to http://{listen}, including keys, crosses the network \
+                 unencrypted; use https://{listen} in listen, unless something in front of it \
+                 terminates TLS"
             );
         }
         let failed = |error| StartupError::Bind(listen.clone(), error);
@@ -94,7 +95,7 @@ impl BoundListener {
         self.orgs.push(org);
     }
 
-    /// Whether it was bound for `listen`. Port 0 is another port each time.
+    /// Returns whether it was bound for `listen`. Port 0 is another port each time.
     pub(super) fn is(&self, listen: &Listen) -> bool {
         self.listen == *listen && listen.is_fixed()
     }
@@ -140,7 +141,7 @@ impl BoundListener {
         bound.map(Listen::addresses).into_iter().flatten()
     }
 
-    /// Whether clients speak TLS to it.
+    /// Returns whether clients speak TLS to it.
     pub(super) fn is_https(&self) -> bool {
         self.listen.is_https()
     }
@@ -152,7 +153,7 @@ impl BoundListener {
                 if let Some(left_out) = THROTTLE.admit() {
                     tracing::warn!(
                         left_out,
-                        "refused a client that cannot be told who it is: {error}"
+                        "refused a client whose user cannot be determined: {error}"
                     );
                 }
                 return false;
@@ -202,7 +203,7 @@ static THROTTLE: Throttle = Throttle::new();
 pub struct Bound {
     /// With the port that the system chose, if it was left to it.
     pub listen: Listen,
-    /// What of `localhost` could not be had.
+    /// The address of `localhost` that could not be bound.
     pub missing: Option<Missing>,
     /// Whether it is for the Pub/Sub API.
     pub calls: bool,
@@ -213,7 +214,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// What to tell curl, but for the path.
+    /// The arguments for curl, without the path.
     pub fn url(&self) -> String {
         self.url_of(&self.own_host())
     }
@@ -349,7 +350,7 @@ impl SocketFile {
             Ok(metadata) if !metadata.file_type().is_socket() => {
                 return Err(io::Error::new(
                     io::ErrorKind::AlreadyExists,
-                    "there is a file of that name, which is no socket; choose another path",
+                    "there is a file of that name, which is not a socket; choose another path",
                 ));
             }
             // A socket that nobody listens on is left over from a program that was killed. One that
@@ -395,8 +396,9 @@ fn check_folder(folder: &Path) -> io::Result<()> {
     }
     if ownership::is_shared(folder) {
         tracing::warn!(
-            "anybody can put a socket of that name into {} while orgproxy does not run, and clients \
-             would send it their passwords; choose a folder that only this user can write to",
+            "anybody can put a socket of that name into {} while orgproxy is not running, and \
+             clients would send it their passwords; choose a folder that only this user can write \
+             to",
             folder.display()
         );
     }

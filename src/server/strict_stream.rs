@@ -59,7 +59,7 @@ pub(super) struct StrictStream<S> {
     fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
-    /// What the client sent while its request was answered: the beginning of the next.
+    /// Bytes that the client sent while its request was answered: the beginning of the next.
     ahead: Option<u8>,
 }
 
@@ -102,7 +102,7 @@ impl<S> StrictStream<S> {
         }
     }
 
-    /// Whether this is the beginning of what a client sends that takes us for an `https://`
+    /// Returns whether this is the beginning of what a client sends that takes us for an `https://`
     /// listener. There is no answer that it would understand.
     fn is_tls(&mut self, bytes: &[u8]) -> bool {
         let is_tls = !bytes.is_empty() && self.fresh && bytes[0] == HANDSHAKE;
@@ -110,8 +110,8 @@ impl<S> StrictStream<S> {
         if is_tls && let Some(left_out) = THROTTLE.admit() {
             tracing::warn!(
                 left_out,
-                "refused a client that speaks TLS to a listener without; use http:// for it, or \
-                 add an https:// address to listen"
+                "refused a client that speaks TLS to a listener without TLS; use http:// for it, \
+                 or add an https:// address to listen"
             );
         }
         is_tls
@@ -156,7 +156,7 @@ impl<S> StrictStream<S> {
         if is_new && let Some(left_out) = STALLED.admit() {
             tracing::warn!(
                 left_out,
-                "closed a connection whose client took nothing of its answer for {}s \
+                "closed a connection whose client read nothing of its response for {}s \
                  (limits.idle_body): {}",
                 self.write_limit.as_secs(),
                 self.state.asked().unwrap_or_else(|| self.framing.asked()),
@@ -176,7 +176,7 @@ impl<S> StrictStream<S> {
         }
     }
 
-    /// What to tell a client whose connection must not go on, if that is so.
+    /// The farewell to a client whose connection must not go on, if that is so.
     fn misconduct(&mut self) -> Option<Farewell> {
         if self.state.protocol() == Protocol::Http1 && self.framing.began_as_http2() {
             return Some(Farewell::not_http2());
@@ -191,7 +191,7 @@ impl<S> StrictStream<S> {
         if let Some(left_out) = FLOODED.admit() {
             tracing::warn!(
                 left_out,
-                "closed an HTTP/2 connection whose client floods it with frames that carry nothing"
+                "closed an HTTP/2 connection whose client flooded it with frames that carry nothing"
             );
         }
         Some(Farewell::calm_down())

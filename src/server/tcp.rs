@@ -13,9 +13,9 @@ use crate::config::Listen;
 pub(super) struct TcpSockets {
     first: TcpListener,
     second: Option<TcpListener>,
-    /// What could be had, with the port that the system chose.
+    /// The addresses that were bound, with the port that the system chose.
     pub(super) bound: Listen,
-    /// What could not.
+    /// The address that could not be bound.
     pub(super) missing: Option<Missing>,
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for Missing {
         } else {
             write!(
                 f,
-                "not on {address}, since this machine has no {}",
+                "not on {address}, because this machine has no {}",
                 address.ip()
             )
         }

@@ -23,14 +23,14 @@ use crate::{
     system::telemetry::Throttle,
 };
 
-/// What all listeners have in common.
+/// The settings that all listeners share.
 #[derive(Default)]
 pub(super) struct Tls {
     /// For `https://` listeners.
     pub(super) listener: Option<TlsListener>,
     /// For tunnels.
     pub(super) tunnels: Option<Arc<Tunnels>>,
-    /// What has to be renewed.
+    /// The certificates to renew.
     pub(super) certificates: Option<Arc<Certificates>>,
 }
 
@@ -129,12 +129,12 @@ fn client_verifier(
         .map_err(|error| failed(error.to_string()))
 }
 
-/// What we speak, as ALPN names it, in the order of our liking.
+/// The protocols, as ALPN names them, in order of preference.
 pub(super) fn alpn() -> Vec<Vec<u8>> {
     vec![HTTP2.to_vec(), HTTP1.to_vec()]
 }
 
-/// What a handshake agreed on, if on anything.
+/// The protocol that a handshake agreed on, if any.
 pub(super) fn agreed<S>(stream: &TlsStream<S>) -> Protocol {
     match stream.get_ref().1.alpn_protocol() {
         Some(HTTP2) => Protocol::Http2,
@@ -201,7 +201,7 @@ pub(super) async fn accept(
             if let Some(left_out) = THROTTLE.admit() {
                 tracing::warn!(
                     left_out,
-                    "refused a client that speaks HTTP to an https:// listener"
+                    "refused a client that speaks HTTP to an https:// listener; use https:// for it"
                 );
             }
             // It may be gone.
@@ -232,9 +232,9 @@ pub(super) fn log_failure(error: &io::Error) {
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
             | AlertDescription::CertificateUnknown,
-        )) => "; it does not trust our certificate: `orgproxy trust` says what it needs",
+        )) => "; it does not trust the proxy's certificate: `orgproxy trust` shows what it needs",
         Some(rustls::Error::NoCertificatesPresented) => {
-            "; it must show a certificate of an authority in tls.client_ca"
+            "; it must present a certificate of an authority in tls.client_ca"
         }
         _ => "",
     };

@@ -47,7 +47,7 @@ pub(super) struct Worker {
     stopped: oneshot::Receiver<usize>,
 }
 
-/// What the proxies of all threads for one org share.
+/// The state that the proxies of all threads for one org share.
 pub(super) struct OrgRuntime {
     pub(super) org: Arc<config::Org>,
     pub(super) placeholders: Arc<Placeholders>,
@@ -60,9 +60,9 @@ pub(super) struct OrgRuntime {
     pub(super) calls: Option<(Arc<Connector>, Authority)>,
 }
 
-/// What all threads know of a listener.
+/// The facts about a listener that all threads know.
 pub(super) struct Listener {
-    /// Which orgs are behind it.
+    /// The orgs behind it.
     pub(super) orgs: Vec<usize>,
     /// Whether it is for the Pub/Sub API.
     pub(super) calls: bool,
@@ -73,7 +73,7 @@ pub(super) struct Listener {
 /// A new connection.
 pub(super) struct NewConnection {
     pub(super) accepted: Accepted,
-    /// Which listener it came in by.
+    /// The listener that it came in on.
     pub(super) listener: usize,
     pub(super) permit: Permit,
 }
@@ -265,7 +265,7 @@ fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
     stream.local_addr().ok().map(|address| address.port())
 }
 
-/// What all connections of a thread share.
+/// The state that all connections of a thread share.
 struct WorkerContext {
     http: auto::Builder<TokioExecutor>,
     limits: Limits,
@@ -404,7 +404,7 @@ impl Connection {
             Ok(acceptor) => acceptor,
             Err(error) => {
                 if let Some(left_out) = THROTTLE.admit() {
-                    tracing::error!(%host, left_out, "cannot stand in for a host: {error}");
+                    tracing::error!(%host, left_out, "cannot intercept a host: {error}");
                 }
                 return;
             }
@@ -485,5 +485,5 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
 /// Bytes that are kept of a call. It begins with what an event or a subscription has.
 const MOST_OF_A_CALL: usize = 1024 * 1024;
 
-/// As good as. What is dead is found by other means.
+/// Effectively never: dead peers are found by keep-alive.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);

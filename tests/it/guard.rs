@@ -63,7 +63,7 @@ async fn another_name_for_host_is_refused() {
     ] {
         let answer = both.get(&format!("Host: {host}\r\n")).await;
         let message = answer.refusal(421, "WRONG_HOST");
-        assert!(message.contains("add the name to hosts"), "{message}");
+        assert!(message.contains("or add it to `hosts`"), "{message}");
     }
     both.untouched();
 }
@@ -589,7 +589,7 @@ async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
         let message = both.send(&head).await.refusal(400, "AMBIGUOUS_PATH");
         assert!(
-            message.contains("spell it plainly") || message.contains("resolved"),
+            message.contains("write it plainly") || message.contains("resolved"),
             "{message}"
         );
     }

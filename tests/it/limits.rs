@@ -397,16 +397,16 @@ fn every_line_that_a_client_can_cause_is_throttled() {
     // These come with a start, a stop, a certificate, a login, of which there are few, or a sleep.
     const RARE: [&str; 11] = [
         "anybody can put a socket of that name",
-        "crosses the network in clear",
+        "what clients send to http",
         "\"stopping\"",
-        "cut what was not done",
+        "cut off what was not finished",
         "cannot renew the certificate",
         "making a certificate",
         "the clock jumped",
         "logged in",
         "cannot log in",
         "the key in {source",
-        "the key has changed to",
+        "the key has changed but",
     ];
     let mut folders = vec![std::path::PathBuf::from(concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -131,7 +131,7 @@ async fn a_proxy_that_refuses_requests_only_is_told_of() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("ORG_UNREACHABLE"), "{text}");
     assert!(
-        text.contains("by the proxy 127.0.0.1 of HTTPS_PROXY"),
+        text.contains("through the proxy 127.0.0.1 of HTTPS_PROXY"),
         "{text}"
     );
     assert_eq!(refusing.heads().len(), 1);
@@ -175,7 +175,7 @@ async fn clients_may_take_us_for_their_proxy_and_name_the_org() {
 #[test_case("HTTPS_PROXY", "http://CORP\\user:s3cret@proxy:80", "%5C"; "a backslash")]
 #[test_case("https_proxy", "http://user:s3 cret@proxy:80", "%20"; "a blank")]
 #[test_case("ALL_PROXY", "\"http://user:s3cret@proxy:80\"", "quotes"; "quotes")]
-#[test_case("all_proxy", "http://user:s3cret@proxy:80\n", "line end"; "a line end")]
+#[test_case("all_proxy", "http://user:s3cret@proxy:80\n", "line break"; "a line end")]
 #[test_case("HTTP_PROXY", "http://", "no host"; "no host")]
 #[test_case("http_proxy", "http://user:s3cret@proxy:99999", "65535"; "a port too large")]
 #[test_case("HTTPS_PROXY", "ftp://user:s3cret@proxy:21", "scheme"; "an unknown scheme")]
@@ -246,7 +246,7 @@ async fn a_proxy_whose_certificate_nobody_trusts_gets_nothing() {
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 503);
     let text = answer.text().await.unwrap();
-    let place = "by the proxy localhost of HTTPS_PROXY";
+    let place = "through the proxy localhost of HTTPS_PROXY";
     assert!(text.contains(place) && text.contains("ca_file"), "{text}");
     assert_eq!(way.heads(), [""; 0]);
 }
@@ -342,7 +342,7 @@ async fn a_407_names_the_proxy_what_it_offers_and_what_to_do(
 
     for answer in [login, data] {
         let text = answer.text().await.unwrap();
-        let place = "by the proxy 127.0.0.1 of HTTPS_PROXY";
+        let place = "through the proxy 127.0.0.1 of HTTPS_PROXY";
         for word in words.iter().chain([&place]) {
             assert!(text.contains(word), "{word}: {text}");
         }

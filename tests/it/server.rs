@@ -277,7 +277,12 @@ async fn a_client_key_that_crosses_the_network_in_clear_is_warned_of(listen: &st
     let proxy = Binary::spawn(command);
     proxy.print("listening on").await;
     let ended = proxy.stop().await;
-    assert_eq!(ended.stderr.contains("in clear"), warns, "{}", ended.stderr);
+    assert_eq!(
+        ended.stderr.contains("crosses the network unencrypted"),
+        warns,
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test]

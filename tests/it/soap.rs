@@ -410,7 +410,7 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             none,
             b"<a/>".to_vec(),
             MALFORMED,
-            "no envelope of SOAP 1.1",
+            "not a SOAP 1.1 envelope",
         ),
         (
             "twice",
@@ -433,14 +433,14 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             none,
             headed("<a:SessionHeader><sessionId xmlns='urn:x'>x</sessionId></a:SessionHeader>"),
             MALFORMED,
-            "the session: sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\"",
+            "this request: sessionId is in the namespace \"urn:x\"; that of the SessionHeader around it is \"urn:partner.soap.sforce.com\"",
         ),
         (
             "two headers",
             none,
             headed("</se:Header><se:Header>"),
             MALFORMED,
-            "the session: &lt;Header&gt; has no place in the envelope before its Body",
+            "this request: &lt;Header&gt; is not allowed in the envelope before its Body",
         ),
         (
             "DOCTYPE",
@@ -509,7 +509,7 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             "Content-Encoding: br\r\n",
             plain.clone().into(),
             "UNKNOWN_CODING",
-            "gzip or deflate, and not br",
+            "gzip or deflate, not br",
         ),
         (
             "two codings",

@@ -96,7 +96,7 @@ async fn a_client_that_trusts_somebody_else_is_told_of_in_the_log() {
     let other = files.path("ca.pem").display().to_string();
     let answer = curl(&format!("curl --cacert {other} https://localhost:{port}/")).await;
     assert_eq!(answer.code(), 60, "{answer:?}");
-    proxy.log("`orgproxy trust` says what it needs").await;
+    proxy.log("`orgproxy trust` shows what it needs").await;
 }
 
 #[tokio::test]
@@ -380,7 +380,7 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
     );
     assert_eq!(bare.ask(port, &with_key).await, []);
     proxy
-        .log("must show a certificate of an authority in tls.client_ca")
+        .log("must present a certificate of an authority in tls.client_ca")
         .await;
     assert_eq!(org.counts().requests, 1);
 }

@@ -61,7 +61,7 @@ pub(in crate::demo) fn session_of(document: &str, namespace: &str) -> Option<Str
 fn open(elements: &mut Elements<'_>) -> Result<(), String> {
     match elements.begin()? {
         Some(root) if root.is(ENVELOPE, "Envelope") => Ok(()),
-        Some(_) => Err("the document is no SOAP 1.1 Envelope".to_owned()),
+        Some(_) => Err("the document is not a SOAP 1.1 Envelope".to_owned()),
         None => Err("Premature end of file.".to_owned()),
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let deep = "<x>".repeat(200);
         for (document, why) in [
             ("", "Premature end of file."),
-            ("<x/>", "no SOAP 1.1 Envelope"),
+            ("<x/>", "not a SOAP 1.1 Envelope"),
             ("<e:Envelope/>", "The prefix \"e\" is not bound."),
             ("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>", "document type"),
             (

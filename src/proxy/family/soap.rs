@@ -70,23 +70,23 @@ impl Wsdl {
     }
 }
 
-/// What the beginning of a request's envelope tells.
+/// The findings in the beginning of a request's envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) operation: Option<Operation>,
-    /// What the client sent as its session.
+    /// The session that the client sent.
     pub(crate) said: String,
     slot: Slot,
 }
 
-/// What a request asks for: the first element in its body.
+/// The operation of a request: the first element in its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-/// What is cut out of the envelope, and what goes there around the session. Bytes.
+/// The bytes cut out of the envelope, and those put there around the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Slot {
     at: Range<u64>,
@@ -133,7 +133,7 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// What to do to the body so that it carries `session`.
+    /// The change to the body so that it carries `session`.
     pub(crate) fn splice(&self, session: &Session) -> Splice {
         let Slot { at, before, after } = &self.slot;
         let token = String::from_utf8_lossy(session.token.as_bytes());
@@ -208,20 +208,20 @@ pub(crate) enum EnvelopeError {
     #[error("the body of this request is not well-formed XML: {0}")]
     Malformed(String),
     #[error(
-        "the body of this request is no envelope of SOAP 1.1, which is what this path takes ({SOAP})"
+        "the body of this request is not a SOAP 1.1 envelope, which this path requires ({SOAP})"
     )]
     NotSoap,
-    #[error("UTF-16 is not read here; send the envelope in UTF-8")]
+    #[error("UTF-16 is not supported; send the envelope in UTF-8")]
     Utf16,
-    #[error("the encoding {0:?} is not read here; send the envelope in UTF-8")]
+    #[error("the encoding {0:?} is not supported; send the envelope in UTF-8")]
     Encoding(String),
-    #[error("a document type (DOCTYPE) has no place in SOAP (SOAP 1.1 section 3); leave it out")]
+    #[error("a document type (DOCTYPE) is not allowed in SOAP (SOAP 1.1 section 3); remove it")]
     DocumentType,
     #[error(
         "the envelope has more than one session; one SessionHeader with one sessionId is enough"
     )]
     TwoSessions,
-    #[error("SessionHeader is in the namespace {found:?}; the one of this path is {expected:?}")]
+    #[error("SessionHeader is in the namespace {found:?}; that of this path is {expected:?}")]
     Namespace {
         found: String,
         expected: &'static str,
@@ -230,7 +230,7 @@ pub(crate) enum EnvelopeError {
         "sessionId is in the namespace {found:?}; that of the SessionHeader around it is {expected:?}, and sessionId must be in the same or in none"
     )]
     SessionIdNamespace { found: String, expected: String },
-    #[error("<{0}> has no place in the envelope before its Body, but for one Header")]
+    #[error("<{0}> is not allowed in the envelope before its Body; only one Header is")]
     Misplaced(String),
     #[error("the envelope has no Body")]
     NoBody,
@@ -240,7 +240,7 @@ pub(crate) enum EnvelopeError {
     Reference,
     #[error("the header of the envelope is longer than {LONGEST_HEAD} bytes")]
     TooLong,
-    #[error("the Content-Encoding of a SOAP request can be gzip or deflate, and not {0}")]
+    #[error("the Content-Encoding of a SOAP request must be gzip or deflate, not {0}")]
     Coding(String),
     #[error(transparent)]
     Body(#[from] ClientFault),

@@ -1,4 +1,4 @@
-//! Which paths lead somewhere that a shared session must not go.
+//! The paths that a shared session must not reach.
 
 use super::Endpoint;
 use crate::{
@@ -56,8 +56,8 @@ fn has_dots(path: &[u8]) -> bool {
     words(path).any(|word| matches!(word, b"." | b".."))
 }
 
-/// Whether there is a byte at which some servers end a path, or a backslash that may end a parameter
-/// or be part of it.
+/// Returns whether there is a byte at which some servers end a path, or a backslash that may end a
+/// parameter or be part of it.
 fn is_odd(path: &[u8]) -> bool {
     path.contains(&0) || path.contains(&b';') && path.contains(&b'\\')
 }
@@ -125,10 +125,10 @@ impl Rule {
 /// Paths that give a client a session or token that it did not have and that outlives its request,
 /// show one, or end one: [`crate::salesforce::facts::session_endpoints`].
 const SESSIONS: [Rule; 8] = [
-    Rule::new("/secur", "hands a session out to a browser, or ends it"),
+    Rule::new("/secur", "hands out a session to a browser, or ends it"),
     Rule {
         but: Some("userinfo"),
-        ..Rule::new("/services/oauth2", "makes, shows or ends sessions")
+        ..Rule::new("/services/oauth2", "creates, shows or ends sessions")
     },
     Rule::new("/services/a360/token", "hands out a token for Data 360"),
     Rule::new("/agentforce/bootstrap/nameduser", "hands out a token"),
@@ -157,15 +157,15 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     #[error(
-        "the path has a segment . or .., plain or encoded, which not every server reads alike; send it resolved"
+        "the path has a . or .. segment, plain or encoded, which servers read in different ways; send it resolved"
     )]
     DotSegment,
     #[error(
-        "the path of a SOAP API has an encoded character, a backslash or a semicolon, which not every server reads alike; spell it plainly"
+        "the path of a SOAP API has an encoded character, a backslash or a semicolon, which servers read in different ways; write it plainly"
     )]
     Disguised,
     #[error(
-        "servers read this path in more than one way, because of an encoded slash, a backslash, a semicolon, or what is encoded twice; spell it plainly"
+        "servers read this path in different ways, because of an encoded slash, a backslash, a semicolon, or double encoding; write it plainly"
     )]
     Ambiguous,
     #[error(

@@ -1,4 +1,4 @@
-//! What we ask of the org ourselves.
+//! Requests that the proxy itself sends to the org.
 
 use std::{
     io::{self, Read},
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What the org says to a question of ours.
+/// The org's reply to a request of the proxy itself.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
@@ -72,5 +72,5 @@ fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn too_long() -> Unanswerable {
-    Unanswerable::Unidentified(format!("it answered more than {LARGEST} bytes"))
+    Unanswerable::Unidentified(format!("its response is longer than {LARGEST} bytes"))
 }

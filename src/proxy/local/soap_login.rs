@@ -137,7 +137,7 @@ impl User {
             Error::from(Unanswerable::Unidentified(why))
         };
         let path = ["Envelope", "Body", "getUserInfoResponse", "result"];
-        let found = Element::find(&text, &path).map_err(|_| unidentified("with no SOAP"))?;
+        let found = Element::find(&text, &path).map_err(|_| unidentified("without SOAP"))?;
         let Some(result) = found else {
             return match text.contains("faultcode>") {
                 // Not ours: its mark is left out.

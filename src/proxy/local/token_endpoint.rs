@@ -64,7 +64,7 @@ pub(super) async fn answer(
     ))
 }
 
-/// Whether the name of the org's host has led an orgproxy here, this or another one.
+/// Returns whether the name of the org's host has led an orgproxy here, this or another one.
 fn is_login_of_orgproxy(head: &Parts) -> bool {
     let agent = head.headers.get(header::USER_AGENT);
     agent.is_some_and(|agent| agent.as_bytes().starts_with(b"orgproxy/"))
@@ -130,6 +130,7 @@ fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
     Base64::encode_string(tag.as_ref())
 }
 
-const LOOP: &str = "this is orgproxy, to which the login of an orgproxy must not lead";
+const LOOP: &str = "this is orgproxy: the login of an orgproxy must not lead here";
 
-const NO_FORM: &str = "send grant_type and what belongs to it as application/x-www-form-urlencoded, multipart/form-data or application/json";
+const NO_FORM: &str = "send grant_type and its parameters as application/x-www-form-urlencoded, \
+                       multipart/form-data or application/json";

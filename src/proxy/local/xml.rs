@@ -19,7 +19,7 @@ impl<'a> Element<'a> {
     /// The first one at `path`: local names from the root on, whatever their prefixes.
     ///
     /// # Errors
-    /// What is wrong with the document, wherever in it.
+    /// A fault of the document, anywhere in it.
     pub(super) fn find(document: &'a str, path: &[&str]) -> Result<Option<Self>, Unanswerable> {
         // Without what the reader says: it quotes, and there are passwords to be quoted.
         let malformed = |_: quick_xml::Error| Unanswerable::Malformed(ILL_FORMED);
@@ -105,9 +105,9 @@ pub(super) fn text(document: &[u8]) -> Cow<'_, str> {
     }
 }
 
-const ILL_FORMED: &str = "its tags do not belong together; escape & and < in texts";
+const ILL_FORMED: &str = "its tags do not match; escape & and < in text";
 const ENTITY: &str = "it has an entity that only a document type could declare";
-const DOCUMENT_TYPE: &str = "a document type (DOCTYPE) has no place in it";
+const DOCUMENT_TYPE: &str = "a document type (DOCTYPE) is not allowed in it";
 const CUT: &str = "it ends too early";
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(fault) => fault.fmt(f),
-            Self::Superseded => f.write_str("the request is being sent once more"),
+            Self::Superseded => f.write_str("the request is being sent again"),
         }
     }
 }

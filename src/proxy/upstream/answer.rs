@@ -158,7 +158,7 @@ impl Body for Answer {
             // As with requests, what was given up looks like what has ended.
             Poll::Ready(None) if this.lent.is_some() && !this.is_end_stream() => {
                 if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(left_out, "the org gave up its answer");
+                    tracing::warn!(left_out, "the org aborted its response");
                 }
                 this.break_off(io::ErrorKind::ConnectionReset.into(), cx)
             }
@@ -168,7 +168,7 @@ impl Body for Answer {
             }
             Poll::Ready(Some(Err(why))) => {
                 if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(left_out, "the org's answer broke off: {why}");
+                    tracing::warn!(left_out, "the org's response broke off: {why}");
                 }
                 this.break_off(io::Error::other(why), cx)
             }
@@ -180,7 +180,7 @@ impl Body for Answer {
                     if let Some(left_out) = THROTTLE.admit() {
                         tracing::warn!(
                             left_out,
-                            "the org sent nothing more of its answer for {idle}s (limits.idle_body)"
+                            "the org sent no more of its response for {idle}s (limits.idle_body)"
                         );
                     }
                     return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));

@@ -39,14 +39,14 @@ mod head;
 pub(super) struct Http1 {
     tls: TlsStream<Socket>,
     request: Outgoing,
-    /// What the org has sent and nobody has taken yet.
+    /// Bytes that the org has sent and nobody has taken yet.
     input: BytesMut,
     lines: Lines,
     /// Whether anything of the answer has come.
     heard: bool,
     /// The header lines of the answer, as the org sent them.
     sent: Received,
-    /// What is to come of the answer.
+    /// The rest of the response.
     rest: Rest,
     /// Whether the connection outlives the answer.
     persistent: bool,
@@ -54,7 +54,8 @@ pub(super) struct Http1 {
 
 /// A request on its way.
 struct Outgoing {
-    /// What to send next: a head or the size of a chunk, a piece of the body, and what ends it.
+    /// The next bytes to send: a head or the size of a chunk, a piece of the body, and what ends
+    /// it.
     bytes: Chain<Chain<BytesMut, Bytes>, &'static [u8]>,
     /// The body behind that.
     body: Sending,
@@ -84,28 +85,28 @@ pub(super) enum ResponseFault {
     Malformed(#[from] Malformed),
     #[error(transparent)]
     Body(#[from] Broken),
-    #[error("the body of the request is not as long as was said")]
+    #[error("the body of the request does not match its Content-Length")]
     Length,
 }
 
-/// What is no answer.
+/// Why a response is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("what the org sent is no answer in HTTP/1.1")]
+    #[error("the org's response is not HTTP/1.1")]
     Version,
-    #[error("the head of the org's answer is too long, or has too many lines")]
+    #[error("the head of the org's response is too long, or has too many lines")]
     LongHead,
-    #[error("the org's answer has a status that is none")]
+    #[error("the org's response has an invalid status")]
     Status,
-    #[error("the org's answer has a malformed header line")]
+    #[error("the org's response has a malformed header line")]
     Line,
-    #[error("the org's answer does not tell its length as HTTP says (RFC 9112 section 6)")]
+    #[error("the org's response does not declare its length as HTTP requires (RFC 9112 section 6)")]
     Framing,
-    #[error("the org's answer has a transfer coding other than chunked, which nobody asked for")]
+    #[error("the org's response has a transfer coding other than chunked, which was not asked for")]
     Coding,
-    #[error("the org's answer has a malformed chunk")]
+    #[error("the org's response has a malformed chunk")]
     Chunk,
-    #[error("the org's answer has malformed trailers")]
+    #[error("the org's response has malformed trailers")]
     Trailers,
 }
 
@@ -128,8 +129,8 @@ impl Http1 {
         }
     }
 
-    /// Whether it can take a request, as far as is known: the org has neither closed it nor said
-    /// anything that nobody asked for.
+    /// Returns whether it can take a request, as far as is known: the org has neither closed it nor
+    /// said anything that nobody asked for.
     pub(super) fn is_open(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
         // What has come may be for TLS alone. If it is still there, it was not looked at.
@@ -143,7 +144,7 @@ impl Http1 {
         session.wants_read() && !socket.is_readable()
     }
 
-    /// Whether an answer has ended, so that another may follow.
+    /// Returns whether an answer has ended, so that another may follow.
     pub(super) fn is_idle(&self) -> bool {
         self.persistent
             && self.rest.is_nothing()
@@ -194,8 +195,8 @@ impl Http1 {
         Poll::Ready(Ok(head.response))
     }
 
-    /// Whether anything of an answer had come before this `fault` of its head: a part, an interim
-    /// answer, or what TLS cannot read.
+    /// Returns whether anything of an answer had come before this `fault` of its head: a part, an
+    /// interim answer, or what TLS cannot read.
     pub(super) fn has_heard(&self, fault: &ResponseFault) -> bool {
         let is_unreadable =
             matches!(fault, ResponseFault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
@@ -244,12 +245,12 @@ impl Http1 {
         }
     }
 
-    /// Whether the answer's body has ended.
+    /// Returns whether the answer's body has ended.
     pub(super) fn is_over(&self) -> bool {
         self.rest.is_nothing()
     }
 
-    /// What is known of the length of the answer's body, in bytes.
+    /// The length of the response body in bytes, as far as it is known.
     pub(super) fn size_hint(&self) -> SizeHint {
         match self.rest {
             Rest::Length(left) => SizeHint::with_exact(left),
@@ -269,7 +270,7 @@ impl Http1 {
         }
         match self.request.poll_send(&mut self.tls, cx) {
             Poll::Ready(Err(ResponseFault::Io(error))) => {
-                tracing::debug!("the org takes no more of a request: {error}");
+                tracing::debug!("the org stopped reading a request: {error}");
                 self.request.state = State::Refused;
                 Ok(())
             }
@@ -304,7 +305,7 @@ fn poll_take<T>(
     }
 }
 
-/// What the org has sent and nobody has taken, or what comes next.
+/// The bytes that the org has sent and nobody has taken, or those that come next.
 fn poll_record<'a>(
     tls: &'a mut TlsStream<Socket>,
     cx: &mut Context<'_>,

@@ -139,7 +139,7 @@ impl Pool {
         match timeout(limit, &mut waiting.outcome).await {
             Ok(Ok(outcome)) => outcome,
             // Others were before it.
-            Ok(Err(_)) | Err(_) => Err(ConnectError::late(authority, "its turn to connect", limit)),
+            Ok(Err(_)) | Err(_) => Err(ConnectError::late(authority, "waiting to connect", limit)),
         }
     }
 
@@ -310,7 +310,7 @@ impl Clocks {
         }
     }
 
-    /// Whether they have parted since they were last looked at.
+    /// Returns whether they have parted since they were last looked at.
     fn jumped(&mut self) -> bool {
         let before = std::mem::replace(self, Self::now());
         let monotonic = self.monotonic - before.monotonic;
