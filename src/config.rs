@@ -171,13 +171,13 @@ impl Config {
         })
     }
 
-    /// Whether a certificate of the local authority is shown to anybody.
+    /// Returns whether a certificate of the local authority is shown to anybody.
     pub fn needs_local_ca(&self) -> bool {
         (self.listens_with_tls() && self.tls.identity.is_none())
             || self.orgs.iter().any(|org| org.intercept)
     }
 
-    /// Whether any listener is for TLS, those for the Pub/Sub API included.
+    /// Returns whether any listener is for TLS, those for the Pub/Sub API included.
     pub(crate) fn listens_with_tls(&self) -> bool {
         let calls = self.orgs.iter().filter_map(|org| org.pubsub.as_ref());
         self.orgs
@@ -308,18 +308,18 @@ impl Org {
         }
     }
 
-    /// Whether the session may be sent to this `instance_url`: https, a host of Salesforce's or one
-    /// of `trusted_hosts`, and nothing but the origin. If not, says why.
+    /// Returns whether the session may be sent to this `instance_url`: https, a host of
+    /// Salesforce's or one of `trusted_hosts`, and nothing but the origin. If not, says why.
     pub fn trusts(&self, url: &Url) -> Result<(), String> {
         host::check(url, &self.trusted_hosts)?;
         match url.path() {
             "" | "/" => Ok(()),
-            _ => Err("must be without path".to_owned()),
+            _ => Err("must not have a path".to_owned()),
         }
     }
 
-    /// Whether the org may be at the host of `url` now: one that the session may be sent to, and
-    /// that is not for the pages, files and logins of all orgs.
+    /// Returns whether the org may be at the host of `url` now: one that the session may be sent
+    /// to, and that is not for the pages, files and logins of all orgs.
     pub(crate) fn may_move_to(&self, url: &Url) -> bool {
         let mut origin = url.clone();
         origin.set_path("");
@@ -332,8 +332,8 @@ impl Org {
             && (hosts::is_site(login) || !hosts::is_site(host))
     }
 
-    /// Whether a client that calls `host`, in lower case, wants this org in particular or whatever
-    /// org it logs in to, and no other.
+    /// Returns whether a client that calls `host`, in lower case, wants this org in particular or
+    /// whatever org it logs in to, and no other.
     pub fn logs_in_at(&self, host: &str) -> bool {
         // Sandboxes log in at one of the two that are for all, other orgs at the other.
         let is_of_the_other_kind = login_url::is_generic(host)
@@ -355,7 +355,7 @@ impl Org {
 pub struct Guard {
     /// Listen on addresses that other machines reach. Needs `client_key`, or `tls.client_ca`.
     pub allow_remote: bool,
-    /// What a client must show, if anything.
+    /// The key that a client must show, if any.
     pub client_key: Option<ClientKey>,
     /// How a shell comes by it, within double quotes: `$(cat client.key)`.
     pub client_key_in_shell: Option<String>,
@@ -428,6 +428,6 @@ const DEFAULT_PATH: &str = "proxy.toml";
 const PORT: u16 = 8080;
 
 const GETTING_STARTED: &str = "\
-there is no proxy.toml here. To make one, with all that a login needs, run `orgproxy init`; to see it \
-work without an org, `orgproxy demo`. Or name another file with --config, or give --client-id, \
---username and --private-key";
+there is no proxy.toml here. To create one, with all that a login needs, run `orgproxy init`; to \
+see it work without an org, `orgproxy demo`. Or name another file with --config, or use \
+--client-id, --username and --private-key";

@@ -241,18 +241,18 @@ pub enum AuthorityError {
     /// The folder, or a file in it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is in a file.
+    /// The content of a file.
     #[error("{0} {1}")]
     File(PathBuf, FileFault),
     /// A certificate cannot be made, such as for a name that none can have.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// What was made cannot be used.
+    /// A new certificate cannot be used.
     #[error("cannot use a certificate of the local authority: {0}")]
     Use(#[from] rustls::Error),
 }
 
-/// What is wrong with a file of the local authority.
+/// A fault in a file of the local authority.
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
     /// No certificate and key.
@@ -278,7 +278,7 @@ impl FileFault {
 }
 
 const NEW: &str =
-    "remove it to have a new authority made, and let clients trust that: `orgproxy trust`";
+    "remove it to have a new authority created, and let clients trust that: `orgproxy trust`";
 
 /// The authority's key with its certificate.
 const KEY: &str = "ca-key.pem";

@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, signed: Signed) -> Result<Vec<CertificateDer<'st
     let place = path.display();
     let input = Input::open(path).map_err(|error| format!("{place} {error}"))?;
     let harm = match signed {
-        Signed::Servers => "have a server of theirs trusted and read what is sent to the org",
+        Signed::Servers => "make you trust a server of theirs and read what is sent to the org",
         Signed::Clients => "let themselves in",
     };
     ownership::check(path, &input, harm).map_err(|error| format!("{place} {error}"))?;

@@ -20,7 +20,7 @@ impl Certificate {
     /// Reads the one beside the key of `org`: `server.crt`, `.cer` or `.pem` for `server.key`.
     ///
     /// # Errors
-    /// That there is none, or that it is no certificate.
+    /// If there is none, or it is not a certificate.
     pub(crate) fn of(org: &Org) -> Result<Self, String> {
         let Some(key) = org.key_source.as_ref().and_then(|source| source.file()) else {
             return Err(format!(
@@ -47,7 +47,8 @@ impl Certificate {
         let bytes = input::read(path, LONGEST).map_err(|error| format!("{place} {error}"))?;
         let none = || {
             format!(
-                "{place} is no certificate, in PEM or in DER; put the one there that belongs to the key, or move the file away"
+                "{place} is not a certificate in PEM or DER; replace it with the one that belongs \
+                 to the key, or move the file away"
             )
         };
         let der = certificates::parse(&bytes).map_err(|_| none())?;

@@ -103,7 +103,7 @@ fn within(any: AnyRef<'_>) -> Result<SliceReader<'_>, pkcs1::der::Error> {
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateFault {
-    #[error("is damaged: its certificate {0} cannot be read")]
+    #[error("is damaged: certificate {0} in it cannot be read")]
     Damaged(usize),
     #[error("holds no certificate; it must be PEM, DER or PKCS#7")]
     None,

@@ -10,18 +10,18 @@ use super::{document::Value, given, login_url, secret::Secret, text};
 /// The name of an org.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is malformed, with what is wrong.
 pub(crate) fn name(name: &str) -> Result<(), String> {
     match text::is_name(name) {
         true => Ok(()),
-        false => Err("must be of letters, digits, - and _".to_owned()),
+        false => Err("must consist of letters, digits, - and _".to_owned()),
     }
 }
 
 /// A user name or a consumer key.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is malformed, with what is wrong.
 pub(crate) fn word(word: &str) -> Result<(), String> {
     text::token(&Value::Text(word.to_owned()), "").map(drop)
 }
@@ -29,7 +29,7 @@ pub(crate) fn word(word: &str) -> Result<(), String> {
 /// Where an org logs in.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is malformed, with what is wrong.
 pub(crate) fn login_url(url: &str) -> Result<Url, String> {
     login_url::parse(&Value::Text(url.to_owned()), &[])
 }

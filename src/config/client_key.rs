@@ -19,7 +19,7 @@ impl ClientKey {
         }
         if key.len() < SHORTEST {
             return Err(format!(
-                "must have at least {SHORTEST} characters; make one with `openssl rand -hex 32`"
+                "must have at least {SHORTEST} characters; create one with `openssl rand -hex 32`"
             ));
         }
         Ok(Self(sha256(key)))
@@ -35,7 +35,7 @@ impl ClientKey {
         &self.0
     }
 
-    /// Whether a client has shown this key.
+    /// Returns whether a client has shown this key.
     pub fn matches(&self, shown: &[u8]) -> bool {
         // Digests have one length, so that not even the key's length shows in the time taken.
         self.0.ct_eq(&sha256(shown)).into()

@@ -26,7 +26,7 @@ fn read(value: &Value) -> Result<Option<Demo>, String> {
             let refusal = Refusal::named(name).ok_or_else(|| {
                 let names: Vec<_> = Refusal::names().collect();
                 format!(
-                    "{} is no refusal; write true, or one of {}",
+                    "{} is not a refusal; write true, or one of {}",
                     given::shown(name),
                     names.join(", ")
                 )

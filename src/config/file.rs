@@ -120,7 +120,10 @@ fn org(
     reaches: &mut Vec<Reach>,
 ) -> Option<Org> {
     if !text::is_name(&name) {
-        section.complain("must be of letters, digits, - and _, since it names the org in logs");
+        section.complain(
+            "must consist of letters, digits, - and _, because it names the org in \
+                          logs",
+        );
     }
     let client_id = section.require("client_id", "\"3MVG9…\", the app's consumer key", |id| {
         text::token(id, EXAMPLE_CLIENT_ID)
@@ -137,7 +140,7 @@ fn org(
         if demo.is_some() && section.get(key).is_some() {
             section.problem(
                 key,
-                "is not for the demo org, which is where it is started; take it out",
+                "is not for the demo org, whose address is known only when it starts; remove it",
             );
         }
     }
@@ -228,7 +231,7 @@ pub(super) fn listen(
     for address in listen.iter().filter(|address| !address.is_local()) {
         if !may_be_remote(address) {
             section.problem("listen", format!(
-                "{address} is open to other machines, and each that reaches it would act as the \
+                "{address} is open to other machines, and anyone who reaches it would act as the \
                  org's user; listen on 127.0.0.1, or set guard.allow_remote = true and \
                  guard.client_key (or tls.client_ca for https://)"
             ));
@@ -247,7 +250,7 @@ fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
         addresses => section.problem(
             "port",
             format!(
-                "is for a single TCP address, but there are {}; give --listen instead",
+                "is for a single TCP address, but there are {}; use --listen instead",
                 addresses.len()
             ),
         ),

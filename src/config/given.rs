@@ -12,7 +12,7 @@ use super::look::Look;
 /// The path of a file that is to be there; one that is not absolute starts in `folder`.
 ///
 /// # Errors
-/// That it is not a path, or that there is no such file and it might not be a path.
+/// If it is not a path, or there is no such file and it might not be a path.
 pub(super) fn file(text: &str, folder: &Path) -> Result<PathBuf, String> {
     let path = place(text, folder)?;
     let Some((there, rest)) = split(&path) else {
@@ -40,22 +40,22 @@ pub(super) fn file(text: &str, folder: &Path) -> Result<PathBuf, String> {
 /// The path of what is there or can be made there.
 ///
 /// # Errors
-/// That it is not a path.
+/// If it is not a path.
 pub(super) fn place(text: &str, folder: &Path) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
     }
     match is_content(text, folder) {
         true => Err(format!(
-            "must be a path, not what the file holds ({}); write that to a file, and give the path \
-             of the file",
+            "must be a path, not the content of the file ({}); write that to a file, and use the \
+             path of the file",
             described(text)
         )),
         false => Ok(folder.join(text)),
     }
 }
 
-/// Whether it is not a path but what a file would hold.
+/// Returns whether it is not a path but what a file would hold.
 pub(super) fn is_content(text: &str, folder: &Path) -> bool {
     if text.contains(char::is_control) || text.len() > LONGEST_PATH {
         return true;
@@ -139,7 +139,7 @@ fn described(text: &str) -> String {
     let length = text.chars().count();
     match Look::of(text) {
         Some(look) => format!("{length} characters that look like {look}"),
-        None => format!("{length} characters, not shown since they may be secret"),
+        None => format!("{length} characters, not shown because they may be secret"),
     }
 }
 
@@ -157,7 +157,7 @@ fn split(path: &Path) -> Option<(&Path, String)> {
     Some((there, rest.display().to_string()))
 }
 
-/// Whether it is made of words and numbers as people write them, which no random text is.
+/// Returns whether it is made of words and numbers as people write them, which no random text is.
 fn is_wordy(part: &str) -> bool {
     let is_word = |word: &str| {
         let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());

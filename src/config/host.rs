@@ -6,17 +6,17 @@ use url::Url;
 use super::given;
 use crate::salesforce::hosts::{is_salesforce_host, never_api};
 
-/// Whether `url` is https on a host of Salesforce's or of the operator's. `trusted` are entries of
-/// `host`, for any port, or `host:port`.
+/// Returns whether `url` is https on a host of Salesforce's or of the operator's. `trusted` are
+/// entries of `host`, for any port, or `host:port`.
 pub(super) fn check(url: &Url, trusted: &[String]) -> Result<(), String> {
     let Some(host) = url.host_str().filter(|_| url.scheme() == "https") else {
         return Err("must start with https://".to_owned());
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must hold no user name or password".to_owned());
+        return Err("must not have a user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must end before any ? or #".to_owned());
+        return Err("must not have a query or fragment (? or #)".to_owned());
     }
     if let Some(reason) = never_api(host) {
         return Err(reason);
@@ -36,8 +36,8 @@ pub(super) fn check(url: &Url, trusted: &[String]) -> Result<(), String> {
              there, add \"{with_port}\" to trusted_hosts"
         )),
         (false, _) => Err(format!(
-            "{host} is not a host of Salesforce's; if you trust it with the session, add \
-             \"{host}\" to trusted_hosts",
+            "{host} is not a Salesforce host; if you trust it with the session, add \"{host}\" to \
+             trusted_hosts",
             host = given::word(host)
         )),
     }
@@ -63,24 +63,39 @@ mod tests {
 
     #[test_case("http://acme.my.salesforce.com", "must start with https://")]
     #[test_case("wss://acme.my.salesforce.com", "must start with https://")]
-    #[test_case("https://acme.my.salesforce.com@evil.tld", "must hold no user name")]
-    #[test_case("https://evil.tld#.salesforce.com", "must end before")]
-    #[test_case("https://evil.tld?.salesforce.com", "must end before")]
-    #[test_case(r"https://evil.tld\.salesforce.com", "evil.tld is not a host")]
+    #[test_case("https://acme.my.salesforce.com@evil.tld", "must not have a user name")]
+    #[test_case(
+        "https://evil.tld#.salesforce.com",
+        "must not have a query or fragment"
+    )]
+    #[test_case(
+        "https://evil.tld?.salesforce.com",
+        "must not have a query or fragment"
+    )]
+    #[test_case(
+        r"https://evil.tld\.salesforce.com",
+        "evil.tld is not a Salesforce host"
+    )]
     #[test_case(
         "https://evil.tld%2f.salesforce.com@evil.tld",
-        "must hold no user name"
+        "must not have a user name"
     )]
-    #[test_case("https://acme.salesforce.com.", "acme.salesforce.com. is not a host")]
-    #[test_case("https://evilsalesforce.com", "evilsalesforce.com is not a host")]
+    #[test_case(
+        "https://acme.salesforce.com.",
+        "acme.salesforce.com. is not a Salesforce host"
+    )]
+    #[test_case(
+        "https://evilsalesforce.com",
+        "evilsalesforce.com is not a Salesforce host"
+    )]
     #[test_case(
         "https://salesforce.com.evil.tld",
-        "salesforce.com.evil.tld is not a host"
+        "salesforce.com.evil.tld is not a Salesforce host"
     )]
     #[test_case("https://acme.my.salesforce.com:8443", "names port 8443")]
-    #[test_case("https://gateway.corp:8444", "gateway.corp is not a host")]
-    #[test_case("https://sub.any.corp", "sub.any.corp is not a host")]
-    #[test_case("https://169.254.169.254", "169.254.169.254 is not a host")]
+    #[test_case("https://gateway.corp:8444", "gateway.corp is not a Salesforce host")]
+    #[test_case("https://sub.any.corp", "sub.any.corp is not a Salesforce host")]
+    #[test_case("https://169.254.169.254", "169.254.169.254 is not a Salesforce host")]
     #[test_case(
         "https://acme.lightning.force.com",
         "acme.lightning.force.com is for browsers"

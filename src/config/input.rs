@@ -126,17 +126,17 @@ pub(crate) fn read_text(path: &Path, longest: usize) -> Result<String, InputErro
 pub(crate) enum InputError {
     #[error("does not exist; correct the path")]
     Missing,
-    #[error("does not exist: `~` is for shells to expand; write the path in full")]
+    #[error("does not exist: only shells expand `~`; write the full path")]
     Tilde,
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    #[error("is a directory; give the file in it")]
+    #[error("is a directory; name the file in it")]
     Directory,
     #[error("is not a regular file; copy it to one, or use a command")]
     NotRegular,
-    #[error("is a pipe that was not written to its end within {} s", PATIENCE.as_secs())]
+    #[error("is a pipe whose writer did not finish within {} s", PATIENCE.as_secs())]
     Silent,
-    #[error("holds more than {} KiB, so it is another file than what is wanted", .0 / 1024)]
+    #[error("holds more than {} KiB, so it is the wrong file", .0 / 1024)]
     TooLong(usize),
 }
 

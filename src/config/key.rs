@@ -47,7 +47,7 @@ impl PrivateKey {
         }
     }
 
-    /// What `jsonwebtoken` signs with.
+    /// The key that `jsonwebtoken` signs with.
     pub fn encoding_key(&self) -> &EncodingKey {
         &self.key
     }
@@ -130,44 +130,44 @@ pub struct KeyError {
 
 #[derive(Debug, thiserror::Error)]
 enum KeyFault {
-    #[error("is a certificate, which is for Salesforce; give the private key that it was made for")]
+    #[error("is a certificate, which is for Salesforce; use the private key that it belongs to")]
     Certificate,
-    #[error("is a public key; give the private key that it was made from")]
+    #[error("is a public key; use the private key that it belongs to")]
     PublicKey,
     #[error(
-        "is a Java or PKCS#12 key store; take the key out with `openssl pkcs12 -nocerts -in FILE -out server.key` (a JKS file first with `keytool -importkeystore -deststoretype pkcs12`)"
+        "is a Java or PKCS#12 key store; extract the key with `openssl pkcs12 -nocerts -in FILE -out server.key` (a JKS file first with `keytool -importkeystore -deststoretype pkcs12`)"
     )]
     KeyStore,
     #[error(
-        "is {0}, but Salesforce takes plain RSA only; make one with `openssl genrsa -out server.key 2048`"
+        "is {0}, but Salesforce accepts only plain RSA; create one with `openssl genrsa -out server.key 2048`"
     )]
     OtherAlgorithm(&'static str),
-    #[error("is in OpenSSH's format; make an RSA key with `openssl genrsa -out server.key 2048`")]
+    #[error("is in OpenSSH's format; create an RSA key with `openssl genrsa -out server.key 2048`")]
     OpenSsh,
     #[error(
-        "is an RSA key of {0} bits, but it must have 2048 to 8192; make one with `openssl genrsa -out server.key 2048`"
+        "is an RSA key of {0} bits, but it must have 2048 to 8192; create one with `openssl genrsa -out server.key 2048`"
     )]
     Length(usize),
     #[error(
         "is encrypted; add passphrase = {{ file = … }} (or env, command, credential) beside it, as in private_key = {{ file = \"server.key\", passphrase = {{ env = \"KEY_PASSPHRASE\" }} }}"
     )]
     NoPassphrase,
-    #[error("does not open with this passphrase")]
+    #[error("cannot be decrypted with this passphrase")]
     WrongPassphrase,
     #[error(
         "is encrypted in a way that is not supported ({0}); convert it with `openssl pkcs8 -topk8 -v2 aes256 -in FILE -out server.key`"
     )]
     UnsupportedEncryption(String),
     #[error(
-        "holds no whole private key: expected PEM from -----BEGIN to -----END, or DER; it may be cut off or damaged"
+        "does not hold a complete private key: expected PEM from -----BEGIN to -----END, or DER; it may be cut off or damaged"
     )]
     Malformed,
-    #[error("holds no private key that can be read, but looks like {0}; {advice}", advice = .0.advice())]
+    #[error("does not hold a readable private key, but looks like {0}; {advice}", advice = .0.advice())]
     Looks(Look),
-    #[error("is damaged: it reads as an RSA key, but its numbers do not belong together")]
+    #[error("is damaged: it has the form of an RSA key, but its numbers do not match")]
     DoesNotSign,
     #[error(
-        "is no key that TLS can use here; give an RSA key of 2048 to 8192 bits, an EC key (P-256, P-384, P-521) or an Ed25519 key"
+        "is not a key that TLS can use here; use an RSA key of 2048 to 8192 bits, an EC key (P-256, P-384, P-521) or an Ed25519 key"
     )]
     NotForTls,
 }
@@ -223,12 +223,12 @@ impl Form {
     }
 }
 
-/// Whether these bytes are DER of a kind that keys, or what is mistaken for one, come in.
+/// Returns whether these bytes are DER of a kind that keys, or what is mistaken for one, come in.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
     !matches!(Form::of(bytes), Form::Unknown)
 }
 
-/// Whether these bytes are one certificate in DER.
+/// Returns whether these bytes are one certificate in DER.
 pub(super) fn is_certificate(bytes: &[u8]) -> bool {
     matches!(Form::of(bytes), Form::Certificate)
 }

@@ -60,7 +60,8 @@ impl Listen {
             return match path.as_os_str().len() {
                 ..=LONGEST_PATH => Ok(Self::Unix(path)),
                 length => Err(format!(
-                    "{} has {length} bytes, but a Unix socket's path can have {LONGEST_PATH} only",
+                    "{} has {length} bytes, but a Unix socket's path can have at most \
+                     {LONGEST_PATH}",
                     path.display()
                 )),
             };
@@ -125,12 +126,12 @@ impl Listen {
         })
     }
 
-    /// Whether clients speak TLS to it.
+    /// Returns whether clients speak TLS to it.
     pub fn is_https(&self) -> bool {
         matches!(self, Self::Https(_) | Self::Localhost { secure: true, .. })
     }
 
-    /// Whether both would want the same address.
+    /// Returns whether both would want the same address.
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.addresses()
             .any(|address| other.addresses().any(|it| it == address))
@@ -144,7 +145,7 @@ impl Listen {
         }
     }
 
-    /// Whether only programs on this machine can connect.
+    /// Returns whether only programs on this machine can connect.
     pub fn is_local(&self) -> bool {
         self.addresses().all(|address| match address.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
@@ -152,13 +153,13 @@ impl Listen {
         })
     }
 
-    /// Whether binding it twice is an error. With port 0, each gets a port of its own.
+    /// Returns whether binding it twice is an error. With port 0, each gets a port of its own.
     pub(crate) fn is_fixed(&self) -> bool {
         self.address().is_none_or(|address| address.port() != 0)
     }
 }
 
-/// As it is written in the file.
+/// The form in the file.
 impl Display for Listen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

@@ -12,7 +12,7 @@ pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
         url::ParseError::RelativeUrlWithoutBase => {
             let word = given::word(text);
             format!(
-                "{} is not a whole URL; write \"https://{word}\"",
+                "{} is not a complete URL; write \"https://{word}\"",
                 given::shown(text)
             )
         }
@@ -24,7 +24,7 @@ pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
     let may_have_path = hosts::is_site(host) || !hosts::is_salesforce_host(host);
     if has_path && (!may_have_path || url.path().contains("/services/")) {
         return Err(format!(
-            "must be without path; write \"{}\"",
+            "must not have a path; write \"{}\"",
             url.origin().ascii_serialization()
         ));
     }
@@ -50,7 +50,7 @@ pub(super) fn audience(login_url: &Url) -> String {
     }
 }
 
-/// Whether users of any org log in at `host`.
+/// Returns whether users of any org log in at `host`.
 pub(super) fn is_generic(host: &str) -> bool {
     GENERIC.contains(&host)
 }
@@ -108,15 +108,15 @@ mod tests {
 
     #[test_case(
         "login.salesforce.com",
-        "\"login.salesforce.com\" is not a whole URL; write \"https://login.salesforce.com\""
+        "\"login.salesforce.com\" is not a complete URL; write \"https://login.salesforce.com\""
     )]
     #[test_case(
         "https://login.salesforce.com/services/oauth2/token",
-        "must be without path; write \"https://login.salesforce.com\""
+        "must not have a path; write \"https://login.salesforce.com\""
     )]
     #[test_case(
         "https://acme.my.site.com/x/services/oauth2/token",
-        "must be without path; write \"https://acme.my.site.com\""
+        "must not have a path; write \"https://acme.my.site.com\""
     )]
     #[test_case("https://", "\"https://\" is not a URL: empty host")]
     fn a_wrong_login_url_is_put_right(login_url: &str, expected: &str) {

@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// What a text looks like.
+/// The format that a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Pem,
@@ -62,29 +62,31 @@ impl Look {
         }
     }
 
-    /// What to do where a private key is wanted.
+    /// The advice where a private key is wanted.
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Self::Pem => "it is damaged; give the file as openssl wrote it",
+            Self::Pem => "it is damaged; use the file as openssl wrote it",
             Self::OtherDashes => {
                 "write the first line as -----BEGIN PRIVATE KEY----- and the last as \
                  -----END PRIVATE KEY-----, each with five hyphens before and after"
             }
-            Self::NoBegin => "give all of it, from -----BEGIN to -----END",
-            Self::NoEnd => "it may be cut off; give all of it, from -----BEGIN to -----END",
-            Self::MailQuoted => "take the > off its lines: `sed 's/^[> ]*//' FILE`",
-            Self::Json => "give the key alone, in PEM",
+            Self::NoBegin => "use all of it, from -----BEGIN to -----END",
+            Self::NoEnd => "it may be cut off; use all of it, from -----BEGIN to -----END",
+            Self::MailQuoted => "remove the > from its lines: `sed 's/^[> ]*//' FILE`",
+            Self::Json => "use the key alone, in PEM",
             Self::UrlEncoded => {
                 "decode it: `python3 -c 'import sys, urllib.parse; \
                  print(urllib.parse.unquote(sys.stdin.read()))'`"
             }
-            Self::Hexadecimal => "make bytes of it: `xxd -r -p FILE server.key`",
+            Self::Hexadecimal => "convert it to bytes: `xxd -r -p FILE server.key`",
             Self::Numbers => {
-                "make bytes of it: `python3 -c 'import re, sys; sys.stdout.buffer.write(bytes(map(\
-                 int, re.findall(\"[0-9]+\", sys.stdin.read()))))'`"
+                "convert it to bytes: `python3 -c 'import re, sys; \
+                 sys.stdout.buffer.write(bytes(map(int, re.findall(\"[0-9]+\", \
+                 sys.stdin.read()))))'`"
             }
             Self::Base64 => {
-                "it is whole neither as PEM nor as DER; encode the file anew: `base64 -w0 FILE`"
+                "it is neither complete PEM nor complete DER; encode the file again: `base64 -w0 \
+                 FILE`"
             }
             Self::Utf16 => "convert it: `iconv -f utf-16le -t utf-8 FILE`",
         }
@@ -96,10 +98,10 @@ impl Display for Look {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pem => "PEM",
-            Self::OtherDashes => "PEM whose first line is not as PEM has it",
+            Self::OtherDashes => "PEM with a malformed first line",
             Self::NoBegin => "PEM without its first line",
             Self::NoEnd => "PEM without its last line",
-            Self::MailQuoted => "PEM quoted as in a mail",
+            Self::MailQuoted => "PEM quoted as in an email",
             Self::Json => "JSON",
             Self::UrlEncoded => "URL-encoded text",
             Self::Hexadecimal => "hexadecimal digits",

@@ -1,4 +1,4 @@
-//! What flags and environment variables say in place of the file.
+//! Flags and environment variables, which override the file.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ pub struct Key {
     pub variable: &'static str,
     /// The table that it belongs to.
     pub scope: Scope,
-    /// What it does, for `--help`.
+    /// The description for `--help`.
     pub help: &'static str,
 }
 
@@ -68,7 +68,7 @@ impl Overrides {
         }
     }
 
-    /// Whether they say enough about an org to try without a file.
+    /// Returns whether they say enough about an org to try without a file.
     pub(super) fn name_an_org(&self) -> bool {
         ["client_id", "username", "private_key"]
             .iter()
@@ -189,7 +189,7 @@ pub const KEYS: &[Key] = &[
         flag: "--audience",
         variable: "ORGPROXY_AUDIENCE",
         scope: Scope::Org,
-        help: "The aud claim, if the one that follows from login_url is wrong",
+        help: "The aud claim, if the one derived from login_url is wrong",
     },
     Key {
         name: "listen",
@@ -203,14 +203,14 @@ pub const KEYS: &[Key] = &[
         flag: "--port",
         variable: "ORGPROXY_PORT",
         scope: Scope::Org,
-        help: "Port to listen on, 0 for any that is free",
+        help: "Port to listen on, 0 for any free port",
     },
     Key {
         name: "hosts",
         flag: "--hosts",
         variable: "ORGPROXY_HOSTS",
         scope: Scope::Org,
-        help: "Names that clients may use for us besides localhost, separated by commas",
+        help: "Names that clients may use for the proxy besides localhost, separated by commas",
     },
     Key {
         name: "trusted_hosts",
@@ -238,28 +238,28 @@ pub const KEYS: &[Key] = &[
         flag: "--session-timeout",
         variable: "ORGPROXY_SESSION_TIMEOUT",
         scope: Scope::Org,
-        help: "How long an unused session is taken to live",
+        help: "How long an unused session is assumed to live",
     },
     Key {
         name: "intercept",
         flag: "--intercept",
         variable: "ORGPROXY_INTERCEPT",
         scope: Scope::Org,
-        help: "Stand in for Salesforce's hosts where a client takes us for its HTTPS proxy",
+        help: "Stand in for Salesforce's hosts when a client uses this proxy as its HTTPS proxy",
     },
     Key {
         name: "threads",
         flag: "--threads",
         variable: "ORGPROXY_THREADS",
         scope: Scope::Process,
-        help: "Threads that carry requests",
+        help: "Threads that handle requests",
     },
     Key {
         name: "grace",
         flag: "--grace",
         variable: "ORGPROXY_GRACE",
         scope: Scope::Process,
-        help: "How long a stop waits for what is in flight",
+        help: "How long a stop waits for requests in flight",
     },
     Key {
         name: "log",
@@ -294,7 +294,7 @@ pub const KEYS: &[Key] = &[
         flag: "--tls-client-ca",
         variable: "ORGPROXY_TLS_CLIENT_CA",
         scope: Scope::Tls,
-        help: "PEM file with the authorities of client certificates, which are then required",
+        help: "PEM file with the authorities for client certificates, which are then required",
     },
     Key {
         name: "connections",
@@ -357,21 +357,21 @@ pub const KEYS: &[Key] = &[
         flag: "--body-rate",
         variable: "ORGPROXY_BODY_RATE",
         scope: Scope::Limits,
-        help: "Bytes per second that a client sends of a body at least, in the long run",
+        help: "Bytes per second that a client must send of a body, in the long run",
     },
     Key {
         name: "replay_bytes",
         flag: "--replay-bytes",
         variable: "ORGPROXY_REPLAY_BYTES",
         scope: Scope::Limits,
-        help: "Bytes of one request's body kept to send it once more",
+        help: "Bytes of one request body kept to send it again",
     },
     Key {
         name: "replay_memory",
         flag: "--replay-memory",
         variable: "ORGPROXY_REPLAY_MEMORY",
         scope: Scope::Limits,
-        help: "Bytes of all bodies together that are kept so",
+        help: "Bytes of all such bodies together",
     },
 ];
 

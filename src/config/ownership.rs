@@ -73,7 +73,7 @@ pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipErr
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OwnershipError {
     #[error(
-        "{foreign}, who could {harm}: look at what is in it, and use a copy of your own (in a container, mount {path} read-only)",
+        "{foreign}, who could {harm}: check what is in it, and use a copy of your own (in a container, mount {path} read-only)",
         path = .path.display()
     )]
     Owner {
@@ -91,12 +91,12 @@ pub(super) enum OwnershipError {
         path: PathBuf,
     },
     #[error(
-        "can be written by others, since its file system has no owners and modes, as a drive of Windows under WSL; copy it to another, such as your home: `install -m 600 {path} ~`",
+        "can be written by others, because its file system has no owners and modes, like a Windows drive under WSL; copy it to another file system, such as your home: `install -m 600 {path} ~`",
         path = .0.display()
     )]
     NoModes(PathBuf),
     #[error(
-        "is a link that belongs to another user, who could lead it elsewhere; name the file itself"
+        "is a link that belongs to another user, who could point it elsewhere; name the file itself"
     )]
     Link,
     #[error(
@@ -142,23 +142,23 @@ pub(crate) fn of_folder(folder: &Path) -> io::Result<Option<Foreign>> {
         .filter(|foreign| matches!(foreign, Foreign::Owner(_)) || about.mode() & STICKY == 0))
 }
 
-/// Whether anybody may put a file of their own into a folder, sticky or not.
+/// Returns whether anybody may put a file of their own into a folder, sticky or not.
 pub(crate) fn is_shared(folder: &Path) -> bool {
     folder
         .metadata()
         .is_ok_and(|about| about.mode() & ALL_WRITE != 0)
 }
 
-/// Whether a file is ours or root's. As Git has it for `safe.directory`, what belongs to the user
-/// who called `sudo` is root's as well.
+/// Returns whether a file is ours or root's. As Git has it for `safe.directory`, what belongs to
+/// the user who called `sudo` is root's as well.
 pub(crate) fn is_ours(about: &Metadata) -> bool {
     let me = geteuid().as_raw();
     let caller = || std::env::var("SUDO_UID").ok()?.parse().ok();
     about.uid() == me || about.uid() == 0 || (me == 0 && caller() == Some(about.uid()))
 }
 
-/// Whether the group of a file is that of its owner alone. Where each user has such a group, as on
-/// Ubuntu and Fedora, all that they make can be written by it.
+/// Returns whether the group of a file is that of its owner alone. Where each user has such a
+/// group, as on Ubuntu and Fedora, all that they make can be written by it.
 fn is_of_one(about: &Metadata) -> bool {
     let is_private = |line: &str| {
         let mut fields = line.split(':');
@@ -173,8 +173,8 @@ fn is_of_one(about: &Metadata) -> bool {
     about.uid() != 0 && about.uid() == about.gid() && groups().lines().any(is_private)
 }
 
-/// Whether nobody here can write a file, whatever its mode says, as in a container that it is
-/// mounted into.
+/// Returns whether nobody here can write a file, whatever its mode says, as in a container that it
+/// is mounted into.
 pub(crate) fn is_read_only(file: impl AsFd) -> bool {
     fstatvfs(file).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
@@ -183,7 +183,7 @@ fn is_read_only_at(folder: &Path) -> bool {
     statvfs(folder).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// Whether the owner of a file could change its mode and see it change.
+/// Returns whether the owner of a file could change its mode and see it change.
 pub(crate) fn has_modes(file: impl AsFd) -> bool {
     let is_foreign = fstatfs(file).is_ok_and(|about| {
         // Their magic numbers have 32 bits, however wide the field is.

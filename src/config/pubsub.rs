@@ -72,8 +72,8 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
     match trusted || hosts::is_salesforce_host(host) {
         true => Ok(authority),
         false => Err(format!(
-            "{host} is not a host of Salesforce's, so it must not get the session; if it is yours, \
-             add it to trusted_hosts",
+            "{host} is not a Salesforce host, so it must not get the session; if it is yours, add \
+             it to trusted_hosts",
             host = given::word(host)
         )),
     }

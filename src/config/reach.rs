@@ -49,9 +49,9 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
                 && hosts.is_empty()
             {
                 listen_problem(format!(
-                    "{listen} is shared with org.{}, and nothing tells whose a request is; give \
-                     each org a port of its own, or hosts of its own such as \
-                     hosts = [\"{name}.localhost\"]",
+                    "{listen} is shared with org.{}, and requests for them cannot be told apart; \
+                     give each org a port of its own, or hosts of its own such as hosts = \
+                     [\"{name}.localhost\"]",
                     other.name
                 ));
             }
@@ -66,8 +66,8 @@ pub(super) fn check(reaches: &[Reach], problems: &Problems) {
                 hosts_problem(format!("{host} is given twice"));
             } else if let Some(other) = reaches.iter().take(index).find(has_it) {
                 hosts_problem(format!(
-                    "{host} is one of org.{}'s, which listens on the same address; give each its \
-                     own",
+                    "{host} also belongs to org.{}, which listens on the same address; give each \
+                     its own",
                     other.name
                 ));
             }
@@ -80,7 +80,7 @@ impl Reach {
         self.listen.iter().filter(|listen| listen.is_fixed())
     }
 
-    /// Whether it has the address of `listen`, with TLS where that has none.
+    /// Returns whether it has the address of `listen`, with TLS where that has none.
     fn speaks_otherwise(&self, listen: &Listen) -> bool {
         self.fixed()
             .any(|own| own.is_https() != listen.is_https() && own.meets(listen))

@@ -67,7 +67,7 @@ impl KeySource {
             .map_err(|mistakes| mistakes.join("; "))
     }
 
-    /// What opens the key, if it is encrypted.
+    /// The passphrase of the key, if it is encrypted.
     ///
     /// # Errors
     /// Why it cannot be had.
@@ -211,7 +211,7 @@ fn key<T>(
     Some((key, source))
 }
 
-/// What clients must show, which has no other form than a table; and how a shell comes by it.
+/// The key that clients must show, which is always a table; and how a shell gets it.
 pub(super) fn client_key(
     section: &mut Section<'_>,
     folder: &Path,
@@ -231,7 +231,7 @@ pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
     let mut clients = Clients::default();
     for (name, mut table) in section.tables(NOT_HERE) {
         if name.trim() != name || name.is_empty() {
-            table.complain("must be a user name, without space around it");
+            table.complain("must be a user name without spaces around it");
         }
         if let Some(secret) = secret(&mut table, folder) {
             match secret.read_line() {
@@ -247,7 +247,7 @@ pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
 /// A secret that has no other form than a table.
 fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Secret> {
     if !matches!(section.get(key)?.value, Value::Table(_)) {
-        section.problem(key, format!("must not stand here itself{NOT_HERE}"));
+        section.problem(key, format!("must not be written here itself{NOT_HERE}"));
         return None;
     }
     let mut table = section.child(key);
@@ -284,7 +284,7 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
         .count()
         != 1
     {
-        table.complain("must have one of file, env, command and credential");
+        table.complain("must have exactly one of file, env, command and credential");
         return None;
     }
     secrets.into_iter().flatten().next()

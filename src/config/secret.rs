@@ -149,14 +149,14 @@ enum SecretFault {
     #[error("is not set")]
     Unset,
     #[error(
-        "has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
+        "cannot be found: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
     )]
     NoCredentials,
     #[error("cannot be started: {0}")]
     NotStarted(io::Error),
     #[error("failed ({0}); run it by hand to see why")]
     Failed(ExitStatus),
-    #[error("gave no answer within {} s; it must not ask for input", PATIENCE.as_secs())]
+    #[error("did not finish within {} s; it must not ask for input", PATIENCE.as_secs())]
     TimedOut,
 }
 
@@ -192,10 +192,10 @@ fn way_out(file: &Input, may_change: bool, order: String, path: &Path) -> String
     }
     let me = geteuid().as_raw();
     format!(
-        "this cannot be changed from here, so give it owner {me} and mode 0400 where it comes from, \
-         or a group of this user, mode 0440 and allow_group_read = true; or have the secret in \
-         {{ env = … }} or {{ credential = … }} in place of the file; or use a copy: `install -m 600 \
-         {} COPY`",
+        "this cannot be changed from here, so give it owner {me} and mode 0400 where it comes \
+         from, or a group of this user, mode 0440 and allow_group_read = true; or keep the secret \
+         in {{ env = … }} or {{ credential = … }} instead of the file; or use a copy: `install -m \
+         600 {} COPY`",
         path.display()
     )
 }

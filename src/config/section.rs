@@ -101,7 +101,7 @@ impl<'a> Section<'a> {
         if self.get(key).is_none() {
             let message = match (self.origin, overrides::key(key)) {
                 (Origin::File, Some(key)) => {
-                    format!("missing; give {} or {}", key.flag, key.variable)
+                    format!("missing; set {} or {}", key.flag, key.variable)
                 }
                 _ => format!("missing; add {key} = {example}"),
             };
@@ -200,14 +200,16 @@ impl<'a> Section<'a> {
             return format!("unknown key; did you mean {known}?");
         }
         if key == "port" {
-            return "unknown key; it is a part of listen, as in \"127.0.0.1:8080\"".to_owned();
+            return "unknown key; it is part of listen, as in \"127.0.0.1:8080\"".to_owned();
         }
         match overrides::key(key).map(|key| key.scope) {
-            Some(Scope::Process) => "unknown key here; it goes to the top of the file".to_owned(),
-            Some(Scope::Org) => "unknown key here; it goes into [org.NAME]".to_owned(),
-            Some(Scope::Limits) => "unknown key here; it goes into [limits]".to_owned(),
-            Some(Scope::Tls) => "unknown key here; it goes into [tls]".to_owned(),
-            None => format!("unknown key; there are {}", self.known.join(", ")),
+            Some(Scope::Process) => {
+                "unknown key here; it belongs at the top of the file".to_owned()
+            }
+            Some(Scope::Org) => "unknown key here; it belongs in [org.NAME]".to_owned(),
+            Some(Scope::Limits) => "unknown key here; it belongs in [limits]".to_owned(),
+            Some(Scope::Tls) => "unknown key here; it belongs in [tls]".to_owned(),
+            None => format!("unknown key; the known keys are {}", self.known.join(", ")),
         }
     }
 

@@ -30,12 +30,12 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     let bytes = as_utf8(&bytes);
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(_) => Err(failed(&"is not text in UTF-8, which TOML is written in")),
+        Err(_) => Err(failed(&"is not UTF-8 text, which TOML must be")),
     }
 }
 
-/// What somebody else could do who writes it.
-const HARM: &str = "have it run programs as you";
+/// The harm that somebody could do who writes it.
+const HARM: &str = "make it run programs as you";
 
 /// Thousands of orgs.
 const LONGEST: usize = 1024 * 1024;

@@ -26,7 +26,7 @@ pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
     }
     if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!(
-            "must be without white space and control characters, but has {odd:?}"
+            "must not contain white space or control characters, but has {odd:?}"
         ));
     }
     Ok(text.to_owned())
@@ -44,8 +44,8 @@ pub(super) fn host(value: &Value) -> Result<String, String> {
     match is_host(text) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "{} is not a bare name in lower case; write one such as \"acme.localhost\", \
-             without scheme and port",
+            "{} is not a bare name in lower case; write one such as \"acme.localhost\", without \
+             scheme or port",
             shown(text)
         )),
     }
@@ -71,7 +71,7 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err(format!(
             "{} is not a host; write one such as \"gateway.example.com\" or \
-             \"gateway.example.com:8443\", in lower case, without scheme and wildcard",
+             \"gateway.example.com:8443\", in lower case, without scheme or wildcard",
             shown(text)
         )),
     }
@@ -92,16 +92,16 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
     let scheme = url.as_ref().map_or("", Url::scheme);
     match canonical {
         _ if text.eq_ignore_ascii_case("null") || ORIGINLESS.contains(&scheme) => Err(format!(
-            "{text:?} cannot be allowed: pages from files, from data: URLs and in sandboxed frames \
-             have the origin \"null\", and every page can get it; serve the page by HTTP and \
-             write where, such as \"http://localhost:5173\""
+            "{text:?} cannot be allowed: pages from files, from data: URLs and in sandboxed \
+             frames have the origin \"null\", and every page can get it; serve the page over HTTP \
+             and write its origin, such as \"http://localhost:5173\""
         )),
         _ if text.contains('*') => Err(format!(
             "{text:?} is not an origin: there are no wildcards; write each one, such as \
              \"http://localhost:5173\""
         )),
         Some(canonical) if WEBSOCKET.contains(&scheme) => Err(format!(
-            "{text:?} never is the origin of a page; write \"{}\"",
+            "{text:?} is never the origin of a page; write \"{}\"",
             canonical.replacen("ws", "http", 1)
         )),
         Some(canonical) if canonical == text => Ok(canonical),
@@ -131,8 +131,8 @@ pub(super) fn path(value: &Value) -> Result<String, String> {
     match path.starts_with('/') && is_plain {
         true => Ok(path),
         false => Err(format!(
-            "{} is not a path; write one such as \"/services/data/v60.0/tooling\", without \
-             query and wildcard",
+            "{} is not a path; write one such as \"/services/data/v60.0/tooling\", without query \
+             or wildcard",
             shown(text)
         )),
     }

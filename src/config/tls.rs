@@ -8,7 +8,7 @@ use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
 use super::{ca, certificates, reference, section::Section, value};
 
-/// What `https://` listeners show, and ask for.
+/// The certificate of `https://` listeners, and the authorities of clients.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
     /// A certificate with its chain and its key; without one, the local authority makes it.
@@ -29,11 +29,19 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {
     let identity = match (certificate, private_key) {
         (false, false) => None,
         (true, false) => {
-            section.problem("private_key", "missing; add the key that certificate is of");
+            section.problem(
+                "private_key",
+                "missing; add the private key that certificate belongs \
+                                            to",
+            );
             None
         }
         (false, true) => {
-            section.problem("certificate", "missing; add the certificate of private_key");
+            section.problem(
+                "certificate",
+                "missing; add the certificate that belongs to \
+                                            private_key",
+            );
             None
         }
         (true, true) => identity(&mut section, folder),
@@ -55,8 +63,8 @@ fn identity(section: &mut Section<'_>, folder: &Path) -> Option<Arc<CertifiedKey
         Err(rustls::Error::InconsistentKeys(_)) => {
             section.problem(
                 "private_key",
-                "does not belong to the first certificate of tls.certificate; give the key that \
-                 it was made for",
+                "does not belong to the first certificate of tls.certificate; use the key of that \
+                 certificate",
             );
             None
         }

@@ -42,7 +42,7 @@ pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| {
             let digits = given::word(digits);
-            format!("must be a whole number, not negative nor huge, but is {digits}")
+            format!("must be a whole number, neither negative nor huge, but is {digits}")
         })
 }
 

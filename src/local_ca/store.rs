@@ -62,7 +62,8 @@ impl Store {
         }
     }
 
-    /// What a file holds, if there is one. If it is `secret`, others must not be able to read it.
+    /// The content of a file, if there is one. If it is `secret`, others must not be able to read
+    /// it.
     pub(super) fn read(&self, name: &str, secret: bool) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(name);
         let fail = |fault| Err(StoreError::new(&path, fault));
@@ -132,7 +133,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What is wrong with the folder or a file in it.
+/// A fault of the folder or of a file in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{path} {fault}")]
 pub struct StoreError {
@@ -143,27 +144,27 @@ pub struct StoreError {
 #[derive(Debug, thiserror::Error)]
 enum StoreFault {
     #[error(
-        "cannot be made or read: {0}; set state_dir to a folder for the local certificate authority"
+        "cannot be created or read: {0}; set state_dir to a folder for the local certificate authority"
     )]
     Folder(io::Error),
     #[error(
         "belongs to others or can be written by them (mode {0:04o}), so anybody could replace the certificate authority in it; set state_dir to a folder of your own, of mode 700"
     )]
     OpenFolder(u32),
-    #[error("cannot be read: {0}; remove it to have a new one made")]
+    #[error("cannot be read: {0}; remove it to have a new one created")]
     Unreadable(io::Error),
     #[error(
-        "belongs to others or can be read by them (mode {0:04o}): remove it to have a new one made, and let clients trust that (`orgproxy trust`), or run `chmod 600` if nobody can have read it"
+        "belongs to others or can be read by them (mode {0:04o}): remove it to have a new one created, and let clients trust that (`orgproxy trust`), or run `chmod 600` if nobody can have read it"
     )]
     Exposed(u32),
-    #[error("is not a regular file; remove it to have a new one made")]
+    #[error("is not a regular file; remove it to have a new one created")]
     NotRegular,
     #[error(
-        "has been locked by another process for {} s (`fuser` names it); end that, or set state_dir to another folder",
+        "has been locked by another process for {} s (`fuser` names it); stop that process, or set state_dir to another folder",
         PATIENCE.as_secs()
     )]
     Locked,
-    #[error("cannot be written: {0}; set state_dir to a folder that can")]
+    #[error("cannot be written: {0}; set state_dir to a writable folder")]
     Unwritable(io::Error),
 }
 

@@ -176,9 +176,9 @@ fn a_mistake_in_a_flag_or_variable_is_told_by_its_name() {
     let error = folder.load_with(MINIMAL, &overrides).unwrap_err();
     assert_eq!(
         error,
-        "--login-url: evil.tld is not a host of Salesforce's; if you trust it with the session, \
+        "--login-url: evil.tld is not a Salesforce host; if you trust it with the session, \
          add \"evil.tld\" to trusted_hosts\n\
-         --threads: must be a whole number, not negative nor huge, but is many\n\
+         --threads: must be a whole number, neither negative nor huge, but is many\n\
          ORGPROXY_HEADER_BYTES: \"64 apples\" is not a size; write one such as \"64KiB\" or \"1MiB\""
     );
 }
@@ -199,7 +199,7 @@ fn port_is_that_of_the_only_tcp_listener() {
     let two = format!("{MINIMAL}listen = [\"127.0.0.1:1\", \"[::1]:8080\"]\n");
     assert_eq!(
         folder.load_with(&two, &overrides).unwrap_err(),
-        "--port: is for a single TCP address, but there are 2; give --listen instead"
+        "--port: is for a single TCP address, but there are 2; use --listen instead"
     );
 }
 
@@ -227,7 +227,7 @@ fn an_org_can_do_without_a_file() {
     flag(&mut overrides, "username", "me@example.com");
     assert_eq!(
         folder.load_with("", &overrides).unwrap_err(),
-        "proxy.toml: org.default.private_key: missing; give --private-key or ORGPROXY_PRIVATE_KEY"
+        "proxy.toml: org.default.private_key: missing; set --private-key or ORGPROXY_PRIVATE_KEY"
     );
     flag(
         &mut overrides,
@@ -247,8 +247,8 @@ fn a_key_in_the_arguments_is_refused() {
     assert_eq!(
         folder.load_with(MINIMAL, &overrides).unwrap_err(),
         format!(
-            "--private-key: must be a path, not what the file holds ({} characters that look like \
-             PEM); write that to a file, and give the path of the file",
+            "--private-key: must be a path, not the content of the file ({} characters that look like \
+             PEM); write that to a file, and use the path of the file",
             pem.len()
         )
     );
@@ -295,7 +295,7 @@ fn within_an_environment() {
             match flags {
                 [] => assert_eq!(
                     config.unwrap_err(),
-                    "proxy.toml: org.default.username: missing; give --username or \
+                    "proxy.toml: org.default.username: missing; set --username or \
                      ORGPROXY_USERNAME"
                 ),
                 _ => assert_eq!(config.unwrap().orgs[0].client_id, "3MVG9"),
@@ -397,7 +397,7 @@ fn of_several_certificates_none_is_left_out() {
         folder
             .load(&format!("{MINIMAL}ca_file = \"both.pem\"\n"))
             .unwrap_err(),
-        "proxy.toml:5: org.main.ca_file: both.pem is damaged: its certificate 1 cannot be read"
+        "proxy.toml:5: org.main.ca_file: both.pem is damaged: certificate 1 in it cannot be read"
     );
 }
 

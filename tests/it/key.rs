@@ -44,7 +44,7 @@ fn an_encrypted_key_is_read_with_its_passphrase_only(command: &str) {
     assert_eq!(keys.parse("out", Some("sesame")).unwrap().bits(), 2048);
     assert_eq!(
         keys.parse("out", Some("open")).unwrap_err(),
-        "out does not open with this passphrase"
+        "out cannot be decrypted with this passphrase"
     );
     assert!(
         keys.parse("out", None)
@@ -59,14 +59,14 @@ fn an_encrypted_key_is_read_with_its_passphrase_only(command: &str) {
 #[test_case("genpkey -algorithm ed25519 -out out", "is an Ed25519 key, but"; "ed25519")]
 #[test_case("genpkey -algorithm x25519 -out out", "is a key of another algorithm, but"; "x25519")]
 #[test_case("genpkey -algorithm rsa-pss -out out", "is an RSA-PSS key, but"; "rsa pss")]
-#[test_case("genrsa -out out 1024", "is an RSA key of 1024 bits, but it must have 2048 to 8192; make"; "1024 bits")]
-#[test_case("rsa -in key.pem -pubout -out out", "is a public key; give the private key"; "public")]
-#[test_case("rsa -in key.pem -RSAPublicKey_out -out out", "is a public key; give the private key"; "rsa public")]
-#[test_case("rsa -in key.pem -pubout -outform der -out out", "is a public key; give the private key"; "public in der")]
+#[test_case("genrsa -out out 1024", "is an RSA key of 1024 bits, but it must have 2048 to 8192; create"; "1024 bits")]
+#[test_case("rsa -in key.pem -pubout -out out", "is a public key; use the private key"; "public")]
+#[test_case("rsa -in key.pem -RSAPublicKey_out -out out", "is a public key; use the private key"; "rsa public")]
+#[test_case("rsa -in key.pem -pubout -outform der -out out", "is a public key; use the private key"; "public in der")]
 #[test_case("req -x509 -new -key key.pem -subj /CN=x -out out", "is a certificate, which is for Salesforce"; "certificate")]
 #[test_case("req -x509 -new -key key.pem -subj /CN=x -outform der -out out", "is a certificate, which is for Salesforce"; "certificate in der")]
 #[test_case("req -new -key key.pem -subj /CN=x -out out", "is a certificate, which is for Salesforce"; "request")]
-#[test_case("pkcs12 -export -inkey key.pem -nocerts -passout pass:x -out out", "is a Java or PKCS#12 key store; take"; "pkcs12")]
+#[test_case("pkcs12 -export -inkey key.pem -nocerts -passout pass:x -out out", "is a Java or PKCS#12 key store; extract"; "pkcs12")]
 #[test_case("pkcs8 -topk8 -in key.pem -v1 PBE-SHA1-3DES -passout pass:x -out out", "is encrypted in a way that is not supported (not PBES2); convert"; "pbes1")]
 #[test_case("rsa -in key.pem -traditional -camellia128 -passout pass:x -out out", "is encrypted in a way that is not supported (CAMELLIA-128-CBC); convert"; "camellia")]
 fn what_is_no_key_for_us_is_told_so(command: &str, expected: &str) {
@@ -119,23 +119,23 @@ fn a_key_in_utf_16_is_read(bytes: fn(u16) -> [u8; 2]) {
     );
 }
 
-#[test_case(|pem| pem.replace("-----", "----"), "PEM whose first line is not as PEM has it; write the first line as"; "four dashes")]
-#[test_case(|pem| pem.replace("-----", "\u{2014}\u{2014}-"), "PEM whose first line is not as PEM has it"; "dashes of a word processor")]
-#[test_case(str::to_ascii_lowercase, "PEM whose first line is not as PEM has it"; "lower case")]
-#[test_case(|pem| pem.split_once('\n').unwrap().1.to_owned(), "PEM without its first line; give all of it"; "without its first line")]
+#[test_case(|pem| pem.replace("-----", "----"), "PEM with a malformed first line; write the first line as"; "four dashes")]
+#[test_case(|pem| pem.replace("-----", "\u{2014}\u{2014}-"), "PEM with a malformed first line"; "dashes of a word processor")]
+#[test_case(str::to_ascii_lowercase, "PEM with a malformed first line"; "lower case")]
+#[test_case(|pem| pem.split_once('\n').unwrap().1.to_owned(), "PEM without its first line; use all of it"; "without its first line")]
 #[test_case(|pem| pem.trim_end().rsplit_once('\n').unwrap().0.to_owned(), "PEM without its last line; it may be cut off"; "without its last line")]
-#[test_case(|pem| pem.lines().map(|line| format!("> {line}\n")).collect(), "PEM quoted as in a mail; take the > off"; "quoted in a mail")]
-#[test_case(|pem| format!("{{\"key\": {pem:?}").replace("-----", "-"), "PEM whose first line is not as PEM has it"; "json of another kind")]
-#[test_case(|pem| der(pem).iter().map(|byte| format!("{byte:02x}")).collect(), "hexadecimal digits; make bytes of it: `xxd"; "hexadecimal")]
-#[test_case(|pem| format!("{:?}", der(pem)), "a list of numbers; make bytes of it"; "decimal")]
-#[test_case(|pem| base64(&der(pem))[8..].to_owned(), "base64; it is whole neither as PEM nor as DER"; "base64 in part")]
+#[test_case(|pem| pem.lines().map(|line| format!("> {line}\n")).collect(), "PEM quoted as in an email; remove the > from"; "quoted in a mail")]
+#[test_case(|pem| format!("{{\"key\": {pem:?}").replace("-----", "-"), "PEM with a malformed first line"; "json of another kind")]
+#[test_case(|pem| der(pem).iter().map(|byte| format!("{byte:02x}")).collect(), "hexadecimal digits; convert it to bytes: `xxd"; "hexadecimal")]
+#[test_case(|pem| format!("{:?}", der(pem)), "a list of numbers; convert it to bytes"; "decimal")]
+#[test_case(|pem| base64(&der(pem))[8..].to_owned(), "base64; it is neither complete PEM nor complete DER"; "base64 in part")]
 #[test_case(|pem| pem.replace('+', "%2B").replace('\n', "%0A"), "URL-encoded text; decode it"; "url-encoded")]
 fn a_key_that_is_not_read_is_described(damage: fn(&str) -> String, expected: &str) {
     let keys = Keys::new();
     let pem = fs::read_to_string(keys.path("key.pem")).unwrap();
     fs::write(keys.path("out"), damage(&pem)).unwrap();
     let error = keys.parse("out", None).unwrap_err();
-    let start = format!("out holds no private key that can be read, but looks like {expected}");
+    let start = format!("out does not hold a readable private key, but looks like {expected}");
     assert!(error.starts_with(&start), "{error}");
 }
 
@@ -156,7 +156,7 @@ fn a_key_that_is_not_whole_is_refused(damage: fn(&[u8]) -> Vec<u8>) {
     fs::write(keys.path("out"), damage(&pem)).unwrap();
     assert_eq!(
         keys.parse("out", None).unwrap_err(),
-        "out holds no whole private key: expected PEM from -----BEGIN to -----END, or DER; \
+        "out does not hold a complete private key: expected PEM from -----BEGIN to -----END, or DER; \
          it may be cut off or damaged"
     );
 }
@@ -171,7 +171,7 @@ fn a_key_whose_numbers_do_not_fit_is_refused_at_once() {
     fs::write(keys.path("out"), der).unwrap();
     assert_eq!(
         keys.parse("out", None).unwrap_err(),
-        "out is damaged: it reads as an RSA key, but its numbers do not belong together"
+        "out is damaged: it has the form of an RSA key, but its numbers do not match"
     );
 }
 
@@ -182,7 +182,7 @@ fn a_key_in_the_format_of_openssh_is_refused() {
     fs::write(keys.path("out"), text).unwrap();
     let error = keys.parse("out", None).unwrap_err();
     assert!(
-        error.starts_with("out is in OpenSSH's format; make an RSA key"),
+        error.starts_with("out is in OpenSSH's format; create an RSA key"),
         "{error}"
     );
 }
@@ -219,13 +219,13 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
 #[test_case("{ file = \"none.key\" }", "none.key does not exist; correct the path")]
 #[test_case(
     "{ file = \"none\" }",
-    "does not exist: FOLDER has nothing of that name (4 characters, not shown since they may be secret); correct the path"
+    "does not exist: FOLDER has nothing of that name (4 characters, not shown because they may be secret); correct the path"
 )]
 #[test_case(
     "\"~/none\"",
-    "~/none does not exist: `~` is for shells to expand; write the path in full"
+    "~/none does not exist: only shells expand `~`; write the full path"
 )]
-#[test_case("{ file = \"folder\" }", "folder is a directory; give the file in it")]
+#[test_case("{ file = \"folder\" }", "folder is a directory; name the file in it")]
 #[test_case(
     "{ file = \"pipe\" }",
     "pipe is not a regular file; copy it to one, or use a command"
@@ -246,24 +246,24 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
 )]
 #[test_case(
     "{ command = [\"sleep\", \"60\"] }",
-    "command sleep gave no answer within 10 s; it must not ask for input"
+    "command sleep did not finish within 10 s; it must not ask for input"
 )]
 #[test_case(
     "{ credential = \"key.pem\" }",
-    "credential key.pem has no place to be: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
+    "credential key.pem cannot be found: CREDENTIALS_DIRECTORY is not set; start with systemd and LoadCredential=NAME:PATH"
 )]
 #[test_case(
     "{ file = \"key.pem\", env = \"X\" }",
-    "must have one of file, env, command and credential"
+    "must have exactly one of file, env, command and credential"
 )]
-#[test_case("{ }", "must have one of file, env, command and credential"; "nothing")]
+#[test_case("{ }", "must have exactly one of file, env, command and credential"; "nothing")]
 #[test_case(
     "\"-----BEGIN PRIVATE KEY-----\"",
-    "must be a path, not what the file holds (27 characters that look like PEM without its last line); write that to a file, and give the path of the file"
+    "must be a path, not the content of the file (27 characters that look like PEM without its last line); write that to a file, and use the path of the file"
 )]
 #[test_case(
     "{ file = \"key.pem\", passphrase = \"sesame\" }",
-    "must not stand here itself; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } or { credential = \"NAME\" }"
+    "must not be written here itself; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\"] } or { credential = \"NAME\" }"
 )]
 #[test_case(
     "{ file = \"key.pem\", passphrase = { env = \"ORGPROXY_TEST_UNSET\" } }",
