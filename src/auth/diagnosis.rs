@@ -8,11 +8,11 @@ pub(crate) struct Diagnosis {
     pub(crate) cause: &'static str,
     /// What to do about it.
     pub(crate) fix: &'static str,
-    /// What else could be looked at to be sure.
+    /// The area to look at to be sure.
     pub(crate) about: About,
 }
 
-/// What a refusal is about, for those who can look at it themselves.
+/// The area that a refusal is about, for those who can look at it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum About {
     /// Where the login goes, and for whom: another `login_url` or `audience` may do.
@@ -29,7 +29,7 @@ pub(crate) enum About {
     Unknown,
 }
 
-/// Of the `error` and the `error_description` of a token endpoint.
+/// Diagnoses the `error` and the `error_description` of a token endpoint.
 pub(crate) fn of(error: &str, description: &str) -> &'static Diagnosis {
     let error = error.to_ascii_lowercase();
     let description = description
@@ -44,12 +44,12 @@ pub(crate) fn of(error: &str, description: &str) -> &'static Diagnosis {
         .map_or(&UNKNOWN, |(_, diagnosis)| diagnosis)
 }
 
-/// Whether nothing but a person can change an answer without an error of this status.
+/// Returns whether nothing but a person can change an answer without an error of this status.
 pub(super) fn is_for_good(status: u16) -> bool {
     matches!(status, 300..400 | 420)
 }
 
-/// Of an answer without an error, as no token endpoint gives it.
+/// Diagnoses an answer without an error, which a token endpoint does not give.
 pub(crate) fn of_answer(status: u16) -> &'static Diagnosis {
     match status {
         300..400 => &REDIRECT,
@@ -74,7 +74,7 @@ static TABLE: &[Row] = &[
         means(
             About::Org,
             "the scratch org was deleted or has expired",
-            "make a new one, and put its username and login_url into proxy.toml",
+            "create a new one, and put its username and login_url into proxy.toml",
         ),
     ),
     (
@@ -82,38 +82,48 @@ static TABLE: &[Row] = &[
         means(
             About::Place,
             "the user is not pre-authorized for the app, the app lacks a scope, or there is no such user in this org",
-            "pre-authorize the user: in the app's Policies set Permitted Users to 'Admin approved users are pre-authorized', add a permission set or profile of this user, and grant the scopes api and refresh_token; or correct username, login_url or audience, if the user lives in another org",
+            "pre-authorize the user: in the app's Policies set Permitted Users to 'Admin approved \
+             users are pre-authorized', add a permission set or profile of this user, and grant \
+             the scopes api and refresh_token; or correct username, login_url or audience, if the \
+             user belongs to another org",
         ),
     ),
     (
         &[("invalid_app_access", "")],
         means(
             About::Place,
-            "the app takes only users that an admin has approved, and this user is none of them",
-            "give the app a permission set of this user (External Client App: Policies, App Policies, Selected Permission Sets; connected app: Manage Permission Sets), or assign that permission set to the user",
+            "the app only admits admin-approved users, and this user is not one",
+            "add one of this user's permission sets to the app (External Client App: Policies, \
+             App Policies, Selected Permission Sets; connected app: Manage Permission Sets), or \
+             assign one of the app's permission sets to the user",
         ),
     ),
     (
         &[("app_not_found", "")],
         means(
             About::Place,
-            "the org does not know the app: another org has it, it was never installed here, or a sandbox refresh gave it a new consumer key",
-            "check client_id and login_url (login for production, test for sandboxes); else install the app in this org, or give the user 'Approve Uninstalled Connected Apps'",
+            "the org does not know the app: it belongs to another org, was never installed here, \
+             or got a new consumer key from a sandbox refresh",
+            "check client_id and login_url (login for production, test for sandboxes); otherwise \
+             install the app in this org, or give the user 'Approve Uninstalled Connected Apps'",
         ),
     ),
     (
         &[("invalid_client_id", "")],
         means(
             About::Place,
-            "no app has this consumer key here: a slip in it, an app that is minutes old or deleted, or one of another org",
-            "check client_id (the consumer key) and login_url: copy the key again from the app's OAuth settings; a new app takes up to 30 minutes to be known",
+            "no app here has this consumer key: it is mistyped, or the app is only minutes old, \
+             deleted, or in another org",
+            "check client_id (the consumer key) and login_url: copy the key again from the app's \
+             OAuth settings; a new app takes up to 30 minutes to become available",
         ),
     ),
     (
         &[("invalid_client", "installed")],
         means(
             About::Place,
-            "the connected app was never installed in this org, and Salesforce blocks those that were not",
+            "the connected app is not installed in this org, and Salesforce blocks uninstalled \
+             apps",
             "in Setup, Connected Apps OAuth Usage, find the app and press Install",
         ),
     ),
@@ -124,7 +134,7 @@ static TABLE: &[Row] = &[
         ],
         means(
             About::Place,
-            "the org does not take this audience (aud) from this login host",
+            "the org does not accept this audience (aud) from this login host",
             "set audience: https://login.salesforce.com for production, https://test.salesforce.com for sandboxes and scratch orgs, the site's URL for Experience Cloud",
         ),
     ),
@@ -132,15 +142,18 @@ static TABLE: &[Row] = &[
         &[("", "audience")],
         means(
             About::Place,
-            "the audience (aud) is not that of this kind of org",
-            "set audience in proxy.toml to the org's kind: https://login.salesforce.com (production), https://test.salesforce.com (sandbox, scratch org), or the site's URL (Experience Cloud)",
+            "the audience (aud) is wrong for this kind of org",
+            "set audience in proxy.toml to what this kind of org expects: \
+             https://login.salesforce.com (production), https://test.salesforce.com (sandbox, \
+             scratch org), or the site's URL (Experience Cloud)",
         ),
     ),
     (
         &[("invalid_grant", "assertion")],
         means(
             About::Key,
-            "the signature does not check: the certificate in the app belongs to another key, has expired, or is of another app",
+            "the signature does not verify: the certificate in the app belongs to another key, \
+             has expired, or is another app's",
             "upload the certificate that belongs to private_key to the app (External Client App: Settings, OAuth Settings, Enable JWT Bearer Flow; connected app: Use digital signatures), and check client_id",
         ),
     ),
@@ -149,16 +162,20 @@ static TABLE: &[Row] = &[
         &[("invalid_grant", "expired authorization code")],
         means(
             About::Clock,
-            "in spite of its words, the assertion had expired when it arrived: the clock of this machine is behind",
-            "set the clock: have the system keep it by NTP (timedatectl set-ntp true)",
+            "despite the wording, the assertion had expired when it arrived: the clock of this \
+             machine is behind",
+            "set the clock: let the system synchronize it by NTP (timedatectl set-ntp true)",
         ),
     ),
     (
         &[("", "frozen")],
         means(
             About::User,
-            "the user is frozen, by an admin, or by Salesforce since it called from an address with a high risk",
-            "press Unfreeze at the user (Setup, Users), and have it call from another address if Salesforce froze it: the user's Login History says; asking again before that does not help",
+            "the user is frozen, by an admin, or by Salesforce because it called from a high-risk \
+             address",
+            "press Unfreeze on the user's page (Setup, Users); if Salesforce froze the user (the \
+             Login History shows it), have it call from another address; trying again before that \
+             does not help",
         ),
     ),
     (
@@ -173,7 +190,9 @@ static TABLE: &[Row] = &[
         means(
             About::User,
             "the user is deactivated or frozen",
-            "press Unfreeze at the user (Setup, Users), or reactivate it (Edit, Active); Salesforce freezes users that call from an address with a high risk, so that more logins do not help",
+            "press Unfreeze on the user's page (Setup, Users), or reactivate the user (Edit, \
+             Active); Salesforce freezes users that call from a high-risk address, so more logins \
+             do not help",
         ),
     ),
     (
@@ -187,7 +206,8 @@ static TABLE: &[Row] = &[
         means(
             About::User,
             "the user is locked out after wrong passwords, or frozen",
-            "press Unlock, or Unfreeze, at the user (Setup, Users), and find the program that still tries an old password",
+            "press Unlock, or Unfreeze, on the user's page (Setup, Users), and find the program \
+             that still tries an old password",
         ),
     ),
     (
@@ -195,7 +215,8 @@ static TABLE: &[Row] = &[
         means(
             About::Org,
             "the org is locked, closed or suspended, or its trial is over",
-            "log in to it by browser to see why; Salesforce's support or your account executive opens it again",
+            "log in to it in a browser to see why; Salesforce support or your account executive \
+             can reopen it",
         ),
     ),
     (
@@ -208,8 +229,11 @@ static TABLE: &[Row] = &[
         ],
         means(
             About::Org,
-            "the address that this machine calls from is not in the login IP ranges of the user's profile, which always hold for the JWT bearer flow, whatever the app's IP policy says",
-            "add it, IPv6 too, to the login IP ranges of the user's profile (Setup, Profiles, Login IP Ranges)",
+            "the address that this machine calls from is not in the login IP ranges of the user's \
+             profile, which are always enforced for the JWT bearer flow, whatever the app's IP \
+             policy says",
+            "add it (IPv6, too) to the login IP ranges of the user's profile (Setup, Profiles, \
+             Login IP Ranges)",
         ),
     ),
     (
@@ -224,15 +248,16 @@ static TABLE: &[Row] = &[
         &[("rate_limit_exceeded", ""), ("", "rate exceeded")],
         means(
             About::User,
-            "more than 3,600 logins of this user within an hour, from all programs",
-            "wait an hour, and look in the user's Login History for the program that logs in all the time",
+            "more than 3,600 logins by this user within an hour, from all programs together",
+            "wait an hour, and check the user's Login History for the program that keeps logging \
+             in",
         ),
     ),
     (
         &[("", "authentication failure")],
         means(
             About::Place,
-            "the org takes this user for none of its own, or lets it use no API",
+            "the org does not recognize this user, or does not let it use the API",
             "check username letter by letter; then give the user the permission 'API Enabled', and check that the org does not block the app's flow",
         ),
     ),
@@ -240,7 +265,7 @@ static TABLE: &[Row] = &[
         &[("", "not supported on this domain")],
         means(
             About::Place,
-            "this host does not serve the app's flow",
+            "this host does not support the app's flow",
             "set login_url to the org's My Domain, https://NAME.my.salesforce.com (Setup, My Domain)",
         ),
     ),
@@ -248,16 +273,17 @@ static TABLE: &[Row] = &[
         &[("", "client credentials user")],
         means(
             About::Org,
-            "the app is set up for the client credentials flow, and without a user for it",
-            "enable the JWT bearer flow of the app; or, if something on the way changes the request, look at what",
+            "the app is set up for the client credentials flow, but has no user for it",
+            "enable the JWT bearer flow of the app; if it is enabled, find out what changes the \
+             request on the way",
         ),
     ),
     (
         &[("invalid_grant", "expired access/refresh token")],
         means(
             About::Org,
-            "the answer is one to a refresh token, and none was sent",
-            "check whether a gateway on the way to login_url logs in by itself",
+            "the org answered as if to a refresh token, but none was sent",
+            "check whether a gateway on the way to login_url logs in on its own",
         ),
     ),
     (
@@ -272,7 +298,7 @@ static TABLE: &[Row] = &[
         &[("oauth_flow_disabled", "")],
         means(
             About::Org,
-            "the app, its OAuth settings or its JWT bearer flow are disabled",
+            "the app, its OAuth settings or its JWT bearer flow is disabled",
             "enable the app and its JWT bearer flow in External Client App Manager: the app, Policies, OAuth Policies",
         ),
     ),
@@ -324,23 +350,24 @@ static TABLE: &[Row] = &[
         &[("invalid_session_level", "")],
         means(
             About::Org,
-            "the app asks for a high assurance session, which this flow does not give",
-            "in the app's Policies take High Assurance out of the session policies",
+            "the app requires a high-assurance session, which this flow cannot give",
+            "remove High Assurance from the session policies in the app's Policies",
         ),
     ),
     (
         &[("bad_jti_claim", "")],
         means(
             About::Org,
-            "the org found fault with jti, a claim that orgproxy does not send",
-            "check whether something on the way to login_url makes the assertion anew",
+            "the org rejected jti, a claim that orgproxy does not send",
+            "check whether something on the way to login_url rewrites the assertion",
         ),
     ),
     (
         &[("invalid_client", "")],
         means(
             About::Org,
-            "the app wants a consumer secret, does not take signatures, or has the certificate of another key",
+            "the app requires a consumer secret, does not accept signatures, or has the \
+             certificate of another key",
             "enable digital signatures for the app, with the certificate that belongs to private_key (External Client App: Enable JWT Bearer Flow)",
         ),
     ),
@@ -348,15 +375,16 @@ static TABLE: &[Row] = &[
         &[("unknown_error", "")],
         means(
             About::Org,
-            "Salesforce failed at this login, which may pass; or the org is being moved",
-            "try again; if it stays, see status.salesforce.com",
+            "Salesforce failed to process this login, which may be temporary; or the org is being \
+             moved",
+            "try again; if it persists, see status.salesforce.com",
         ),
     ),
     (
         &[("slow_down", "")],
         means(
             About::Org,
-            "Salesforce asks to be asked less often",
+            "Salesforce asks for fewer requests",
             "wait a minute, and look for other programs that log in as this user",
         ),
     ),
@@ -368,7 +396,7 @@ static TABLE: &[Row] = &[
         ],
         means(
             About::Org,
-            "Salesforce is down or in maintenance",
+            "Salesforce is down or under maintenance",
             "try again in a few minutes; see status.salesforce.com",
         ),
     ),
@@ -376,15 +404,18 @@ static TABLE: &[Row] = &[
         &[("invalid_request", "refresh_token scope")],
         means(
             About::Org,
-            "the app lacks the scope refresh_token, which this flow asks for although it gives none",
-            "add 'Perform requests at any time (refresh_token, offline_access)' to the app's OAuth scopes, and see that a permission set of the user is in its Policies",
+            "the app lacks the scope refresh_token, which this flow requires although it returns \
+             no refresh token",
+            "add 'Perform requests at any time (refresh_token, offline_access)' to the app's \
+             OAuth scopes, and check that one of the user's permission sets is in its Policies",
         ),
     ),
     (
         &[("invalid_request", "")],
         means(
             About::Org,
-            "the org misses something in the request, which orgproxy sends: it was changed on the way",
+            "the org finds something missing from the request that orgproxy does send: it was \
+             changed on the way",
             "check whether a gateway on the way to login_url changes requests",
         ),
     ),
@@ -393,32 +424,34 @@ static TABLE: &[Row] = &[
 /// Nobody has written down what it means.
 static UNKNOWN: Diagnosis = means(
     About::Unknown,
-    "what it means is not known",
-    "see the user's Login History in Setup: it names the reason",
+    "its meaning is unknown",
+    "see the user's Login History in Setup, which gives the reason",
 );
 
 static PAGE: Diagnosis = means(
     About::Place,
-    "something else answered in place of the token endpoint, such as a page for people in maintenance",
-    "try again in a few minutes; if it stays, check login_url, which must not be a Lightning or setup host, and see whether a network's sign-in page or a proxy answers in its place",
+    "something else answered in place of the token endpoint, such as a maintenance page",
+    "try again in a few minutes; if it persists, check login_url, which must not be a Lightning \
+     or setup host, and check whether a network's sign-in page or a proxy answers in its place",
 );
 
 static REDIRECT: Diagnosis = means(
     About::Place,
-    "the host sends logins elsewhere, and the assertion goes to the configured host only",
-    "set login_url to the org's My Domain, https://NAME.my.salesforce.com; after a rename, to the new one",
+    "the host redirects logins, but the assertion is sent only to the configured host",
+    "set login_url to the org's My Domain, https://NAME.my.salesforce.com (after a rename, the \
+     new one)",
 );
 
 static MAINTENANCE: Diagnosis = means(
     About::Org,
-    "the host has trouble, or is in maintenance",
+    "the host has problems, or is under maintenance",
     "try again in a few minutes; see status.salesforce.com",
 );
 
 static GONE: Diagnosis = means(
     About::Org,
-    "420 is what a scratch org answers that has expired or was deleted",
-    "make a new scratch org, and put its username and login_url into proxy.toml",
+    "420 means that the scratch org has expired or was deleted",
+    "create a new scratch org, and put its username and login_url into proxy.toml",
 );
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Key {
         }
     }
 
-    /// Whether the file is not the one that was last looked at. Costs a look at its inode.
+    /// Returns whether the file is not the one that was last looked at. Costs a look at its inode.
     pub(super) fn has_changed(&self) -> bool {
         changed(self.held().seen.as_ref()).is_some()
     }
@@ -54,7 +54,7 @@ impl Key {
             Ok(key) => {
                 tracing::info!(
                     org,
-                    "the key in {source:?} has changed, and is used from now on"
+                    "the key in {source:?} has changed; the new one is used from now on"
                 );
                 held.key = key;
                 held.source = Some(source);
@@ -63,7 +63,7 @@ impl Key {
             // told once.
             Err(error) if is_new => tracing::warn!(
                 org,
-                "the key has changed to what cannot be used, so the old one is kept: {error}"
+                "the key has changed but cannot be used, so the old one is kept: {error}"
             ),
             Err(_) => {}
         }

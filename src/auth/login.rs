@@ -104,7 +104,8 @@ impl Login {
         &self.org.name
     }
 
-    /// Whether the key's file holds another key than at the last login, so that it may go better.
+    /// Returns whether the key's file holds another key than at the last login, so that it may go
+    /// better.
     pub(super) fn key_has_changed(&self) -> bool {
         self.key.has_changed()
     }
@@ -157,7 +158,7 @@ impl Login {
             })?
     }
 
-    /// What time it is at the token endpoint, if it tells. A GET is no login.
+    /// The time at the token endpoint, if it reports it. A GET is not a login.
     ///
     /// # Errors
     /// As [`Self::login`], but for refusals: any answer will do.
@@ -180,7 +181,7 @@ impl Login {
             let frame = frame.map_err(|error| self.broke_off(&error))?;
             let piece = frame.into_data().unwrap_or_default();
             if bytes.len() + piece.len() > LARGEST_ANSWER {
-                return Err(self.strange(head.status, "an answer of more than 64 KiB"));
+                return Err(self.strange(head.status, "a response of more than 64 KiB"));
             }
             bytes.extend_from_slice(&piece);
         }
@@ -308,7 +309,7 @@ impl Login {
     }
 }
 
-/// Whether an orgproxy answered in the org's place.
+/// Returns whether an orgproxy answered in the org's place.
 fn is_of_orgproxy(headers: &HeaderMap) -> bool {
     let mark = headers.get("proxy-status");
     mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy"))
@@ -329,7 +330,7 @@ impl<T> Policy<(), T, LoginError> for Retries {
         if self.left == 0 || !error.is_transient() || error.is_about_user() {
             return None;
         }
-        tracing::debug!("trying the login once more: {error}");
+        tracing::debug!("retrying the login: {error}");
         self.left -= 1;
         Some(self.backoff.next_backoff())
     }
@@ -339,7 +340,7 @@ impl<T> Policy<(), T, LoginError> for Retries {
     }
 }
 
-/// What an answer is that is no JSON.
+/// Describes an answer that is not JSON.
 fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     if bytes.is_empty() {
         return "an empty body".to_owned();
@@ -382,9 +383,10 @@ pub(crate) fn printable(text: &str) -> String {
 
 const TOKEN_PATH: &str = "/services/oauth2/token";
 
-const ANSWERED_HERE: &str = "an orgproxy answers there, this or another one: where orgproxy runs, the \
-    name must lead to Salesforce; take it out of /etc/hosts there, and HTTPS_PROXY too if that names an \
-    orgproxy";
+const ANSWERED_HERE: &str = "an orgproxy answers there (this or another one): on the machine \
+                             where orgproxy runs, the name must resolve to Salesforce; remove it \
+                             from /etc/hosts there, and unset HTTPS_PROXY if that names an \
+                             orgproxy";
 
 /// By which an orgproxy knows another's login.
 const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));

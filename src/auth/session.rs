@@ -20,7 +20,7 @@ pub(crate) struct Session {
     pub(crate) authorization: HeaderValue,
     /// The access token alone, for the APIs that want it so. Sensitive, too.
     pub(crate) token: HeaderValue,
-    /// Whom it is for, as far as the org said.
+    /// The user it is for, as far as the org said.
     pub(crate) identity: Identity,
     issued: Instant,
     /// When it ends whatever happens, if that is known.
@@ -68,7 +68,7 @@ impl Identity {
     }
 }
 
-/// What may be done with a session at some moment.
+/// The use that a session allows at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fitness {
     /// Good to use.
@@ -143,7 +143,7 @@ impl Session {
         self.good.store(now + 1, Relaxed);
     }
 
-    /// Whether the org accepted it within the last `window`.
+    /// Returns whether the org accepted it within the last `window`.
     pub(crate) fn accepted_within(&self, window: Duration) -> bool {
         match self.good.load(Relaxed) {
             0 => false,
@@ -159,7 +159,7 @@ impl Session {
         self.confirmed.store(true, Relaxed);
     }
 
-    /// Whether that login was so lately that another would say the same.
+    /// Returns whether that login was so lately that another would say the same.
     pub(super) fn is_confirmed(&self, now: Instant) -> bool {
         self.confirmed.load(Relaxed) && self.age(now) < CONFIRMED
     }
@@ -214,7 +214,7 @@ impl fmt::Debug for Session {
 fn fault_of(token: &str) -> Option<&'static str> {
     let is_usable = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     if token.is_empty() {
-        Some("an empty one")
+        Some("it is empty")
     } else if token.bytes().all(is_usable) {
         None
     } else {
@@ -222,7 +222,7 @@ fn fault_of(token: &str) -> Option<&'static str> {
     }
 }
 
-const UNUSABLE: &str = "with a character that no header can carry";
+const UNUSABLE: &str = "it has a character that a header cannot contain";
 
 /// Longer than any process runs.
 const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test_case("00Dxx0000001gPL!AQ.E_a-9", None; "opaque")]
     #[test_case("eyJh.eyJp~+/.c2ln==", None; "a jwt")]
-    #[test_case("", Some("an empty one"); "empty")]
+    #[test_case("", Some("it is empty"); "empty")]
     #[test_case(" ", Some(UNUSABLE); "a blank alone")]
     #[test_case("a b", Some(UNUSABLE); "a blank")]
     #[test_case("a\tb", Some(UNUSABLE); "a tab")]

@@ -1,4 +1,4 @@
-//! Which session to use now, and one login at a time.
+//! The session to use now, and one login at a time.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -125,15 +125,15 @@ impl Sessions {
         Ok(next)
     }
 
-    /// Whether logins were in vain lately.
+    /// Returns whether logins were in vain lately.
     pub(crate) fn doubts(&self) -> bool {
         let now = Instant::now();
         let state = self.state();
         state.doubt.as_ref().is_some_and(|doubt| doubt.holds(now))
     }
 
-    /// Whether so many logins were in vain that another is not worth its price now, whatever the org
-    /// says of the session.
+    /// Returns whether so many logins were in vain that another is not worth its price now,
+    /// whatever the org says of the session.
     pub(crate) fn rests(&self) -> bool {
         let now = Instant::now();
         let state = self.state();
@@ -191,8 +191,8 @@ impl Sessions {
         landed.ok()?.ok()?.ok().filter(moved)
     }
 
-    /// Whether the org was, in the life of this process, at an instance that `is_it`. Clients that name
-    /// a host of the org's go on to name the old one after a move.
+    /// Returns whether the org was, in the life of this process, at an instance that `is_it`.
+    /// Clients that name a host of the org's go on to name the old one after a move.
     pub(crate) fn were_at(&self, is_it: impl FnMut(&Authority) -> bool) -> bool {
         self.state().instances.iter().any(is_it)
     }
@@ -472,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_malformed_token_rests_as_what_may_pass() {
-        assert_eq!(rests(&LoginError::Token("an empty one"), 3), [1, 2, 4]);
+        assert_eq!(rests(&LoginError::Token("it is empty"), 3), [1, 2, 4]);
     }
 
     fn rests(error: &LoginError, count: usize) -> Vec<u64> {

@@ -62,7 +62,10 @@ fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
         config.orgs.retain(|org| org.name == *name);
         if config.orgs.is_empty() {
             let name = given::word(name);
-            let says = format!("there is no org {name}; there is {}", names.join(", "));
+            let says = format!(
+                "there is no org {name}; the configuration has {}",
+                names.join(", ")
+            );
             return Err(Check::failed("configuration", says));
         }
     }
@@ -122,7 +125,7 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
         }
         None => report.add(Check::skipped(
             "session",
-            "there is none, so nothing can be asked of the org",
+            "there is none, so the org cannot be asked anything",
         )),
     }
 
@@ -165,7 +168,7 @@ async fn log_in(
         Err(error) => error,
     };
     if args.try_audiences && !login::may_go_better_elsewhere(&error) {
-        let why = "none is tried: the refusal is not about host or audience";
+        let why = "not tried: the refusal is not about host or audience";
         report.add(Check::skipped("audiences", why));
     } else if args.try_audiences {
         let (check, works) = audiences::check(config, org, &tls).await;

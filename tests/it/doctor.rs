@@ -34,7 +34,7 @@ async fn all_is_well_with_the_demo_org() {
 
 main
 ✓ private key: server.key, RSA, 2048 bits, PKCS#8, mode 0600
-✓ certificate: server.crt belongs to the key, good until 4096-01-01, N bytes
+✓ certificate: server.crt belongs to the key, valid until 4096-01-01, N bytes
 ✓ login host name: localhost is 127.0.0.1
 ✓ login host connection: to 127.0.0.1:PORT in N ms
 ✓ login host tls: TLS 1.3, certificate by 'orgproxy demo CA'
@@ -42,13 +42,13 @@ main
 ✓ login: as me@example.com, at https://localhost:PORT/ in N ms
 ✓ session: opaque, org 00Dxx0000001gPLEAY, user 005xx000001SwiUAAS
 ✓ scopes: web openid api id
-✓ instance: https://localhost:PORT, where the login goes, too
+✓ instance: https://localhost:PORT, which is also where the login goes
 ✓ user: me@example.com, Integration User
 ✓ idle timeout: 2h without a request
 ✓ api versions: 31.0 to 67.0
 ✓ query: SELECT Id, Name FROM User LIMIT 1: 1 record
-✓ api usage: 19 of 15000 requests of these 24 hours
-✓ listen: 127.0.0.1:0: a free port, another at each start
+✓ api usage: 19 of 15000 requests in 24 hours
+✓ listen: 127.0.0.1:0: a free port, a different one at each start
 
 main: 16 passed
 ";
@@ -115,7 +115,7 @@ async fn the_demo_org_refuses_as_the_configuration_says() {
     assert_eq!(found.failed(), ["configuration"]);
     found.says(
         "configuration",
-        "\"nonsense\" is no refusal; write true, or one of user-not-approved,",
+        "\"nonsense\" is not a refusal; write true, or one of user-not-approved,",
     );
     let ended = run(&["demo", "--refuse", "nonsense"]).await;
     assert_eq!(ended.code(), 2);
@@ -144,12 +144,12 @@ async fn the_certificate_of_another_key_is_the_true_cause() {
     found.says("login", "invalid_grant: invalid assertion");
     found.says(
         "login",
-        "why: the signature does not check: server.crt does not belong to",
+        "why: the signature does not verify: server.crt does not belong to",
     );
 }
 
 #[test_case(2020, "failed", "expired on 2020-01-01"; "expired")]
-#[test_case(4000, "passed", "good until 4000-01-01"; "good")]
+#[test_case(4000, "passed", "valid until 4000-01-01"; "good")]
 #[tokio::test]
 async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says: &str) {
     let setup = Setup::start().await;
@@ -163,7 +163,7 @@ async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says
     if outcome == "failed" {
         found.says(
             "login",
-            "why: the signature does not check: server.crt expired on 2020-01-01",
+            "why: the signature does not verify: server.crt expired on 2020-01-01",
         );
     }
 }
@@ -287,7 +287,7 @@ async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
     assert_eq!(found.failed(), ["login_host_tls", "login"]);
     found.says(
         "login_host_tls",
-        "is by 'orgproxy demo CA', whom this system does not trust",
+        "is by 'orgproxy demo CA', which this system does not trust",
     );
     found.says("login_host_tls", "ca_file");
 }
@@ -331,7 +331,7 @@ async fn half_of_localhost_that_is_taken_is_warned_of() {
         assert_eq!(found.check("listen")["outcome"], "warning");
         found.says("listen", &format!("{address} is taken by "));
         found.says("listen", &format!("(process {})", std::process::id()));
-        found.says("listen", "clients take localhost for either");
+        found.says("listen", "localhost means either to clients");
     }
 }
 
@@ -485,7 +485,7 @@ async fn several_orgs_are_looked_at_or_the_one_that_is_named() {
     let found = setup.doctor(&["third"]).await;
     found.says(
         "configuration",
-        "there is no org third; there is main, other",
+        "there is no org third; the configuration has main, other",
     );
 }
 

@@ -39,7 +39,9 @@ async fn the_next_login_is_signed_with_the_key_that_is_there_then(reference: &st
     org.end_sessions();
     assert_eq!(ask(&proxy).await, 200);
     assert_eq!((org.logins(), org.counts().token_requests), (2, 2));
-    proxy.log("has changed, and is used from now on").await;
+    proxy
+        .log("has changed; the new one is used from now on")
+        .await;
 }
 
 #[tokio::test]
@@ -79,7 +81,10 @@ async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
         .filter(|line| line.contains("cannot be used, so the old one is kept"))
         .collect();
     assert_eq!(warnings.len(), 2, "{said}");
-    assert!(warnings[0].contains("no whole private key"), "{said}");
+    assert!(
+        warnings[0].contains("not hold a complete private key"),
+        "{said}"
+    );
     assert!(warnings[1].contains("does not exist"), "{said}");
     assert!(warnings[0].contains("WARN"), "{said}");
 }
@@ -112,7 +117,7 @@ async fn a_passphrase_that_comes_later_than_its_key_is_waited_for() {
     next.encrypt("of another");
     next.put(&files);
     assert_eq!(ask(&proxy).await, 502);
-    proxy.log("does not open with this passphrase").await;
+    proxy.log("cannot be decrypted with this passphrase").await;
 
     files.write("passphrase", "of another");
     assert_eq!(ask(&proxy).await, 200);

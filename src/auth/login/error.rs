@@ -65,7 +65,7 @@ pub enum LoginError {
     /// Something answered, but not as a token endpoint does. Usually a wrong `login_url`, a
     /// network that intercepts, or maintenance.
     #[error(
-        "{url} answered {status} with {answer}, which no token endpoint does ({}); {}",
+        "{url} answered {status} with {answer}, unlike a token endpoint ({}); {}",
         diagnosis::of_answer(*.status).cause,
         diagnosis::of_answer(*.status).fix
     )]
@@ -79,7 +79,7 @@ pub enum LoginError {
     },
     /// The org told an instance that must not have the session.
     #[error(
-        "the org named the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts"
+        "the org returned the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts"
     )]
     Instance {
         /// The `instance_url` of the answer.
@@ -90,21 +90,20 @@ pub enum LoginError {
     /// The access token cannot be one. A fault of the token endpoint, or of what stands in its
     /// place.
     #[error(
-        "the answer to the login has a malformed access token, {0}; try again in a few minutes, and \
-         check whether a gateway on the way to login_url changes answers"
+        "the login returned a malformed access token: {0}; try again in a few minutes, and check whether a gateway on the way to login_url changes responses"
     )]
     Token(&'static str),
     /// The assertion could not be signed. A fault of the key.
     #[error("cannot sign the assertion: {0}")]
     Sign(String),
     /// The login ended without a result: a fault of ours, or the program is stopping.
-    #[error("the login ended without a result; this is a fault of orgproxy unless it is stopping")]
+    #[error("the login ended without a result; this is a bug in orgproxy unless it is stopping")]
     Lost,
 }
 
 impl LoginError {
-    /// Whether the same login may succeed later with nothing changed. What is malformed most often
-    /// comes of maintenance, or of a network in trouble.
+    /// Returns whether the same login may succeed later with nothing changed. What is malformed
+    /// most often comes of maintenance, or of a network in trouble.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { error, .. } => TRANSIENT.contains(&error.as_str()),
@@ -119,8 +118,8 @@ impl LoginError {
         }
     }
 
-    /// Whether the org, or a proxy on the way, holds a user back, so that each further login can only
-    /// make it worse.
+    /// Returns whether the org, or a proxy on the way, holds a user back, so that each further
+    /// login can only make it worse.
     pub(in crate::auth) fn is_about_user(&self) -> bool {
         let about = self.diagnosis().map(|diagnosis| diagnosis.about);
         about == Some(About::User) || matches!(self, Self::Barred { .. })

@@ -70,7 +70,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// What it says is wrong, in its own words, and the code of it if it has one.
+    /// The error in the org's own words, and its code if it has one.
     fn fault(&self) -> (String, String) {
         let json = self.json();
         let text = |name: &str| json[0][name].as_str().map(printable);
@@ -123,8 +123,11 @@ fn user(told: Result<Reply, String>, configured: &str) -> Check {
     let json = told.json();
     let Some(username) = json["preferred_username"].as_str().map(printable) else {
         let (_, words) = told.fault();
-        return Check::skipped("user", format!("the org does not say who it is: {words}"))
-            .advise("hint: the scope id or openid of the app lets it");
+        return Check::skipped(
+            "user",
+            format!("the org does not say who the user is: {words}"),
+        )
+        .advise("hint: the app's scope id or openid allows it");
     };
     let says = match json["name"].as_str() {
         Some(name) => format!("{username}, {}", printable(name)),
@@ -158,8 +161,8 @@ fn idle_timeout(told: Result<Reply, String>, assumed: Duration) -> Check {
     let check = Check::passed("idle_timeout", format!("{} without a request", spell(idle)));
     match idle < assumed {
         true => check.advise(format!(
-            "hint: session_timeout = \"{seconds}s\" in proxy.toml spares requests that the org \
-             would refuse first"
+            "hint: session_timeout = \"{seconds}s\" in proxy.toml avoids requests that the org \
+             refuses first"
         )),
         false => check,
     }
@@ -238,13 +241,16 @@ fn daily_requests(json: &Value) -> Option<(u64, u64)> {
 
 fn usage(used: Option<(u64, u64)>) -> Check {
     let Some((used, allowed)) = used else {
-        return Check::skipped("api_usage", "the org does not tell");
+        return Check::skipped("api_usage", "the org does not report it");
     };
-    let says = format!("{used} of {allowed} requests of these 24 hours");
+    let says = format!("{used} of {allowed} requests in 24 hours");
     match used.saturating_mul(10) > allowed.saturating_mul(9) {
         true => Check::warning("api_usage", says)
-            .advise("why: when they are used up, the org refuses requests of every program")
-            .advise("do: find who uses them: Setup, API Usage; ask less often, or by Bulk API"),
+            .advise("why: when they are used up, the org refuses requests from every program")
+            .advise(
+                "do: find out who uses them (Setup, API Usage); send fewer requests, or use \
+                     the Bulk API",
+            ),
         false => Check::passed("api_usage", says),
     }
 }
@@ -253,29 +259,31 @@ fn usage(used: Option<(u64, u64)>) -> Check {
 fn meant(check: Check, code: &str, words: &str) -> Check {
     let advice = match code {
         "API_CURRENTLY_DISABLED" => {
-            "do: give the user the permission 'API Enabled', by its profile or a permission set"
+            "do: give the user the permission 'API Enabled', through its profile or a permission \
+             set"
         }
         "API_DISABLED_FOR_ORG" => {
-            "do: have Salesforce enable the API for this org: its edition comes without"
+            "do: ask Salesforce to enable the API for this org: its edition does not include it"
         }
         "REQUEST_LIMIT_EXCEEDED" => {
-            "do: wait: the requests of these 24 hours are used up, or too many run at once; find \
-             who uses them: Setup, API Usage"
+            "do: wait: the requests for 24 hours are used up, or too many run at once; find out \
+             who uses them (Setup, API Usage)"
         }
         "INVALID_SESSION_ID" if words.contains("not valid for use with the REST API") => {
-            "do: grant the app the scope api, and see whether a policy keeps its sessions to pages"
+            "do: grant the app the scope api, and check whether a policy restricts its sessions \
+             to pages"
         }
         "INVALID_SESSION_ID" if words.contains("not attached to Agent") => {
-            "do: take another app: this one is for agents only"
+            "do: use another app: this one is for agents only"
         }
         "INVALID_SESSION_ID" => {
-            "do: see why the org ends a new session at once: a session locked to another address \
-             (Setup, Session Settings), or a program that logs out"
+            "do: find out why the org ends a new session at once: it may be locked to another \
+             address (Setup, Session Settings), or a program logs out"
         }
         "INVALID_OPERATION_WITH_EXPIRED_PASSWORD" => {
             "do: set a new password for the user, or give it 'Password Never Expires'"
         }
-        "URL_NOT_RESET" => "do: the instance is a login host: check what stands at login_url",
+        "URL_NOT_RESET" => "do: check login_url: the instance is a login host",
         _ => return check,
     };
     check.advise(advice)

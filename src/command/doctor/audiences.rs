@@ -29,9 +29,9 @@ pub(super) async fn check(
         };
         match outcome {
             Ok(session) => {
-                let says = format!("{place} works, try {}", tried.len() + 1);
+                let says = format!("{place} works (try {})", tried.len() + 1);
                 let check = Check::passed("audiences", says)
-                    .advise("do: write into proxy.toml:")
+                    .advise("do: set in proxy.toml:")
                     .advise(format!("login_url = \"{}\"", text(&changed.login_url)))
                     .advise(format!("audience = \"{}\"", changed.audience));
                 return (check, Some((changed, session)));
@@ -41,8 +41,8 @@ pub(super) async fn check(
     }
     let says = match tried.len() {
         0 => "there is no other pair of host and audience to try".to_owned(),
-        1 => "one other was tried, in vain".to_owned(),
-        count => format!("{count} others were tried, each a login, in vain"),
+        1 => "one other was tried, without success".to_owned(),
+        count => format!("{count} others were tried, each a login, without success"),
     };
     let check = Check::failed("audiences", says);
     (tried.into_iter().fold(check, Check::advise), None)
@@ -91,7 +91,7 @@ fn may_log_in_at(org: &Org, url: &Url) -> bool {
     is_configured || org.demo.is_none() && org.trusts(url).is_ok()
 }
 
-/// As it is written in `proxy.toml`.
+/// The form in `proxy.toml`.
 fn text(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }

@@ -22,19 +22,19 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
     let path = Authority::path(folder);
     let place = path.display();
     if !path.exists() && !can_be_made(folder) {
-        let says = format!("{place} cannot be made by this user");
+        let says = format!("{place} cannot be created by this user");
         return Some(Check::failed("local_authority", says).advise(ELSEWHERE));
     }
     if !path.exists() {
-        let says = format!("{place} is not there yet: it is made at the first start");
+        let says = format!("{place} does not exist yet: it is created at the first start");
         return Some(Check::warning("local_authority", says).advise(TRUST));
     }
     let Ok(certificate) = CertificateDer::from_pem_file(&path) else {
-        let says = format!("{place} cannot be read, or is no certificate");
+        let says = format!("{place} cannot be read, or is not a certificate");
         return Some(Check::failed("local_authority", says).advise(AGAIN));
     };
     let Ok((_, parsed)) = parse_x509_certificate(&certificate) else {
-        let says = format!("{place} is no certificate");
+        let says = format!("{place} is not a certificate");
         return Some(Check::failed("local_authority", says).advise(AGAIN));
     };
     let end = parsed.validity().not_after.to_datetime().date();
@@ -46,17 +46,17 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
     Some(match system.contains(&certificate) {
         true => Check::passed(
             "local_authority",
-            format!("{place}, good until {end}; this system trusts it"),
+            format!("{place}, valid until {end}; this system trusts it"),
         ),
         false => Check::warning(
             "local_authority",
-            format!("{place}, good until {end}; this system does not trust it"),
+            format!("{place}, valid until {end}; this system does not trust it"),
         )
         .advise(TRUST),
     })
 }
 
-/// Whether this user can make what is missing of `folder`, and write there.
+/// Returns whether this user can create what is missing of `folder`, and write there.
 fn can_be_made(folder: &Path) -> bool {
     let there = folder.ancestors().find(|folder| folder.exists());
     there.is_some_and(|there| {
@@ -64,9 +64,9 @@ fn can_be_made(folder: &Path) -> bool {
     })
 }
 
-const ELSEWHERE: &str = "do: set state_dir to a folder where this user may write, or leave it out";
+const ELSEWHERE: &str = "do: set state_dir to a folder where this user may write, or remove it";
 
-const TRUST: &str =
-    "do: `orgproxy trust` tells what each client needs, and `sudo orgproxy trust --system` does it";
+const TRUST: &str = "do: `orgproxy trust` shows what each client needs, and `sudo orgproxy trust \
+     --system` installs it";
 
-const AGAIN: &str = "do: `orgproxy trust` says what to remove, and makes a new one";
+const AGAIN: &str = "do: `orgproxy trust` says what to remove, and creates a new one";

@@ -10,8 +10,8 @@ pub(super) async fn check(login: &Login) -> (Check, Option<i64>) {
     let begin = SystemTime::now();
     let skipped = |why: &str| (Check::skipped("clock", why), None);
     match login.date().await {
-        Err(_) => skipped("the login host cannot be asked for the time"),
-        Ok(None) => skipped("the login host does not tell the time"),
+        Err(_) => skipped("the login host cannot be asked for its time"),
+        Ok(None) => skipped("the login host does not report its time"),
         Ok(Some(date)) => {
             // It said so about in the middle.
             let now = begin + begin.elapsed().unwrap_or_default() / 2;
@@ -31,7 +31,7 @@ fn judge(ahead: i64) -> Check {
         _ if off <= WRONG => Check::warning("clock", skew(ahead)),
         _ => Check::failed("clock", skew(ahead)),
     }
-    .advise("do: set the clock: have the system keep it by NTP (timedatectl set-ntp true)")
+    .advise("do: set the clock: let the system synchronize it by NTP (timedatectl set-ntp true)")
 }
 
 /// `this machine is 10m ahead of the login host`

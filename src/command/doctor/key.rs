@@ -47,7 +47,7 @@ fn form(path: &Path) -> Option<&'static str> {
 pub(super) fn certificate(org: &Org, now: SystemTime) -> (Check, Option<Result<(), String>>) {
     let skipped = |why| (Check::skipped("certificate", why), None);
     match Certificate::path(org) {
-        None => skipped("there is none beside the key to compare with the key".to_owned()),
+        None => skipped("there is none beside the key to compare it with".to_owned()),
         Some(_) => match Certificate::of(org) {
             Ok(certificate) => judge(&certificate, org, now),
             Err(error) => (Check::failed("certificate", error), None),
@@ -62,7 +62,7 @@ fn judge(
 ) -> (Check, Option<Result<(), String>>) {
     let place = certificate.path.display();
     let Ok((_, parsed)) = parse_x509_certificate(&certificate.der) else {
-        let says = format!("{place} is no certificate");
+        let says = format!("{place} is not a certificate");
         return (Check::failed("certificate", says), None);
     };
     let now = now
@@ -90,7 +90,7 @@ fn judge(
         return (check, Some(Err(fault)));
     }
     let says = format!(
-        "{place} belongs to the key, good until {end}, {} bytes",
+        "{place} belongs to the key, valid until {end}, {} bytes",
         certificate.size
     );
     let mut check = match (left < SOON, certificate.size > LARGEST) {
@@ -103,8 +103,8 @@ fn judge(
     }
     if certificate.size > LARGEST {
         check = check.advise(format!(
-            "do: upload it as DER, since Salesforce takes {LARGEST} bytes at most: `openssl x509 \
-             -in {place} -outform der -out {}`",
+            "do: upload it as DER, because Salesforce accepts at most {LARGEST} bytes: `openssl \
+             x509 -in {place} -outform der -out {}`",
             certificate.path.with_extension("der").display()
         ));
     }
@@ -115,15 +115,14 @@ fn judge(
 fn other(org: &Org, certificate: &Certificate) -> String {
     let key = org.key_source.as_ref().and_then(|source| source.file());
     format!(
-        "do: upload the certificate that was made of this key, or set private_key to the key that \
-         this certificate was made of: `openssl req -x509 -new -key {} -days 730 -subj \
-         /CN=orgproxy -out {}` makes one",
+        "do: upload the certificate of this key (`openssl req -x509 -new -key {} -days 730 -subj \
+         /CN=orgproxy -out {}` creates one), or set private_key to the key of this certificate",
         key.unwrap_or_else(|| Path::new("KEY")).display(),
         certificate.path.display()
     )
 }
 
-/// Whether what the key signs checks by the certificate.
+/// Returns whether what the key signs checks by the certificate.
 fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
     let mut only_signature = Validation::new(Algorithm::RS256);
     only_signature.required_spec_claims.clear();
@@ -138,10 +137,10 @@ fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
         .is_ok()
 }
 
-const RENEW: &str = "do: run `orgproxy init --rotate-key`: it makes the next pair, and says in what \
-     order to switch";
+const RENEW: &str = "do: run `orgproxy init --rotate-key`: it creates the next pair, and prints \
+                     in what order to switch";
 
-const WAIT: &str = "do: wait until then, or set the clock of this machine if that is wrong";
+const WAIT: &str = "do: wait until then, or set the clock of this machine if it is wrong";
 
 /// Seconds before the end of a certificate.
 const SOON: i64 = 30 * 24 * 60 * 60;

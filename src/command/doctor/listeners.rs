@@ -40,7 +40,7 @@ async fn address(listen: &Listen, config: &Config) -> Check {
             "listen",
             match listen.is_fixed() {
                 true => format!("{listen} is free"),
-                false => format!("{listen}: a free port, another at each start"),
+                false => format!("{listen}: a free port, a different one at each start"),
             },
         );
     };
@@ -53,13 +53,13 @@ async fn address(listen: &Listen, config: &Config) -> Check {
     }
     Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "do: take a port from 1024 on, or give orgproxy CAP_NET_BIND_SERVICE"
+            "do: use a port from 1024 on, or give orgproxy CAP_NET_BIND_SERVICE"
         }
         _ => "do: listen on localhost, or on an address that this machine has",
     })
 }
 
-/// Of two addresses one can be had.
+/// Only one of two addresses can be used.
 fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error) -> Check {
     if error.kind() != io::ErrorKind::AddrInUse {
         let says = format!(
@@ -71,7 +71,7 @@ fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error)
     let by = by(owner::of(other).as_ref());
     let says = format!("{listen}: {free} is free, but {other} is taken by {by}");
     Check::warning("listen", says)
-        .advise("why: clients take localhost for either, and some would reach that program")
+        .advise("why: localhost means either to clients, so some would reach that program")
         .advise(format!(
             "do: stop that program, choose another port, or have clients call {free}"
         ))
@@ -92,7 +92,7 @@ fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check 
                 process.unwrap_or_default()
             );
             Check::warning("listen", says)
-                .advise("hint: if it is not this configuration's, this one cannot start")
+                .advise("hint: if it runs with another configuration, this one cannot start")
         }
         (false, _) => Check::failed("listen", format!("{listen} is taken by {by}")).advise(
             "do: stop that program, or choose another port: listen in proxy.toml, or --port",
@@ -110,8 +110,8 @@ fn by(owner: Option<&owner::Owner>) -> String {
 async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
-        let says = format!("{listen}: there is no folder {}", folder.display());
-        return Check::failed("listen", says).advise("do: make it, or correct listen");
+        let says = format!("{listen}: the folder {} does not exist", folder.display());
+        return Check::failed("listen", says).advise("do: create it, or correct listen");
     }
     if let Ok(Some(foreign)) = ownership::of_folder(folder) {
         let says = format!(
@@ -128,14 +128,14 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
         Ok(_) => taken(listen, None, is_ours(listen, config).await),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Check::passed(
             "listen",
-            format!("{listen} is free: nobody listens on what is left there"),
+            format!("{listen} is free: nobody listens on the socket that is left there"),
         ),
         Err(error) => Check::failed("listen", format!("{listen}: {error}"))
             .advise("do: remove what is there, or choose another path"),
     }
 }
 
-/// Whether clients on this machine find us by the names that they may use.
+/// Returns whether clients on this machine find us by the names that they may use.
 pub(super) async fn check_hosts(org: &Org, report: &mut Report) {
     let is_local = org.listen.iter().all(Listen::is_local);
     for host in &org.hosts {

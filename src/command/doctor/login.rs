@@ -11,7 +11,7 @@ use crate::{
     config::Org,
 };
 
-/// What is known before the login, and may explain why it is refused.
+/// Findings before the login that may explain why it is refused.
 pub(super) struct Findings {
     /// Whether the certificate beside the key fits it, if there is one; what is wrong if not.
     pub(super) certificate: Option<Result<(), String>>,
@@ -58,7 +58,7 @@ pub(super) async fn check(
     (check, Err(error))
 }
 
-/// Whether another host or audience may do: the refusal is about them, or nobody knows.
+/// Returns whether another host or audience may do: the refusal is about them, or nobody knows.
 pub(super) fn may_go_better_elsewhere(error: &LoginError) -> bool {
     let about = error.diagnosis().map(|diagnosis| diagnosis.about);
     matches!(about, None | Some(About::Place | About::Unknown))
@@ -86,13 +86,13 @@ pub(super) fn words(error: &LoginError) -> String {
     }
 }
 
-/// What is wrong beyond what the org says, if that was found.
+/// The real cause, if more was found than the org says.
 fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<String> {
     match diagnosis.about {
         About::Key => Some(match found.certificate.as_ref()? {
-            Err(fault) => format!("the signature does not check: {fault}"),
-            Ok(()) => "the signature does not check, although key and certificate here fit: the \
-                       app has another certificate, or client_id is that of another app"
+            Err(fault) => format!("the signature does not verify: {fault}"),
+            Ok(()) => "the signature does not verify, although key and certificate match here: \
+                       the app has another certificate, or client_id is another app's"
                 .to_owned(),
         }),
         About::Clock => {
@@ -100,12 +100,12 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
             Some(match (is_behind(ahead), ahead.unsigned_abs() > DOUBTFUL) {
                 (true, _) => format!("the assertion had expired: {}", skew(ahead)),
                 (false, true) => format!(
-                    "the org judged the assertion expired, although {}: a clock that is ahead is \
-                     not the cause",
+                    "the org considered the assertion expired, although {}: a clock that is ahead \
+                     is not the cause",
                     skew(ahead)
                 ),
-                (false, false) => "the org judged the assertion expired, although the clock of \
-                                   this machine agrees with the login host: as far as could be \
+                (false, false) => "the org considered the assertion expired, although the clock \
+                                   of this machine agrees with the login host: as far as could be \
                                    measured, it is not the cause"
                     .to_owned(),
             })
@@ -130,7 +130,7 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
     }
 }
 
-/// Whether this machine is so far behind that its assertions arrive expired.
+/// Returns whether this machine is so far behind that its assertions arrive expired.
 fn is_behind(ahead: i64) -> bool {
     ahead < 0 && ahead.unsigned_abs() > DOUBTFUL
 }
@@ -139,5 +139,6 @@ pub(super) fn milliseconds(took: Duration) -> String {
     format!("{} ms", took.as_millis())
 }
 
-const OTHER_CLOCK: &str = "look for a host between that holds logins back, or gives the time in the \
-     org's place; else the org's own clock is off: try again later";
+const OTHER_CLOCK: &str = "look for a host in between that delays logins, or reports its own time \
+                           instead of the org's; otherwise the org's clock is wrong: try again \
+                           later";

@@ -33,11 +33,11 @@ use crate::{
     network::{Dialer, OwnListeners, Proxy, Socket, bare, port, tls},
 };
 
-/// What the steps to a host are called.
+/// The names of the steps to a host.
 pub(super) struct Names {
     name: &'static str,
     connection: &'static str,
-    /// That it is not an orgproxy.
+    /// The check that it is not an orgproxy.
     other: &'static str,
     tls: &'static str,
 }
@@ -88,17 +88,20 @@ pub(super) async fn check(
     let proxy = proxy.map(|proxy| format!("the proxy {proxy} of {}", proxy.variable));
 
     if !resolve(names, host, proxy.as_deref(), org, limit, report).await {
-        report.add(Check::skipped(names.connection, "not without an address"));
-        report.add(Check::skipped(names.tls, "not without a connection"));
+        report.add(Check::skipped(
+            names.connection,
+            "not tried without an address",
+        ));
+        report.add(Check::skipped(names.tls, "not tried without a connection"));
         return false;
     }
     let Some(tcp) = connect(names, host, &dialer, proxy.as_deref(), org, report).await else {
-        report.add(Check::skipped(names.tls, "not without a connection"));
+        report.add(Check::skipped(names.tls, "not tried without a connection"));
         return false;
     };
     if let Some((says, advice)) = leads_back(&tcp, host, dialer.proxy(host), config).await {
         report.add(Check::failed(names.other, says).advise(advice));
-        report.add(Check::skipped(names.tls, "not with orgproxy itself"));
+        report.add(Check::skipped(names.tls, "not tried with orgproxy itself"));
         return true;
     }
 
@@ -123,7 +126,7 @@ async fn resolve(
     report: &mut Report,
 ) -> bool {
     if let Some(proxy) = proxy {
-        report.add(Check::skipped(names.name, format!("{proxy} looks it up")));
+        report.add(Check::skipped(names.name, format!("looked up by {proxy}")));
         return true;
     }
     let looked_up = timeout(limit, lookup_host((bare(host), port(host)))).await;
@@ -151,7 +154,7 @@ async fn connect(
     let took = milliseconds(begin.elapsed());
     let (check, tcp) = match (reached, proxy) {
         (Ok(tcp), Some(proxy)) => {
-            let says = format!("to {host} by {proxy} in {took}");
+            let says = format!("to {host} through {proxy} in {took}");
             (Check::passed(names.connection, says), Some(tcp))
         }
         (Ok(tcp), None) => {
@@ -174,7 +177,7 @@ async fn connect(
     tcp
 }
 
-/// What to say if an orgproxy answers where `tcp` leads. Only this machine is asked.
+/// The message and advice if an orgproxy answers where `tcp` leads. Only this machine is asked.
 async fn leads_back(
     tcp: &Socket,
     host: &Authority,
@@ -188,14 +191,20 @@ async fn leads_back(
     }
     is_ours.then(|| match proxy {
         Some(proxy) => (
-            format!("{} leads to {address}, where an orgproxy listens", proxy.variable),
+            format!(
+                "{} points to {address}, where an orgproxy listens",
+                proxy.variable
+            ),
             format!("do: unset {} where orgproxy is started", proxy.variable),
         ),
         None => (
-            format!("{} leads to {address}, where an orgproxy listens", bare(host)),
             format!(
-                "do: on this machine, let {} lead to Salesforce: take it out of /etc/hosts, or have \
-                 the name server answer otherwise",
+                "{} resolves to {address}, where an orgproxy listens",
+                bare(host)
+            ),
+            format!(
+                "do: on this machine, let {} resolve to Salesforce: remove it from /etc/hosts, or \
+                 correct the name server's answer",
                 bare(host)
             ),
         ),
@@ -233,7 +242,7 @@ async fn secure(host: &Authority, tcp: Socket, tls: ClientConfig) -> io::Result<
     TlsConnector::from(Arc::new(tls)).connect(name, tcp).await
 }
 
-/// What was agreed on, and who vouches for the host.
+/// The TLS version that was agreed on, and the issuer of the host's certificate.
 fn about(stream: &TlsStream<Socket>, chain: &[CertificateDer<'_>]) -> String {
     let version = match stream.get_ref().1.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
@@ -245,7 +254,7 @@ fn about(stream: &TlsStream<Socket>, chain: &[CertificateDer<'_>]) -> String {
     }
 }
 
-/// What is wrong with the chain of certificates that was shown, and what to do.
+/// Explains what is wrong with the chain of certificates, and what to do.
 fn explain(error: &io::Error, host: &Authority, chain: &[CertificateDer<'_>]) -> (String, String) {
     let fault = error
         .get_ref()
@@ -261,10 +270,11 @@ fn explain(error: &io::Error, host: &Authority, chain: &[CertificateDer<'_>]) ->
             let issuer = issuer(chain.last()).unwrap_or_else(|| "an unnamed authority".to_owned());
             (
                 format!(
-                    "the certificate of {host} is by {issuer}, whom this system does not trust"
+                    "the certificate of {host} is by {issuer}, which this system does not trust"
                 ),
-                "do: if that is your company's TLS inspection, or a gateway of yours, give its \
-                 authority's certificate as ca_file; else somebody is listening in: ask who it is"
+                "do: if that is your company's TLS inspection, or a gateway of yours, set ca_file \
+                 to the certificate of its authority; otherwise somebody is listening in: find \
+                 out who"
                     .to_owned(),
             )
         }
@@ -285,12 +295,12 @@ fn explain(error: &io::Error, host: &Authority, chain: &[CertificateDer<'_>]) ->
                 names_of(chain.first())
             ),
             "do: check login_url; if it is right, something else answers in the host's place, or \
-             the name leads to a wrong address (/etc/hosts)"
+             the name resolves to a wrong address (/etc/hosts)"
                 .to_owned(),
         ),
         other => (
             format!("the certificate of {host} cannot be trusted: {other}"),
-            "do: look at it by `openssl s_client -connect HOST:443`".to_owned(),
+            "do: inspect it with `openssl s_client -connect HOST:443`".to_owned(),
         ),
     }
 }
@@ -420,7 +430,7 @@ impl ServerCertVerifier for Recorder {
 fn fix(advice: &str, org: &Org) -> String {
     match org.demo {
         Some(_) => advice.to_owned(),
-        None => format!("{advice}; where only a proxy leads out, set HTTPS_PROXY"),
+        None => format!("{advice}; if only a proxy leads out of this network, set HTTPS_PROXY"),
     }
 }
 
@@ -431,14 +441,14 @@ fn late() -> io::Error {
     )
 }
 
-const UNRESOLVED: &str = "do: check the spelling of login_url; check that this machine has a \
-    network and a name server";
+const UNRESOLVED: &str = "do: check the spelling of login_url, and that this machine has a \
+                          network and a name server";
 
 const UNREACHABLE: &str = "do: check that the host and its port are right, and that no firewall or \
     VPN is in the way";
 
 const NO_TLS: &str =
-    "do: check the port of login_url; a firewall or proxy on the way may cut TLS off";
+    "do: check the port of login_url; a firewall or proxy on the way may interrupt TLS";
 
 const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right, the host must \
     renew its certificate, or something else answers in its place";

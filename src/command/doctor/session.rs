@@ -1,4 +1,4 @@
-//! What the token endpoint says of a session.
+//! The checks of what the token endpoint reports about a session.
 
 use super::report::Check;
 use crate::{auth::Session, config::Org};
@@ -17,10 +17,10 @@ pub(super) fn format(session: &Session) -> Check {
     }
     match session.is_jwt() {
         true => Check::warning("session", says)
-            .advise("why: only the REST APIs take it; SOAP, Bulk 1.0 and the Metadata API do not")
+            .advise("why: only the REST APIs accept it; SOAP, Bulk 1.0 and the Metadata API do not")
             .advise(
-                "do: if clients need those, take 'Issue JSON Web Token (JWT)-based access tokens' \
-                 out of the app's OAuth settings",
+                "do: if clients need those, turn off 'Issue JSON Web Token (JWT)-based access \
+                 tokens' in the app's OAuth settings",
             ),
         false => Check::passed("session", says),
     }
@@ -29,12 +29,12 @@ pub(super) fn format(session: &Session) -> Check {
 /// Without `api` nothing can be asked.
 pub(super) fn scopes(session: &Session) -> Check {
     let Some(scope) = &session.identity.scope else {
-        return Check::skipped("scopes", "the org does not tell them");
+        return Check::skipped("scopes", "the org does not report them");
     };
     let has = |name| scope.split(' ').any(|scope| scope == name);
     if !has("api") && !has("full") {
         return Check::failed("scopes", format!("{scope}, but not api"))
-            .advise("why: without it the org refuses every request to its APIs")
+            .advise("why: without it the org refuses every API request")
             .advise("do: add 'Manage user data via APIs (api)' to the app's OAuth scopes");
     }
     Check::passed("scopes", scope)
@@ -45,7 +45,10 @@ pub(super) fn instance(session: &Session, org: &Org) -> Check {
     let instance = session.instance_url();
     let login_url = org.login_url.as_str().trim_end_matches('/');
     if instance == login_url {
-        return Check::passed("instance", format!("{instance}, where the login goes, too"));
+        return Check::passed(
+            "instance",
+            format!("{instance}, which is also where the login goes"),
+        );
     }
     let check = Check::passed("instance", &instance);
     match org.my_domain() {
@@ -75,7 +78,7 @@ mod tests {
     #[test_case(Some("api refresh_token"), "Passed", "\"api refresh_token\"")]
     #[test_case(Some("id openid"), "Failed", "but not api")]
     #[test_case(Some("chatter_api"), "Failed", "but not api")]
-    #[test_case(None, "Skipped", "does not tell"; "nothing")]
+    #[test_case(None, "Skipped", "does not report"; "nothing")]
     fn scopes_are_judged(scope: Option<&str>, outcome: &str, says: &str) {
         let check = format!("{:?}", scopes(&session("00D!x", scope)));
         assert!(check.contains(outcome) && check.contains(says), "{check}");
