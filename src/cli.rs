@@ -55,7 +55,7 @@ impl Args {
         })
     }
 
-    /// What to do; to run, if nothing is said.
+    /// The command; to run, if none is given.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
@@ -102,36 +102,36 @@ fn brief(command: clap::Command) -> clap::Command {
         })
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the proxy (default), alone or around a program
+    /// Run the proxy (the default), on its own or while a program runs
     #[command(after_help = RUN)]
     Run(RunArgs),
-    /// Make what a login needs: key, certificate, app and configuration
+    /// Create key, certificate, app and configuration
     Init(InitArgs),
-    /// Try every step from the configuration to a first query, and say what is wrong
+    /// Check every step from the configuration to a first query, and report what is wrong
     Doctor(DoctorArgs),
-    /// Print an access token, or look into one
+    /// Print an access token, or decode one
     Token(TokenArgs),
-    /// Ask the org by SOQL
+    /// Query the org with SOQL
     Query(QueryArgs),
-    /// Send any request to the org
+    /// Send a request to the org
     Request(RequestArgs),
-    /// Run the proxy on an org that is built in, to see it work
+    /// Run the proxy with a built-in org, to see it work
     #[cfg(feature = "demo")]
     #[command(after_help = demo::EXAMPLES)]
     Demo(DemoArgs),
     /// Check the configuration, report every mistake, and exit
     #[command(after_help = CHECK)]
     Check(ConfigArgs),
-    /// Ask a running proxy with this configuration whether it is well, and exit
+    /// Check whether the running proxy with this configuration is healthy, and exit
     #[command(after_help = HEALTH)]
     Health(ConfigArgs),
-    /// Tell what each client needs to trust the local certificate authority, or do it
+    /// Show how to trust the local CA, or install it
     #[command(after_help = TRUST)]
     Trust(TrustArgs),
-    /// Print the completions for a shell
+    /// Print shell completions
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
@@ -143,10 +143,10 @@ pub struct RunArgs {
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
-    /// The org that PROGRAM is led to [default: the first]
+    /// The org that PROGRAM uses [default: the first]
     #[arg(long, value_name = "NAME", requires = "program")]
     pub org: Option<String>,
-    /// A program to run with the environment that leads it here, and its arguments
+    /// A program to run with an environment that points it to the proxy, and its arguments
     #[arg(last = true, value_name = "PROGRAM")]
     pub program: Vec<OsString>,
 }
@@ -154,7 +154,7 @@ pub struct RunArgs {
 /// Where the configuration comes from.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigArgs {
-    /// File with the configuration [default: proxy.toml]
+    /// Configuration file [default: proxy.toml]
     #[arg(
         short,
         long,
@@ -163,7 +163,7 @@ pub struct ConfigArgs {
         hide_env_values = true
     )]
     config: Option<OsString>,
-    /// What flags and variables say in place of the file.
+    /// The settings of flags and variables, which override the file.
     #[command(flatten)]
     pub overrides: Overrides,
 }
@@ -179,14 +179,14 @@ impl ConfigArgs {
 /// Who is to trust the local certificate authority.
 #[derive(Debug, clap::Args)]
 pub struct TrustArgs {
-    /// Have all programs of this system trust it (as root)
+    /// Make all programs on this system trust it (as root)
     #[arg(long, group = "who")]
     pub system: bool,
-    /// Have Java trust it, by a key store such as $JAVA_HOME/lib/security/cacerts; if its password
-    /// is not changeit, give ORGPROXY_KEYSTORE_PASSWORD
+    /// Make Java trust it, through a key store such as $JAVA_HOME/lib/security/cacerts; set
+    /// ORGPROXY_KEYSTORE_PASSWORD if its password is not changeit
     #[arg(long, value_name = "KEYSTORE", group = "who")]
     pub java: Option<PathBuf>,
-    /// Have them trust it no longer
+    /// Remove it again
     #[arg(long, requires = "who")]
     pub undo: bool,
     /// Where the configuration is, for `state_dir`.
@@ -252,7 +252,7 @@ impl FromArgMatches for Overrides {
 
 fn examples() -> String {
     let demo = match cfg!(feature = "demo") {
-        true => "  orgproxy demo                       run without an org, to see it work\n",
+        true => "  orgproxy demo                       run with a built-in org, to see it work\n",
         false => "",
     };
     EXAMPLES.replace("{demo}", demo)
@@ -260,12 +260,12 @@ fn examples() -> String {
 
 const EXAMPLES: &str = "\
 Examples:
-  orgproxy init                       make what a login needs
+  orgproxy init                       create what a login needs
   orgproxy                            run with ./proxy.toml
-  orgproxy -- sf org display          run around a program
+  orgproxy -- sf org display          run while a program runs
 {demo}
-Each command has a --help of its own. The options of `orgproxy run`
-can be given without it, too.";
+Each command has its own --help. The options of `orgproxy run` can
+also be given without it.";
 
 const RUN: &str = "\
 Examples:
@@ -275,12 +275,12 @@ Examples:
   orgproxy run --port 0 -- sf data query -q \"SELECT Name FROM Account\"
   orgproxy run -- sh -c 'curl \"$ORGPROXY_URL/services/data\"'
 
-All options but --config, --port and --org are also keys of the file. Options
-go before environment variables, and those before the file.
+All options except --config, --port and --org are also keys in the file.
+Options override environment variables, and those override the file.
 
-PROGRAM finds the org by ORGPROXY_URL, by the variables of the Salesforce CLI
-(SF_ORG_INSTANCE_URL, SF_TARGET_ORG) and by SALESFORCE_INSTANCE_URL. It is told
-no session but a placeholder. The proxy ends with it, with its exit code.";
+PROGRAM finds the org through ORGPROXY_URL, the variables of the Salesforce CLI
+(SF_ORG_INSTANCE_URL, SF_TARGET_ORG) and SALESFORCE_INSTANCE_URL. It is given a
+placeholder, not the session. The proxy exits when it does, with its exit code.";
 
 const CHECK: &str = "\
 Examples:
@@ -289,15 +289,15 @@ Examples:
 
 const HEALTH: &str = "\
 Examples:
-  orgproxy health                     is the one with ./proxy.toml well?
-  orgproxy health --port 8081         is the one on this port well?
+  orgproxy health                     check the proxy with ./proxy.toml
+  orgproxy health --port 8081         check the proxy on this port
 
-It ends with 0 if so, else with 1. The org is not asked.";
+Exits with 0 if it is healthy, else with 1. The org is not asked.";
 
 const TRUST: &str = "\
 Examples:
-  orgproxy trust                      tell what each client needs
-  sudo orgproxy trust --system        have this system trust it
+  orgproxy trust                      show what each client needs
+  sudo orgproxy trust --system        make this system trust it
   orgproxy trust --java \"$JAVA_HOME/lib/security/cacerts\" --undo";
 
 /// At the end of the help of commands that show less of their options than they have.

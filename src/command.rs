@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands.
 
 use std::{io, path::Path, process::ExitCode};
 
@@ -35,7 +35,7 @@ mod trust;
 /// Carries out `command`. Gives the code to end with, when all there is to tell has been told.
 ///
 /// # Errors
-/// What there is to tell the person who gave it.
+/// The error to print for the person who gave the command.
 pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Run(args) if args.program.is_empty() => run(&args.source)?,

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, header, uri::PathAndQuery};
 
 use super::ConfigArgs;
 
-/// What to ask by SOQL.
+/// A query in SOQL.
 #[derive(Debug, clap::Args)]
 #[command(after_help = QUERY_EXAMPLES)]
 pub struct QueryArgs {
@@ -18,13 +18,13 @@ pub struct QueryArgs {
     /// How to print the records [default: table on a terminal, json otherwise]
     #[arg(short, long, value_enum)]
     pub format: Option<Format>,
-    /// Version of the API
+    /// API version
     #[arg(long, value_name = "VERSION", default_value_t = ApiVersion::default())]
     pub api_version: ApiVersion,
-    /// Ask the Tooling API: for Apex classes, debug logs and the like
+    /// Use the Tooling API: for Apex classes, debug logs and the like
     #[arg(long)]
     pub tooling: bool,
-    /// Deleted and archived records, too
+    /// Include deleted and archived records
     #[arg(long)]
     pub all: bool,
     /// The configuration.
@@ -35,11 +35,11 @@ pub struct QueryArgs {
 /// How records are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Columns that fit the terminal, for people
+    /// Columns that fit the terminal
     Table,
-    /// An array of the records as the org gave them, but for their `attributes`
+    /// An array of the records as the org returned them, without their `attributes`
     Json,
-    /// A line of names, then a line for each record; `Owner.Name` is a column, too
+    /// A header line, then a line for each record; `Owner.Name` is a column, too
     Csv,
 }
 
@@ -69,11 +69,11 @@ impl FromStr for ApiVersion {
         number
             .parse()
             .map(Self)
-            .map_err(|_| "give a version such as 62.0")
+            .map_err(|_| "expected a version such as 62.0")
     }
 }
 
-/// What to send.
+/// The request to send.
 #[derive(Debug, clap::Args)]
 #[command(after_help = REQUEST_EXAMPLES)]
 pub struct RequestArgs {
@@ -86,16 +86,16 @@ pub struct RequestArgs {
     /// The org, if the configuration has several
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
-    /// A header, such as 'Sforce-Query-Options: batchSize=200'; may be given several times
+    /// A header, such as 'Sforce-Query-Options: batchSize=200'; can be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
     pub header: Vec<(HeaderName, HeaderValue)>,
-    /// The body: as it stands, or from @FILE, or @- for standard input
+    /// The body: as given, from @FILE, or from standard input with @-
     #[arg(short, long, value_name = "DATA", allow_hyphen_values = true)]
     pub data: Option<Data>,
-    /// Print the answer's status and headers, too
+    /// Also print the status and headers of the response
     #[arg(short, long)]
     pub include: bool,
-    /// File to write the answer's body to, unless it is an error; - is standard output
+    /// File to write the response body to, unless it is an error; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The configuration.
@@ -126,7 +126,7 @@ impl From<&str> for Data {
 
 fn method(text: &str) -> Result<Method, &'static str> {
     Method::from_bytes(text.to_ascii_uppercase().as_bytes())
-        .map_err(|_| "give a method such as GET or POST")
+        .map_err(|_| "expected a method such as GET or POST")
 }
 
 fn path(text: &str) -> Result<PathAndQuery, &'static str> {
@@ -137,24 +137,24 @@ fn path(text: &str) -> Result<PathAndQuery, &'static str> {
         return Err("begin with /, as in /services/data/v62.0/limits");
     }
     text.parse()
-        .map_err(|_| "percent-encode what cannot stand in a URL: a blank is %20")
+        .map_err(|_| "percent-encode what a URL cannot contain: a space is %20")
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let (name, value) = text
         .split_once(':')
-        .ok_or("give a header as 'Name: value'")?;
+        .ok_or("expected a header such as 'Name: value'")?;
     let name = name
         .trim()
         .parse::<HeaderName>()
-        .map_err(|_| "the name before the colon is none of a header")?;
+        .map_err(|_| "the name before the colon is not a header name")?;
     if OURS.contains(&name) {
         return Err("this header is set by orgproxy itself");
     }
     let value = value
         .trim()
         .parse()
-        .map_err(|_| "the value after the colon holds what cannot stand in a header")?;
+        .map_err(|_| "the value after the colon has characters that a header cannot contain")?;
     Ok((name, value))
 }
 
@@ -175,11 +175,11 @@ Examples:
   orgproxy query --tooling \"SELECT Name FROM ApexClass\"
   orgproxy query - < query.soql
 
-All records are printed, however many answers of the org it takes, and as they
-come. JSON has a record on each line, and no closing bracket if it breaks off.
-In CSV, null is an empty cell; children and addresses are JSON in a cell. The
-columns of a table are as wide as those of the first 2,000 records.
-Ends with 1 if the org answers with an error.";
+All records are printed as they arrive, however many responses that takes. JSON
+has one record per line, and no closing bracket if it is cut off. In CSV, null
+is an empty cell; children and addresses are JSON in a cell. The columns of a
+table are as wide as the first 2,000 records need. Exits with 1 if the org
+returns an error.";
 
 const REQUEST_EXAMPLES: &str = "\
 Examples:
@@ -194,9 +194,9 @@ Examples:
   orgproxy request -o a.pdf GET \\
       /services/data/v62.0/sobjects/ContentVersion/068…/VersionData
 
-The session is added, to SOAP envelopes, too. Bodies of any size are streamed.
-Content-Type is application/json or text/xml if the body begins like that and
-none is given. Ends with 1 if the status is 400 or more.";
+The session is added, also to SOAP envelopes. Bodies of any size are streamed.
+Content-Type is application/json or text/xml if the body looks like it and
+none is given. Exits with 1 if the status is 400 or higher.";
 
 #[cfg(test)]
 mod tests {

@@ -7,25 +7,26 @@ use crate::salesforce::Refusal;
 /// How the demo runs.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Port to listen on, 0 for any that is free
+    /// Port to listen on, 0 for any free port
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// Port to listen on with TLS [default: 8443, or 0 if --port is]
+    /// Port to listen on with TLS [default: 8443, or 0 if --port is 0]
     #[arg(long)]
     pub https_port: Option<u16>,
-    /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is]
+    /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is 0]
     #[arg(long)]
     pub pubsub_port: Option<u16>,
     /// What to log, such as info or orgproxy=debug
     #[arg(long, default_value = "info")]
     pub log: String,
-    /// Stand in for Salesforce's hosts where a client takes the demo for its HTTPS proxy
+    /// Stand in for Salesforce's hosts when a client uses the demo as its HTTPS proxy
     #[arg(long)]
     pub intercept: bool,
-    /// Threads that carry requests [default: one a core, at most 4]
+    /// Threads that handle requests [default: one per core, at most 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub threads: Option<u8>,
-    /// Have the org refuse every login, such as by user-not-approved; a wrong name lists them all
+    /// Make the org refuse every login, for example as user-not-approved; a wrong name lists them
+    /// all
     #[arg(
         long,
         value_name = "NAME",
@@ -38,7 +39,7 @@ pub struct DemoArgs {
 pub(super) const EXAMPLES: &str = "\
 Examples:
   orgproxy demo                       on ports 8080, 8443 and 7443
-  orgproxy demo --port 0              on any that are free";
+  orgproxy demo --port 0              on any free ports";
 
 #[cfg(test)]
 mod tests {

@@ -2,14 +2,13 @@
 
 use super::ConfigArgs;
 
-/// What to look at.
+/// The orgs to check.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct DoctorArgs {
-    /// The org, if not all of the configuration
+    /// The org to check [default: all of the configuration]
     pub org: Option<String>,
-    /// If the login is refused, try it at other hosts and for other audiences (each try counts as a
-    /// login)
+    /// If the login is refused, try other hosts and audiences (each try counts as a login)
     #[arg(long)]
     pub try_audiences: bool,
     /// Print one JSON document
@@ -22,16 +21,16 @@ pub struct DoctorArgs {
 
 const HELP: &str = "\
 Examples:
-  orgproxy doctor                       look at every org of ./proxy.toml
+  orgproxy doctor                       check every org of ./proxy.toml
   orgproxy doctor main --try-audiences  find out where this org logs in
   orgproxy doctor --json | jq '.orgs[].checks[] | select(.outcome == \"failed\")'
 
-Ends with 0 if nothing failed, warnings or not, and with 1 otherwise.
+Exits with 0 if nothing failed, even with warnings, and with 1 otherwise.
 
---json prints {\"passed\", \"checks\": […], \"orgs\": [{\"name\", \"checks\": […]}]}. Each check has \
-name, outcome (passed, warning, failed, skipped), message, and advice or null. The names stay what \
-they are, but new ones may be added: configuration, demo_org; private_key, certificate, \
+--json prints {\"passed\", \"checks\": […], \"orgs\": [{\"name\", \"checks\": […]}]}. Each check \
+has name, outcome (passed, warning, failed, skipped), message, and advice or null. Names do not \
+change, but new ones may be added: configuration, demo_org; private_key, certificate, \
 login_host_name, login_host_connection, login_host_tls, clock, login, audiences, session, scopes, \
 instance, instance_name, instance_connection, instance_tls, user, idle_timeout, api_versions, \
-query, api_usage, listen, hosts, local_authority. listen and hosts come once for each address and \
+query, api_usage, listen, hosts, local_authority. listen and hosts appear once per address and \
 name.";

@@ -4,11 +4,11 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::builder::PossibleValuesParser;
 
-/// What to make.
+/// The org, key and app to create.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InitArgs {
-    /// What to call the org in proxy.toml [default: main, or demo with --demo]
+    /// Name of the org in proxy.toml [default: main, or demo with --demo]
     pub name: Option<String>,
     /// Where the org is: production, sandbox, scratch, or its My Domain, such as
     /// acme.my.salesforce.com [default: production]
@@ -17,7 +17,7 @@ pub struct InitArgs {
     /// The user that every request acts as
     #[arg(short, long)]
     pub username: Option<String>,
-    /// Whom Salesforce may write to about the app [default: the username]
+    /// Email address that Salesforce may write to about the app [default: the username]
     #[arg(long)]
     pub email: Option<String>,
     /// Length of the key
@@ -31,19 +31,19 @@ pub struct InitArgs {
     /// Days for which the certificate is valid
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub days: u16,
-    /// Encrypt the key by the passphrase in this file, which the proxy reads at its start
+    /// Encrypt the key with the passphrase in this file, which the proxy reads when it starts
     #[arg(long, value_name = "PATH")]
     pub passphrase_file: Option<PathBuf>,
-    /// Make a classic connected app, for orgs that can still have a new one
+    /// Create a classic connected app, for orgs that still allow new ones
     #[arg(long)]
     pub connected_app: bool,
-    /// Consumer key of an app that is there already: only its certificate is made
+    /// Consumer key of an existing app: only its certificate is created
     #[arg(long, value_name = "KEY", conflicts_with = "connected_app")]
     pub client_id: Option<String>,
-    /// Folder for all that is made [default: this one]
+    /// Folder for the new files [default: this one]
     #[arg(short, long, value_name = "PATH")]
     pub folder: Option<PathBuf>,
-    /// File with the configuration [default: proxy.toml in the folder]
+    /// Configuration file [default: proxy.toml in the folder]
     #[arg(
         short,
         long,
@@ -52,34 +52,34 @@ pub struct InitArgs {
         hide_env_values = true
     )]
     config: Option<OsString>,
-    /// Ask nothing: take flags and defaults
+    /// Ask nothing: use flags and defaults
     #[arg(short, long)]
     pub yes: bool,
-    /// Make key, certificate and app anew where they are in the way, and keep the old as
-    /// NAME.key.old; a table of proxy.toml is never replaced
+    /// Replace an existing key, certificate and app, and keep the old ones as NAME.key.old and so
+    /// on; a table in proxy.toml is never replaced
     #[arg(long)]
     pub force: bool,
-    /// Make the next key of an org of proxy.toml, and say in what order to switch
+    /// Create the next key of an org in proxy.toml, and print in what order to switch
     #[arg(
         long,
-        help_heading = "In place of a new org",
+        help_heading = "Instead of a new org",
         group = "instead",
         conflicts_with_all = NOT_FOR_ROTATION
     )]
     pub rotate_key: bool,
-    /// Take an org that the Salesforce CLI logs in to by key, by its alias or username
+    /// Use an org that the Salesforce CLI logs in to by key, given by its alias or username
     #[arg(
         long,
         value_name = "ALIAS",
-        help_heading = "In place of a new org",
+        help_heading = "Instead of a new org",
         group = "instead",
         conflicts_with_all = NOT_FOR_SF
     )]
     pub from_sf: Option<String>,
-    /// Take the org that is built in, to see it work without an account
+    /// Use the built-in org, to see it work without an account
     #[arg(
         long,
-        help_heading = "In place of a new org",
+        help_heading = "Instead of a new org",
         group = "instead",
         conflicts_with_all = ["environment", "client_id"],
         hide = !cfg!(feature = "demo")
@@ -121,13 +121,13 @@ const NOT_FOR_SF: [&str; 9] = [
 
 const EXAMPLES: &str = "\
 Examples:
-  orgproxy init                       ask for what is needed, and make it
+  orgproxy init                       ask for what is needed, and create it
   orgproxy init --demo                see it work without an account
   orgproxy init acme --environment acme.my.salesforce.com \\
     --username api@acme.com --yes     ask nothing, for scripts
-  orgproxy init --client-id 3MVG9…    for an app that is there already
+  orgproxy init --client-id 3MVG9…    for an existing app
   orgproxy init --from-sf acme        with the key that the Salesforce CLI uses
-  orgproxy init --rotate-key acme     make the next key
+  orgproxy init --rotate-key acme     create the next key
 
-It makes a private key, its certificate, the app to deploy, and a table in
-proxy.toml. Nothing that is there is overwritten.";
+It creates a private key, its certificate, the app to deploy, and a table in
+proxy.toml. Existing files are not overwritten.";

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-/// Which completions.
+/// The completions to print.
 #[derive(Debug, clap::Args)]
 #[command(after_help = COMPLETIONS)]
 pub struct CompletionsArgs {
-    /// The shell that they are for
+    /// The shell to print them for
     pub shell: Shell,
 }
 

@@ -2,7 +2,7 @@
 
 use super::ConfigArgs;
 
-/// What to print of a session.
+/// The part of a session to print.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TokenArgs {
@@ -11,14 +11,14 @@ pub struct TokenArgs {
     /// Print the header that carries the token
     #[arg(long)]
     pub header: bool,
-    /// Sign an assertion and print that; nobody is asked
+    /// Sign an assertion and print that, without logging in
     #[arg(long, conflicts_with = "header")]
     pub assertion: bool,
-    /// Print to a terminal, too, where others may look on
+    /// Print even to a terminal, where others may see it
     #[arg(long)]
     pub show: bool,
-    /// Tell what is in a token or an assertion, from standard input if it is
-    /// not given; asks nobody, and prints no secret
+    /// Decode a token or an assertion, from standard input if it is not given; contacts nobody, and
+    /// prints no secret
     #[arg(
         long,
         value_name = "TEXT",
@@ -37,5 +37,5 @@ Examples:
   TOKEN=$(orgproxy token)              log in and keep the access token
   orgproxy token --header | curl -H @- https://acme.my.salesforce.com/…
   orgproxy token --assertion | orgproxy token --decode
-                                       is what a login sends right?
-  pbpaste | orgproxy token --decode    look into a token without a web page";
+                                       check what a login sends
+  pbpaste | orgproxy token --decode    decode a token without a web page";

@@ -13,11 +13,11 @@ use crate::command::client::ClientError;
 pub(super) enum Failure {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the answer broke off: {0}")]
+    #[error("the response broke off: {0}")]
     BrokeOff(#[from] hyper::Error),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-    /// What the org, or the proxy, has against it.
+    /// The reason that the org, or the proxy, gives.
     #[error("{0}")]
     Refused(String),
 }
@@ -47,7 +47,7 @@ pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> St
             Some(message) => without_name(&message),
             // For pages ours are plain text.
             None if is_ours(headers) && !text.is_empty() => without_name(text.trim_end()),
-            None => format!("the answer is {status}"),
+            None => format!("the response is {status}"),
         },
     };
     if is_ours(headers) && needs_doctor(headers) {
@@ -95,12 +95,12 @@ fn without_name(message: &str) -> String {
     message.replacen("orgproxy: ", "", 1)
 }
 
-/// Whether an answer is the proxy's own (RFC 9209).
+/// Returns whether an answer is the proxy's own (RFC 9209).
 pub(super) fn is_ours(headers: &HeaderMap) -> bool {
     marks(headers).starts_with("orgproxy")
 }
 
-/// Whether it is about the way to the org, which is what the doctor knows about.
+/// Returns whether it is about the way to the org, which is what the doctor knows about.
 fn needs_doctor(headers: &HeaderMap) -> bool {
     ["LOGIN_", "ORG_UNREACHABLE", "ORG_TIMED_OUT"]
         .iter()
@@ -140,9 +140,9 @@ mod tests {
     #[test_case(r#"[{"message":"orgproxy: a","errorCode":"A"},{"message":"b","errorCode":"B","fields":["X","Y"]}]"#, "A: a\nB: b (fields: X, Y)"; "several errors")]
     #[test_case("<f:Fault><faultcode>c</faultcode><faultstring>C: orgproxy: a &lt;b&gt;</faultstring></f:Fault>", "C: a <b>"; "SOAP")]
     #[test_case("<error xmlns='x'><exceptionCode>C</exceptionCode><exceptionMessage>no job</exceptionMessage></error>", "no job"; "Bulk 1")]
-    #[test_case("<html>down</html>", "the answer is 400 Bad Request"; "a page")]
-    #[test_case("[]", "the answer is 400 Bad Request"; "no error")]
-    #[test_case("", "the answer is 400 Bad Request"; "nothing")]
+    #[test_case("<html>down</html>", "the response is 400 Bad Request"; "a page")]
+    #[test_case("[]", "the response is 400 Bad Request"; "no error")]
+    #[test_case("", "the response is 400 Bad Request"; "nothing")]
     fn each_shape_has_its_reason(body: &str, expected: &str) {
         let status = StatusCode::BAD_REQUEST;
         assert_eq!(reason(status, &HeaderMap::new(), body.as_bytes()), expected);

@@ -125,7 +125,7 @@ fn folder_for_socket() -> io::Result<TempDir> {
 pub(crate) enum ClientError {
     #[error(transparent)]
     Startup(#[from] StartupError),
-    #[error("cannot make a socket: {0}; set TMPDIR to a folder that can be written to")]
+    #[error("cannot create a socket: {0}; set TMPDIR to a writable folder")]
     Socket(#[from] io::Error),
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),

@@ -110,5 +110,5 @@ const HINTS: &str = "
   curl {url}/services/data/v62.0/sobjects/Account/describe
   curl -G {url}/services/data/v62.0/query --data-urlencode \"q=SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name LIMIT 5\"
   curl {url}/services/data/v62.0/sobjects/Account -H 'Content-Type: application/json' -d '{\"Name\": \"Made by curl\"}'
-  curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org, which nothing after it notices
+  curl -X DELETE {url}/services/apexrest/demo/session   # ends the session in the org; later requests do not notice
   curl -x {url} http://{instance}/services/oauth2/userinfo";

@@ -21,25 +21,25 @@ pub enum CommandError {
     /// The system refuses something that every program needs.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
-    /// `log` is no filter.
-    #[error("cannot read the log filter: {0}; use such as info or orgproxy=debug")]
+    /// `log` is not a filter.
+    #[error("invalid log filter: {0}; use one such as info or orgproxy=debug")]
     Log(#[from] tracing_subscriber::filter::ParseError),
     /// The local certificate authority, or a program's trust in it.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// The proxy asked about is not well.
-    #[error("{0} is not well: {1}")]
+    /// The proxy is unhealthy.
+    #[error("{0} is unhealthy: {1}")]
     Unwell(Listen, String),
     /// The program to run cannot be started.
     #[error("cannot run {0}: {1}")]
     Program(String, #[source] io::Error),
-    /// Whatever else there is to tell.
+    /// Anything else, in words.
     #[error("{0}")]
     Other(String),
 }
 
 impl CommandError {
-    /// Tells the person who gave the command.
+    /// Prints it for the person who gave the command.
     pub fn tell(&self) {
         let text = format!("orgproxy: {self}");
         let lines = escape::lines(&text);

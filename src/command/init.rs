@@ -161,9 +161,9 @@ fn make_for(
     };
     if answers.demo {
         report
-            .step("See whether all is well.", &doctor)
+            .step("Check that everything works.", &doctor)
             .step(
-                "Ask the org that is built in.",
+                "Query the built-in org.",
                 &format!("orgproxy query \"SELECT Id, Name FROM Account\"{query}{flag}"),
             )
             .step(&start, &format!("orgproxy{flag}"))
@@ -178,8 +178,8 @@ fn make_for(
                 &package::deployment(&answers.name, &package, &answers.username),
             )
             .step(
-                "Wait 2 to 10 minutes, sometimes 30, until the app is known everywhere. Then, back \
-                 in this folder, see whether all is well.",
+                "Wait 2 to 10 minutes, sometimes 30, until the app is available everywhere. Then, \
+                 back in this folder, check that everything works.",
                 &doctor,
             ),
         App::There(_) => report
@@ -192,7 +192,7 @@ fn make_for(
                 ),
                 "",
             )
-            .step("See whether all is well.", &doctor),
+            .step("Check that everything works.", &doctor),
     };
     report = report.step(&start, &format!("orgproxy{flag}"));
     if let App::New { classic: false, .. } = answers.app {
@@ -213,7 +213,7 @@ fn address(config: &Config, name: &str) -> Option<SocketAddr> {
 fn by_browser(report: Report, step: usize, certificate: &Path, paths: &Paths) -> Report {
     report
         .steps(&format!(
-            "Or without the Salesforce CLI, in the browser, in place of step {step}:"
+            "Or without the Salesforce CLI, in the browser, instead of step {step}:"
         ))
         .step(
             &format!(
@@ -232,7 +232,7 @@ fn by_browser(report: Report, step: usize, certificate: &Path, paths: &Paths) ->
         .step(
             &format!(
                 "In the app, Settings, OAuth Settings, Consumer Key and Secret: copy the consumer \
-                 key into client_id of {}, since this app has one of its own.",
+                 key into client_id of {}, because this app has its own.",
                 paths.config.display()
             ),
             "",
@@ -268,12 +268,12 @@ fn take_over(args: &InitArgs, alias: &str) -> Result<(), String> {
             &[(&paths.config, there.deed().to_owned())],
         )
         .note(&format!(
-            "The key stays where it is, in {}, and the Salesforce CLI goes on using it.",
+            "The key stays where it is, in {}, and the Salesforce CLI continues to use it.",
             known.private_key.display()
         ))
         .steps("Next:")
         .step(
-            "See whether all is well.",
+            "Check that everything works.",
             &format!("orgproxy doctor{flag}"),
         )
         .step("Start the proxy.", &format!("orgproxy{flag}"))
@@ -290,8 +290,8 @@ fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
     match there.has(name) {
         false => Ok(()),
         true => Err(format!(
-            "{} has an org {name} already; give another name, run `orgproxy init --rotate-key \
-             {name}` for a new key of it, or take its table out to begin anew",
+            "{} already has an org {name}; choose another name, run `orgproxy init --rotate-key \
+             {name}` to give it a new key, or remove its table to start over",
             there.path.display()
         )),
     }
@@ -304,7 +304,7 @@ fn refuse_a_twin(there: &Configuration, name: &str) -> Result<(), String> {
     match there.names().into_iter().find(is_twin) {
         None => Ok(()),
         Some(other) => Err(format!(
-            "the app of {name} would be called {app}, which is that of org {other} of {}; choose \
+            "the app of {name} would be called {app}, like that of org {other} in {}; choose \
              another name",
             there.path.display()
         )),
@@ -321,8 +321,8 @@ fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<()
             let used = real(used);
             if let Some(path) = in_the_way.iter().find(|path| used.starts_with(real(path))) {
                 return Err(format!(
-                    "{} is in use by org {}, and nothing was written; choose another name, or keep \
-                     that elsewhere",
+                    "{} is in use by org {}, and nothing was written; choose another name, or \
+                     move that elsewhere",
                     path.display(),
                     org.name
                 ));
@@ -337,7 +337,7 @@ fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<()
         .map(|path| format!("  {}", path.display()))
         .collect();
     Err(format!(
-        "there is already, and nothing was written:\n{}\ngive --force to make them anew, which \
+        "these exist already, and nothing was written:\n{}\nadd --force to replace them, which \
          keeps the old ones as NAME.old",
         list.join("\n")
     ))

@@ -130,8 +130,12 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn read(body: &'a [u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(body)
-            .map_err(|error| Failure::Refused(format!("the answer is no query result: {error}")))
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::Refused(format!(
+                "the response is not a query result: \
+                                                       {error}"
+            ))
+        })
     }
 
     /// Where the next answer is, if there is one.
@@ -169,7 +173,7 @@ fn sum_up(rows: &Rows<'_>, format: Format, start: Instant) {
 
     if rows.has_cut_children() {
         terminal::note(&escape(
-            "orgproxy: some records have more children than are shown: ask for those by themselves\n",
+            "orgproxy: some records have more children than are shown: query those separately\n",
         ));
     }
     if format == Format::Table || io::stderr().is_terminal() {

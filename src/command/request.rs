@@ -144,7 +144,9 @@ async fn print(
             output.write(&data)?;
         } else if start.len() == most || data.contains(&0) {
             return Err(Failure::Refused(
-                "the answer is not for a terminal; name a file for it with -o".to_owned(),
+                "the response is too large or binary, so it is not printed to a terminal; name a \
+                 file for it with -o"
+                    .to_owned(),
             ));
         }
     }

@@ -105,14 +105,14 @@ fn read_standard_input() -> Result<Zeroizing<String>, CommandError> {
         .read_to_end(&mut bytes)
         .map_err(|error| failed(error.to_string()))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(failed("more than 64 KiB, which is no token".to_owned()));
+        return Err(failed("more than 64 KiB, which is not a token".to_owned()));
     }
-    let text = str::from_utf8(&bytes).map_err(|_| failed("that is no text".to_owned()))?;
+    let text = str::from_utf8(&bytes).map_err(|_| failed("it is not text".to_owned()))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-const NOT_HERE: &str = "an access token opens the org to whoever sees it, so it is not printed to \
-    a terminal; pipe it to where it is needed, or add --show";
+const NOT_HERE: &str = "an access token gives whoever sees it access to the org, so it is not \
+                        printed to a terminal; pipe it to where it is needed, or add --show";
 
 /// Bytes. Tokens in JWT format have a few thousand.
 const LONGEST: u64 = 64 * 1024;

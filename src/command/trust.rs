@@ -22,7 +22,7 @@ mod java;
 mod pkcs12;
 mod system;
 
-/// What to do about the authority.
+/// The action to take on the authority.
 pub(crate) enum Action<'a> {
     /// Tell what each client needs of these listeners.
     Tell(Vec<Listener>),
@@ -79,7 +79,7 @@ impl Root {
         Ok(Self { path, alias, end })
     }
 
-    /// What each client needs, and the files that some of it names.
+    /// The lines that each client needs, and the files that some of them name.
     fn advice(&self, listeners: &[Listener]) -> Result<String, TrustError> {
         let path = quoted(&self.path);
         let content = |made: io::Result<Vec<u8>>| {
@@ -88,8 +88,8 @@ impl Root {
         let bundle = self.write("bundle.pem", &content(bundle::pem(&self.path))?)?;
         let store = self.write("truststore.p12", &content(bundle::trust_store(&self.path))?)?;
         let mut text = format!(
-            "The local certificate authority is {path}, good until {}.\n\n\
-             What clients of https:// listeners, and of intercept, need to trust it:\n",
+            "The local certificate authority is {path}, valid until {}.\n\nWhat clients of \
+             https:// listeners, and of intercept, need to trust it:\n",
             self.end
         );
         for (client, line) in self.lines_for_curl(listeners) {
@@ -101,9 +101,9 @@ impl Root {
         }
         let _ = write!(
             text,
-            "\n* {} has the authorities of this system besides this one, and {} those of Java, as of \
-             now: `orgproxy trust` makes them anew.\n\
-             \nTo undo it: --undo with --system or --java, or take the variable out again.",
+            "\n* {} has this authority and those of this system, {} this one and those of Java, as of \
+             now: `orgproxy trust` writes them again.\n\
+             \nTo undo it: --undo with --system or --java, or unset the variable.",
             bundle.display(),
             store.display(),
         );
@@ -154,7 +154,7 @@ impl Root {
                 format!("cat {path} >> \"$(python3 -m certifi)\""),
             ),
             (
-                "PHP, cURL and all else *",
+                "PHP, cURL and everything else *",
                 format!("php -d curl.cainfo={bundle} -d openssl.cafile={bundle} script.php"),
             ),
             ("Node, jsforce, sf CLI", format!("export {ADDITION}={path}")),
@@ -252,20 +252,20 @@ pub enum TrustError {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// The path of its folder cannot be made absolute.
-    #[error("cannot tell where state_dir is: {0}")]
+    #[error("cannot determine where state_dir is: {0}")]
     Folder(#[source] io::Error),
     /// The certificate is not one.
-    #[error("{0} is no certificate; remove it, and run `orgproxy trust` again")]
+    #[error("{0} is not a certificate; remove it, and run `orgproxy trust` again")]
     Unusable(PathBuf),
     /// Nothing was ever trusted.
-    #[error("there is no {0}, so there is nothing to undo; is it another state_dir?")]
+    #[error("there is no {0}, so there is nothing to undo; check state_dir")]
     Nothing(PathBuf),
     /// Only root may change the system's store.
-    #[error("only root may change whom the system trusts; run `sudo orgproxy trust {0}`")]
+    #[error("only root may change what the system trusts; run `sudo orgproxy trust {0}`")]
     NotRoot(String),
     /// Neither Debian, nor Red Hat, nor macOS, nor like one of them.
     #[error(
-        "this system keeps the authorities it trusts where we do not know; add {0} by its own means, or let each client trust it: `orgproxy trust`"
+        "orgproxy does not know where this system keeps the authorities it trusts; add {0} with the system's own tools, or let each client trust it: `orgproxy trust`"
     )]
     UnknownSystem(PathBuf),
     /// A program that is needed is not installed.
@@ -289,7 +289,7 @@ pub enum TrustError {
 
 fn package(tool: &str) -> &'static str {
     match tool {
-        "keytool" => "a Java runtime, which has it in bin",
+        "keytool" => "a Java runtime, which includes it",
         _ => "the package ca-certificates",
     }
 }

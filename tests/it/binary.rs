@@ -300,7 +300,7 @@ async fn health_tells_whether_it_runs() {
     proxy.stop().await;
     let unwell = ask().await;
     assert_eq!(unwell.code(), 1);
-    assert!(unwell.stderr.contains("is not well"), "{}", unwell.stderr);
+    assert!(unwell.stderr.contains("is unhealthy"), "{}", unwell.stderr);
 }
 
 #[tokio::test]

@@ -421,7 +421,7 @@ async fn a_socket_alone_leads_no_program_here() {
     let ended = both.run(&["true"]).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(
-        ended.stderr.contains("Unix sockets only"),
+        ended.stderr.contains("only on Unix sockets"),
         "{}",
         ended.stderr
     );

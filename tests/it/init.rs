@@ -186,14 +186,14 @@ async fn a_passphrase_locks_the_key_and_the_proxy_opens_it() {
 }
 
 #[test_case("--yes", "--username is missing"; "no username")]
-#[test_case("--username api@acme.com", "nobody at the terminal to be asked: give --yes"; "nobody to ask")]
-#[test_case("--yes --username api", "--username: \"api\" has not the form of an email"; "a username that is no address")]
-#[test_case("--yes --username api@acme.com --email me", "--email: \"me\" has not the form of an email"; "no email")]
-#[test_case("a.b --yes --username api@acme.com", "NAME: must be of letters"; "name")]
-#[test_case("../up --yes --username api@acme.com", "NAME: must be of letters"; "a path")]
+#[test_case("--username api@acme.com", "cannot ask without a terminal: use --yes"; "nobody to ask")]
+#[test_case("--yes --username api", "--username: \"api\" is not an email address"; "a username that is no address")]
+#[test_case("--yes --username api@acme.com --email me", "--email: \"me\" is not an email address"; "no email")]
+#[test_case("a.b --yes --username api@acme.com", "NAME: must consist of letters"; "name")]
+#[test_case("../up --yes --username api@acme.com", "NAME: must consist of letters"; "a path")]
 #[test_case("--yes --username api@acme.com --environment prod", "--environment: must be production, sandbox"; "environment")]
 #[test_case("--yes --username api@acme.com --environment acme.lightning.force.com", "write the org's My Domain, https://acme.my.salesforce.com"; "lightning")]
-#[test_case("--yes --username api@acme.com --environment example.com", "is not a host of Salesforce's"; "another host")]
+#[test_case("--yes --username api@acme.com --environment example.com", "is not a Salesforce host"; "another host")]
 #[test_case("--yes --username api@acme.com --passphrase-file none", "--passphrase-file: does not exist: "; "no passphrase")]
 #[test_case("--yes --username api@acme.com --client-id=", "--client-id: must not be empty"; "no consumer key")]
 #[test_case("--yes --username api@acme.com --key-bits 1024", "possible values: 2048, 3072, 4096"; "bits")]
@@ -221,7 +221,7 @@ async fn nothing_is_overwritten() {
     let again = folder.run(&format!("{NEW} --force")).await;
     assert_eq!(again.code(), 1);
     assert!(
-        again.stderr.contains("proxy.toml has an org main already"),
+        again.stderr.contains("proxy.toml already has an org main"),
         "{again:?}"
     );
     assert!(again.stderr.contains("init --rotate-key main"), "{again:?}");
@@ -294,7 +294,8 @@ async fn of_several_at_once_none_is_lost() {
             made.push(name);
             continue;
         }
-        let message = "proxy.toml was changed meanwhile, nothing was written; run it again";
+        let message =
+            "proxy.toml was changed meanwhile, and nothing was written; run the command again";
         assert!(ended.stderr.contains(message), "{ended:?}");
         for path in [&format!("{name}.key"), &format!("salesforce/{name}")] {
             assert!(!folder.path(path).exists(), "{path}");
@@ -321,7 +322,7 @@ async fn no_two_orgs_have_apps_of_one_name(first: &str, second: &str) {
     let before = folder.files();
     let ended = folder.run(&new(second)).await;
     assert_eq!(ended.code(), 1);
-    let message = format!("which is that of org {first} of proxy.toml; choose another name");
+    let message = format!("like that of org {first} in proxy.toml; choose another name");
     assert!(ended.stderr.contains(&message), "{ended:?}");
     assert_eq!(folder.files(), before);
     // Without an app there is none to be mistaken.
@@ -418,7 +419,7 @@ async fn a_file_with_mistakes_is_not_added_to() {
 
     folder.write("proxy.toml", "x = [");
     let ended = folder.run(NEW).await;
-    assert!(ended.stderr.contains("is not TOML as it is"), "{ended:?}");
+    assert!(ended.stderr.contains("is not valid TOML"), "{ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(folder.files().len(), 1);
 }
@@ -760,13 +761,13 @@ async fn an_org_of_the_salesforce_cli_is_taken_over(name: &str) {
     assert_eq!(folder.run("check --config made/proxy.toml").await.code(), 0);
 }
 
-#[test_case("other", &[], "the Salesforce CLI knows no org \"other\""; "no such alias")]
-#[test_case("../sf", &[], "knows no org \"../sf\""; "a path")]
-#[test_case("acme", &["privateKey"], "was logged in to api@acme.com by browser"; "by browser")]
-#[test_case("acme", &["clientId"], "api@acme.com.json names no clientId"; "no consumer key")]
+#[test_case("other", &[], "the Salesforce CLI does not know an org \"other\""; "no such alias")]
+#[test_case("../sf", &[], "does not know an org \"../sf\""; "a path")]
+#[test_case("acme", &["privateKey"], "was logged in to api@acme.com in a browser"; "by browser")]
+#[test_case("acme", &["clientId"], "api@acme.com.json has no clientId"; "no consumer key")]
 #[test_case("acme", &["key"], "sf.key does not exist"; "no key")]
 #[test_case("acme", &["mode"], "sf.key can be read by others (mode 0644); run `chmod 600"; "a key open to others")]
-#[test_case("acme", &["json"], "is not what the Salesforce CLI writes"; "no json")]
+#[test_case("acme", &["json"], "not a file as the Salesforce CLI writes it"; "no json")]
 #[tokio::test]
 async fn an_org_of_the_salesforce_cli_that_cannot_be_taken_over(
     name: &str,

@@ -181,7 +181,7 @@ async fn an_answer_that_breaks_off_is_an_error() {
     assert_eq!(ended.code(), 1);
     assert_eq!(ended.stdout, "");
     assert!(
-        ended.stderr.starts_with("orgproxy: the answer broke off"),
+        ended.stderr.starts_with("orgproxy: the response broke off"),
         "{ended:?}"
     );
 }
@@ -444,7 +444,7 @@ async fn a_page_for_people_is_told_by_its_status() {
     let ended = asking.query(&["SELECT Id FROM Account"]).await;
     assert_eq!(
         ended.stderr,
-        "orgproxy: the answer is 503 Service Unavailable\n"
+        "orgproxy: the response is 503 Service Unavailable\n"
     );
     asking.org.faults().clear();
     asking
@@ -454,7 +454,7 @@ async fn a_page_for_people_is_told_by_its_status() {
     let ended = asking.query(&["SELECT Id FROM Account"]).await;
     assert_eq!(ended.code(), 1);
     assert!(
-        ended.stderr.contains("the answer is no query result"),
+        ended.stderr.contains("the response is not a query result"),
         "{ended:?}"
     );
 }

@@ -170,7 +170,7 @@ async fn a_java_key_store_trusts_it_and_then_no_longer() {
         "{listed}"
     );
     let again = state.trust(&["--java", &store]).await;
-    assert!(again.stdout.contains("trusts it already"), "{again:?}");
+    assert!(again.stdout.contains("already trusts it"), "{again:?}");
 
     let undone = state.trust(&["--java", &store, "--undo"]).await;
     assert!(undone.stdout.contains("no longer trusts"), "{undone:?}");

@@ -16,7 +16,7 @@ use crate::{
 /// lead it here is what they are for.
 pub(super) struct Environment(Vec<(String, String)>);
 
-/// What a variable says.
+/// The value of a variable.
 #[derive(Clone, Copy)]
 enum Says {
     /// Where the org is.
@@ -60,8 +60,8 @@ impl Environment {
         let places = Places::of(bounds, first);
         let url = places.url().ok_or_else(|| {
             CommandError::Other(format!(
-                "org {first} listens on Unix sockets only, which no URL can say; add an address to \
-                 listen, such as 127.0.0.1:0"
+                "org {first} listens only on Unix sockets, which a URL cannot name; add an \
+                 address to listen, such as 127.0.0.1:0"
             ))
         })?;
         for (name, says) in TABLE {
@@ -189,8 +189,8 @@ fn java_options(before: Option<String>, store: &Path) -> Option<String> {
     match before.filter(|before| !before.trim().is_empty()) {
         Some(before) if bundle::names_a_trust_store(&before) => {
             tracing::warn!(
-                "{JAVA_OPTIONS} names a trust store, which is left as it is: have it trust the local \
-                 authority by `orgproxy trust --java`"
+                "{JAVA_OPTIONS} names a trust store, which is left as it is: make it trust the \
+                 local authority with `orgproxy trust --java`"
             );
             None
         }

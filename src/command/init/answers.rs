@@ -1,4 +1,4 @@
-//! What is wanted: from flags, from a person, or by default.
+//! The answers: from flags, from a person, or by default.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(super) struct Answers {
     pub(super) demo: bool,
 }
 
-/// What the key is encrypted with, and where the proxy will find it.
+/// The passphrase that encrypts the key, and where the proxy will find it.
 pub(super) struct Passphrase {
     pub(super) secret: Zeroizing<Vec<u8>>,
     pub(super) reference: Reference,
@@ -47,7 +47,7 @@ impl Answers {
         let asks = !args.yes && !args.demo;
         if asks && !terminal::has_a_person() {
             return Err(other(
-                "there is nobody at the terminal to be asked: give --yes, and at least --username",
+                "cannot ask without a terminal: use --yes with at least --username",
             ));
         }
         if asks {
@@ -101,7 +101,7 @@ impl Answers {
                     &Value {
                         flag: "--email",
                         given: args.email.as_deref(),
-                        question: "Email that Salesforce may write to about the app",
+                        question: "Email address that Salesforce may write to about the app",
                         default: check_email(&username).is_ok().then_some(&username),
                     },
                     &check_email,
@@ -121,7 +121,7 @@ impl Answers {
     }
 }
 
-/// What one flag says, or one question asks for.
+/// The value of one flag, or the answer to one question.
 struct Value<'a> {
     flag: &'a str,
     given: Option<&'a str>,
@@ -172,7 +172,7 @@ fn check_email(email: &str) -> Result<(), String> {
     match check::word(email) {
         Ok(()) if is_email => Ok(()),
         _ => Err(format!(
-            "{email:?} has not the form of an email address, as name@example.com has"
+            "{email:?} is not an email address such as name@example.com"
         )),
     }
 }
@@ -187,5 +187,5 @@ pub(super) const PASSPHRASE: &str = "ORGPROXY_KEY_PASSPHRASE";
 /// Who lives in the demo org.
 const DEMO_USERNAME: &str = "integration@demo.example";
 
-const INTRODUCTION: &str = "This makes what a login needs. Enter takes what is in brackets; nothing \
-    is written before the last answer.";
+const INTRODUCTION: &str = "This creates what a login needs. Enter accepts what is in brackets; \
+                            nothing is written before the last answer.";

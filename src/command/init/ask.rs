@@ -47,13 +47,13 @@ pub(super) fn passphrase() -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
         if passphrase.is_empty() {
             return Ok(None);
         }
-        if passphrase == ask("The same once more")? {
+        if passphrase == ask("Repeat the passphrase")? {
             return Ok(Some(Zeroizing::new(passphrase.as_bytes().to_vec())));
         }
-        note("  they differ\n");
+        note("  the passphrases differ\n");
     }
 }
 
 fn gone(error: dialoguer::Error) -> CommandError {
-    CommandError::Other(format!("cannot ask: {error}; give --yes and flags instead"))
+    CommandError::Other(format!("cannot ask: {error}; use --yes and flags instead"))
 }

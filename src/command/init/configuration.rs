@@ -31,7 +31,7 @@ enum Before {
     Text(String),
 }
 
-/// What the table of an org says.
+/// The table of an org.
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
     pub(super) client_id: &'a str,
@@ -52,7 +52,7 @@ pub(super) enum Reference {
 
 impl Configuration {
     /// # Errors
-    /// That the file cannot be read.
+    /// If the file cannot be read.
     pub(super) fn read(path: PathBuf) -> Result<Self, String> {
         let before = match input::read_text(&path, LONGEST) {
             Ok(text) if text == EXAMPLE => Before::Example,
@@ -63,17 +63,17 @@ impl Configuration {
         Ok(Self { path, before })
     }
 
-    /// Whether it has an org of that name.
+    /// Returns whether it has an org of that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.orgs().is_some_and(|orgs| orgs.contains_key(name))
     }
 
-    /// What was done to it, for people.
+    /// The change to it, for people.
     pub(super) fn deed(&self) -> &'static str {
         match self.before {
             Before::Nothing => "the configuration",
             Before::Example => "the example, filled in",
-            Before::Text(_) => "one table more",
+            Before::Text(_) => "one table added",
         }
     }
 
@@ -93,8 +93,8 @@ impl Configuration {
         {
             let path = self.path.display();
             return Err(format!(
-                "{path} is not TOML as it is, and nothing was written; `orgproxy check --config \
-                 {}` tells where",
+                "{path} is not valid TOML, and nothing was written; `orgproxy check --config {}` \
+                 shows where",
                 terminal::quoted(&path.to_string())
             ));
         }
@@ -124,7 +124,7 @@ impl Configuration {
         let checked = Config::from_toml(&self.with(table)?, &self.path, &Overrides::default());
         checked.map_err(|error| {
             let path = self.path.display();
-            format!("{path} would not be right with this org:\n{error}\nnothing was written")
+            format!("{path} would be invalid with this org:\n{error}\nnothing was written")
         })
     }
 
@@ -226,14 +226,14 @@ impl Table<'_> {
             (
                 "private_key",
                 self.key(folder)?,
-                "of the certificate that the app has",
+                "belongs to the app's certificate",
             ),
         ];
         if let Some(login_url) = self.login_url {
             entries.push(("login_url", quoted(login_url), ""));
         }
         if self.demo {
-            entries.push(("demo", "true".to_owned(), "the org that is built in"));
+            entries.push(("demo", "true".to_owned(), "the built-in org"));
         }
         Ok(entries)
     }
@@ -266,7 +266,8 @@ fn quoted_path(path: &Path, folder: &Path) -> Result<String, String> {
     let path = full.strip_prefix(&folder).unwrap_or(&full);
     let text = path.to_str().ok_or_else(|| {
         format!(
-            "{} is not UTF-8, as proxy.toml has to be, and nothing was written; choose another path",
+            "{} is not UTF-8, which proxy.toml must be, and nothing was written; choose another \
+             path",
             path.display()
         )
     })?;
@@ -285,15 +286,15 @@ fn quoted(text: &str) -> String {
 }
 
 const INTRODUCTION: &str = "\
-# For orgproxy: run `orgproxy check` after each change. `orgproxy run --help` tells what else can
-# stand here: --login-url there is login_url here.
+# For orgproxy: run `orgproxy check` after each change. `orgproxy run --help` lists what else can be
+# set here: --login-url there is login_url here.
 
 ";
 
-/// What comes with the source.
+/// The example that comes with the source.
 const EXAMPLE: &str = include_str!("../../../proxy.toml");
 
-/// What stands in it in place of values.
+/// The placeholders in it for values.
 const EXAMPLE_VALUES: [(&str, &str); 5] = [
     ("client_id", "\nclient_id = \"3MVG9-REPLACE-ME\""),
     ("username", "\nusername = \"replace.me@example.com\""),

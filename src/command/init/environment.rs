@@ -5,7 +5,7 @@ use crate::config::check;
 /// Where to log in; nothing if that is where orgs log in if nothing is said.
 ///
 /// # Errors
-/// What to say instead.
+/// The message of what to give instead.
 pub(super) fn login_url(environment: &str) -> Result<Option<String>, String> {
     let environment = environment.trim();
     let url = match environment.to_ascii_lowercase().as_str() {
@@ -55,8 +55,8 @@ mod tests {
         "acme.my.salesforce-setup.com is for browsers"
     )]
     #[test_case("http://acme.my.salesforce.com", "must start with https://")]
-    #[test_case("https://acme.my.salesforce.com/lightning", "must be without path")]
-    #[test_case("example.com", "example.com is not a host of Salesforce's")]
+    #[test_case("https://acme.my.salesforce.com/lightning", "must not have a path")]
+    #[test_case("example.com", "example.com is not a Salesforce host")]
     fn no_environment(environment: &str, expected: &str) {
         let error = login_url(environment).unwrap_err();
         assert!(error.starts_with(expected), "{error}");

@@ -247,7 +247,7 @@ pub(super) fn first_free(named: impl Fn(&str) -> PathBuf) -> PathBuf {
 
 fn changed_meanwhile(path: &Path) -> String {
     format!(
-        "{} was changed meanwhile, nothing was written; run it again",
+        "{} was changed meanwhile, and nothing was written; run the command again",
         path.display()
     )
 }
@@ -326,7 +326,8 @@ mod tests {
         files.change(path("two.toml"), before, "ours".to_owned());
 
         let error = files.write(true).unwrap_err();
-        let expected = "two.toml was changed meanwhile, nothing was written; run it again";
+        let expected =
+            "two.toml was changed meanwhile, and nothing was written; run the command again";
         assert!(error.ends_with(expected), "{error}");
         assert_eq!(texts(names), there);
     }

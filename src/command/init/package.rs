@@ -11,13 +11,13 @@ use quick_xml::escape::escape;
 
 use crate::system::terminal::quoted;
 
-/// What there is to say of an app.
+/// The facts about an app.
 pub(super) struct App<'a> {
-    /// Of the org in the configuration.
+    /// The name of the org in the configuration.
     pub(super) name: &'a str,
     /// The consumer key.
     pub(super) client_id: &'a str,
-    /// Whom Salesforce may write to about the app.
+    /// The address that Salesforce may write to about the app.
     pub(super) email: &'a str,
     /// The public half of the key.
     pub(super) certificate_pem: &'a str,
@@ -46,7 +46,8 @@ pub(super) fn files(app: &App<'_>) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// What to paste into a shell in `folder`, the package's, once the CLI knows the org as ALIAS.
+/// The commands to paste into a shell in the package's `folder`, once the CLI knows the org as
+/// ALIAS.
 ///
 /// The permission set goes first and alone: nobody says whether the app may refer to one of the same
 /// deployment. It is assigned before the app asks for it, so that nobody is locked out of an app
@@ -205,7 +206,7 @@ fn permission_set(name: &str) -> String {
         &[
             (
                 "description",
-                "Lets its users log in by orgproxy. Grants nothing else.",
+                "Lets its users log in through orgproxy. Grants nothing else.",
             ),
             ("hasActivationRequired", "false"),
             ("label", &name.replace('_', " ")),
@@ -269,14 +270,14 @@ Deploy it with the Salesforce CLI, from this folder. ALIAS is the name that the 
     sf org assign permset --name {name} --on-behalf-of USERNAME --target-org ALIAS
     sf project deploy start --source-dir app --target-org ALIAS
 
-Then wait 2 to 10 minutes, sometimes 30, and ask `orgproxy doctor`. There is no secret in here: the
+Then wait 2 to 10 minutes, sometimes 30, and run `orgproxy doctor`. There is no secret in here: the
 private key stays where orgproxy runs.
 
 {what}
 ## Good to know
 
-- The permission set goes first: an app may refer to one that the org has, and it is nowhere said
-  whether also to one of the same deployment.
+- Deploy the permission set first: an app may refer to one that exists in the org; whether it may
+  refer to one in the same deployment is not documented.
 - Deploying the app without its certificate disables the flow. To change the certificate, deploy the
   whole package again (`orgproxy init --rotate-key` writes it).
 - A sandbox that is copied or refreshed does not have the app: deploy it there.
@@ -293,17 +294,17 @@ order of fields. Against Salesforce's documentation of the Metadata API:
 
 - `certificate` enables the JWT bearer flow (API version 60.0 and later).
 - `consumerKey` may be given. Which forms it may have is not documented for external client apps;
-  64 hexadecimal digits also fit the rule for connected apps (8 to 256 letters and digits, unlike
-  any other in the world, set only when the app is made).
+  64 hexadecimal digits also fit the rule for connected apps (8 to 256 letters and digits,
+  globally unique, set only when the app is created).
 - Permitted users, IP relaxation, session level and the life of refresh tokens are policies.
 
-From projects that deploy such packages, since the documentation says otherwise or nothing: the
+From projects that deploy such packages, because the documentation differs or says nothing: the
 permission set is named, not given by its id; the scope RefreshToken is needed; the policies are named
 `…_defaultPolicy`, as the org itself names them.
 
-Not verified, since it takes a live org: that one accepts these files as they are. If it does not
-take the certificate, leave out the lines BEGIN and END. If it does not take the consumer key, leave
-it out, and copy the one that the org makes.
+Not verified, because it takes a live org: whether it accepts these files as they are. If it rejects
+the certificate, leave out the lines BEGIN and END. If it rejects the consumer key, leave it out, and
+copy the one that the org creates.
 ";
 
 const CONNECTED_APP: &str = "\
@@ -315,10 +316,10 @@ Support has allowed them (help article 005228017). Use the external client app w
 Against the schema of the Metadata API (its WSDL, version 63.0) and the registry of the CLI's library
 (source-deploy-retrieve): every type, folder, file suffix, field, value of an enumeration, and the
 order of fields. Against Salesforce's documentation of the Metadata API: `certificate` is PEM;
-`consumerKey` is 8 to 256 letters and digits, unlike any other in the world, and can be set only when
-the app is made; `permissionSetName` needs `isAdminApproved`.
+`consumerKey` is 8 to 256 letters and digits, globally unique, and can be set only when the app is
+created; `permissionSetName` needs `isAdminApproved`.
 
-Not verified, since it takes a live org: that one accepts these files as they are.
+Not verified, because it takes a live org: whether it accepts these files as they are.
 ";
 
 #[cfg(test)]

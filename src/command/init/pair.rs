@@ -39,12 +39,13 @@ impl Pair {
             make(name, size, now, end, passphrase).map_err(|error| error.to_string())?;
         if certificate_pem.len() > LARGEST_CERTIFICATE {
             return Err(format!(
-                "the certificate has {} bytes, but Salesforce takes {LARGEST_CERTIFICATE}",
+                "the certificate has {} bytes, but Salesforce accepts at most \
+                 {LARGEST_CERTIFICATE}",
                 certificate_pem.len()
             ));
         }
         // As the proxy will read it.
-        let key = PrivateKey::parse("the key just made", key_pem.as_bytes(), passphrase)
+        let key = PrivateKey::parse("the new key", key_pem.as_bytes(), passphrase)
             .map_err(|error| error.to_string())?;
         Ok(Self {
             bits: key.bits(),

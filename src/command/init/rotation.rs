@@ -33,9 +33,9 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
     let source = org.key_source.as_ref();
     let key = source.and_then(|source| source.file()).ok_or_else(|| {
         format!(
-            "the key of {} is not kept in a file, so the next one cannot lie beside it; make a pair \
-             with `orgproxy init --client-id {} --folder next`, and put its key where the old one \
-             is kept",
+            "the key of {} is not kept in a file, so the next one cannot be put beside it; create \
+             a pair with `orgproxy init --client-id {} --folder next`, and put its key where the \
+             old one is kept",
             org.name,
             terminal::quoted(&org.client_id)
         )
@@ -82,7 +82,7 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
     let moves = moves(&[(key, &next_key), (&certificate, &next_certificate)], key);
     let report = Report::default()
         .made(
-            &format!("Made for org {}, whose key is as it was:", org.name),
+            &format!("Made for org {}, whose key is unchanged:", org.name),
             &made,
         )
         .kept(&kept)
@@ -90,8 +90,8 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
     let report = match access.what_is_missing(&next_key) {
         None => report,
         Some(commands) => report.step(
-            "As root, let those read the next key who read the one in use: the system did not let \
-             us give it to them.",
+            "As root, let those who read the key in use read the next one: orgproxy was not \
+             allowed to arrange that.",
             &commands,
         ),
     };
@@ -100,13 +100,14 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
         (Some(_), _) => report
             .step("Put the next key in place.", &moves)
             .step(
-                "Start orgproxy anew: the demo org looks at its certificate only then. With any \
-                 other org a running proxy takes the new key at its next login.",
+                "Restart orgproxy: the demo org reads its certificate only when it starts. With \
+                 any other org, a running proxy uses the new key at its next login.",
                 "",
             )
-            .step("See whether all is well.", &doctor),
+            .step("Check that everything works.", &doctor),
         (None, true) => report.step(
-            "Deploy the app. From then on logins with the old key fail, but sessions in use go on.",
+            "Deploy the app. From then on logins with the old key fail, but sessions in use \
+             continue.",
             &format!(
                 "(cd {} &&\n  sf project deploy start --source-dir app --target-org ALIAS)",
                 quoted(&package)
@@ -115,7 +116,7 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
         (None, false) => report.step(
             &format!(
                 "Upload {} to the app, in place of its certificate. From then on logins with the \
-                 old key fail, but sessions in use go on.",
+                 old key fail, but sessions in use continue.",
                 next_certificate.display()
             ),
             "",
@@ -124,9 +125,9 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
     let report = match org.demo {
         Some(_) => report,
         None => report
-            .step("At once after that, put the next key in place.", &moves)
+            .step("Immediately after that, put the next key in place.", &moves)
             .step(
-                "See whether all is well. A running proxy takes the new key at its next login, \
+                "Check that everything works. A running proxy uses the new key at its next login, \
                  without a restart.",
                 &doctor,
             ),
@@ -141,7 +142,7 @@ fn named(key: &Path, which: &str, extension: &str) -> PathBuf {
     key.with_file_name(format!("{stem}.{which}.{extension}"))
 }
 
-/// What to type: the old one of each pair goes aside, and the next takes its place.
+/// The commands to type: the old one of each pair goes aside, and the next takes its place.
 fn moves(pairs: &[(&Path, &PathBuf)], key: &Path) -> String {
     let mut lines = String::new();
     for (current, next) in pairs {

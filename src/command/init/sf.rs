@@ -49,24 +49,24 @@ impl Known {
         let Some(auth) = auth else {
             let known: Vec<_> = aliases.orgs.keys().map(String::as_str).collect();
             let known = match known.is_empty() {
-                true => "it knows no alias".to_owned(),
+                true => "it has no aliases".to_owned(),
                 false => format!("its aliases are {}", known.join(", ")),
             };
             return Err(format!(
-                "the Salesforce CLI knows no org {alias:?}: there is no {}; {known}",
+                "the Salesforce CLI does not know an org {alias:?}: there is no {}; {known}",
                 path.display()
             ));
         };
         let Some(private_key) = auth.private_key else {
             return Err(format!(
-                "the Salesforce CLI was logged in to {username} by browser, so it has no key to \
-                 take over; make one with `orgproxy init --username {}`",
+                "the Salesforce CLI was logged in to {username} in a browser, so it has no key to \
+                 take over; create one with `orgproxy init --username {}`",
                 quoted(username)
             ));
         };
         let client_id = auth
             .client_id
-            .ok_or_else(|| format!("{} names no clientId", path.display()))?;
+            .ok_or_else(|| format!("{} has no clientId", path.display()))?;
         Ok(Self {
             username: auth.username.unwrap_or_else(|| username.to_owned()),
             client_id,
@@ -104,7 +104,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
     // What serde says of a wrong value could show it.
     serde_json::from_str(&text)
         .map(Some)
-        .map_err(|_| format!("{place}: is not what the Salesforce CLI writes"))
+        .map_err(|_| format!("{place}: not a file as the Salesforce CLI writes it"))
 }
 
 #[derive(Deserialize, Default)]

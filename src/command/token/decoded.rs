@@ -1,4 +1,4 @@
-//! What there is to tell of a token or an assertion.
+//! The contents of a token or an assertion.
 
 use std::{
     fmt::{self, Write},
@@ -22,14 +22,14 @@ use crate::{
     },
 };
 
-/// What a text is, whom it is for, and what is wrong with it.
+/// The kind of a text, whom it is for, and what is wrong with it.
 pub(super) struct Decoded {
     what: String,
     /// A heading each, and rows of a name and a value.
     tables: Vec<(&'static str, Vec<(String, String)>)>,
     signature: Option<Signature>,
     faults: Vec<String>,
-    /// What else there is to say.
+    /// Anything else worth knowing.
     more: &'static str,
 }
 
@@ -49,7 +49,7 @@ impl Decoded {
         }
     }
 
-    /// Whether it has a signature that was checked and does not fit.
+    /// Returns whether it has a signature that was checked and does not fit.
     pub(super) fn is_forged(&self) -> bool {
         matches!(self.signature, Some(Signature::Forged(_)))
     }
@@ -71,12 +71,12 @@ impl Decoded {
                     "A placeholder that orgproxy gives to clients of org {}.",
                     org.name
                 ),
-                "It opens nothing: orgproxy puts the session in its place.",
+                "It gives no access: orgproxy puts the session in its place.",
             ),
             None => (
                 "An opaque access token, that is, a session id.".to_owned(),
                 "Nothing else can be read from it. Only the org knows whose it is and whether it \
-                 lives. It opens the org to whoever has it.",
+                 is still valid. It gives whoever has it access to the org.",
             ),
         };
         Self {
@@ -109,14 +109,14 @@ impl Decoded {
             what,
             tables: tables(jwt, now),
             signature: Some(Signature::Unchecked(
-                "signed by the org, whose key is not here",
+                "not checked: signed by the org, whose key is not available here",
             )),
             faults: match ended {
-                true => vec!["exp is past: it opens nothing any more".to_owned()],
+                true => vec!["exp is past: it is no longer valid".to_owned()],
                 false => Vec::new(),
             },
-            more: "Only the REST APIs take this format; SOAP, Bulk API 1 and the Metadata API do \
-                   not. It opens the org to whoever has it.",
+            more: "Only the REST APIs accept this format; SOAP, Bulk API 1 and the Metadata API \
+                   do not. It gives whoever has it access to the org.",
         }
     }
 
@@ -162,7 +162,7 @@ fn check(jwt: &Jwt, config: Option<&Config>, org: Option<&Org>) -> Signature {
     }
     let Some(org) = org else {
         return Signature::Unchecked(match config {
-            Some(_) => "not checked: iss is the client_id of no org in the configuration",
+            Some(_) => "not checked: no org in the configuration has iss as its client_id",
             None => "not checked: there is no configuration with a key (see orgproxy check)",
         });
     };
@@ -235,11 +235,12 @@ impl fmt::Display for Decoded {
         }
         if let Some(signature) = &self.signature {
             let said = match signature {
-                Signature::Fits(org) => styled(GOOD, &format!("fits the key of org {org}")),
+                Signature::Fits(org) => styled(GOOD, &format!("matches the key of org {org}")),
                 Signature::Forged(org) => styled(
                     BAD,
                     &format!(
-                        "does not fit the key of org {org}: another key signed it, or it was changed"
+                        "does not match the key of org {org}: it was signed with another key, or \
+                         was changed"
                     ),
                 ),
                 Signature::Unchecked(why) => styled(DOUBTFUL, why),

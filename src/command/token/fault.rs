@@ -14,7 +14,7 @@ pub(super) fn faults(jwt: &Jwt, org: Option<&Org>, now: SystemTime) -> Vec<Strin
     let mut faults = Vec::new();
     let mut wrong = |fault: Option<String>| faults.extend(fault);
     wrong(jwt.is_broken_up.then(|| {
-        "there was white space in it, left out here: sent as it is, it would be refused".to_owned()
+        "it has white space in it, ignored here: sent as it is, it would be refused".to_owned()
     }));
     wrong(algorithm(jwt.header.get("alg")));
     wrong(issuer(&jwt.claims));
@@ -30,7 +30,7 @@ pub(super) fn faults(jwt: &Jwt, org: Option<&Org>, now: SystemTime) -> Vec<Strin
 fn algorithm(claim: Option<&Value>) -> Option<String> {
     match claim {
         Some(Value::String(name)) if name == "RS256" => None,
-        _ => Some("alg must be RS256: Salesforce takes no other".to_owned()),
+        _ => Some("alg must be RS256: Salesforce accepts no other".to_owned()),
     }
 }
 
@@ -46,7 +46,7 @@ fn subject(claims: &Map<String, Value>, org: Option<&Org>) -> Vec<String> {
     let mut faults = Vec::new();
     let (name, claim) = match (claims.get("prn"), claims.get("sub")) {
         (Some(prn), Some(sub)) if prn != sub => {
-            faults.push("prn and sub differ: Salesforce takes prn, its older name".to_owned());
+            faults.push("prn and sub differ: Salesforce uses prn, the older name".to_owned());
             ("prn", Some(prn))
         }
         (Some(prn), _) => ("prn", Some(prn)),
@@ -69,13 +69,13 @@ fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
     let text = match claim {
         Some(Value::String(text)) => text,
         Some(Value::Array(_)) => return say("is a list: it must be one string"),
-        _ => return say("must be such as https://login.salesforce.com"),
+        _ => return say("must be a URL such as https://login.salesforce.com"),
     };
     let Some(url) = Url::parse(text)
         .ok()
         .filter(|url| url.scheme() == "https" && url.has_host())
     else {
-        return say("must be a whole URL, such as https://login.salesforce.com");
+        return say("must be a complete URL, such as https://login.salesforce.com");
     };
     // An Experience Cloud site has a path, and none of them a slash at the end.
     if text.ends_with('/') {
@@ -83,7 +83,7 @@ fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
     }
     if url.path().ends_with("/services/oauth2/token") {
         return say(
-            "is the token endpoint, as some clients have it: its origin alone is what Salesforce asks for",
+            "is the token endpoint, as some clients have it: Salesforce expects its origin alone",
         );
     }
     // A demo org has another port each time.
@@ -96,12 +96,12 @@ fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
 
 fn expiry(claim: Option<&Value>, now: SystemTime) -> Option<String> {
     let Some(moment) = claim.and_then(Moment::of) else {
-        return Some("exp must be the time of its end, in seconds since 1970".to_owned());
+        return Some("exp must be the time when it expires, in seconds since 1970".to_owned());
     };
     if moment.is_in_milliseconds {
         return Some(
-            "exp is in milliseconds: it must be in seconds, although Salesforce takes it for a \
-             time far away, as it does the Salesforce CLI's"
+            "exp is in milliseconds: it must be in seconds, although Salesforce accepts it as a \
+             time far in the future, as it does from the Salesforce CLI"
                 .to_owned(),
         );
     }
@@ -121,7 +121,7 @@ fn expiry(claim: Option<&Value>, now: SystemTime) -> Option<String> {
 
 fn beginning(claim: Option<&Value>, now: SystemTime) -> Option<String> {
     let ahead = Moment::of(claim?)?.ahead_of(now)?;
-    (ahead > TOLERANCE).then(|| "nbf is ahead: it does not hold yet".to_owned())
+    (ahead > TOLERANCE).then(|| "nbf is ahead: it is not valid yet".to_owned())
 }
 
 /// The documented bound: [`crate::salesforce::facts::jwt_bearer`].
@@ -152,10 +152,10 @@ mod tests {
     #[test_case(json!({"sub": null}), &["sub must be the username"])]
     #[test_case(json!({"sub": "you@example.com"}), &["sub is not the username of org main, which is me@example.com"])]
     #[test_case(json!({"prn": "you@example.com"}), &["prn and sub differ", "prn is not the username of org main"])]
-    #[test_case(json!({"aud": null}), &["aud must be such as"])]
+    #[test_case(json!({"aud": null}), &["aud must be a URL such as"])]
     #[test_case(json!({"aud": ["https://login.salesforce.com"]}), &["aud is a list"])]
-    #[test_case(json!({"aud": "login.salesforce.com"}), &["aud must be a whole URL"]; "a bare host")]
-    #[test_case(json!({"aud": "http://login.salesforce.com"}), &["aud must be a whole URL"]; "plain")]
+    #[test_case(json!({"aud": "login.salesforce.com"}), &["aud must be a complete URL"]; "a bare host")]
+    #[test_case(json!({"aud": "http://login.salesforce.com"}), &["aud must be a complete URL"]; "plain")]
     #[test_case(json!({"aud": "https://login.salesforce.com/"}), &["aud must not end with a slash"])]
     #[test_case(json!({"aud": "https://login.salesforce.com/services/oauth2/token"}), &["aud is the token endpoint"])]
     #[test_case(json!({"aud": "https://test.salesforce.com"}), &["aud is not the audience of org main, which is https://login.salesforce.com"])]
@@ -198,7 +198,7 @@ mod tests {
             "exp": NOW + 180,
         });
         let found = faults(&jwt(header, claims), None, now());
-        assert_eq!(found, ["alg must be RS256: Salesforce takes no other"]);
+        assert_eq!(found, ["alg must be RS256: Salesforce accepts no other"]);
     }
 
     fn jwt(header: Value, claims: Value) -> Jwt {

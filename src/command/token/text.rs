@@ -1,4 +1,4 @@
-//! What somebody took for a token, and what it is.
+//! The text that somebody took for a token, and what it is.
 
 use std::borrow::Cow;
 
@@ -138,19 +138,18 @@ pub(super) enum Unreadable {
     )]
     Unknown,
     #[error(
-        "this begins as a JWT does, but dots divide it into {0} parts and not into 3; it may be cut off"
+        "this begins like a JWT, but dots divide it into {0} parts instead of 3; it may be cut off"
     )]
     Parts(usize),
     #[error("this JWT has no signature; it must be signed with RS256")]
     Unsigned,
     #[error(
-        "the {0} of this JWT has +, / or =, so it is base64; a JWT takes base64url without padding, \
-         with - for + and _ for / (RFC 7515 section 2)"
+        "the {0} of this JWT has +, / or =, so it is base64; a JWT uses base64url without padding, with - for + and _ for / (RFC 7515 section 2)"
     )]
     Base64(&'static str),
     #[error("the {0} of this JWT cannot be decoded; it may be cut off or damaged")]
     Damaged(&'static str),
-    #[error("the {0} of this JWT is no JSON object; it may be cut off or damaged")]
+    #[error("the {0} of this JWT is not a JSON object; it may be cut off or damaged")]
     Json(&'static str),
 }
 

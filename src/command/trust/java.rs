@@ -6,7 +6,7 @@ use super::{Root, TrustError, run};
 
 pub(super) fn add(root: &Root, store: &Path) -> Result<String, TrustError> {
     if has(root, store)? {
-        return Ok(format!("{} trusts it already", store.display()));
+        return Ok(format!("{} already trusts it", store.display()));
     }
     let mut keytool = keytool("-importcert", root, store);
     run(keytool.arg("-noprompt").arg("-file").arg(&root.path))?;
@@ -30,7 +30,7 @@ pub(super) fn remove(root: &Root, store: &Path) -> Result<String, TrustError> {
     ))
 }
 
-/// Whether the store can be opened, and has an entry of ours.
+/// Returns whether the store can be opened, and has an entry of ours.
 fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
     // keytool would make one that trusts nobody else.
     if !store.is_file() {
