@@ -1,4 +1,4 @@
-//! Binds, accepts, deals connections to threads, and stops without dropping what is in flight.
+//! Binds, accepts, distributes connections to threads, and stops without dropping what is in flight.
 
 use std::{
     io,
@@ -50,8 +50,8 @@ impl Server {
     /// first connection is served. Logins will run on the runtime that this is called on.
     ///
     /// # Errors
-    /// An address that cannot be had, a certificate authority that is none, or a local one that
-    /// cannot be made or read.
+    /// If an address cannot be bound, a certificate authority is not one, or the local one cannot be
+    /// created or read.
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
         let (tls, roots) = tls_of(&config).await?;
         let limits = &config.limits;
@@ -194,7 +194,7 @@ async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
 /// Has certificates renewed in time, forever.
 async fn renew(certificates: Arc<Certificates>) {
     loop {
-        // A clock that stands still while the machine sleeps is no harm at this pace.
+        // A clock that stands still while the machine sleeps does no harm at this pace.
         tokio::time::sleep(RENEWAL_CHECK).await;
         certificates.renew(SystemTime::now());
     }

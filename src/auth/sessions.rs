@@ -21,7 +21,7 @@ use crate::system::telemetry::Throttle;
 ///
 /// Lazy: nothing happens until a request asks. Every login runs in a task of its own, so that a
 /// client that hangs up takes nobody else's login with it, and its outcome is shared by all who
-/// wait. No failure is kept for ever.
+/// wait. No failure is kept forever.
 pub(crate) struct Sessions {
     login: Login,
     /// Where logins run, apart from the threads that carry requests.
@@ -197,7 +197,7 @@ impl Sessions {
         self.state().instances.iter().any(is_it)
     }
 
-    /// The org has said, while it answered, that `dead` is dead: what comes next shall not use it.
+    /// The org has said, while it answered, that `dead` is dead: what comes next must not use it.
     pub(crate) fn end(&self, dead: &Arc<Session>) {
         self.retire(dead);
     }
@@ -344,7 +344,7 @@ fn rest(error: &LoginError, count: u32) -> Duration {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Between two logins, in the long run: Salesforce allows 3,600 per hour and user
+/// Between two logins, in the long run: Salesforce allows 3,600 per hour per user
 /// ([`crate::salesforce::facts::limits`]).
 const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -23,7 +23,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// How the command ends. That nobody reads any more is no failure: `| head` has had enough.
+    /// How the command ends. That nobody reads any more is not a failure: `| head` has had enough.
     pub(super) fn into_result(self) -> Result<ExitCode, CommandError> {
         match self {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {

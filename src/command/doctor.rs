@@ -107,7 +107,7 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
         None => false,
     };
     let logged_in = if leads_back {
-        report.add(Check::skipped("login", "not at orgproxy itself"));
+        report.add(Check::skipped("login", "not tried at orgproxy itself"));
         None
     } else {
         log_in(config, org, found, args, report).await

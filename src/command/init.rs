@@ -52,7 +52,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
 /// A new org.
 fn make(args: &InitArgs) -> Result<(), CommandError> {
     if args.demo && !cfg!(feature = "demo") {
-        let why = "this build of orgproxy has no demo org; leave --demo out";
+        let why = "this build of orgproxy has no demo org; remove --demo";
         return Err(CommandError::Other(why.to_owned()));
     }
     let paths = Paths::of(args);

@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// A value; what is no object and no list is left as it was written.
+/// A value; what is neither object nor list is left as it was written.
 pub(super) enum Json<'a> {
     Object(Vec<(String, Self)>),
     List(Vec<Self>),

@@ -157,7 +157,7 @@ impl<'a> Page<'a> {
 fn bar(total: u64, output: &Output) -> ProgressBar {
     let target = match output.is_terminal() {
         true => ProgressDrawTarget::hidden(),
-        // Hidden, too, if that is no terminal.
+        // Hidden, too, if that is not a terminal.
         false => ProgressDrawTarget::stderr(),
     };
     let style = ProgressStyle::with_template("{human_pos} of {human_len} records {wide_bar}")

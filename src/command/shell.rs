@@ -73,7 +73,7 @@ fn with_examples(page: &str) -> String {
     format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n{after}")
 }
 
-/// A pager that was closed early is no error.
+/// A pager that was closed early is not an error.
 fn print(text: &[u8]) -> Result<ExitCode, CommandError> {
     match io::stdout().lock().write_all(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -66,7 +66,7 @@ async fn token(config: &Config, org: &Org) -> Result<Zeroizing<String>, CommandE
     let login = Login::alone(config, org, tls).map_err(failed)?;
     let session = login.login().await.map_err(failed)?;
     let token = session.token.to_str();
-    // What no header can carry is no session, and what is not ASCII no token.
+    // What a header cannot carry is not a session, and what is not ASCII is not a token.
     let token = token.map_err(|error| CommandError::Other(error.to_string()))?;
     Ok(Zeroizing::new(token.to_owned()))
 }

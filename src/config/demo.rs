@@ -14,7 +14,7 @@ pub struct Demo {
 pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
     let demo = read(value)?;
     match demo.is_some() && !cfg!(feature = "demo") {
-        true => Err("this build of orgproxy has no demo org; take it out".to_owned()),
+        true => Err("this build of orgproxy has no demo org; remove it".to_owned()),
         false => Ok(demo),
     }
 }

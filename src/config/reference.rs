@@ -61,7 +61,7 @@ impl KeySource {
     /// The key that is there now.
     ///
     /// # Errors
-    /// Why it, or its passphrase, cannot be had, or why it is no key.
+    /// Why it, or its passphrase, cannot be had, or why it is not a key.
     pub(crate) fn read(&self) -> Result<PrivateKey, String> {
         self.read_as(PrivateKey::parse)
             .map_err(|mistakes| mistakes.join("; "))
@@ -97,7 +97,7 @@ impl KeySource {
 }
 
 /// What tells one state of a file from the next. The time is that of the last change to anything
-/// about it, its mode included, since a key that others could read is no good until that is mended.
+/// about it, its mode included, since a key that others could read is of no use until that is fixed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -111,7 +111,7 @@ impl Stamp {
         [Self::of(secret), passphrase.and_then(Self::of)]
     }
 
-    /// Of what is there; nothing if that is no file or cannot be seen.
+    /// The stamp of what is there; nothing if that is not a file or cannot be seen.
     fn of(secret: &Secret) -> Option<Self> {
         let about = fs::metadata(secret.path()?).ok()?;
         Some(Self {

@@ -240,7 +240,7 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let stdout: ChildStdout = child.stdout.take().ok_or(SecretFault::Empty)?;
     let (sender, receiver) = mpsc::channel();
-    // Not joined: what the command started may hold the pipe open for ever.
+    // Not joined: what the command started may hold the pipe open forever.
     thread::spawn(move || sender.send(read(stdout)));
     let left = deadline.saturating_duration_since(Instant::now());
     let secret = receiver

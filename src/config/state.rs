@@ -20,6 +20,6 @@ fn absolute(path: Option<String>) -> Option<PathBuf> {
 
 const NAME: &str = "orgproxy";
 
-/// What to tell if there is none.
+/// The message if there is none.
 pub(super) const MISSING: &str = "missing, and none of STATE_DIRECTORY, XDG_STATE_HOME and HOME \
     is set; add state_dir = \"/var/lib/orgproxy\", the folder for the local certificate authority";

@@ -128,7 +128,7 @@ pub(super) fn time(value: &Value) -> Result<Duration, String> {
     positive(wait(value)?)
 }
 
-/// A `tracing` filter. A single word that is no level would be taken for the name of a module, and
+/// A `tracing` filter. A single word that is not a level would be taken for the name of a module, and
 /// nothing would be logged.
 pub(super) fn log(value: &Value) -> Result<String, String> {
     let text = text(value)?;

@@ -1,4 +1,4 @@
-//! Where this process listens itself, which is no way to an org.
+//! Where this process listens itself, which is not a way to an org.
 
 use std::{
     net::SocketAddr,

@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 /// Verified TLS 1.2 and 1.3, trusting `roots` and `extra` besides.
 ///
 /// # Errors
-/// When an authority in `extra` is no certificate that can sign others.
+/// When an authority in `extra` is not a certificate that can sign others.
 pub(crate) fn client_config(
     mut roots: RootCertStore,
     extra: &[CertificateDer<'static>],

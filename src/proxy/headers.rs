@@ -1,10 +1,10 @@
-//! What both directions do to headers.
+//! Changes to headers that both directions make.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode;
 
-/// Takes off what concerns one connection only (RFC 9110 section 7.6.1): first what `Connection`
-/// names, then what is known to be so.
+/// Removes hop-by-hop headers (RFC 9110 section 7.6.1): first those that `Connection` names, then
+/// those that are known.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !has(headers, is_hop_by_hop) {
         return;
@@ -14,7 +14,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .iter()
         .flat_map(|line| members(line.as_bytes()))
         .filter_map(|name| HeaderName::from_bytes(name).ok())
-        // The length of a body is no business of a connection: framing would be lost.
+        // The length of a body does not concern a connection: framing would be lost.
         .filter(|name| *name != header::CONTENT_LENGTH)
         .collect();
     for name in named {
@@ -28,7 +28,7 @@ pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// Takes off every header whose name `drops`.
+/// Removes every header whose name `drops`.
 pub(crate) fn strip(headers: &mut HeaderMap, drops: impl Fn(&str) -> bool) {
     if !has(headers, &drops) {
         return;

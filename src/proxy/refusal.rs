@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     #[error("unknown host {0:?}: use localhost, 127.0.0.1 or [::1], or add it to `hosts`")]
     WrongHost(String),
     #[error(
-        "{0} is not the port that this request came in on, so it is another service on this machine; exclude localhost from this proxy (NO_PROXY), or use this port"
+        "{0} names a port other than the one that this request came in on, so it is another service on this machine; exclude localhost from this proxy (NO_PROXY), or use this port"
     )]
     WrongPort(String),
     #[error(

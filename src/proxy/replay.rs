@@ -246,7 +246,7 @@ pub(crate) enum ClientFault {
     #[error("the body of the request is not compressed as its Content-Encoding says")]
     Undecodable,
     #[error(
-        "the body of the request is small but decompresses to a huge one, or to more than {} MiB",
+        "the body of the request is small but decompresses to a huge size, or to more than {} MiB",
         inflate::MOST / 1024 / 1024
     )]
     Inflated,

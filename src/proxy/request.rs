@@ -1,4 +1,4 @@
-//! The client's request, made ours.
+//! The client's request, rewritten for the org.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
@@ -222,8 +222,8 @@ fn pairs(query: &str) -> impl Iterator<Item = &[u8]> {
     query.as_bytes().split(|byte| *byte == b'&')
 }
 
-/// Whether a header is ours alone. Underscores count as hyphens: many servers take them for the
-/// same, so what only looks like one of ours, or like framing, goes too.
+/// Returns whether a header is the proxy's alone. Underscores count as hyphens: many servers take
+/// them for the same, so what only looks like one of ours, or like framing, goes too.
 fn is_owned(name: &str, family: Family) -> bool {
     if family == Family::PubSub && METADATA.contains(&name) {
         return true;
@@ -241,7 +241,7 @@ fn is_owned(name: &str, family: Family) -> bool {
     }
 }
 
-/// Takes off sessions of the org's web pages.
+/// Removes sessions of the org's web pages.
 fn strip_session_cookies(headers: &mut HeaderMap) {
     let carries = |line: &HeaderValue| {
         line.as_bytes()

@@ -1,4 +1,4 @@
-//! The org's response, made the client's.
+//! The org's response, rewritten for the client.
 
 use std::{
     future::poll_fn,
@@ -37,7 +37,7 @@ mod xml;
 
 /// The body that a client receives.
 pub(crate) enum Body {
-    /// An answer of ours.
+    /// A response of the proxy itself.
     Local(Option<Bytes>),
     /// The org's, whose first bytes may have been looked at already.
     Org { seen: Option<Bytes>, rest: Answer },
@@ -177,7 +177,7 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
             continue;
         };
         for line in lines.iter_mut() {
-            // What is no text is no URL.
+            // What is not text is not a URL.
             let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
             if let Some(ours) = UrlRewriter::new(session, base).location(url)
                 && let Ok(ours) = HeaderValue::from_str(&ours)

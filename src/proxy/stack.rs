@@ -211,8 +211,7 @@ impl Stack {
 /// Gives a request the target that it came with, percent-encoded where a strict reader might misread
 /// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
 fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Refusal> {
-    let too_long =
-        |_| Refusal::Malformed("its target is longer than 64 KiB once percent-encoded");
+    let too_long = |_| Refusal::Malformed("its target is longer than 64 KiB once percent-encoded");
     if let Some(target) = connection.target() {
         parts.uri = target.try_into().map_err(too_long)?;
     } else if parts.version == Version::HTTP_2 {

@@ -84,7 +84,7 @@ fn family(line: &[u8]) -> Family {
         .next()
         .unwrap_or_default();
     let mut request = Request::new(());
-    // What is no path stays `/`.
+    // What is not a path stays `/`.
     if let Ok(uri) = path.try_into() {
         *request.uri_mut() = uri;
     }

@@ -129,7 +129,7 @@ impl<S> StrictStream<S> {
         if !is_up_to_client {
             self.was_busy = true;
             // hyper need not read again when the answer has ended, so a timer has to be running
-            // by then: else the connection would be left open for ever.
+            // by then: else the connection would be left open forever.
             while self.head.poll(cx).is_ready() {
                 self.head.set(self.head_limit);
             }

@@ -377,7 +377,7 @@ async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
     assert!(found.contains("login_host_elsewhere"), "{found}");
     assert!(found.contains("where an orgproxy listens"), "{found}");
     // What the login would say of it leads nowhere.
-    assert!(found.contains("not at orgproxy itself"), "{found}");
+    assert!(found.contains("not tried at orgproxy itself"), "{found}");
     assert!(!found.contains("ca_file"), "{found}");
 }
 

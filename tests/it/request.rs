@@ -288,7 +288,7 @@ async fn a_terminal_gets_json_indented_and_nothing_that_it_would_obey() {
 #[test_case(&["GET", "https://acme.my.salesforce.com/services/data"], "leave out scheme and host"; "a URL")]
 #[test_case(&["GET", "/query?q=SELECT Id"], "percent-encode"; "a blank")]
 #[test_case(&["GET", "/", "-H", "Host: evil.example"], "set by orgproxy itself"; "our header")]
-#[test_case(&["G T", "/"], "give a method"; "a method")]
+#[test_case(&["G T", "/"], "expected a method"; "a method")]
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_at_once(arguments: &[&str], message: &str) {
     let asking = Asking::start().await;

@@ -478,7 +478,7 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
             gzipped,
             bomb(&PARTNER.envelope(&PARTNER.header(), &PARTNER.call())),
             "BODY_TOO_LARGE",
-            "decompresses to a huge one",
+            "decompresses to a huge size",
         ),
         (
             "garbage",

@@ -30,7 +30,7 @@ impl Known {
     /// Looks up an alias or a username.
     ///
     /// # Errors
-    /// Why that is no org to take over.
+    /// Why that is not an org to take over.
     pub(super) fn find(alias: &str) -> Result<Self, String> {
         let home = env::var_os("HOME").filter(|home| !home.is_empty());
         let home = home.ok_or("HOME is not set, and the Salesforce CLI keeps its files there")?;

@@ -61,7 +61,7 @@ fn found(records: &[Json<'_>]) -> Vec<String> {
     for record in records {
         find(record, "", &mut paths);
     }
-    // A parent that is null in some record is no column beside its fields.
+    // A parent that is null in some record is not a column beside its fields.
     let is_parent = |path: &String| {
         let start = format!("{path}.");
         paths.iter().any(|other| other.starts_with(&start))

@@ -143,7 +143,7 @@ const GAP: usize = 2;
 /// Columns. What is narrower says too little.
 const NARROWEST: usize = 8;
 
-/// Columns. What is wider is no table any more, terminal or not.
+/// Columns. What is wider is not a table any more, terminal or not.
 const WIDEST: usize = 256;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));

@@ -100,7 +100,7 @@ fn seconds(time: SystemTime) -> u64 {
 
 /// Some clients send fractions.
 fn whole(number: f64) -> Option<u64> {
-    // A cast of what is in this range is exact enough, and all others are no times.
+    // A cast of what is in this range is exact enough, and all others are not times.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (0.0..9e15).contains(&number).then_some(number as u64)
 }

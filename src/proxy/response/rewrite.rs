@@ -1,4 +1,4 @@
-//! A document of the org, made ours as a whole.
+//! A document of the org, rewritten for the client as a whole.
 
 use std::io::{self, Read, Write};
 
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::proxy::coding::{self, Coding};
 
-/// Makes the URLs in the body of `response` ours. What is too large, or is not what it seems, goes
-/// on as it is.
+/// Rewrites the URLs in the body of `response` for the client. What is too large, or is not what it
+/// seems, goes on as it is.
 ///
 /// # Errors
 /// When the body breaks off, there is nothing to pass on.

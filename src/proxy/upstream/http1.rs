@@ -262,7 +262,7 @@ impl Http1 {
     /// Sends what can be sent of the request.
     ///
     /// # Errors
-    /// When the request is none. That the org takes no more of it is no error: it may have refused
+    /// When the request is none. That the org takes no more of it is not an error: it may have refused
     /// it early.
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), ResponseFault> {
         if matches!(self.request.state, State::Sent | State::Refused) {
