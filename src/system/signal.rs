@@ -64,8 +64,11 @@ pub(crate) fn end_meanwhile() -> io::Result<oneshot::Sender<()>> {
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    signal = signals.ending() => std::process::exit(128 + signal.as_raw()),
+                    // First: a signal that comes when the start is over is for whoever waits then,
+                    // however late this thread has its turn.
+                    biased;
                     _ = is_over => {}
+                    signal = signals.ending() => std::process::exit(128 + signal.as_raw()),
                 }
             });
         })?;
