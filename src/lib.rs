@@ -1,40 +1,48 @@
 //! orgproxy stands on localhost in place of a Salesforce org. A client sends it plain,
-//! unauthenticated requests; it logs in by the OAuth 2.0 JWT bearer flow (RFC 7523), puts the
-//! session where the API wants it, and forwards to the org's `instance_url`.
+//! unauthenticated requests; it logs in by the OAuth 2.0 JWT bearer flow (RFC 7523), puts the access
+//! token (with the address that it is for: the *session*) where the API wants it, and forwards to the
+//! org's `instance_url`. To a client, orgproxy is the org.
 //!
 //! # The life of a request
 //!
 //! 1. [`server`] accepts a connection and distributes it to a thread. There `server::strict_stream`
-//!    reads its bytes strictly before hyper reads them, and leaves in [`proxy::connection_state`] what
-//!    its requests need to know of it.
-//! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's [`proxy::family`],
-//!    which decides where the session goes, how a dead one shows, and what an error looks like.
-//! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path. The beginning of a
-//!    SOAP envelope is read, to find the place for the session.
-//! 4. [`proxy::local`] answers what the org is not asked: SOAP `login()`, the token endpoint, logouts.
-//! 5. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
-//!    spelling of every header that belongs to the proxy; the session goes in last. [`proxy::replay`]
-//!    keeps a bounded copy of the body.
-//! 6. [`auth`] returns the session, or waits for the one login under way.
-//! 7. [`proxy::upstream`] sends and streams, on connections that [`network`] opens.
-//! 8. If the family says that the response means a dead session, that session is retired, and the
-//!    request is sent once more, whole. Steps 6 to 8 are [`proxy::delivery`].
-//! 9. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it back
-//!    to the proxy, and streams it.
-//! 10. Any [`proxy::error`] becomes a marked response in one place.
+//!    reads its bytes strictly before hyper reads them, and notes in [`proxy::connection_state`] what
+//!    requests need to know of their connection: TLS, port, header lines as they were sent.
+//! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's API family
+//!    ([`proxy::family`]: REST, SOAP, Bulk, pages, …), which decides where the session goes, how a dead
+//!    one shows, and what an error looks like.
+//! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path.
+//! 4. The beginning of a SOAP envelope is read, to find the place for the session.
+//! 5. [`proxy::placeholder`] checks the *placeholder*, if the client shows one: the stand-in for a
+//!    session that it got when it logged in here.
+//! 6. [`proxy::local`] answers what is not for the org: SOAP `login()`, the token endpoint, logouts.
+//!    Clients that insist on logging in get a placeholder.
+//! 7. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
+//!    spelling of every header that belongs to the proxy. The session goes in when it is sent.
+//! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is none,
+//!    one login is made, and all who need it wait for it. [`proxy::upstream`] sends and streams, on
+//!    connections that [`network`] opens.
+//! 9. If the family says that the response means a dead session, that session is replaced by a login,
+//!    and the request is sent again, whole, from the copy that [`proxy::replay`] keeps: at most three
+//!    times in all. The same is done if the org has moved to another host. Bodies that outgrow the copy
+//!    are sent only once the org has said lately that the session lives.
+//! 10. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it back
+//!     to the proxy, and streams it.
+//! 11. Any [`proxy::error`] becomes a marked response in one place.
 //!
-//! Steps 3 to 9 are [`proxy`], on one screen.
+//! Steps 3 to 10 are `Proxy::forward` in [`proxy`], on one screen.
 //!
 //! # Rooms
 //!
-//! From the highest to the lowest; each imports only those below it, which `tests/it/rooms.rs` holds:
+//! Top-level modules, from the highest to the lowest; each imports only those below it, which
+//! `tests/it/rooms.rs` enforces:
 //!
 //! - [`command`]: `run`, `check`, `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`,
 //!   `health` and the rest, each in a file of its name.
-//! - [`server`]: listeners, threads, TLS towards clients, strict framing, the end.
+//! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
-//! - [`cli`]: what can be typed.
+//! - [`cli`]: the command-line arguments and their help.
 //! - [`local_ca`]: the local certificate authority, for `https://` listeners and tunnels.
 //! - [`config`]: from files, variables and flags to what runs. It alone reads the configuration.
 //! - [`demo`]: an org to try it with, which the tests talk to. It knows nothing of the proxy, and is
@@ -67,16 +75,19 @@
 //! **A new command:** `cli.rs` (arguments and help), `command.rs` (one line), a file in `command/`,
 //! README; `tests/it/` has a file per command.
 //!
-//! **A new figure to watch:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
+//! **A new metric:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
 //!
 //! # Decisions
 //!
-//! **Sessions are judged by the org.** A token answer reports no lifetime, and the real one slides
-//! with every call ([`salesforce::facts::sessions`]). So age counts from the last use, and the
-//! org's refusal is the last word. One login serves all who wait; no failure is kept forever. If a
-//! login gives the same token again, the refusal may have been a stray one: the request is sent
-//! once more, and then the org's answer is passed on. While logins are in vain, the org is asked
-//! first which it refuses, the session or the request.
+//! **Sessions are judged by the org.** A token response has no lifetime: the real one is an idle timeout
+//! that every call resets ([`salesforce::facts::sessions`]). So the age of a session counts from the
+//! last use that the org accepted, and the org's refusal is the last word. One login serves all who wait.
+//! A login that failed is tried again after 1 to 15 s (up to 5 minutes if the user is locked or
+//! frozen); until then requests get the same error. A refusal may be a passing error of the org: if a
+//! login returns the same token, the request is sent once more with it, and then the org's answer is
+//! passed on. If a request is refused again although the login before it succeeded, then for 30 s the
+//! next refusal is first checked with a `GET` of userinfo, which tells a dead session from a refused
+//! request at the cost of no login; after two such in a row, refusals are passed on for 1 to 15 s.
 //!
 //! **Threads share nothing per request.** Each carries whole requests, with a runtime, client
 //! connections and connections to the org of its own. Logins run on the main thread. This costs 10 to
@@ -84,10 +95,10 @@
 //!
 //! **hyper towards clients, our own HTTP/1.1 towards the org.** Who may send what they like is read by
 //! hyper. The org is one known server behind verified TLS, and the client's side of HTTP/1.1 is little
-//! code. It runs in the request's own task and knows that most lines of a head are those of the last
-//! one, which saves an eighth of the CPU, as the pool does a tenth. HTTP/2 to the org is hyper's.
-//! Logins are hyper's, on connections of the same [`network`]: what leads requests to the org leads
-//! logins there. tower composes the login's retries; around requests there are plain functions, one
+//! code. Our client runs in the request's own task and knows that most lines of a head are those of
+//! the last one, which saves an eighth of the CPU; our own pool of connections saves another tenth. HTTP/2 to the org is hyper's.
+//! Logins are hyper's, on connections of the same [`network`]: the same
+//! proxies and addresses serve both. tower composes the login's retries; around requests there are plain functions, one
 //! of each.
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
@@ -115,11 +126,12 @@
 //! it, and else it goes in chunks, since nobody can know the length of what is still to be
 //! decompressed.
 //!
-//! **Placeholders are derived.** From the private key and what names the org, one way: so restarts and
-//! replicas agree, nothing is stored, and there is no secret more to keep.
+//! **Placeholders are derived.** The session ids that clients are given are computed from the private
+//! key and what names the org, one way: so restarts and replicas agree, nothing is stored, and there is
+//! no secret more to keep.
 //!
-//! **A key changes, a configuration does not.** A login signs with the key that its file holds then,
-//! so that one can be rotated under a running proxy. Everything else is read at start.
+//! **A key changes, a configuration does not.** A login reads the key file each time,
+//! so that a key can be rotated under a running proxy. Everything else is read at start.
 //!
 //! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a socket
 //! of their own: what they show to work is what clients get.

@@ -1,4 +1,4 @@
-//! The life of one request.
+//! The life of one request: `Proxy::forward`.
 
 use std::sync::Arc;
 
@@ -42,8 +42,6 @@ pub(crate) mod target;
 pub(crate) mod upstream;
 
 /// One thread's proxy for one org.
-///
-/// What is rare is boxed, so that not every request's future has room for it.
 pub(crate) struct Proxy {
     pub(crate) org: Arc<config::Org>,
     pub(crate) guard: Arc<Guard>,
@@ -54,7 +52,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Answers a request: with what the org says, or with what is ours to say.
+    /// Answers a request: with the org's response, or, for logins and the like, with one of the proxy's
+    /// own.
+    ///
+    /// What is rare is boxed, so that not every request's future has room for it.
     pub(crate) async fn forward(
         &self,
         family: Family,
@@ -62,28 +63,33 @@ impl Proxy {
         body: Incoming,
         connection: &ConnectionState,
     ) -> Result<Response<Body>, Error> {
-        // A call of the Pub/Sub API is a body that hardly ever goes on.
+        // The body of a Pub/Sub call hardly ever goes on: it must not be cut off for being slow.
         let activity = (family != Family::PubSub).then(|| connection.activity());
         let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
         let admitted = self.guard.admit(&parts, connection)?;
-        let envelope = family.open(&parts, &mut body).await?;
+        let envelope = family.open_envelope(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
+        // Without the client key one may log in, or show the placeholder that a login gave.
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
-            self.placeholders.vouch(&parts, envelope.as_deref())?;
+            self.placeholders
+                .admit_without_key(&parts, envelope.as_deref())?;
         }
         let sessions = &self.delivery.sessions;
+        // The address by which the client knows the proxy.
         let base = match &admitted.named {
-            Named::Us => BaseUrl::of(&parts, connection.secure()),
+            Named::Us => BaseUrl::of(&parts, connection.is_tls()),
             named => Box::pin(BaseUrl::of_instance(named, &parts, connection, sessions)).await?,
         };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base)).await;
         }
 
-        self.placeholders.check(&parts, envelope.as_deref())?;
-        let head = Head::new(*parts, connection.lines(), family, envelope);
+        self.placeholders
+            .refuse_other_orgs(&parts, envelope.as_deref())?;
+        let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
+        // With another session, and again, if the org says that this one is dead.
         let (mut response, session) = self.delivery.deliver(&head, &body).await?;
-        let placeholder = || self.placeholders.session_for(&session);
+        let placeholder = || self.placeholders.placeholder_for(&session);
         response::localize(
             &mut response,
             head,

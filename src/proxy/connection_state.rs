@@ -134,7 +134,7 @@ impl ConnectionState {
 
     /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
     /// `Secure`.
-    pub(crate) fn secure(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         self.secure
     }
 
@@ -192,7 +192,7 @@ impl ConnectionState {
 
     /// The header lines of the latest request as the client sent them, in HTTP/1.1, where there is one
     /// at a time. Can be asked for once.
-    pub(crate) fn lines(&self) -> Bytes {
+    pub(crate) fn take_header_lines(&self) -> Bytes {
         let handed = self.handed();
         let mut heard = self.heard();
         let mut lines = Bytes::new();

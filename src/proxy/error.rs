@@ -31,7 +31,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
     #[error(
-        "the org asks for a login at this page, although the session was renewed: sessions of this app are not valid for pages; add the scope web to the app"
+        "the org asks for a login at this page: sessions of this app are not valid for pages; add the scope web to the app"
     )]
     NoPages,
     #[error("the org's response broke off: {0}")]

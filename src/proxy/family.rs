@@ -77,7 +77,7 @@ impl Family {
     ///
     /// # Errors
     /// Why it has none that can be used.
-    pub(crate) async fn open(
+    pub(crate) async fn open_envelope(
         self,
         head: &Parts,
         body: &mut Replay,

@@ -65,7 +65,7 @@ impl Placeholders {
     }
 
     /// As `session_id`, of the org that `session` is for.
-    pub(crate) fn session_for(&self, session: &Session) -> String {
+    pub(crate) fn placeholder_for(&self, session: &Session) -> String {
         let org_id = session.identity.org_id.as_deref();
         self.session_id(org_id.unwrap_or(UNKNOWN_ORG))
     }
@@ -90,7 +90,11 @@ impl Placeholders {
 
     /// Lets in a client that does not show the client key, if it shows what one of `clients` was given
     /// for its user name and password.
-    pub(crate) fn vouch(&self, head: &Parts, envelope: Option<&Envelope>) -> Result<(), Refusal> {
+    pub(crate) fn admit_without_key(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+    ) -> Result<(), Refusal> {
         let is_given = |shown: &[u8]| {
             self.of_clients
                 .iter()
@@ -110,7 +114,11 @@ impl Placeholders {
 
     /// Refuses a client that shows the placeholder of another org: what it wants done would be done
     /// to the wrong data.
-    pub(crate) fn check(&self, head: &Parts, envelope: Option<&Envelope>) -> Result<(), Refusal> {
+    pub(crate) fn refuse_other_orgs(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+    ) -> Result<(), Refusal> {
         // Most proxies serve one org.
         match self.others.is_empty() {
             true => Ok(()),
@@ -265,7 +273,7 @@ mod tests {
                     None => Request::get("/").header(name, format!("{before}{session}")),
                 };
                 let head = request.body(()).unwrap().into_parts().0;
-                let checked = placeholders.check(&head, None);
+                let checked = placeholders.refuse_other_orgs(&head, None);
                 assert_eq!(checked.is_err(), is_wrong, "{name}{before}");
             }
         }
@@ -293,7 +301,7 @@ mod tests {
         let vouched = |placeholders: &Placeholders, shown: &str| {
             let request = Request::get("/").header("authorization", format!("Bearer {shown}"));
             let head = request.body(()).unwrap().into_parts().0;
-            placeholders.vouch(&head, None).is_ok()
+            placeholders.admit_without_key(&head, None).is_ok()
         };
         assert!(vouched(&before, &etl) && vouched(&before, &bi));
         let cut = &etl[..etl.len() - 1];

@@ -41,7 +41,7 @@ pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Reply
         true => Replay::Empty,
         false => Replay::of(body),
     };
-    let envelope = family.open(&parts, &mut body).await?;
+    let envelope = family.open_envelope(&parts, &mut body).await?;
     let head = Head::new(parts, Bytes::new(), family, envelope);
     let (response, session) = proxy.delivery.deliver(&head, &body).await?;
 
