@@ -54,15 +54,33 @@
 //!
 //! # Where to start
 //!
-//! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise):
-//! 1. `proxy/path.rs`: how its paths are recognised, in `Api::of`. Guard and family share this.
-//! 2. `proxy/family.rs`: a variant of `Family`, and what each `match` asks for it: `authorize` (where
-//!    the session goes), `suspects` and `judge` (how a dead one shows), `proves_session`, `tell` (what
-//!    an error looks like). What is long gets a file in `proxy/family/`.
-//! 3. `proxy/guard/path.rs`, if some of its paths hand out sessions.
-//! 4. `demo/`: the same API in the demo org; then a test in `tests/it/` named after it, and one line
-//!    in `tests/it/renewal.rs`, where sessions die in every family.
-//! 5. README, *Point your tool at it*.
+//! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise). Bulk
+//! 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
+//! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
+//! 2. `proxy/path.rs`: how its paths are recognised, in `Api::of`. Guard and family share this.
+//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session goes),
+//!    `suspects` (which responses are read; whether a JWT may be a session there:
+//!    [`salesforce::facts::sessions`]) and `tell` (what an error looks like); in `family/verdict.rs`
+//!    what such a response says. The compiler asks for these. It does not ask for `refuses_with` and the
+//!    first `match` of `Verdict::of` (responses to HEAD, which have no body), `open_envelope` (a session
+//!    in the body), `passes`, `suspects_page` and `sends_to_login` (pages), `proves_session` (a path
+//!    that needs no session). Then a row in each table of `family/tests.rs`.
+//! 4. A header that carries the session goes into `SESSION_HEADERS` in `proxy/family.rs`, or the
+//!    client's own reaches the org. If its capitals are unusual: `spelling/names.rs`.
+//! 5. `proxy/response/document.rs`: whether it has documents with absolute URLs.
+//! 6. `proxy/guard/path.rs`, if some of its paths hand out sessions, or if its session is in the body:
+//!    then its paths must be spelled plainly, as those of SOAP.
+//! 7. If it has a host of its own, as Pub/Sub: every comparison with `Family::PubSub`.
+//! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`); its
+//!    path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error` and
+//!    `Content::Json` are the REST API's.
+//! 9. `command/answer.rs`, so that `orgproxy request` can read its errors.
+//! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it counts
+//!     whatever the client sent, a session that dies is replaced unseen, the proxy's errors have its
+//!     shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in the two
+//!     tables of `renewal.rs` if it answers GET and HEAD. What the demo org does by itself is tested in
+//!     `demo_….rs`.
+//! 11. README: *Point your tool at it*, and steps 4 and 6 of *The life of a request*; `CHANGELOG.md`.
 //!
 //! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags), the section's
 //! file in `config/` (reading and checking), the field in `config.rs` where it is used from,

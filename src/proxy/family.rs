@@ -166,6 +166,9 @@ impl Family {
 
     /// Whether a dead session shows by this status where answers of other statuses have a body that
     /// says what is wrong.
+    ///
+    /// A family with a status of its own needs it here, or a dead session is not seen in responses to
+    /// HEAD.
     fn refuses_with(self, status: StatusCode) -> bool {
         status == StatusCode::UNAUTHORIZED
             || self == Self::Identity && status == StatusCode::FORBIDDEN
@@ -277,6 +280,10 @@ fn says_code(headers: &HeaderMap) -> bool {
         kind.starts_with(b"application/json") || kind.starts_with(b"application/xml")
     })
 }
+
+/// The headers that carry a session, but for cookies and the metadata of the Pub/Sub API. What a
+/// client sends in them never reaches the org, and its placeholder is looked for there.
+pub(crate) const SESSION_HEADERS: [&str; 2] = ["authorization", "x-sfdc-session"];
 
 const VERSIONS: &str = "services/data";
 

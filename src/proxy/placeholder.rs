@@ -10,7 +10,10 @@ use subtle::ConstantTimeEq;
 use crate::{
     auth::Session,
     config,
-    proxy::{family::Envelope, refusal::Refusal},
+    proxy::{
+        family::{Envelope, SESSION_HEADERS},
+        refusal::Refusal,
+    },
 };
 
 /// What stands for the session of one org, and what stands for those of the others that this proxy
@@ -146,22 +149,19 @@ impl Placeholders {
 
 /// All that may hold what a client takes for its session: [`crate::salesforce::facts::families`].
 fn shown<'a>(head: &'a Parts, envelope: Option<&'a Envelope>) -> Vec<Cow<'a, [u8]>> {
-    [
-        header::AUTHORIZATION.as_str(),
-        "x-sfdc-session",
-        "accesstoken",
-        header::COOKIE.as_str(),
-    ]
-    .into_iter()
-    .flat_map(|name| head.headers.get_all(name))
-    .map(|value| value.as_bytes().into())
-    .chain(
-        head.uri
-            .query()
-            .map(|query| percent_decode_str(query).into()),
-    )
-    .chain(envelope.map(|envelope| envelope.said.as_bytes().into()))
-    .collect()
+    let others = ["accesstoken", header::COOKIE.as_str()];
+    SESSION_HEADERS
+        .into_iter()
+        .chain(others)
+        .flat_map(|name| head.headers.get_all(name))
+        .map(|value| value.as_bytes().into())
+        .chain(
+            head.uri
+                .query()
+                .map(|query| percent_decode_str(query).into()),
+        )
+        .chain(envelope.map(|envelope| envelope.said.as_bytes().into()))
+        .collect()
 }
 
 /// With the user name of each.

@@ -11,7 +11,7 @@ use hyper::body::Body;
 use crate::{
     auth::Session,
     proxy::{
-        family::{Envelope, Family},
+        family::{Envelope, Family, SESSION_HEADERS},
         headers, path,
         replay::{Sending, Splice},
     },
@@ -274,11 +274,11 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
 /// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
 /// address.
 const OWNED: [&str; 6] = [
-    "authorization",
+    SESSION_HEADERS[0],
+    SESSION_HEADERS[1],
     "expect",
     "origin",
     "trailer",
-    "x-sfdc-session",
     crate::proxy::guard::CLIENT_KEY_HEADER,
 ];
 

@@ -260,6 +260,27 @@ fn puts_the_session_where_it_counts() {
     }
 }
 
+/// Else a client's own would reach the org beside it.
+#[test]
+fn whatever_carries_the_session_is_known_as_such() {
+    let session = session("00D!x");
+    let families = [
+        Rest,
+        OAuth,
+        Identity,
+        Cometd,
+        Bulk(Format::Json),
+        Bulk(Format::Xml),
+        Soap(Wsdl::Partner),
+    ];
+    for family in families {
+        family.authorize(&HeaderMap::new(), &session, |name, _| {
+            let name = name.as_str();
+            assert!(SESSION_HEADERS.contains(&name), "{family:?} {name}");
+        });
+    }
+}
+
 #[test]
 fn tells_errors_in_the_shape_of_each() {
     for (family, status, content_type, body) in [
