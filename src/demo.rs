@@ -6,7 +6,7 @@
 //! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
 //!
 //! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
-//! `apex`, `soap`, `wsdl`, `report`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `wire` says what HTTP
+//! `apex`, `soap`, `wsdl`, `report`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `rig::wire` says what HTTP
 //! libraries refuse to say.
 
 use std::{
@@ -37,9 +37,11 @@ use url::Url;
 pub use self::{
     apex::blocks,
     app::App,
-    fault::{Canned, Fault, Faults, TOKEN, Then},
-    hold::Hold,
-    seen::{Counts, Seen},
+    rig::{
+        fault::{Canned, Fault, Faults, TOKEN, Then},
+        hold::Hold,
+        seen::{Counts, Seen},
+    },
 };
 use self::{
     app::Installed,
@@ -47,13 +49,15 @@ use self::{
     certificate::Certificates,
     cometd::Clients,
     data::Data,
-    hold::{Holds, Place},
     id::{ORG_ID, USER_ID},
     pubsub::Bus,
     rest::Cursors,
-    seen::Log,
+    rig::{
+        hold::{Holds, Place},
+        seen::Log,
+        wire::Wire,
+    },
     session::Sessions,
-    wire::Wire,
 };
 pub use crate::salesforce::Refusal;
 
@@ -66,22 +70,19 @@ mod coding;
 mod cometd;
 mod data;
 mod event;
-mod fault;
-mod hold;
 mod id;
 mod identity;
 mod pubsub;
 mod refusal;
 mod report;
 mod rest;
-mod seen;
+mod rig;
 mod service;
 mod session;
 mod soap;
 mod soql;
 mod sosl;
 mod token;
-mod wire;
 mod wsdl;
 
 /// A running demo org. It ends when this is dropped.

@@ -15,7 +15,7 @@ use super::{
     Inner,
     answer::{Answer, Content},
     rest::refusal,
-    seen::Watched,
+    rig::seen::Watched,
     service::{Call, drained},
 };
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub(super) use self::clients::Clients;
 use self::clients::Subscription;
 use super::{
-    Inner, answer::Answer, id::ORG_ID, rest::header_value, seen::Log, service::Call,
+    Inner, answer::Answer, id::ORG_ID, rest::header_value, rig::seen::Log, service::Call,
     session::Access,
 };
 

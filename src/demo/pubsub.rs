@@ -23,7 +23,7 @@ use super::{
     Inner,
     answer::Body,
     id::{ORG_ID, same_id},
-    seen::Watched,
+    rig::seen::Watched,
     service::Call,
     session::Access,
 };

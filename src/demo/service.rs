@@ -14,12 +14,14 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     Inner,
     answer::{Answer, Body, full, interrupt, with_length},
-    fault::{Fault, TOKEN},
-    hold::Place,
-    seen::{Seen, Watched},
+    rig::{
+        fault::{Fault, TOKEN},
+        hold::Place,
+        seen::{Seen, Watched},
+        wire::Control,
+    },
     session::Access,
     soap::Door,
-    wire::Control,
 };
 
 /// A request's head and what it is worth.
@@ -255,7 +257,7 @@ pub(super) async fn drained(mut body: Watched) -> Watched {
 }
 
 /// Ends the connection when the body that holds it is done with.
-struct EndOnDrop(Control, super::fault::Then);
+struct EndOnDrop(Control, super::rig::fault::Then);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::demo::{
     answer::{Body, full},
-    seen::Watched,
+    rig::seen::Watched,
 };
 
 /// How a call fails.

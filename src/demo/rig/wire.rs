@@ -21,13 +21,13 @@ use super::fault::Then;
 use crate::spelling::{Heads, Spelled};
 
 /// The TLS stream that hyper reads and writes.
-pub(super) struct Wire {
+pub(in crate::demo) struct Wire {
     stream: Spelled<TlsStream<TcpStream>>,
     control: Control,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TlsStream<TcpStream>) -> (Self, Control) {
+    pub(in crate::demo) fn new(stream: TlsStream<TcpStream>) -> (Self, Control) {
         let control = Control::default();
         let wire = Self {
             stream: Spelled::new(stream, control.heads.clone()),
@@ -127,15 +127,15 @@ impl AsyncWrite for Wire {
 
 /// How a request's handler reaches the connection below it.
 #[derive(Clone, Default)]
-pub(super) struct Control {
+pub(in crate::demo) struct Control {
     state: Arc<Mutex<State>>,
     /// Of the answers that hyper is to write.
-    pub(super) heads: Arc<Heads>,
+    pub(in crate::demo) heads: Arc<Heads>,
 }
 
 impl Control {
     /// Replaces the next answer with `bytes`.
-    pub(super) fn say(&self, bytes: Bytes, then: Then) {
+    pub(in crate::demo) fn say(&self, bytes: Bytes, then: Then) {
         self.lock().mode = Mode::Raw {
             bytes,
             then,
@@ -144,12 +144,12 @@ impl Control {
     }
 
     /// Ends the connection once all that hyper has begun to say is said.
-    pub(super) fn end(&self, then: Then) {
+    pub(in crate::demo) fn end(&self, then: Then) {
         self.lock().mode = Mode::Ending(then);
     }
 
     /// The exact bytes of the HTTP/1 head that starts with `request_line` and has just been heard.
-    pub(super) fn head(&self, request_line: &str) -> Bytes {
+    pub(in crate::demo) fn head(&self, request_line: &str) -> Bytes {
         let state = self.lock();
         let Some(start) = memmem::rfind(&state.heard, request_line.as_bytes()) else {
             return Bytes::new();

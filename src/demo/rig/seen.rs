@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
 
-use super::{
+use crate::demo::{
     coding::decoded_prefix,
     service::segments,
     soap::{Door, session_of},
@@ -109,27 +109,27 @@ pub struct Counts {
 
 /// What happened so far, and a signal whenever more did.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(in crate::demo) struct Log {
     record: Mutex<Record>,
     changed: Notify,
 }
 
 impl Log {
-    pub(super) fn counts(&self) -> Counts {
+    pub(in crate::demo) fn counts(&self) -> Counts {
         self.lock().counts
     }
 
-    pub(super) fn requests(&self) -> Vec<Seen> {
+    pub(in crate::demo) fn requests(&self) -> Vec<Seen> {
         self.lock().seen.iter().cloned().collect()
     }
 
-    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
+    pub(in crate::demo) fn count(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.lock().counts);
         self.notify();
     }
 
     /// Keeps a request, and returns its number.
-    pub(super) fn add(&self, mut seen: Seen) -> usize {
+    pub(in crate::demo) fn add(&self, mut seen: Seen) -> usize {
         let mut record = self.lock();
         record.counts.requests += 1;
         let number = record.counts.requests;
@@ -143,7 +143,7 @@ impl Log {
         number
     }
 
-    pub(super) fn update(&self, number: usize, change: impl FnOnce(&mut Seen)) {
+    pub(in crate::demo) fn update(&self, number: usize, change: impl FnOnce(&mut Seen)) {
         let mut record = self.lock();
         // They are in the order of their numbers.
         if let Ok(index) = record
@@ -156,11 +156,11 @@ impl Log {
         self.notify();
     }
 
-    pub(super) fn notify(&self) {
+    pub(in crate::demo) fn notify(&self) {
         self.changed.notify_waiters();
     }
 
-    pub(super) async fn wait_until(&self, condition: impl Fn() -> bool) {
+    pub(in crate::demo) async fn wait_until(&self, condition: impl Fn() -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on no change is missed.
@@ -185,7 +185,7 @@ struct Record {
 }
 
 /// A request's body whose bytes are written down while they are read.
-pub(super) struct Watched {
+pub(in crate::demo) struct Watched {
     body: Incoming,
     log: Arc<Log>,
     number: usize,
@@ -193,7 +193,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(body: Incoming, log: Arc<Log>, number: usize) -> Self {
+    pub(in crate::demo) fn new(body: Incoming, log: Arc<Log>, number: usize) -> Self {
         let mut watched = Self {
             body,
             log,
@@ -207,7 +207,7 @@ impl Watched {
     }
 
     /// The number of the request that it belongs to.
-    pub(super) fn number(&self) -> usize {
+    pub(in crate::demo) fn number(&self) -> usize {
         self.number
     }
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::answer::{Answer, Content};
+use crate::demo::answer::{Answer, Content};
 
 /// One thing that goes wrong with one request.
 ///
@@ -50,7 +50,7 @@ impl Fault {
         Self::answer(
             StatusCode::INTERNAL_SERVER_ERROR,
             "text/xml; charset=utf-8",
-            super::soap::partner_session_expired(),
+            crate::demo::soap::partner_session_expired(),
         )
     }
 
@@ -260,7 +260,7 @@ impl Faults {
         self.lock().clear();
     }
 
-    pub(super) fn take(&self, path: &str) -> Option<Fault> {
+    pub(in crate::demo) fn take(&self, path: &str) -> Option<Fault> {
         let mut rules = self.lock();
         let index = rules.iter().position(|rule| concerns(&rule.prefix, path))?;
         let rule = &mut rules[index];
@@ -297,7 +297,7 @@ struct Rule {
 }
 
 /// Whether a rule for `prefix` is about `path`.
-pub(super) fn concerns(prefix: &str, path: &str) -> bool {
+pub(in crate::demo) fn concerns(prefix: &str, path: &str) -> bool {
     path.starts_with(prefix) && (path != TOKEN || prefix.starts_with("/services/oauth2"))
 }
 

@@ -32,10 +32,10 @@ impl Drop for Hold {
 
 /// The holds of an org.
 #[derive(Debug, Default)]
-pub(super) struct Holds(Mutex<Vec<Gate>>);
+pub(in crate::demo) struct Holds(Mutex<Vec<Gate>>);
 
 impl Holds {
-    pub(super) fn add(&self, prefix: &str, place: Place) -> Hold {
+    pub(in crate::demo) fn add(&self, prefix: &str, place: Place) -> Hold {
         let gate = Gate {
             prefix: prefix.into(),
             place,
@@ -46,7 +46,7 @@ impl Holds {
         Hold(gate)
     }
 
-    pub(super) fn find(&self, path: &str, wanted: impl Fn(Place) -> bool) -> Option<Gate> {
+    pub(in crate::demo) fn find(&self, path: &str, wanted: impl Fn(Place) -> bool) -> Option<Gate> {
         let mut gates = self.lock();
         gates.retain(|gate| !gate.open.is_closed());
         gates
@@ -62,7 +62,7 @@ impl Holds {
 
 /// Where in an exchange requests are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::demo) enum Place {
     /// The head of the request is here; nothing of its body has been read.
     Request,
     /// So many bytes of the answer's body are out.
@@ -70,9 +70,9 @@ pub(super) enum Place {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Gate {
+pub(in crate::demo) struct Gate {
     prefix: Arc<str>,
-    pub(super) place: Place,
+    pub(in crate::demo) place: Place,
     /// Has no permits ever; closing it is what lets the waiting go on.
     open: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
@@ -80,7 +80,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Calls `arrived` once it counts as waiting.
-    pub(super) async fn pass(&self, arrived: impl FnOnce()) {
+    pub(in crate::demo) async fn pass(&self, arrived: impl FnOnce()) {
         let _waiting = Waiting::new(&self.waiting);
         arrived();
         // The error is that it was closed, which is what we wait for.
