@@ -109,7 +109,10 @@ mod tests {
             ),
         ] {
             let begin = Instant::now();
-            let outcome = first(addresses(list), attempt).await.unwrap();
+            let ended = timeout(Duration::from_secs(60), first(addresses(list), attempt)).await;
+            let outcome = ended
+                .unwrap_or_else(|_| panic!("{list:?} does not end"))
+                .unwrap();
             let wanted = match winner {
                 Ok(address) => Ok(address.parse().unwrap()),
                 Err(address) => Err(address.parse().unwrap()),

@@ -110,7 +110,8 @@ async fn a_thousand_requests_at_once_are_all_answered() {
     let asked: Vec<_> = (0..1000)
         .map(|_| tokio::spawn(ask(address, ONE_GET)))
         .collect();
-    org.wait_until(|_| hold.waiting() == 1000).await;
+    let all = org.wait_until(|_| hold.waiting() == 1000);
+    tokio::time::timeout(PATIENCE, all).await.expect("kept out");
     hold.release();
     for answer in asked {
         assert_eq!(answer.await.unwrap().status, 200);

@@ -257,6 +257,18 @@ async fn a_malformed_answer_over_http_2_is_not_asked_for_again() {
     }
 }
 
+#[tokio::test]
+async fn a_length_over_http_2_that_no_body_has_is_not_asked_for_again() {
+    let (org, proxy) = warm(true).await;
+    let fault = Fault::answer(StatusCode::OK, "text/plain", "x");
+    let fault = fault.header("content-length", "9223372036854775808");
+    org.faults().always(ECHO, fault);
+    let answer = send(&proxy, Method::GET).await;
+    assert_eq!(answer.status(), 502);
+    message(answer, "ORG_CLOSED").await;
+    assert_eq!(org.counts().requests, 2);
+}
+
 /// An org whose instance is behind a gate, and a proxy of one thread that knows so.
 async fn gated(gate: &Gate) -> (Org, Proxy) {
     let org = Org::start().await.unwrap();

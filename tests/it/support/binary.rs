@@ -17,6 +17,9 @@ use tokio::{
 
 use crate::key::chmod;
 
+/// For what a busy machine may take long over, and what would otherwise be waited for without end.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// A running `orgproxy`. Dropped, it is killed.
 pub struct Binary {
     child: Child,
@@ -118,7 +121,12 @@ impl Binary {
                 .map(str::to_owned)
         };
         let mut stream = stream.clone();
-        match stream.wait_for(|said| find(said).is_some()).await {
+        let said = stream.wait_for(|said| find(said).is_some());
+        let said = tokio::time::timeout(LONGEST, said);
+        match said
+            .await
+            .unwrap_or_else(|_| panic!("it does not say {text:?}:\n{}", self.said()))
+        {
             Ok(said) => find(&said).unwrap(),
             Err(_) => panic!("it ended without {text:?}:\n{}", self.said()),
         }
@@ -164,7 +172,8 @@ impl Binary {
 
     /// Waits for its end, and for the end of what it says.
     pub async fn end(mut self) -> Ended {
-        let status = self.child.wait().await.unwrap();
+        let ended = tokio::time::timeout(LONGEST, self.child.wait());
+        let status = ended.await.expect("it does not end").unwrap();
         for stream in [&mut self.stdout, &mut self.stderr] {
             while stream.changed().await.is_ok() {}
         }
