@@ -5,8 +5,8 @@ use std::{io, path::Path, process::ExitCode};
 use tokio::sync::oneshot;
 
 pub(crate) use self::ready::{Ready, load, runtime};
-use self::trust::Action;
 pub use self::{error::CommandError, trust::TrustError};
+use self::{ready::begin_to_serve, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
     config::Config,
@@ -58,9 +58,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
 
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
-    let runtime = runtime()?;
-    signal::outlive_others(&runtime)?;
-    let starting = signal::end_meanwhile()?;
+    let (runtime, starting) = begin_to_serve()?;
     let config = load(args)?;
     let _log = telemetry::init(&config.log)?;
     runtime.block_on(async {

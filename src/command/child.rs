@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use self::{bundle::Bundle, environment::Environment};
-use super::{CommandError, Ready, load, runtime};
+use super::{CommandError, Ready, load, ready::begin_to_serve};
 use crate::{
     cli::RunArgs,
     config::{Config, given},
@@ -42,9 +42,7 @@ mod environment;
 /// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let usual = process::harden();
-    let runtime = runtime()?;
-    signal::outlive_others(&runtime)?;
-    let starting = signal::end_meanwhile()?;
+    let (runtime, starting) = begin_to_serve()?;
     let config = load(&args.source)?;
     let _log = telemetry::init(&config.log)?;
     let first = match &args.org {

@@ -2,20 +2,18 @@
 
 use std::{io, path::Path};
 
-use super::{CommandError, runtime, serve};
+use super::{CommandError, ready::begin_to_serve, serve};
 use crate::{
     cli::DemoArgs,
     config::{Certificate, Config, Listen, Org, PrivateKey, PubSub},
     demo,
-    system::{process, signal, telemetry},
+    system::{process, telemetry},
 };
 
 /// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
 pub(super) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
-    let runtime = runtime()?;
-    signal::outlive_others(&runtime)?;
-    let starting = signal::end_meanwhile()?;
+    let (runtime, starting) = begin_to_serve()?;
     let _log = telemetry::init(&args.log)?;
     runtime.block_on(async {
         let org = demo::Org::start().await?;

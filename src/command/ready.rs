@@ -2,6 +2,8 @@
 
 use std::{io, ops::Deref};
 
+use tokio::sync::oneshot;
+
 use super::{
     CommandError,
     demo::{self, Demos},
@@ -9,6 +11,7 @@ use super::{
 use crate::{
     cli::ConfigArgs,
     config::{Config, ConfigError},
+    system::signal,
 };
 
 pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
@@ -34,6 +37,18 @@ impl Ready {
             _demos: demos,
         })
     }
+}
+
+/// Prepares the process for serving. From then on only signals that ask for an end end it: at once
+/// while what is returned beside the runtime lives, which is for the time of the start.
+///
+/// # Errors
+/// When the system refuses a runtime, a thread, or to deliver signals.
+pub(super) fn begin_to_serve() -> io::Result<(Runtime, oneshot::Sender<()>)> {
+    let runtime = runtime()?;
+    signal::outlive_others(&runtime)?;
+    let starting = signal::end_meanwhile()?;
+    Ok((runtime, starting))
 }
 
 pub(crate) fn runtime() -> io::Result<Runtime> {

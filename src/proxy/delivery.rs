@@ -37,7 +37,8 @@ type Attempt = Result<(Response<Body>, Verdict), Error>;
 impl Delivery {
     /// Has the org answer `head` and `body`, and returns with which session.
     ///
-    /// A session that the org takes for dead is replaced, and the request is sent again, whole: at most three times in all.
+    /// A session that the org takes for dead is replaced, and the request is sent again, whole: at most
+    /// three times in all.
     pub(crate) async fn deliver(
         &self,
         head: &Head,

@@ -133,14 +133,14 @@ fn stacks(
 ) -> Vec<Arc<Stack>> {
     let proxies: Vec<_> = orgs
         .iter()
-        .map(|plan| {
-            let upstream = Upstream::new(plan.connector.clone(), limits);
-            Arc::new(plan.proxy(upstream, limits.clone()))
+        .map(|org| {
+            let upstream = Upstream::new(org.connector.clone(), limits);
+            Arc::new(org.proxy(upstream, limits.clone()))
         })
         .collect();
     let calls: Vec<_> = orgs
         .iter()
-        .map(|plan| plan.calls(limits).map(Arc::new))
+        .map(|org| org.calls(limits).map(Arc::new))
         .collect();
     let behind = |listener: &Listener, org: &usize| match listener.calls {
         true => calls[*org].clone(),
