@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -23,8 +23,8 @@ use crate::{proxy::load::Activity, spelling::Heads};
 /// of an atomic addition.
 #[derive(Default)]
 pub(crate) struct ConnectionState {
-    /// The number of the first request with a fault, times 256, plus the fault.
-    fault: AtomicU64,
+    /// The number of the first request with a fault, after which nothing more is read.
+    fault: OnceLock<(u64, FramingFault)>,
     /// Requests that hyper has handed over.
     handed: AtomicU64,
     /// Targets that hyper was not shown, by the number of their request.
@@ -36,8 +36,7 @@ pub(crate) struct ConnectionState {
     activity: Arc<Activity>,
     /// The last of the requests in HTTP/2: never waited for, since they are all on one thread.
     last: Mutex<Option<(Method, PathAndQuery)>>,
-    /// What TLS agreed on.
-    protocol: Protocol,
+    alpn: Alpn,
     /// Whether the client came by TLS.
     secure: bool,
     /// The host that the client takes us for, if it named one in `CONNECT`.
@@ -59,12 +58,12 @@ struct Heard {
     taken: u64,
 }
 
-/// The protocol that a connection is for.
+/// The protocol that TLS agreed on for a connection (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Protocol {
-    /// As it begins.
+pub(crate) enum Alpn {
+    /// None: how the connection begins decides.
     #[default]
-    Either,
+    Open,
     Http1,
     Http2,
 }
@@ -83,13 +82,13 @@ impl ConnectionState {
         Self { activity, ..self }
     }
 
-    /// The same, for a connection on which nothing but `protocol` was agreed on.
-    pub(crate) fn speaking(self, protocol: Protocol) -> Self {
-        Self { protocol, ..self }
+    /// The same, for a connection on which nothing but `alpn` was agreed on.
+    pub(crate) fn speaking(self, alpn: Alpn) -> Self {
+        Self { alpn, ..self }
     }
 
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
+    pub(crate) fn alpn(&self) -> Alpn {
+        self.alpn
     }
 
     pub(crate) fn activity(&self) -> &Arc<Activity> {
@@ -154,14 +153,8 @@ impl ConnectionState {
         self.activity.begin();
         let number = self.handed.load(Relaxed) + 1;
         self.handed.store(number, Relaxed);
-        let noted = self.fault.load(Relaxed);
-        match noted & 0xff {
-            _ if noted >> 8 != number => None,
-            1 => Some(FramingFault::BareLineFeed),
-            2 => Some(FramingFault::Target),
-            3 => Some(FramingFault::LengthAndChunks),
-            _ => Some(FramingFault::TwoLengths),
-        }
+        let (faulty, fault) = self.fault.get()?;
+        (*faulty == number).then_some(*fault)
     }
 
     /// The answer to a request has ended.
@@ -214,10 +207,10 @@ impl ConnectionState {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what is wrong with a request before it comes.
+    /// Notes the fault of a request before it comes.
     pub(crate) fn note(&self, number: u64, fault: FramingFault) {
-        self.fault
-            .store(number << 8 | u64::from(fault as u8), Relaxed);
+        let first = self.fault.set((number, fault));
+        debug_assert!(first.is_ok(), "read on after a fault");
     }
 
     /// Notes the target of a request before it comes, if hyper is shown a stand-in for it.
@@ -240,9 +233,9 @@ impl ConnectionState {
         found.map(|(_, target)| target)
     }
 
-    /// Whether anything was ever noted.
+    /// Returns whether any request has a fault.
     pub(crate) fn is_at_fault(&self) -> bool {
-        self.fault.load(Relaxed) != 0
+        self.fault.get().is_some()
     }
 }
 
@@ -252,9 +245,8 @@ pub(crate) const LARGEST_BODY: u64 = 1 << 60;
 
 /// What is wrong with the head of a request that hyper would let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum FramingFault {
-    BareLineFeed = 1,
+    BareLineFeed,
     Target,
     LengthAndChunks,
     TwoLengths,

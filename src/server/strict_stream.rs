@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    proxy::connection_state::{ConnectionState, Protocol},
+    proxy::connection_state::{Alpn, ConnectionState},
     spelling::Spelled,
     system::{deadline::Deadline, telemetry::Throttle},
 };
@@ -69,9 +69,9 @@ impl<S> StrictStream<S> {
         head.set(limits.header_read);
         Self {
             stream: Spelled::new(stream, state.heads().clone()),
-            framing: match state.protocol() {
-                Protocol::Http2 => Framing::http2(),
-                Protocol::Either | Protocol::Http1 => Framing::default(),
+            framing: match state.alpn() {
+                Alpn::Http2 => Framing::http2(),
+                Alpn::Open | Alpn::Http1 => Framing::default(),
             },
             state,
             head,
@@ -178,7 +178,7 @@ impl<S> StrictStream<S> {
 
     /// The farewell to a client whose connection must not go on, if that is so.
     fn misconduct(&mut self) -> Option<Farewell> {
-        if self.state.protocol() == Protocol::Http1 && self.framing.began_as_http2() {
+        if self.state.alpn() == Alpn::Http1 && self.framing.began_as_http2() {
             return Some(Farewell::not_http2());
         }
         if self.framing.is_no_preface() {

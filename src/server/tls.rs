@@ -19,7 +19,7 @@ use super::{StartupError, tunnel::Tunnels};
 use crate::{
     config::{self, Config, Listen},
     local_ca::{Authority, AuthorityError, Leaf},
-    proxy::connection_state::Protocol,
+    proxy::connection_state::Alpn,
     system::telemetry::Throttle,
 };
 
@@ -135,11 +135,11 @@ pub(super) fn alpn() -> Vec<Vec<u8>> {
 }
 
 /// The protocol that a handshake agreed on, if any.
-pub(super) fn agreed<S>(stream: &TlsStream<S>) -> Protocol {
+pub(super) fn agreed<S>(stream: &TlsStream<S>) -> Alpn {
     match stream.get_ref().1.alpn_protocol() {
-        Some(HTTP2) => Protocol::Http2,
-        Some(_) => Protocol::Http1,
-        None => Protocol::Either,
+        Some(HTTP2) => Alpn::Http2,
+        Some(_) => Alpn::Http1,
+        None => Alpn::Open,
     }
 }
 
