@@ -114,10 +114,10 @@
 //! **hyper towards clients, our own HTTP/1.1 towards the org.** Who may send what they like is read by
 //! hyper. The org is one known server behind verified TLS, and the client's side of HTTP/1.1 is little
 //! code. Our client runs in the request's own task and knows that most lines of a head are those of
-//! the last one, which saves an eighth of the CPU; our own pool of connections saves another tenth. HTTP/2 to the org is hyper's.
-//! Logins are hyper's, on connections of the same [`network`]: the same
-//! proxies and addresses serve both. tower composes the login's retries; around requests there are plain functions, one
-//! of each.
+//! the last one, which saves an eighth of the CPU; our own pool of connections saves another tenth.
+//! HTTP/2 to the org is hyper's. Logins are hyper's, on connections of the same [`network`]: the same
+//! proxies and addresses serve both. Around requests there are plain functions, one of each, and no
+//! tower layers.
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
 //! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_lc_rs::rand;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
 use http_body_util::{BodyExt, Full};
@@ -12,14 +13,6 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio_rustls::TlsConnector;
-use tower::{
-    Service, ServiceBuilder, ServiceExt,
-    retry::{
-        Policy,
-        backoff::{Backoff, ExponentialBackoff, ExponentialBackoffMaker, MakeBackoff},
-    },
-    util::rng::HasherRng,
-};
 use url::Url;
 
 pub use self::error::LoginError;
@@ -115,27 +108,7 @@ impl Login {
     /// # Errors
     /// The org's own words where it gave any, else what went wrong on the way to it.
     pub(crate) async fn login(&self) -> Result<Session, LoginError> {
-        let backoff = ExponentialBackoffMaker::new(
-            Duration::from_millis(200),
-            Duration::from_secs(2),
-            0.5,
-            HasherRng::default(),
-        )
-        .map_err(|_| LoginError::Lost)?
-        .make_backoff();
-        ServiceBuilder::new()
-            .retry(Retries {
-                left: RETRIES,
-                backoff,
-            })
-            .service_fn(|()| {
-                let login = self.clone();
-                async move { login.attempt().await }
-            })
-            .ready()
-            .await?
-            .call(())
-            .await
+        retry(|| self.attempt()).await
     }
 
     /// Gets a session, and asks once only.
@@ -315,29 +288,30 @@ fn is_of_orgproxy(headers: &HeaderMap) -> bool {
     mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy"))
 }
 
-/// Asks again after errors that may pass, with growing, jittered pauses.
-#[derive(Clone)]
-struct Retries {
-    left: usize,
-    backoff: ExponentialBackoff<HasherRng>,
+/// Tries again after errors that may pass, once after each of [`PAUSES`].
+async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, LoginError>
+where
+    F: Future<Output = Result<T, LoginError>>,
+{
+    for pause in PAUSES {
+        match attempt().await {
+            Err(error) if error.is_transient() && !error.is_about_user() => {
+                tracing::debug!("retrying the login: {error}");
+                tokio::time::sleep(jittered(pause)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    attempt().await
 }
 
-impl<T> Policy<(), T, LoginError> for Retries {
-    type Future = tokio::time::Sleep;
-
-    fn retry(&mut self, (): &mut (), result: &mut Result<T, LoginError>) -> Option<Self::Future> {
-        let error = result.as_ref().err()?;
-        if self.left == 0 || !error.is_transient() || error.is_about_user() {
-            return None;
-        }
-        tracing::debug!("retrying the login: {error}");
-        self.left -= 1;
-        Some(self.backoff.next_backoff())
-    }
-
-    fn clone_request(&mut self, (): &()) -> Option<()> {
-        Some(())
-    }
+/// `pause`, made up to half as long again at random, so that not all who failed together come back
+/// together.
+fn jittered(pause: Duration) -> Duration {
+    let mut random = [0];
+    // Without it, the pause is the shortest.
+    let _ = rand::fill(&mut random);
+    pause + pause / 2 * u32::from(random[0]) / u32::from(u8::MAX)
 }
 
 /// Describes an answer that is not JSON.
@@ -394,7 +368,8 @@ const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));
 /// `urn:ietf:params:oauth:grant-type:jwt-bearer`, form-encoded.
 const GRANT_TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
 
-const RETRIES: usize = 2;
+/// Before each further try, at least.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];
 
 /// A real login takes half a second; a slow network, a few.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -408,11 +383,78 @@ const LONGEST_QUOTE: usize = 300;
 #[cfg(test)]
 #[cfg(feature = "demo")]
 mod tests {
+    use std::collections::HashSet;
+
+    use tokio::time::Instant;
+
     use super::*;
     use crate::{
         demo::{Fault, Org, TOKEN},
         network::tls,
     };
+
+    /// Tries a login whose attempts end in `errors`, and then in success. Returns how it went, and
+    /// the pauses between them.
+    async fn tries(errors: Vec<LoginError>) -> (Result<(), LoginError>, Vec<Duration>) {
+        let mut errors = errors.into_iter();
+        let mut began = Vec::new();
+        let outcome = retry(|| {
+            began.push(Instant::now());
+            let outcome = errors.next().map_or(Ok(()), Err);
+            async { outcome }
+        });
+        let outcome = outcome.await;
+        let pauses = began.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        (outcome, pauses)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_three_times_with_growing_pauses_at_random() {
+        let mut seen = HashSet::new();
+        for _ in 0..50 {
+            let errors = (0..4).map(|_| LoginError::Lost).collect();
+            let (outcome, pauses) = tries(errors).await;
+            assert!(matches!(outcome, Err(LoginError::Lost)));
+            let [first, second] = pauses[..] else {
+                panic!("not three tries: {pauses:?}")
+            };
+            // Timers count whole milliseconds, and round up.
+            assert!((200..=301).contains(&first.as_millis()), "{first:?}");
+            assert!((400..=601).contains(&second.as_millis()), "{second:?}");
+            seen.insert(first);
+        }
+        assert!(seen.len() > 1, "always the same pause");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_succeeds_is_not_tried_again() {
+        let (outcome, pauses) = tries(vec![LoginError::Lost]).await;
+        assert!(outcome.is_ok());
+        assert_eq!(pauses.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_will_not_pass_or_harms_the_user_is_tried_once() {
+        let refused = |error: &str, description: &str| LoginError::Refused {
+            url: String::new(),
+            error: error.to_owned(),
+            description: description.to_owned(),
+        };
+        let barred = LoginError::Barred {
+            url: String::new(),
+            reason: String::new(),
+        };
+        assert!(barred.is_transient());
+        for error in [
+            refused("invalid_grant", "user hasn't approved this consumer"),
+            refused("invalid_grant", "user is locked"),
+            LoginError::Sign(String::new()),
+            barred,
+        ] {
+            let (outcome, pauses) = tries(vec![error]).await;
+            assert!(outcome.is_err() && pauses.is_empty());
+        }
+    }
 
     #[tokio::test]
     async fn gives_up_on_a_login_that_hangs() {
