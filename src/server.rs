@@ -7,22 +7,22 @@ use std::{
 };
 
 use rustls::RootCertStore;
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet};
 
 pub use self::{listen::Bound, tcp::Missing};
 use self::{
     listen::BoundListener,
+    listener::{Listener, NewConnection},
+    org_runtime::OrgRuntime,
     tls::{Certificates, Tls},
-    worker::{Listener, NewConnection, OrgRuntime, Worker},
+    worker::{Message, Worker},
 };
 use crate::{
-    auth::{Login, LoginError, Sessions},
-    config::{Config, Listen},
+    auth::LoginError,
+    config::{Config, Listen, Protocol},
     local_ca::AuthorityError,
-    network::{self, Dialer, OwnListeners},
-    proxy::{
-        guard::Guard, load::Load, placeholder::Placeholders, replay::Budget, upstream::Connector,
-    },
+    network::{self, OwnListeners},
+    proxy::{load::Load, replay::Budget},
     system::{process, telemetry::Throttle},
 };
 
@@ -31,6 +31,9 @@ mod farewell;
 mod frames;
 mod framing;
 mod listen;
+mod listener;
+mod org_runtime;
+mod stacks;
 mod strict_stream;
 mod tcp;
 mod tls;
@@ -41,7 +44,7 @@ mod worker;
 pub struct Server {
     config: Config,
     listeners: Vec<BoundListener>,
-    orgs: Arc<[OrgRuntime]>,
+    orgs: Vec<Arc<OrgRuntime>>,
     tls: Tls,
 }
 
@@ -54,51 +57,34 @@ impl Server {
     /// created or read.
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
         let (tls, roots) = tls_of(&config).await?;
-        let limits = &config.limits;
         let mut listeners: Vec<BoundListener> = Vec::new();
         let mut orgs = Vec::new();
         let own = OwnListeners::default();
-        let replay_memory = Budget::new(limits.replay_memory);
-        for (index, org) in config.orgs.iter().enumerate() {
-            let client = network::tls::client_config(roots.clone(), &org.ca)?;
-            let shared = Arc::new(org.clone());
-            let dialer = Arc::new(Dialer::new(
-                config.proxies_to(org),
-                &client,
-                limits.connect,
-                limits.idle_body,
-                own.clone(),
-            ));
-            let calls = org.pubsub.as_ref().map(|pubsub| {
-                let connector = Connector::for_calls(dialer.clone(), client.clone(), limits);
-                (Arc::new(connector), pubsub.endpoint.clone())
-            });
-            let login = Login::new(shared.clone(), dialer.clone(), client.clone())?;
-            orgs.push(OrgRuntime {
-                org: shared,
-                placeholders: Arc::new(Placeholders::new(&config.orgs, index)),
-                guard: Arc::new(Guard::new(org, limits)),
-                sessions: Sessions::new(login, Handle::current()),
-                connector: Arc::new(Connector::new(dialer, client, org.http2, limits)),
-                replay_memory: replay_memory.clone(),
-                calls,
-            });
-            for listen in &org.listen {
+        let replay_memory = Budget::new(config.limits.replay_memory);
+        for index in 0..config.orgs.len() {
+            let runtime = OrgRuntime::new(&config, index, &roots, &own, &replay_memory)?;
+            let runtime = Arc::new(runtime);
+            for listen in &runtime.org.listen {
                 match listeners.iter_mut().find(|listener| listener.is(listen)) {
-                    Some(shared) => shared.share(index, &org.guard),
-                    None => listeners.push(BoundListener::bind(listen, index, &org.guard).await?),
+                    Some(shared) => shared.share(runtime.clone()),
+                    None => listeners
+                        .push(BoundListener::bind(listen, Protocol::Api, runtime.clone()).await?),
                 }
             }
-            for listen in org.pubsub.iter().flat_map(|pubsub| &pubsub.listen) {
-                let listener = BoundListener::bind(listen, index, &org.guard).await?;
-                listeners.push(listener.for_calls());
+            if let Some(pubsub) = &runtime.org.pubsub {
+                let calls = Arc::new(runtime.for_pubsub(pubsub));
+                for listen in &pubsub.listen {
+                    listeners
+                        .push(BoundListener::bind(listen, Protocol::PubSub, calls.clone()).await?);
+                }
             }
+            orgs.push(runtime);
         }
         own.set(listeners.iter().flat_map(BoundListener::tcp_addresses));
         Ok(Self {
             config,
             listeners,
-            orgs: orgs.into(),
+            orgs,
             tls,
         })
     }
@@ -116,11 +102,11 @@ impl Server {
     /// # Errors
     /// Why the org cannot be logged in to.
     pub(crate) async fn placeholder(&self, org: &str) -> Result<String, Arc<LoginError>> {
-        let plan = self.orgs.iter().find(|plan| plan.org.name == org);
-        let plan = plan.ok_or_else(|| Arc::new(LoginError::Lost))?;
-        let session = plan.sessions.current().await?;
+        let org = self.orgs.iter().find(|known| known.org.name == org);
+        let org = org.ok_or_else(|| Arc::new(LoginError::Lost))?;
+        let session = org.sessions.current().await?;
         let id = session.identity.org_id.as_deref();
-        Ok(plan.placeholders.session_id(id.unwrap_or(SOME_ORG)))
+        Ok(org.placeholders.session_id(id.unwrap_or(SOME_ORG)))
     }
 
     /// Serves until `shutdown` is done, then until what is in flight is done, at most for the
@@ -130,30 +116,22 @@ impl Server {
     /// When a thread cannot be started.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
         let load = Arc::new(Load::new(&self.config.limits, process::files_left()));
-        // In plain what was to be TLS would be open to everybody.
-        if self.tls.listener.is_none() && self.listeners.iter().any(BoundListener::is_https) {
-            return Err(StartupError::NoStateDir);
-        }
-        let fronts: Arc<[Listener]> = self
+        let listeners = self
             .listeners
             .iter()
-            .map(|listener| Listener {
-                orgs: listener.orgs.clone(),
-                calls: listener.calls,
-                tls: self.tls.listener.clone().filter(|_| listener.is_https()),
-            })
-            .collect();
+            .map(|bound| bound.listener(&self.tls).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
         let workers = (0..self.config.threads)
-            .map(|number| Worker::start(number, &self.config, &self.orgs, &fronts, tunnels, &load))
+            .map(|number| Worker::start(number, &self.config, tunnels, &load))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
-        // Each owns its listener, which so closes with it.
+        // Each owns its sockets, which so close with it.
         let mut acceptors = JoinSet::new();
-        for (number, listener) in self.listeners.into_iter().enumerate() {
-            let workers = workers.iter().map(Worker::new_connections).collect();
-            acceptors.spawn(distribute(listener, number, workers, load.clone()));
+        for (bound, listener) in self.listeners.into_iter().zip(listeners) {
+            let workers = workers.iter().map(Worker::messages).collect();
+            acceptors.spawn(distribute(bound, listener, workers, load.clone()));
         }
         if let Some(certificates) = self.tls.certificates {
             acceptors.spawn(renew(certificates));
@@ -202,15 +180,15 @@ async fn renew(certificates: Arc<Certificates>) {
 
 /// Accepts on one listener, and distributes connections to the workers in turn.
 async fn distribute(
-    listener: BoundListener,
-    number: usize,
-    workers: Vec<mpsc::UnboundedSender<NewConnection>>,
+    bound: BoundListener,
+    listener: Arc<Listener>,
+    workers: Vec<mpsc::UnboundedSender<Message>>,
     load: Arc<Load>,
 ) {
     let mut pause = SHORTEST_PAUSE;
     let mut turns = workers.iter().cycle();
     loop {
-        let accepted = match listener.accept().await {
+        let accepted = match bound.accept().await {
             Ok(accepted) => accepted,
             // Out of file descriptors, most likely: some come back as connections end.
             Err(error) => {
@@ -228,11 +206,11 @@ async fn distribute(
         };
         if let Some(worker) = turns.next() {
             // A worker that is gone has panicked outside any request, and said so.
-            let _ = worker.send(NewConnection {
+            let _ = worker.send(Message::Connection(NewConnection {
                 accepted,
-                listener: number,
+                listener: listener.clone(),
                 permit,
-            });
+            }));
         }
     }
 }

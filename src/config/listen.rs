@@ -27,6 +27,15 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+/// The protocol that a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// The APIs over HTTP, told apart by their paths.
+    Api,
+    /// The Pub/Sub API, which no path tells.
+    PubSub,
+}
+
 /// Where clients reach an org.
 pub(crate) struct Listener {
     /// Its name.

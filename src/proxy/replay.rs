@@ -30,7 +30,6 @@ use self::{
 use crate::{
     config::Limits,
     proxy::{coding::Coding, load::Activity},
-    system::deadline::Deadline,
 };
 
 mod budget;
@@ -48,8 +47,8 @@ pub(crate) enum Replay {
 
 impl Replay {
     /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
-    /// kept, out of `budget`, and it fails once the client has sent nothing for `idle_body`, or less
-    /// than `body_rate` if there is an `activity` to note its doings in.
+    /// kept, out of `budget`. With an `activity`, in which the client's doings are noted, it fails once
+    /// the client has sent nothing for `idle_body`, or less than `body_rate`.
     pub(crate) fn new(
         body: Incoming,
         head: &Parts,
@@ -60,7 +59,7 @@ impl Replay {
         if body.is_end_stream() {
             return Self::Empty;
         }
-        let (limit, idle) = (limits.replay_bytes, limits.idle_body);
+        let limit = limits.replay_bytes;
         let length = body.size_hint().exact();
         let is_small = length.is_some_and(|length| length <= FREE as u64)
             && !head.headers.contains_key(header::CONTENT_ENCODING);
@@ -86,8 +85,6 @@ impl Replay {
             sending: 0,
             fault: None,
             moved: Instant::now(),
-            idle,
-            deadline: Deadline::new(idle),
             pace: activity.map(|activity| Pace::new(activity.clone(), limits)),
         };
         Self::Stream(Arc::new(Mutex::new(stream)), length)
@@ -111,8 +108,6 @@ impl Replay {
             sending: 0,
             fault: None,
             moved: Instant::now(),
-            idle: Duration::ZERO,
-            deadline: Deadline::new(Duration::ZERO),
             pace: None,
         };
         Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
@@ -280,8 +275,7 @@ pub(crate) struct Stream {
     fault: Option<ClientFault>,
     /// When the client last sent a piece.
     moved: Instant,
-    idle: Duration,
-    deadline: Deadline,
+    /// None where it may pause for as long as it likes: dead peers are found by keep-alive.
     pace: Option<Pace>,
 }
 
@@ -306,21 +300,19 @@ impl Stream {
                 return Poll::Ready(None);
             };
             let Poll::Ready(frame) = Pin::new(source).poll_frame(cx) else {
-                if let Some(pace) = &mut self.pace {
-                    pace.wait();
-                }
-                ready!(self.deadline.poll(cx));
-                return Poll::Ready(Some(Err(self.fail(ClientFault::Stalled(self.idle)))));
+                let Some(pace) = &mut self.pace else {
+                    return Poll::Pending;
+                };
+                let fault = ready!(pace.poll_wait(cx));
+                return Poll::Ready(Some(Err(self.fail(fault))));
             };
             self.moved = Instant::now();
-            let waited = self.deadline.waited(self.moved);
-            self.deadline.set(self.idle);
             if let Some(pace) = &mut self.pace {
                 let data = frame
                     .as_ref()
                     .and_then(|frame| frame.as_ref().ok()?.data_ref());
-                if let Some(least) = pace.came(data.map_or(0, Bytes::len), waited) {
-                    return Poll::Ready(Some(Err(self.fail(ClientFault::Slow(least)))));
+                if let Err(fault) = pace.came(data.map_or(0, Bytes::len), self.moved) {
+                    return Poll::Ready(Some(Err(self.fail(fault))));
                 }
             }
             match frame {

@@ -18,16 +18,19 @@ use http::{
 };
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
-use crate::proxy::{
-    Proxy,
-    connection_state::{ConnectionState, FramingFault},
-    error::Error,
-    family::Family,
-    guard, headers,
-    load::{Full, Load},
-    refusal::Refusal,
-    response::{self, Body},
-    target,
+use crate::{
+    config::Protocol,
+    proxy::{
+        Proxy,
+        connection_state::{ConnectionState, FramingFault},
+        error::Error,
+        family::Family,
+        guard, headers,
+        load::{Full, Load},
+        refusal::Refusal,
+        response::{self, Body},
+        target,
+    },
 };
 
 /// One thread's way through one listener.
@@ -38,8 +41,8 @@ pub(crate) struct Stack {
     /// Those that share the listener; the Host tells which.
     pub(crate) proxies: Vec<Arc<Proxy>>,
     pub(crate) load: Arc<Load>,
-    /// Whether the listener is for the Pub/Sub API, which no path tells.
-    pub(crate) calls: bool,
+    /// The protocol of the listener.
+    pub(crate) protocol: Protocol,
 }
 
 impl Stack {
@@ -58,9 +61,10 @@ impl Stack {
             .begin()
             .map(|fault| Refusal::Malformed(fault.reason()));
         let refusal = fault.or_else(|| set_target(&mut parts, &connection).err());
-        let family = match self.calls && parts.version == Version::HTTP_2 {
-            true => Family::PubSub,
-            false => Family::of(&parts),
+        let (family, refusal) = match self.protocol {
+            Protocol::Api => (Family::of(&parts), refusal),
+            Protocol::PubSub if parts.version == Version::HTTP_2 => (Family::PubSub, refusal),
+            Protocol::PubSub => (Family::of(&parts), refusal.or(Some(Refusal::NoCall))),
         };
         let (version, method) = (parts.version, parts.method.clone());
         if version == Version::HTTP_2 {
@@ -140,7 +144,7 @@ impl Stack {
         let inside = Self {
             proxies: vec![proxy.clone()],
             load: self.load.clone(),
-            calls: self.calls,
+            protocol: self.protocol,
         };
         Ok((host, inside))
     }
@@ -178,9 +182,6 @@ impl Stack {
         }
         if !self.load.has_room(surplus)? {
             Box::pin(self.load.wait()).await?;
-        }
-        if self.calls && family != Family::PubSub {
-            return Err(Refusal::NoCall.into());
         }
         let proxy = self.proxy(&parts)?;
         let origin = proxy.guard.allowed_origin(&parts.headers);

@@ -38,22 +38,19 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Must be called on the thread that will use it: a task there sweeps the pool.
-    pub(crate) fn new(connector: Arc<Connector>, limits: &Limits) -> Self {
+    /// Leads to the instance of the session, or always to `endpoint`. Must be called on the thread
+    /// that will use it: a task there sweeps the pool.
+    pub(crate) fn new(
+        connector: Arc<Connector>,
+        endpoint: Option<Authority>,
+        limits: &Limits,
+    ) -> Self {
         let idle = limits.idle_body;
         Self {
             pool: Pool::new(connector, idle.min(limits.answer)),
-            endpoint: None,
+            endpoint,
             timeout: limits.answer,
             idle,
-        }
-    }
-
-    /// The same, but always to `endpoint`.
-    pub(crate) fn to(connector: Arc<Connector>, endpoint: Authority, limits: &Limits) -> Self {
-        Self {
-            endpoint: Some(endpoint),
-            ..Self::new(connector, limits)
         }
     }
 

@@ -5,16 +5,20 @@ use std::{
     net::{IpAddr, SocketAddr},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{
     StartupError,
+    listener::Listener,
+    org_runtime::OrgRuntime,
     tcp::{Missing, TcpSockets},
+    tls::Tls,
 };
 use crate::{
-    config::{self, Config, Listen, ownership},
+    config::{self, Config, Listen, Protocol, ownership},
     local_ca::Authority,
     system::telemetry::Throttle,
 };
@@ -29,10 +33,9 @@ pub(super) struct BoundListener {
     remote: bool,
     /// Users that may connect to a Unix socket besides our own and root.
     uids: Vec<u32>,
-    /// Indices of the orgs behind it.
-    pub(super) orgs: Vec<usize>,
-    /// Whether it is for the Pub/Sub API.
-    pub(super) calls: bool,
+    /// The orgs behind it.
+    orgs: Vec<Arc<OrgRuntime>>,
+    protocol: Protocol,
 }
 
 enum Socket {
@@ -49,9 +52,10 @@ pub(super) enum Accepted {
 impl BoundListener {
     pub(super) async fn bind(
         listen: &Listen,
-        org: usize,
-        guard: &config::Guard,
+        protocol: Protocol,
+        org: Arc<OrgRuntime>,
     ) -> Result<Self, StartupError> {
+        let guard = &org.org.guard;
         if matches!(listen, Listen::Tcp(_)) && !listen.is_local() {
             tracing::warn!(
                 "what clients send to http://{listen}, including keys, crosses the network \
@@ -76,20 +80,13 @@ impl BoundListener {
             remote: guard.allow_remote,
             uids: guard.allow_uids.clone(),
             orgs: vec![org],
-            calls: false,
+            protocol,
         })
     }
 
-    /// The same, for the Pub/Sub API.
-    pub(super) fn for_calls(self) -> Self {
-        Self {
-            calls: true,
-            ..self
-        }
-    }
-
     /// Puts another org behind it. Who may connect reaches both, so it must be allowed by both.
-    pub(super) fn share(&mut self, org: usize, guard: &config::Guard) {
+    pub(super) fn share(&mut self, org: Arc<OrgRuntime>) {
+        let guard = &org.org.guard;
         self.remote &= guard.allow_remote;
         self.uids.retain(|uid| guard.allow_uids.contains(uid));
         self.orgs.push(org);
@@ -171,6 +168,23 @@ impl BoundListener {
         known
     }
 
+    /// The facts for its connections, of which `tls` has those that all listeners share.
+    ///
+    /// # Errors
+    /// If it is for TLS and there are no certificates: in plain it would be open to everybody.
+    pub(super) fn listener(&self, tls: &Tls) -> Result<Listener, StartupError> {
+        let tls = match (&tls.listener, self.is_https()) {
+            (Some(tls), true) => Some(tls.clone()),
+            (None, true) => return Err(StartupError::NoStateDir),
+            (_, false) => None,
+        };
+        Ok(Listener {
+            orgs: self.orgs.clone(),
+            protocol: self.protocol,
+            tls,
+        })
+    }
+
     pub(super) fn bound(&self, config: &Config) -> Bound {
         Bound {
             listen: match &self.socket {
@@ -181,7 +195,7 @@ impl BoundListener {
                 Socket::Tcp(sockets) => sockets.missing,
                 Socket::Unix(..) => None,
             },
-            calls: self.calls,
+            protocol: self.protocol,
             ca_file: config
                 .state_dir
                 .as_deref()
@@ -190,7 +204,7 @@ impl BoundListener {
             orgs: self
                 .orgs
                 .iter()
-                .map(|org| config.orgs[*org].clone())
+                .map(|runtime| runtime.org.as_ref().clone())
                 .collect(),
         }
     }
@@ -205,8 +219,8 @@ pub struct Bound {
     pub listen: Listen,
     /// The address of `localhost` that could not be bound.
     pub missing: Option<Missing>,
-    /// Whether it is for the Pub/Sub API.
-    pub calls: bool,
+    /// The protocol that it is for.
+    pub protocol: Protocol,
     /// The certificate of the local authority, if clients have to trust that.
     pub ca_file: Option<PathBuf>,
     /// More than one where they are told apart by Host.
@@ -266,7 +280,7 @@ impl Bound {
         }
     }
 
-    fn fmt_calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_pubsub(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let orgs: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
         let has_key = self.orgs.iter().any(|org| org.guard.client_key.is_some());
         write!(
@@ -294,8 +308,8 @@ impl Bound {
 /// What a person wants to know first: one line that programs can read too, and one to try.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.calls {
-            return self.fmt_calls(f);
+        if self.protocol == Protocol::PubSub {
+            return self.fmt_pubsub(f);
         }
         let mut line_break = "";
         for org in &self.orgs {

@@ -16,25 +16,15 @@ use tokio::{
 };
 
 use super::{
-    framing::LONGEST_LINE,
-    listen::Accepted,
-    strict_stream::StrictStream,
-    tls::{self, TlsListener},
-    tunnel::Tunnels,
+    framing::LONGEST_LINE, listen::Accepted, listener::NewConnection, stacks::Stacks,
+    strict_stream::StrictStream, tls, tunnel::Tunnels,
 };
 use crate::{
-    auth::Sessions,
-    config::{self, Config, Limits},
+    config::{Config, Limits},
     proxy::{
-        Proxy,
         connection_state::ConnectionState,
-        delivery::Delivery,
-        guard::Guard,
-        load::{Activity, Load, Permit},
-        placeholder::Placeholders,
-        replay::Budget,
+        load::{Activity, Load},
         stack::Stack,
-        upstream::{Connector, Upstream},
     },
     system::{chain::causes, telemetry::Throttle},
 };
@@ -42,165 +32,64 @@ use crate::{
 /// A thread, its runtime, and a proxy for each org. A request, its client connection and its
 /// connection to the org all live on one: nothing wakes another thread.
 pub(super) struct Worker {
-    new_connections: mpsc::UnboundedSender<NewConnection>,
+    messages: mpsc::UnboundedSender<Message>,
     /// How many connections were cut, when it has stopped.
     stopped: oneshot::Receiver<usize>,
 }
 
-/// The state that the proxies of all threads for one org share.
-pub(super) struct OrgRuntime {
-    pub(super) org: Arc<config::Org>,
-    pub(super) placeholders: Arc<Placeholders>,
-    pub(super) guard: Arc<Guard>,
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) connector: Arc<Connector>,
-    /// For the copies of bodies, of all orgs.
-    pub(super) replay_memory: Arc<Budget>,
-    /// The way to the Pub/Sub API, and where that is.
-    pub(super) calls: Option<(Arc<Connector>, Authority)>,
-}
-
-/// The facts about a listener that all threads know.
-pub(super) struct Listener {
-    /// The orgs behind it.
-    pub(super) orgs: Vec<usize>,
-    /// Whether it is for the Pub/Sub API.
-    pub(super) calls: bool,
-    /// If clients speak TLS to it.
-    pub(super) tls: Option<TlsListener>,
-}
-
-/// A new connection.
-pub(super) struct NewConnection {
-    pub(super) accepted: Accepted,
-    /// The listener that it came in on.
-    pub(super) listener: usize,
-    pub(super) permit: Permit,
+/// What a worker is sent.
+pub(super) enum Message {
+    /// To serve it.
+    Connection(NewConnection),
+    /// To take on no more, and to finish what it has.
+    Stop,
 }
 
 impl Worker {
-    /// Starts thread `number`. `listeners` has what there is to know of each listener.
+    /// Starts thread `number`.
     pub(super) fn start(
         number: usize,
         config: &Config,
-        orgs: &Arc<[OrgRuntime]>,
-        listeners: &Arc<[Listener]>,
         tunnels: Option<&Arc<Tunnels>>,
         load: &Arc<Load>,
     ) -> io::Result<Self> {
-        let (new_connections, incoming) = mpsc::unbounded_channel();
+        let (messages, incoming) = mpsc::unbounded_channel();
         let (report, stopped) = oneshot::channel();
-        let (orgs, listeners, load) = (orgs.clone(), listeners.clone(), load.clone());
         let (limits, grace) = (config.limits.clone(), config.grace);
-        let tunnels = tunnels.cloned();
+        let (tunnels, load) = (tunnels.cloned(), load.clone());
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         thread::Builder::new()
             .name(format!("orgproxy-{number}"))
             .spawn(move || {
-                let cut = runtime.block_on(async {
-                    let stacks = stacks(&orgs, &listeners, &load, &limits);
-                    run(incoming, &listeners, stacks, limits, tunnels, grace).await
-                });
+                let stacks = Stacks::new(load);
+                let cut = runtime.block_on(run(incoming, stacks, limits, tunnels, grace));
                 // What is cut is gone before that is told.
                 drop(runtime);
                 let _ = report.send(cut);
             })?;
-        Ok(Self {
-            new_connections,
-            stopped,
-        })
+        Ok(Self { messages, stopped })
     }
 
-    /// Where to send it new connections. It stops when all of these are gone.
-    pub(super) fn new_connections(&self) -> mpsc::UnboundedSender<NewConnection> {
-        self.new_connections.clone()
+    /// Where to send it new connections.
+    pub(super) fn messages(&self) -> mpsc::UnboundedSender<Message> {
+        self.messages.clone()
     }
 
     /// Lets it finish what it has. Returns how many connections were cut.
     pub(super) async fn stop(self) -> usize {
-        drop(self.new_connections);
+        // One that is gone has nothing left.
+        let _ = self.messages.send(Message::Stop);
         self.stopped.await.unwrap_or_default()
     }
 }
 
-fn stacks(
-    orgs: &[OrgRuntime],
-    listeners: &[Listener],
-    load: &Arc<Load>,
-    limits: &Limits,
-) -> Vec<Arc<Stack>> {
-    let proxies: Vec<_> = orgs
-        .iter()
-        .map(|org| {
-            let upstream = Upstream::new(org.connector.clone(), limits);
-            Arc::new(org.proxy(upstream, limits.clone()))
-        })
-        .collect();
-    let calls: Vec<_> = orgs
-        .iter()
-        .map(|org| org.calls(limits).map(Arc::new))
-        .collect();
-    let behind = |listener: &Listener, org: &usize| match listener.calls {
-        true => calls[*org].clone(),
-        false => Some(proxies[*org].clone()),
-    };
-    let stack = |listener: &Listener| Stack {
-        proxies: listener
-            .orgs
-            .iter()
-            .filter_map(|org| behind(listener, org))
-            .collect(),
-        load: load.clone(),
-        calls: listener.calls,
-    };
-    listeners.iter().map(stack).map(Arc::new).collect()
-}
-
-impl OrgRuntime {
-    fn proxy(&self, upstream: Upstream, limits: Limits) -> Proxy {
-        Proxy {
-            org: self.org.clone(),
-            placeholders: self.placeholders.clone(),
-            guard: self.guard.clone(),
-            delivery: Delivery {
-                org: self.org.clone(),
-                sessions: self.sessions.clone(),
-                upstream,
-                replay_bytes: limits.replay_bytes,
-            },
-            limits,
-            replay_memory: self.replay_memory.clone(),
-        }
-    }
-
-    /// The proxy for the Pub/Sub API, where a call is open for days, while the client asks for
-    /// nothing new and Salesforce says every 270 s that there is nothing
-    /// ([`crate::salesforce::facts::families`]).
-    fn calls(&self, limits: &Limits) -> Option<Proxy> {
-        let (connector, endpoint) = self.calls.clone()?;
-        let theirs = Limits {
-            idle_body: LONGEST_SILENCE,
-            ..limits.clone()
-        };
-        let ours = Limits {
-            idle_body: FOREVER,
-            // A call that goes on for days must not keep much of what it has said.
-            replay_bytes: limits.replay_bytes.min(MOST_OF_A_CALL),
-            ..limits.clone()
-        };
-        let upstream = Upstream::to(connector, endpoint, &theirs);
-        Some(self.proxy(upstream, ours))
-    }
-}
-
-/// Serves connections until no more can come, then waits for those that are open, at most for
-/// `grace`. Returns how many are left.
+/// Serves connections until it is to stop, then waits for those that are open, at most for `grace`.
+/// Returns how many are left.
 async fn run(
-    mut incoming: mpsc::UnboundedReceiver<NewConnection>,
-    listeners: &[Listener],
-    stacks: Vec<Arc<Stack>>,
+    mut incoming: mpsc::UnboundedReceiver<Message>,
+    mut stacks: Stacks,
     limits: Limits,
     tunnels: Option<Arc<Tunnels>>,
     grace: Duration,
@@ -214,20 +103,20 @@ async fn run(
     });
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
-    while let Some(NewConnection {
-        accepted,
-        listener,
-        permit,
-    }) = incoming.recv().await
-    {
+    while let Some(Message::Connection(connection)) = incoming.recv().await {
+        let NewConnection {
+            accepted,
+            listener,
+            permit,
+        } = connection;
         let client = Connection {
-            stack: stacks[listener].clone(),
+            stack: stacks.of(&listener),
             surplus: permit.surplus,
             context: context.clone(),
             activity: permit.activity.clone(),
             held: Arc::new((permit, open.clone())),
         };
-        let served = match (accepted, listeners[listener].tls.clone()) {
+        let served = match (accepted, listener.tls.clone()) {
             (Accepted::Tcp(stream), None) => {
                 let state = ConnectionState::at(port_of(&stream));
                 TcpStream::from_std(stream).map(|stream| client.serve(stream, state))
@@ -238,8 +127,8 @@ async fn run(
                     tokio::spawn(async move {
                         let handshake = tls::accept(stream, &tls.acceptor);
                         if let Some(Some(stream)) = client.in_time(handshake).await {
-                            let protocol = tls::agreed(&stream);
-                            client.serve(stream, state.speaking(protocol));
+                            let alpn = tls::agreed(&stream);
+                            client.serve(stream, state.speaking(alpn));
                         }
                     });
                 })
@@ -306,7 +195,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let state = Arc::new(state.noted_in(self.activity.clone()));
-        let wire = StrictStream::new(stream, state.clone(), &self.context.limits);
+        let stream = StrictStream::new(stream, state.clone(), &self.context.limits);
         let (stack, surplus) = (self.stack.clone(), self.surplus);
         let service = service_fn(move |request: Request<Incoming>| {
             let (stack, state) = (stack.clone(), state.clone());
@@ -314,7 +203,7 @@ impl Connection {
             stack.answer(Box::new(parts), body, state, surplus)
         });
         let http = &self.context.http;
-        let connection = http.serve_connection(TokioIo::new(wire), service);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connection.into_owned();
         self.drive(connection);
     }
@@ -325,7 +214,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let state = Arc::new(state.noted_in(self.activity.clone()));
-        let wire = StrictStream::new(stream, state.clone(), &self.context.limits);
+        let stream = StrictStream::new(stream, state.clone(), &self.context.limits);
         let client = self.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (client, state, tunnels) = (client.clone(), state.clone(), tunnels.clone());
@@ -353,7 +242,7 @@ impl Connection {
             }
         });
         let http = &self.context.http;
-        let connection = http.serve_connection_with_upgrades(TokioIo::new(wire), service);
+        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let connection = connection.into_owned();
         self.drive(connection);
     }
@@ -433,8 +322,8 @@ impl Connection {
             }
         };
         if let Some(Some(stream)) = self.in_time(handshake).await {
-            let protocol = tls::agreed(&stream);
-            self.serve_requests(stream, ConnectionState::within(host).speaking(protocol));
+            let alpn = tls::agreed(&stream);
+            self.serve_requests(stream, ConnectionState::within(host).speaking(alpn));
         }
     }
 
@@ -478,12 +367,3 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
 
 /// On one HTTP/2 connection. What browsers and servers commonly allow.
 const MAX_STREAMS: u32 = 100;
-
-/// Twice as long as Salesforce is silent, and then some.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
-
-/// Bytes that are kept of a call. It begins with what an event or a subscription has.
-const MOST_OF_A_CALL: usize = 1024 * 1024;
-
-/// Effectively never: dead peers are found by keep-alive.
-const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);

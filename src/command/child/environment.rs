@@ -8,7 +8,7 @@ use crate::{
         CommandError,
         trust::bundle::{self, ADDITION, JAVA_OPTIONS, PHP_FOLDERS, REPLACEMENTS},
     },
-    config::Org,
+    config::{Org, Protocol},
     server::Bound,
 };
 
@@ -121,7 +121,10 @@ struct Places {
 impl Places {
     fn of(bounds: &[Bound], org: &str) -> Self {
         let mut places = Self::default();
-        for bound in bounds.iter().filter(|bound| !bound.calls) {
+        for bound in bounds
+            .iter()
+            .filter(|bound| bound.protocol == Protocol::Api)
+        {
             let Some(org) = bound.orgs.iter().find(|known| known.name == org) else {
                 continue;
             };

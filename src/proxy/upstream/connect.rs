@@ -28,39 +28,32 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Opens connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one on which
-    /// it is asked too often whether it lives, so it is not asked.
-    pub(crate) fn for_calls(dialer: Arc<Dialer>, tls: ClientConfig, limits: &Limits) -> Self {
-        Self {
-            ping: None,
-            ..Self::offering(&[H2], dialer, tls, limits)
-        }
-    }
-
     pub(crate) fn new(
         dialer: Arc<Dialer>,
-        tls: ClientConfig,
+        mut tls: ClientConfig,
         http2: bool,
         limits: &Limits,
     ) -> Self {
-        match http2 {
-            true => Self::offering(&[H2, HTTP_1], dialer, tls, limits),
-            false => Self::offering(&[HTTP_1], dialer, tls, limits),
-        }
-    }
-
-    fn offering(
-        protocols: &[&[u8]],
-        dialer: Arc<Dialer>,
-        mut tls: ClientConfig,
-        limits: &Limits,
-    ) -> Self {
+        let protocols: &[&[u8]] = if http2 { &[H2, HTTP_1] } else { &[HTTP_1] };
         tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Self {
             dialer,
             tls: TlsConnector::from(Arc::new(tls)),
             tick: limits.idle_body.min(limits.answer),
             ping: Some(PING),
+        }
+    }
+
+    /// The same, for connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one on
+    /// which it is asked too often whether it lives, so it is not asked.
+    pub(crate) fn for_calls(&self) -> Self {
+        let mut tls = ClientConfig::clone(self.tls.config());
+        tls.alpn_protocols = vec![H2.to_vec()];
+        Self {
+            dialer: self.dialer.clone(),
+            tls: TlsConnector::from(Arc::new(tls)),
+            tick: self.tick,
+            ping: None,
         }
     }
 

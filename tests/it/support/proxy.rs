@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use orgproxy::{
     Server,
-    config::{self, Config, Listen, PrivateKey},
+    config::{self, Config, Listen, PrivateKey, Protocol},
     demo::Org,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -39,7 +39,9 @@ impl Proxy {
         let address = server.bound()[0].listen.address();
         let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
         let bound = server.bound();
-        let calls = bound.iter().find(|bound| bound.calls);
+        let calls = bound
+            .iter()
+            .find(|bound| bound.protocol == Protocol::PubSub);
         let calls = calls.and_then(|bound| bound.listen.address());
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
