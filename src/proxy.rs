@@ -32,13 +32,13 @@ pub(crate) mod headers;
 pub(crate) mod load;
 pub(crate) mod local;
 pub(crate) mod path;
+pub(crate) mod percent;
 pub(crate) mod placeholder;
 pub(crate) mod refusal;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stack;
-pub(crate) mod target;
 pub(crate) mod upstream;
 
 /// One thread's proxy for one org.

@@ -27,9 +27,9 @@ use crate::{
         family::Family,
         guard, headers,
         load::{Full, Load},
+        percent,
         refusal::Refusal,
         response::{self, Body},
-        target,
     },
 };
 
@@ -217,10 +217,10 @@ fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Ref
         parts.uri = target.try_into().map_err(too_long)?;
     } else if parts.version == Version::HTTP_2 {
         let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
-        if target.bytes().all(target::is_plain) {
+        if target.bytes().all(percent::is_plain) {
             return Ok(());
         }
-        let target = target::encode(target.as_bytes());
+        let target = percent::encode(target.as_bytes());
         let target = target.ok_or_else(|| Refusal::Malformed(FramingFault::Target.reason()))?;
         let mut uri = std::mem::take(&mut parts.uri).into_parts();
         uri.path_and_query = Some(target.try_into().map_err(too_long)?);

@@ -11,7 +11,7 @@ use memchr::memchr;
 use super::frames::Frames;
 use crate::proxy::{
     connection_state::{FramingFault, LARGEST_BODY},
-    target,
+    percent,
 };
 
 /// Follows the messages that a client sends, as their bytes come in.
@@ -317,9 +317,9 @@ impl Framing {
                 // To its end, whatever it finds: that takes less time than to stop early.
                 if !text
                     .iter()
-                    .fold(true, |plain, byte| plain & target::is_plain(*byte))
+                    .fold(true, |plain, byte| plain & percent::is_plain(*byte))
                 {
-                    fields.target = target::of_line(text);
+                    fields.target = percent::of_line(text);
                     if fields.target.is_none() {
                         fields.fault = Some(FramingFault::Target);
                     }
@@ -430,7 +430,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 
 /// Has hyper read a request line, or a part of one, without what it would refuse.
 fn mask(line: &mut [u8]) {
-    let is_odd = |byte: &&mut u8| !target::is_plain(**byte) && !matches!(**byte, b'\r' | b'\n');
+    let is_odd = |byte: &&mut u8| !percent::is_plain(**byte) && !matches!(**byte, b'\r' | b'\n');
     line.iter_mut().filter(is_odd).for_each(|byte| *byte = b'_');
 }
 
