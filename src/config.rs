@@ -16,6 +16,7 @@ pub use crate::salesforce::is_salesforce_host;
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use clients::Clients;
+pub use credential::{Credential, JwtBearer};
 pub use demo::Demo;
 pub use key::{KeyError, PrivateKey};
 pub(crate) use listen::Listener;
@@ -33,6 +34,7 @@ mod certificates;
 pub(crate) mod check;
 mod client_key;
 mod clients;
+mod credential;
 mod demo;
 mod document;
 mod file;
@@ -246,12 +248,10 @@ pub struct Org {
     pub login_url: Url,
     /// The `aud` claim.
     pub audience: String,
-    /// The consumer key: the `iss` claim.
-    pub client_id: String,
     /// The `sub` claim.
     pub username: String,
-    /// Signs the assertion.
-    pub private_key: PrivateKey,
+    /// How the proxy logs in.
+    pub credential: Credential,
     /// Hosts besides Salesforce's own that an `instance_url` may name: `host` or `host:port`.
     pub trusted_hosts: Vec<String>,
     /// Certificate authorities trusted besides the system's.
@@ -269,30 +269,21 @@ pub struct Org {
     /// Who may log in to us, without the client key, too. Without it anyone who may call, with any
     /// password.
     pub clients: Option<Clients>,
-    /// Where the private key came from, if from a configuration.
-    pub key_source: Option<KeySource>,
     /// The demo org in its place, if that is what it is.
     pub demo: Option<Demo>,
 }
 
 impl Org {
     /// An org with every default.
-    pub fn new(
-        name: String,
-        login_url: Url,
-        client_id: String,
-        username: String,
-        private_key: PrivateKey,
-    ) -> Self {
+    pub fn new(name: String, login_url: Url, username: String, credential: Credential) -> Self {
         Self {
             name,
             listen: vec![Listen::loopback(PORT)],
             hosts: Vec::new(),
             audience: login_url::audience(&login_url),
             login_url,
-            client_id,
             username,
-            private_key,
+            credential,
             trusted_hosts: Vec::new(),
             ca: Vec::new(),
             // Nobody says whether Salesforce speaks it, and HTTP/1.1 costs less here.
@@ -303,7 +294,6 @@ impl Org {
             guard: Guard::default(),
             pubsub: None,
             clients: None,
-            key_source: None,
             demo: None,
         }
     }
@@ -341,6 +331,11 @@ impl Org {
             && !self.audience.ends_with(host);
         login_url::is_generic(host) && !is_of_the_other_kind
             || self.login_url.host_str() == Some(host)
+    }
+
+    /// The `aud` claim that is usual for `login_url`.
+    pub(crate) fn usual_audience(&self) -> String {
+        login_url::audience(&self.login_url)
     }
 
     /// The org's own host, if `login_url` is its My Domain.

@@ -86,6 +86,10 @@
 //! file in `config/` (reading and checking), the field in `config.rs` where it is used from,
 //! `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
 //!
+//! **A new login flow:** a variant of `Credential` in `config/credential.rs`; the compiler then asks for
+//! it wherever a login, a placeholder or a command uses the key. Its settings as above, made into the
+//! variant in `config/file.rs`; its request to the token endpoint in `auth/login.rs`; `demo/token.rs`.
+//!
 //! **A new refusal:** a variant in `proxy/refusal.rs` with its message, a line in the table of
 //! `proxy/error.rs` with status and code, README's table of codes; an allow/deny pair in
 //! `tests/it/guard.rs`.

@@ -17,7 +17,7 @@ pub(crate) fn sign(
     now: SystemTime,
 ) -> Result<Zeroizing<String>, jsonwebtoken::errors::Error> {
     let claims = Claims {
-        iss: &org.client_id,
+        iss: org.credential.client_id(),
         sub: &org.username,
         aud: &org.audience,
         exp: exp(now),

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::config::{self, KeySource, PrivateKey};
+use crate::config::{self, Credential, KeySource, PrivateKey};
 
 /// The key of one org, and where it came from.
 pub(super) struct Key {
@@ -21,12 +21,13 @@ struct Held {
 
 impl Key {
     pub(super) fn of(org: &config::Org) -> Self {
+        let Credential::JwtBearer(app) = &org.credential;
         Self {
             org: org.name.clone(),
             held: Mutex::new(Held {
-                key: org.private_key.clone(),
-                source: org.key_source.clone(),
-                seen: org.key_source.clone(),
+                key: app.private_key.clone(),
+                source: app.key_source.clone(),
+                seen: app.key_source.clone(),
             }),
         }
     }

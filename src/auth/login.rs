@@ -461,12 +461,12 @@ mod tests {
         let demo = Org::start().await.unwrap();
         demo.faults().always(TOKEN, Fault::Hang);
         let pem = demo.private_key_pem().as_bytes();
+        let key = config::PrivateKey::parse("the demo's key", pem, None).unwrap();
         let org = config::Org::new(
             "demo".to_owned(),
             demo.login_url(),
-            demo.client_id().to_owned(),
             demo.username().to_owned(),
-            config::PrivateKey::parse("the demo's key", pem, None).unwrap(),
+            config::Credential::jwt_bearer(demo.client_id().to_owned(), key),
         );
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let config = Config::new(vec![org.clone()]);

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{CommandError, ready::begin_to_serve, serve};
 use crate::{
     cli::DemoArgs,
-    config::{Certificate, Config, Listen, Org, PrivateKey, PubSub},
+    config::{Certificate, Config, Credential, Listen, Org, PrivateKey, PubSub},
     demo,
     system::{process, telemetry},
 };
@@ -40,9 +40,8 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     let mut org = Org::new(
         "demo".to_owned(),
         demo.login_url(),
-        demo.client_id().to_owned(),
         demo.username().to_owned(),
-        key,
+        Credential::jwt_bearer(demo.client_id().to_owned(), key),
     );
     let beside = |port: Option<u16>, usual| match args.port {
         0 => port.unwrap_or(0),
@@ -78,7 +77,7 @@ pub(super) async fn start(config: &mut Config) -> Result<Demos, CommandError> {
     for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
         let certificate = Certificate::of(org).map_err(CommandError::Other)?;
         let demo = demo::Org::start_with(demo::App {
-            client_id: org.client_id.clone(),
+            client_id: org.credential.client_id().to_owned(),
             username: org.username.clone(),
             certificate: certificate.der,
         })

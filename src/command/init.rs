@@ -315,7 +315,7 @@ fn refuse_a_twin(there: &Configuration, name: &str) -> Result<(), String> {
 fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<(), String> {
     let in_the_way = files.in_the_way();
     for org in &config.orgs {
-        let key = org.key_source.as_ref().and_then(|source| source.file());
+        let key = org.credential.key_file();
         let certificate = Certificate::path(org);
         for used in [key, certificate.as_deref()].into_iter().flatten() {
             let used = real(used);

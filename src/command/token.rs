@@ -13,7 +13,7 @@ use super::{CommandError, Ready, load, runtime};
 use crate::{
     auth::{Login, assertion},
     cli::TokenArgs,
-    config::{Config, Org},
+    config::{Config, Credential, Org},
     network,
     system::{process, telemetry, terminal},
 };
@@ -44,10 +44,12 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
     let secret = runtime()?.block_on(async {
         let ready = Ready::start(config).await?;
         let org = ready.config.org(None)?;
-        match args.assertion {
-            true => assertion::sign(org, &org.private_key, SystemTime::now())
-                .map_err(|error| CommandError::Other(format!("cannot sign: {error}"))),
-            false => token(&ready.config, org).await,
+        if args.assertion {
+            let Credential::JwtBearer(app) = &org.credential;
+            assertion::sign(org, &app.private_key, SystemTime::now())
+                .map_err(|error| CommandError::Other(format!("cannot sign: {error}")))
+        } else {
+            token(&ready.config, org).await
         }
     })?;
     let before = match args.header {

@@ -22,7 +22,7 @@ impl Certificate {
     /// # Errors
     /// If there is none, or it is not a certificate.
     pub(crate) fn of(org: &Org) -> Result<Self, String> {
-        let Some(key) = org.key_source.as_ref().and_then(|source| source.file()) else {
+        let Some(key) = org.credential.key_file() else {
             return Err(format!(
                 "the key of {} is not kept in a file, so there is no certificate beside it",
                 org.name
@@ -39,7 +39,7 @@ impl Certificate {
 
     /// Where the one beside the key of `org` is, if there is one.
     pub(crate) fn path(org: &Org) -> Option<PathBuf> {
-        beside(org.key_source.as_ref()?.file()?)
+        beside(org.credential.key_file()?)
     }
 
     fn read(path: &Path) -> Result<Self, String> {

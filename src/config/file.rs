@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Guard, Limits, Org, PORT, ca, demo,
+    Config, Credential, Guard, JwtBearer, Limits, Org, PORT, ca, demo,
     document::{Node, Table, Value},
     given,
     listen::{Listen, Listener, unite},
@@ -191,8 +191,12 @@ fn org(
     section.finish();
 
     let (private_key, key_source) = private_key?;
-    let mut org = Org::new(name, login_url?, client_id?, username?, private_key);
-    org.key_source = Some(key_source);
+    let credential = Credential::JwtBearer(JwtBearer {
+        client_id: client_id?,
+        private_key,
+        key_source: Some(key_source),
+    });
+    let mut org = Org::new(name, login_url?, username?, credential);
     org.demo = demo;
     if let Some(audience) = audience {
         org.audience = audience;

@@ -177,14 +177,14 @@ fn of_clients(org: &config::Org) -> Vec<(String, String)> {
 
 /// As many characters as Salesforce has after the id of the org, of its alphabet.
 fn derive(org: &config::Org, client: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, org.private_key.secret());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, org.credential.secret());
     (0..ROUNDS)
         .flat_map(|round| {
             let mut context = hmac::Context::with_key(&key);
             context.update(&[round]);
             for part in [
                 &*org.name,
-                &org.client_id,
+                org.credential.client_id(),
                 &org.username,
                 org.login_url.as_str(),
             ] {
@@ -224,12 +224,12 @@ mod tests {
         let demo = demo::Org::start().await.unwrap();
         let org = |name: &str| {
             let pem = demo.private_key_pem().as_bytes();
+            let key = config::PrivateKey::parse("the demo's key", pem, None).unwrap();
             config::Org::new(
                 name.to_owned(),
                 demo.login_url(),
-                demo.client_id().to_owned(),
                 demo.username().to_owned(),
-                config::PrivateKey::parse("the demo's key", pem, None).unwrap(),
+                config::Credential::jwt_bearer(demo.client_id().to_owned(), key),
             )
         };
         vec![org("one"), org("two")]

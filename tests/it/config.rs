@@ -298,7 +298,7 @@ fn within_an_environment() {
                     "proxy.toml: org.default.username: missing; set --username or \
                      ORGPROXY_USERNAME"
                 ),
-                _ => assert_eq!(config.unwrap().orgs[0].client_id, "3MVG9"),
+                _ => assert_eq!(config.unwrap().orgs[0].credential.client_id(), "3MVG9"),
             }
         }
     }

@@ -105,7 +105,10 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::{config::PrivateKey, demo};
+    use crate::{
+        config::{Credential, PrivateKey},
+        demo,
+    };
 
     #[test_case(PRODUCTION, PRODUCTION => vec![(TEST, TEST)].into_iter().map(own).collect::<Vec<_>>(); "production")]
     #[test_case("https://a.my.salesforce.com", PRODUCTION => [
@@ -123,7 +126,8 @@ mod tests {
         let pem = demo.private_key_pem().as_bytes();
         let key = PrivateKey::parse("the demo's key", pem, None).unwrap();
         let url = login_url.parse().unwrap();
-        let mut org = Org::new("x".to_owned(), url, String::new(), String::new(), key);
+        let credential = Credential::jwt_bearer(String::new(), key);
+        let mut org = Org::new("x".to_owned(), url, String::new(), credential);
         org.audience = audience.to_owned();
         pairs(&org)
             .into_iter()

@@ -6,12 +6,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use x509_parser::{certificate::X509Certificate, parse_x509_certificate, time::ASN1Time};
 
 use super::{days, report::Check};
-use crate::config::{Certificate, Org, PrivateKey};
+use crate::config::{Certificate, Credential, Org, PrivateKey};
 
 /// That there is a key is known by now: what it is.
 pub(super) fn private_key(org: &Org) -> Check {
-    let bits = org.private_key.bits();
-    let Some(source) = &org.key_source else {
+    let Credential::JwtBearer(app) = &org.credential;
+    let bits = app.private_key.bits();
+    let Some(source) = &app.key_source else {
         return Check::passed("private_key", format!("RSA, {bits} bits"));
     };
     let mut says = format!("{source:?}, RSA, {bits} bits");
@@ -72,7 +73,8 @@ fn judge(
     let left = validity.not_after.timestamp() - now;
     let day = |moment: ASN1Time| moment.to_datetime().date();
     let (begin, end) = (day(validity.not_before), day(validity.not_after));
-    let fault = if !belongs(&parsed, &org.private_key) {
+    let Credential::JwtBearer(app) = &org.credential;
+    let fault = if !belongs(&parsed, &app.private_key) {
         Some((
             "does not belong to private_key".to_owned(),
             other(org, certificate),
@@ -113,11 +115,13 @@ fn judge(
 
 /// How to get a certificate that fits.
 fn other(org: &Org, certificate: &Certificate) -> String {
-    let key = org.key_source.as_ref().and_then(|source| source.file());
     format!(
         "do: upload the certificate of this key (`openssl req -x509 -new -key {} -days 730 -subj \
          /CN=orgproxy -out {}` creates one), or set private_key to the key of this certificate",
-        key.unwrap_or_else(|| Path::new("KEY")).display(),
+        org.credential
+            .key_file()
+            .unwrap_or_else(|| Path::new("KEY"))
+            .display(),
         certificate.path.display()
     )
 }

@@ -111,14 +111,7 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
             })
         }
         About::Place if diagnosis.cause.contains("(aud)") => {
-            let usual = Org::new(
-                org.name.clone(),
-                org.login_url.clone(),
-                String::new(),
-                String::new(),
-                org.private_key.clone(),
-            );
-            let (given, usual) = (&org.audience, usual.audience);
+            let (given, usual) = (&org.audience, org.usual_audience());
             (*given != usual).then(|| {
                 format!(
                     "audience is {given}, but {usual} is usual for {}",

@@ -458,7 +458,7 @@ const CLOCK_OR_HOST: &str = "do: check the clock of this machine; if it is right
 mod tests {
     use super::*;
     use crate::{
-        config::{Demo, PrivateKey},
+        config::{Credential, Demo, PrivateKey},
         demo,
     };
 
@@ -468,7 +468,8 @@ mod tests {
         let pem = demo.private_key_pem().as_bytes();
         let key = PrivateKey::parse("the demo's key", pem, None).unwrap();
         let url = demo.login_url();
-        let mut org = Org::new("x".to_owned(), url, String::new(), String::new(), key);
+        let credential = Credential::jwt_bearer(String::new(), key);
+        let mut org = Org::new("x".to_owned(), url, String::new(), credential);
         assert!(fix(UNREACHABLE, &org).ends_with("set HTTPS_PROXY"));
         org.demo = Some(Demo::default());
         assert!(!fix(UNREACHABLE, &org).contains("HTTPS_PROXY"));

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cli::InitArgs,
     command::CommandError,
-    config::{Certificate, Config, Org, Overrides},
+    config::{Certificate, Config, Credential, Org, Overrides},
     system::terminal,
 };
 
@@ -30,14 +30,15 @@ pub(super) fn run(args: &InitArgs) -> Result<(), CommandError> {
 }
 
 fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<(), String> {
-    let source = org.key_source.as_ref();
+    let Credential::JwtBearer(app) = &org.credential;
+    let source = app.key_source.as_ref();
     let key = source.and_then(|source| source.file()).ok_or_else(|| {
         format!(
             "the key of {} is not kept in a file, so the next one cannot be put beside it; create \
              a pair with `orgproxy init --client-id {} --folder next`, and put its key where the \
              old one is kept",
             org.name,
-            terminal::quoted(&org.client_id)
+            terminal::quoted(&app.client_id)
         )
     })?;
     let access =

@@ -14,7 +14,7 @@ use super::{
     text::{Jwt, Text},
 };
 use crate::{
-    config::{Config, Org},
+    config::{Config, Credential, Org},
     proxy::placeholder::Placeholders,
     system::{
         escape,
@@ -150,7 +150,7 @@ fn org_of<'a>(jwt: &Jwt, config: &'a Config) -> Option<&'a Org> {
     let mut orgs = config
         .orgs
         .iter()
-        .filter(|org| Some(org.client_id.as_str()) == claim("iss"));
+        .filter(|org| Some(org.credential.client_id()) == claim("iss"));
     let first = orgs.clone().next();
     orgs.find(|org| Some(org.username.as_str()) == user)
         .or(first)
@@ -166,10 +166,11 @@ fn check(jwt: &Jwt, config: Option<&Config>, org: Option<&Org>) -> Signature {
             None => "not checked: there is no configuration with a key (see orgproxy check)",
         });
     };
+    let Credential::JwtBearer(app) = &org.credential;
     let fits = jsonwebtoken::crypto::verify(
         &jwt.signature,
         jwt.signed.as_bytes(),
-        org.private_key.decoding_key(),
+        app.private_key.decoding_key(),
         Algorithm::RS256,
     );
     match fits {

@@ -139,7 +139,10 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::{config::PrivateKey, demo};
+    use crate::{
+        config::{Credential, PrivateKey},
+        demo,
+    };
 
     const NOW: u64 = 1_764_000_000;
 
@@ -215,12 +218,12 @@ mod tests {
     async fn org() -> Org {
         let demo = demo::Org::start().await.unwrap();
         let pem = demo.private_key_pem().as_bytes();
+        let key = PrivateKey::parse("the demo's key", pem, None).unwrap();
         Org::new(
             "main".to_owned(),
             "https://login.salesforce.com".parse().unwrap(),
-            "3MVG9".to_owned(),
             "me@example.com".to_owned(),
-            PrivateKey::parse("the demo's key", pem, None).unwrap(),
+            Credential::jwt_bearer("3MVG9".to_owned(), key),
         )
     }
 

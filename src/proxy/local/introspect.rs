@@ -38,7 +38,7 @@ pub(super) async fn answer(
         &json!({
             "active": true,
             "scope": user.scope,
-            "client_id": proxy.org.client_id,
+            "client_id": proxy.org.credential.client_id(),
             "username": proxy.org.username,
             "sub": user.url(base),
             "token_type": "access_token",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use orgproxy::{
     Server,
-    config::{self, Config, Listen, PrivateKey, Protocol},
+    config::{self, Config, Credential, Listen, PrivateKey, Protocol},
     demo::Org,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -97,9 +97,8 @@ pub(crate) fn org(demo: &Org) -> config::Org {
     let mut org = config::Org::new(
         "demo".to_owned(),
         demo.login_url(),
-        demo.client_id().to_owned(),
         demo.username().to_owned(),
-        key,
+        Credential::jwt_bearer(demo.client_id().to_owned(), key),
     );
     org.listen = vec![Listen::loopback(0)];
     org.trusted_hosts = vec!["localhost".to_owned()];
