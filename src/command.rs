@@ -17,6 +17,7 @@ use crate::{
 mod answer;
 mod child;
 mod client;
+mod connection;
 #[cfg_attr(not(feature = "demo"), path = "command/no_demo.rs")]
 mod demo;
 mod doctor;
@@ -31,6 +32,7 @@ mod request;
 mod shell;
 mod token;
 mod trust;
+mod verifier;
 
 /// Carries out `command`. Gives the code to end with, when all there is to tell has been told.
 ///

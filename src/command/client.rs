@@ -4,16 +4,13 @@
 use std::{env, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use tempfile::TempDir;
 use tokio::{net::UnixStream, sync::oneshot};
 
+use super::connection::{Connection, Streamed};
 use crate::{
     config::{Config, Guard, Limits, Listen, Org},
     server::{Server, StartupError},
@@ -21,13 +18,10 @@ use crate::{
 
 /// A proxy for one org on a socket that nobody else finds, and a connection to it.
 pub(crate) struct Client {
-    requests: SendRequest<Streamed>,
+    connection: Connection,
     /// Dropped, it stops the proxy.
     _stop: oneshot::Sender<()>,
 }
-
-/// A body that need not be in memory as a whole.
-pub(crate) type Streamed = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Client {
     /// Starts the proxy as `config` has it for `org`, but for what concerns its other clients.
@@ -66,10 +60,8 @@ impl Client {
         let stream = UnixStream::connect(&socket).await?;
         // Nobody else is to connect, and a program that is killed leaves nothing behind.
         drop(folder);
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         Ok(Self {
-            requests,
+            connection: Connection::new(stream).await?,
             _stop: stop,
         })
     }
@@ -89,12 +81,9 @@ impl Client {
     /// As [`Client::send`], for a body of any size.
     pub(crate) async fn stream(
         &mut self,
-        mut request: Request<Streamed>,
+        request: Request<Streamed>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let localhost = HeaderValue::from_static("localhost");
-        request.headers_mut().insert(header::HOST, localhost);
-        self.requests.ready().await?;
-        Ok(self.requests.send_request(request).await?)
+        Ok(self.connection.send(request).await?)
     }
 }
 

@@ -2,24 +2,22 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Method, Request, header};
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Empty};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::TlsConnector;
 
+use super::{answer, connection::Connection, verifier::Verifier};
 use crate::{
     config::{Config, Listen},
     local_ca::Authority,
+    network,
 };
 
 /// Asks each listener what it can do. Any answer that a proxy of ours marked will do, a refusal
@@ -88,87 +86,28 @@ async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io
     let request = Request::builder()
         .method(Method::OPTIONS)
         .uri("*")
-        .header(header::HOST, "localhost")
-        .body(Empty::<&[u8]>::new())
+        .body(Empty::<Bytes>::new().map_err(|never| match never {}))
         .map_err(io::Error::other)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let answer = sender
-        .send_request(request)
-        .await
-        .map_err(io::Error::other)?;
-    let mark = answer.headers().get("proxy-status");
-    Ok(mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy")))
+    let mut connection = Connection::new(stream).await.map_err(io::Error::other)?;
+    let response = connection.send(request.map(BodyExt::boxed_unsync)).await;
+    let response = response.map_err(io::Error::other)?;
+    Ok(answer::is_ours(response.headers()))
 }
 
 /// Trusts the local authority, or exactly the certificate of the configuration.
 fn client_config(config: &Config) -> io::Result<ClientConfig> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
     if let Some(identity) = &config.tls.identity {
         let own = identity.cert.first().cloned();
         let own = own.ok_or_else(|| io::Error::other("tls.certificate is empty"))?;
-        return Ok(builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Exactly(own, provider)))
-            .with_no_client_auth());
+        let verifier = Arc::new(Verifier::exactly(own));
+        return verifier.client_config().map_err(io::Error::other);
     }
     let folder = config.state_dir.clone().unwrap_or_default();
     let path = Authority::path(&folder);
     let authority = CertificateDer::from_pem_file(&path)
         // The error may show what is in the file.
         .map_err(|_| io::Error::other(format!("{} is not a certificate", path.display())))?;
-    let mut roots = RootCertStore::empty();
-    roots.add(authority).map_err(io::Error::other)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Takes one certificate, whatever names it is for, and whoever signed it.
-#[derive(Debug)]
-struct Exactly(CertificateDer<'static>, Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Exactly {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match *end_entity == self.0 {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(rustls::CertificateError::UnknownIssuer.into()),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.1.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.1.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.1.signature_verification_algorithms.supported_schemes()
-    }
+    network::tls::client_config(RootCertStore::empty(), &[authority]).map_err(io::Error::other)
 }
 
 /// For a listener on this machine to answer.

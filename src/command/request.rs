@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cli::RequestArgs,
-    command::client::{Client, Streamed},
+    command::{client::Client, connection::Streamed},
     system::process,
 };
 

@@ -3,21 +3,13 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::uri::Authority;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore,
-    SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::aws_lc_rs,
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, ProtocolVersion};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::{net::lookup_host, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
@@ -28,7 +20,7 @@ use super::{
     report::{Check, Report},
 };
 use crate::{
-    command::health,
+    command::{health, verifier::Verifier},
     config::{Config, Listen, Org},
     network::{Dialer, OwnListeners, Proxy, Socket, bare, port, tls},
 };
@@ -70,8 +62,9 @@ pub(super) async fn check(
     config: &Config,
     report: &mut Report,
 ) -> bool {
-    let made = Recorder::new(org).map(Arc::new).and_then(|verifier| {
-        let tls = client_config(verifier.clone()).map_err(|error| error.to_string())?;
+    let made = verifier(org).and_then(|verifier| {
+        let tls = verifier.client_config();
+        let tls = tls.map_err(|error| error.to_string())?;
         Ok((verifier, tls))
     });
     let (verifier, tls) = match made {
@@ -343,87 +336,13 @@ fn names_of(certificate: Option<&CertificateDer<'_>>) -> String {
     }
 }
 
-fn client_config(verifier: Arc<Recorder>) -> Result<ClientConfig, rustls::Error> {
-    Ok(
-        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth(),
-    )
-}
-
-/// Verifies as everything here does, and keeps what it was shown.
-#[derive(Debug)]
-struct Recorder {
-    verifier: Arc<WebPkiServerVerifier>,
-    seen: Mutex<Vec<CertificateDer<'static>>>,
-}
-
-impl Recorder {
-    fn new(org: &Org) -> Result<Self, String> {
-        let mut roots: RootCertStore = tls::roots();
-        for authority in &org.ca {
-            roots
-                .add(authority.clone())
-                .map_err(|error| error.to_string())?;
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            verifier,
-            seen: Mutex::default(),
-        })
+fn verifier(org: &Org) -> Result<Arc<Verifier>, String> {
+    let mut roots = tls::roots();
+    for authority in &org.ca {
+        let added = roots.add(authority.clone());
+        added.map_err(|error| error.to_string())?;
     }
-
-    /// The chain that was shown, the host's own certificate first.
-    fn seen(&self) -> Vec<CertificateDer<'static>> {
-        let seen = self.seen.lock();
-        seen.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let shown = [end_entity].into_iter().chain(intermediates);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = shown.map(|shown| shown.clone().into_owned()).collect();
-        self.verifier
-            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
+    Verifier::trusting(roots).map(Arc::new)
 }
 
 /// No proxy leads to the demo org.

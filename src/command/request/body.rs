@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
-use crate::{cli::Data, command::client::Streamed};
+use crate::{cli::Data, command::connection::Streamed};
 
 /// What is to be sent.
 pub(super) struct Upload {
