@@ -39,6 +39,7 @@ pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stack;
+pub(crate) mod target;
 pub(crate) mod upstream;
 
 /// One thread's proxy for one org.

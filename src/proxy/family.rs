@@ -15,8 +15,9 @@ pub(crate) use self::verdict::Verdict;
 use crate::{
     auth::Session,
     proxy::{
-        path::{self, Api},
+        path,
         replay::Replay,
+        target::{Api, Endpoint, Target},
     },
     salesforce::REST_ROOT,
 };
@@ -62,14 +63,15 @@ impl Family {
         if path.starts_with(REST_ROOT) {
             return Self::Rest;
         }
-        match Api::of(&path::resolved(path.as_bytes())) {
-            Api::Rest => Self::Rest,
+        match Target::parse(&path::resolved(path.as_bytes())).api {
+            Api::Rest | Api::Apex | Api::Other | Api::Session(Endpoint::Revoke) => Self::Rest,
             Api::Identity => Self::Identity,
-            Api::OAuth => Self::OAuth,
+            Api::Session(Endpoint::Token | Endpoint::Introspect) => Self::OAuth,
+            Api::Session(Endpoint::Logout) => Self::Page,
             Api::Soap(letter) => Self::Soap(Wsdl::of(letter)),
             Api::Bulk => Self::Bulk(Format::of(&head.headers)),
             Api::Cometd => Self::Cometd,
-            Api::Page => Self::Page,
+            Api::Wsdl | Api::Page => Self::Page,
         }
     }
 

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
 use url::Url;
 
+pub(crate) use self::path::Denied;
 use self::{client_key::shows, host::Host};
-pub(crate) use self::{endpoint::Endpoint, path::Denied};
 use super::refusal::Refusal;
 use crate::{
     auth::{Session, Sessions},
@@ -12,11 +12,11 @@ use crate::{
     proxy::{
         connection_state::{ConnectionState, LARGEST_BODY},
         headers,
+        target::Endpoint,
     },
 };
 
 mod client_key;
-mod endpoint;
 mod host;
 mod path;
 

@@ -9,9 +9,10 @@ use crate::{
         base_url::BaseUrl,
         error::{Error, Unanswerable},
         family::{Envelope, Family},
-        guard::{self, Admitted, Endpoint},
+        guard::{self, Admitted},
         replay::Replay,
         response::{self, Body},
+        target::Endpoint,
     },
     system::telemetry::Throttle,
 };

@@ -1,60 +1,6 @@
-//! What a path leads to, however it is spelled.
+//! A path, however it is spelled.
 
 use std::borrow::Cow;
-
-/// What Salesforce has at a path. The guard and the families both ask here, so that they cannot take
-/// a path for different things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Api<'a> {
-    Rest,
-    /// `userinfo` and the identity URLs.
-    Identity,
-    /// The token endpoint and introspection.
-    OAuth,
-    /// SOAP, by the letter that says which.
-    Soap(&'a [u8]),
-    /// Bulk 1.0.
-    Bulk,
-    Cometd,
-    Page,
-}
-
-impl<'a> Api<'a> {
-    /// The one table: by the words of a path, whatever their case, and below the path of a site.
-    pub(crate) fn of(path: &'a [u8]) -> Self {
-        let mut words = words(path);
-        let first = words.next();
-        if is(first, "id") {
-            return Self::Identity;
-        }
-        let root = if is(first, "services") || is(first, "cometd") {
-            first
-        } else {
-            words.find(|word| is(Some(word), "services"))
-        };
-        if is(root, "cometd") {
-            return Self::Cometd;
-        }
-        if root.is_none() {
-            return first.map_or(Self::Rest, |_| Self::Page);
-        }
-        let api = words.next();
-        let next = words.next();
-        if is(api, "soap") {
-            Self::Soap(next.unwrap_or_default())
-        } else if is(api, "async") {
-            Self::Bulk
-        } else if is(api, "oauth2") && is(next, "userinfo") {
-            Self::Identity
-        } else if is(api, "oauth2") && (is(next, "token") || is(next, "introspect")) {
-            Self::OAuth
-        } else if is(api, "wsdl") {
-            Self::Page
-        } else {
-            Self::Rest
-        }
-    }
-}
 
 /// The words of a path: doubled and trailing slashes, as some clients send them, do not count, and
 /// some servers take `\` for a slash. As bytes, because to split a `str` costs twice as much.
@@ -65,13 +11,6 @@ pub(crate) fn words(path: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 
 pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
-}
-
-/// Whether `path` leads to a class of Apex REST, which decides itself what it takes.
-pub(crate) fn is_apex(path: &str) -> bool {
-    let path = resolved(path.as_bytes());
-    let mut words = words(&path);
-    words.any(|word| is(Some(word), "services")) && is(words.next(), "apexrest")
 }
 
 /// Whether there is one way only to read `path`, as with nearly all: there is nothing to decode and

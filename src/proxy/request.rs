@@ -14,6 +14,7 @@ use crate::{
         family::{Envelope, Family, SESSION_HEADERS},
         headers, path,
         replay::{Sending, Splice},
+        target::{Api, Target},
     },
     spelling,
 };
@@ -203,7 +204,7 @@ fn target(uri: Uri) -> PathAndQuery {
             .any(|owned| headers::decodes_to(name, owned))
     };
     match whole.query() {
-        Some(query) if pairs(query).any(|pair| carries(&pair)) && !path::is_apex(whole.path()) => {
+        Some(query) if pairs(query).any(|pair| carries(&pair)) && !is_apex(whole.path()) => {
             let kept: Vec<_> = pairs(query).filter(|pair| !carries(pair)).collect();
             let mut text = whole.path().as_bytes().to_vec();
             if !kept.is_empty() {
@@ -215,6 +216,10 @@ fn target(uri: Uri) -> PathAndQuery {
         }
         _ => whole,
     }
+}
+
+fn is_apex(path: &str) -> bool {
+    Target::parse(&path::resolved(path.as_bytes())).api == Api::Apex
 }
 
 /// As bytes, since this runs with every request and `str` splits at twice the cost.

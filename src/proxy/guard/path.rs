@@ -1,8 +1,10 @@
 //! The paths that a shared session must not reach.
 
-use super::Endpoint;
 use crate::{
-    proxy::path::{Api, Reading, is, is_plain, readings, words},
+    proxy::{
+        path::{Reading, is, is_plain, readings, words},
+        target::{Api, Endpoint, Target},
+    },
     salesforce::REST_ROOT,
 };
 
@@ -32,7 +34,7 @@ fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<End
     if any(has_dots) {
         return Err(Denied::DotSegment);
     }
-    if any(|path| matches!(Api::of(path), Api::Soap(_))) {
+    if any(|path| matches!(Target::parse(path).api, Api::Soap(_))) {
         return Err(Denied::Disguised);
     }
     if any(is_odd) {
@@ -41,8 +43,10 @@ fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<End
     let judged = |reading: &Reading| judge_words(&reading.bytes, false, allowed);
     let mut resolved = readings.iter().filter(|reading| reading.is_resolved());
     let first = resolved.next().ok_or(Denied::Ambiguous)?;
-    let (verdict, api) = (judged(first), Api::of(&first.bytes));
-    if resolved.any(|other| judged(other) != verdict || Api::of(&other.bytes) != api) {
+    let (verdict, target) = (judged(first), Target::parse(&first.bytes));
+    if resolved
+        .any(|other| judged(other) != verdict || Target::parse(&other.bytes).api != target.api)
+    {
         return Err(Denied::Ambiguous);
     }
     let is_denied = |reading| judged(reading).is_err();
@@ -70,12 +74,12 @@ fn judge_words(
     let Some(why) = denied(path) else {
         return Ok(None);
     };
-    let mut words = words(path);
-    let endpoint = Endpoint::of(&mut words);
-    let is_whole = words.next().is_none();
+    let target = Target::parse(path);
     let is_allowed = is_allowed(path, allowed);
-    match endpoint {
-        Some(endpoint) if is_plain && is_whole && (endpoint.is_shielded() || !is_allowed) => {
+    match target.endpoint() {
+        Some(endpoint)
+            if is_plain && target.is_whole && (endpoint.is_shielded() || !is_allowed) =>
+        {
             Ok(Some(endpoint))
         }
         Some(endpoint) if endpoint.is_shielded() => Err(why),

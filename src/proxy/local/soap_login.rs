@@ -19,7 +19,9 @@ use crate::{
         base_url::BaseUrl,
         error::Error,
         family::{KNOWN_VERSION, Wsdl, get_user_info},
+        path::words,
         response::Body,
+        target::Target,
     },
 };
 
@@ -93,17 +95,17 @@ impl Place {
     /// `/services/Soap/u/64.0`, whatever its case, with doubled and trailing slashes, with the `v`
     /// that REST has before a version, and with whatever follows.
     fn of(path: &str) -> Option<Self> {
-        let segments: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
-        let is_services = |segment: &&str| segment.eq_ignore_ascii_case("services");
-        let at = segments.iter().position(is_services)?;
-        let version = *segments.get(at + 3)?;
+        let target = Target::parse(path.as_bytes());
+        let version = std::str::from_utf8(target.version?).ok()?;
         let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
         let (number, minor) = version.split_once('.')?;
         let is_version = minor.len() == 1
             && version.bytes().all(|it| it.is_ascii_digit() || it == b'.')
             && (FIRST_VERSION..1000).contains(&number.parse().ok()?);
         is_version.then(|| Self {
-            site: segments[..at].iter().map(|it| format!("/{it}")).collect(),
+            site: words(target.site)
+                .map(|word| format!("/{}", String::from_utf8_lossy(word)))
+                .collect(),
             version: version.to_owned(),
         })
     }

@@ -5,7 +5,11 @@ use std::ops::Range;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
 use super::{json, ours::UrlRewriter, xml};
-use crate::proxy::{family::Family, request::Head};
+use crate::proxy::{
+    family::Family,
+    request::Head,
+    target::{Api, Target},
+};
 
 /// One of them. Everything else of the org's has relative URLs, or none that are for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +55,15 @@ impl Document {
     fn asked(family: Family, path: &str, query: Option<&str>) -> Option<Self> {
         match family {
             Family::Identity => Some(Self::User(Syntax::Json)),
-            Family::Rest => is_version(path).then_some(Self::Resources),
+            Family::Rest => {
+                let target = Target::parse(path.as_bytes());
+                let is_resources = target.api == Api::Rest && target.is_whole;
+                (is_resources && target.version.is_some()).then_some(Self::Resources)
+            }
             Family::Soap(_) => query
                 .is_some_and(|query| query.eq_ignore_ascii_case("wsdl"))
                 .then_some(Self::Wsdl),
-            Family::Page => is_wsdl(path).then_some(Self::Wsdl),
+            Family::Page => (Target::parse(path.as_bytes()).api == Api::Wsdl).then_some(Self::Wsdl),
             Family::Bulk(_) | Family::Cometd | Family::OAuth | Family::PubSub => None,
         }
     }
@@ -69,31 +77,6 @@ impl Document {
             Self::Wsdl => xml::addresses(text, ours),
         }
     }
-}
-
-/// Whether this is `/services/data/v62.0`, with doubled and trailing slashes if need be, and without
-/// the `v` if an org should take that.
-fn is_version(path: &str) -> bool {
-    let mut segments = path.rsplit('/').filter(|segment| !segment.is_empty());
-    let is_number = |segment: &str| {
-        segment
-            .trim_start_matches(['v', 'V'])
-            .starts_with(|c: char| c.is_ascii_digit())
-    };
-    segments.next().is_some_and(is_number)
-        && is(segments.next(), "data")
-        && is(segments.next(), "services")
-}
-
-/// True for `/services/wsdl/…` and `/soap/wsdl.jsp`.
-fn is_wsdl(path: &str) -> bool {
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-    let (first, second) = (segments.next(), segments.next());
-    is(first, "services") && is(second, "wsdl") || is(first, "soap") && is(second, "wsdl.jsp")
-}
-
-fn is(segment: Option<&str>, word: &str) -> bool {
-    segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
 }
 
 fn syntax(headers: &HeaderMap) -> Option<Syntax> {

@@ -1,0 +1,268 @@
+//! The API that a path leads to: the one place that knows.
+
+use super::path::{is, words};
+use crate::salesforce::REST_ROOT;
+
+/// Where a path leads. The guard, the families and what rewrites responses all ask here, so that they
+/// cannot take a path for different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// The path of a site, before that of the API. Mostly empty.
+    pub(crate) site: &'a [u8],
+    pub(crate) api: Api<'a>,
+    /// The version of the API, as it is written: `v62.0` or `62.0`.
+    pub(crate) version: Option<&'a [u8]>,
+    /// True if nothing follows: the path ends with the version, or with the name of what it leads to.
+    pub(crate) is_whole: bool,
+}
+
+/// What Salesforce has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api<'a> {
+    /// `/services/data`
+    Rest,
+    /// `/services/apexrest`: a class decides itself what it takes.
+    Apex,
+    /// Anything else that answers as REST does.
+    Other,
+    /// `userinfo` and the identity URLs.
+    Identity,
+    Session(Endpoint),
+    /// SOAP, by the letter that says which.
+    Soap(&'a [u8]),
+    /// The description of a SOAP API.
+    Wsdl,
+    /// Bulk 1.0.
+    Bulk,
+    Cometd,
+    Page,
+}
+
+/// What makes, shows or ends a session. The session here is shared by all clients, so the proxy answers
+/// in place of the org ([`crate::salesforce::facts::session_endpoints`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// `/services/oauth2/token`
+    Token,
+    /// `/services/oauth2/revoke`
+    Revoke,
+    /// `/services/oauth2/introspect`
+    Introspect,
+    /// `/secur/logout.jsp`
+    Logout,
+}
+
+impl<'a> Target<'a> {
+    /// Reads `path` by its words, whatever their case, and below the path of a site.
+    pub(crate) fn parse(path: &'a [u8]) -> Self {
+        if let Some(rest) = path.strip_prefix(REST_ROOT.as_bytes()) {
+            return Self::versioned(Api::Rest, words(rest));
+        }
+        let mut rest = words(path);
+        let first = rest.next();
+        if is(first, "id") {
+            return Self::named(Api::Identity, rest);
+        }
+        if is(first, "cometd") {
+            return Self::versioned(Api::Cometd, rest);
+        }
+        if is(first, "services") {
+            return Self::below_services(rest);
+        }
+        while let Some(word) = rest.next() {
+            if is(Some(word), "services") {
+                let site = &path[..word.as_ptr().addr() - path.as_ptr().addr()];
+                let target = Self::below_services(rest);
+                return Self { site, ..target };
+            }
+        }
+        Self::outside(path)
+    }
+
+    fn below_services(mut rest: impl Iterator<Item = &'a [u8]>) -> Self {
+        let name = rest.next();
+        if is(name, "data") {
+            Self::versioned(Api::Rest, rest)
+        } else if is(name, "soap") {
+            Self::versioned(Api::Soap(rest.next().unwrap_or_default()), rest)
+        } else if is(name, "async") {
+            Self::versioned(Api::Bulk, rest)
+        } else if is(name, "apexrest") {
+            Self::named(Api::Apex, rest)
+        } else if is(name, "wsdl") {
+            Self::named(Api::Wsdl, rest)
+        } else if is(name, "oauth2") {
+            Self::named(oauth2(rest.next()), rest)
+        } else {
+            Self::named(Api::Other, rest)
+        }
+    }
+
+    fn outside(path: &'a [u8]) -> Self {
+        let mut rest = words(path);
+        let (first, second) = (rest.next(), rest.next());
+        let api = if first.is_none() {
+            Api::Other
+        } else if is(first, "secur") && is(second, "logout.jsp") {
+            Api::Session(Endpoint::Logout)
+        } else if is(first, "soap") && is(second, "wsdl.jsp") {
+            Api::Wsdl
+        } else {
+            Api::Page
+        };
+        Self::named(api, rest)
+    }
+
+    fn versioned(api: Api<'a>, mut rest: impl Iterator<Item = &'a [u8]>) -> Self {
+        let next = rest.next();
+        let version = next.filter(|next| is_version(next));
+        Self {
+            version,
+            is_whole: rest.next().is_none() && next == version,
+            ..Self::named(api, std::iter::empty())
+        }
+    }
+
+    fn named(api: Api<'a>, mut rest: impl Iterator<Item = &'a [u8]>) -> Self {
+        Self {
+            site: &[],
+            api,
+            version: None,
+            is_whole: rest.next().is_none(),
+        }
+    }
+
+    /// What the proxy answers in place of the org. A site has none.
+    pub(crate) fn endpoint(&self) -> Option<Endpoint> {
+        match self.api {
+            Api::Session(endpoint) if self.site.is_empty() => Some(endpoint),
+            _ => None,
+        }
+    }
+}
+
+impl Endpoint {
+    /// Returns whether no setting sends it to the org: there it makes a session that nobody keeps, or
+    /// ends the one that all share.
+    pub(crate) fn is_shielded(self) -> bool {
+        self != Self::Introspect
+    }
+}
+
+fn oauth2(name: Option<&[u8]>) -> Api<'static> {
+    if is(name, "userinfo") {
+        Api::Identity
+    } else if is(name, "token") {
+        Api::Session(Endpoint::Token)
+    } else if is(name, "revoke") {
+        Api::Session(Endpoint::Revoke)
+    } else if is(name, "introspect") {
+        Api::Session(Endpoint::Introspect)
+    } else {
+        Api::Other
+    }
+}
+
+/// Returns whether this is `v62.0`, or `62.0` should an org take that.
+fn is_version(word: &[u8]) -> bool {
+    let number = word.strip_prefix(b"v").or_else(|| word.strip_prefix(b"V"));
+    number
+        .unwrap_or(word)
+        .first()
+        .is_some_and(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(path: &str) -> (String, Api<'_>, Option<&str>, bool) {
+        let target = Target::parse(path.as_bytes());
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        let version = target.version.map(text);
+        (
+            text(target.site).to_owned(),
+            target.api,
+            version,
+            target.is_whole,
+        )
+    }
+
+    #[test]
+    fn a_path_leads_to_an_api_in_a_version() {
+        for (path, api, version, is_whole) in [
+            ("/services/data", Api::Rest, None, true),
+            ("/services/data/", Api::Rest, None, true),
+            ("/services/data/v62.0", Api::Rest, Some("v62.0"), true),
+            ("//Services/Data//V62.0/", Api::Rest, Some("V62.0"), true),
+            ("/services/data/62.0", Api::Rest, Some("62.0"), true),
+            (
+                "/services/data/v62.0/limits",
+                Api::Rest,
+                Some("v62.0"),
+                false,
+            ),
+            ("/services/data/video", Api::Rest, None, false),
+            ("/services/data/v", Api::Rest, None, false),
+            ("/services/Soap/u/62.0", Api::Soap(b"u"), Some("62.0"), true),
+            (
+                "/services/Soap/u/v62.0/00D",
+                Api::Soap(b"u"),
+                Some("v62.0"),
+                false,
+            ),
+            ("/services/Soap/class/A", Api::Soap(b"class"), None, false),
+            ("/services/Soap", Api::Soap(b""), None, true),
+            ("/services/async/62.0/job", Api::Bulk, Some("62.0"), false),
+            ("/cometd/62.0", Api::Cometd, Some("62.0"), true),
+            ("/services/apexrest/v1", Api::Apex, None, false),
+            ("/services/v62.0", Api::Other, None, true),
+            ("/services/oauth2/userinfo", Api::Identity, None, true),
+            ("/services/oauth2/authorize", Api::Other, None, true),
+            ("/id/00D/005", Api::Identity, None, false),
+            ("/services/wsdl/tooling", Api::Wsdl, None, false),
+            ("/soap/wsdl.jsp", Api::Wsdl, None, true),
+            ("/soap/ajax/62.0/connection.js", Api::Page, None, false),
+            ("/secur/frontdoor.jsp", Api::Page, None, true),
+            ("/", Api::Other, None, true),
+        ] {
+            assert_eq!(
+                parse(path),
+                (String::new(), api, version, is_whole),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_the_orgs_own_and_not_that_of_a_site() {
+        for (path, endpoint) in [
+            ("/services/oauth2/token", Some(Endpoint::Token)),
+            ("//Services/OAuth2/Token/x", Some(Endpoint::Token)),
+            ("/services/oauth2/revoke", Some(Endpoint::Revoke)),
+            ("/services/oauth2/introspect", Some(Endpoint::Introspect)),
+            ("/secur/logout.jsp", Some(Endpoint::Logout)),
+            ("/site/services/oauth2/token", None),
+            ("/site/secur/logout.jsp", None),
+            ("/services/oauth2/tokens", None),
+            ("/services/data/oauth2/token", None),
+        ] {
+            assert_eq!(
+                Target::parse(path.as_bytes()).endpoint(),
+                endpoint,
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_site_has_its_path_before_that_of_an_api() {
+        for (path, site) in [
+            ("/portal/services/Soap/u/62.0", "/portal/"),
+            ("/a//b/services/data/v62.0", "/a//b/"),
+            ("/services/services/data", ""),
+        ] {
+            assert_eq!(parse(path).0, site, "{path}");
+        }
+    }
+}
