@@ -57,7 +57,7 @@
 //! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise). Bulk
 //! 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
 //! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
-//! 2. `proxy/path.rs`: how its paths are recognised, in `Api::of`. Guard and family share this.
+//! 2. `proxy/target.rs`: how its paths are recognised, in `Target::parse`. All that reads paths asks there.
 //! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session goes),
 //!    `suspects` (which responses are read; whether a JWT may be a session there:
 //!    [`salesforce::facts::sessions`]) and `tell` (what an error looks like); in `family/verdict.rs`
@@ -125,8 +125,8 @@
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
 //! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
-//! pass at all. Characters that no URL may have are percent-encoded (`target`), since many clients
-//! send them.
+//! pass at all. Characters that no URL may have are percent-encoded (`proxy::percent`), since many
+//! clients send them.
 //!
 //! **Names keep their spelling.** Some Apex code and some clients know a header in one case only. hyper
 //! and `http::HeaderMap` know lower case and no order. So the header lines of a message are kept as
