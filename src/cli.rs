@@ -96,10 +96,7 @@ fn brief(command: clap::Command) -> clap::Command {
     let after = format!("{}\n\n{MORE}", examples.unwrap_or_default());
     command
         .after_help(after.trim_start().to_owned())
-        .mut_args(|arg| match is_key(&arg) {
-            true => arg.hide(true),
-            false => arg,
-        })
+        .mut_args(|arg| if is_key(&arg) { arg.hide(true) } else { arg })
 }
 
 /// The commands.
@@ -251,9 +248,10 @@ impl FromArgMatches for Overrides {
 }
 
 fn examples() -> String {
-    let demo = match cfg!(feature = "demo") {
-        true => "  orgproxy demo                       run with a built-in org, to see it work\n",
-        false => "",
+    let demo = if cfg!(feature = "demo") {
+        "  orgproxy demo                       run with a built-in org, to see it work\n"
+    } else {
+        ""
     };
     EXAMPLES.replace("{demo}", demo)
 }

@@ -253,9 +253,10 @@ impl Why {
     fn of_address(error: io::Error, address: SocketAddr) -> Self {
         // Which IPv6 answers, too, where a machine has no address of that kind.
         let is_out_of_ports = error.kind() == io::ErrorKind::AddrNotAvailable && address.is_ipv4();
-        match is_exhausted(&error) || is_out_of_ports {
-            true => Self::Exhausted(error),
-            false => Self::Tcp(format!("{address}: {error}")),
+        if is_exhausted(&error) || is_out_of_ports {
+            Self::Exhausted(error)
+        } else {
+            Self::Tcp(format!("{address}: {error}"))
         }
     }
 

@@ -63,9 +63,10 @@ pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out:
             others.push(Some((name, value)));
         }
     }
-    match others.is_empty() {
-        true => sent.write_same(out),
-        false => write_sorted(others, sent, out),
+    if others.is_empty() {
+        sent.write_same(out)
+    } else {
+        write_sorted(others, sent, out)
     }
 }
 

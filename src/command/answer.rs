@@ -82,9 +82,10 @@ impl Problem {
             None if message.contains('\n') => "\n",
             None => " ",
         };
-        let fields = match fields.is_empty() {
-            true => String::new(),
-            false => format!(" (fields: {})", fields.join(", ")),
+        let fields = if fields.is_empty() {
+            String::new()
+        } else {
+            format!(" (fields: {})", fields.join(", "))
         };
         format!("{error_code}:{gap}{message}{fields}")
     }

@@ -41,9 +41,10 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
         }
         Err(mistakes) => report.add(mistakes),
     }
-    Ok(match report.end() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if report.end() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 

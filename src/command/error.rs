@@ -43,13 +43,14 @@ impl CommandError {
     pub fn tell(&self) {
         let text = format!("orgproxy: {self}");
         let lines = escape::lines(&text);
-        let lines = lines
-            .lines()
-            .map(|line| match terminal::stderr_is_terminal() {
-                true => terminal::wrap(line, 0) + "\n",
+        let lines = lines.lines().map(|line| {
+            if terminal::stderr_is_terminal() {
+                terminal::wrap(line, 0) + "\n"
+            } else {
                 // Programs look for words in lines.
-                false => format!("{line}\n"),
-            });
+                format!("{line}\n")
+            }
+        });
         terminal::note(&lines.collect::<String>());
     }
 

@@ -76,9 +76,10 @@ async fn probe(address: SocketAddr, is_https: bool, config: &Config) -> io::Resu
     let localhost = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let stream = tls.connect(localhost, stream).await?;
     // One that asks for certificates has shown its own, and we have none to go on with.
-    match config.tls.client_ca.is_empty() {
-        true => ask(stream).await,
-        false => Ok(true),
+    if config.tls.client_ca.is_empty() {
+        ask(stream).await
+    } else {
+        Ok(true)
     }
 }
 

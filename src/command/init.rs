@@ -41,10 +41,12 @@ mod sf;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
     process::harden();
-    match &args.from_sf {
-        _ if args.rotate_key => rotation::run(args)?,
-        Some(alias) => take_over(args, alias).map_err(CommandError::Other)?,
-        None => make(args)?,
+    if args.rotate_key {
+        rotation::run(args)?;
+    } else if let Some(alias) = &args.from_sf {
+        take_over(args, alias).map_err(CommandError::Other)?;
+    } else {
+        make(args)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -60,10 +62,10 @@ fn make(args: &InitArgs) -> Result<(), CommandError> {
     let makes_app = args.client_id.is_none();
     let check = |there: &Configuration, name: &str| {
         refuse_to_replace(there, name)?;
-        match makes_app {
-            true => refuse_a_twin(there, name),
-            false => Ok(()),
+        if makes_app {
+            refuse_a_twin(there, name)?;
         }
+        Ok(())
     };
     let answers = Answers::of(args, |name| check(&there, name))?;
     // What is there may have changed while a person was thinking.
@@ -128,9 +130,10 @@ fn make_for(
         ),
     ];
     if matches!(answers.app, App::New { .. }) {
-        let what = match answers.demo {
-            true => "the app, as another org would need it",
-            false => "the app, for the Salesforce CLI to deploy",
+        let what = if answers.demo {
+            "the app, as another org would need it"
+        } else {
+            "the app, for the Salesforce CLI to deploy"
         };
         made.push((&package, what.to_owned()));
     }
@@ -287,13 +290,14 @@ fn read(paths: &Paths) -> Result<Configuration, CommandError> {
 
 /// What people wrote of an org is never replaced, not even by force.
 fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
-    match there.has(name) {
-        false => Ok(()),
-        true => Err(format!(
+    if there.has(name) {
+        Err(format!(
             "{} already has an org {name}; choose another name, run `orgproxy init --rotate-key \
              {name}` to give it a new key, or remove its table to start over",
             there.path.display()
-        )),
+        ))
+    } else {
+        Ok(())
     }
 }
 

@@ -28,9 +28,10 @@ impl Output {
     /// When nobody reads any more, and whatever else the system says.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        match self.is_terminal {
-            true => stdout.write_all(escape(&String::from_utf8_lossy(bytes)).as_bytes())?,
-            false => stdout.write_all(bytes)?,
+        if self.is_terminal {
+            stdout.write_all(escape(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        } else {
+            stdout.write_all(bytes)?;
         }
         stdout.flush()
     }

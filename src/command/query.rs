@@ -155,10 +155,11 @@ impl<'a> Page<'a> {
 
 /// How far it is, for a person who sees none of the records.
 fn bar(total: u64, output: &Output) -> ProgressBar {
-    let target = match output.is_terminal() {
-        true => ProgressDrawTarget::hidden(),
+    let target = if output.is_terminal() {
+        ProgressDrawTarget::hidden()
+    } else {
         // Hidden, too, if that is not a terminal.
-        false => ProgressDrawTarget::stderr(),
+        ProgressDrawTarget::stderr()
     };
     let style = ProgressStyle::with_template("{human_pos} of {human_len} records {wide_bar}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -108,9 +108,10 @@ fn is_error(status: StatusCode) -> bool {
 
 /// The status, and the reason if it is not the org's: what the org says has been printed.
 fn told(head: &response::Parts, body: &[u8]) -> String {
-    match answer::is_ours(&head.headers) {
-        true => answer::reason(head.status, &head.headers, body),
-        false => format!("the org answered {}", head.status),
+    if answer::is_ours(&head.headers) {
+        answer::reason(head.status, &head.headers, body)
+    } else {
+        format!("the org answered {}", head.status)
     }
 }
 
@@ -135,9 +136,10 @@ async fn print(
 ) -> Result<BytesMut, Failure> {
     let mut start = BytesMut::new();
     while let Some(data) = piece(&mut body).await? {
-        let most = match output.is_terminal() {
-            true => MOST_ON_A_TERMINAL,
-            false => MOST_OF_AN_ERROR,
+        let most = if output.is_terminal() {
+            MOST_ON_A_TERMINAL
+        } else {
+            MOST_OF_AN_ERROR
         };
         start.extend_from_slice(&data[..data.len().min(most.saturating_sub(start.len()))]);
         if !output.is_terminal() {
@@ -161,9 +163,10 @@ fn for_people(head: &response::Parts, body: &[u8]) -> Vec<u8> {
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let is_json =
         content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    let raw = match is_json {
-        true => serde_json::from_slice::<&RawValue>(body).ok(),
-        false => None,
+    let raw = if is_json {
+        serde_json::from_slice::<&RawValue>(body).ok()
+    } else {
+        None
     };
     let indented = raw.and_then(|raw| serde_json::to_vec_pretty(&Json::new(raw)).ok());
     let mut text = indented.unwrap_or_else(|| body.to_vec());

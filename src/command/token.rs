@@ -52,9 +52,10 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
             token(&ready.config, org).await
         }
     })?;
-    let before = match args.header {
-        true => "Authorization: Bearer ",
-        false => "",
+    let before = if args.header {
+        "Authorization: Bearer "
+    } else {
+        ""
     };
     // A script that gets half a token must not go on.
     writeln!(io::stdout().lock(), "{before}{}", *secret)
@@ -89,9 +90,10 @@ fn decode(args: &TokenArgs, text: &str) -> Result<ExitCode, CommandError> {
     };
     let decoded = Decoded::new(&text, config.as_ref(), SystemTime::now());
     terminal::print(&decoded.to_string());
-    Ok(match decoded.is_forged() {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    Ok(if decoded.is_forged() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }
 

@@ -59,9 +59,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
     if found.is_empty() {
         found.extend(of_store(&bytes));
     }
-    match found.is_empty() {
-        true => Err(CertificateFault::None),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(CertificateFault::None)
+    } else {
+        Ok(found)
     }
 }
 

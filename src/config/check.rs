@@ -12,9 +12,10 @@ use super::{document::Value, given, login_url, secret::Secret, text};
 /// # Errors
 /// If it is malformed, with what is wrong.
 pub(crate) fn name(name: &str) -> Result<(), String> {
-    match text::is_name(name) {
-        true => Ok(()),
-        false => Err("must consist of letters, digits, - and _".to_owned()),
+    if text::is_name(name) {
+        Ok(())
+    } else {
+        Err("must consist of letters, digits, - and _".to_owned())
     }
 }
 

@@ -13,9 +13,10 @@ pub struct Demo {
 /// `true`, or the name of a refusal.
 pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
     let demo = read(value)?;
-    match demo.is_some() && !cfg!(feature = "demo") {
-        true => Err("this build of orgproxy has no demo org; remove it".to_owned()),
-        false => Ok(demo),
+    if demo.is_some() && !cfg!(feature = "demo") {
+        Err("this build of orgproxy has no demo org; remove it".to_owned())
+    } else {
+        Ok(demo)
     }
 }
 

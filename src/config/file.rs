@@ -147,10 +147,12 @@ fn org(
     let trusted_hosts = section
         .list("trusted_hosts", text::trusted_host)
         .unwrap_or_default();
-    let login_url = match section.get("login_url") {
-        _ if demo.is_some() => demo::NOWHERE.parse().ok(),
-        None => login_url::PRODUCTION.parse().ok(),
-        Some(_) => section.read("login_url", |url| login_url::parse(url, &trusted_hosts)),
+    let login_url = if demo.is_some() {
+        demo::NOWHERE.parse().ok()
+    } else if section.get("login_url").is_some() {
+        section.read("login_url", |url| login_url::parse(url, &trusted_hosts))
+    } else {
+        login_url::PRODUCTION.parse().ok()
     };
     let audience = section.read("audience", |audience| text::token(audience, ""));
     let ca = section.read("ca_file", |path| {

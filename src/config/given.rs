@@ -27,9 +27,10 @@ pub(super) fn file(text: &str, folder: &Path) -> Result<PathBuf, String> {
     if rest.split('/').all(is_wordy) && (is_anchored || has_extension) {
         return Ok(path);
     }
-    let there = match there.as_os_str().is_empty() {
-        true => "the current folder".to_owned(),
-        false => there.display().to_string(),
+    let there = if there.as_os_str().is_empty() {
+        "the current folder".to_owned()
+    } else {
+        there.display().to_string()
     };
     Err(format!(
         "does not exist: {there} has nothing of that name ({}); correct the path",
@@ -45,13 +46,14 @@ pub(super) fn place(text: &str, folder: &Path) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
     }
-    match is_content(text, folder) {
-        true => Err(format!(
+    if is_content(text, folder) {
+        Err(format!(
             "must be a path, not the content of the file ({}); write that to a file, and use the \
              path of the file",
             described(text)
-        )),
-        false => Ok(folder.join(text)),
+        ))
+    } else {
+        Ok(folder.join(text))
     }
 }
 
@@ -80,17 +82,19 @@ pub(crate) fn shown(text: &str) -> String {
             .rsplit_once('@')
             .is_some_and(|(before, _)| before.contains(':'))
         && !text.contains(char::is_control);
-    match is_plain {
-        true => format!("{text:?}"),
-        false => format!("the value ({})", described(text)),
+    if is_plain {
+        format!("{text:?}")
+    } else {
+        format!("the value ({})", described(text))
     }
 }
 
 /// A word for a message, as [`shown`] without quotes.
 pub(crate) fn word(text: &str) -> String {
-    match shown(text).starts_with('"') {
-        true => text.to_owned(),
-        false => format!("({})", described(text)),
+    if shown(text).starts_with('"') {
+        text.to_owned()
+    } else {
+        format!("({})", described(text))
     }
 }
 
@@ -106,22 +110,25 @@ pub(super) fn variable(name: &str) -> String {
     let is_plain = name.contains('_') && words.all(is_word);
     // A name with a zero or an equals sign in it is none, and asking for it would panic.
     let is_there = !name.contains(['=', '\0']) && env::var_os(name).is_some();
-    match is_plain || is_there {
-        true => format!("environment variable {name}"),
-        false => "the environment variable of that name".to_owned(),
+    if is_plain || is_there {
+        format!("environment variable {name}")
+    } else {
+        "the environment variable of that name".to_owned()
     }
 }
 
 /// A program, for a message.
 pub(super) fn program(name: &str) -> String {
     let search = env::var_os("PATH").unwrap_or_default();
-    let is_there = match name.contains('/') {
-        true => file(name, Path::new("")).is_ok(),
-        false => env::split_paths(&search).any(|folder| folder.join(name).exists()),
+    let is_there = if name.contains('/') {
+        file(name, Path::new("")).is_ok()
+    } else {
+        env::split_paths(&search).any(|folder| folder.join(name).exists())
     };
-    match is_there && !name.is_empty() {
-        true => format!("command {name}"),
-        false => "the command of that name".to_owned(),
+    if is_there && !name.is_empty() {
+        format!("command {name}")
+    } else {
+        "the command of that name".to_owned()
     }
 }
 

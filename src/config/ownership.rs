@@ -57,9 +57,10 @@ pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipErr
     }
     let real = file.canonicalize().map_err(InputError::Unreadable)?;
     for folder in [file, &real].into_iter().filter_map(|file| file.parent()) {
-        let folder = match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
         };
         let foreign = of_folder(folder).map_err(InputError::Unreadable)?;
         if let Some(foreign) = foreign {

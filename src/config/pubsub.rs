@@ -34,9 +34,10 @@ pub(super) fn read(
         return None;
     }
     let endpoint = section.read("endpoint", |endpoint| parse(endpoint, trusted_hosts));
-    let listen = match has_listen {
-        true => super::file::listen(&mut section, folder, may_be_remote),
-        false => vec![Listen::loopback(PORT)],
+    let listen = if has_listen {
+        super::file::listen(&mut section, folder, may_be_remote)
+    } else {
+        vec![Listen::loopback(PORT)]
     };
     reaches.push(Reach {
         name: format!("{org}.pubsub"),
@@ -69,13 +70,14 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
     let trusted = trusted_hosts
         .iter()
         .any(|trusted| trusted == host || *trusted == with_port);
-    match trusted || hosts::is_salesforce_host(host) {
-        true => Ok(authority),
-        false => Err(format!(
+    if trusted || hosts::is_salesforce_host(host) {
+        Ok(authority)
+    } else {
+        Err(format!(
             "{host} is not a Salesforce host, so it must not get the session; if it is yours, add \
              it to trusted_hosts",
             host = given::word(host)
-        )),
+        ))
     }
 }
 

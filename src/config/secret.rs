@@ -169,10 +169,12 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         let way_out = way_out(&file, me == 0, order, path);
         return Err(SecretFault::ForeignOwner { owner, way_out });
     }
-    let (refused, group) = match allow_group_read {
-        true => (0o037, ""),
-        false if about.mode() & 0o037 == 0 => (0o077, ", or set allow_group_read = true"),
-        false => (0o077, ""),
+    let (refused, group) = if allow_group_read {
+        (0o037, "")
+    } else if about.mode() & 0o037 == 0 {
+        (0o077, ", or set allow_group_read = true")
+    } else {
+        (0o077, "")
     };
     if about.mode() & refused != 0 {
         let mode = about.mode() & 0o7777;

@@ -214,9 +214,10 @@ impl<'a> Section<'a> {
     }
 
     fn path(&self, key: &str) -> String {
-        let key = match text::is_name(key) {
-            true => given::word(key),
-            false => given::shown(key),
+        let key = if text::is_name(key) {
+            given::word(key)
+        } else {
+            given::shown(key)
         };
         match self.path.as_str() {
             "" => key,

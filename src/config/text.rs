@@ -41,13 +41,14 @@ pub(super) fn is_name(text: &str) -> bool {
 /// A name that clients send in `Host`, such as `acme.localhost`.
 pub(super) fn host(value: &Value) -> Result<String, String> {
     let text = value::text(value)?;
-    match is_host(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
+    if is_host(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
             "{} is not a bare name in lower case; write one such as \"acme.localhost\", without \
              scheme or port",
             shown(text)
-        )),
+        ))
     }
 }
 
@@ -67,13 +68,14 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
         text.parse()
             .is_ok_and(|port: u16| port > 0 && port.to_string() == text)
     });
-    match (is_host(host) || is_ip_v6) && is_port {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
+    if (is_host(host) || is_ip_v6) && is_port {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
             "{} is not a host; write one such as \"gateway.example.com\" or \
              \"gateway.example.com:8443\", in lower case, without scheme or wildcard",
             shown(text)
-        )),
+        ))
     }
 }
 
@@ -90,16 +92,20 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
         Some(format!("{}://{host}{port}", url.scheme()))
     });
     let scheme = url.as_ref().map_or("", Url::scheme);
-    match canonical {
-        _ if text.eq_ignore_ascii_case("null") || ORIGINLESS.contains(&scheme) => Err(format!(
+    if text.eq_ignore_ascii_case("null") || ORIGINLESS.contains(&scheme) {
+        return Err(format!(
             "{text:?} cannot be allowed: pages from files, from data: URLs and in sandboxed \
              frames have the origin \"null\", and every page can get it; serve the page over HTTP \
              and write its origin, such as \"http://localhost:5173\""
-        )),
-        _ if text.contains('*') => Err(format!(
+        ));
+    }
+    if text.contains('*') {
+        return Err(format!(
             "{text:?} is not an origin: there are no wildcards; write each one, such as \
              \"http://localhost:5173\""
-        )),
+        ));
+    }
+    match canonical {
         Some(canonical) if WEBSOCKET.contains(&scheme) => Err(format!(
             "{text:?} is never the origin of a page; write \"{}\"",
             canonical.replacen("ws", "http", 1)
@@ -128,13 +134,14 @@ pub(super) fn path(value: &Value) -> Result<String, String> {
     let path = text.trim_end_matches('/').to_ascii_lowercase();
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "?#*%\\".contains(c);
     let is_plain = !path.contains(is_odd) && !path.split('/').any(|part| part == "..");
-    match path.starts_with('/') && is_plain {
-        true => Ok(path),
-        false => Err(format!(
+    if path.starts_with('/') && is_plain {
+        Ok(path)
+    } else {
+        Err(format!(
             "{} is not a path; write one such as \"/services/data/v60.0/tooling\", without query \
              or wildcard",
             shown(text)
-        )),
+        ))
     }
 }
 

@@ -85,8 +85,9 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let (_, first) = parse_x509_certificate(first)
         .map_err(|_| format!("{place} is damaged: its first certificate cannot be read"))?;
     let end = first.validity().not_after;
-    match end < ASN1Time::now() {
-        true => Err(format!("{place} expired on {end}; renew it")),
-        false => Ok(chain),
+    if end < ASN1Time::now() {
+        Err(format!("{place} expired on {end}; renew it"))
+    } else {
+        Ok(chain)
     }
 }

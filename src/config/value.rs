@@ -164,9 +164,10 @@ pub(super) fn folder(value: &Value, beside: &Path) -> PathBuf {
 }
 
 fn positive<T: Default + PartialEq>(value: T) -> Result<T, String> {
-    match value == T::default() {
-        true => Err("must be more than zero".to_owned()),
-        false => Ok(value),
+    if value == T::default() {
+        Err("must be more than zero".to_owned())
+    } else {
+        Ok(value)
     }
 }
 

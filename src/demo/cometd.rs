@@ -110,10 +110,12 @@ impl Inner {
             return unknown_client(message);
         };
         let knobs = self.knobs();
-        let wait = match message["advice"]["timeout"].as_u64() {
-            _ if first => Duration::ZERO,
-            Some(milliseconds) => knobs.long_poll.min(Duration::from_millis(milliseconds)),
-            None => knobs.long_poll,
+        let wait = if first {
+            Duration::ZERO
+        } else {
+            let asked = message["advice"]["timeout"].as_u64();
+            let asked = asked.map_or(Duration::MAX, Duration::from_millis);
+            asked.min(knobs.long_poll)
         };
         let token = token(headers).unwrap_or_default();
         let _held = Held::new(&self.log);
@@ -164,9 +166,10 @@ impl Inner {
             "/meta/disconnect" => self.clients.remove(id),
             _ => return refused(message, Value::Null, "403::Create denied"),
         };
-        match known {
-            true => accepted(message),
-            false => unknown_client(message),
+        if known {
+            accepted(message)
+        } else {
+            unknown_client(message)
         }
     }
 

@@ -68,9 +68,10 @@ impl Inner {
 
         let session = envelope.session(&door.namespace).unwrap_or_default();
         // Access tokens that are JWTs are for REST, as documented: see salesforce::facts::sessions.
-        let access = match session.starts_with("eyJ") {
-            false => self.sessions.worth(session, self.knobs().session_timeout),
-            true => Access::Dead,
+        let access = if session.starts_with("eyJ") {
+            Access::Dead
+        } else {
+            self.sessions.worth(session, self.knobs().session_timeout)
         };
         if access != Access::Live {
             return Err(SoapFault::invalid_session());
@@ -79,10 +80,11 @@ impl Inner {
 
         let mut xml = Xml::default();
         match door.api {
-            Api::Metadata => match self.metadata(operation, &mut xml)? {
-                true => {}
-                false => return Err(unknown()),
-            },
+            Api::Metadata => {
+                if !self.metadata(operation, &mut xml)? {
+                    return Err(unknown());
+                }
+            }
             Api::Apex => match name {
                 "executeAnonymous" => apex::execute_anonymous(&mut xml),
                 _ => return Err(unknown()),

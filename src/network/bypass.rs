@@ -70,14 +70,14 @@ impl Entry {
             None => (text, None),
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let hosts = match network(bare) {
-            _ if host == "*" => Hosts::All,
-            Some(network) => Hosts::Network(network),
-            None => {
-                let domain = host.strip_prefix('*').unwrap_or(host);
-                let domain = domain.trim_start_matches('.').trim_end_matches('.');
-                Hosts::Domain(domain.to_owned())
-            }
+        let hosts = if host == "*" {
+            Hosts::All
+        } else if let Some(network) = network(bare) {
+            Hosts::Network(network)
+        } else {
+            let domain = host.strip_prefix('*').unwrap_or(host);
+            let domain = domain.trim_start_matches('.').trim_end_matches('.');
+            Hosts::Domain(domain.to_owned())
         };
         Self { hosts, port }
     }

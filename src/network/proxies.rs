@@ -130,9 +130,10 @@ impl Proxy {
 /// Host and port, and nothing that is secret.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -249,9 +250,10 @@ fn place(text: &str) -> Result<(String, Option<u16>), Unusable> {
 fn decoded(text: &str) -> Result<String, Unusable> {
     let text = percent_decode_str(text).decode_utf8();
     let text = text.map_err(|_| Unusable::Encoding)?;
-    match text.chars().any(char::is_control) {
-        true => Err(Unusable::Control),
-        false => Ok(text.into_owned()),
+    if text.chars().any(char::is_control) {
+        Err(Unusable::Control)
+    } else {
+        Ok(text.into_owned())
     }
 }
 

@@ -83,9 +83,10 @@ impl Socket {
 
     /// Ready once there may be something to read.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.holds_some() {
-            true => Poll::Ready(Ok(())),
-            false => self.tcp().poll_read_ready(cx),
+        if self.holds_some() {
+            Poll::Ready(Ok(()))
+        } else {
+            self.tcp().poll_read_ready(cx)
         }
     }
 

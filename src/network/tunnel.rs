@@ -15,9 +15,10 @@ pub(super) async fn open(
     port: u16,
     authorization: Option<&HeaderValue>,
 ) -> Result<(), TunnelError> {
-    let host = match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
     };
     let mut request =
         format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
@@ -131,9 +132,10 @@ impl TunnelError {
                  px or cntlm on this machine, which do, and set {variable} to its address"
             );
         }
-        let offers = match schemes.is_empty() {
-            true => String::new(),
-            false => format!(" and offers {offers}"),
+        let offers = if schemes.is_empty() {
+            String::new()
+        } else {
+            format!(" and offers {offers}")
         };
         match proxy.credentials {
             None => format!(

@@ -21,9 +21,10 @@ pub(crate) fn never_api(host: &str) -> Option<String> {
         .filter(|name| !name.is_empty())
         .unwrap_or("NAME");
     // Visualforce adds the package to the name of the org: acme--c.vf.force.com.
-    let name = match domain.contains("vf.") || domain.contains("visualforce") {
-        true => "NAME",
-        false => name,
+    let name = if domain.contains("vf.") || domain.contains("visualforce") {
+        "NAME"
+    } else {
+        name
     };
     Some(format!(
         "{host} is for browsers and serves no API; write the org's My Domain, \

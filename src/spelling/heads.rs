@@ -180,14 +180,14 @@ enum Framed {
 impl Framed {
     fn of<B: Body>(response: &Response<B>, to_head: bool) -> Self {
         let status = response.status();
-        match response.body().size_hint().exact() {
-            _ if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED => {
-                Self::Nowhere
-            }
-            _ if to_head && response.body().is_end_stream() => Self::ToHead,
-            Some(length) => Self::Length(length),
-            None => Self::Unknown,
+        if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+            return Self::Nowhere;
         }
+        if to_head && response.body().is_end_stream() {
+            return Self::ToHead;
+        }
+        let length = response.body().size_hint().exact();
+        length.map_or(Self::Unknown, Self::Length)
     }
 
     /// Whether a Content-Length goes out as it is, and hyper need not know it.

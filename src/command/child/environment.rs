@@ -165,9 +165,12 @@ fn orgs(bounds: &[Bound]) -> impl Iterator<Item = &Org> {
 /// As variables are written.
 fn in_capitals(name: &str) -> String {
     name.chars()
-        .map(|c| match c.is_ascii_alphanumeric() {
-            true => c.to_ascii_uppercase(),
-            false => '_',
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
         })
         .collect()
 }

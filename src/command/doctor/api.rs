@@ -75,9 +75,10 @@ impl Reply {
         let json = self.json();
         let text = |name: &str| json[0][name].as_str().map(printable);
         if let (Some(code), Some(message)) = (text("errorCode"), text("message")) {
-            let words = match self.headers.contains_key("proxy-status") {
-                true => message.trim_start_matches("orgproxy: ").to_owned(),
-                false => format!("{} {code}: {message}", self.status.as_u16()),
+            let words = if self.headers.contains_key("proxy-status") {
+                message.trim_start_matches("orgproxy: ").to_owned()
+            } else {
+                format!("{} {code}: {message}", self.status.as_u16())
             };
             return (code, words);
         }
@@ -133,9 +134,10 @@ fn user(told: Result<Reply, String>, configured: &str) -> Check {
         Some(name) => format!("{username}, {}", printable(name)),
         None => username.clone(),
     };
-    match username.eq_ignore_ascii_case(configured) {
-        true => Check::passed("user", says),
-        false => Check::warning("user", format!("{says}, not {configured}")),
+    if username.eq_ignore_ascii_case(configured) {
+        Check::passed("user", says)
+    } else {
+        Check::warning("user", format!("{says}, not {configured}"))
     }
 }
 
@@ -159,12 +161,13 @@ fn idle_timeout(told: Result<Reply, String>, assumed: Duration) -> Check {
     };
     let idle = Duration::from_secs(seconds);
     let check = Check::passed("idle_timeout", format!("{} without a request", spell(idle)));
-    match idle < assumed {
-        true => check.advise(format!(
+    if idle < assumed {
+        check.advise(format!(
             "hint: session_timeout = \"{seconds}s\" in proxy.toml avoids requests that the org \
              refuses first"
-        )),
-        false => check,
+        ))
+    } else {
+        check
     }
 }
 
@@ -244,14 +247,15 @@ fn usage(used: Option<(u64, u64)>) -> Check {
         return Check::skipped("api_usage", "the org does not report it");
     };
     let says = format!("{used} of {allowed} requests in 24 hours");
-    match used.saturating_mul(10) > allowed.saturating_mul(9) {
-        true => Check::warning("api_usage", says)
+    if used.saturating_mul(10) > allowed.saturating_mul(9) {
+        Check::warning("api_usage", says)
             .advise("why: when they are used up, the org refuses requests from every program")
             .advise(
                 "do: find out who uses them (Setup, API Usage); send fewer requests, or use \
                      the Bulk API",
-            ),
-        false => Check::passed("api_usage", says),
+            )
+    } else {
+        Check::passed("api_usage", says)
     }
 }
 

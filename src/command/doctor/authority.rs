@@ -43,16 +43,17 @@ pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
         return Some(Check::failed("local_authority", says).advise(AGAIN));
     }
     let system = rustls_native_certs::load_native_certs().certs;
-    Some(match system.contains(&certificate) {
-        true => Check::passed(
+    Some(if system.contains(&certificate) {
+        Check::passed(
             "local_authority",
             format!("{place}, valid until {end}; this system trusts it"),
-        ),
-        false => Check::warning(
+        )
+    } else {
+        Check::warning(
             "local_authority",
             format!("{place}, valid until {end}; this system does not trust it"),
         )
-        .advise(TRUST),
+        .advise(TRUST)
     })
 }
 

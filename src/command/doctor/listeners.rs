@@ -38,9 +38,10 @@ async fn address(listen: &Listen, config: &Config) -> Check {
     let Some((address, error)) = faults.first() else {
         return Check::passed(
             "listen",
-            match listen.is_fixed() {
-                true => format!("{listen} is free"),
-                false => format!("{listen}: a free port, a different one at each start"),
+            if listen.is_fixed() {
+                format!("{listen} is free")
+            } else {
+                format!("{listen}: a free port, a different one at each start")
             },
         );
     };

@@ -215,15 +215,11 @@ fn name(
         Ok(addresses) => {
             let addresses: BTreeSet<_> = addresses.map(|address| address.ip()).collect();
             let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            match list.is_empty() {
-                false => {
-                    return Ok(Check::passed(
-                        step,
-                        format!("{host} is {}", list.join(", ")),
-                    ));
-                }
-                true => "it has no address".to_owned(),
+            if !list.is_empty() {
+                let says = format!("{host} is {}", list.join(", "));
+                return Ok(Check::passed(step, says));
             }
+            "it has no address".to_owned()
         }
         Err(error) => error.to_string(),
     };
@@ -330,9 +326,10 @@ fn names_of(certificate: Option<&CertificateDer<'_>>) -> String {
             _ => None,
         })
         .collect();
-    match names.is_empty() {
-        true => "another name".to_owned(),
-        false => names.join(", "),
+    if names.is_empty() {
+        "another name".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 

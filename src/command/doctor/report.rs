@@ -147,13 +147,14 @@ impl Report {
 
     /// Says what there is left to say, and whether nothing failed.
     pub(super) fn end(self) -> bool {
-        match self.prints {
-            true => terminal::print(&format!("\n{}", self.summary())),
+        if self.prints {
+            terminal::print(&format!("\n{}", self.summary()));
+        } else {
             // A tree of texts becomes JSON.
-            false => terminal::print(&format!(
+            terminal::print(&format!(
                 "{}\n",
                 serde_json::to_string_pretty(&self).unwrap_or_default()
-            )),
+            ));
         }
         self.passed
     }
@@ -192,9 +193,10 @@ fn tally(checks: &[Check]) -> String {
         0 => {}
         count => parts.push(format!("{count} skipped")),
     }
-    match failed.is_empty() {
-        true => parts.join(", "),
-        false => format!("{}; {}", parts[0], parts[1..].join(", ")),
+    if failed.is_empty() {
+        parts.join(", ")
+    } else {
+        format!("{}; {}", parts[0], parts[1..].join(", "))
     }
 }
 

@@ -6,23 +6,25 @@ use crate::{auth::Session, config::Org};
 /// Opaque, or a JWT, which most of the older APIs do not take.
 pub(super) fn format(session: &Session) -> Check {
     let identity = &session.identity;
-    let mut says = match session.is_jwt() {
-        true => "in JWT format".to_owned(),
-        false => "opaque".to_owned(),
+    let mut says = if session.is_jwt() {
+        "in JWT format".to_owned()
+    } else {
+        "opaque".to_owned()
     };
     for (what, id) in [("org", &identity.org_id), ("user", &identity.user_id)] {
         if let Some(id) = id {
             says += &format!(", {what} {id}");
         }
     }
-    match session.is_jwt() {
-        true => Check::warning("session", says)
+    if session.is_jwt() {
+        Check::warning("session", says)
             .advise("why: only the REST APIs accept it; SOAP, Bulk 1.0 and the Metadata API do not")
             .advise(
                 "do: if clients need those, turn off 'Issue JSON Web Token (JWT)-based access \
                  tokens' in the app's OAuth settings",
-            ),
-        false => Check::passed("session", says),
+            )
+    } else {
+        Check::passed("session", says)
     }
 }
 

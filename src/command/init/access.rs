@@ -30,10 +30,11 @@ impl Access {
     pub(super) fn give(&self, file: &File) -> io::Result<()> {
         let is_given = fchown(file, Some(self.owner), Some(self.group)).is_ok()
             || fchown(file, None, Some(self.group)).is_ok();
-        let mode = match is_given {
-            true => self.mode,
+        let mode = if is_given {
+            self.mode
+        } else {
             // Those in our own group are others.
-            false => self.mode & 0o600,
+            self.mode & 0o600
         };
         file.set_permissions(Permissions::from_mode(mode))
     }

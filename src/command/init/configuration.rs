@@ -99,17 +99,16 @@ impl Configuration {
             ));
         }
         let text = self.with(table)?;
-        let config = match table.new_key {
-            false => self.check(table)?,
+        let config = if table.new_key {
             // It is not there yet, so one that is thrown away stands in for it.
-            true => {
-                let key = throwaway_key().map_err(|error| error.to_string())?;
-                self.check(&Table {
-                    private_key: key.path().to_owned(),
-                    passphrase: None,
-                    ..*table
-                })?
-            }
+            let key = throwaway_key().map_err(|error| error.to_string())?;
+            self.check(&Table {
+                private_key: key.path().to_owned(),
+                passphrase: None,
+                ..*table
+            })?
+        } else {
+            self.check(table)?
         };
         let before = match &self.before {
             Before::Nothing => None,
@@ -134,9 +133,10 @@ impl Configuration {
             Before::Nothing => format!("{INTRODUCTION}{}", table.text(folder, None)?),
             Before::Example => table.fill_in(folder)?,
             Before::Text(text) => {
-                let end = match text.is_empty() || text.ends_with('\n') {
-                    true => "",
-                    false => "\n",
+                let end = if text.is_empty() || text.ends_with('\n') {
+                    ""
+                } else {
+                    "\n"
                 };
                 format!("{text}{end}\n{}", table.text(folder, self.port())?)
             }
@@ -259,9 +259,10 @@ type Entry = (&'static str, String, &'static str);
 /// From `folder` on if it is in there, else in full.
 fn quoted_path(path: &Path, folder: &Path) -> Result<String, String> {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match folder == Path::new("") {
-        true => std::env::current_dir().unwrap_or_default(),
-        false => std::path::absolute(folder).unwrap_or_default(),
+    let folder = if folder == Path::new("") {
+        std::env::current_dir().unwrap_or_default()
+    } else {
+        std::path::absolute(folder).unwrap_or_default()
     };
     let path = full.strip_prefix(&folder).unwrap_or(&full);
     let text = path.to_str().ok_or_else(|| {

@@ -85,10 +85,7 @@ impl Files {
     /// # Errors
     /// What could not be written, after everything is again as it was.
     pub(super) fn write(self, force: bool) -> Result<Vec<(PathBuf, PathBuf)>, String> {
-        let in_the_way = match force {
-            true => self.in_the_way(),
-            false => Vec::new(),
-        };
+        let in_the_way = if force { self.in_the_way() } else { Vec::new() };
         let moves: Vec<_> = in_the_way
             .into_iter()
             .map(|path| (path.to_owned(), old_name(path)))
@@ -107,9 +104,12 @@ impl Files {
         }
         for (prepared, path) in prepared {
             prepared.put(&path).map_err(at(&path))?;
-            undo.later(move || match path.is_dir() {
-                true => fs::remove_dir_all(path),
-                false => fs::remove_file(path),
+            undo.later(move || {
+                if path.is_dir() {
+                    fs::remove_dir_all(path)
+                } else {
+                    fs::remove_file(path)
+                }
             });
         }
         for Changed { path, before, text } in self.changed {

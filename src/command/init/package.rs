@@ -36,12 +36,13 @@ pub(super) fn files(app: &App<'_>) -> Vec<(PathBuf, String)> {
             permission_set(&name),
         ),
     ];
-    match app.classic {
-        true => files.push((
+    if app.classic {
+        files.push((
             format!("app/connectedApps/{name}.connectedApp-meta.xml").into(),
             connected_app(app, &name),
-        )),
-        false => files.extend(external_client_app(app, &name)),
+        ));
+    } else {
+        files.extend(external_client_app(app, &name));
     }
     files
 }
@@ -238,9 +239,10 @@ fn elements(indent: usize, fields: &[(&str, &str)]) -> String {
 }
 
 fn readme(app: &App<'_>, name: &str) -> String {
-    let what = match app.classic {
-        true => CONNECTED_APP,
-        false => EXTERNAL_CLIENT_APP,
+    let what = if app.classic {
+        CONNECTED_APP
+    } else {
+        EXTERNAL_CLIENT_APP
     };
     README.replace("{name}", name).replace("{what}", what)
 }

@@ -42,15 +42,17 @@ impl Known {
         let username = aliases.orgs.get(alias).map_or(alias, String::as_str);
         let path = folder.join(format!("{username}.json"));
         // A path would lead elsewhere.
-        let auth = match username.contains('/') {
-            true => None,
-            false => read::<Auth>(&path)?,
+        let auth = if username.contains('/') {
+            None
+        } else {
+            read::<Auth>(&path)?
         };
         let Some(auth) = auth else {
             let known: Vec<_> = aliases.orgs.keys().map(String::as_str).collect();
-            let known = match known.is_empty() {
-                true => "it has no aliases".to_owned(),
-                false => format!("its aliases are {}", known.join(", ")),
+            let known = if known.is_empty() {
+                "it has no aliases".to_owned()
+            } else {
+                format!("its aliases are {}", known.join(", "))
             };
             return Err(format!(
                 "the Salesforce CLI does not know an org {alias:?}: there is no {}; {known}",

@@ -88,9 +88,10 @@ impl<'a> Rows<'a> {
 fn json<'a>(records: impl Iterator<Item = Json<'a>>, is_first: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for (index, record) in records.enumerate() {
-        bytes.extend(match is_first && index == 0 {
-            true => b"[\n",
-            false => b",\n",
+        bytes.extend(if is_first && index == 0 {
+            b"[\n"
+        } else {
+            b",\n"
         });
         serde_json::to_writer(&mut bytes, &record)?;
     }

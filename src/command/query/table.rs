@@ -27,9 +27,10 @@ enum Layout {
 
 impl Table {
     pub(super) fn new(names: &[String], rows: &[Vec<String>], output: &Output) -> Self {
-        let room = match output.is_terminal() {
-            true => terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
-            false => usize::MAX,
+        let room = if output.is_terminal() {
+            terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
+        } else {
+            usize::MAX
         };
         Self::fit(names, rows, room)
     }
@@ -88,9 +89,10 @@ impl Table {
         }
         let mut text = String::new();
         for (index, line) in grid.lines().enumerate() {
-            let line = match is_first && index == 0 {
-                true => styled(STRONG, line.trim_end()),
-                false => line.trim_end().to_owned(),
+            let line = if is_first && index == 0 {
+                styled(STRONG, line.trim_end())
+            } else {
+                line.trim_end().to_owned()
             };
             text.push_str(&line);
             text.push('\n');

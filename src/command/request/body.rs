@@ -49,10 +49,11 @@ impl Upload {
     fn file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        match metadata.is_file() {
+        if metadata.is_file() {
             // No more than is announced, even if it grows.
-            true => Self::read(file.take(metadata.len()), Some(metadata.len())),
-            false => Self::read(file, None),
+            Self::read(file.take(metadata.len()), Some(metadata.len()))
+        } else {
+            Self::read(file, None)
         }
     }
 

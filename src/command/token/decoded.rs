@@ -111,9 +111,10 @@ impl Decoded {
             signature: Some(Signature::Unchecked(
                 "not checked: signed by the org, whose key is not available here",
             )),
-            faults: match ended {
-                true => vec!["exp is past: it is no longer valid".to_owned()],
-                false => Vec::new(),
+            faults: if ended {
+                vec!["exp is past: it is no longer valid".to_owned()]
+            } else {
+                Vec::new()
             },
             more: "Only the REST APIs accept this format; SOAP, Bulk API 1 and the Metadata API \
                    do not. It gives whoever has it access to the org.",

@@ -27,9 +27,10 @@ impl Moment {
         }?;
         let is_in_milliseconds = (MILLISECONDS..MILLISECONDS * 100).contains(&number);
         Some(Self {
-            seconds: match is_in_milliseconds {
-                true => number / 1000,
-                false => number,
+            seconds: if is_in_milliseconds {
+                number / 1000
+            } else {
+                number
             },
             is_in_milliseconds,
         })

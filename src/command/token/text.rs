@@ -53,9 +53,10 @@ impl Jwt {
     fn parse(text: &str, is_broken_up: bool) -> Result<Self, Unreadable> {
         let parts: Vec<_> = text.split('.').collect();
         let [header, claims, signature] = parts[..] else {
-            return Err(match text.starts_with("eyJ") {
-                true => Unreadable::Parts(parts.len()),
-                false => Unreadable::Unknown,
+            return Err(if text.starts_with("eyJ") {
+                Unreadable::Parts(parts.len())
+            } else {
+                Unreadable::Unknown
             });
         };
         // RFC 7519 allows none; RFC 7523 does not.

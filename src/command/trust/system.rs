@@ -126,12 +126,13 @@ fn programs(folder: &str) -> Vec<PathBuf> {
 /// `sudo` would look for the state in root's own home.
 fn check_root(root: &Root, what: &str) -> Result<(), TrustError> {
     let folder = root.path.parent().unwrap_or(&root.path);
-    match geteuid().is_root() {
-        true => Ok(()),
-        false => Err(TrustError::NotRoot(format!(
+    if geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(TrustError::NotRoot(format!(
             "{what} --state-dir {}",
             quoted(folder)
-        ))),
+        )))
     }
 }
 

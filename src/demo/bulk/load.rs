@@ -136,9 +136,10 @@ fn one(data: &mut Data, load: &Load, mut row: Record) -> Result<(String, bool), 
         }
         Operation::Delete | Operation::HardDelete => {
             let id = own_id(&mut row, "delete")?;
-            match table.delete(&id) {
-                true => Ok((id, false)),
-                false => Err(mistake("ENTITY_IS_DELETED", "entity is deleted", &[])),
+            if table.delete(&id) {
+                Ok((id, false))
+            } else {
+                Err(mistake("ENTITY_IS_DELETED", "entity is deleted", &[]))
             }
         }
         // A query has no rows.
@@ -160,9 +161,10 @@ fn update(
 ) -> Result<(String, bool), Mistake> {
     let values = known(typed(row, object)?, object)?;
     let table = data.table_mut(object.name);
-    match table.is_some_and(|table| table.update(id, values)) {
-        true => Ok((id.to_owned(), false)),
-        false => Err(no_record()),
+    if table.is_some_and(|table| table.update(id, values)) {
+        Ok((id.to_owned(), false))
+    } else {
+        Err(no_record())
     }
 }
 

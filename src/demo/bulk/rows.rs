@@ -42,9 +42,12 @@ pub(super) fn json_rows(text: &[u8]) -> Result<Rows, String> {
 /// `<sObjects><sObject><Name>…`
 pub(super) fn xml_rows(text: &[u8]) -> Result<Rows, String> {
     let root = xml::parse(text)?;
-    let value = |field: &Element| match field.nil {
-        true => Value::Null,
-        false => Value::from(field.text.as_str()),
+    let value = |field: &Element| {
+        if field.nil {
+            Value::Null
+        } else {
+            Value::from(field.text.as_str())
+        }
     };
     let records = root.children.iter().map(|record| {
         let fields = record.children.iter();
@@ -123,8 +126,10 @@ fn fields_as_xml(text: &mut String, record: &Value) {
     let kind = record["attributes"]["type"].as_str().unwrap_or_default();
     xml::write(text, "type", kind);
     for (name, value) in record.as_object().into_iter().flatten() {
+        if name == "attributes" {
+            continue;
+        }
         match value {
-            _ if name == "attributes" => {}
             Value::Null => text.push_str(&format!(r#"<{name} xsi:nil="true"/>"#)),
             Value::Object(_) => {
                 text.push_str(&format!(r#"<{name} xsi:type="sObject">"#));

@@ -298,9 +298,10 @@ impl BulkJob {
             },
         };
         let to = found.records.len().min(from.saturating_add(most));
-        let locator = match to < found.records.len() {
-            true => Base64UrlUnpadded::encode_string(to.to_string().as_bytes()),
-            false => "null".to_owned(),
+        let locator = if to < found.records.len() {
+            Base64UrlUnpadded::encode_string(to.to_string().as_bytes())
+        } else {
+            "null".to_owned()
         };
         let text = found_as_csv(self.end, found, &found.records[from..to]);
         Ok(Answer::new(StatusCode::OK, Content::Bytes(text.into()))

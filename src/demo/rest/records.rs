@@ -90,18 +90,20 @@ impl Inner {
         let values = ask.json()?;
         let mut data = self.data();
         let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
-        match update(table, id, values).map_err(Mistake::into_answer)? {
-            true => Ok(Answer::empty(StatusCode::NO_CONTENT)),
-            false => Err(no_record(id)),
+        if update(table, id, values).map_err(Mistake::into_answer)? {
+            Ok(Answer::empty(StatusCode::NO_CONTENT))
+        } else {
+            Err(no_record(id))
         }
     }
 
     pub(super) fn delete(&self, object: &str, id: &str) -> Result<Answer, Answer> {
         let mut data = self.data();
         let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
-        match table.delete(id) {
-            true => Ok(Answer::empty(StatusCode::NO_CONTENT)),
-            false => Err(no_record(id)),
+        if table.delete(id) {
+            Ok(Answer::empty(StatusCode::NO_CONTENT))
+        } else {
+            Err(no_record(id))
         }
     }
 }

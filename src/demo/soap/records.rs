@@ -176,13 +176,14 @@ impl Asked {
             Some(table) => update(table, &id, values)?,
             None => false,
         };
-        match changed {
-            true => Ok((id, false)),
-            false => Err(Mistake::new(
+        if changed {
+            Ok((id, false))
+        } else {
+            Err(Mistake::new(
                 "INVALID_CROSS_REFERENCE_KEY",
                 "invalid cross reference id",
                 Vec::new(),
-            )),
+            ))
         }
     }
 
@@ -232,13 +233,14 @@ fn delete(data: &mut Data, id: &str) -> Result<String, Mistake> {
         return Err(malformed_id(id));
     }
     let mut tables = data.tables.iter_mut();
-    match tables.any(|table| table.delete(id)) {
-        true => Ok(id.to_owned()),
-        false => Err(Mistake::new(
+    if tables.any(|table| table.delete(id)) {
+        Ok(id.to_owned())
+    } else {
+        Err(Mistake::new(
             "ENTITY_IS_DELETED",
             "entity is deleted",
             Vec::new(),
-        )),
+        ))
     }
 }
 
@@ -284,12 +286,13 @@ fn all_or_none(door: &Door, envelope: &Envelope) -> bool {
 }
 
 fn check_number(number: usize) -> Result<(), SoapFault> {
-    match number > MOST {
-        false => Ok(()),
-        true => Err(SoapFault::new(
+    if number > MOST {
+        Err(SoapFault::new(
             "EXCEEDED_ID_LIMIT",
             format!("record limit reached. cannot submit more than {MOST} records into this call"),
-        )),
+        ))
+    } else {
+        Ok(())
     }
 }
 

@@ -86,22 +86,22 @@ impl Parser {
         let select = self.select()?;
         self.expect("FROM")?;
         let object = self.name()?;
-        let condition = match self.eat("WHERE") {
-            true => Some(self.condition(0)?),
-            false => None,
+        let condition = if self.eat("WHERE") {
+            Some(self.condition(0)?)
+        } else {
+            None
         };
-        let order = match self.eat("ORDER") {
-            true => self.order()?,
-            false => Vec::new(),
+        let order = if self.eat("ORDER") {
+            self.order()?
+        } else {
+            Vec::new()
         };
-        let limit = match self.eat("LIMIT") {
-            true => Some(self.count()?),
-            false => None,
+        let limit = if self.eat("LIMIT") {
+            Some(self.count()?)
+        } else {
+            None
         };
-        let offset = match self.eat("OFFSET") {
-            true => self.count()?,
-            false => 0,
-        };
+        let offset = if self.eat("OFFSET") { self.count()? } else { 0 };
         if self.peek().kind != TokenKind::End {
             return Err(self.unexpected());
         }
@@ -169,9 +169,10 @@ impl Parser {
         if negated || self.is_word("IN") {
             self.expect("IN")?;
             let within = Condition::In(field, self.literals()?);
-            return Ok(match negated {
-                true => Condition::Not(Box::new(within)),
-                false => within,
+            return Ok(if negated {
+                Condition::Not(Box::new(within))
+            } else {
+                within
             });
         }
         let comparison = self.comparison()?;
@@ -273,9 +274,10 @@ impl Parser {
     }
 
     fn expect(&mut self, keyword: &str) -> Result<(), Error> {
-        match self.eat(keyword) {
-            true => Ok(()),
-            false => Err(self.unexpected()),
+        if self.eat(keyword) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
         }
     }
 
@@ -290,9 +292,10 @@ impl Parser {
     }
 
     fn expect_symbol(&mut self, symbol: &'static str) -> Result<(), Error> {
-        match self.eat_symbol(symbol) {
-            true => Ok(()),
-            false => Err(self.unexpected()),
+        if self.eat_symbol(symbol) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
         }
     }
 

@@ -268,9 +268,10 @@ impl Column {
                 "dateTime and should not be enclosed in quotes",
             ),
         };
-        match right || literal.value.is_null() {
-            true => Ok(()),
-            false => Err(Error::wrong_type(literal.at, &name.text, kind)),
+        if right || literal.value.is_null() {
+            Ok(())
+        } else {
+            Err(Error::wrong_type(literal.at, &name.text, kind))
         }
     }
 
