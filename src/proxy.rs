@@ -53,10 +53,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Answers a request: with the org's response, or, for logins and the like, with one of the proxy's
-    /// own.
+    /// Answers a request: with the org's response, or, for logins and the like, with one of the
+    /// proxy's own.
     ///
-    /// What is rare is boxed, so that not every request's future has room for it.
+    /// The rare cases are boxed, so that not every request's future has room for them.
     pub(crate) async fn forward(
         &self,
         family: Family,

@@ -97,10 +97,10 @@ impl Server {
             .collect()
     }
 
-    /// What stands for the session of the org of this name with clients, after a login.
+    /// The placeholder that clients of the org of this name get for its session, after a login.
     ///
     /// # Errors
-    /// Why the org cannot be logged in to.
+    /// If the org cannot be logged in to.
     pub(crate) async fn placeholder(&self, org: &str) -> Result<String, Arc<LoginError>> {
         let org = self.orgs.iter().find(|known| known.org.name == org);
         let org = org.ok_or_else(|| Arc::new(LoginError::Lost))?;
@@ -156,7 +156,7 @@ impl Server {
     }
 }
 
-/// What is read from files, which may be slow, beside the signals that may come meanwhile.
+/// Reads files, which may be slow, while signals may come.
 async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
     let config = config.clone();
     let read = tokio::task::spawn_blocking(move || {
@@ -215,7 +215,7 @@ async fn distribute(
     }
 }
 
-/// Why the server cannot start.
+/// A reason that the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
     /// The address is taken, not ours, or not allowed.

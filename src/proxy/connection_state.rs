@@ -17,10 +17,10 @@ use http::{
 
 use crate::{proxy::load::Activity, spelling::Heads};
 
-/// What a connection and the requests on it tell each other.
+/// The facts that a connection and the requests on it tell each other.
 ///
-/// All of them are on one thread, so what counts is changed by a load and a store, which cost a tenth
-/// of an atomic addition.
+/// All of them are on one thread, so what counts is changed by a load and a store, which cost a
+/// tenth of an atomic addition.
 #[derive(Default)]
 pub(crate) struct ConnectionState {
     /// The number of the first request with a fault, after which nothing more is read.
@@ -29,7 +29,7 @@ pub(crate) struct ConnectionState {
     handed: AtomicU64,
     /// Targets that hyper was not shown, by the number of their request.
     targets: Mutex<VecDeque<(u64, String)>>,
-    /// Whether there is any, which costs less to ask.
+    /// True if there is any, which costs less to ask.
     has_targets: AtomicBool,
     /// The port that the client came in by.
     port: Option<u16>,
@@ -37,15 +37,15 @@ pub(crate) struct ConnectionState {
     /// The last of the requests in HTTP/2: never waited for, since they are all on one thread.
     last: Mutex<Option<(Method, PathAndQuery)>>,
     alpn: Alpn,
-    /// Whether the client came by TLS.
+    /// True if the client came by TLS.
     secure: bool,
     /// The host that the client takes us for, if it named one in `CONNECT`.
     intercepted: Option<Authority>,
-    /// Whether the client has shown who it is before its first request.
+    /// True if the client has shown who it is before its first request.
     known: bool,
-    /// Of requests in HTTP/1.1.
+    /// The header lines of requests in HTTP/1.1.
     heard: Mutex<Heard>,
-    /// Of answers in HTTP/1.1.
+    /// The heads of answers in HTTP/1.1.
     heads: Arc<Heads>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct ConnectionState {
 struct Heard {
     /// Those of requests that hyper may not have handed over yet, in their order.
     waiting: VecDeque<Bytes>,
-    /// How many came before the first of these.
+    /// The number of those that came before the first of these.
     taken: u64,
 }
 
@@ -102,14 +102,14 @@ impl ConnectionState {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 
-    /// What was last asked for in HTTP/2, without the query.
+    /// The last request in HTTP/2, by method and path.
     pub(crate) fn asked(&self) -> Option<String> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (method, target) = last.as_ref()?;
         Some(format!("{method} {}", target.path()))
     }
 
-    /// As it is by TLS, from a client that is `known` by its certificate.
+    /// The same by TLS, from a client that is `known` by its certificate.
     pub(crate) fn by_tls(self, known: bool) -> Self {
         Self {
             secure: true,
@@ -131,8 +131,8 @@ impl ConnectionState {
         self.port
     }
 
-    /// Whether the client came by TLS: what it sees begins with `https://`, and its cookies may be
-    /// `Secure`.
+    /// Returns whether the client came by TLS: what it sees begins with `https://`, and its cookies
+    /// may be `Secure`.
     pub(crate) fn is_tls(&self) -> bool {
         self.secure
     }
@@ -142,8 +142,8 @@ impl ConnectionState {
         self.intercepted.as_ref()
     }
 
-    /// Whether the client has shown who it is before its first request: by a certificate, or when
-    /// it asked for the tunnel that this connection is in.
+    /// Returns whether the client has shown who it is before its first request: by a certificate,
+    /// or when it asked for the tunnel that this connection is in.
     pub(crate) fn is_known(&self) -> bool {
         self.known
     }
@@ -162,12 +162,12 @@ impl ConnectionState {
         self.activity.end();
     }
 
-    /// How many requests have come.
+    /// The number of requests that have come.
     pub(crate) fn handed(&self) -> u64 {
         self.handed.load(Relaxed)
     }
 
-    /// Whether the answer to one has not ended.
+    /// Returns whether the answer to one has not ended.
     pub(crate) fn is_busy(&self) -> bool {
         self.activity.is_busy()
     }
@@ -183,8 +183,8 @@ impl ConnectionState {
         heard.waiting.push_back(lines);
     }
 
-    /// The header lines of the latest request as the client sent them, in HTTP/1.1, where there is one
-    /// at a time. Can be asked for once.
+    /// The header lines of the latest request as the client sent them, in HTTP/1.1, where there is
+    /// one at a time. Can be asked for once.
     pub(crate) fn take_header_lines(&self) -> Bytes {
         let handed = self.handed();
         let mut heard = self.heard();
@@ -243,7 +243,7 @@ impl ConnectionState {
 /// is not led astray by less.
 pub(crate) const LARGEST_BODY: u64 = 1 << 60;
 
-/// What is wrong with the head of a request that hyper would let pass.
+/// A fault in the head of a request that hyper would let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FramingFault {
     BareLineFeed,

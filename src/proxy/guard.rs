@@ -39,7 +39,7 @@ pub(crate) struct Admitted {
     pub(crate) origin: Option<HeaderValue>,
     /// A request that the proxy answers itself, and that must not reach the org.
     pub(crate) endpoint: Option<Endpoint>,
-    /// Whether it did not show the client key, so that it must log in as one of the org's clients,
+    /// True if it did not show the client key, so that it must log in as one of the org's clients,
     /// or show the placeholder that it got for that.
     pub(crate) lacks_key: bool,
 }
@@ -183,10 +183,10 @@ impl Guard {
             .uri
             .path_and_query()
             .map_or(0, |target| target.as_str().len());
-        match target + lines.bytes > self.header_bytes {
-            true => Err(Refusal::HeadTooLarge(self.header_bytes)),
-            false => Ok(()),
+        if target + lines.bytes > self.header_bytes {
+            return Err(Refusal::HeadTooLarge(self.header_bytes));
         }
+        Ok(())
     }
 
     /// A page in a browser can be made to send requests here under a name of its own (DNS
@@ -212,8 +212,8 @@ impl Guard {
         }
     }
 
-    /// In absolute form a client takes us for its proxy, and names where it wants to go with the port
-    /// (RFC 9112 section 3.2.2): `http://localhost:5432/` is another service of this machine.
+    /// In absolute form a client takes us for its proxy, and names where it wants to go with the
+    /// port (RFC 9112 section 3.2.2): `http://localhost:5432/` is another service of this machine.
     fn check_authority(
         &self,
         authority: &Authority,
@@ -277,10 +277,10 @@ impl Guard {
             let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
             return Err(Refusal::ForeignOrigin(origin));
         }
-        match lines.from_page {
-            true => Err(Refusal::FromPage),
-            false => Ok(None),
+        if lines.from_page {
+            return Err(Refusal::FromPage);
         }
+        Ok(None)
     }
 }
 
@@ -294,8 +294,8 @@ fn is_same(named: &Authority, instance: &Authority) -> bool {
     named.host().eq_ignore_ascii_case(instance.host()) && port_of(named) == port_of(instance)
 }
 
-/// A client that takes us for its proxy says `http://`, since we speak TLS for it: without a port it
-/// means the one that Salesforce has.
+/// A client that takes us for its proxy says `http://`, since we speak TLS for it: without a port
+/// it means the one that Salesforce has.
 fn port_of(authority: &Authority) -> u16 {
     authority.port_u16().unwrap_or(HTTPS)
 }
@@ -390,18 +390,18 @@ fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
     }
 }
 
-/// What the guard looks at in the lines of a head, found in one pass: to look each up would cost
+/// The lines of a head that the guard looks at, found in one pass: to look each up would cost
 /// more than all of its judgement.
 #[derive(Default)]
 struct Lines<'a> {
-    /// Of all of them.
+    /// Bytes of all of them.
     bytes: usize,
     content_length: Once<'a>,
     expect: Once<'a>,
     host: Once<'a>,
     origin: Once<'a>,
     transfer_encoding: Once<'a>,
-    /// Whether a `Sec-Fetch-Site` says that a page is behind it.
+    /// True if a `Sec-Fetch-Site` says that a page is behind it.
     from_page: bool,
 }
 

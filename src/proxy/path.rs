@@ -13,8 +13,8 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
-/// Whether there is one way only to read `path`, as with nearly all: there is nothing to decode and
-/// to cut, and no segment begins with a dot.
+/// Returns whether there is one way only to read `path`, as with nearly all: there is nothing to
+/// decode and to cut, and no segment begins with a dot.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     // Both go to the end, whatever they find: many bytes at a time then take as long as one.
     let special = |found, byte: &u8| found | matches!(byte, b'%' | b'\\' | b';');
@@ -38,12 +38,12 @@ pub(crate) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) bytes: Vec<u8>,
-    /// Whether an encoded slash stayed part of its segment.
+    /// True if an encoded slash stayed part of its segment.
     keeps_slashes: bool,
 }
 
 impl Reading {
-    /// Whether there is nothing left to decode or to cut.
+    /// Returns whether there is nothing left to decode or to cut.
     pub(crate) fn is_resolved(&self) -> bool {
         !self.keeps_slashes && self.cut().is_none() && self.decode(false).is_none()
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use memchr::{memchr, memmem, memrchr};
 
-/// Whether nobody misreads `byte`, wherever in a request line it is.
+/// Returns whether nobody misreads `byte`, wherever in a request line it is.
 pub(crate) fn is_plain(byte: u8) -> bool {
     // Pairs that differ in one bit are asked for at once: `<` and `>`, `\\` and `^`.
     matches!(byte, b' '..=b'~')
@@ -14,9 +14,9 @@ pub(crate) fn is_plain(byte: u8) -> bool {
         && byte | 2 != b'^'
 }
 
-/// The target of a request `line`, percent-encoded where that is needed. `None` if it has what means
-/// something else when it is encoded, or has no place in a URL: `#`, a blank, a control character, and
-/// anything odd in a host.
+/// The target of a request `line`, percent-encoded where that is needed. `None` if it has what
+/// means something else when it is encoded, or has no place in a URL: `#`, a blank, a control
+/// character, and anything odd in a host.
 pub(crate) fn of_line(line: &[u8]) -> Option<String> {
     let (start, end) = (memchr(b' ', line)? + 1, memrchr(b' ', line)?);
     let target = line.get(start..end)?;
@@ -49,7 +49,7 @@ pub(crate) fn encode(target: &[u8]) -> Option<String> {
     Some(encoded)
 }
 
-/// What follows the host of an absolute target, or all of another.
+/// The part after the host of an absolute target, or all of another.
 fn path_of(target: &[u8]) -> Option<&[u8]> {
     if target.starts_with(b"/") {
         return Some(target);

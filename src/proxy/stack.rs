@@ -209,8 +209,8 @@ impl Stack {
     }
 }
 
-/// Gives a request the target that it came with, percent-encoded where a strict reader might misread
-/// it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
+/// Gives a request the target that it came with, percent-encoded where a strict reader might
+/// misread it: hyper was shown a stand-in for it, or in HTTP/2 takes it as it is.
 fn set_target(parts: &mut Parts, connection: &ConnectionState) -> Result<(), Refusal> {
     let too_long = |_| Refusal::Malformed("its target is longer than 64 KiB once percent-encoded");
     if let Some(target) = connection.target() {
@@ -258,7 +258,7 @@ impl From<Full> for Error {
 struct Count {
     stack: Arc<Stack>,
     connection: Arc<ConnectionState>,
-    /// Whether its answer goes on when the client takes what there is.
+    /// True if its answer goes on when the client takes what there is.
     offered: bool,
 }
 

@@ -3,8 +3,8 @@
 use super::path::{is, words};
 use crate::salesforce::REST_ROOT;
 
-/// Where a path leads. The guard, the families and what rewrites responses all ask here, so that they
-/// cannot take a path for different things.
+/// Where a path leads. The guard, the families and what rewrites responses all ask here, so that
+/// they cannot take a path for different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
     /// The path of a site, before that of the API. Mostly empty.
@@ -12,11 +12,12 @@ pub(crate) struct Target<'a> {
     pub(crate) api: Api<'a>,
     /// The version of the API, as it is written: `v62.0` or `62.0`.
     pub(crate) version: Option<&'a [u8]>,
-    /// True if nothing follows: the path ends with the version, or with the name of what it leads to.
+    /// True if nothing follows: the path ends with the version, or with the name of what it leads
+    /// to.
     pub(crate) is_whole: bool,
 }
 
-/// What Salesforce has at a path.
+/// The API at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api<'a> {
     /// `/services/data`
@@ -38,8 +39,8 @@ pub(crate) enum Api<'a> {
     Page,
 }
 
-/// What makes, shows or ends a session. The session here is shared by all clients, so the proxy answers
-/// in place of the org ([`crate::salesforce::facts::session_endpoints`]).
+/// A place where sessions are made, shown or ended. The session here is shared by all clients, so
+/// the proxy answers in place of the org ([`crate::salesforce::facts::session_endpoints`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     /// `/services/oauth2/token`
@@ -132,7 +133,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What the proxy answers in place of the org. A site has none.
+    /// The endpoint that the proxy answers in place of the org. A site has none.
     pub(crate) fn endpoint(&self) -> Option<Endpoint> {
         match self.api {
             Api::Session(endpoint) if self.site.is_empty() => Some(endpoint),
@@ -142,8 +143,8 @@ impl<'a> Target<'a> {
 }
 
 impl Endpoint {
-    /// Returns whether no setting sends it to the org: there it makes a session that nobody keeps, or
-    /// ends the one that all share.
+    /// Returns whether no setting sends it to the org: there it makes a session that nobody keeps,
+    /// or ends the one that all share.
     pub(crate) fn is_shielded(self) -> bool {
         self != Self::Introspect
     }

@@ -29,7 +29,7 @@ impl Bounds {
         }
     }
 
-    /// What is wrong with the last head of `framing`, which hyper refused with `status`.
+    /// The fault of the last head of `framing`, which hyper refused with `status`.
     fn refusal(self, status: StatusCode, framing: &Framing) -> Refusal {
         match status {
             StatusCode::URI_TOO_LONG if framing.first_line().1 < self.header_bytes => {

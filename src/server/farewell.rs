@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::system::deadline::Deadline;
 
-/// What the client is told, and the time it is left to read it.
+/// The last words to a client, and the time that it is left to read them.
 pub(super) struct Farewell {
     words: Vec<u8>,
     sent: usize,
@@ -91,8 +91,8 @@ where
     }
 }
 
-/// A frame that ends an HTTP/2 connection (RFC 9113 section 6.8). It does not say which requests were
-/// answered: all that will be have been, or it is the client's fault.
+/// A frame that ends an HTTP/2 connection (RFC 9113 section 6.8). It does not say which requests
+/// were answered: all that will be have been, or it is the client's fault.
 fn go_away(error: u8) -> Vec<u8> {
     let mut frame = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
     frame.extend([0x7f, 0xff, 0xff, 0xff, 0, 0, 0, error]);

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 /// Follows the frames that a client sends.
 #[derive(Default)]
 pub(super) struct Frames {
-    /// As much of a frame's head as has come.
+    /// The part of a frame's head that has come.
     head: [u8; HEAD],
     come: usize,
     /// Bytes to come of what follows the head.
     payload: usize,
-    /// Whether the head of a request has not come to its end.
+    /// True while the head of a request has not come to its end.
     pub(super) within_headers: bool,
-    /// What frames that carry nothing amount to.
+    /// The frames that carry nothing, weighed.
     pub(super) idle: u64,
 }
 
@@ -60,7 +60,7 @@ impl Frames {
     }
 }
 
-/// How many frames that carry nothing a client may send.
+/// The number of frames that carry nothing that a client may send.
 pub(super) struct Allowance {
     /// When, and at what counts, it last began.
     since: Option<Instant>,
@@ -77,8 +77,8 @@ impl Allowance {
         }
     }
 
-    /// Whether `idle` of them are not too many for a client that was given so many pieces of answers:
-    /// each may be acknowledged, in several ways.
+    /// Returns whether `idle` of them are not too many for a client that was given so many pieces
+    /// of answers: each may be acknowledged, in several ways.
     pub(super) fn admits(&mut self, idle: u64, given: u64) -> bool {
         if idle - self.idle <= BURST + (given - self.given) * PER_PIECE {
             self.since.get_or_insert_with(Instant::now);

@@ -33,7 +33,7 @@ pub(super) struct Framing {
     header_lines: usize,
 }
 
-/// What is expected next.
+/// The part of a message that is expected next.
 #[derive(Default)]
 enum State {
     #[default]
@@ -45,7 +45,7 @@ enum State {
     /// So many bytes of a chunk, its end of line included.
     Chunk(u64),
     Trailers,
-    /// What opens an HTTP/2 connection, after so many bytes of it.
+    /// The bytes that open an HTTP/2 connection, after so many of them.
     Preface(usize),
     Http2(Box<Frames>),
     /// Began as HTTP/2, and is not.
@@ -65,7 +65,7 @@ struct Last {
     chunked: bool,
 }
 
-/// What the header lines so far say about the body.
+/// The facts about the body in the header lines so far.
 #[derive(Default)]
 struct Fields {
     length: Option<u64>,
@@ -163,31 +163,28 @@ impl Framing {
         found
     }
 
-    /// Targets with characters that hyper would refuse or take for something else, percent-encoded, by
-    /// the number of their request. It gets to see a stand-in.
+    /// Targets with characters that hyper would refuse or take for something else, percent-encoded,
+    /// by the number of their request. It gets to see a stand-in.
     pub(super) fn take_targets(&mut self) -> impl Iterator<Item = (u64, String)> {
         self.targets.drain(..)
     }
 
     /// The header lines of a head that has ended, the last of which are `rest`.
     fn ended(&mut self, rest: &[u8]) -> Bytes {
-        let lines = match self.lines.is_empty() {
-            true => Bytes::copy_from_slice(rest),
-            false => {
-                let mut lines = std::mem::take(&mut self.lines);
-                lines.extend_from_slice(rest);
-                lines.into()
-            }
+        let lines = if self.lines.is_empty() {
+            Bytes::copy_from_slice(rest)
+        } else {
+            let mut lines = std::mem::take(&mut self.lines);
+            lines.extend_from_slice(rest);
+            lines.into()
         };
-        self.last.lines = match self.last.count > 0 && lines.len() <= LONGEST_KEPT {
-            true => lines.clone(),
-            false => Bytes::new(),
-        };
+        let is_kept = self.last.count > 0 && lines.len() <= LONGEST_KEPT;
+        self.last.lines = if is_kept { lines.clone() } else { Bytes::new() };
         lines
     }
 
-    /// The header lines of the last head, if `rest` of what came begins with the same ones. Then what
-    /// they say is noted.
+    /// The header lines of the last head, if `rest` of what came begins with the same ones. Then
+    /// what they say is noted.
     fn known(&mut self, rest: &[u8]) -> Option<Bytes> {
         let last = &self.last;
         match &mut self.state {
@@ -200,7 +197,7 @@ impl Framing {
         }
     }
 
-    /// Whether the next byte begins a request.
+    /// Returns whether the next byte begins a request.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(
             self.state,
@@ -208,7 +205,7 @@ impl Framing {
         )
     }
 
-    /// Whether what comes is read as HTTP/1.1.
+    /// Returns whether what comes is read as HTTP/1.1.
     pub(super) fn is_http1(&self) -> bool {
         !matches!(
             self.state,
@@ -227,7 +224,7 @@ impl Framing {
         }
     }
 
-    /// What was last asked for in HTTP/1.1, without the query, as far as it is kept.
+    /// The last request line in HTTP/1.1, without the query, as far as it is kept.
     pub(super) fn asked(&self) -> String {
         let (line, _) = self.first_line();
         let mut words = line.split(|byte| matches!(byte, b' ' | b'?'));
@@ -235,7 +232,7 @@ impl Framing {
         format!("{} {}", next(), next())
     }
 
-    /// How many header lines the last head has, as far as it has come.
+    /// The number of header lines of the last head, as far as it has come.
     pub(super) fn header_lines(&self) -> usize {
         self.header_lines
     }
@@ -248,7 +245,7 @@ impl Framing {
         }
     }
 
-    /// Whether it has begun as HTTP/2, well or not.
+    /// Returns whether it has begun as HTTP/2, well or not.
     pub(super) fn began_as_http2(&self) -> bool {
         matches!(
             self.state,
@@ -256,12 +253,12 @@ impl Framing {
         )
     }
 
-    /// Whether it began as HTTP/2 and did not go on so.
+    /// Returns whether it began as HTTP/2 and did not go on so.
     pub(super) fn is_no_preface(&self) -> bool {
         matches!(self.state, State::NoPreface)
     }
 
-    /// Whether a head has begun and not come to its end.
+    /// Returns whether a head has begun and not come to its end.
     pub(super) fn is_within_head(&self) -> bool {
         match &self.state {
             State::RequestLine => !self.carry.is_empty(),
@@ -276,7 +273,7 @@ impl Framing {
         self.carry.len() + self.lines.len()
     }
 
-    /// Whether nothing has come behind the last of `heads` requests.
+    /// Returns whether nothing has come behind the last of `heads` requests.
     pub(super) fn is_quiet(&self, heads: u64) -> bool {
         matches!(self.state, State::RequestLine) && self.carry.is_empty() && self.heads == heads
     }
@@ -285,12 +282,11 @@ impl Framing {
     fn line(&mut self, end: &mut [u8]) -> Option<FramingFault> {
         let carry = std::mem::take(&mut self.carry);
         let whole;
-        let line = match carry.is_empty() {
-            true => &*end,
-            false => {
-                whole = [&carry, &*end].concat();
-                &whole
-            }
+        let line = if carry.is_empty() {
+            &*end
+        } else {
+            whole = [&carry, &*end].concat();
+            &whole
         };
         let strict = line.strip_suffix(b"\r\n");
         let text = strict.unwrap_or(&line[..line.len() - 1]);
@@ -405,7 +401,7 @@ impl Fields {
             if self.length.is_some() {
                 self.fault = Some(FramingFault::TwoLengths);
             }
-            // What is no number, hyper refuses.
+            // hyper refuses what is not a number.
             let digits = std::str::from_utf8(value).ok();
             self.length = Some(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0));
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
@@ -437,7 +433,7 @@ fn mask(line: &mut [u8]) {
 /// No hexadecimal digit, no end of line, nothing that a trailer may have.
 const SPOILED: u8 = 0;
 
-/// How an HTTP/2 connection begins (RFC 9113 section 3.4).
+/// The beginning of an HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes. Enough to see what API a request is for.
@@ -458,7 +454,7 @@ mod tests {
 
     use super::*;
 
-    /// What `strict_stream` amounts to when it arrives in pieces of `size` bytes.
+    /// The faults found in `wire` when it arrives in pieces of `size` bytes, and what hyper sees.
     fn read(wire: &[u8], size: usize) -> (Vec<(u64, FramingFault)>, Vec<u8>, u64) {
         let mut framing = Framing::default();
         let mut bytes = wire.to_vec();
@@ -546,7 +542,7 @@ mod tests {
             targets.extend(framing.take_targets());
             at = cut;
         }
-        // How much of a line is spoiled depends on how it comes.
+        // It depends on how a line comes how much of it is spoiled.
         let shown = (!bytes.contains(&SPOILED)).then_some(bytes);
         let (first, length) = framing.first_line();
         let line = (first.to_vec(), length, framing.is_within_head());

@@ -25,11 +25,11 @@ use crate::{
 
 /// A bound listener.
 pub(super) struct BoundListener {
-    /// As configured.
+    /// The address, as configured.
     listen: Listen,
-    /// As bound.
+    /// The sockets there.
     socket: Socket,
-    /// Whether other machines may connect.
+    /// True if other machines may connect.
     remote: bool,
     /// Users that may connect to a Unix socket besides our own and root.
     uids: Vec<u32>,
@@ -271,7 +271,7 @@ impl Bound {
         }
     }
 
-    /// As the first of its addresses, which programs can read.
+    /// The first of its addresses, which programs can read.
     fn place(&self) -> String {
         match self.listen.address() {
             Some(address) if self.listen.is_https() => format!("https://{address}"),
@@ -305,7 +305,7 @@ impl Bound {
     }
 }
 
-/// What a person wants to know first: one line that programs can read too, and one to try.
+/// The first thing a person wants to know: a line that programs can read too, and one to try.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.protocol == Protocol::PubSub {
@@ -334,8 +334,8 @@ impl fmt::Display for Bound {
     }
 }
 
-/// How curl shows the client key, if there is one, but never the key: the variable or the file that
-/// it is in.
+/// The argument by which curl shows the client key, but never the key: the variable or the file
+/// that it is in.
 fn key_for_curl(org: &config::Org) -> String {
     let Some(_) = &org.guard.client_key else {
         return String::new();
@@ -391,7 +391,7 @@ impl SocketFile {
             std::fs::rename(&inner, path)?;
             Ok(listener)
         });
-        // Whatever came of it; if this fails, a later start says so.
+        // Done whatever came of it; if this fails, a later start says so.
         let _ = std::fs::remove_file(&inner);
         let _ = std::fs::remove_dir(&private);
         Ok((bound?, Self(path.to_owned())))

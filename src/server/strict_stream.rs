@@ -35,10 +35,10 @@ pub(super) struct StrictStream<S> {
     head: Deadline,
     head_limit: Duration,
     was_busy: bool,
-    /// What had been done when the head deadline was last set: an answer of ours may be too fast to
+    /// The work done when the head deadline was last set: an answer of ours may be too fast to
     /// be seen being made.
     moves: u64,
-    /// Whether the head deadline is that of a stop.
+    /// True if the head deadline is that of a stop.
     hurries: bool,
     /// Bytes of a head that has not come to its end.
     held: usize,
@@ -49,13 +49,13 @@ pub(super) struct StrictStream<S> {
     write: Option<Deadline>,
     write_limit: Duration,
     bounds: Bounds,
-    /// How many requests had come when all of their answers were out.
+    /// The number of requests that had come when all of their answers were out.
     answered: u64,
-    /// Whether hyper has refused what came, and we said why.
+    /// True if hyper has refused what came, and we said why.
     refused: bool,
-    /// Whether that was noted.
+    /// True if that was noted.
     stalled: bool,
-    /// Whether nothing has come yet.
+    /// True if nothing has come yet.
     fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
@@ -138,12 +138,14 @@ impl<S> StrictStream<S> {
         let moves = activity.moves();
         if std::mem::take(&mut self.was_busy) || moves != self.moves {
             self.moves = moves;
-            self.head.set(match is_busy {
-                true => self.write_limit,
-                false => self.head_limit,
-            });
+            let limit = if is_busy {
+                self.write_limit
+            } else {
+                self.head_limit
+            };
+            self.head.set(limit);
         }
-        // What has not come by now is not waited for much longer.
+        // Do not wait much longer for what has not come by now.
         if activity.is_stopping() && !is_busy && !std::mem::replace(&mut self.hurries, true) {
             self.head = Deadline::new(self.head_limit.min(HEAD_AT_STOP));
         }
@@ -166,10 +168,8 @@ impl<S> StrictStream<S> {
 
     /// Counts what is held of a head that has not come to its end.
     fn hold(&mut self, came: usize) {
-        let held = match self.framing.is_within_head() {
-            true => self.held + came,
-            false => 0,
-        };
+        let is_within = self.framing.is_within_head();
+        let held = if is_within { self.held + came } else { 0 };
         if held != self.held {
             self.held = held;
             self.state.activity().hold(held + self.framing.kept());
@@ -210,8 +210,9 @@ impl<S> StrictStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> StrictStream<S> {
-    /// Takes `bufs` for written if hyper refuses by them what came, and has our answer written in their
-    /// place. It does so only between two answers, where nothing else of it can be in HTTP/1.1.
+    /// Takes `bufs` for written if hyper refuses by them what came, and has our answer written in
+    /// their place. It does so only between two answers, where nothing else of it can be in
+    /// HTTP/1.1.
     fn is_refusal(&mut self, bufs: &[io::IoSlice<'_>]) -> bool {
         let is_between = self.answered == self.state.handed() && !self.state.is_busy();
         if !is_between || !self.framing.is_http1() {
@@ -283,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for StrictStream<S> {
         if let Some(farewell) = &mut this.farewell {
             return farewell.poll(&mut this.stream, cx).map(Err);
         }
-        // What follows a fault cannot be told apart from its request. The refusal under way ends
+        // The bytes after a fault cannot be told apart from its request. The refusal under way ends
         // the connection.
         if this.state.is_at_fault() {
             return Poll::Pending;
@@ -402,7 +403,7 @@ mod tests {
 
     use super::*;
 
-    /// As over TLS, more can be written than the client takes.
+    /// A stream to which, as over TLS, more can be written than the client takes.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_waited_for_no_longer_than_it_may_take() {
         let limits = Limits::default();

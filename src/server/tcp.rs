@@ -24,7 +24,7 @@ pub(super) struct TcpSockets {
 pub struct Missing {
     /// Which.
     pub address: SocketAddr,
-    /// Whether another program has it; else this machine has no such address.
+    /// True if another program has it; else this machine has no such address.
     pub is_taken: bool,
 }
 

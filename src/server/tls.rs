@@ -34,11 +34,11 @@ pub(super) struct Tls {
     pub(super) certificates: Option<Arc<Certificates>>,
 }
 
-/// How an `https://` listener speaks TLS.
+/// The TLS of an `https://` listener.
 #[derive(Clone)]
 pub(super) struct TlsListener {
     pub(super) acceptor: TlsAcceptor,
-    /// Whether every client shows a certificate.
+    /// True if every client shows a certificate.
     pub(super) asks: bool,
 }
 
@@ -74,8 +74,8 @@ impl Tls {
     }
 }
 
-/// What clients may call us by: this machine's own names, those of the configuration, and the orgs'
-/// own hosts, for tools that are led here by the system's hosts file.
+/// The names that clients may call us by: this machine's own, those of the configuration, and the
+/// orgs' own hosts, for tools that are led here by the system's hosts file.
 fn names(config: &Config) -> Vec<String> {
     let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     let of_orgs = config.orgs.iter().flat_map(|org| {
@@ -267,7 +267,7 @@ const NEEDS_HTTPS: &str = "HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     orgproxy: this listener speaks HTTPS; use https:// for it\n";
 
-/// Of what a client goes on sending that was told to stop.
+/// Bytes that are read of what a client goes on sending though it was told to stop.
 const MOST_READ: u64 = 1024 * 1024;
 
 static THROTTLE: Throttle = Throttle::new();

@@ -31,7 +31,7 @@ impl Tunnels {
         }
     }
 
-    /// How to be `host`, in lower case.
+    /// The acceptor that stands in for `host`, in lower case.
     pub(super) fn acceptor(&self, host: &str) -> Result<TlsAcceptor, AuthorityError> {
         let now = SystemTime::now();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,11 +33,11 @@ use crate::{
 /// connection to the org all live on one: nothing wakes another thread.
 pub(super) struct Worker {
     messages: mpsc::UnboundedSender<Message>,
-    /// How many connections were cut, when it has stopped.
+    /// The number of connections that were cut, when it has stopped.
     stopped: oneshot::Receiver<usize>,
 }
 
-/// What a worker is sent.
+/// A message to a worker.
 pub(super) enum Message {
     /// To serve it.
     Connection(NewConnection),
@@ -65,7 +65,7 @@ impl Worker {
             .spawn(move || {
                 let stacks = Stacks::new(load);
                 let cut = runtime.block_on(run(incoming, stacks, limits, tunnels, grace));
-                // What is cut is gone before that is told.
+                // Connections that are cut are gone before their number is reported.
                 drop(runtime);
                 let _ = report.send(cut);
             })?;
@@ -208,7 +208,7 @@ impl Connection {
         self.drive(connection);
     }
 
-    /// As `serve_requests`, and answers `CONNECT`.
+    /// Does what `serve_requests` does, and answers `CONNECT`.
     fn serve_with_tunnels<S>(self, stream: S, state: ConnectionState, tunnels: Arc<Tunnels>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -301,7 +301,7 @@ impl Connection {
         let handshake = async {
             let parts =
                 auto::upgrade::downcast::<TokioIo<StrictStream<S>>>(upgrade.await.ok()?).ok()?;
-            // What was sent before the tunnel was there has been read as if it were HTTP.
+            // Bytes that came before the tunnel was there have been read as if they were HTTP.
             let stream = parts.io.into_inner().into_inner();
             let Some(stream) = stream.filter(|_| parts.read_buf.is_empty()) else {
                 if let Some(left_out) = THROTTLE.admit() {
@@ -327,7 +327,7 @@ impl Connection {
         }
     }
 
-    /// What comes before the first request: bounded as that is, and not waited for by a stop.
+    /// Waits for what comes before the first request: bounded as that is, and cut short by a stop.
     async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         let mut stop = self.context.stop.clone();
         tokio::select! {
@@ -340,14 +340,14 @@ impl Connection {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Why a connection ended before its time.
+/// The reason that a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .max_headers(limits.headers)
-        // What is not looked at must not get through.
+        // Bytes that framing does not look at must not get through.
         .max_buf_size(LONGEST_LINE)
         // `Stack` tells the time, at less cost, but for what hyper refuses itself.
         .auto_date_header(false)
@@ -358,7 +358,7 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .auto_date_header(false)
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        // As much as of HTTP/1.1, so that the guard can refuse it, and say why.
+        // Room for as much as of HTTP/1.1, so that the guard can refuse it, and say why.
         .max_header_list_size(u32::try_from(LONGEST_LINE).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.header_read)
         .keep_alive_timeout(limits.header_read);

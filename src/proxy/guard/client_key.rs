@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::CLIENT_KEY_HEADER;
 use crate::{config::ClientKey, proxy::credentials::Credentials};
 
-/// Whether `headers` show `key` in one of the places for it.
+/// Returns whether `headers` show `key` in one of the places for it.
 pub(super) fn shows(headers: &HeaderMap, key: &ClientKey) -> bool {
     let credentials = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION];
     headers

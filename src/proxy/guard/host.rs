@@ -17,8 +17,8 @@ impl Host {
         (!host.is_empty() && is_port_or_nothing(rest)).then(|| Self(host.to_ascii_lowercase()))
     }
 
-    /// Whether `text` is this host with any port or none: the same as to parse and compare it, at
-    /// less cost.
+    /// Returns whether `text` is this host with any port or none: the same as to parse and compare
+    /// it, at less cost.
     pub(super) fn is_named_by(&self, text: &str) -> bool {
         text.split_at_checked(self.0.len())
             .is_some_and(|(host, rest)| {
@@ -54,7 +54,7 @@ mod tests {
             ("127.0.0.1:1", Some("127.0.0.1")),
             ("[::1]:8080", Some("[::1]")),
             ("[::1]", Some("[::1]")),
-            // Whatever these are, they are not one of the names above.
+            // These are not one of the names above, whatever they are.
             ("localhost.", Some("localhost.")),
             ("localhost.evil.com", Some("localhost.evil.com")),
             ("127a0b0c1", Some("127a0b0c1")),

@@ -8,11 +8,11 @@ use crate::{
     salesforce::REST_ROOT,
 };
 
-/// Judges `path` by what is denied, as any server on the way might read it. The very bytes judged are
-/// what is sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
+/// Judges `path` by what is denied, as any server on the way might read it. The very bytes judged
+/// are what is sent. What is ours to answer must be spelled plainly; `allowed` opens the rest.
 ///
 /// # Errors
-/// Why it is denied. What means one thing here and another there always is.
+/// If it is denied. What means one thing here and another there always is.
 pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     let is_plain = is_plain(path.as_bytes());
     if is_plain && path.starts_with(REST_ROOT) {
@@ -88,8 +88,8 @@ fn judge_words(
     }
 }
 
-/// Looks a path up in the table, below whatever site. Of what is within an API, only the API decides:
-/// the classes of Apex REST have any paths they like.
+/// Looks a path up in the table, below whatever site. Of what is within an API, only the API
+/// decides: the classes of Apex REST have any paths they like.
 fn denied(path: &[u8]) -> Option<Denied> {
     let mut rest = words(path);
     loop {
@@ -157,7 +157,7 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(word))
 }
 
-/// Why a path is denied.
+/// The reason that a path is denied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     #[error(
@@ -300,7 +300,7 @@ mod tests {
                 assert!(judge(open, &[]).is_err(), "{open}");
                 assert_eq!(judge(open, &allowed), Ok(None), "{open}");
             }
-            // What only begins alike, or is within an API, is something else.
+            // A path that only begins alike, or is within an API, is something else.
             for harmless in [
                 format!("{path}x"),
                 format!("{path}%78"),
