@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut, buf::Chain};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Response};
 use hyper::body::{Body, SizeHint};
 use tokio::io::{AsyncBufRead, AsyncWrite};
@@ -21,6 +21,7 @@ pub(super) use self::head::has_length;
 use self::{
     body::Rest,
     head::{Head, Lines},
+    pieces::Pieces,
 };
 use crate::{
     auth::Session,
@@ -34,6 +35,7 @@ use crate::{
 
 mod body;
 mod head;
+mod pieces;
 
 /// A connection, and where on it we are.
 pub(super) struct Http1 {
@@ -54,9 +56,8 @@ pub(super) struct Http1 {
 
 /// A request on its way.
 struct Outgoing {
-    /// The next bytes to send: a head or the size of a chunk, a piece of the body, and what ends
-    /// it.
-    bytes: Chain<Chain<BytesMut, Bytes>, &'static [u8]>,
+    /// The next bytes to send.
+    next: Pieces,
     /// The body behind that.
     body: Sending,
     /// Bytes to come of it, unless it goes in chunks.
@@ -67,7 +68,7 @@ struct Outgoing {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Sending,
-    /// There is no more of it than `bytes`.
+    /// There is no more of it than `next`.
     Ending,
     Sent,
     /// The org takes no more. It may have answered all the same.
@@ -115,7 +116,7 @@ impl Http1 {
         Self {
             tls,
             request: Outgoing {
-                bytes: BytesMut::new().chain(Bytes::new()).chain(&[]),
+                next: Pieces::default(),
                 body: Sending::Empty,
                 left: Some(0),
                 state: State::Sent,
@@ -166,9 +167,8 @@ impl Http1 {
         self.tls.get_mut().0.be_strict();
         self.heard = false;
         let request = &mut self.request;
-        let bytes = request.bytes.first_mut().first_mut();
-        bytes.clear();
-        head.write(session, &body, bytes);
+        request.next.head.clear();
+        head.write(session, &body, &mut request.next.head);
         request.left = body.size_hint().exact();
         request.state = match body.is_end_stream() {
             true => State::Ending,
@@ -330,15 +330,15 @@ impl Outgoing {
         loop {
             // Before the head goes out, so that a small body goes along.
             let waits = self.state == State::Sending && self.poll_piece(cx)?.is_pending();
-            while self.bytes.has_remaining() {
-                let mut pieces = [IoSlice::new(&[]); 3];
-                let count = self.bytes.chunks_vectored(&mut pieces);
+            while self.next.has_remaining() {
+                let mut slices = [IoSlice::new(&[]); 3];
+                let count = self.next.chunks_vectored(&mut slices);
                 let written =
-                    ready!(Pin::new(&mut *tls).poll_write_vectored(cx, &pieces[..count]))?;
+                    ready!(Pin::new(&mut *tls).poll_write_vectored(cx, &slices[..count]))?;
                 if written == 0 {
                     return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
                 }
-                self.bytes.advance(written);
+                self.next.advance(written);
             }
             if waits || self.state == State::Ending {
                 ready!(Pin::new(&mut *tls).poll_flush(cx))?;
@@ -357,9 +357,7 @@ impl Outgoing {
 
     /// Has the next piece of the body follow, or its end, unless there is one.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseFault>> {
-        if self.bytes.first_ref().last_ref().has_remaining()
-            || self.bytes.last_ref().has_remaining()
-        {
+        if !self.next.body.is_empty() || !self.next.tail.is_empty() {
             return Poll::Ready(Ok(()));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
@@ -379,16 +377,15 @@ impl Outgoing {
                     self.state = State::Ending;
                 }
             }
-            None if self.state == State::Ending => *self.bytes.last_mut() = b"0\r\n\r\n",
+            None if self.state == State::Ending => self.next.tail = b"0\r\n\r\n",
             // As a chunk it would be the last.
             None if piece.is_empty() => {}
             None => {
-                write!(self.bytes.first_mut().first_mut(), "{:x}\r\n", piece.len())
-                    .map_err(io::Error::other)?;
-                *self.bytes.last_mut() = b"\r\n";
+                write!(self.next.head, "{:x}\r\n", piece.len()).map_err(io::Error::other)?;
+                self.next.tail = b"\r\n";
             }
         }
-        *self.bytes.first_mut().last_mut() = piece;
+        self.next.body = piece;
         Poll::Ready(Ok(()))
     }
 }
