@@ -101,11 +101,8 @@ impl Head {
         out.put_slice(b" ");
         out.put_slice(self.target.as_str().as_bytes());
         out.put_slice(b" HTTP/1.1\r\n");
-        let length = match body.is_end_stream() {
-            true => None,
-            false => Some(body.size_hint().exact()),
-        };
-        let (mut has_host, mut has_length) = (false, length.is_none());
+        let framing = Framing::of(body);
+        let (mut has_host, mut has_length) = (false, false);
         // A client that names the host in the target, as HTTP/2 does, has no line for it.
         if self.sent.is_empty() {
             has_host = true;
@@ -118,7 +115,7 @@ impl Head {
                 Some((name, &session.host))
             }
             header::CONTENT_LENGTH => {
-                let stays = length.is_none_or(|length| says(value, length));
+                let stays = framing.agrees_with(value);
                 has_length |= stays;
                 stays.then_some((name, value))
             }
@@ -133,12 +130,12 @@ impl Head {
                 spelling::put_name(name.as_str(), out);
                 spelling::put_line("", value.as_bytes(), out);
             });
-        match length {
-            Some(Some(length)) if !has_length => {
+        match framing {
+            Framing::Length(length) if !has_length => {
                 spelling::put_line("Content-Length", length.to_string().as_bytes(), out);
             }
-            Some(None) => spelling::put_line("Transfer-Encoding", b"chunked", out),
-            _ => {}
+            Framing::Chunked => spelling::put_line("Transfer-Encoding", b"chunked", out),
+            Framing::Length(_) | Framing::NoBody => {}
         }
         out.put_slice(b"\r\n");
     }
@@ -182,12 +179,33 @@ impl Head {
     }
 }
 
-/// Whether a Content-Length is that of a body of this `length`, if it is known.
-fn says(value: &HeaderValue, length: Option<u64>) -> bool {
-    let told = str::from_utf8(value.as_bytes())
-        .ok()
-        .and_then(|text| text.parse().ok());
-    length.is_some() && told == length
+/// How a request says over HTTP/1.1 where its body ends (RFC 9112 section 6).
+enum Framing {
+    NoBody,
+    /// Bytes.
+    Length(u64),
+    Chunked,
+}
+
+impl Framing {
+    fn of(body: &Sending) -> Self {
+        if body.is_end_stream() {
+            return Self::NoBody;
+        }
+        body.size_hint().exact().map_or(Self::Chunked, Self::Length)
+    }
+
+    /// Returns whether a `Content-Length` of the client's may stay.
+    fn agrees_with(&self, content_length: &HeaderValue) -> bool {
+        match self {
+            Self::NoBody => true,
+            Self::Length(length) => {
+                let said = str::from_utf8(content_length.as_bytes());
+                said.is_ok_and(|said| said.parse() == Ok(*length))
+            }
+            Self::Chunked => false,
+        }
+    }
 }
 
 /// Path and query as they came, without the parameters that carry a session

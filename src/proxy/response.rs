@@ -1,7 +1,6 @@
 //! The org's response, rewritten for the client.
 
 use std::{
-    future::poll_fn,
     io::{self, Read},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,8 +9,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
+use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::sleep;
 
 use self::{document::Document, ours::UrlRewriter};
 use crate::{
@@ -260,26 +259,23 @@ impl Body {
             Self::Org { seen, rest } => (seen, rest),
         };
         let mut head = BytesMut::from(seen.take().unwrap_or_default());
-        let mut ended = false;
-        let mut timer = timeout.map(|timeout| Box::pin(sleep(timeout)));
-        while head.len() < most && !ended {
-            let next = poll_fn(|cx| match Pin::new(&mut *rest).poll_frame(cx) {
-                Poll::Ready(frame) => Poll::Ready(Some(frame)),
-                Poll::Pending => match &mut timer {
-                    Some(timer) => timer.as_mut().poll(cx).map(|()| None),
-                    None => Poll::Pending,
-                },
-            });
-            match next.await {
-                Some(Some(frame)) => {
-                    if let Ok(data) = frame?.into_data() {
-                        head.extend_from_slice(&data);
-                    }
+        let gathering = async {
+            while head.len() < most {
+                let Some(frame) = rest.frame().await else {
+                    return Ok(true);
+                };
+                if let Ok(data) = frame?.into_data() {
+                    head.extend_from_slice(&data);
                 }
-                Some(None) => ended = true,
-                None => break,
             }
-        }
+            io::Result::Ok(false)
+        };
+        let ended = match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, gathering)
+                .await
+                .unwrap_or(Ok(false)),
+            None => gathering.await,
+        }?;
         let head = head.freeze();
         *seen = (!head.is_empty()).then(|| head.clone());
         Ok((head, ended))

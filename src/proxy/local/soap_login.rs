@@ -46,12 +46,12 @@ pub(super) async fn answer(
         return Ok(call.fault("LoginFault", "INVALID_LOGIN", INVALID_LOGIN));
     }
     match User::of(proxy, &place).await? {
-        Ok(user) => {
+        Identified::As(user) => {
             let placeholders = &proxy.placeholders;
             let session_id = placeholders.session_id_of(shown("username"), &user.org_id);
             Ok(call.respond(&result(call.wsdl, &session_id, &place, &user, base)))
         }
-        Err(fault) => Ok(fault),
+        Identified::Refused(fault) => Ok(fault),
     }
 }
 
@@ -111,7 +111,14 @@ impl Place {
     }
 }
 
-/// The user that clients act as, as the org tells it.
+/// What the org answers when it is asked for the user.
+enum Identified {
+    As(User),
+    /// The org's own fault, for the client.
+    Refused(Response<Body>),
+}
+
+/// The user that clients act as, as the org describes it.
 struct User {
     org_id: String,
     user_id: String,
@@ -122,8 +129,8 @@ struct User {
 
 impl User {
     /// Asks for it at the client's version, whose elements it must have, or at one that every org
-    /// knows. The other result is the org's own fault.
-    async fn of(proxy: &Proxy, place: &Place) -> Result<Result<Self, Response<Body>>, Error> {
+    /// knows.
+    async fn of(proxy: &Proxy, place: &Place) -> Result<Identified, Error> {
         let mut told = ask(proxy, question(place, &place.version)?).await?;
         let is_unknown = |body: &[u8]| {
             let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
@@ -141,23 +148,20 @@ impl User {
         let path = ["Envelope", "Body", "getUserInfoResponse", "result"];
         let found = Element::find(&text, &path).map_err(|_| unidentified("without SOAP"))?;
         let Some(result) = found else {
-            return match text.contains("faultcode>") {
-                // Not ours: its mark is left out.
-                true => {
-                    let body = text.into_owned();
-                    let mut fault = reply(StatusCode::INTERNAL_SERVER_ERROR, XML, body);
-                    fault.headers_mut().remove("proxy-status");
-                    Ok(Err(fault))
-                }
-                false => Err(unidentified("with something else")),
-            };
+            if !text.contains("faultcode>") {
+                return Err(unidentified("with something else"));
+            }
+            let mut fault = reply(StatusCode::INTERNAL_SERVER_ERROR, XML, text.into_owned());
+            // It is the org's, so it does not have the proxy's mark.
+            fault.headers_mut().remove("proxy-status");
+            return Ok(Identified::Refused(fault));
         };
         let (org_id, user_id) = (result.text("organizationId"), result.text("userId"));
         let is_id = |id: &str| id.len() >= 15 && id.bytes().all(|it| it.is_ascii_alphanumeric());
         if !is_id(org_id) || !is_id(user_id) {
             return Err(unidentified("without organizationId and userId"));
         }
-        Ok(Ok(Self {
+        Ok(Identified::As(Self {
             org_id: org_id.to_owned(),
             user_id: user_id.to_owned(),
             info: result.content.to_owned(),
