@@ -178,9 +178,11 @@ impl Pool {
             }
         };
         let shared = connection.shareable();
-        self.hand_on(connection);
+        let mut state = self.lock();
+        if let Some(unwanted) = state.offer(connection) {
+            state.exclusive.extend(unwanted.rested());
+        }
         if let Some((authority, sender)) = shared {
-            let mut state = self.lock();
             while let Some(waiter) = state.first(&authority) {
                 let share = Connection::share(authority.clone(), sender.clone(), self.tick);
                 let _ = waiter.outcome.send(Ok(share));
@@ -195,23 +197,9 @@ impl Pool {
             return;
         };
         let mut state = self.lock();
-        if state.waiters.is_empty() {
-            return state.exclusive.push(connection);
+        if let Some(unwanted) = state.offer(connection) {
+            state.exclusive.push(unwanted);
         }
-        drop(state);
-        self.hand_on(connection);
-    }
-
-    fn hand_on(&self, mut connection: Box<Connection>) {
-        let mut state = self.lock();
-        while let Some(waiter) = state.first(connection.authority()) {
-            match waiter.outcome.send(Ok(connection)) {
-                Ok(()) => return,
-                Err(Ok(returned)) => connection = returned,
-                Err(Err(_)) => return,
-            }
-        }
-        state.exclusive.extend(connection.rested());
     }
 
     /// Drops all idle connections: they are likely to be as dead as one that just failed.
@@ -253,6 +241,17 @@ impl State {
             opening.count() < waiting.count()
         };
         wanted.find(lacks).cloned()
+    }
+
+    /// Gives `connection` to who has waited longest for it. Returns it if nobody wants it.
+    fn offer(&mut self, mut connection: Box<Connection>) -> Option<Box<Connection>> {
+        while let Some(waiter) = self.first(connection.authority()) {
+            match waiter.outcome.send(Ok(connection)) {
+                Err(Ok(returned)) => connection = returned,
+                Ok(()) | Err(Err(_)) => return None,
+            }
+        }
+        Some(connection)
     }
 
     /// Takes out who has waited longest for a connection to `authority`.
