@@ -119,8 +119,21 @@ const MOST: usize = 16 * 1024 * 1024;
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use http::uri::Authority;
+
     use super::*;
+    use crate::proxy::response::ours::tests::ours;
+
+    /// `text` with its `edits` for an org at `acme.my.salesforce.com`.
+    pub(in crate::proxy::response) fn rewritten(
+        text: &str,
+        edits: impl Fn(&str, &UrlRewriter<'_>) -> Option<Vec<Edit>>,
+    ) -> Option<String> {
+        let instance = Authority::from_static("acme.my.salesforce.com");
+        let edits = edits(text, &ours(&instance))?;
+        Some(apply(text, &edits))
+    }
 
     #[test]
     fn what_is_compressed_stays_so() {

@@ -61,19 +61,7 @@ fn edit(text: &str, url: &str, base: &str, origin: Option<usize>) -> Option<Edit
 
 #[cfg(test)]
 mod tests {
-    use http::uri::Authority;
-
-    use super::{super::rewrite::apply, *};
-    use crate::proxy::response::ours::tests::ours;
-
-    fn rewritten(
-        text: &str,
-        edits: impl Fn(&str, &UrlRewriter<'_>) -> Option<Vec<Edit>>,
-    ) -> Option<String> {
-        let instance = Authority::from_static("acme.my.salesforce.com");
-        let edits = edits(text, &ours(&instance))?;
-        Some(apply(text, &edits))
-    }
+    use super::{super::rewrite::tests::rewritten, *};
 
     #[test]
     fn urls_become_ours_and_no_other_byte_changes() {
