@@ -107,12 +107,10 @@ fn localize_headers(
     placeholder: impl Fn() -> String,
 ) {
     // One look at each name, since to look each of ours up costs several times as much.
-    let mut has_length_in_doubt = false;
     let (mut has_cookies, mut has_locations) = (false, false);
     let (mut has_foreign, mut is_disclosing) = (false, false);
     for (name, value) in &*headers {
         match name.as_str() {
-            "transfer-encoding" => has_length_in_doubt = true,
             "set-cookie" => has_cookies = true,
             "location" | "content-location" => has_locations = true,
             name => has_foreign |= headers::is_foreign(name),
@@ -120,10 +118,6 @@ fn localize_headers(
         // Few are as long as a session.
         is_disclosing |= value.len() >= session.token.len()
             && disclosure::replace(value.as_bytes(), session.token.as_bytes(), "").is_some();
-    }
-    // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
-    if has_length_in_doubt {
-        headers.remove(header::CONTENT_LENGTH);
     }
     headers::strip_hop_by_hop(headers);
     if has_foreign {
