@@ -166,9 +166,9 @@ impl Load {
         }
     }
 
-    /// Returns whether there is room for a request that has begun, or will be for one that waits. A
-    /// connection within the limit is not made to pay for a `surplus` one.
-    pub(crate) fn has_room(&self, surplus: bool) -> Result<bool, Full> {
+    /// Waits until there is room for a request that has begun. On a `surplus` connection there is
+    /// none while there are too many: those within the limit are not made to pay for it.
+    pub(crate) async fn wait_for_room(&self, surplus: bool) -> Result<(), Full> {
         if surplus && self.connections() > self.most.connections {
             return Err(Full {
                 what: "connections",
@@ -176,11 +176,14 @@ impl Load {
                 setting: "limits.connections; ulimit -n",
             });
         }
-        Ok(self.requests.load(Relaxed) <= self.most.requests)
+        if self.requests.load(Relaxed) > self.most.requests {
+            // Boxed, so that not every request's future has room for it.
+            Box::pin(self.wait()).await?;
+        }
+        Ok(())
     }
 
-    /// Waits until there is room for a request that has begun.
-    pub(crate) async fn wait(&self) -> Result<(), Full> {
+    async fn wait(&self) -> Result<(), Full> {
         let waiting = Waiting::new(self);
         let until = Instant::now() + self.timeout;
         loop {
@@ -402,7 +405,7 @@ mod tests {
         load.begin();
         let third = tokio::spawn({
             let load = load.clone();
-            async move { load.wait().await.is_ok() }
+            async move { load.wait_for_room(false).await.is_ok() }
         });
         while !slow.activity.is_cut() {
             tokio::time::sleep(Duration::from_millis(10)).await;

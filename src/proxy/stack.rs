@@ -133,9 +133,7 @@ impl Stack {
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
-        if !self.load.has_room(surplus)? {
-            self.load.wait().await?;
-        }
+        self.load.wait_for_room(surplus).await?;
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
         proxy
@@ -180,9 +178,7 @@ impl Stack {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        if !self.load.has_room(surplus)? {
-            Box::pin(self.load.wait()).await?;
-        }
+        self.load.wait_for_room(surplus).await?;
         let proxy = self.proxy(&parts)?;
         let origin = proxy.guard.allowed_origin(&parts.headers);
         let answered = proxy.forward(family, parts, body, connection).await;
