@@ -34,12 +34,12 @@ struct Framing {
 /// to compare a line costs a tenth of reading it.
 #[derive(Default)]
 pub(super) struct Lines {
-    known: Vec<Known>,
+    cached: Vec<CachedLine>,
     /// Empty, with room for the next one's.
     room: HeaderMap,
 }
 
-struct Known {
+struct CachedLine {
     /// All of it, with its end.
     text: Vec<u8>,
     name: HeaderName,
@@ -97,7 +97,7 @@ impl Head {
         let mut framing = Framing::default();
         let headers = response.headers_mut();
         *headers = std::mem::take(&mut lines.room);
-        headers.reserve(lines.known.len());
+        headers.reserve(lines.cached.len());
         sent.clear();
         let mut at = first.len();
         // Where those begin that go on and are not in `sent`.
@@ -205,18 +205,18 @@ fn status(line: &[u8]) -> Result<Response<()>, Malformed> {
 
 impl Lines {
     /// The header line that `input` begins with, if all of it has come. It is the one at `index`.
-    fn read(&mut self, index: usize, input: &[u8]) -> Result<Option<&Known>, Malformed> {
-        let is_known = |known: &Known| input.starts_with(&known.text);
-        if !self.known.get(index).is_some_and(is_known) {
+    fn read(&mut self, index: usize, input: &[u8]) -> Result<Option<&CachedLine>, Malformed> {
+        let is_cached = |cached: &CachedLine| input.starts_with(&cached.text);
+        if !self.cached.get(index).is_some_and(is_cached) {
             let Some(text) = first_line(input) else {
                 return Ok(None);
             };
-            match self.known.get_mut(index) {
-                Some(known) => known.change(text)?,
-                None => self.known.push(Known::read(text)?),
+            match self.cached.get_mut(index) {
+                Some(cached) => cached.change(text)?,
+                None => self.cached.push(CachedLine::read(text)?),
             }
         }
-        Ok(self.known.get(index))
+        Ok(self.cached.get(index))
     }
 
     /// Has the next answer's headers be where these were.
@@ -226,12 +226,12 @@ impl Lines {
     }
 }
 
-impl Known {
+impl CachedLine {
     fn read(text: &[u8]) -> Result<Self, Malformed> {
         let colon = memchr(b':', text).ok_or(Malformed::Line)?;
         let name = HeaderName::from_bytes(&text[..colon]).map_err(|_| Malformed::Line)?;
         let is_dropped = name == header::TRANSFER_ENCODING || is_foreign(name.as_str());
-        let mut known = Self {
+        let mut line = Self {
             text: text.to_vec(),
             value: value(&text[colon + 1..])?,
             handling: match is_dropped {
@@ -242,8 +242,8 @@ impl Known {
             may_stay: !is_dropped && !is_localized(name.as_str()) && name != header::TRAILER,
             name,
         };
-        known.judge();
-        Ok(known)
+        line.judge();
+        Ok(line)
     }
 
     /// Has it be `text`, which mostly has the same name.
@@ -570,11 +570,11 @@ mod tests {
             ("Set-Cookie: x\r\n", false),
             ("Location: x\r\n", false),
         ] {
-            let (mut known, mut sent) = (Lines::default(), Received::default());
+            let (mut cache, mut sent) = (Lines::default(), Received::default());
             let mut head = None;
             for lines in ["A: 1\r\nB: 2\r\nC: 3\r\n", "", lines, lines] {
                 let mut input = BytesMut::from(&*format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
-                head = Head::take(&mut input, &mut known, &mut sent).unwrap();
+                head = Head::take(&mut input, &mut cache, &mut sent).unwrap();
             }
             let headers = head.unwrap().response.into_parts().0.headers;
             assert_eq!(!sent.is_special, plain, "{lines:?}");
