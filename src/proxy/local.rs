@@ -17,11 +17,11 @@ use crate::{
     system::telemetry::Throttle,
 };
 
-mod ask;
 mod form;
 mod introspect;
 mod logout;
 mod options;
+mod query;
 mod soap;
 mod soap_login;
 mod token_endpoint;

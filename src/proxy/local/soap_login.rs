@@ -5,9 +5,9 @@ use http::{Request, Response, StatusCode};
 use quick_xml::escape::escape;
 
 use super::{
-    XML,
-    ask::ask,
-    note_refusal, reply,
+    XML, note_refusal,
+    query::query,
+    reply,
     soap::Call,
     xml::{self, Element},
 };
@@ -131,13 +131,13 @@ impl User {
     /// Asks for it at the client's version, whose elements it must have, or at one that every org
     /// knows.
     async fn of(proxy: &Proxy, place: &Place) -> Result<Identified, Error> {
-        let mut told = ask(proxy, question(place, &place.version)?).await?;
+        let mut told = query(proxy, get_user_info_at(place, &place.version)?).await?;
         let is_unknown = |body: &[u8]| {
             let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
             has("UNSUPPORTED_API_VERSION") || !has("getUserInfoResponse") && !has("faultcode>")
         };
         if is_unknown(&told.body) {
-            told = ask(proxy, question(place, KNOWN_VERSION)?).await?;
+            told = query(proxy, get_user_info_at(place, KNOWN_VERSION)?).await?;
         }
         let text = xml::text(&told.body);
         let unidentified = |why: &str| {
@@ -171,7 +171,7 @@ impl User {
 }
 
 /// `getUserInfo` where the client calls.
-fn question(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
+fn get_user_info_at(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
     get_user_info(&format!("{}/services/Soap/u/{version}", place.site))
         .map_err(|_| Unanswerable::Version.into())
 }

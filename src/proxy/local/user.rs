@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde::Deserialize;
 
-use super::ask::ask;
+use super::query::query;
 use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Identity,
@@ -55,9 +55,9 @@ async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
         user_id: String,
     }
 
-    let mut question = Request::new(Bytes::new());
-    *question.uri_mut() = http::Uri::from_static("/services/oauth2/userinfo");
-    let told = ask(proxy, question).await?;
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = http::Uri::from_static("/services/oauth2/userinfo");
+    let told = query(proxy, request).await?;
     if told.status != StatusCode::OK {
         let why = format!(
             "userinfo answered {}; grant the app the scope id or openid",

@@ -34,8 +34,8 @@ pub(super) struct Reply {
 ///
 /// # Errors
 /// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
-pub(super) async fn ask(proxy: &Proxy, question: Request<Bytes>) -> Result<Reply, Error> {
-    let (parts, body) = question.into_parts();
+pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Reply, Error> {
+    let (parts, body) = request.into_parts();
     let family = Family::of(&parts);
     let mut body = match body.is_empty() {
         true => Replay::Empty,
