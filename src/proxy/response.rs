@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use self::{document::Document, ours::UrlRewriter};
+use self::{document::Document, url_rewriter::UrlRewriter};
 use crate::{
     auth::Session,
     proxy::{
@@ -30,8 +30,8 @@ use crate::{
 mod disclosure;
 mod document;
 mod json;
-mod ours;
 mod rewrite;
+mod url_rewriter;
 mod xml;
 
 /// The body that a client receives.
@@ -88,8 +88,8 @@ pub(crate) async fn localize(
         localize_headers(response.headers_mut(), session, base, origin, placeholder);
     }
     if let Some(document) = Document::of(&head, response) {
-        let ours = UrlRewriter::new(session, base);
-        Box::pin(rewrite::rewrite(response, document, &ours)).await?;
+        let rewriter = UrlRewriter::new(session, base);
+        Box::pin(rewrite::rewrite(response, document, &rewriter)).await?;
     } else if is_plain {
         response.body_mut().keep_lines();
     }

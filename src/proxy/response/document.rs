@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
-use super::{json, ours::UrlRewriter, xml};
+use super::{json, url_rewriter::UrlRewriter, xml};
 use crate::proxy::{
     family::Family,
     request::Head,
@@ -69,12 +69,12 @@ impl Document {
     }
 
     /// What makes `text` ours. `None` if it cannot be read.
-    pub(super) fn edits(self, text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
+    pub(super) fn edits(self, text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
         match self {
-            Self::User(Syntax::Json) => json::urls(text, ours),
-            Self::User(Syntax::Xml) => xml::urls(text, ours),
-            Self::Resources => json::identity(text, ours),
-            Self::Wsdl => xml::addresses(text, ours),
+            Self::User(Syntax::Json) => json::urls(text, rewriter),
+            Self::User(Syntax::Xml) => xml::urls(text, rewriter),
+            Self::Resources => json::identity(text, rewriter),
+            Self::Wsdl => xml::addresses(text, rewriter),
         }
     }
 }

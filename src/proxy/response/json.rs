@@ -6,26 +6,26 @@ use serde_json::value::RawValue;
 
 use super::{
     document::{Edit, place},
-    ours::UrlRewriter,
+    url_rewriter::UrlRewriter,
 };
 
 /// What makes the URLs under `urls` ours.
-pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
+pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let user: Object = serde_json::from_str(text).ok()?;
     let urls: Object = serde_json::from_str(user.get("urls")?.get()).ok()?;
     let mut edits: Vec<_> = urls
         .values()
-        .filter_map(|value| edit(text, value, &ours.base, |url| ours.instance(url)))
+        .filter_map(|value| edit(text, value, &rewriter.base, |url| rewriter.instance(url)))
         .collect();
     edits.sort_by_key(|edit| edit.at.start);
     Some(edits)
 }
 
 /// What makes `identity` ours.
-pub(super) fn identity(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
+pub(super) fn identity(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let resources: Object = serde_json::from_str(text).ok()?;
     let value = resources.get("identity")?;
-    let edit = edit(text, value, &ours.base, |url| ours.identity(url));
+    let edit = edit(text, value, &rewriter.base, |url| rewriter.identity(url));
     Some(edit.into_iter().collect())
 }
 

@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use super::{
     Body,
     document::{Document, Edit},
-    ours::UrlRewriter,
+    url_rewriter::UrlRewriter,
 };
 use crate::proxy::coding::{self, Coding};
 
@@ -25,7 +25,7 @@ use crate::proxy::coding::{self, Coding};
 pub(super) async fn rewrite(
     response: &mut Response<Body>,
     document: Document,
-    ours: &UrlRewriter<'_>,
+    rewriter: &UrlRewriter<'_>,
 ) -> io::Result<()> {
     let Ok(coding) = Coding::of(response.headers()) else {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) async fn rewrite(
         return Ok(());
     }
     let (body, whole) = response.body_mut().gather(MOST + 1, None).await?;
-    if whole && let Some(body) = rewritten(&body, coding, document, ours) {
+    if whole && let Some(body) = rewritten(&body, coding, document, rewriter) {
         describe(response.headers_mut(), body.len());
         response.body_mut().replace(body);
     }
@@ -46,10 +46,10 @@ fn rewritten(
     body: &[u8],
     coding: Option<Coding>,
     document: Document,
-    ours: &UrlRewriter,
+    rewriter: &UrlRewriter,
 ) -> Option<Bytes> {
     let text = decode(body, coding).ok()?;
-    let edits = document.edits(&text, ours)?;
+    let edits = document.edits(&text, rewriter)?;
     if edits.is_empty() {
         return None;
     }
@@ -123,7 +123,7 @@ pub(super) mod tests {
     use http::uri::Authority;
 
     use super::*;
-    use crate::proxy::response::ours::tests::ours;
+    use crate::proxy::response::url_rewriter::tests::rewriter;
 
     /// `text` with its `edits` for an org at `acme.my.salesforce.com`.
     pub(in crate::proxy::response) fn rewritten(
@@ -131,7 +131,7 @@ pub(super) mod tests {
         edits: impl Fn(&str, &UrlRewriter<'_>) -> Option<Vec<Edit>>,
     ) -> Option<String> {
         let instance = Authority::from_static("acme.my.salesforce.com");
-        let edits = edits(text, &ours(&instance))?;
+        let edits = edits(text, &rewriter(&instance))?;
         Some(apply(text, &edits))
     }
 

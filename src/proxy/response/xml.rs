@@ -8,11 +8,11 @@ use quick_xml::{
 
 use super::{
     document::{Edit, place},
-    ours::UrlRewriter,
+    url_rewriter::UrlRewriter,
 };
 
 /// What makes the URLs under `urls` ours: the identity in its other form.
-pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
+pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
     let mut depth = 0_u32;
@@ -22,7 +22,7 @@ pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
             Event::End(_) => depth = depth.saturating_sub(1),
             Event::Text(url) if depth > 0 => {
                 let url = url.trim_start();
-                edits.extend(edit(text, url, &ours.base, ours.instance(url)));
+                edits.extend(edit(text, url, &rewriter.base, rewriter.instance(url)));
             }
             Event::Eof => return Some(edits),
             _ => {}
@@ -31,24 +31,24 @@ pub(super) fn urls(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
 }
 
 /// What makes the addresses of a WSDL ours: `location` of `address`, whatever the binding.
-pub(super) fn addresses(text: &str, ours: &UrlRewriter) -> Option<Vec<Edit>> {
+pub(super) fn addresses(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
     loop {
         match reader.read_event().ok()? {
-            Event::Start(tag) | Event::Empty(tag) => edits.extend(address(text, &tag, ours)),
+            Event::Start(tag) | Event::Empty(tag) => edits.extend(address(text, &tag, rewriter)),
             Event::Eof => return Some(edits),
             _ => {}
         }
     }
 }
 
-fn address(text: &str, tag: &BytesStart, ours: &UrlRewriter) -> Option<Edit> {
+fn address(text: &str, tag: &BytesStart, rewriter: &UrlRewriter) -> Option<Edit> {
     if tag.local_name().into_inner() != "address" {
         return None;
     }
     let url = tag.try_get_attribute("location").ok()??.value;
-    edit(text, &url, &ours.base, ours.service(&url))
+    edit(text, &url, &rewriter.base, rewriter.service(&url))
 }
 
 /// What puts `base` in the place of the first `origin` bytes of `url`.

@@ -110,7 +110,7 @@ const SERVICES: &str = "/services/Soap/";
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::proxy::response) fn ours(instance: &Authority) -> UrlRewriter<'_> {
+    pub(in crate::proxy::response) fn rewriter(instance: &Authority) -> UrlRewriter<'_> {
         UrlRewriter {
             instance,
             base: "http://127.0.0.1:8080".to_owned(),
@@ -170,14 +170,14 @@ pub(super) mod tests {
             (&acme, "", None),
         ] {
             let expected = expected.map(|rest| format!("http://127.0.0.1:8080{rest}"));
-            assert_eq!(ours(instance).location(theirs), expected, "{theirs}");
+            assert_eq!(rewriter(instance).location(theirs), expected, "{theirs}");
         }
     }
 
     #[test]
     fn identities_and_services_may_be_at_other_hosts() {
         let acme = Authority::from_static("acme.my.salesforce.com");
-        let ours = ours(&acme);
+        let rewriter = rewriter(&acme);
         for (url, identity, service) in [
             ("https://login.salesforce.com/id/00D/005", true, false),
             (
@@ -212,8 +212,8 @@ pub(super) mod tests {
             ),
             ("https://evil.example/services/Soap/u/62.0", false, false),
         ] {
-            assert_eq!(ours.identity(url).is_some(), identity, "{url}");
-            assert_eq!(ours.service(url).is_some(), service, "{url}");
+            assert_eq!(rewriter.identity(url).is_some(), identity, "{url}");
+            assert_eq!(rewriter.service(url).is_some(), service, "{url}");
         }
     }
 }
