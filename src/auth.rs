@@ -12,4 +12,4 @@ mod key;
 mod login;
 mod session;
 mod sessions;
-mod token_answer;
+mod token_response;

@@ -50,7 +50,7 @@ pub(super) fn is_for_good(status: u16) -> bool {
 }
 
 /// Diagnoses an answer without an error, which a token endpoint does not give.
-pub(crate) fn of_answer(status: u16) -> &'static Diagnosis {
+pub(crate) fn of_response(status: u16) -> &'static Diagnosis {
     match status {
         300..400 => &REDIRECT,
         420 => &GONE,
@@ -467,7 +467,7 @@ mod tests {
         for refusal in Refusal::all() {
             let diagnosis = match refusal.words() {
                 Some((error, description)) => of(error, description),
-                None => of_answer(refusal.status()),
+                None => of_response(refusal.status()),
             };
             assert_ne!(diagnosis, &UNKNOWN, "{}", refusal.name());
             if let Some((name, _)) = seen.iter().find(|(_, other)| *other == diagnosis) {
@@ -475,8 +475,12 @@ mod tests {
             }
             seen.push((refusal.name(), diagnosis));
         }
-        let answers = [&PAGE, &REDIRECT, &MAINTENANCE, &GONE];
-        for diagnosis in TABLE.iter().map(|(_, diagnosis)| diagnosis).chain(answers) {
+        let responses = [&PAGE, &REDIRECT, &MAINTENANCE, &GONE];
+        for diagnosis in TABLE
+            .iter()
+            .map(|(_, diagnosis)| diagnosis)
+            .chain(responses)
+        {
             let is_seen = seen.iter().any(|(_, other)| *other == diagnosis);
             assert!(is_seen, "nobody can provoke: {}", diagnosis.cause);
         }

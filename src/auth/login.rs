@@ -20,7 +20,7 @@ use super::{
     assertion,
     key::Key,
     session::{Identity, Session},
-    token_answer::{TokenAnswer, jwt_lifetime},
+    token_response::{TokenResponse, jwt_lifetime},
 };
 use crate::{
     config::{self, Config},
@@ -137,23 +137,23 @@ impl Login {
     /// As [`Self::login`], but for refusals: any answer will do.
     pub(crate) async fn date(&self) -> Result<Option<SystemTime>, LoginError> {
         let asked = self.send(Method::GET, Bytes::new());
-        let answer = tokio::time::timeout(self.timeout, asked)
+        let response = tokio::time::timeout(self.timeout, asked)
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
             })??;
-        let date = answer.headers().get(header::DATE);
+        let date = response.headers().get(header::DATE);
         Ok(date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()))
     }
 
     async fn ask(&self, body: String) -> Result<Session, LoginError> {
-        let answer = self.send(Method::POST, body.into()).await?;
-        let (head, mut body) = answer.into_parts();
+        let response = self.send(Method::POST, body.into()).await?;
+        let (head, mut body) = response.into_parts();
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.broke_off(&error))?;
             let piece = frame.into_data().unwrap_or_default();
-            if bytes.len() + piece.len() > LARGEST_ANSWER {
+            if bytes.len() + piece.len() > LARGEST_RESPONSE {
                 return Err(self.strange(head.status, "a response of more than 64 KiB"));
             }
             bytes.extend_from_slice(&piece);
@@ -187,8 +187,8 @@ impl Login {
             .map_err(|error| self.broke_off(&error))?;
         // It ends when nobody waits for the answer any more.
         tokio::spawn(connection);
-        let answer = sender.send_request(request).await;
-        answer.map_err(|error| self.broke_off(&error))
+        let response = sender.send_request(request).await;
+        response.map_err(|error| self.broke_off(&error))
     }
 
     fn broke_off(&self, error: &hyper::Error) -> LoginError {
@@ -217,12 +217,12 @@ impl Login {
             let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
-        let Some(json) = TokenAnswer::read(bytes) else {
+        let Some(json) = TokenResponse::read(bytes) else {
             let kind = headers.get(header::CONTENT_TYPE);
             return Err(self.strange(status, &describe(bytes, kind)));
         };
         match json {
-            TokenAnswer {
+            TokenResponse {
                 error: Some(error),
                 error_description,
                 ..
@@ -231,7 +231,7 @@ impl Login {
                 error: printable(&error),
                 description: printable(&error_description.unwrap_or_default()),
             }),
-            TokenAnswer {
+            TokenResponse {
                 access_token: Some(token),
                 instance_url: Some(instance),
                 id,
@@ -273,11 +273,11 @@ impl Login {
         Session::new(authority, token, identity, lifetime, idle).map_err(LoginError::Token)
     }
 
-    fn strange(&self, status: StatusCode, answer: &str) -> LoginError {
+    fn strange(&self, status: StatusCode, response: &str) -> LoginError {
         LoginError::Strange {
             url: self.token_url.to_string(),
             status: status.as_u16(),
-            answer: answer.to_owned(),
+            response: response.to_owned(),
         }
     }
 }
@@ -375,7 +375,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Bytes. A real answer has about one thousand.
-const LARGEST_ANSWER: usize = 64 * 1024;
+const LARGEST_RESPONSE: usize = 64 * 1024;
 
 /// Characters.
 const LONGEST_QUOTE: usize = 300;

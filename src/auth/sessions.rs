@@ -465,7 +465,7 @@ mod tests {
         let error = LoginError::Strange {
             url: String::new(),
             status,
-            answer: String::new(),
+            response: String::new(),
         };
         assert_eq!(rests(&error, seconds.len()), seconds);
     }

@@ -22,7 +22,7 @@ use crate::{
         family::pubsub,
         headers,
         request::Head,
-        upstream::Answer,
+        upstream::ResponseBody,
     },
     spelling::Received,
 };
@@ -39,14 +39,17 @@ pub(crate) enum Body {
     /// A response of the proxy itself.
     Local(Option<Bytes>),
     /// The org's, whose first bytes may have been looked at already.
-    Org { seen: Option<Bytes>, rest: Answer },
+    Org {
+        seen: Option<Bytes>,
+        rest: ResponseBody,
+    },
     /// The org's, whose trailers tell whether the session is still alive.
     Call(Box<Call>),
 }
 
 /// The answer to a call of the Pub/Sub API, which may go on for days.
 pub(crate) struct Call {
-    rest: Answer,
+    rest: ResponseBody,
     ended: Box<dyn Fn() + Send>,
 }
 
@@ -311,8 +314,8 @@ impl Body {
     }
 }
 
-impl From<Answer> for Body {
-    fn from(rest: Answer) -> Self {
+impl From<ResponseBody> for Body {
+    fn from(rest: ResponseBody) -> Self {
         Self::Org { seen: None, rest }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Response, StatusCode, uri::Authority};
 use hyper::body::Incoming;
 
-pub(crate) use self::{answer::Answer, connect::Connector};
+pub(crate) use self::{connect::Connector, response_body::ResponseBody};
 use self::{
     connection::{Connection, SendError},
     pool::Pool,
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-mod answer;
 mod connect;
 mod connection;
 mod http1;
 mod pool;
+mod response_body;
 
 /// One thread's way to one org.
 pub(crate) struct Upstream {
@@ -66,7 +66,7 @@ impl Upstream {
         head: &Head,
         body: &Replay,
         session: &Session,
-    ) -> Result<Response<Answer>, Error> {
+    ) -> Result<Response<ResponseBody>, Error> {
         let mut may_repeat = head.method().is_idempotent();
         loop {
             let mut connection = self.connection(session).await?;
@@ -101,12 +101,12 @@ impl Upstream {
         &self,
         response: Response<Option<Incoming>>,
         connection: Box<Connection>,
-    ) -> Result<Response<Answer>, Error> {
+    ) -> Result<Response<ResponseBody>, Error> {
         // Nobody asked for an upgrade, so this answers no request of ours.
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::Upgraded);
         }
-        Ok(response.map(|body| Answer::new(body, connection, self.pool.clone(), self.idle)))
+        Ok(response.map(|body| ResponseBody::new(body, connection, self.pool.clone(), self.idle)))
     }
 
     fn judge(&self, error: SendError, body: &Replay) -> Error {

@@ -65,9 +65,9 @@ pub enum LoginError {
     /// Something answered, but not as a token endpoint does. Usually a wrong `login_url`, a
     /// network that intercepts, or maintenance.
     #[error(
-        "{url} answered {status} with {answer}, unlike a token endpoint ({}); {}",
-        diagnosis::of_answer(*.status).cause,
-        diagnosis::of_answer(*.status).fix
+        "{url} answered {status} with {response}, unlike a token endpoint ({}); {}",
+        diagnosis::of_response(*.status).cause,
+        diagnosis::of_response(*.status).fix
     )]
     Strange {
         /// The token endpoint.
@@ -75,7 +75,7 @@ pub enum LoginError {
         /// The HTTP status.
         status: u16,
         /// What it was.
-        answer: String,
+        response: String,
     },
     /// The org told an instance that must not have the session.
     #[error(
@@ -131,7 +131,7 @@ impl LoginError {
             Self::Refused {
                 error, description, ..
             } => Some(diagnosis::of(error, description)),
-            Self::Strange { status, .. } => Some(diagnosis::of_answer(*status)),
+            Self::Strange { status, .. } => Some(diagnosis::of_response(*status)),
             Self::Unreachable { .. }
             | Self::Barred { .. }
             | Self::Exhausted(_)

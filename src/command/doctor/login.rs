@@ -80,8 +80,8 @@ pub(super) fn words(error: &LoginError) -> String {
         LoginError::Strange {
             url,
             status,
-            answer,
-        } => format!("{url} answered {status} with {answer}"),
+            response,
+        } => format!("{url} answered {status} with {response}"),
         error => error.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// What is in it. Nothing is required: which fields are there decides what it is. A field that has
 /// another type than it should is left out, since most are of little use.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct TokenAnswer {
+pub(super) struct TokenResponse {
     pub(super) access_token: Option<String>,
     pub(super) instance_url: Option<String>,
     pub(super) id: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct TokenAnswer {
     pub(super) error_description: Option<String>,
 }
 
-impl TokenAnswer {
+impl TokenResponse {
     /// Reads a JSON object; `None` if `bytes` are anything else.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -101,8 +101,8 @@ mod tests {
 
     use super::*;
 
-    fn read(answer: &str) -> TokenAnswer {
-        TokenAnswer::read(answer.as_bytes()).unwrap()
+    fn read(response: &str) -> TokenResponse {
+        TokenResponse::read(response.as_bytes()).unwrap()
     }
 
     #[test_case("7200", Some(7200); "a number")]
@@ -130,11 +130,11 @@ mod tests {
     #[test_case("[7200]", None; "a list")]
     #[test_case("{\"seconds\":7200}", None; "an object")]
     fn expires_in_is_read_whatever_its_type(value: &str, seconds: Option<u64>) {
-        let answer = read(&format!(
+        let response = read(&format!(
             "{{\"access_token\":\"x\",\"expires_in\":{value}}}"
         ));
-        assert_eq!(answer.expires_in, seconds.map(Duration::from_secs));
-        assert_eq!(answer.access_token.as_deref(), Some("x"));
+        assert_eq!(response.expires_in, seconds.map(Duration::from_secs));
+        assert_eq!(response.access_token.as_deref(), Some("x"));
     }
 
     #[test_case("\"api web\"", Some("api web"); "a string")]
@@ -146,9 +146,9 @@ mod tests {
     #[test_case("7", None; "a number")]
     #[test_case("{}", None; "an object")]
     fn scope_is_read_whatever_its_type(value: &str, scope: Option<&str>) {
-        let answer = read(&format!("{{\"access_token\":\"x\",\"scope\":{value}}}"));
-        assert_eq!(answer.scope.as_deref(), scope);
-        assert_eq!(answer.access_token.as_deref(), Some("x"));
+        let response = read(&format!("{{\"access_token\":\"x\",\"scope\":{value}}}"));
+        assert_eq!(response.scope.as_deref(), scope);
+        assert_eq!(response.access_token.as_deref(), Some("x"));
     }
 
     #[test]
@@ -164,21 +164,21 @@ mod tests {
             ];
             names.map(|name| (value, name))
         }) {
-            let mut answer = json!({"access_token": "x", "instance_url": "https://a.example"});
-            answer[name] = value.clone();
-            let expected = TokenAnswer {
+            let mut response = json!({"access_token": "x", "instance_url": "https://a.example"});
+            response[name] = value.clone();
+            let expected = TokenResponse {
                 access_token: Some("x".to_owned()),
                 instance_url: Some("https://a.example".to_owned()),
-                ..TokenAnswer::default()
+                ..TokenResponse::default()
             };
-            assert_eq!(read(&answer.to_string()), expected, "{name}: {value}");
+            assert_eq!(read(&response.to_string()), expected, "{name}: {value}");
         }
     }
 
     #[test]
     fn a_field_that_comes_twice_and_a_byte_order_mark_do_no_harm() {
-        let answer = read("\u{feff}{\"scope\":\"a\",\"scope\":\"b\",\"access_token\":\"x\"}");
-        assert_eq!(answer.access_token.as_deref(), Some("x"));
+        let response = read("\u{feff}{\"scope\":\"a\",\"scope\":\"b\",\"access_token\":\"x\"}");
+        assert_eq!(response.access_token.as_deref(), Some("x"));
     }
 
     #[test_case(""; "nothing")]
@@ -187,8 +187,8 @@ mod tests {
     #[test_case("[]"; "a list")]
     #[test_case("\"x\""; "a string")]
     #[test_case("null"; "null")]
-    fn anything_but_an_object_is_malformed(answer: &str) {
-        assert_eq!(TokenAnswer::read(answer.as_bytes()), None);
+    fn anything_but_an_object_is_malformed(response: &str) {
+        assert_eq!(TokenResponse::read(response.as_bytes()), None);
     }
 
     #[test_case(json!(4000), Some(1000); "ahead")]

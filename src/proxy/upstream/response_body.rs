@@ -20,7 +20,7 @@ use crate::{
 
 /// Streams the body. At its end the connection goes back to the pool; if it breaks, stalls or is
 /// dropped before, the connection goes with it.
-pub(crate) struct Answer {
+pub(crate) struct ResponseBody {
     lent: Option<(Box<Connection>, Arc<Pool>)>,
     /// The header lines, if they are still of use and the connection, which has them, is not lent.
     kept: Option<Box<Received>>,
@@ -34,7 +34,7 @@ pub(crate) struct Answer {
     broken: Option<io::Error>,
 }
 
-impl Answer {
+impl ResponseBody {
     pub(super) fn new(
         stream: Option<Incoming>,
         mut connection: Box<Connection>,
@@ -42,7 +42,7 @@ impl Answer {
         idle: Duration,
     ) -> Self {
         connection.deadline.set(idle);
-        let mut answer = Self {
+        let mut body = Self {
             lent: Some((connection, pool)),
             kept: None,
             is_written: false,
@@ -50,10 +50,10 @@ impl Answer {
             idle,
             broken: None,
         };
-        if answer.is_end_stream() {
-            answer.give_back();
+        if body.is_end_stream() {
+            body.give_back();
         }
-        answer
+        body
     }
 
     /// The header lines as the org sent them, if it did so in HTTP/1.1.
@@ -134,7 +134,7 @@ impl Answer {
 
 static THROTTLE: Throttle = Throttle::new();
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 
