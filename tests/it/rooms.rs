@@ -7,7 +7,7 @@ use std::{
 };
 
 /// From the lowest to the highest: each may import those before it only.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "system",
     "salesforce",
     "spelling",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 12] = [
     "config",
     "local_ca",
     "cli",
+    "watch",
     "auth",
     "proxy",
     "server",

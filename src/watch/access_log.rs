@@ -1,0 +1,5 @@
+//! One line per request.
+
+use super::Record;
+
+pub(super) struct AccessLog;

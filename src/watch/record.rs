@@ -1,0 +1,159 @@
+//! One request, once it has ended.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
+
+/// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
+/// that opens something.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// When its head had come.
+    pub(crate) began: SystemTime,
+    /// The org that it was for, if that was found.
+    pub(crate) org: Option<Arc<str>>,
+    /// The address of the listener that it came in by, as configured.
+    pub(crate) listener: Arc<str>,
+    pub(crate) peer: Peer,
+    pub(crate) client: Client,
+    pub(crate) version: Version,
+    pub(crate) method: Method,
+    /// As the client sent it. Only its path is for others to see.
+    pub(crate) target: Option<PathAndQuery>,
+    pub(crate) family: &'static str,
+    /// The operation of a SOAP API.
+    pub(crate) operation: Option<Box<str>>,
+    /// The version of the API, such as 62.
+    pub(crate) api_version: Option<u16>,
+    pub(crate) status: StatusCode,
+    pub(crate) answered_by: AnsweredBy,
+    /// False if the connection broke before the last byte had gone.
+    pub(crate) is_whole: bool,
+    pub(crate) waits: Waits,
+    /// Bytes of the body of the request.
+    pub(crate) received: u64,
+    /// Bytes of the body of the response.
+    pub(crate) sent: u64,
+    /// Times that it was sent to the org again, and why it was the first time.
+    pub(crate) replays: u8,
+    pub(crate) replayed_for: Option<Replayed>,
+    /// What the org said of its allocation.
+    pub(crate) usage: Option<Usage>,
+    pub(crate) signs: Signs,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Address(IpAddr),
+    /// A user of this machine, on a Unix socket.
+    Uid(u32),
+    Unknown,
+}
+
+/// By what a client is known, the most certain first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// The name in `clients` that it logged in by.
+    Named(Arc<str>),
+    /// The user that it runs as.
+    Uid(u32),
+    /// What it says of itself: its `User-Agent`.
+    Says(HeaderValue),
+    Unknown,
+}
+
+/// Whose answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnsweredBy {
+    Org,
+    /// The proxy, for what it answers in place of the org.
+    Proxy,
+    /// The proxy, with an error of this code.
+    Error(&'static str),
+}
+
+/// Where the time went. Zero is no wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waits {
+    /// For a login.
+    pub(crate) login: Duration,
+    /// For a connection to the org.
+    pub(crate) connection: Duration,
+    /// From when the request was sent to the first byte of the org's response.
+    pub(crate) first_byte: Duration,
+    /// In all, to the last byte for the client.
+    pub(crate) total: Duration,
+}
+
+/// Why a request was sent to the org again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replayed {
+    /// The session was dead.
+    Session,
+    /// The org had moved.
+    Moved,
+    /// The connection had been closed before anything was sent.
+    Connection,
+}
+
+/// `Sforce-Limit-Info: api-usage=18/5000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) used: u32,
+    pub(crate) allowed: u32,
+}
+
+/// Signs of what Salesforce is about to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Signs(u8);
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Sign {
+    SoapLogin = 1,
+    PasswordGrant = 1 << 1,
+    /// A session in a query string.
+    SessionInQuery = 1 << 2,
+    /// The host of an instance, or one that the org has left.
+    OldHost = 1 << 3,
+    /// A `Warning` header of the org.
+    Warning = 1 << 4,
+}
+
+impl Record {
+    /// The path, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+}
+
+impl Usage {
+    /// Reads the value of `Sforce-Limit-Info`, which may have more than this.
+    pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok()?;
+        let (_, rest) = text.split_once("api-usage=")?;
+        let (used, rest) = rest.split_once('/')?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit());
+        let allowed = &rest[..digits.unwrap_or(rest.len())];
+        Some(Self {
+            used: used.parse().ok()?,
+            allowed: allowed.parse().ok()?,
+        })
+    }
+}
+
+impl Signs {
+    pub(crate) fn add(&mut self, sign: Sign) {
+        self.0 |= sign as u8;
+    }
+
+    pub(crate) fn has(self, sign: Sign) -> bool {
+        self.0 & sign as u8 != 0
+    }
+}
