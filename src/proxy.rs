@@ -10,6 +10,7 @@ use self::{
     connection_state::ConnectionState,
     delivery::Delivery,
     error::Error,
+    exchange::Exchange,
     family::Family,
     guard::{Guard, Named},
     local::Local,
@@ -26,6 +27,7 @@ pub(crate) mod connection_state;
 pub(crate) mod credentials;
 pub(crate) mod delivery;
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod family;
 pub(crate) mod guard;
 pub(crate) mod headers;
@@ -44,6 +46,8 @@ pub(crate) mod upstream;
 
 /// One thread's proxy for one org.
 pub(crate) struct Proxy {
+    /// The org's name.
+    pub(crate) name: Arc<str>,
     pub(crate) org: Arc<config::Org>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) placeholders: Arc<Placeholders>,
@@ -59,16 +63,17 @@ impl Proxy {
     /// The rare cases are boxed, so that not every request's future has room for them.
     pub(crate) async fn forward(
         &self,
-        family: Family,
         parts: Box<Parts>,
         body: Incoming,
-        connection: &ConnectionState,
+        exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
+        let (family, connection) = (exchange.family, &*exchange.connection);
         // The body of a Pub/Sub call hardly ever goes on: it must not be cut off for being slow.
         let activity = (family != Family::PubSub).then(|| connection.activity());
         let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
         let admitted = self.guard.admit(&parts, connection)?;
         let envelope = family.open_envelope(&parts, &mut body).await?;
+        exchange.asks(&parts, envelope.as_deref(), &self.placeholders);
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
         // Without the client key one may log in, or show the placeholder that a login gave.
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
@@ -82,14 +87,14 @@ impl Proxy {
             named => Box::pin(BaseUrl::of_instance(named, &parts, connection, sessions)).await?,
         };
         if let Some(local) = local {
-            return Box::pin(local.answer(self, &parts, &body, &base)).await;
+            return Box::pin(local.answer(self, &parts, &body, &base, exchange)).await;
         }
 
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
         // With another session, and again, if the org says that this one is dead.
-        let (mut response, session) = self.delivery.deliver(&head, &body).await?;
+        let (mut response, session) = self.delivery.deliver(&head, &body, exchange).await?;
         let placeholder = || self.placeholders.placeholder_for(&session);
         response::localize(
             &mut response,

@@ -24,6 +24,7 @@ use crate::{
     network::{self, OwnListeners},
     proxy::{load::Load, replay::Budget},
     system::{process, telemetry::Throttle},
+    watch::Watch,
 };
 
 mod early;
@@ -122,8 +123,10 @@ impl Server {
             .map(|bound| bound.listener(&self.tls).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
+        let watch = Some(Watch::start(None).map_err(StartupError::Thread)?);
+        let recorder = || watch.as_ref().map(Watch::recorder);
         let workers = (0..self.config.threads)
-            .map(|number| Worker::start(number, &self.config, tunnels, &load))
+            .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
@@ -146,6 +149,10 @@ impl Server {
             .await
             .into_iter()
             .sum();
+        if let Some(watch) = watch {
+            // The last records may have to wait for a slow disk.
+            let _ = tokio::task::spawn_blocking(|| watch.stop()).await;
+        }
         if cut > 0 {
             tracing::warn!(
                 connections = cut,

@@ -15,7 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 
-use crate::{proxy::load::Activity, spelling::Heads};
+use crate::{proxy::load::Activity, spelling::Heads, watch::Peer};
 
 /// The facts that a connection and the requests on it tell each other.
 ///
@@ -31,6 +31,9 @@ pub(crate) struct ConnectionState {
     targets: Mutex<VecDeque<(u64, String)>>,
     /// True if there is any, which costs less to ask.
     has_targets: AtomicBool,
+    /// The address of the listener that the client came in by, as configured.
+    listener: Arc<str>,
+    peer: Peer,
     /// The port that the client came in by.
     port: Option<u16>,
     activity: Arc<Activity>,
@@ -69,9 +72,11 @@ pub(crate) enum Alpn {
 }
 
 impl ConnectionState {
-    /// A connection that came in by `port`.
-    pub(crate) fn at(port: Option<u16>) -> Self {
+    /// A connection of `peer` that came in by `port` of `listener`.
+    pub(crate) fn new(listener: Arc<str>, peer: Peer, port: Option<u16>) -> Self {
         Self {
+            listener,
+            peer,
             port,
             ..Self::default()
         }
@@ -118,12 +123,20 @@ impl ConnectionState {
         }
     }
 
-    /// A connection by TLS within another, opened by `CONNECT host`, which the guard admitted.
-    pub(crate) fn within(host: Authority) -> Self {
+    /// A connection by TLS within `outer`, opened by `CONNECT host`, which the guard admitted.
+    pub(crate) fn within(outer: &Self, host: Authority) -> Self {
         Self {
             intercepted: Some(host),
-            ..Self::default().by_tls(true)
+            ..Self::new(outer.listener.clone(), outer.peer, None).by_tls(true)
         }
+    }
+
+    pub(crate) fn listener(&self) -> &Arc<str> {
+        &self.listener
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// The port that the client came in by, if it came by TCP.

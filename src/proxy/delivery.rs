@@ -43,8 +43,9 @@ impl Delivery {
         &self,
         head: &Head,
         body: &Replay,
+        exchange: &Exchange,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
-        let mut session = self.sessions.current().await?;
+        let mut session = exchange.time(Wait::Login, self.sessions.current()).await?;
         let is_at_risk = match body.kept(self.replay_bytes) {
             Kept::Whole => false,
             Kept::TooLarge => !session.accepted_within(KNOWN_GOOD),
@@ -52,12 +53,12 @@ impl Delivery {
             Kept::NoMemory => true,
         };
         if is_at_risk && head.family() != Family::PubSub {
-            session = Box::pin(self.living(session)).await?;
+            session = Box::pin(self.living(session, exchange)).await?;
         }
 
-        let (mut response, session) = match self.attempt(head, body, &session).await {
+        let (mut response, session) = match self.attempt(head, body, &session, exchange).await {
             Ok((response, Verdict::Sound)) => (response, session),
-            other => Box::pin(self.repeat(head, body, other, session)).await?,
+            other => Box::pin(self.repeat(head, body, other, session, exchange)).await?,
         };
         if head.family() == Family::PubSub {
             let (sessions, session) = (self.sessions.clone(), session.clone());
@@ -74,6 +75,7 @@ impl Delivery {
         body: &Replay,
         mut attempt: Attempt,
         mut session: Arc<Session>,
+        exchange: &Exchange,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut repeats = 0;
         while repeats < MOST_REPEATS {

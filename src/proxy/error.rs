@@ -14,7 +14,6 @@ use crate::{
         response::Body,
         upstream,
     },
-    system::telemetry::Throttle,
 };
 
 /// Why a request gets a response of the proxy instead of the org's.
@@ -69,7 +68,7 @@ pub(crate) enum Unanswerable {
 
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
+pub(crate) enum Blame {
     Client,
     Proxy,
     Login,
@@ -82,11 +81,8 @@ struct ErrorSpec(Blame, StatusCode, &'static str, &'static str);
 impl Error {
     /// The response, in the shape that clients of `family` read, marked as the proxy's (RFC 9209).
     pub(crate) fn into_response(self, family: Family) -> Response<Body> {
-        let ErrorSpec(fault, status, code, kind) = self.spec();
+        let ErrorSpec(_, status, code, kind) = self.spec();
         let message = format!("orgproxy: {self}");
-        if let Some(left_out) = THROTTLE.admit() {
-            tracing::warn!(code, ?fault, left_out, "{self}");
-        }
         let (told, content_type, body) = family.tell(status, code, &message);
         let mut response = Response::new(Body::Local(Some(body)));
         *response.status_mut() = told;
@@ -112,6 +108,15 @@ impl Error {
             family::pubsub::tell(&mut response, code, &message);
         }
         response
+    }
+
+    /// The code that clients see, which is stable.
+    pub(crate) fn code(&self) -> &'static str {
+        self.spec().2
+    }
+
+    pub(crate) fn blame(&self) -> Blame {
+        self.spec().0
     }
 
     /// The one table.
@@ -211,8 +216,6 @@ fn proxy_status(kind: &str, code: &str) -> HeaderValue {
     HeaderValue::try_from(format!("orgproxy; error={kind}; details=\"{code}\""))
         .unwrap_or_else(|_| HeaderValue::from_static("orgproxy"))
 }
-
-static THROTTLE: Throttle = Throttle::new();
 
 /// Seconds. A login that failed for a temporary reason is tried again about then.
 const RETRY_AFTER: &str = "2";

@@ -24,6 +24,7 @@ use crate::{
         Proxy,
         connection_state::{ConnectionState, FramingFault},
         error::Error,
+        exchange::Exchange,
         family::Family,
         guard, headers,
         load::{Full, Load},
@@ -31,6 +32,7 @@ use crate::{
         refusal::Refusal,
         response::{self, Body},
     },
+    watch::Recorder,
 };
 
 /// One thread's way through one listener.
@@ -43,6 +45,8 @@ pub(crate) struct Stack {
     pub(crate) load: Arc<Load>,
     /// The protocol of the listener.
     pub(crate) protocol: Protocol,
+    /// If anybody looks at the requests.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl Stack {
@@ -71,27 +75,28 @@ impl Stack {
             connection.asks(&parts);
         }
         // Counted until its answer has ended, so before anything can end it.
-        let mut count = Count::new(self, connection);
+        let mut count = Count::new(self, connection, family, &parts);
         let Count {
-            stack, connection, ..
+            stack, exchange, ..
         } = &count;
         // One request's panic is that request's 500.
-        let mut response =
-            AssertUnwindSafe(stack.handle(family, parts, body, connection, refusal, surplus))
-                .catch_unwind()
-                .await
-                .unwrap_or(Err(Error::Panicked))
-                .unwrap_or_else(|error| error.into_response(family));
+        let mut response = AssertUnwindSafe(stack.handle(parts, body, exchange, refusal, surplus))
+            .catch_unwind()
+            .await
+            .unwrap_or(Err(Error::Panicked))
+            .unwrap_or_else(|error| exchange.fails(error));
+        exchange.is_answered(&response);
         date(response.headers_mut());
         if version != Version::HTTP_2 {
             if method == Method::CONNECT {
                 end_connection(response.headers_mut());
             }
             let to_head = method == Method::HEAD;
-            connection.heads().take(&mut response, Body::sent, to_head);
+            let heads = exchange.connection.heads();
+            heads.take(&mut response, Body::sent, to_head);
             response.body_mut().wrote_lines();
         }
-        count.give(0);
+        count.give(0, response.body().is_end_stream());
         Ok(response.map(|body| Counted { body, count }))
     }
 
@@ -104,22 +109,25 @@ impl Stack {
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = connection.begin();
-        let count = Count::new(self, connection);
+        let mut count = Count::new(self, connection, Family::Rest, request);
         let Count {
-            stack, connection, ..
+            stack, exchange, ..
         } = &count;
         let admitted = stack
-            .admit_tunnel(request, fault, connection, surplus)
+            .admit_tunnel(request, fault, &exchange.connection, surplus)
             .await;
         let (mut response, tunnel) = match admitted {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
-            Err(error) => (error.into_response(Family::Rest), None),
+            Err(error) => (exchange.fails(error), None),
         };
+        exchange.is_answered(&response);
         if tunnel.is_none() {
             end_connection(response.headers_mut());
         }
         date(response.headers_mut());
-        connection.heads().take(&mut response, Body::sent, false);
+        let heads = exchange.connection.heads();
+        heads.take(&mut response, Body::sent, false);
+        count.give(0, response.body().is_end_stream());
         (response.map(|body| Counted { body, count }), tunnel)
     }
 
@@ -143,6 +151,7 @@ impl Stack {
             proxies: vec![proxy.clone()],
             load: self.load.clone(),
             protocol: self.protocol,
+            recorder: self.recorder.clone(),
         };
         Ok((host, inside))
     }
@@ -167,10 +176,9 @@ impl Stack {
 
     async fn handle(
         &self,
-        family: Family,
         parts: Box<Parts>,
         body: Incoming,
-        connection: &ConnectionState,
+        exchange: &Exchange,
         refusal: Option<Refusal>,
         surplus: bool,
     ) -> Result<Response<Body>, Error> {
@@ -180,12 +188,13 @@ impl Stack {
         }
         self.load.wait_for_room(surplus).await?;
         let proxy = self.proxy(&parts)?;
+        exchange.is_for(&proxy.name);
         let origin = proxy.guard.allowed_origin(&parts.headers);
-        let answered = proxy.forward(family, parts, body, connection).await;
+        let answered = proxy.forward(parts, body, exchange).await;
         match (answered, origin) {
             // The page that asked may read what went wrong, too.
             (Err(error), Some(origin)) => {
-                let mut response = error.into_response(family);
+                let mut response = exchange.fails(error);
                 response::share_with(response.headers_mut(), origin);
                 Ok(response)
             }
@@ -253,31 +262,38 @@ impl From<Full> for Error {
 /// One request in flight.
 struct Count {
     stack: Arc<Stack>,
-    connection: Arc<ConnectionState>,
+    exchange: Exchange,
     /// True if its answer goes on when the client takes what there is.
     offered: bool,
 }
 
 impl Count {
-    fn new(stack: Arc<Stack>, connection: Arc<ConnectionState>) -> Self {
+    fn new(
+        stack: Arc<Stack>,
+        connection: Arc<ConnectionState>,
+        family: Family,
+        head: &Parts,
+    ) -> Self {
         stack.load.begin();
+        let is_watched = stack.recorder.is_some();
         Self {
             stack,
-            connection,
+            exchange: Exchange::new(connection, family, head, is_watched),
             offered: false,
         }
     }
 
-    /// So many bytes of its answer are there for the client.
-    fn give(&mut self, bytes: usize) {
-        self.connection.activity().give(bytes);
+    /// So many bytes of its answer are there for the client, perhaps the last.
+    fn give(&mut self, bytes: usize, is_whole: bool) {
+        self.exchange.sends(bytes, is_whole);
+        self.exchange.connection.activity().give(bytes);
         self.offer(true);
     }
 
     fn offer(&mut self, offered: bool) {
         if self.offered != offered {
             self.offered = offered;
-            self.connection.activity().offer(offered);
+            self.exchange.connection.activity().offer(offered);
         }
     }
 }
@@ -286,7 +302,10 @@ impl Drop for Count {
     fn drop(&mut self) {
         self.offer(false);
         self.stack.load.end();
-        self.connection.end();
+        self.exchange.connection.end();
+        if let Some(recorder) = &self.stack.recorder {
+            self.exchange.record(recorder);
+        }
     }
 }
 
@@ -307,10 +326,13 @@ impl HttpBody for Counted {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.count.give(frame.data_ref().map_or(0, Bytes::len));
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let is_whole = self.body.is_end_stream();
+                self.count.give(bytes, is_whole);
             }
+            Poll::Ready(None) => self.count.exchange.sends(0, true),
+            Poll::Ready(Some(Err(_))) => {}
             Poll::Pending => self.count.offer(false),
-            Poll::Ready(_) => {}
         }
         polled
     }

@@ -10,6 +10,7 @@ use crate::{
     config::Limits,
     proxy::{error::Error, family::Family, refusal::Refusal, response::Body, stack::date},
     spelling,
+    system::telemetry::Throttle,
 };
 
 /// Bounds of what is read of a head.
@@ -54,6 +55,9 @@ pub(super) fn answer(writes: &[u8], framing: &Framing, bounds: Bounds) -> Option
     let status = StatusCode::from_bytes(status).ok()?;
     let (line, _) = framing.first_line();
     let error = Error::from(bounds.refusal(status, framing));
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(code = error.code(), fault = ?error.blame(), left_out, "{error}");
+    }
     let mut response = error.into_response(family(line));
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -90,6 +94,8 @@ fn family(line: &[u8]) -> Family {
     }
     Family::of(&request.into_parts().0)
 }
+
+static THROTTLE: Throttle = Throttle::new();
 
 /// Bytes. What the `http` crate takes.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;

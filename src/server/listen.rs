@@ -21,6 +21,7 @@ use crate::{
     config::{self, Config, Listen, Protocol, ownership},
     local_ca::Authority,
     system::telemetry::Throttle,
+    watch::Peer,
 };
 
 /// A bound listener.
@@ -43,8 +44,13 @@ enum Socket {
     Unix(UnixListener, SocketFile),
 }
 
-/// A client's connection, free to move to another thread.
-pub(super) enum Accepted {
+/// A client's connection, free to move to another thread, and who is at its other end.
+pub(super) struct Accepted {
+    pub(super) stream: Stream,
+    pub(super) peer: Peer,
+}
+
+pub(super) enum Stream {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
@@ -117,12 +123,18 @@ impl BoundListener {
                     }
                     // Small answers must not wait for more of them.
                     stream.set_nodelay(true)?;
-                    return Ok(Accepted::Tcp(stream.into_std()?));
+                    return Ok(Accepted {
+                        stream: Stream::Tcp(stream.into_std()?),
+                        peer: Peer::Address(peer.ip().to_canonical()),
+                    });
                 }
                 Socket::Unix(listener, _) => {
                     let (stream, _) = listener.accept().await?;
-                    if self.knows_peer(&stream) {
-                        return Ok(Accepted::Unix(stream.into_std()?));
+                    if let Some(uid) = self.known_peer(&stream) {
+                        return Ok(Accepted {
+                            stream: Stream::Unix(stream.into_std()?),
+                            peer: Peer::Uid(uid),
+                        });
                     }
                 }
             }
@@ -143,7 +155,8 @@ impl BoundListener {
         self.listen.is_https()
     }
 
-    fn knows_peer(&self, stream: &UnixStream) -> bool {
+    /// The user at the other end, if it may connect.
+    fn known_peer(&self, stream: &UnixStream) -> Option<u32> {
         let uid = match stream.peer_cred() {
             Ok(peer) => peer.uid(),
             Err(error) => {
@@ -153,7 +166,7 @@ impl BoundListener {
                         "refused a client whose user cannot be determined: {error}"
                     );
                 }
-                return false;
+                return None;
             }
         };
         let own = rustix::process::geteuid().as_raw();
@@ -165,7 +178,7 @@ impl BoundListener {
                 "refused another user; to let it in, add it to guard.allow_uids"
             );
         }
-        known
+        known.then_some(uid)
     }
 
     /// The facts for its connections, of which `tls` has those that all listeners share.
@@ -179,6 +192,7 @@ impl BoundListener {
             (_, false) => None,
         };
         Ok(Listener {
+            address: self.listen.to_string().into(),
             orgs: self.orgs.clone(),
             protocol: self.protocol,
             tls,

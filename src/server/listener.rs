@@ -7,6 +7,8 @@ use crate::{config::Protocol, proxy::load::Permit};
 
 /// The facts about a listener that its connections need.
 pub(super) struct Listener {
+    /// The address, as configured.
+    pub(super) address: Arc<str>,
     /// The orgs behind it.
     pub(super) orgs: Vec<Arc<OrgRuntime>>,
     pub(super) protocol: Protocol,

@@ -97,6 +97,7 @@ impl OrgRuntime {
     pub(super) fn proxy(&self) -> Proxy {
         let (connector, limits) = (self.connector.clone(), self.limits.clone());
         Proxy {
+            name: self.org.name.as_str().into(),
             org: self.org.clone(),
             placeholders: self.placeholders.clone(),
             guard: self.guard.clone(),

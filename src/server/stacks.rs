@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use super::{listener::Listener, org_runtime::OrgRuntime};
-use crate::proxy::{Proxy, load::Load, stack::Stack};
+use crate::{
+    proxy::{Proxy, load::Load, stack::Stack},
+    watch::Recorder,
+};
 
 /// The stacks and proxies of one thread, each made when its first connection comes.
 pub(super) struct Stacks {
     load: Arc<Load>,
+    recorder: Option<Arc<Recorder>>,
     by_listener: Vec<(Arc<Listener>, Arc<Stack>)>,
     /// Listeners share those of their orgs, and with them the connections to these.
     by_org: Vec<(Arc<OrgRuntime>, Arc<Proxy>)>,
 }
 
 impl Stacks {
-    pub(super) fn new(load: Arc<Load>) -> Self {
+    pub(super) fn new(load: Arc<Load>, recorder: Option<Arc<Recorder>>) -> Self {
         Self {
             load,
+            recorder,
             by_listener: Vec::new(),
             by_org: Vec::new(),
         }
@@ -33,6 +38,7 @@ impl Stacks {
             proxies,
             load: self.load.clone(),
             protocol: listener.protocol,
+            recorder: self.recorder.clone(),
         });
         self.by_listener.push((listener.clone(), stack.clone()));
         stack

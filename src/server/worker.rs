@@ -16,8 +16,13 @@ use tokio::{
 };
 
 use super::{
-    framing::LONGEST_LINE, listen::Accepted, listener::NewConnection, stacks::Stacks,
-    strict_stream::StrictStream, tls, tunnel::Tunnels,
+    framing::LONGEST_LINE,
+    listen::{Accepted, Stream},
+    listener::NewConnection,
+    stacks::Stacks,
+    strict_stream::StrictStream,
+    tls,
+    tunnel::Tunnels,
 };
 use crate::{
     config::{Config, Limits},
@@ -27,6 +32,7 @@ use crate::{
         stack::Stack,
     },
     system::{chain::causes, telemetry::Throttle},
+    watch::Recorder,
 };
 
 /// A thread, its runtime, and a proxy for each org. A request, its client connection and its
@@ -52,6 +58,7 @@ impl Worker {
         config: &Config,
         tunnels: Option<&Arc<Tunnels>>,
         load: &Arc<Load>,
+        recorder: Option<Recorder>,
     ) -> io::Result<Self> {
         let (messages, incoming) = mpsc::unbounded_channel();
         let (report, stopped) = oneshot::channel();
@@ -63,7 +70,7 @@ impl Worker {
         thread::Builder::new()
             .name(format!("orgproxy-{number}"))
             .spawn(move || {
-                let stacks = Stacks::new(load);
+                let stacks = Stacks::new(load, recorder.map(Arc::new));
                 let cut = runtime.block_on(run(incoming, stacks, limits, tunnels, grace));
                 // Connections that are cut are gone before their number is reported.
                 drop(runtime);
@@ -116,13 +123,15 @@ async fn run(
             activity: permit.activity.clone(),
             held: Arc::new((permit, open.clone())),
         };
-        let served = match (accepted, listener.tls.clone()) {
-            (Accepted::Tcp(stream), None) => {
-                let state = ConnectionState::at(port_of(&stream));
+        let Accepted { stream, peer } = accepted;
+        let state = |port| ConnectionState::new(listener.address.clone(), peer, port);
+        let served = match (stream, listener.tls.clone()) {
+            (Stream::Tcp(stream), None) => {
+                let state = state(port_of(&stream));
                 TcpStream::from_std(stream).map(|stream| client.serve(stream, state))
             }
-            (Accepted::Tcp(stream), Some(tls)) => {
-                let state = ConnectionState::at(port_of(&stream)).by_tls(tls.asks);
+            (Stream::Tcp(stream), Some(tls)) => {
+                let state = state(port_of(&stream)).by_tls(tls.asks);
                 TcpStream::from_std(stream).map(|stream| {
                     tokio::spawn(async move {
                         let handshake = tls::accept(stream, &tls.acceptor);
@@ -133,8 +142,10 @@ async fn run(
                     });
                 })
             }
-            (Accepted::Unix(stream), _) => UnixStream::from_std(stream)
-                .map(|stream| client.serve(stream, ConnectionState::default())),
+            (Stream::Unix(stream), _) => {
+                let state = state(None);
+                UnixStream::from_std(stream).map(|stream| client.serve(stream, state))
+            }
         };
         if let Err(error) = served
             && let Some(left_out) = THROTTLE.admit()
@@ -227,6 +238,7 @@ impl Connection {
                         .answer(Box::new(parts), body, state, client.surplus);
                     return answer.await;
                 }
+                let outer = state.clone();
                 let connect = client
                     .stack
                     .clone()
@@ -236,7 +248,7 @@ impl Connection {
                     let stack = Arc::new(stack);
                     let upgrade = hyper::upgrade::on(&mut request);
                     let client = Self { stack, ..client };
-                    tokio::spawn(client.serve_tunnel::<S>(upgrade, host, tunnels));
+                    tokio::spawn(client.serve_tunnel::<S>(upgrade, outer, host, tunnels));
                 }
                 Ok(answer)
             }
@@ -285,7 +297,13 @@ impl Connection {
     }
 
     /// Serves what comes through a tunnel to `host`, as that host.
-    async fn serve_tunnel<S>(self, upgrade: OnUpgrade, host: Authority, tunnels: Arc<Tunnels>)
+    async fn serve_tunnel<S>(
+        self,
+        upgrade: OnUpgrade,
+        outer: Arc<ConnectionState>,
+        host: Authority,
+        tunnels: Arc<Tunnels>,
+    )
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -322,8 +340,8 @@ impl Connection {
             }
         };
         if let Some(Some(stream)) = self.in_time(handshake).await {
-            let alpn = tls::agreed(&stream);
-            self.serve_requests(stream, ConnectionState::within(host).speaking(alpn));
+            let state = ConnectionState::within(&outer, host);
+            self.serve_requests(stream, state.speaking(tls::agreed(&stream)));
         }
     }
 

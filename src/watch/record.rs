@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
+use http::{HeaderValue, Method, StatusCode, uri::PathAndQuery};
 
 /// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
 /// that opens something.
@@ -20,7 +20,6 @@ pub(crate) struct Record {
     pub(crate) listener: Arc<str>,
     pub(crate) peer: Peer,
     pub(crate) client: Client,
-    pub(crate) version: Version,
     pub(crate) method: Method,
     /// As the client sent it. Only its path is for others to see.
     pub(crate) target: Option<PathAndQuery>,
@@ -47,12 +46,22 @@ pub(crate) struct Record {
 }
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Peer {
     Address(IpAddr),
     /// A user of this machine, on a Unix socket.
     Uid(u32),
+    #[default]
     Unknown,
+}
+
+impl Peer {
+    pub(crate) fn uid(self) -> Option<u32> {
+        match self {
+            Self::Uid(uid) => Some(uid),
+            Self::Address(_) | Self::Unknown => None,
+        }
+    }
 }
 
 /// By what a client is known, the most certain first.

@@ -1,0 +1,279 @@
+//! One request and its answer, as others are to see them.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::Poll,
+    time::{Duration, Instant, SystemTime},
+};
+
+use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts, uri::PathAndQuery};
+
+use crate::{
+    proxy::{
+        connection_state::ConnectionState,
+        error::Error,
+        family::{Envelope, Family},
+        placeholder::Placeholders,
+        response::Body,
+        target::Target,
+    },
+    system::{escape, telemetry::Throttle},
+    watch::{AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
+};
+
+/// A request in flight: the facts about it, noted where they arise, and recorded once the last byte of
+/// its answer has gone or its connection has broken.
+pub(crate) struct Exchange {
+    pub(crate) connection: Arc<ConnectionState>,
+    pub(crate) family: Family,
+    method: Method,
+    target: Option<PathAndQuery>,
+    /// When it came, if anybody looks.
+    began: Option<Instant>,
+    notes: Mutex<Notes>,
+}
+
+/// The facts that arise on its way.
+#[derive(Default)]
+struct Notes {
+    org: Option<Arc<str>>,
+    client: Option<Client>,
+    operation: Option<Box<str>>,
+    status: StatusCode,
+    answered_by: Option<AnsweredBy>,
+    waits: Waits,
+    received: Option<Arc<AtomicU64>>,
+    sent: u64,
+    is_whole: bool,
+    replays: u8,
+    replayed_for: Option<Replayed>,
+    usage: Option<Usage>,
+    signs: Signs,
+}
+
+/// One of the waits of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wait {
+    Login,
+    Connection,
+    FirstByte,
+}
+
+impl Exchange {
+    /// The exchange that begins with `head`, of `family`. `is_watched` if it will be recorded.
+    pub(crate) fn new(
+        connection: Arc<ConnectionState>,
+        family: Family,
+        head: &Parts,
+        is_watched: bool,
+    ) -> Self {
+        Self {
+            connection,
+            family,
+            method: head.method.clone(),
+            target: head.uri.path_and_query().cloned(),
+            began: is_watched.then(Instant::now),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Notes for which org it is.
+    pub(crate) fn is_for(&self, org: &Arc<str>) {
+        self.notes().org = Some(org.clone());
+    }
+
+    /// Notes who asks for what, as the beginning of the request says.
+    pub(crate) fn asks(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+        placeholders: &Placeholders,
+    ) {
+        let client = self.client(head, envelope, placeholders);
+        let operation = envelope.and_then(|envelope| envelope.operation.as_ref());
+        let mut notes = self.notes();
+        notes.client = Some(client);
+        notes.operation = operation.map(|operation| operation.name.as_str().into());
+    }
+
+    fn client(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+        placeholders: &Placeholders,
+    ) -> Client {
+        if let Some(name) = placeholders.client_that_shows(head, envelope) {
+            return Client::Named(name.into());
+        }
+        let said = head.headers.get(header::USER_AGENT);
+        self.connection
+            .peer()
+            .uid()
+            .map(Client::Uid)
+            .or_else(|| said.cloned().map(Client::Says))
+            .unwrap_or(Client::Unknown)
+    }
+
+    /// Notes the name of a client that logs in by the name and password in `clients`.
+    pub(crate) fn is_of(&self, client: &str) {
+        self.notes().client = Some(Client::Named(client.into()));
+    }
+
+    /// Notes a sign of what Salesforce is about to end.
+    pub(crate) fn shows(&self, sign: Sign) {
+        self.notes().signs.add(sign);
+    }
+
+    /// Has the bytes of its body counted.
+    pub(crate) fn counts_received(&self) -> Option<Arc<AtomicU64>> {
+        self.began?;
+        let received = Arc::<AtomicU64>::default();
+        self.notes().received = Some(received.clone());
+        Some(received)
+    }
+
+    /// Awaits `future`, and notes how long that took. If it is ready at once, that costs nothing.
+    pub(crate) async fn time<T>(&self, wait: Wait, future: impl Future<Output = T>) -> T {
+        if self.began.is_none() {
+            return future.await;
+        }
+        let mut future = pin!(future);
+        let mut since = None;
+        let value = poll_fn(|cx| {
+            let polled = future.as_mut().poll(cx);
+            if polled.is_pending() && since.is_none() {
+                since = Some(Instant::now());
+            }
+            polled
+        })
+        .await;
+        if let Some(since) = since {
+            self.waited(wait, since.elapsed());
+        }
+        value
+    }
+
+    fn waited(&self, wait: Wait, time: Duration) {
+        let waits = &mut self.notes().waits;
+        *match wait {
+            Wait::Login => &mut waits.login,
+            Wait::Connection => &mut waits.connection,
+            Wait::FirstByte => &mut waits.first_byte,
+        } += time;
+    }
+
+    /// Notes that it is sent to the org again.
+    pub(crate) fn is_replayed(&self, why: Replayed) {
+        let mut notes = self.notes();
+        notes.replays = notes.replays.saturating_add(1);
+        notes.replayed_for.get_or_insert(why);
+    }
+
+    /// Notes what the org says in `headers` besides the response.
+    pub(crate) fn hears(&self, headers: &HeaderMap) {
+        if self.began.is_none() {
+            return;
+        }
+        for (name, value) in headers {
+            match name.as_str() {
+                "sforce-limit-info" => self.notes().usage = Usage::parse(value),
+                "warning" => self.shows(Sign::Warning),
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes the response of an error, and reports it.
+    pub(crate) fn fails(&self, error: Error) -> Response<Body> {
+        let code = error.code();
+        if let Some(left_out) = THROTTLE.admit() {
+            let notes = self.notes();
+            tracing::warn!(
+                code,
+                fault = ?error.blame(),
+                left_out,
+                org = notes.org.as_deref(),
+                client = notes.client.as_ref().map(tracing::field::display),
+                method = %self.method,
+                path = escape::line(self.path()),
+                "{error}"
+            );
+        }
+        self.notes().answered_by = Some(AnsweredBy::Error(code));
+        error.into_response(self.family)
+    }
+
+    /// Notes the head of its answer.
+    pub(crate) fn is_answered(&self, response: &Response<Body>) {
+        let mut notes = self.notes();
+        notes.status = response.status();
+        let by = match response.body() {
+            Body::Local(_) => AnsweredBy::Proxy,
+            Body::Org { .. } | Body::Call(_) => AnsweredBy::Org,
+        };
+        notes.answered_by.get_or_insert(by);
+    }
+
+    /// Notes so many bytes of the answer, and whether they were the last.
+    pub(crate) fn sends(&self, bytes: usize, is_whole: bool) {
+        if self.began.is_some() {
+            let mut notes = self.notes();
+            notes.sent += bytes as u64;
+            notes.is_whole = is_whole;
+        }
+    }
+
+    /// Records it, now that it has ended.
+    pub(crate) fn record(&mut self, recorder: &Recorder) {
+        let Some(began) = self.began else { return };
+        let total = began.elapsed();
+        let notes = std::mem::take(&mut *self.notes());
+        let target = self.target.take();
+        let path = target.as_ref().map_or("", PathAndQuery::path);
+        recorder.record(Record {
+            began: SystemTime::now() - total,
+            org: notes.org,
+            listener: self.connection.listener().clone(),
+            peer: self.connection.peer(),
+            client: notes.client.unwrap_or(Client::Unknown),
+            method: self.method.clone(),
+            family: self.family.name(),
+            operation: notes.operation,
+            api_version: api_version(path),
+            target,
+            status: notes.status,
+            answered_by: notes.answered_by.unwrap_or(AnsweredBy::Proxy),
+            is_whole: notes.is_whole,
+            waits: Waits { total, ..notes.waits },
+            received: notes.received.map_or(0, |received| received.load(Relaxed)),
+            sent: notes.sent,
+            replays: notes.replays,
+            replayed_for: notes.replayed_for,
+            usage: notes.usage,
+            signs: notes.signs,
+        });
+    }
+
+    fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The version of the API that `path` leads to.
+fn api_version(path: &str) -> Option<u16> {
+    let version = Target::parse(path.as_bytes()).version?;
+    let number = version.split(|byte| *byte == b'.').next()?;
+    let number = std::str::from_utf8(number).ok()?;
+    number.trim_start_matches(['v', 'V']).parse().ok()
+}
+
+static THROTTLE: Throttle = Throttle::new();
