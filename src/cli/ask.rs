@@ -1,4 +1,4 @@
-//! The arguments of what asks the org: `query` and `request`.
+//! The arguments of the commands that ask the org: `query` and `request`.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -158,7 +158,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     Ok((name, value))
 }
 
-/// They say how a message goes over the connection, and to whom.
+/// Headers that frame the message or say whom it is for.
 const OURS: [HeaderName; 4] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
