@@ -11,19 +11,21 @@ use clap::{
 #[cfg(feature = "demo")]
 pub use self::demo::DemoArgs;
 pub use self::{
-    ask::{ApiVersion, Data, Format, QueryArgs, RequestArgs},
     doctor::DoctorArgs,
     init::InitArgs,
+    query::{ApiVersion, Format, QueryArgs},
+    request::{Data, RequestArgs},
     shell::{CompletionsArgs, ManArgs, Shell},
     token::TokenArgs,
 };
 use crate::config::{KEYS, Overrides, Scope, given};
 
-mod ask;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod init;
+mod query;
+mod request;
 mod shell;
 mod token;
 

@@ -14,7 +14,6 @@ use crate::{
     system::{process, signal, telemetry},
 };
 
-mod answer;
 mod child;
 mod client;
 mod connection;
@@ -22,6 +21,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod error;
+mod failure;
 mod health;
 mod init;
 mod json;

@@ -74,7 +74,7 @@
 //! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`); its
 //!    path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error` and
 //!    `Content::Json` are the REST API's.
-//! 9. `command/answer.rs`, so that `orgproxy request` can read its errors.
+//! 9. `command/failure.rs`, so that `orgproxy request` can read its errors.
 //! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it counts
 //!     whatever the client sent, a session that dies is replaced unseen, the proxy's errors have its
 //!     shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in the two

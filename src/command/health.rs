@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{answer, connection::Connection, verifier::Verifier};
+use super::{
+    connection::{self, Connection},
+    verifier::Verifier,
+};
 use crate::{
     config::{Config, Listen},
     local_ca::Authority,
@@ -93,7 +96,7 @@ async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io
     let mut connection = Connection::new(stream).await.map_err(io::Error::other)?;
     let response = connection.send(request.map(BodyExt::boxed_unsync)).await;
     let response = response.map_err(io::Error::other)?;
-    Ok(answer::is_ours(response.headers()))
+    Ok(connection::is_ours(response.headers()))
 }
 
 /// Trusts the local authority, or exactly the certificate of the configuration.

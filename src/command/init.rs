@@ -28,13 +28,13 @@ use self::{
 
 mod access;
 mod answers;
-mod ask;
 mod configuration;
 mod environment;
 mod files;
 mod package;
 mod pair;
 mod paths;
+mod prompt;
 mod report;
 mod rotation;
 mod sf;

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use self::rows::Rows;
 use super::{
-    CommandError, Ready, answer,
-    answer::Failure,
+    CommandError, Ready,
+    failure::{self, Failure},
     json::Json,
     load,
     output::{Output, escape},
@@ -108,7 +108,7 @@ async fn get(client: &mut Client, path: PathAndQuery) -> Result<Bytes, Failure> 
     let body = body.collect().await?.to_bytes();
     match head.status {
         StatusCode::OK => Ok(body),
-        status => Err(Failure::Refused(answer::reason(
+        status => Err(Failure::Refused(failure::reason(
             status,
             &head.headers,
             &body,

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use self::body::Upload;
 use super::{
-    CommandError, Ready,
-    answer::{self, Failure},
+    CommandError, Ready, connection,
+    failure::{self, Failure},
     json::Json,
     load,
     output::Output,
@@ -108,8 +108,8 @@ fn is_error(status: StatusCode) -> bool {
 
 /// The status, and the reason if the proxy refused. The org's own message has been printed.
 fn told(head: &response::Parts, body: &[u8]) -> String {
-    if answer::is_ours(&head.headers) {
-        answer::reason(head.status, &head.headers, body)
+    if connection::is_ours(&head.headers) {
+        failure::reason(head.status, &head.headers, body)
     } else {
         format!("the org answered {}", head.status)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{ask, configuration::Reference, environment};
+use super::{configuration::Reference, environment, prompt};
 use crate::{cli::InitArgs, command::CommandError, config::check, system::terminal};
 
 /// Everything to know about a new org.
@@ -139,7 +139,7 @@ impl Value<'_> {
         let value = match (self.given, self.default) {
             (Some(given), _) => given,
             (None, default) if asks => {
-                return ask::text(self.question, default.map(str::to_owned), check);
+                return prompt::text(self.question, default.map(str::to_owned), check);
             }
             (None, Some(default)) => default,
             (None, None) => {
@@ -158,7 +158,7 @@ fn passphrase(file: Option<&PathBuf>, asks: bool) -> Result<Option<Passphrase>, 
                 .map_err(|error| CommandError::Other(format!("--passphrase-file: {error}")))?;
             (Some(secret), Reference::File(path.clone()))
         }
-        None if asks => (ask::passphrase()?, Reference::Variable(PASSPHRASE)),
+        None if asks => (prompt::passphrase()?, Reference::Variable(PASSPHRASE)),
         None => return Ok(None),
     };
     Ok(secret.map(|secret| Passphrase { secret, reference }))

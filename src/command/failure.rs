@@ -5,8 +5,12 @@ use std::{io, process::ExitCode};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{CommandError, output::escape};
-use crate::command::client::ClientError;
+use super::{
+    CommandError,
+    client::ClientError,
+    connection::{is_ours, marks},
+    output::escape,
+};
 
 /// The reason that a command which asks the org ends before all is printed.
 #[derive(Debug, thiserror::Error)]
@@ -96,21 +100,11 @@ fn without_name(message: &str) -> String {
     message.replacen("orgproxy: ", "", 1)
 }
 
-/// Returns whether a response is the proxy's own (RFC 9209).
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
-    marks(headers).starts_with("orgproxy")
-}
-
 /// Returns whether it is about the way to the org, which is what the doctor knows about.
 fn needs_doctor(headers: &HeaderMap) -> bool {
     ["LOGIN_", "ORG_UNREACHABLE", "ORG_TIMED_OUT"]
         .iter()
         .any(|code| marks(headers).contains(&format!("details=\"{code}")))
-}
-
-fn marks(headers: &HeaderMap) -> &str {
-    let marks = headers.get("proxy-status");
-    marks.and_then(|marks| marks.to_str().ok()).unwrap_or("")
 }
 
 /// The text of the first element of this name, in whatever namespace.
