@@ -343,9 +343,10 @@ pub(crate) fn printable(text: &str) -> String {
             let word = piece.trim_end_matches(ends_word);
             let is_secret = word.starts_with("eyJ") && word.contains('.')
                 || word.starts_with("00D") && word.contains('!');
-            match is_secret {
-                true => ["[redacted]", &piece[word.len()..]],
-                false => [piece, ""],
+            if is_secret {
+                ["[redacted]", &piece[word.len()..]]
+            } else {
+                [piece, ""]
             }
         })
         .flat_map(str::chars)

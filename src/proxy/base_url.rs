@@ -59,10 +59,7 @@ impl BaseUrl {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.secure {
-            true => "https",
-            false => "http",
-        };
+        let scheme = if self.secure { "https" } else { "http" };
         // The guard lets no request pass without.
         let host = self.host.as_ref().and_then(|host| host.to_str().ok());
         write!(f, "{scheme}://{}", host.unwrap_or("localhost"))

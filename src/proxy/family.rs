@@ -207,10 +207,12 @@ impl Family {
             Self::Cometd => (status, JSON, cometd::refusal(status, code, message).into()),
             Self::OAuth => {
                 // The org's own words for the two: see salesforce::facts::login_refusals.
-                let error = match status {
-                    _ if status.is_client_error() => "invalid_request",
-                    StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
-                    _ => "server_error",
+                let error = if status.is_client_error() {
+                    "invalid_request"
+                } else if status == StatusCode::SERVICE_UNAVAILABLE {
+                    "service_unavailable"
+                } else {
+                    "server_error"
                 };
                 let description = format!("{code}: {message}");
                 let body = json!({ "error": error, "error_description": description });
@@ -268,9 +270,10 @@ impl Format {
         let said = headers
             .get(header::CONTENT_TYPE)
             .or_else(|| headers.get(header::ACCEPT));
-        match said.is_some_and(is_json) {
-            true => Self::Json,
-            false => Self::Xml,
+        if said.is_some_and(is_json) {
+            Self::Json
+        } else {
+            Self::Xml
         }
     }
 }

@@ -55,11 +55,16 @@ impl Local {
         admitted: &Admitted,
         envelope: Option<&Envelope>,
     ) -> Option<Self> {
-        let question = match (&admitted.origin, admitted.endpoint) {
-            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
-            (Some(origin), _) if guard::is_preflight(head) => Question::Preflight(origin.clone()),
-            (_, Some(endpoint)) => Question::Endpoint(endpoint),
-            _ => Question::Soap(soap::Call::of(family, envelope?)?),
+        let question = if head.method == Method::OPTIONS && head.uri.path() == "*" {
+            Question::Options
+        } else if let Some(origin) = &admitted.origin
+            && guard::is_preflight(head)
+        {
+            Question::Preflight(origin.clone())
+        } else if let Some(endpoint) = admitted.endpoint {
+            Question::Endpoint(endpoint)
+        } else {
+            Question::Soap(soap::Call::of(family, envelope?)?)
         };
         Some(Self {
             question,
@@ -110,10 +115,10 @@ impl Local {
 /// All of a body that cannot be long.
 async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
     let (bytes, ended) = body.peek(LARGEST + 1).await?;
-    match ended && bytes.len() <= LARGEST {
-        true => Ok(bytes),
-        false => Err(Unanswerable::TooLong(LARGEST)),
+    if !ended || bytes.len() > LARGEST {
+        return Err(Unanswerable::TooLong(LARGEST));
     }
+    Ok(bytes)
 }
 
 /// An answer of ours, marked as such (RFC 9209), for nobody to keep.

@@ -109,10 +109,10 @@ impl Placeholders {
                 .filter_map(|at| shown.get(at + 1..at + 1 + LENGTH))
                 .any(is_given)
         };
-        match shown(head, envelope).iter().any(|it| begins_with_one(it)) {
-            true => Ok(()),
-            false => Err(Refusal::NoClientKey),
+        if !shown(head, envelope).iter().any(|it| begins_with_one(it)) {
+            return Err(Refusal::NoClientKey);
         }
+        Ok(())
     }
 
     /// Refuses a client that shows the placeholder of another org: what it wants done would be done
@@ -123,10 +123,10 @@ impl Placeholders {
         envelope: Option<&Envelope>,
     ) -> Result<(), Refusal> {
         // Most proxies serve one org.
-        match self.others.is_empty() {
-            true => Ok(()),
-            false => self.check_all(&shown(head, envelope)),
+        if self.others.is_empty() {
+            return Ok(());
         }
+        self.check_all(&shown(head, envelope))
     }
 
     /// As `check`, of one text that a client shows.

@@ -189,8 +189,10 @@ impl Replay {
             return Kept::Whole;
         }
         let stream = lock(stream);
+        if stream.ended && !stream.cut {
+            return Kept::Whole;
+        }
         match length {
-            _ if stream.ended && !stream.cut => Kept::Whole,
             Some(length) if *length > limit as u64 => Kept::TooLarge,
             Some(_) if stream.is_kept => Kept::Whole,
             None if stream.share.is_plentiful() => Kept::TooLarge,
@@ -337,9 +339,10 @@ impl Stream {
                     };
                 }
                 Some(Err(error)) => {
-                    let fault = match is_malformed(&error) {
-                        true => ClientFault::Malformed,
-                        false => ClientFault::Gone,
+                    let fault = if is_malformed(&error) {
+                        ClientFault::Malformed
+                    } else {
+                        ClientFault::Gone
                     };
                     return Poll::Ready(Some(Err(self.fail(fault))));
                 }

@@ -255,13 +255,12 @@ fn is_owned(name: &str, family: Family) -> bool {
     if name.len() > LONGEST || LENGTHS >> name.len() & 1 == 0 {
         return false;
     }
-    match name.contains('_') {
-        false => SESSION_HEADERS.contains(&name) || OWNED.contains(&name),
-        true => {
-            let name = name.replace('_', "-");
-            let mut owned = SESSION_HEADERS.iter().chain(&OWNED).chain(&TWINS);
-            owned.any(|owned| *owned == name)
-        }
+    if name.contains('_') {
+        let name = name.replace('_', "-");
+        let mut owned = SESSION_HEADERS.iter().chain(&OWNED).chain(&TWINS);
+        owned.any(|owned| *owned == name)
+    } else {
+        SESSION_HEADERS.contains(&name) || OWNED.contains(&name)
     }
 }
 

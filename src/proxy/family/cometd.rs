@@ -22,9 +22,10 @@ pub(super) fn is_expired(answer: &[u8]) -> bool {
 /// An error of ours. Some clients read a message out of an answer of any status, and break if there
 /// is none, so it is one: of the channel that there is always someone to listen to.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> String {
-    let reconnect = match status.is_server_error() {
-        true => "retry",
-        false => "none",
+    let reconnect = if status.is_server_error() {
+        "retry"
+    } else {
+        "none"
     };
     json!([{
         "channel": "/meta/connect",

@@ -58,10 +58,12 @@ impl Verdict {
             // Every 403 but that of an identity is about limits or permissions.
             && status == StatusCode::UNAUTHORIZED
             && !NOT_EXPIRED.iter().any(|text| message.contains(text));
-        match &*code {
-            _ if is_dead => Self::Dead,
-            ELSEWHERE => Self::Moved,
-            _ => Self::Sound,
+        if is_dead {
+            Self::Dead
+        } else if code == ELSEWHERE {
+            Self::Moved
+        } else {
+            Self::Sound
         }
     }
 

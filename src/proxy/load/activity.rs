@@ -162,9 +162,10 @@ impl Activity {
     pub(crate) async fn cut(&self) {
         poll_fn(|cx| {
             self.wakes(cx.waker());
-            match self.is_cut() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            if self.is_cut() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
             }
         })
         .await;

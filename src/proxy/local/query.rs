@@ -37,9 +37,10 @@ pub(super) struct Reply {
 pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Reply, Error> {
     let (parts, body) = request.into_parts();
     let family = Family::of(&parts);
-    let mut body = match body.is_empty() {
-        true => Replay::Empty,
-        false => Replay::of(body),
+    let mut body = if body.is_empty() {
+        Replay::Empty
+    } else {
+        Replay::of(body)
     };
     let envelope = family.open_envelope(&parts, &mut body).await?;
     let head = Head::new(parts, Bytes::new(), family, envelope);
@@ -65,10 +66,10 @@ fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     let decoded = coding::decoder(coding, body);
     decoded.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
-    match text.len() > LARGEST {
-        true => Err(too_long().into()),
-        false => Ok(text),
+    if text.len() > LARGEST {
+        return Err(too_long().into());
     }
+    Ok(text)
 }
 
 fn too_long() -> Unanswerable {

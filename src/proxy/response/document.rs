@@ -83,10 +83,12 @@ fn syntax(headers: &HeaderMap) -> Option<Syntax> {
     let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let (_, kind) = said.split(';').next()?.trim().split_once('/')?;
     let is = |word: &str| kind.eq_ignore_ascii_case(word);
-    match () {
-        () if is("json") => Some(Syntax::Json),
-        () if is("xml") || is("wsdl+xml") => Some(Syntax::Xml),
-        () => None,
+    if is("json") {
+        Some(Syntax::Json)
+    } else if is("xml") || is("wsdl+xml") {
+        Some(Syntax::Xml)
+    } else {
+        None
     }
 }
 

@@ -45,9 +45,10 @@ fn edit(
     let ours = ours.trim_matches('"');
     Some(Edit {
         at: place(text, theirs)?,
-        text: match theirs.contains("\\/") {
-            true => ours.replace('/', "\\/"),
-            false => ours.to_owned(),
+        text: if theirs.contains("\\/") {
+            ours.replace('/', "\\/")
+        } else {
+            ours.to_owned()
         },
     })
 }

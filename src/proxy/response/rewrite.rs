@@ -90,10 +90,10 @@ fn describe(headers: &mut HeaderMap, length: usize) {
 fn decode(body: &[u8], coding: Option<Coding>) -> io::Result<String> {
     let mut text = String::new();
     let decoded = coding::decoder(coding, body);
-    match decoded.take(MOST as u64 + 1).read_to_string(&mut text)? > MOST {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(text),
+    if decoded.take(MOST as u64 + 1).read_to_string(&mut text)? > MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
+    Ok(text)
 }
 
 fn encode(text: String, coding: Option<Coding>) -> io::Result<Vec<u8>> {

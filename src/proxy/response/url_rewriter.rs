@@ -26,9 +26,10 @@ impl<'a> UrlRewriter<'a> {
         if url.contains('\\') {
             return None;
         }
-        let (host, rest) = match url.starts_with("//") {
-            true => after_scheme(url)?,
-            false => split(url)?,
+        let (host, rest) = if url.starts_with("//") {
+            after_scheme(url)?
+        } else {
+            split(url)?
         };
         self.is_instance(host)
             .then(|| format!("{}{rest}", self.base))
@@ -67,10 +68,10 @@ impl<'a> UrlRewriter<'a> {
 /// Host and port of an `https` URL, and what follows.
 fn split(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
-    match scheme.eq_ignore_ascii_case(SCHEME) {
-        true => after_scheme(rest),
-        false => None,
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
     }
+    after_scheme(rest)
 }
 
 /// As [`split`], for a URL that leaves out its scheme (RFC 3986 section 4.2).

@@ -99,10 +99,14 @@ impl Connection {
                 http.begin(head, session, sending);
                 poll_fn(|cx| match http.poll_head(cx, head.method()) {
                     Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(|()| None))),
-                    Poll::Ready(Err(fault)) => Poll::Ready(Err(match http.has_heard(&fault) {
-                        true => SendError::Garbled(causes(&fault)),
-                        false => SendError::Lost(causes(&fault)),
-                    })),
+                    Poll::Ready(Err(fault)) => {
+                        let words = causes(&fault);
+                        Poll::Ready(Err(if http.has_heard(&fault) {
+                            SendError::Garbled(words)
+                        } else {
+                            SendError::Lost(words)
+                        }))
+                    }
                     Poll::Pending => in_time(cx),
                 })
                 .await

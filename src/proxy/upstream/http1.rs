@@ -170,9 +170,10 @@ impl Http1 {
         request.next.head.clear();
         head.write(session, &body, &mut request.next.head);
         request.left = body.size_hint().exact();
-        request.state = match body.is_end_stream() {
-            true => State::Ending,
-            false => State::Sending,
+        request.state = if body.is_end_stream() {
+            State::Ending
+        } else {
+            State::Sending
         };
         request.body = body;
     }

@@ -20,13 +20,14 @@ pub(crate) fn fault(
     // No more than must be (XML section 2.4): not every client that shows them reads entities.
     let (fault_string, message) = (partial_escape(fault_string), partial_escape(message));
     let namespace = wsdl.fault_namespace();
-    let detail = match namespace.starts_with("urn:") {
-        true => format!(
+    let detail = if namespace.starts_with("urn:") {
+        format!(
             "<detail><sf:{kind} xsi:type=\"sf:{kind}\"><sf:exceptionCode>{exception_code}\
              </sf:exceptionCode><sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{kind}>\
              </detail>"
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     envelope(
         &format!("xmlns:sf=\"{namespace}\""),

@@ -321,10 +321,10 @@ fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
         && tag.attributes().any(|attribute| {
             attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
         });
-    match hidden {
-        true => Err(EnvelopeError::Reference),
-        false => Ok(()),
+    if hidden {
+        return Err(EnvelopeError::Reference);
     }
+    Ok(())
 }
 
 /// In other encodings the bytes of a tag may be something else.
@@ -333,10 +333,10 @@ pub(super) fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
     let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
         || name.starts_with("iso-8859-")
         || name.starts_with("windows-125");
-    match is_like_ascii {
-        true => Ok(()),
-        false => Err(EnvelopeError::Encoding(name)),
+    if !is_like_ascii {
+        return Err(EnvelopeError::Encoding(name));
     }
+    Ok(())
 }
 
 /// `se:` of `<se:Envelope>`.

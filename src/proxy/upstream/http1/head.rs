@@ -234,9 +234,10 @@ impl CachedLine {
         let mut line = Self {
             text: text.to_vec(),
             value: value(&text[colon + 1..])?,
-            handling: match is_dropped {
-                true => Handling::Dropped,
-                false => Handling::Other,
+            handling: if is_dropped {
+                Handling::Dropped
+            } else {
+                Handling::Other
             },
             is_framing: Framing::is_told_by(&name),
             may_stay: !is_dropped && !is_localized(name.as_str()) && name != header::TRAILER,
@@ -264,9 +265,10 @@ impl CachedLine {
         if self.may_stay {
             let rest = self.text.get(self.name.as_str().len()..);
             let rest = rest.and_then(|rest| rest.strip_prefix(b": ")?.strip_suffix(b"\r\n"));
-            self.handling = match rest == Some(self.value.as_bytes()) {
-                true => Handling::AsIs,
-                false => Handling::Other,
+            self.handling = if rest == Some(self.value.as_bytes()) {
+                Handling::AsIs
+            } else {
+                Handling::Other
             };
         }
     }
