@@ -60,7 +60,7 @@
 //! 2. `proxy/target.rs`: how its paths are recognised, in `Target::parse`. All that reads paths asks there.
 //! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session goes),
 //!    `suspects` (which responses are read; whether a JWT may be a session there:
-//!    [`salesforce::facts::sessions`]) and `tell` (what an error looks like); in `family/verdict.rs`
+//!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in `family/verdict.rs`
 //!    what such a response says. The compiler asks for these. It does not ask for `refuses_with` and the
 //!    first `match` of `Verdict::of` (responses to HEAD, which have no body), `open_envelope` (a session
 //!    in the body), `passes`, `suspects_page` and `sends_to_login` (pages), `proves_session` (a path

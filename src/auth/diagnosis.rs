@@ -471,7 +471,7 @@ mod tests {
             };
             assert_ne!(diagnosis, &UNKNOWN, "{}", refusal.name());
             if let Some((name, _)) = seen.iter().find(|(_, other)| *other == diagnosis) {
-                panic!("{name} and {} are told alike", refusal.name());
+                panic!("{name} and {} have the same diagnosis", refusal.name());
             }
             seen.push((refusal.name(), diagnosis));
         }

@@ -455,13 +455,13 @@ mod tests {
         assert_eq!(rests(&error, seconds.len()), seconds);
     }
 
-    #[test_case(200, &[1, 2, 4, 8, 15, 15]; "a page, an empty or a cut answer")]
+    #[test_case(200, &[1, 2, 4, 8, 15, 15]; "a page, an empty or a cut response")]
     #[test_case(400, &[1, 2, 4]; "no error")]
     #[test_case(403, &[1, 2, 4]; "forbidden by something on the way")]
     #[test_case(503, &[1, 2, 4]; "maintenance")]
     #[test_case(302, &[15, 15]; "a redirect")]
     #[test_case(420, &[15, 15]; "a scratch org that is gone")]
-    fn a_malformed_answer_rests_as_what_may_pass(status: u16, seconds: &[u64]) {
+    fn a_malformed_response_rests_as_what_may_pass(status: u16, seconds: &[u64]) {
         let error = LoginError::Strange {
             url: String::new(),
             status,

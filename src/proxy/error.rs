@@ -87,9 +87,9 @@ impl Error {
         if let Some(left_out) = THROTTLE.admit() {
             tracing::warn!(code, ?fault, left_out, "{self}");
         }
-        let (told, content_type, body) = family.tell(status, code, &message);
+        let (shown, content_type, body) = family.render_error(status, code, &message);
         let mut response = Response::new(Body::Local(Some(body)));
-        *response.status_mut() = told;
+        *response.status_mut() = shown;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -109,7 +109,7 @@ impl Error {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if family == Family::PubSub {
-            family::pubsub::tell(&mut response, code, &message);
+            family::pubsub::render_error(&mut response, code, &message);
         }
         response
     }

@@ -126,26 +126,26 @@ impl Family {
     }
 
     /// Whether the body of an answer with this head may say something of `session`.
-    pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
-        let status = answer.status();
+    pub(crate) fn suspects<B>(self, response: &Response<B>, session: &Session) -> bool {
+        let status = response.status();
         match self {
             Self::Rest | Self::OAuth | Self::Page | Self::Identity => {
                 status.is_client_error()
-                    && (self.refuses_with(status) || says_code(answer.headers()))
+                    && (self.refuses_with(status) || says_code(response.headers()))
             }
             // A session in JWT format is not one for these APIs, and the next one will not be either.
             Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
             Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
             Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
-            Self::PubSub => pubsub::is_expired(answer.headers()),
+            Self::PubSub => pubsub::is_expired(response.headers()),
         }
     }
 
     /// Whether the page of an answer with this head may be one that only sends a browser to log in.
-    pub(crate) fn suspects_page<B>(self, answer: &Response<B>) -> bool {
-        let kind = || answer.headers().get(header::CONTENT_TYPE);
+    pub(crate) fn suspects_page<B>(self, response: &Response<B>) -> bool {
+        let kind = || response.headers().get(header::CONTENT_TYPE);
         self == Self::Page
-            && answer.status() == StatusCode::OK
+            && response.status() == StatusCode::OK
             && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
     }
 
@@ -159,10 +159,10 @@ impl Family {
     }
 
     /// Whether an answer of this family sends a browser to log in by a redirect.
-    pub(crate) fn sends_to_login<B>(self, answer: &Response<B>) -> bool {
-        let location = || answer.headers().get(header::LOCATION);
+    pub(crate) fn sends_to_login<B>(self, response: &Response<B>) -> bool {
+        let location = || response.headers().get(header::LOCATION);
         self == Self::Page
-            && answer.status().is_redirection()
+            && response.status().is_redirection()
             && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
     }
 
@@ -193,7 +193,7 @@ impl Family {
 
     /// An error of ours as the clients of this family can read it
     /// ([`crate::salesforce::facts::expiry`]): its status, content type and body.
-    pub(crate) fn tell(
+    pub(crate) fn render_error(
         self,
         status: StatusCode,
         code: &str,
@@ -218,7 +218,7 @@ impl Family {
                 let body = json!({ "error": error, "error_description": description });
                 (status, JSON, body.to_string().into())
             }
-            // What there is to tell of a call is not in its body, see [`pubsub::tell`].
+            // What there is to tell of a call is not in its body, see [`pubsub::render_error`].
             Self::Identity | Self::Page | Self::PubSub => {
                 (status, TEXT, format!("{code}: {message}\n").into())
             }

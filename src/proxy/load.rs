@@ -129,7 +129,7 @@ impl Load {
             self.make_room(Wanted::Nothing);
         }
         let before = self.connections.fetch_add(1, Relaxed);
-        if before >= most + TOLD {
+        if before >= most + SURPLUS {
             self.connections.fetch_sub(1, Relaxed);
             return None;
         }
@@ -329,7 +329,7 @@ impl Wanted {
 static THROTTLE: Throttle = Throttle::new();
 
 /// Connections beyond the limit that get an answer which says so.
-const TOLD: usize = 64;
+const SURPLUS: usize = 64;
 
 /// For logins, files, and what the system wants.
 const RESERVED_FILES: usize = 32;
@@ -385,8 +385,8 @@ mod tests {
         let busy = load.admit().await.unwrap();
         busy.activity.begin();
         let began = Instant::now();
-        let told = load.admit().await.unwrap();
-        assert!(told.surplus && !busy.activity.is_cut());
+        let refused = load.admit().await.unwrap();
+        assert!(refused.surplus && !busy.activity.is_cut());
         assert!(began.elapsed() >= Duration::from_secs(30));
         // It was full for so long that nobody else need wait.
         assert!(load.admit().await.unwrap().surplus);

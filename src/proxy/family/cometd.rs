@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 /// meta channel that failed with 401 ([`crate::salesforce::facts::expiry`]).
 ///
 /// An event may carry the same words as data, so they must stand where only the org writes.
-pub(super) fn is_expired(answer: &[u8]) -> bool {
+pub(super) fn is_expired(body: &[u8]) -> bool {
     // Nearly all answers have nothing of the kind.
-    if memchr::memmem::find(answer, b"401::").is_none() {
+    if memchr::memmem::find(body, b"401::").is_none() {
         return false;
     }
-    match serde_json::from_slice(answer) {
+    match serde_json::from_slice(body) {
         Ok(Value::Array(messages)) => messages.iter().any(is_refusal),
         Ok(message) => is_refusal(&message),
         Err(_) => false,

@@ -31,7 +31,7 @@ pub(crate) fn is_expired(trailers: &HeaderMap) -> bool {
 
 /// Makes an error of ours one that gRPC clients read: a call that ends before it began
 /// (gRPC over HTTP/2, Trailers-Only).
-pub(crate) fn tell(response: &mut Response<Body>, code: &str, message: &str) {
+pub(crate) fn render_error(response: &mut Response<Body>, code: &str, message: &str) {
     let status = match response.status() {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => "3",
         StatusCode::GATEWAY_TIMEOUT => "4",

@@ -121,14 +121,14 @@ fn basic(head: &Parts) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
 }
 
 /// JSON that is nobody else's to see.
-pub(super) fn tell(status: StatusCode, body: &Value) -> Response<Body> {
+pub(super) fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
     reply(status, JSON, body.to_string())
 }
 
 /// A refusal in the words of the org: [`crate::salesforce::facts::login_refusals`].
 pub(super) fn refuse(status: StatusCode, error: &str, description: &str) -> Response<Body> {
     let body = json!({ "error": error, "error_description": description });
-    tell(status, &body)
+    json_reply(status, &body)
 }
 
 pub(super) fn wrong_method(allow: &'static str) -> Response<Body> {

@@ -6,7 +6,7 @@ use http::{Method, Response, StatusCode, request::Parts};
 use serde_json::json;
 
 use super::{
-    form::{Form, tell, wrong_method},
+    form::{Form, json_reply, wrong_method},
     user::User,
 };
 use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
@@ -27,12 +27,12 @@ pub(super) async fn answer(
     let form = Form::read(head, body).await?;
     let is_own = form.is_some_and(|form| proxy.placeholders.is_own(form.get("token")));
     if !is_own {
-        return Ok(tell(StatusCode::OK, &json!({ "active": false })));
+        return Ok(json_reply(StatusCode::OK, &json!({ "active": false })));
     }
     let user = User::of(proxy).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
-    Ok(tell(
+    Ok(json_reply(
         StatusCode::OK,
         // As the org answers: see salesforce::facts::sessions.
         &json!({

@@ -131,17 +131,17 @@ impl User {
     /// Asks for it at the client's version, whose elements it must have, or at one that every org
     /// knows.
     async fn of(proxy: &Proxy, place: &Place) -> Result<Identified, Error> {
-        let mut told = query(proxy, get_user_info_at(place, &place.version)?).await?;
+        let mut response = query(proxy, get_user_info_at(place, &place.version)?).await?;
         let is_unknown = |body: &[u8]| {
             let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
             has("UNSUPPORTED_API_VERSION") || !has("getUserInfoResponse") && !has("faultcode>")
         };
-        if is_unknown(&told.body) {
-            told = query(proxy, get_user_info_at(place, KNOWN_VERSION)?).await?;
+        if is_unknown(&response.body) {
+            response = query(proxy, get_user_info_at(place, KNOWN_VERSION)?).await?;
         }
-        let text = xml::text(&told.body);
+        let text = xml::text(&response.body);
         let unidentified = |why: &str| {
-            let status = told.status.as_u16();
+            let status = response.status.as_u16();
             let why = format!("getUserInfo answered {status} {why}");
             Error::from(Unanswerable::Unidentified(why))
         };
@@ -165,7 +165,7 @@ impl User {
             org_id: org_id.to_owned(),
             user_id: user_id.to_owned(),
             info: result.content.to_owned(),
-            is_in_sandbox: is_sandbox(&told.session),
+            is_in_sandbox: is_sandbox(&response.session),
         }))
     }
 }

@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode, header, request::Parts};
 use serde_json::json;
 
 use super::{
-    form::{Form, refuse, tell, wrong_method},
+    form::{Form, json_reply, refuse, wrong_method},
     note_refusal,
     user::User,
 };
@@ -49,7 +49,7 @@ pub(super) async fn answer(
     let (_, client_secret) = form.client(head);
     let id = user.url(base);
     let issued_at = issued_at();
-    Ok(tell(
+    Ok(json_reply(
         StatusCode::OK,
         // As the org answers: see salesforce::facts::token_response.
         &json!({

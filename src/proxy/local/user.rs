@@ -57,15 +57,15 @@ async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
 
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = http::Uri::from_static("/services/oauth2/userinfo");
-    let told = query(proxy, request).await?;
-    if told.status != StatusCode::OK {
+    let reply = query(proxy, request).await?;
+    if reply.status != StatusCode::OK {
         let why = format!(
             "userinfo answered {}; grant the app the scope id or openid",
-            told.status.as_u16()
+            reply.status.as_u16()
         );
         return Err(Unanswerable::Unidentified(why).into());
     }
-    match serde_json::from_slice::<Userinfo>(&told.body) {
+    match serde_json::from_slice::<Userinfo>(&reply.body) {
         Ok(userinfo) => Ok((userinfo.organization_id, userinfo.user_id)),
         Err(error) => Err(Unanswerable::Unidentified(format!("userinfo: {error}")).into()),
     }

@@ -118,7 +118,7 @@ impl Inflate {
             return Err(ClientFault::Inflated);
         }
         // Thousands of members with a byte each, or none: each takes as long as a long one.
-        if self.taken > PATIENCE + 2 * self.given {
+        if self.taken > SLACK + 2 * self.given {
             return Err(ClientFault::Hollow);
         }
         Ok(Some(Bytes::from(piece)).filter(|piece| !piece.is_empty()))
@@ -132,7 +132,7 @@ const STEP: usize = 4 * 1024;
 const MOST_STEPS: usize = 32;
 
 /// Bytes of input that may come to nothing. Some are still on their way through the decoder.
-const PATIENCE: usize = 96 * 1024;
+const SLACK: usize = 96 * 1024;
 
 /// Bytes of output. Salesforce takes 50 MB.
 pub(super) const MOST: usize = 64 * 1024 * 1024;

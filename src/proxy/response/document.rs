@@ -38,15 +38,15 @@ impl Document {
     /// What the answer to `head` is. This runs with every request, so what is asked first is what
     /// most are not.
     pub(super) fn of<T>(head: &Head, response: &Response<T>) -> Option<Self> {
-        let told = Self::asked(head.family(), head.path(), head.query())?;
-        let may_be_posted = matches!(told, Self::User(_));
+        let document = Self::asked(head.family(), head.path(), head.query())?;
+        let may_be_posted = matches!(document, Self::User(_));
         let has_it = head.method() == Method::GET || may_be_posted && head.method() == Method::POST;
         if response.status() != StatusCode::OK || !has_it {
             return None;
         }
-        match (told, syntax(response.headers())?) {
+        match (document, syntax(response.headers())?) {
             (Self::User(_), syntax) => Some(Self::User(syntax)),
-            (Self::Resources, Syntax::Json) | (Self::Wsdl, Syntax::Xml) => Some(told),
+            (Self::Resources, Syntax::Json) | (Self::Wsdl, Syntax::Xml) => Some(document),
             _ => None,
         }
     }

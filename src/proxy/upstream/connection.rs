@@ -114,8 +114,8 @@ impl Connection {
             Protocol::Http2(sender) => {
                 let request = head.request(session, sending, &self.authority);
                 // Boxed: every request would carry its room along.
-                let mut answer = Box::pin(sender.try_send_request(request));
-                poll_fn(|cx| match answer.as_mut().poll(cx) {
+                let mut response = Box::pin(sender.try_send_request(request));
+                poll_fn(|cx| match response.as_mut().poll(cx) {
                     Poll::Ready(Ok(response)) if http1::has_length(response.headers()) => {
                         Poll::Ready(Ok(response.map(Some)))
                     }

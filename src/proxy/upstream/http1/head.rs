@@ -239,7 +239,7 @@ impl CachedLine {
             } else {
                 Handling::Other
             },
-            is_framing: Framing::is_told_by(&name),
+            is_framing: Framing::is_declared_by(&name),
             may_stay: !is_dropped && !is_localized(name.as_str()) && name != header::TRAILER,
             name,
         };
@@ -286,7 +286,7 @@ fn value(rest: &[u8]) -> Result<HeaderValue, Malformed> {
 }
 
 impl Framing {
-    fn is_told_by(name: &HeaderName) -> bool {
+    fn is_declared_by(name: &HeaderName) -> bool {
         [
             header::CONTENT_LENGTH,
             header::TRANSFER_ENCODING,
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_answer_to_head() {
+    fn nothing_follows_the_response_to_head() {
         let mut input = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
         let head = Head::take(&mut input, &mut Lines::default(), &mut Received::default());
         let head = head.unwrap().unwrap();
