@@ -58,13 +58,14 @@
 //! 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
 //! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
 //! 2. `proxy/target.rs`: how its paths are recognised, in `Target::parse`. All that reads paths asks there.
-//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session goes),
-//!    `suspects` (which responses are read; whether a JWT may be a session there:
-//!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in `family/verdict.rs`
-//!    what such a response says. The compiler asks for these. It does not ask for `refuses_with` and the
-//!    first `match` of `Verdict::of` (responses to HEAD, which have no body), `open_envelope` (a session
-//!    in the body), `passes`, `suspects_page` and `sends_to_login` (pages), `proves_session` (a path
-//!    that needs no session). Then a row in each table of `family/tests.rs`.
+//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session
+//!    goes), `suspects` (which responses are read; whether a JWT may be a session there:
+//!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in
+//!    `family/verdict.rs` what such a response says. The compiler asks for these. It does not ask
+//!    for `refuses_with` and the first `match` of `Verdict::of` (responses to HEAD, which have no
+//!    body), `open_envelope` (a session in the body), `passes`, `suspects_page` and
+//!    `sends_to_login` (pages), `proves_session` (a path that needs no session). Then a row in each
+//!    table of `family/tests.rs`.
 //! 4. A header that carries the session goes into `SESSION_HEADERS` in `proxy/family.rs`, or the
 //!    client's own reaches the org. If its capitals are unusual: `spelling/names.rs`.
 //! 5. `proxy/response/document.rs`: whether it has documents with absolute URLs.

@@ -22,7 +22,7 @@ mod moved;
 
 /// One thread's way to one org, and the sessions for it.
 ///
-/// What is rare is boxed, so that not every request's future has room for it.
+/// Boxes what is rare, so that not every request's future has room for it.
 pub(crate) struct Delivery {
     pub(crate) org: Arc<config::Org>,
     pub(crate) sessions: Arc<Sessions>,
@@ -31,7 +31,7 @@ pub(crate) struct Delivery {
     pub(crate) replay_bytes: usize,
 }
 
-/// What the org answered, and what that says of the session.
+/// The org's response, and its verdict on the session.
 type Attempt = Result<(Response<Body>, Verdict), Error>;
 
 impl Delivery {
@@ -108,9 +108,10 @@ impl Delivery {
         Ok((response, session))
     }
 
-    /// With what to send a request again that was refused with `session`, if that is of use.
+    /// The session with which to send a request again that was refused with `session`, if that is
+    /// of use.
     ///
-    /// The first time a login will tell. Where logins were in vain lately, the org is asked first
+    /// The first time a login decides. Where logins were in vain lately, the org is asked first
     /// whether it is the session that it refuses, or the request: that costs no login.
     async fn successor(
         &self,
@@ -211,5 +212,5 @@ impl Delivery {
 /// accepted either.
 const MOST_REPEATS: usize = 2;
 
-/// For how long a session that the org accepted is trusted to be alive.
+/// The time for which a session that the org accepted is trusted to be alive.
 const KNOWN_GOOD: Duration = Duration::from_secs(3);

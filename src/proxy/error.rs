@@ -1,4 +1,5 @@
-//! The errors of a request, whose fault each is, and the one place that turns them into a response.
+//! The errors of a request, the party at fault for each, and the one place that turns them into a
+//! response.
 
 use std::{io, sync::Arc};
 
@@ -17,7 +18,7 @@ use crate::{
     system::telemetry::Throttle,
 };
 
-/// Why a request gets a response of the proxy instead of the org's.
+/// The reason why a request gets a response of the proxy instead of the org's.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -46,7 +47,7 @@ pub(crate) enum Error {
     Panicked,
 }
 
-/// Why a request that the proxy answers itself cannot be answered.
+/// The reason why a request that the proxy answers itself cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswerable {
     #[error(transparent)]
@@ -67,7 +68,7 @@ pub(crate) enum Unanswerable {
     Unidentified(String),
 }
 
-/// Whose fault it is.
+/// The party at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blame {
     Client,
@@ -193,7 +194,7 @@ impl Error {
     }
 }
 
-/// Part of the table: what a client did wrong while it sent.
+/// The part of the table for faults of a client while it sent.
 #[rustfmt::skip]
 fn spec_of(fault: ClientFault) -> ErrorSpec {
     use StatusCode as S;

@@ -1,4 +1,4 @@
-//! Answers given without the org.
+//! Responses of the proxy itself.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -28,10 +28,10 @@ mod token_endpoint;
 mod user;
 mod xml;
 
-/// A request that asks something of us and not of the org.
+/// A request that asks something of the proxy and not of the org.
 pub(crate) struct Local {
     question: Question,
-    /// The web origin that may see the answer.
+    /// The web origin that may see the response.
     origin: Option<HeaderValue>,
 }
 
@@ -48,7 +48,8 @@ enum Question {
 impl Local {
     /// The question in this request that the proxy answers itself, if it is one.
     ///
-    /// A path that the guard let pass for us alone is always ours, so that it cannot reach the org.
+    /// A path that the guard let pass for the proxy alone is always answered here, so that it
+    /// cannot reach the org.
     pub(crate) fn of(
         head: &Parts,
         family: Family,
@@ -72,7 +73,7 @@ impl Local {
         })
     }
 
-    /// Returns whether a client is let in by it, or not, for the user name and password in it.
+    /// Returns whether it is an attempt to log in, which the user name and password in it decide.
     pub(crate) fn is_login(&self) -> bool {
         match &self.question {
             Question::Endpoint(endpoint) => *endpoint == Endpoint::Token,
@@ -84,7 +85,8 @@ impl Local {
     /// Answers it, with what `proxy` has or asks the org.
     ///
     /// # Errors
-    /// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), and what is wrong with the request.
+    /// The same as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), and the fault
+    /// of the request.
     pub(crate) async fn answer(
         self,
         proxy: &Proxy,
@@ -121,7 +123,7 @@ async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
     Ok(bytes)
 }
 
-/// An answer of ours, marked as such (RFC 9209), for nobody to keep.
+/// A response of the proxy itself, marked as such (RFC 9209), for nobody to keep.
 fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let body = Some(body.into()).filter(|body| !body.is_empty());
     let is_empty = body.is_none();
@@ -149,7 +151,8 @@ fn note_refusal(proxy: &Proxy, way: &str) {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Bytes. Of requests that we answer and of answers to what we ask; real ones have a few thousand.
+/// Bytes of a request that the proxy answers, and of a response to one of its own; real ones have a
+/// few thousand.
 const LARGEST: usize = 64 * 1024;
 
 const JSON: &str = "application/json;charset=UTF-8";

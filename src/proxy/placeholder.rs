@@ -16,21 +16,21 @@ use crate::{
     },
 };
 
-/// What stands for the session of one org, and what stands for those of the others that this proxy
-/// serves.
+/// The placeholders for the session of one org, and those for the sessions of the others that this
+/// proxy serves.
 ///
 /// A placeholder opens nothing: whatever a client sends as its session is replaced. It looks like
 /// one of Salesforce's, because clients check that ([`crate::salesforce::facts::clients`]), and shows
 /// which org a client belongs to. It is derived and not stored, so that restarts and replicas agree.
 ///
-/// Where the configuration says who may log in, each of these clients has one of its own, of its user
-/// name and password: who shows it has logged in. It opens nothing any more when the client is taken
-/// out of the configuration, or its password is changed.
+/// Where the configuration says who may log in, each of these clients has one of its own, derived
+/// from its user name and password: who shows it has logged in. It opens nothing any more when the
+/// client is taken out of the configuration, or its password is changed.
 pub(crate) struct Placeholders {
     own: String,
-    /// With the user name of each.
+    /// User names, and the placeholder of each.
     of_clients: Vec<(String, String)>,
-    /// With the name of the org.
+    /// Names of orgs, and the placeholders of each.
     others: Vec<(String, String)>,
 }
 
@@ -67,13 +67,13 @@ impl Placeholders {
         format!("{}!{text}", org_id.get(..15).unwrap_or(org_id))
     }
 
-    /// As `session_id`, of the org that `session` is for.
+    /// The same as `session_id`, for the org of `session`.
     pub(crate) fn placeholder_for(&self, session: &Session) -> String {
         let org_id = session.identity.org_id.as_deref();
         self.session_id(org_id.unwrap_or(UNKNOWN_ORG))
     }
 
-    /// Whether `text` was given out here for this org.
+    /// Returns whether `text` was given out here for this org.
     pub(crate) fn is_own(&self, text: &str) -> bool {
         let is_nobodys = text
             .split_once('!')
@@ -129,7 +129,7 @@ impl Placeholders {
         self.check_all(&shown(head, envelope))
     }
 
-    /// As `check`, of one text that a client shows.
+    /// The same as `refuse_other_orgs`, for one text that a client shows.
     pub(crate) fn check_text(&self, text: &str) -> Result<(), Refusal> {
         self.check_all(&[text.as_bytes().into()])
     }
@@ -164,7 +164,7 @@ fn shown<'a>(head: &'a Parts, envelope: Option<&'a Envelope>) -> Vec<Cow<'a, [u8
         .collect()
 }
 
-/// With the user name of each.
+/// The user names of the clients of `org`, and the placeholder of each.
 fn of_clients(org: &config::Org) -> Vec<(String, String)> {
     let clients = org.clients.iter().flat_map(config::Clients::digests);
     clients
@@ -175,7 +175,7 @@ fn of_clients(org: &config::Org) -> Vec<(String, String)> {
         .collect()
 }
 
-/// As many characters as Salesforce has after the id of the org, of its alphabet.
+/// Derives as many characters as Salesforce has after the id of the org, of its alphabet.
 fn derive(org: &config::Org, client: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, org.credential.secret());
     (0..ROUNDS)
@@ -199,10 +199,10 @@ fn derive(org: &config::Org, client: &[u8]) -> String {
         .collect()
 }
 
-/// Where the org did not say its id.
+/// The id that stands where the org did not say its own.
 const UNKNOWN_ORG: &str = "00D000000000000";
 
-/// Of 32 characters each.
+/// Rounds of 32 characters each.
 const ROUNDS: u8 = 3;
 
 /// Characters.

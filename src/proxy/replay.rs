@@ -90,7 +90,7 @@ impl Replay {
         Self::Stream(Arc::new(Mutex::new(stream)), length)
     }
 
-    /// A body of our own.
+    /// A body of the proxy's own.
     pub(crate) fn of(body: Bytes) -> Self {
         let length = body.len();
         let stream = Stream {
@@ -219,7 +219,7 @@ impl Replay {
     }
 }
 
-/// How much of a body will be kept.
+/// The part of a body that will be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
     Whole,
@@ -229,7 +229,7 @@ pub(crate) enum Kept {
     NoMemory,
 }
 
-/// How a client failed to send its body.
+/// The way in which a client failed to send its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientFault {
     #[error("the body of the request is not framed as HTTP requires (RFC 9112 section 7)")]
@@ -257,7 +257,7 @@ pub(crate) struct Stream {
     source: Option<Incoming>,
     /// If it comes compressed and must not go on so.
     inflate: Option<Inflate>,
-    /// Whether what is not read is to be taken all the same.
+    /// If true, what is not read is to be taken all the same.
     drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
@@ -266,16 +266,16 @@ pub(crate) struct Stream {
     /// Bytes that may be kept.
     limit: usize,
     share: Share,
-    /// Whether a copy is made at all.
+    /// If true, a copy is made.
     is_kept: bool,
-    /// Whether it is only being looked at.
+    /// If true, it is only being looked at.
     peeking: bool,
-    /// Whether something was sent that is not kept.
+    /// If true, something was sent that is not kept.
     cut: bool,
     /// The number of the latest sending. Older ones break.
     sending: u32,
     fault: Option<ClientFault>,
-    /// When the client last sent a piece.
+    /// The time when the client last sent a piece.
     moved: Instant,
     /// None where it may pause for as long as it likes: dead peers are found by keep-alive.
     pace: Option<Pace>,
@@ -346,8 +346,8 @@ impl Stream {
                     };
                     return Poll::Ready(Some(Err(self.fail(fault))));
                 }
-                // Trailers end here: nothing that Salesforce reads comes in one, and a header we
-                // own must not come in by that door.
+                // Trailers end here: nothing that Salesforce reads comes in one, and a header that
+                // the proxy owns must not come in by that door.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         match &mut self.inflate {
@@ -421,7 +421,7 @@ impl Stream {
 
 impl Drop for Stream {
     /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
-    /// miss the answer. HTTP/1 closes the connection, and `StrictStream` sees to that.
+    /// miss the response. HTTP/1 closes the connection, and `StrictStream` sees to that.
     fn drop(&mut self) {
         let unread = self.source.take().filter(|_| self.drained && !self.ended);
         if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {
@@ -452,7 +452,7 @@ fn is_malformed(error: &hyper::Error) -> bool {
             .is_some_and(|source| matches!(source.kind(), InvalidData | InvalidInput))
 }
 
-/// What it costs to keep a piece, in bytes: with a small one, what it was cut from is kept, too.
+/// The cost of keeping a piece, in bytes: with a small one, what it was cut from is kept, too.
 fn cost(piece: &Bytes) -> usize {
     if piece.len() < SMALL {
         piece.len() + PIECE_COST

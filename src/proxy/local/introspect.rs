@@ -1,4 +1,4 @@
-//! What a token is worth (RFC 7662).
+//! Token introspection (RFC 7662).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
 
-/// Tells of a placeholder of ours what the org would tell of its session, and nothing of any other.
+/// Says of a placeholder of this proxy what the org would say of its session, and nothing of any
+/// other.
 ///
 /// # Errors
 /// When the request is not whole, there is no session, or the org does not say whose it is.

@@ -22,18 +22,19 @@ use crate::{
     },
 };
 
-/// The org's reply to a request of the proxy itself.
+/// The org's response to a request of the proxy itself.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
-    /// With which it was asked.
+    /// The session with which it was asked.
     pub(super) session: Arc<Session>,
 }
 
 /// Asks the org, as a client would: a dead session is replaced.
 ///
 /// # Errors
-/// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
+/// The same as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or a response of
+/// more than [`LARGEST`] bytes.
 pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Reply, Error> {
     let (parts, body) = request.into_parts();
     let family = Family::of(&parts);
@@ -59,9 +60,9 @@ pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Repl
     })
 }
 
-/// We do not ask for compression. Something on the way may all the same.
+/// The proxy does not ask for compression. Something on the way may all the same.
 fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
-    // What is encoded otherwise turns out to be no document.
+    // What is encoded otherwise turns out not to be a document.
     let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
     let decoded = coding::decoder(coding, body);

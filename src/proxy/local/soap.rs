@@ -25,8 +25,8 @@ pub(super) struct Call {
 impl Call {
     /// The one that `envelope` asks for, if it does.
     ///
-    /// By its name alone, so that no password and no logout reaches the org in whatever namespace;
-    /// but not in web services of Apex classes, which may call their own as they like.
+    /// It is known by its name alone, so that no password and no logout reaches the org in whatever
+    /// namespace; but not in web services of Apex classes, which may call their own as they like.
     pub(super) fn of(family: Family, envelope: &Envelope) -> Option<Self> {
         let Family::Soap(wsdl) = family else {
             return None;
@@ -45,7 +45,8 @@ impl Call {
     /// Answers it.
     ///
     /// # Errors
-    /// What is wrong with the request, and for a login as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
+    /// The fault of the request, and for a login the same as
+    /// [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
     pub(super) async fn answer(
         &self,
         proxy: &Proxy,
@@ -68,7 +69,7 @@ impl Call {
         })
     }
 
-    /// What went well.
+    /// A response that reports success.
     pub(super) fn respond(&self, content: &str) -> Response<Body> {
         let namespace = self.wsdl.namespace().unwrap_or_default();
         let declared = format!("xmlns=\"{namespace}\"");

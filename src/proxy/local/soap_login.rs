@@ -25,10 +25,11 @@ use crate::{
     },
 };
 
-/// Lets the client in that `text` asks for, on `path`. Its user name and password end here.
+/// Logs in the client as `text` asks, on `path`. Its user name and password end here.
 ///
 /// # Errors
-/// When the request is not whole, or as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
+/// When the request is not whole, or the same as
+/// [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
 pub(super) async fn answer(
     call: &Call,
     proxy: &Proxy,
@@ -82,12 +83,12 @@ fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &BaseU
     )
 }
 
-/// Where a client calls.
+/// The place that a client calls.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     /// The path of a site, or nothing.
     site: String,
-    /// As the API writes it: `64.0`.
+    /// The version as the API writes it: `64.0`.
     version: String,
 }
 
@@ -111,7 +112,7 @@ impl Place {
     }
 }
 
-/// What the org answers when it is asked for the user.
+/// The org's answer to who the user is.
 enum Identified {
     As(User),
     /// The org's own fault, for the client.

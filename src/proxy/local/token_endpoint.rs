@@ -70,7 +70,7 @@ fn is_login_of_orgproxy(head: &Parts) -> bool {
     agent.is_some_and(|agent| agent.as_bytes().starts_with(b"orgproxy/"))
 }
 
-/// How a client logs in.
+/// The way in which a client logs in.
 #[derive(Clone, Copy)]
 enum Grant {
     Password,
@@ -106,7 +106,7 @@ impl Grant {
                 let (id, secret) = form.client(head);
                 pair(&id, &secret)
             }
-            // Who has one was let in before.
+            // A client that has one was let in before.
             Self::RefreshToken => {
                 let shown = form.get("refresh_token");
                 proxy.placeholders.client_of(shown).map(str::to_owned)
@@ -123,7 +123,8 @@ fn issued_at() -> String {
     now.unwrap_or_default().as_millis().to_string()
 }
 
-/// By which a client that has the secret can tell that nobody changed the answer. Some do.
+/// The signature by which a client that has the secret can verify that nobody changed the response.
+/// Some do.
 fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, client_secret.as_bytes());
     let tag = hmac::sign(&key, [id, issued_at].concat().as_bytes());

@@ -1,4 +1,4 @@
-//! Who the user of a session is.
+//! The user of a session.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -19,7 +19,7 @@ pub(super) struct User {
 }
 
 impl User {
-    /// As the org said at the login; if it did not, it is asked.
+    /// The user whom the org named at the login; if it named none, the org is asked.
     ///
     /// # Errors
     /// When there is no session, or the org does not say.
@@ -41,7 +41,7 @@ impl User {
         })
     }
 
-    /// The identity URL, as clients read the ids from it, pointing at us.
+    /// The identity URL, as clients read the ids from it, pointing at the proxy.
     pub(super) fn url(&self, base: &BaseUrl) -> String {
         format!("{base}/id/{}/{}", self.org_id, self.user_id)
     }

@@ -38,7 +38,7 @@ pub(crate) fn fault(
     )
 }
 
-/// As the org writes it, with `declared` among its namespaces.
+/// An envelope as the org writes it, with `declared` among its namespaces.
 pub(crate) fn envelope(declared: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
@@ -47,7 +47,7 @@ pub(crate) fn envelope(declared: &str, content: &str) -> String {
     )
 }
 
-/// What comes nearest in the WSDL's `ExceptionCode` to an error of this proxy.
+/// The value of the WSDL's `ExceptionCode` that comes nearest to an error of this proxy.
 pub(in crate::proxy::family) fn exception_code(status: StatusCode, code: &str) -> &'static str {
     match (status, code) {
         (_, "UNSUPPORTED_API_VERSION") => "UNSUPPORTED_API_VERSION",
