@@ -1,4 +1,4 @@
-//! Logging in and keeping a session. Knows nothing of requests and answers.
+//! Logging in and keeping a session. Knows nothing of requests.
 
 pub(crate) use diagnosis::{About, Diagnosis};
 pub use login::LoginError;

@@ -11,19 +11,21 @@ use clap::{
 #[cfg(feature = "demo")]
 pub use self::demo::DemoArgs;
 pub use self::{
-    ask::{ApiVersion, Data, Format, QueryArgs, RequestArgs},
     doctor::DoctorArgs,
     init::InitArgs,
+    query::{ApiVersion, Format, QueryArgs},
+    request::{Data, RequestArgs},
     shell::{CompletionsArgs, ManArgs, Shell},
     token::TokenArgs,
 };
 use crate::config::{KEYS, Overrides, Scope, given};
 
-mod ask;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod init;
+mod query;
+mod request;
 mod shell;
 mod token;
 
@@ -46,8 +48,8 @@ impl Args {
             .unwrap_or_else(|error| discreet(error).exit())
     }
 
-    /// The command line. The options for keys of the file are many, so only the help of `run` tells
-    /// them.
+    /// The command line. Only the help of `run` lists the options for keys of the file: they are
+    /// many.
     pub(crate) fn line() -> clap::Command {
         brief(Self::command()).mut_subcommands(|command| match command.get_name() {
             "run" => command,
@@ -61,8 +63,8 @@ impl Args {
     }
 }
 
-/// `error` without the words that may be secrets: a key that the shell has split into words is for
-/// clap a row of arguments that it does not know.
+/// `error` without the words that may be secrets: to clap, a key that the shell has split into
+/// words is a row of unknown arguments.
 fn discreet(mut error: clap::Error) -> clap::Error {
     let odd = |text: &str| given::word(text) != text;
     let hidden: Vec<_> = error
@@ -84,7 +86,7 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 /// `command` without the keys of the file in its help.
 fn brief(command: clap::Command) -> clap::Command {
-    // Others have options of the same name.
+    // Other commands have options of the same name.
     let is_key = |arg: &Arg| {
         arg.get_env()
             .is_some_and(|env| KEYS.iter().any(|key| env == key.variable))
@@ -214,7 +216,7 @@ impl clap::Args for Overrides {
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),
-                // Given what the file holds, we say that it must be its path.
+                // Content in place of a path gets a message that says so.
                 "private_key" | "tls_private_key" | "ca_file" | "tls_certificate"
                 | "tls_client_ca" => arg.allow_hyphen_values(true),
                 _ => arg,
@@ -298,7 +300,7 @@ Examples:
   sudo orgproxy trust --system        make this system trust it
   orgproxy trust --java \"$JAVA_HOME/lib/security/cacerts\" --undo";
 
-/// At the end of the help of commands that show less of their options than they have.
+/// Ends the help of commands that do not list all their options.
 const MORE: &str = "More options: `orgproxy run --help`.";
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::{
     system::{process, signal, telemetry},
 };
 
-mod answer;
 mod child;
 mod client;
 mod connection;
@@ -22,6 +21,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod error;
+mod failure;
 mod health;
 mod init;
 mod json;
@@ -34,7 +34,7 @@ mod token;
 mod trust;
 mod verifier;
 
-/// Carries out `command`. Gives the code to end with, when all there is to tell has been told.
+/// Carries out `command`. Returns the exit code, after everything has been printed.
 ///
 /// # Errors
 /// The error to print for the person who gave the command.
@@ -69,7 +69,8 @@ fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     })
 }
 
-/// Serves until a signal. What it prints of its first listener ends with `hints`, where `{url}` is where to ask.
+/// Serves until a signal. The line about the first listener ends with `hints`, in which `{url}` is
+/// its address.
 async fn serve(
     config: Config,
     hints: &str,
@@ -123,7 +124,7 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// One line on standard output. What is not read there is not worth dying for.
+/// Prints a line on standard output. Nobody reading it is not a reason to stop.
 fn say(line: &str) {
     use io::Write;
 

@@ -1,4 +1,4 @@
-//! The parsed, runtime truth: what the program runs on once every file, variable and flag is read.
+//! The configuration as the program uses it, after every file, variable and flag has been read.
 
 use std::{
     env,
@@ -60,32 +60,32 @@ mod tls;
 mod unwrap;
 mod value;
 
-/// Everything the program needs to run. No field is optional that must be there at run time.
+/// Everything the program needs to run. Nothing that must be there at run time is optional.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// At least one.
     pub orgs: Vec<Org>,
-    /// How many threads carry requests.
+    /// Number of threads that carry requests.
     pub threads: usize,
-    /// How long a stop waits for what is in flight.
+    /// Time that a stop waits for requests in flight.
     pub grace: Duration,
     /// A `tracing` filter, such as `info` or `orgproxy=debug`.
     pub log: String,
-    /// What `https://` listeners show, and ask for.
+    /// Certificates that `https://` listeners show, and ask for.
     pub tls: Tls,
-    /// Where the local certificate authority is kept.
+    /// The folder of the local certificate authority.
     pub state_dir: Option<PathBuf>,
-    /// Bounds on what one process takes on.
+    /// Bounds for one process.
     pub limits: Limits,
     /// The proxies on the way out, which the environment names.
     pub(crate) proxies: Proxies,
-    /// Environment variables that hold secrets, but for those that clients show.
+    /// Environment variables that hold secrets, except those that clients show.
     pub secret_variables: Vec<String>,
 }
 
 impl Config {
-    /// Reads the file, or `proxy.toml` if none is named, and what `overrides` say in its place. An
-    /// org can be had from them alone, so `proxy.toml` may be missing.
+    /// Reads the file, or `proxy.toml` if none is named, and the `overrides`. They alone can
+    /// describe an org, so `proxy.toml` may be missing.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
         match source::read(path)? {
@@ -95,7 +95,7 @@ impl Config {
         }
     }
 
-    /// As `load`, with the text of the file. `path` names it in messages; relative paths in it
+    /// Like `load`, with the text of the file. `path` names it in messages; relative paths in it
     /// start in its folder.
     pub fn from_toml(text: &str, path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let problems = Problems::new(path.display());
@@ -108,7 +108,8 @@ impl Config {
         problems.into_result(config)
     }
 
-    /// Where the local certificate authority is kept, whatever else a configuration says.
+    /// The folder of the local certificate authority, even if the rest of the configuration has
+    /// mistakes.
     pub fn load_state_dir(
         path: Option<&Path>,
         overrides: &Overrides,
@@ -124,7 +125,8 @@ impl Config {
         problems.into_result(state_dir)
     }
 
-    /// Where clients reach the orgs, as far as that can be read, whatever else a configuration says.
+    /// The addresses of the orgs, as far as they can be read, even if the rest of the configuration
+    /// has mistakes.
     pub(crate) fn load_listeners(path: Option<&Path>, overrides: &Overrides) -> Vec<Listener> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
         let text = source::read(path).ok().flatten().unwrap_or_default();
@@ -140,7 +142,7 @@ impl Config {
     /// The org of this name, or the only one if none is named.
     ///
     /// # Errors
-    /// Which there are to choose from.
+    /// The names to choose from.
     pub(crate) fn org(&self, name: Option<&str>) -> Result<&Org, ConfigError> {
         let names = || {
             let names: Vec<_> = self.orgs.iter().map(|org| org.name.as_str()).collect();
@@ -161,10 +163,10 @@ impl Config {
         }
     }
 
-    /// The same with the one org that a command is about.
+    /// The same configuration with only the org that a command is about.
     ///
     /// # Errors
-    /// As [`Config::org`].
+    /// Those of [`Config::org`].
     pub(crate) fn only(self, name: Option<&str>) -> Result<Self, ConfigError> {
         let org = self.org(name)?.clone();
         Ok(Self {
@@ -189,7 +191,7 @@ impl Config {
             .any(Listen::is_https)
     }
 
-    /// The proxies that may lead to `org`. None leads to one in this process.
+    /// The proxies that may lead to `org`; none if it is in this process.
     pub(crate) fn proxies_to(&self, org: &Org) -> Proxies {
         match org.demo {
             Some(_) => Proxies::default(),
@@ -246,30 +248,31 @@ pub struct Org {
     pub hosts: Vec<String>,
     /// Origin of the token endpoint, without path but for Experience Cloud sites.
     pub login_url: Url,
-    /// The `aud` claim.
+    /// The `aud` claim of assertions.
     pub audience: String,
-    /// The `sub` claim.
+    /// The user whose sessions are used: the `sub` claim.
     pub username: String,
-    /// How the proxy logs in.
+    /// The flow that the proxy logs in by, with its secret.
     pub credential: Credential,
     /// Hosts besides Salesforce's own that an `instance_url` may name: `host` or `host:port`.
     pub trusted_hosts: Vec<String>,
     /// Certificate authorities trusted besides the system's.
     pub ca: Vec<CertificateDer<'static>>,
-    /// Offer HTTP/2 to the org by ALPN.
+    /// If true, HTTP/2 is offered to the org by ALPN.
     pub http2: bool,
-    /// How long an unused session is taken to live when nothing better is known.
+    /// Time that an unused session is assumed to live when nothing better is known.
     pub session_timeout: Duration,
-    /// Stand in for Salesforce's hosts in a tunnel that a client asks for by `CONNECT`.
+    /// If true, the proxy stands in for Salesforce's hosts in tunnels that clients ask for by
+    /// `CONNECT`.
     pub intercept: bool,
-    /// Who may call, and what they may ask.
+    /// The clients that may call, and the requests that they may send.
     pub guard: Guard,
     /// The way to the Pub/Sub API, if clients want one.
     pub pubsub: Option<PubSub>,
-    /// Who may log in to us, without the client key, too. Without it anyone who may call, with any
-    /// password.
+    /// The users that may log in to the proxy, even without the client key. Without this, anyone
+    /// who may call can log in with any password.
     pub clients: Option<Clients>,
-    /// The demo org in its place, if that is what it is.
+    /// The demo org, if it takes the place of a real one.
     pub demo: Option<Demo>,
 }
 
@@ -286,9 +289,9 @@ impl Org {
             credential,
             trusted_hosts: Vec::new(),
             ca: Vec::new(),
-            // Nobody says whether Salesforce speaks it, and HTTP/1.1 costs less here.
+            // It is undocumented whether Salesforce speaks it, and HTTP/1.1 costs less here.
             http2: false,
-            // What Salesforce sets in a new org: see salesforce::facts::sessions.
+            // The setting of a new org: see salesforce::facts::sessions.
             session_timeout: Duration::from_secs(2 * 60 * 60),
             intercept: false,
             guard: Guard::default(),
@@ -298,8 +301,8 @@ impl Org {
         }
     }
 
-    /// Returns whether the session may be sent to this `instance_url`: https, a host of
-    /// Salesforce's or one of `trusted_hosts`, and nothing but the origin. If not, says why.
+    /// Checks that the session may be sent to this `instance_url`: https, a Salesforce host or one
+    /// of `trusted_hosts`, and nothing but the origin. The error is the reason.
     pub fn trusts(&self, url: &Url) -> Result<(), String> {
         host::check(url, &self.trusted_hosts)?;
         match url.path() {
@@ -308,8 +311,8 @@ impl Org {
         }
     }
 
-    /// Returns whether the org may be at the host of `url` now: one that the session may be sent
-    /// to, and that is not for the pages, files and logins of all orgs.
+    /// Returns whether the org may have moved to the host of `url`: the session may be sent there,
+    /// and the host is not for the pages, files and logins of all orgs.
     pub(crate) fn may_move_to(&self, url: &Url) -> bool {
         let mut origin = url.clone();
         origin.set_path("");
@@ -322,10 +325,10 @@ impl Org {
             && (hosts::is_site(login) || !hosts::is_site(host))
     }
 
-    /// Returns whether a client that calls `host`, in lower case, wants this org in particular or
-    /// whatever org it logs in to, and no other.
+    /// Returns whether a client that calls `host`, in lower case, may mean this org: it is the
+    /// org's own login host, or one where users of any org of its kind log in.
     pub fn logs_in_at(&self, host: &str) -> bool {
-        // Sandboxes log in at one of the two that are for all, other orgs at the other.
+        // Sandboxes log in at one of the two generic hosts, other orgs at the other.
         let is_of_the_other_kind = login_url::is_generic(host)
             && login_url::is_generic(self.audience.trim_start_matches("https://"))
             && !self.audience.ends_with(host);
@@ -345,24 +348,25 @@ impl Org {
     }
 }
 
-/// Who may call, and what they may ask.
+/// The clients that may call, and the requests that they may send.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
-    /// Listen on addresses that other machines reach. Needs `client_key`, or `tls.client_ca`.
+    /// If true, addresses that other machines reach are allowed. Needs `client_key`, or
+    /// `tls.client_ca`.
     pub allow_remote: bool,
     /// The key that a client must show, if any.
     pub client_key: Option<ClientKey>,
-    /// How a shell comes by it, within double quotes: `$(cat client.key)`.
+    /// The expression by which a shell gets it, within double quotes: `$(cat client.key)`.
     pub client_key_in_shell: Option<String>,
     /// Web origins that may call, such as `http://localhost:5173`.
     pub allow_origins: Vec<String>,
-    /// Paths that are refused by default and allowed here, lower case, without trailing slash.
+    /// Paths that are refused by default and allowed here, in lower case, without trailing slash.
     pub allow_paths: Vec<String>,
-    /// Users that may connect to a Unix socket besides our own and root.
+    /// Users that may connect to a Unix socket besides the proxy's own and root.
     pub allow_uids: Vec<u32>,
 }
 
-/// Bounds on what one process takes on.
+/// Bounds for one process.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Open client connections. Beyond it new ones wait.
@@ -381,34 +385,35 @@ pub struct Limits {
     pub answer: Duration,
     /// Time between two pieces of a body.
     pub idle_body: Duration,
-    /// Bytes a second that a client sends of a body, on the average of all the time that it is waited
-    /// for but the first five times `idle_body`.
+    /// Bytes of a body per second that a client must send on average, over the time spent waiting
+    /// for it after the first five times `idle_body`.
     pub body_rate: usize,
-    /// Bytes of one request's body kept to send it once more.
+    /// Bytes of one request's body that are kept to send it again.
     pub replay_bytes: usize,
-    /// Bytes of all bodies together that are kept so.
+    /// Bytes that are kept of all bodies together.
     pub replay_memory: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // Far more than anybody has. What each takes is little, and what they take together is
-            // bounded where it could be much.
+            // Far more than anybody has. Each takes little, and what all take together is bounded
+            // where it could be much.
             connections: 10_000,
             requests: 10_000,
-            // Shorter than a person typing, longer than any network; idle keep-alive included.
+            // Shorter than a person's typing, longer than any network's delay; idle keep-alive
+            // included.
             header_read: Duration::from_secs(30),
-            // Far more than the 16 KiB that Salesforce takes, so that its own answer says so: see
-            // salesforce::facts::limits.
+            // Far more than the 16 KiB that Salesforce accepts, so that its own response says so:
+            // see salesforce::facts::limits.
             header_bytes: 64 * 1024,
-            // As many as hyper reads without allocating.
+            // The number that hyper reads without allocating.
             headers: 100,
             connect: Duration::from_secs(10),
-            // Salesforce ends a request after 10 minutes; its own answer says why.
+            // Salesforce ends a request after 10 minutes; its own response says why.
             answer: Duration::from_secs(11 * 60),
             idle_body: Duration::from_secs(2 * 60),
-            // No link is as slow as that, and no client that computes its records has so few.
+            // No link is as slow as that, nor a client that computes its records.
             body_rate: 10,
             // More than the 10 MB of a Bulk batch. For what is larger the org is asked first.
             replay_bytes: 16 * 1024 * 1024,
@@ -419,7 +424,7 @@ impl Default for Limits {
 
 const DEFAULT_PATH: &str = "proxy.toml";
 
-/// Where people expect a local service; Salesforce's own examples use it, too.
+/// The port where people expect a local service; Salesforce's own examples use it, too.
 const PORT: u16 = 8080;
 
 const GETTING_STARTED: &str = "\

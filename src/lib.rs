@@ -58,13 +58,14 @@
 //! 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
 //! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
 //! 2. `proxy/target.rs`: how its paths are recognised, in `Target::parse`. All that reads paths asks there.
-//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session goes),
-//!    `suspects` (which responses are read; whether a JWT may be a session there:
-//!    [`salesforce::facts::sessions`]) and `tell` (what an error looks like); in `family/verdict.rs`
-//!    what such a response says. The compiler asks for these. It does not ask for `refuses_with` and the
-//!    first `match` of `Verdict::of` (responses to HEAD, which have no body), `open_envelope` (a session
-//!    in the body), `passes`, `suspects_page` and `sends_to_login` (pages), `proves_session` (a path
-//!    that needs no session). Then a row in each table of `family/tests.rs`.
+//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session
+//!    goes), `suspects` (which responses are read; whether a JWT may be a session there:
+//!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in
+//!    `family/verdict.rs` what such a response says. The compiler asks for these. It does not ask
+//!    for `refuses_with` and the first `match` of `Verdict::of` (responses to HEAD, which have no
+//!    body), `open_envelope` (a session in the body), `passes`, `suspects_page` and
+//!    `sends_to_login` (pages), `proves_session` (a path that needs no session). Then a row in each
+//!    table of `family/tests.rs`.
 //! 4. A header that carries the session goes into `SESSION_HEADERS` in `proxy/family.rs`, or the
 //!    client's own reaches the org. If its capitals are unusual: `spelling/names.rs`.
 //! 5. `proxy/response/document.rs`: whether it has documents with absolute URLs.
@@ -74,7 +75,7 @@
 //! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`); its
 //!    path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error` and
 //!    `Content::Json` are the REST API's.
-//! 9. `command/answer.rs`, so that `orgproxy request` can read its errors.
+//! 9. `command/failure.rs`, so that `orgproxy request` can read its errors.
 //! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it counts
 //!     whatever the client sent, a session that dies is replaced unseen, the proxy's errors have its
 //!     shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in the two

@@ -1,9 +1,9 @@
-//! The local certificate authority: what clients are told to trust, so that they take us for
-//! localhost, or for a host of Salesforce's, over TLS.
+//! The local certificate authority. Clients that trust it accept the proxy as localhost, or as a
+//! Salesforce host, over TLS.
 //!
-//! It has no name constraints. What it would have to permit can change with any `hosts` and any My
-//! Domain, and each time every client would have to trust a new one; and many clients, those in
-//! Java among them, overlook constraints on a root. Its key is in a file that only we can read.
+//! It has no name constraints. The names to permit change with `hosts` and My Domains, and each
+//! time every client would have to trust a new authority; and many clients, those in Java among
+//! them, ignore constraints on a root. Its key is in a file that only this user can read.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ use self::store::{Store, StoreError};
 
 mod store;
 
-/// A certificate authority in a folder of ours.
+/// A certificate authority, kept in a folder.
 pub(crate) struct Authority {
     store: Store,
     certificate: CertificateDer<'static>,
@@ -44,15 +44,16 @@ pub(crate) struct Authority {
 #[derive(Clone)]
 pub(crate) struct Leaf {
     pub(crate) key: Arc<CertifiedKey>,
-    /// When to have the next one.
+    /// The time to replace it.
     pub(crate) renew_at: SystemTime,
 }
 
 impl Authority {
-    /// The one in `folder`, made if there is none. Of several that ask at once, one makes it.
+    /// Opens the one in `folder`, or creates it. If several processes open it at once, one of them
+    /// creates it.
     ///
     /// # Errors
-    /// A folder or file that cannot be used, with the way out.
+    /// A folder or file that cannot be used, with what to do.
     pub(crate) fn open(folder: &Path) -> Result<Self, AuthorityError> {
         let store = Store::open(folder)?;
         let _lock = store.lock()?;
@@ -61,7 +62,7 @@ impl Authority {
             None => {
                 let pem = make(SystemTime::now())?;
                 store.write(KEY, pem.as_bytes())?;
-                // That of an authority which is no more.
+                // The certificate of an authority that is gone.
                 store.remove(CERTIFICATE)?;
                 pem.into_bytes()
             }
@@ -83,13 +84,13 @@ impl Authority {
         })
     }
 
-    /// The file with the certificate that clients have to trust.
+    /// The file with the certificate for clients to trust.
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join(CERTIFICATE)
     }
 
-    /// The kept certificate for all of `names`, or a new one, which is kept, if that does not do
-    /// any more.
+    /// The stored certificate for all of `names`, or a new one, which is then stored, if that no
+    /// longer fits.
     pub(crate) fn kept_leaf(
         &self,
         names: &[String],
@@ -107,7 +108,7 @@ impl Authority {
         Ok(leaf)
     }
 
-    /// A new certificate for all of `names`, which is not kept.
+    /// A new certificate for all of `names`, which is not stored.
     pub(crate) fn leaf(&self, names: &[String], now: SystemTime) -> Result<Leaf, AuthorityError> {
         Ok(self.make_leaf(names, now)?.0)
     }
@@ -138,8 +139,8 @@ impl Authority {
         Ok((leaf, pem))
     }
 
-    /// A kept one, if a client that trusts us would take it for each name until it is renewed. If
-    /// not, it does not matter why.
+    /// The stored certificate, if a client that trusts the authority would accept it for each name
+    /// until it is renewed. Otherwise the reason does not matter.
     fn read_leaf(&self, pem: &[u8], names: &[String], now: SystemTime) -> Option<Leaf> {
         let (certificate, key) = read(pem).ok()?;
         let mut roots = RootCertStore::empty();
@@ -167,7 +168,7 @@ impl Authority {
     }
 }
 
-/// A key and the certificate that it signed for itself, in one text: so they cannot be parted.
+/// Creates a key and its self-signed certificate, in one text, so that they cannot be separated.
 fn make(now: SystemTime) -> Result<String, AuthorityError> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
@@ -177,7 +178,7 @@ fn make(now: SystemTime) -> Result<String, AuthorityError> {
         format!("orgproxy local CA {}", id(&key.subject_public_key_info())),
     );
     params.distinguished_name = name;
-    // It signs no other authority.
+    // It cannot sign other authorities.
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = date(now - DAY);
@@ -209,15 +210,15 @@ fn issuer(
     Issuer::from_ca_cert_der(certificate, key).map_err(|_| FileFault::Damaged)
 }
 
-/// Tells an authority from others of its kind, in its own name and in stores that trust it: the
-/// first digits of the digest of its public key.
+/// Identifies an authority in its name, and in stores that trust it: the first digits of the digest
+/// of its public key.
 pub(crate) fn id(public_key: &[u8]) -> String {
     let digest = digest(&SHA256, public_key);
     let digits = digest.as_ref().iter().take(4);
     digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// As files hold it.
+/// The certificate in PEM.
 pub(crate) fn pem_of(certificate: &CertificateDer<'_>) -> String {
     use base64ct::{Base64, Encoding};
 
@@ -235,7 +236,7 @@ fn date(time: SystemTime) -> OffsetDateTime {
     OffsetDateTime::from(time)
 }
 
-/// Why there is no local authority.
+/// The reason that there is no local authority.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// The folder, or a file in it.
@@ -244,7 +245,7 @@ pub enum AuthorityError {
     /// The content of a file.
     #[error("{0} {1}")]
     File(PathBuf, FileFault),
-    /// A certificate cannot be made, such as for a name that none can have.
+    /// A certificate cannot be created, such as for an invalid name.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// A new certificate cannot be used.
@@ -255,13 +256,13 @@ pub enum AuthorityError {
 /// A fault in a file of the local authority.
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
-    /// No certificate and key.
+    /// The file does not hold a certificate and its key.
     #[error("is damaged: it must hold a certificate and its key; {NEW}")]
     Damaged,
     /// Parts of two authorities.
     #[error("holds a certificate and a key that do not belong together; {NEW}")]
     Mismatched,
-    /// Nobody takes what it signs any more.
+    /// Nobody accepts its signatures any more.
     #[error("expired on {0}; {NEW}")]
     Expired(String),
     /// Not the certificate beside the key.
@@ -286,16 +287,16 @@ const KEY: &str = "ca-key.pem";
 /// Its certificate alone, for clients.
 const CERTIFICATE: &str = "ca.pem";
 
-/// The certificate for our own names, with its key.
+/// The certificate for the proxy's own names, with its key.
 const LEAF: &str = "localhost.pem";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_LIFE: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 
-/// Clients take 397 days at most, some of them for any authority.
+/// Clients accept 397 days at most, some of them for any authority.
 const LEAF_LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Before its end.
+/// Time before its end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 #[cfg(test)]

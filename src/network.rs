@@ -1,4 +1,5 @@
-//! The way to a host: by which proxy, to which address, over TLS. One for logins and for calls.
+//! Connections to a host: through a proxy or not, to an address, over TLS. The same for logins and
+//! for requests.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,16 +33,16 @@ pub(crate) struct Dialer {
     proxies: Proxies,
     /// For a proxy that speaks TLS itself.
     tls: TlsConnector,
-    /// For each step.
+    /// Time for each step.
     timeout: Duration,
-    /// For a peer that is alive but takes nothing.
+    /// Time for a peer that is alive but accepts no data.
     stall: Duration,
     own: OwnListeners,
 }
 
 impl Dialer {
-    /// Goes by `proxies`, trusts them as `tls` says, and never goes to what is in `own`. Each step has
-    /// `timeout`; a peer that takes nothing is given up after `stall`.
+    /// Connects through `proxies`, trusts them as `tls` says, and never connects to `own`. Each
+    /// step has `timeout`; a peer that accepts no data is given up after `stall`.
     pub(crate) fn new(
         proxies: Proxies,
         tls: &ClientConfig,
@@ -60,7 +61,7 @@ impl Dialer {
         }
     }
 
-    /// A connection to the host, with `tls`.
+    /// Connects to the host, with `tls`.
     pub(crate) async fn connect(
         &self,
         authority: &Authority,
@@ -81,12 +82,12 @@ impl Dialer {
             .map_err(|error| fail(Why::Tls(causes(&error))))
     }
 
-    /// How long each step may take.
+    /// The time limit of each step.
     pub(crate) fn step(&self) -> Duration {
         self.timeout
     }
 
-    /// How long it takes at most to connect.
+    /// The longest time that connecting can take.
     pub(crate) fn longest(&self) -> Duration {
         self.timeout * 2
     }
@@ -96,7 +97,7 @@ impl Dialer {
         self.proxies.to(bare(authority), port(authority))
     }
 
-    /// TCP to the host, or what a proxy on the way gives in its place.
+    /// Connects to the host by TCP, or through a proxy on the way.
     pub(crate) async fn reach(&self, authority: &Authority) -> Result<Socket, Why> {
         let (host, port) = (bare(authority), port(authority));
         let proxy = self.proxy(authority);
@@ -166,7 +167,7 @@ impl Dialer {
 async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Why> {
     match lookup_host((host, port)).await {
         Ok(addresses) => Ok(addresses.collect()),
-        // Without a file descriptor to ask with, the name is said to be unknown.
+        // Without a free file descriptor, the name is reported as unknown.
         Err(error) if is_exhausted(&error) || exhaustion::is_now() => Err(Why::Exhausted(error)),
         Err(error) => Err(Why::Tcp(format!("{host} does not resolve: {error}"))),
     }
@@ -195,7 +196,7 @@ pub(crate) fn port(authority: &Authority) -> u16 {
     authority.port_u16().unwrap_or(443)
 }
 
-/// Why there is no connection to a host.
+/// The reason that there is no connection to a host.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot reach {host}: {why}")]
 pub(crate) struct ConnectError {
@@ -212,7 +213,7 @@ impl ConnectError {
     }
 }
 
-/// The fault on the way.
+/// The fault in connecting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Why {
     #[error("{0}")]
@@ -223,7 +224,7 @@ pub(crate) enum Why {
         port: u16,
         variable: &'static str,
         fault: String,
-        /// To show it again might lock its user out.
+        /// If true, sending it again might lock its user out.
         wrong_password: bool,
     },
     #[error(
@@ -236,22 +237,22 @@ pub(crate) enum Why {
     Http(#[from] hyper::Error),
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
-    /// A SOCKS proxy refuses them.
+    /// A SOCKS proxy refuses the credentials.
     #[error("{0}")]
     Credentials(String),
-    /// No fault of the host, nor of the network.
+    /// Not a fault of the host or the network.
     #[error(
         "orgproxy has run out of resources for connections ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
     )]
     Exhausted(io::Error),
-    /// How, and what to do.
+    /// The proxy would connect to itself: how, and what to do.
     #[error("{0}")]
     Loop(String),
 }
 
 impl Why {
     fn of_address(error: io::Error, address: SocketAddr) -> Self {
-        // Which IPv6 answers, too, where a machine has no address of that kind.
+        // With IPv6 it also means that the machine has no such address.
         let is_out_of_ports = error.kind() == io::ErrorKind::AddrNotAvailable && address.is_ipv4();
         if is_exhausted(&error) || is_out_of_ports {
             Self::Exhausted(error)
@@ -260,7 +261,7 @@ impl Why {
         }
     }
 
-    /// The same, if it went wrong at `proxy` or before it.
+    /// The same fault, if it happened at `proxy` or before it.
     fn of(self, proxy: &Proxy) -> Self {
         let refuses = matches!(
             self,

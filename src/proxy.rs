@@ -7,11 +7,9 @@ use hyper::body::Incoming;
 
 use self::{
     base_url::BaseUrl,
-    connection_state::ConnectionState,
     delivery::Delivery,
     error::Error,
     exchange::Exchange,
-    family::Family,
     guard::{Guard, Named},
     local::Local,
     placeholder::Placeholders,
@@ -68,9 +66,7 @@ impl Proxy {
         exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
         let (family, connection) = (exchange.family, &*exchange.connection);
-        // The body of a Pub/Sub call hardly ever goes on: it must not be cut off for being slow.
-        let activity = (family != Family::PubSub).then(|| connection.activity());
-        let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
+        let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, exchange);
         let admitted = self.guard.admit(&parts, connection)?;
         let envelope = family.open_envelope(&parts, &mut body).await?;
         exchange.asks(&parts, envelope.as_deref(), &self.placeholders);
@@ -93,8 +89,13 @@ impl Proxy {
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
+        let request = delivery::Request {
+            head: &head,
+            body: &body,
+            exchange,
+        };
         // With another session, and again, if the org says that this one is dead.
-        let (mut response, session) = self.delivery.deliver(&head, &body, exchange).await?;
+        let (mut response, session) = self.delivery.deliver(request).await?;
         let placeholder = || self.placeholders.placeholder_for(&session);
         response::localize(
             &mut response,

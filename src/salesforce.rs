@@ -1,4 +1,4 @@
-//! What is true of Salesforce, for the proxy and the demo org alike.
+//! Facts about Salesforce, for the proxy and the demo org alike.
 
 pub use self::hosts::is_salesforce_host;
 #[cfg(feature = "demo")]
@@ -13,5 +13,5 @@ pub(crate) mod facts;
 pub(crate) mod hosts;
 mod refusals;
 
-/// Where the REST APIs are, as nearly all requests spell it.
+/// The root of the REST APIs, in the spelling of nearly all requests.
 pub(crate) const REST_ROOT: &str = "/services/data/";

@@ -1,10 +1,10 @@
-//! How the names of headers are spelled, and in what order they stand.
+//! The spelling of the names of headers, and their order.
 //!
-//! HTTP takes any case (RFC 9110 section 5.1), but programs exist that do not: Apex code that looks a
+//! HTTP ignores case (RFC 9110 section 5.1), but some programs do not: Apex code that looks a
 //! header up as Salesforce documents it, clients that keep headers in a plain dictionary. So names
 //! pass as their sender spelled them. `http::HeaderMap` knows neither spelling nor order, so the
-//! lines that came are kept beside it, as a hint: what is written is what the map holds, and of a
-//! line that came only a name that is the same but for its case.
+//! received lines are kept beside it as a hint: the map decides what is written, and a received
+//! line only the spelling of a name.
 
 use bytes::{BufMut, BytesMut};
 use http::{HeaderName, HeaderValue};
@@ -17,26 +17,26 @@ mod heads;
 mod names;
 mod stream;
 
-/// The header lines of an answer that are passed on, as they came.
+/// The header lines of a response that are passed on, as they were received.
 #[derive(Default)]
 pub(crate) struct Received {
     /// Without the end of the head.
     pub(crate) lines: Vec<u8>,
-    /// How many there are.
+    /// The number of lines.
     pub(crate) count: usize,
-    /// What their Content-Length says, if there is one.
+    /// The value of their Content-Length, if there is one.
     pub(crate) length: Option<u64>,
     /// Bytes of the longest value.
     pub(crate) longest: usize,
-    /// Whether any cannot go out as it is: it is not `Name: value`, or of concern to somebody on the
-    /// way.
+    /// If true, some line cannot go out as it is: it is not `Name: value`, or concerns somebody on
+    /// the way.
     pub(crate) is_special: bool,
-    /// Whether nobody has changed any since.
+    /// If true, nobody has changed a header since.
     pub(crate) is_unchanged: bool,
 }
 
 impl Received {
-    /// Has there be none. Their memory stays.
+    /// Removes all lines, and keeps their memory.
     pub(crate) fn clear(&mut self) {
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
@@ -49,8 +49,8 @@ impl Received {
 
 type Line<'a> = (&'a HeaderName, &'a HeaderValue);
 
-/// Writes header lines in the order and the spelling of `sent`, which are lines as they came. What is
-/// not among those follows, spelled as is usual.
+/// Writes header lines in the order and the spelling of `sent`, which are lines as they were
+/// received. Others follow in the usual spelling.
 pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out: &mut BytesMut) {
     let mut sent = Sent {
         lines: sent,
@@ -58,7 +58,7 @@ pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out:
     };
     let mut others = SmallVec::new();
     for (name, value) in lines {
-        // Mostly all are there, and in that order.
+        // Usually all are there, in that order.
         if !others.is_empty() || !sent.pass(name, value, out) {
             others.push(Some((name, value)));
         }
@@ -70,14 +70,14 @@ pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out:
     }
 }
 
-/// The same where the order is another: what was removed has left its place to the last one, and lines
-/// of one name stand together.
+/// The same if the order differs: in a map, the last header takes the place of one that is removed,
+/// and lines of the same name are together.
 fn write_sorted(
     mut lines: SmallVec<[Option<Line<'_>>; USUAL_LINES]>,
     mut sent: Sent<'_>,
     out: &mut BytesMut,
 ) {
-    // All before it have been written.
+    // All lines before it have been written.
     let mut first = 0;
     while first < lines.len() && !sent.is_over() {
         let passed = lines[first..]
@@ -98,10 +98,10 @@ fn write_sorted(
     }
 }
 
-/// Lines as they came.
+/// Lines as they were received.
 struct Sent<'a> {
     lines: &'a [u8],
-    /// The bytes at the beginning that go out as they are.
+    /// The number of bytes at the beginning that go out as they are.
     same: usize,
 }
 
@@ -114,7 +114,7 @@ impl<'a> Sent<'a> {
         self.lines.len() == self.same
     }
 
-    /// Writes the next line, with this `value`, if it is of this `name`. Those that have not changed
+    /// Writes the next line with this `value`, if it has this `name`. Consecutive unchanged lines
     /// are written together.
     fn pass(&mut self, name: &HeaderName, value: &HeaderValue, out: &mut BytesMut) -> bool {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
@@ -145,7 +145,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// Writes a line, or what of it is behind its name if that has been written.
+/// Writes a line. `name` is empty if it has been written already.
 pub(crate) fn put_line(name: &str, value: &[u8], out: &mut BytesMut) {
     out.put_slice(name.as_bytes());
     out.put_slice(b": ");
@@ -153,7 +153,7 @@ pub(crate) fn put_line(name: &str, value: &[u8], out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
-/// Whether a line of this `name`, which is in lower case, comes next.
+/// Returns whether the next line has this `name`, which is in lower case.
 fn is_named(sent: &[u8], name: &[u8]) -> bool {
     match sent.split_at_checked(name.len()) {
         Some((spelled, [b':', ..])) => is_same(spelled, name),
@@ -161,8 +161,8 @@ fn is_named(sent: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Whether `spelled`, which is as long as `name`, differs from it by upper case only. Eight bytes at
-/// once, since this is done for every line of every head.
+/// Returns whether `spelled`, which is as long as `name`, differs from it only in case. Compares
+/// eight bytes at once, because this runs for every line of every head.
 fn is_same(spelled: &[u8], name: &[u8]) -> bool {
     let (spelled, spelled_rest) = spelled.as_chunks::<8>();
     let (name, name_rest) = name.as_chunks::<8>();
@@ -183,7 +183,7 @@ fn letters(bytes: u64) -> u64 {
     at_least_a & !above_z & (EACH << 7)
 }
 
-/// Whether the value of the next line is still `value`.
+/// Returns whether the value of the next line is still `value`.
 fn is_unchanged(sent: &[u8], name: usize, value: &[u8]) -> bool {
     let Some(line) = sent.get(name..name + value.len() + 4) else {
         return false;
@@ -201,7 +201,7 @@ const USUAL_LINES: usize = 32;
 /// The lowest bit of each of eight bytes.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// What tells upper case from lower case in each of eight bytes.
+/// The bit of each of eight bytes that distinguishes upper case from lower case.
 const CASE: u64 = EACH << 5;
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// What goes out of `sent` when `change` has been done to its headers.
+    /// Returns what is written of `sent` after `change`.
     fn passed(sent: &str, change: impl FnOnce(&mut HeaderMap)) -> String {
         let mut headers = HeaderMap::new();
         for line in sent.split_terminator("\r\n") {
@@ -261,7 +261,7 @@ mod tests {
         );
     }
 
-    /// What came is a hint only: nothing of it is written that the headers do not have.
+    /// Received lines are only a hint: nothing is written that the headers do not have.
     #[test]
     fn a_wrong_hint_does_no_harm() {
         let mut headers = HeaderMap::new();

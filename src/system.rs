@@ -1,4 +1,4 @@
-//! What the operating system and the person at the terminal are asked for and told.
+//! The operating system, and the person at the terminal.
 
 pub(crate) mod chain;
 pub(crate) mod deadline;

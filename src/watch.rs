@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::record::{
+    AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
+};
 use self::{
     access_log::AccessLog,
     metrics::{Metrics, Tally},
-};
-pub(crate) use self::record::{
-    AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
 };
 
 mod access_log;
@@ -121,7 +121,9 @@ impl Recorder {
 impl Inboxes {
     fn take(&self) -> Vec<Record> {
         let all = lock(&self.all);
-        let mut records = all.iter().map(|inbox| mem::take(&mut *lock(&inbox.records)));
+        let mut records = all
+            .iter()
+            .map(|inbox| mem::take(&mut *lock(&inbox.records)));
         let first = records.next().unwrap_or_default();
         records.fold(first, |mut all, more| {
             all.extend(more);

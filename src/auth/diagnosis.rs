@@ -1,12 +1,12 @@
 //! The meaning of a refused login, and what to do about it: the table of
 //! [`crate::salesforce::facts::login_refusals`], with a remedy for each cause.
 
-/// Why the org refuses, as far as its words tell, and the setting to change.
+/// The reason why the org refuses, as far as its words say, and the setting to change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
-    /// What is wrong.
+    /// The cause.
     pub(crate) cause: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub(crate) fix: &'static str,
     /// The area to look at to be sure.
     pub(crate) about: About,
@@ -15,7 +15,7 @@ pub(crate) struct Diagnosis {
 /// The area that a refusal is about, for those who can look at it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum About {
-    /// Where the login goes, and for whom: another `login_url` or `audience` may do.
+    /// The place where the login goes, and the user: another `login_url` or `audience` may do.
     Place,
     /// The key and its certificate.
     Key,
@@ -44,12 +44,12 @@ pub(crate) fn of(error: &str, description: &str) -> &'static Diagnosis {
         .map_or(&UNKNOWN, |(_, diagnosis)| diagnosis)
 }
 
-/// Returns whether nothing but a person can change an answer without an error of this status.
+/// Returns whether nothing but a person can change a response of this status without an error.
 pub(super) fn is_for_good(status: u16) -> bool {
     matches!(status, 300..400 | 420)
 }
 
-/// Diagnoses an answer without an error, which a token endpoint does not give.
+/// Diagnoses a response without an error, which a token endpoint does not give.
 pub(crate) fn of_response(status: u16) -> &'static Diagnosis {
     match status {
         300..400 => &REDIRECT,
@@ -471,7 +471,7 @@ mod tests {
             };
             assert_ne!(diagnosis, &UNKNOWN, "{}", refusal.name());
             if let Some((name, _)) = seen.iter().find(|(_, other)| *other == diagnosis) {
-                panic!("{name} and {} are told alike", refusal.name());
+                panic!("{name} and {} have the same diagnosis", refusal.name());
             }
             seen.push((refusal.name(), diagnosis));
         }

@@ -13,7 +13,7 @@ pub(super) struct Key {
 
 struct Held {
     key: PrivateKey,
-    /// Where `key` was read.
+    /// The place where `key` was read.
     source: Option<KeySource>,
     /// The same as it was when it was last looked at, which may not have been of any use.
     seen: Option<KeySource>,
@@ -60,8 +60,8 @@ impl Key {
                 held.key = key;
                 held.source = Some(source);
             }
-            // It is tried again at the next login, since what was missing may be there by then; but
-            // told once.
+            // It is tried again at the next login, since what was missing may be there by then, but
+            // reported once.
             Err(error) if is_new => tracing::warn!(
                 org,
                 "the key has changed but cannot be used, so the old one is kept: {error}"

@@ -1,4 +1,4 @@
-//! Getting a session from the token endpoint (RFC 7523 §2.1), or the org's own reason why not.
+//! Gets a session from the token endpoint (RFC 7523 §2.1), or the org's own reason why not.
 
 use std::{
     sync::Arc,
@@ -37,10 +37,10 @@ pub(crate) struct Login {
     key: Arc<Key>,
     dialer: Arc<Dialer>,
     tls: TlsConnector,
-    /// Of `token_url`.
+    /// The host and port of `token_url`.
     authority: Authority,
     token_url: Url,
-    /// For one attempt, connecting included.
+    /// The time for one attempt, connecting included.
     timeout: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Login {
     /// The same where there is no server.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// The same as [`Self::new`].
     pub(crate) fn alone(
         config: &Config,
         org: &config::Org,
@@ -114,7 +114,7 @@ impl Login {
     /// Gets a session, and asks once only.
     ///
     /// # Errors
-    /// As [`Self::login`].
+    /// The same as [`Self::login`].
     pub(crate) async fn attempt(&self) -> Result<Session, LoginError> {
         let key = self.key.clone();
         // This thread has all that listens to look after.
@@ -131,10 +131,10 @@ impl Login {
             })?
     }
 
-    /// The time at the token endpoint, if it reports it. A GET is not a login.
+    /// The time at the token endpoint, if it reports it. A GET does not log in.
     ///
     /// # Errors
-    /// As [`Self::login`], but for refusals: any answer will do.
+    /// The same as [`Self::login`], but for refusals: any response will do.
     pub(crate) async fn date(&self) -> Result<Option<SystemTime>, LoginError> {
         let asked = self.send(Method::GET, Bytes::new());
         let response = tokio::time::timeout(self.timeout, asked)
@@ -185,7 +185,7 @@ impl Login {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.broke_off(&error))?;
-        // It ends when nobody waits for the answer any more.
+        // It ends when nobody waits for the response any more.
         tokio::spawn(connection);
         let response = sender.send_request(request).await;
         response.map_err(|error| self.broke_off(&error))
@@ -314,7 +314,7 @@ fn jittered(pause: Duration) -> Duration {
     pause + pause / 2 * u32::from(random[0]) / u32::from(u8::MAX)
 }
 
-/// Describes an answer that is not JSON.
+/// Describes a response that is not JSON.
 fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     if bytes.is_empty() {
         return "an empty body".to_owned();
@@ -333,8 +333,8 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
 }
 
-/// Somebody else's words, fit for one line of a log: made safe by [`escape`], no novels, and nothing that
-/// looks like an assertion or a token, should they repeat ours.
+/// Makes somebody else's words fit for one line of a log: escaped by [`escape`], not longer than
+/// [`LONGEST_QUOTE`], and without what looks like an assertion or a token.
 pub(crate) fn printable(text: &str) -> String {
     let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
     let quote: String = text
@@ -343,9 +343,10 @@ pub(crate) fn printable(text: &str) -> String {
             let word = piece.trim_end_matches(ends_word);
             let is_secret = word.starts_with("eyJ") && word.contains('.')
                 || word.starts_with("00D") && word.contains('!');
-            match is_secret {
-                true => ["[redacted]", &piece[word.len()..]],
-                false => [piece, ""],
+            if is_secret {
+                ["[redacted]", &piece[word.len()..]]
+            } else {
+                [piece, ""]
             }
         })
         .flat_map(str::chars)
@@ -362,7 +363,7 @@ const ANSWERED_HERE: &str = "an orgproxy answers there (this or another one): on
                              from /etc/hosts there, and unset HTTPS_PROXY if that names an \
                              orgproxy";
 
-/// By which an orgproxy knows another's login.
+/// The name by which an orgproxy knows another's login.
 const USER_AGENT: &str = concat!("orgproxy/", env!("CARGO_PKG_VERSION"));
 
 /// `urn:ietf:params:oauth:grant-type:jwt-bearer`, form-encoded.
@@ -374,7 +375,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis
 /// A real login takes half a second; a slow network, a few.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Bytes. A real answer has about one thousand.
+/// Bytes. A real response has about one thousand.
 const LARGEST_RESPONSE: usize = 64 * 1024;
 
 /// Characters.

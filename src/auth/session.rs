@@ -23,15 +23,16 @@ pub(crate) struct Session {
     /// The user it is for, as far as the org said.
     pub(crate) identity: Identity,
     issued: Instant,
-    /// When it ends whatever happens, if that is known.
+    /// The time until it ends whatever happens, if that is known.
     expires: Option<Instant>,
-    /// How long it lives unused.
+    /// The time that it lives unused.
     idle: Duration,
     /// Milliseconds since `issued`.
     used: AtomicU64,
     /// Milliseconds since `issued` plus one, or 0 if the org has not accepted it yet.
     good: AtomicU64,
-    /// Whether it came in place of a rejected one, with the same token: the login says that it lives.
+    /// If true, it came in place of a rejected one, with the same token: the login says that it
+    /// lives.
     confirmed: AtomicBool,
 }
 
@@ -43,7 +44,7 @@ pub(crate) struct Identity {
     pub(crate) org_id: Option<String>,
     /// 18 characters.
     pub(crate) user_id: Option<String>,
-    /// As the org wrote it.
+    /// The scopes as the org wrote them.
     pub(crate) scope: Option<String>,
 }
 
@@ -81,7 +82,7 @@ pub(super) enum Fitness {
 
 impl Session {
     /// # Errors
-    /// Why `token` cannot be one.
+    /// The reason why `token` is not a valid one.
     pub(crate) fn new(
         authority: Authority,
         token: &str,
@@ -131,12 +132,12 @@ impl Session {
         self.token.as_bytes().starts_with(b"eyJ")
     }
 
-    /// How long it lives whatever happens, if that is known.
+    /// The time that it lives whatever happens, if that is known.
     pub(crate) fn lifetime(&self) -> Option<Duration> {
         Some(self.expires?.saturating_duration_since(self.issued))
     }
 
-    /// The org accepted a request with this session just now.
+    /// Notes that the org accepted a request with this session just now.
     pub(crate) fn accepted(&self) {
         let now = self.millis(Instant::now());
         self.used.store(now, Relaxed);
@@ -168,7 +169,7 @@ impl Session {
         now.saturating_duration_since(self.issued)
     }
 
-    /// Life is a sliding idle timeout that every call resets
+    /// Judges it at `now`. Its life is a sliding idle timeout that every call resets
     /// ([`crate::salesforce::facts::sessions`]), so age counts from the last use. Where a fixed end
     /// is known it holds besides.
     pub(super) fn fitness(&self, now: Instant) -> Fitness {
@@ -209,8 +210,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What keeps `token` from being one (RFC 6750 section 2.1), without quoting it. It goes into headers
-/// and cookies (RFC 6265 section 4.1.1).
+/// The reason why `token` is not a valid one (RFC 6750 section 2.1), without quoting it. It goes
+/// into headers and cookies (RFC 6265 section 4.1.1).
 fn fault_of(token: &str) -> Option<&'static str> {
     let is_usable = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     if token.is_empty() {
@@ -230,7 +231,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// A request sent this close to the end could arrive after it.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
-/// How long a login's word that a session lives goes before a refusal.
+/// The time for which a login's word that a session lives goes before a refusal.
 const CONFIRMED: Duration = Duration::from_secs(5);
 
 /// Time for a login in the background before the end.

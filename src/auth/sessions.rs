@@ -24,7 +24,7 @@ use crate::system::telemetry::Throttle;
 /// wait. No failure is kept forever.
 pub(crate) struct Sessions {
     login: Login,
-    /// Where logins run, apart from the threads that carry requests.
+    /// The runtime of the logins, apart from the threads that carry requests.
     runtime: Handle,
     /// Written only while `state` is locked; read without.
     current: ArcSwapOption<Session>,
@@ -38,19 +38,19 @@ type Outcome = Result<Arc<Session>, Arc<LoginError>>;
 struct State {
     flight: Option<Shared<oneshot::Receiver<Outcome>>>,
     failure: Option<Failure>,
-    /// When the logins so far will have been paid for at the rate that the org allows.
+    /// The time when the logins so far will have been paid for at the rate that the org allows.
     paid: Option<Instant>,
     doubt: Option<Doubt>,
-    /// When a login was last to tell where the org is now.
+    /// The time of the last login that was to find where the org is now.
     sought: Option<Instant>,
-    /// Where sessions of this process were for, the latest last.
+    /// The instances that sessions of this process were for, the latest last.
     instances: Vec<Authority>,
 }
 
 /// Logins were in vain lately: what was refused before was refused after them, too.
 struct Doubt {
     since: Instant,
-    /// How many in a row.
+    /// The number of them in a row.
     count: u32,
 }
 
@@ -58,12 +58,12 @@ struct Doubt {
 struct Failure {
     error: Arc<LoginError>,
     until: Instant,
-    /// How many in a row, this one included.
+    /// The number of them in a row, this one included.
     count: u32,
 }
 
 impl Sessions {
-    /// Sessions that `login` gets, on `runtime`.
+    /// Keeps the sessions that `login` gets, on `runtime`.
     pub(crate) fn new(login: Login, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
             login,
@@ -76,8 +76,8 @@ impl Sessions {
     /// The session to use now, after a login if need be.
     ///
     /// # Errors
-    /// Why the org cannot be logged in to. While a failure rests, the same error without asking,
-    /// unless the key has changed.
+    /// The reason why the org cannot be logged in to. While a failure rests, the same error without
+    /// asking, unless the key has changed.
     pub(crate) async fn current(self: &Arc<Self>) -> Outcome {
         let now = Instant::now();
         if let Some(session) = &*self.current.load()
@@ -111,7 +111,7 @@ impl Sessions {
     /// refusal was a stray one then, or about the request.
     ///
     /// # Errors
-    /// As [`Sessions::current`].
+    /// The same as [`Sessions::current`].
     pub(crate) async fn replace(self: &Arc<Self>, rejected: &Arc<Session>) -> Outcome {
         // A login has just said that it lives.
         if rejected.is_confirmed(Instant::now()) && self.is_current(rejected) {
@@ -153,14 +153,15 @@ impl Sessions {
     /// else.
     ///
     /// # Errors
-    /// As [`Sessions::current`].
+    /// The same as [`Sessions::current`].
     pub(crate) async fn after(self: &Arc<Self>, dead: &Arc<Session>) -> Outcome {
         self.retire(dead);
         self.current().await
     }
 
     /// A session at another host than that of `left`, where the org seems not to be any more. A
-    /// login tells, but only one in a while, which all share. `left` stays until then.
+    /// login shows where it is, but only one in a while is made, which all share. `left` stays
+    /// until then.
     pub(crate) async fn elsewhere(self: &Arc<Self>, left: &Arc<Session>) -> Option<Arc<Session>> {
         let moved = |session: &Arc<Session>| session.authority != left.authority;
         let now = Instant::now();
@@ -191,13 +192,14 @@ impl Sessions {
         landed.ok()?.ok()?.ok().filter(moved)
     }
 
-    /// Returns whether the org was, in the life of this process, at an instance that `is_it`.
-    /// Clients that name a host of the org's go on to name the old one after a move.
+    /// True if the org was, in the life of this process, at an instance for which `is_it` returns
+    /// true. Clients that name a host of the org's go on to name the old one after a move.
     pub(crate) fn were_at(&self, is_it: impl FnMut(&Authority) -> bool) -> bool {
         self.state().instances.iter().any(is_it)
     }
 
-    /// The org has said, while it answered, that `dead` is dead: what comes next must not use it.
+    /// Notes that the org has said, while it answered, that `dead` is dead: what comes next must
+    /// not use it.
     pub(crate) fn end(&self, dead: &Arc<Session>) {
         self.retire(dead);
     }
@@ -329,8 +331,8 @@ fn decide(current: Option<Arc<Session>>, failure: Option<&Failure>, now: Instant
     }
 }
 
-/// How long a failure is passed on without asking again. Short, since a person who mends the
-/// app's settings is watching; unless each login makes it worse.
+/// The time for which a failure is passed on without asking again. Short, since a person who mends
+/// the app's settings is watching; unless each login makes it worse.
 fn rest(error: &LoginError, count: u32) -> Duration {
     let doubled = 2_u32.pow(count.saturating_sub(1).min(5));
     if error.is_about_user() {
@@ -344,23 +346,23 @@ fn rest(error: &LoginError, count: u32) -> Duration {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Between two logins, in the long run: Salesforce allows 3,600 per hour per user
+/// The time between two logins, in the long run: Salesforce allows 3,600 per hour per user
 /// ([`crate::salesforce::facts::limits`]).
 const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many logins may come at once, in terms of `LOGIN_INTERVAL`.
+/// The number of logins that may come at once, in terms of `LOGIN_INTERVAL`.
 const LOGIN_BURST: Duration = Duration::from_secs(60);
 
-/// Between two logins that are to tell where the org is.
+/// The time between two logins that are to find where the org is.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a request waits for one.
+/// The time that a request waits for such a login.
 const SEARCH_TIME: Duration = Duration::from_secs(10);
 
-/// How many are remembered, far more than an org ever has.
+/// The number of instances that are remembered, far more than an org ever has.
 const MOST_INSTANCES: usize = 16;
 
-/// For how long it is remembered that a login was in vain.
+/// The time for which it is remembered that a login was in vain.
 const DOUBT: Duration = Duration::from_secs(30);
 
 /// After a failure that may pass.
@@ -455,13 +457,13 @@ mod tests {
         assert_eq!(rests(&error, seconds.len()), seconds);
     }
 
-    #[test_case(200, &[1, 2, 4, 8, 15, 15]; "a page, an empty or a cut answer")]
+    #[test_case(200, &[1, 2, 4, 8, 15, 15]; "a page, an empty or a cut response")]
     #[test_case(400, &[1, 2, 4]; "no error")]
     #[test_case(403, &[1, 2, 4]; "forbidden by something on the way")]
     #[test_case(503, &[1, 2, 4]; "maintenance")]
     #[test_case(302, &[15, 15]; "a redirect")]
     #[test_case(420, &[15, 15]; "a scratch org that is gone")]
-    fn a_malformed_answer_rests_as_what_may_pass(status: u16, seconds: &[u64]) {
+    fn a_malformed_response_rests_as_what_may_pass(status: u16, seconds: &[u64]) {
         let error = LoginError::Strange {
             url: String::new(),
             status,

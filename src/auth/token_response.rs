@@ -1,10 +1,10 @@
-//! The answer of a token endpoint (RFC 6749 sections 5.1 and 5.2), as far as it can be read.
+//! The response of a token endpoint (RFC 6749 sections 5.1 and 5.2), as far as it can be read.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-/// What is in it. Nothing is required: which fields are there decides what it is. A field that has
+/// The fields of it. None is required: those that are there decide what it is. A field that has
 /// another type than it should is left out, since most are of little use.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TokenResponse {

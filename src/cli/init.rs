@@ -95,7 +95,7 @@ impl InitArgs {
     }
 }
 
-/// They are as they are in proxy.toml.
+/// Taken from proxy.toml.
 const NOT_FOR_ROTATION: [&str; 7] = [
     "environment",
     "username",
@@ -106,7 +106,7 @@ const NOT_FOR_ROTATION: [&str; 7] = [
     "folder",
 ];
 
-/// They are as the Salesforce CLI has them.
+/// Taken from the Salesforce CLI.
 const NOT_FOR_SF: [&str; 9] = [
     "environment",
     "username",

@@ -1,4 +1,4 @@
-//! The arguments of what makes a shell comfortable.
+//! The arguments of `completions` and `man`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Running a program with the environment that leads it here.
+//! Running a program with an environment that leads it to the proxy.
 
 use std::{
     ffi::OsString,
@@ -78,7 +78,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
             Err(error) => Err(CommandError::Program(name(&args.program), error)),
             Ok(child) => tokio::select! {
                 status = wait(child, &mut signals) => Ok(code(status?)),
-                // It has no reason to, so it is an error.
+                // It has no reason to end, so that is an error.
                 served = &mut serving => {
                     served.map_err(io::Error::other)??;
                     return Ok(ExitCode::FAILURE);
@@ -86,7 +86,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
             },
         };
         drop(stop);
-        // What the program left behind may still be at it.
+        // Processes that the program left behind may still send requests.
         tokio::select! {
             served = serving => {
                 served.map_err(io::Error::other)??;
@@ -104,7 +104,7 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
     for (name, value) in environment.variables() {
         command.env(name, value);
     }
-    // What they hold is for us alone.
+    // They are for the proxy alone.
     let keys = ["ORGPROXY_PRIVATE_KEY", "ORGPROXY_TLS_PRIVATE_KEY"];
     let secrets = config.secret_variables.iter().map(String::as_str);
     for name in keys.into_iter().chain(secrets) {
@@ -116,8 +116,8 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
 /// Waits for the end of `child`, and passes signals on to it; a second one that asks for an end
 /// kills it.
 ///
-/// What is typed at a terminal reaches it by itself, since it is of our process group: so those are
-/// only kept from ending us.
+/// Signals typed at a terminal reach it directly, because it is in our process group: they are only
+/// kept from ending this process.
 async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
     let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let mut passed = false;
@@ -137,13 +137,13 @@ async fn wait(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
         };
         passed |= is_ending;
         if let Some(id) = id {
-            // It may have ended by now, which is the next thing we hear.
+            // It may have ended by now, which the next turn finds out.
             let _ = kill_process(id, passed_on);
         }
     }
 }
 
-/// Whether the terminal sends what is typed to our process group.
+/// Returns whether the terminal sends signals that are typed to our process group.
 fn is_in_the_foreground() -> bool {
     let group = |terminal: BorrowedFd<'_>| tcgetpgrp(terminal).ok();
     let groups = [
@@ -154,7 +154,7 @@ fn is_in_the_foreground() -> bool {
     groups.contains(&Some(getpgrp()))
 }
 
-/// As shells have it.
+/// The exit code as shells report it.
 fn code(status: ExitStatus) -> ExitCode {
     let code = match status.code() {
         Some(code) => code,

@@ -1,5 +1,5 @@
-//! A client of a proxy in this process: what commands that ask the org do it by, so that their
-//! requests go the way of every other.
+//! A client of a proxy in this process, for commands that ask the org: so their requests go the
+//! same way as all others.
 
 use std::{env, io, path::PathBuf, time::Duration};
 
@@ -16,15 +16,15 @@ use crate::{
     server::{Server, StartupError},
 };
 
-/// A proxy for one org on a socket that nobody else finds, and a connection to it.
+/// A proxy for one org on a private socket, and a connection to it.
 pub(crate) struct Client {
     connection: Connection,
-    /// Dropped, it stops the proxy.
+    /// Stops the proxy when dropped.
     _stop: oneshot::Sender<()>,
 }
 
 impl Client {
-    /// Starts the proxy as `config` has it for `org`, but for what concerns its other clients.
+    /// Starts the proxy as `config` describes it for `org`, without the settings for other clients.
     ///
     /// # Errors
     /// As [`Server::bind`], or when there is no room for a socket.
@@ -54,11 +54,11 @@ impl Client {
         let server = Server::bind(config).await?;
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(server.serve(async {
-            // Whether it was told to or the teller is gone.
+            // Either it was asked to stop, or nobody is left to ask.
             let _ = stopped.await;
         }));
         let stream = UnixStream::connect(&socket).await?;
-        // Nobody else is to connect, and a program that is killed leaves nothing behind.
+        // Nobody else is to connect, and nothing is to stay behind if the program is killed.
         drop(folder);
         Ok(Self {
             connection: Connection::new(stream).await?,
@@ -66,10 +66,10 @@ impl Client {
         })
     }
 
-    /// Sends `request`, whose URI is a path, and returns when the head of the answer is there.
+    /// Sends `request`, whose URI is a path, and returns when the head of the response is there.
     ///
     /// # Errors
-    /// When the connection breaks: what goes wrong between the proxy and the org is an answer.
+    /// When the connection breaks. What goes wrong between the proxy and the org is a response.
     pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -87,8 +87,8 @@ impl Client {
     }
 }
 
-/// One that nobody else may enter, in the first place for passing things that there is. Names of
-/// sockets must be short, which those of temporary folders are not everywhere.
+/// A folder that only this user may enter, in the first place that can have one. Paths of sockets
+/// must be short, and those of temporary folders are not everywhere.
 fn folder_for_socket() -> io::Result<TempDir> {
     let mut places = vec![env::temp_dir()];
     places.extend(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
@@ -109,7 +109,7 @@ fn folder_for_socket() -> io::Result<TempDir> {
     Err(failure)
 }
 
-/// Why the proxy in this process cannot be asked.
+/// The reason that the proxy in this process cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error(transparent)]
@@ -120,8 +120,8 @@ pub(crate) enum ClientError {
     Broken(#[from] hyper::Error),
 }
 
-/// Bytes, so that 108 are enough for a socket in it (unix(7)).
+/// In bytes: the path of a socket in it must fit into 108 (unix(7)).
 const LONGEST_PLACE: usize = 80;
 
-/// Between two requests, since whoever reads what a command prints may take their time.
+/// Between two requests, because whoever reads the output may take their time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::{
     body::Incoming,
@@ -39,4 +39,15 @@ impl Connection {
         self.requests.ready().await?;
         self.requests.send_request(request).await
     }
+}
+
+/// Returns whether a response is the proxy's own (RFC 9209).
+pub(super) fn is_ours(headers: &HeaderMap) -> bool {
+    marks(headers).starts_with("orgproxy")
+}
+
+/// The marks of the proxies that a response has passed.
+pub(super) fn marks(headers: &HeaderMap) -> &str {
+    let marks = headers.get("proxy-status");
+    marks.and_then(|marks| marks.to_str().ok()).unwrap_or("")
 }

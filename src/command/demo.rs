@@ -10,7 +10,7 @@ use crate::{
     system::{process, telemetry},
 };
 
-/// Starts an org in this process, and the proxy in front of it by the very same way as `run`.
+/// Starts an org in this process, and the proxy in front of it as `run` does.
 pub(super) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     process::harden();
     let (runtime, starting) = begin_to_serve()?;
@@ -65,13 +65,13 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     Ok(config)
 }
 
-/// Demo orgs that run. Dropped, they end.
+/// Running demo orgs. They end when dropped.
 pub(super) type Demos = Vec<demo::Org>;
 
 /// Starts the demo orgs that `config` wants.
 ///
 /// # Errors
-/// A certificate that is not where the demo org looks for it, or no port.
+/// A certificate that is not where the demo org looks for it, or no free port.
 pub(super) async fn start(config: &mut Config) -> Result<Demos, CommandError> {
     let mut demos = Vec::new();
     for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
@@ -90,7 +90,7 @@ pub(super) async fn start(config: &mut Config) -> Result<Demos, CommandError> {
     Ok(demos)
 }
 
-/// Has `org` log in at `demo`, and its calls go there, and not by a proxy of the environment.
+/// Points logins and calls of `org` to `demo`, past any proxy that the environment names.
 fn lead_to(demo: &demo::Org, org: &mut Org) {
     org.demo.get_or_insert_default();
     org.login_url = demo.login_url();

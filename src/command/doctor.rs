@@ -1,7 +1,7 @@
 //! Trying every step from the configuration to a first query, and saying what is wrong.
 //!
-//! Each step is a [`Check`], printed as it is done. What fails ends nothing that can still be tried:
-//! only what needs a session is left out without one.
+//! Each step is a [`Check`], printed when it is done. A failure ends nothing that can still be
+//! tried: without a session, only what needs one is left out.
 
 use std::{path::Path, process::ExitCode, time::SystemTime};
 
@@ -31,7 +31,7 @@ mod owner;
 mod report;
 mod session;
 
-/// Looks at the orgs of the configuration, or the one that is named. Ends with 0 if nothing failed.
+/// Checks the orgs of the configuration, or the one that is named. Exits with 0 if nothing failed.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
     process::harden();
     let mut report = Report::new(args.json);
@@ -79,7 +79,7 @@ async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
     report.add(Check::passed("configuration", path.display().to_string()));
     for org in &config.orgs {
         report.begin(&org.name);
-        // Each alone, so that a demo org that cannot start hides no other.
+        // Each org alone, so that a demo org that cannot start does not hide the others.
         let mut alone = config.clone();
         alone.orgs = vec![org.clone()];
         match Ready::start(alone).await {
@@ -137,7 +137,7 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
     }
 }
 
-/// Looks at the clock and logs in: as the configuration says, or as `--try-audiences` finds out.
+/// Checks the clock and logs in: as the configuration says, or as `--try-audiences` finds out.
 async fn log_in(
     config: &Config,
     org: &Org,
@@ -179,7 +179,7 @@ async fn log_in(
     None
 }
 
-/// `a day` or `12 days`, of seconds.
+/// `a day` or `12 days`, from seconds.
 fn days(seconds: i64) -> String {
     match seconds / (24 * 60 * 60) {
         0 => "less than a day".to_owned(),

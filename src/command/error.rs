@@ -1,4 +1,4 @@
-//! Why a command failed, and how that is printed.
+//! The error of a command, and its exit code.
 
 use std::{io, process::ExitCode};
 
@@ -9,7 +9,7 @@ use crate::{
     system::{escape, terminal},
 };
 
-/// Why a command failed.
+/// The reason that a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The configuration has mistakes.

@@ -1,4 +1,4 @@
-//! Asking a running proxy whether it is well.
+//! Checking that a running proxy is healthy.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,18 +13,21 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{answer, connection::Connection, verifier::Verifier};
+use super::{
+    connection::{self, Connection},
+    verifier::Verifier,
+};
 use crate::{
     config::{Config, Listen},
     local_ca::Authority,
     network,
 };
 
-/// Asks each listener what it can do. Any answer that a proxy of ours marked will do, a refusal
-/// too: that the org is well is not the question.
+/// Sends OPTIONS to each listener. Any response that an orgproxy has marked will do, a refusal too:
+/// the state of the org does not matter here.
 ///
 /// # Errors
-/// The first listener that is not well, and why.
+/// The first unhealthy listener, and why.
 pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
     for listen in config.orgs.iter().flat_map(|org| &org.listen) {
         let reason = match answers(listen, config).await {
@@ -37,11 +40,11 @@ pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
     Ok(())
 }
 
-/// Whether a proxy of ours answers there. Of several addresses one is enough: another program may
-/// have the others.
+/// Returns whether an orgproxy answers there. One of several addresses is enough: another program
+/// may have the others.
 ///
 /// # Errors
-/// Nobody answers, or nothing that can be understood.
+/// When nobody answers, or the response is not HTTP.
 pub(crate) async fn answers(listen: &Listen, config: &Config) -> io::Result<bool> {
     if let Listen::Unix(path) = listen {
         return in_time(async { ask(UnixStream::connect(path).await?).await }).await;
@@ -52,7 +55,7 @@ pub(crate) async fn answers(listen: &Listen, config: &Config) -> io::Result<bool
         if matches!(answer, Ok(true)) {
             return answer;
         }
-        // That nobody listens at one says less than what the other answers.
+        // A response at one address says more than silence at another.
         if found.is_err() {
             found = answer;
         }
@@ -75,7 +78,8 @@ async fn probe(address: SocketAddr, is_https: bool, config: &Config) -> io::Resu
     let tls = TlsConnector::from(Arc::new(client_config(config)?));
     let localhost = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let stream = tls.connect(localhost, stream).await?;
-    // One that asks for certificates has shown its own, and we have none to go on with.
+    // A listener that asks for certificates has shown its own, and there is none to show it in
+    // return.
     if config.tls.client_ca.is_empty() {
         ask(stream).await
     } else {
@@ -92,7 +96,7 @@ async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io
     let mut connection = Connection::new(stream).await.map_err(io::Error::other)?;
     let response = connection.send(request.map(BodyExt::boxed_unsync)).await;
     let response = response.map_err(io::Error::other)?;
-    Ok(answer::is_ours(response.headers()))
+    Ok(connection::is_ours(response.headers()))
 }
 
 /// Trusts the local authority, or exactly the certificate of the configuration.
@@ -111,5 +115,5 @@ fn client_config(config: &Config) -> io::Result<ClientConfig> {
     network::tls::client_config(RootCertStore::empty(), &[authority]).map_err(io::Error::other)
 }
 
-/// For a listener on this machine to answer.
+/// The time that a listener on this machine has to respond.
 const PATIENCE: Duration = Duration::from_secs(5);

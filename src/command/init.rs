@@ -1,7 +1,7 @@
-//! Making what a login needs: key, certificate, the metadata of the app, and `proxy.toml`.
+//! Creating key, certificate, the metadata of the app, and `proxy.toml`.
 //!
-//! Everything is made and checked in memory before the first file is written, and either all files are
-//! written or none.
+//! Everything is created and checked in memory before the first file is written, and either all
+//! files are written or none.
 
 use std::{
     net::SocketAddr,
@@ -28,13 +28,13 @@ use self::{
 
 mod access;
 mod answers;
-mod ask;
 mod configuration;
 mod environment;
 mod files;
 mod package;
 mod pair;
 mod paths;
+mod prompt;
 mod report;
 mod rotation;
 mod sf;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A new org.
+/// Creates everything for a new org.
 fn make(args: &InitArgs) -> Result<(), CommandError> {
     if args.demo && !cfg!(feature = "demo") {
         let why = "this build of orgproxy has no demo org; remove --demo";
@@ -68,7 +68,7 @@ fn make(args: &InitArgs) -> Result<(), CommandError> {
         Ok(())
     };
     let answers = Answers::of(args, |name| check(&there, name))?;
-    // What is there may have changed while a person was thinking.
+    // The file may have changed while a person was thinking.
     let there = read(&paths)?;
     check(&there, &answers.name).map_err(CommandError::Other)?;
     make_for(args, &paths, &there, answers).map_err(CommandError::Other)
@@ -149,7 +149,7 @@ fn make_for(
         );
     }
     let flag = paths.config_flag();
-    // Where there are others, commands have to be told which.
+    // With several orgs, commands must name one.
     let (doctor, query) = match config.orgs.len() {
         1 => (String::new(), String::new()),
         _ => (
@@ -205,14 +205,14 @@ fn make_for(
     Ok(())
 }
 
-/// The first address of an org that a URL can say.
+/// The first address of an org that a URL can express.
 fn address(config: &Config, name: &str) -> Option<SocketAddr> {
     let org = config.org(Some(name)).ok()?;
     let mut plain = org.listen.iter().filter(|listen| !listen.is_https());
     plain.find_map(Listen::address)
 }
 
-/// The same app without the Salesforce CLI, in place of a step.
+/// Describes the same app without the Salesforce CLI, in place of a step.
 fn by_browser(report: Report, step: usize, certificate: &Path, paths: &Paths) -> Report {
     report
         .steps(&format!(
@@ -242,7 +242,7 @@ fn by_browser(report: Report, step: usize, certificate: &Path, paths: &Paths) ->
         )
 }
 
-/// An org of the Salesforce CLI's, with the key that it has.
+/// Takes over an org of the Salesforce CLI, with its key.
 fn take_over(args: &InitArgs, alias: &str) -> Result<(), String> {
     let paths = Paths::of(args);
     let there = Configuration::read(paths.config.clone())?;
@@ -288,7 +288,7 @@ fn read(paths: &Paths) -> Result<Configuration, CommandError> {
     Configuration::read(paths.config.clone()).map_err(CommandError::Other)
 }
 
-/// What people wrote of an org is never replaced, not even by force.
+/// The table that people wrote for an org is never replaced, not even with --force.
 fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
     if there.has(name) {
         Err(format!(
@@ -301,7 +301,7 @@ fn refuse_to_replace(there: &Configuration, name: &str) -> Result<(), String> {
     }
 }
 
-/// An org would get one app for two, as names of apps have fewer letters.
+/// Names of apps have fewer letters, so two orgs could get the same one.
 fn refuse_a_twin(there: &Configuration, name: &str) -> Result<(), String> {
     let app = package::developer_name(name);
     let is_twin = |other: &String| package::developer_name(other).eq_ignore_ascii_case(&app);
@@ -315,7 +315,7 @@ fn refuse_a_twin(there: &Configuration, name: &str) -> Result<(), String> {
     }
 }
 
-/// What an org of `config` uses is not replaced either, not even by force.
+/// Files that an org of `config` uses are not replaced either, not even with --force.
 fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<(), String> {
     let in_the_way = files.in_the_way();
     for org in &config.orgs {
@@ -347,7 +347,7 @@ fn refuse_to_overwrite(files: &Files, config: &Config, force: bool) -> Result<()
     ))
 }
 
-/// Where `path` leads to.
+/// `path` without links.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

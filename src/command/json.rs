@@ -1,5 +1,5 @@
-//! JSON whose numbers and strings stay what they were, to the last digit: a field of a record may
-//! have more of them than a float holds.
+//! JSON that keeps numbers and strings as they were written: a field of a record may have more
+//! digits than a float holds.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// A value; what is neither object nor list is left as it was written.
+/// A value. Anything but an object or a list is left as it was written.
 pub(super) enum Json<'a> {
     Object(Vec<(String, Self)>),
     List(Vec<Self>),
@@ -23,7 +23,7 @@ impl<'a> Json<'a> {
         let Some(depth) = depth.checked_sub(1) else {
             return Self::Leaf(raw);
         };
-        // It has been parsed before, so that no part of it fails.
+        // It has been parsed before, so this does not fail.
         if let Ok(Entries(entries)) = serde_json::from_str(raw.get()) {
             let entries = entries.into_iter();
             return Self::Object(
@@ -43,7 +43,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The value of a key, however it is written: SOQL does not care for case.
+    /// The value of a key, whatever its case, which SOQL ignores.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(entries) = self else {
             return None;
@@ -57,14 +57,14 @@ impl<'a> Json<'a> {
         matches!(self, Self::Leaf(raw) if raw.get() == "null")
     }
 
-    /// What it says without quotes; nothing for null; JSON if it is an object or a list.
+    /// The text without quotes; empty for null; JSON for an object or a list.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Leaf(raw) => match raw.get() {
                 "null" => String::new(),
                 other => serde_json::from_str(other).unwrap_or_else(|_| other.to_owned()),
             },
-            // Nothing in it can fail to be written to a string.
+            // Writing it to a string cannot fail.
             other => serde_json::to_string(other).unwrap_or_default(),
         }
     }
@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for Collect {
     }
 }
 
-/// Far more than SOQL nests, and far less than exhausts the stack.
+/// Levels: far more than SOQL nests, and far fewer than exhaust the stack.
 const DEEPEST: usize = 64;
 
 #[cfg(test)]

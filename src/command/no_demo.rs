@@ -1,4 +1,4 @@
-//! In place of `demo`, in a build without the demo org.
+//! Takes the place of `demo` in a build without the demo org.
 
 use super::CommandError;
 use crate::config::Config;

@@ -1,5 +1,5 @@
-//! What a command prints of an answer: bytes as they are to a pipe or a file, and nothing that a
-//! terminal would obey to a terminal.
+//! Printing a response: bytes as they are to a pipe or a file, and without control characters to a
+//! terminal.
 
 use std::io::{self, Write};
 
@@ -22,10 +22,10 @@ impl Output {
         self.is_terminal
     }
 
-    /// Writes at once, so that whoever reads has what is there.
+    /// Writes at once, so that the reader has everything that has arrived.
     ///
     /// # Errors
-    /// When nobody reads any more, and whatever else the system says.
+    /// When nobody reads any more, or writing fails otherwise.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         if self.is_terminal {
@@ -36,7 +36,8 @@ impl Output {
         stdout.flush()
     }
 
-    /// As [`Output::write`], with colours if they are wanted, of what has been made safe by [`escape`].
+    /// Like [`Output::write`], for text that [`escape`] has made safe, in colours if they are
+    /// wanted.
     pub(super) fn write_styled(&self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes())?;

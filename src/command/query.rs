@@ -1,4 +1,4 @@
-//! Asking the org by SOQL.
+//! Queries in SOQL.
 
 use std::{io, process::ExitCode, time::Instant};
 
@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use self::rows::Rows;
 use super::{
-    CommandError, Ready, answer,
-    answer::Failure,
+    CommandError, Ready,
+    failure::{self, Failure},
     json::Json,
     load,
     output::{Output, escape},
@@ -52,8 +52,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
     })
 }
 
-/// Asks, and prints each answer before the next is asked for, so that there is one in memory at a
-/// time.
+/// Prints each response before it asks for the next, so that only one is in memory at a time.
 async fn ask(mut client: Client, args: &QueryArgs, soql: &str) -> Result<(), Failure> {
     let start = Instant::now();
     let output = Output::new();
@@ -98,7 +97,7 @@ fn first(args: &QueryArgs, soql: &str) -> Result<PathAndQuery, Failure> {
         .map_err(|_| Failure::Refused("the query is too long for a URL".to_owned()))
 }
 
-/// The body of a good answer.
+/// The body of a successful response.
 async fn get(client: &mut Client, path: PathAndQuery) -> Result<Bytes, Failure> {
     let mut request = Request::new(Full::default());
     *request.method_mut() = Method::GET;
@@ -109,7 +108,7 @@ async fn get(client: &mut Client, path: PathAndQuery) -> Result<Bytes, Failure> 
     let body = body.collect().await?.to_bytes();
     match head.status {
         StatusCode::OK => Ok(body),
-        status => Err(Failure::Refused(answer::reason(
+        status => Err(Failure::Refused(failure::reason(
             status,
             &head.headers,
             &body,
@@ -117,7 +116,7 @@ async fn get(client: &mut Client, path: PathAndQuery) -> Result<Bytes, Failure> 
     }
 }
 
-/// One answer to a query, with up to 2,000 records.
+/// One response to a query, with up to 2,000 records.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
@@ -138,7 +137,7 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// Where the next answer is, if there is one.
+    /// The path of the next response, if there is one.
     fn next(&self) -> Result<Option<PathAndQuery>, Failure> {
         if self.done {
             return Ok(None);
@@ -153,12 +152,12 @@ impl<'a> Page<'a> {
     }
 }
 
-/// How far it is, for a person who sees none of the records.
+/// The progress, for a person who does not see the records.
 fn bar(total: u64, output: &Output) -> ProgressBar {
     let target = if output.is_terminal() {
         ProgressDrawTarget::hidden()
     } else {
-        // Hidden, too, if that is not a terminal.
+        // Also hidden if that is not a terminal.
         ProgressDrawTarget::stderr()
     };
     let style = ProgressStyle::with_template("{human_pos} of {human_len} records {wide_bar}")
@@ -168,7 +167,7 @@ fn bar(total: u64, output: &Output) -> ProgressBar {
         .with_finish(ProgressFinish::AndClear)
 }
 
-/// Says how many records there were to a person, and under every table.
+/// Prints the number of records for a person, and under every table.
 fn sum_up(rows: &Rows<'_>, format: Format, start: Instant) {
     use std::io::IsTerminal;
 

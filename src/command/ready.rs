@@ -1,4 +1,4 @@
-//! What commands need before they can do anything: a configuration, a runtime, and the demo orgs.
+//! The preparations that commands share: a configuration, a runtime, and the demo orgs.
 
 use std::{io, ops::Deref};
 
@@ -21,7 +21,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
 /// A configuration whose demo orgs, if it has any, are running.
 pub(crate) struct Ready {
     pub(crate) config: Config,
-    /// Dropped, they end.
+    /// They end when dropped.
     _demos: Demos,
 }
 
@@ -29,7 +29,7 @@ impl Ready {
     /// Starts the demo orgs that `config` wants.
     ///
     /// # Errors
-    /// A certificate that is not where the demo org looks for it, or no port.
+    /// A certificate that is not where the demo org looks for it, or no free port.
     pub(crate) async fn start(mut config: Config) -> Result<Self, CommandError> {
         let demos = demo::start(&mut config).await?;
         Ok(Self {
@@ -39,8 +39,8 @@ impl Ready {
     }
 }
 
-/// Prepares the process for serving. From then on only signals that ask for an end end it: at once
-/// while what is returned beside the runtime lives, which is for the time of the start.
+/// Prepares the process for serving. From then on only signals that ask for an end stop it: at once
+/// during the start, which is while the returned sender lives.
 ///
 /// # Errors
 /// When the system refuses a runtime, a thread, or to deliver signals.
@@ -58,8 +58,8 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     Ok(Runtime(runtime))
 }
 
-/// A runtime that does not wait, at its end, for what is stuck in the system, such as in reading a
-/// file that has no end.
+/// A runtime that does not wait at its end for a thread that is stuck in a system call, such as
+/// reading a file that has no end.
 pub(crate) struct Runtime(tokio::runtime::Runtime);
 
 impl Runtime {

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use self::body::Upload;
 use super::{
-    CommandError, Ready,
-    answer::{self, Failure},
+    CommandError, Ready, connection,
+    failure::{self, Failure},
     json::Json,
     load,
     output::Output,
@@ -65,10 +65,10 @@ fn request(args: &RequestArgs, upload: Upload) -> Request<Streamed> {
         .to_ascii_lowercase()
         .starts_with("/services/soap/")
     {
-        // SOAP 1.1 section 6.1.1 asks for it; nobody reads what it says.
+        // SOAP 1.1 section 6.1.1 requires it; nobody reads the value.
         headers.insert("soapaction", HeaderValue::from_static("\"\""));
     }
-    // Those given go first, and may be there several times.
+    // The headers that are given replace these, and may be repeated.
     for (name, _) in &args.header {
         headers.remove(name);
     }
@@ -82,7 +82,7 @@ fn request(args: &RequestArgs, upload: Upload) -> Request<Streamed> {
     request
 }
 
-/// Prints the answer, and says if it is an error.
+/// Prints the response, and reports an error.
 async fn show(args: &RequestArgs, head: &response::Parts, body: Incoming) -> Result<(), Failure> {
     let output = Output::new();
     if args.include {
@@ -106,16 +106,16 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// The status, and the reason if it is not the org's: what the org says has been printed.
+/// The status, and the reason if the proxy refused. The org's own message has been printed.
 fn told(head: &response::Parts, body: &[u8]) -> String {
-    if answer::is_ours(&head.headers) {
-        answer::reason(head.status, &head.headers, body)
+    if connection::is_ours(&head.headers) {
+        failure::reason(head.status, &head.headers, body)
     } else {
         format!("the org answered {}", head.status)
     }
 }
 
-/// The head as it stands on the wire.
+/// The head as it is on the wire.
 fn written(head: &response::Parts) -> Vec<u8> {
     let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();
     for (name, value) in &head.headers {
@@ -128,7 +128,7 @@ fn written(head: &response::Parts) -> Vec<u8> {
     text
 }
 
-/// Prints a body, and returns how it begins.
+/// Prints a body, and returns its beginning.
 async fn print(
     mut body: Incoming,
     head: &response::Parts,
@@ -158,7 +158,7 @@ async fn print(
     Ok(start)
 }
 
-/// Indented if it is JSON, and ending with the end of a line.
+/// The body, indented if it is JSON, with a newline at the end.
 fn for_people(head: &response::Parts, body: &[u8]) -> Vec<u8> {
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let is_json =

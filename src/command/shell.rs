@@ -1,4 +1,4 @@
-//! What makes a shell comfortable: completions and the manual page.
+//! Completions for the shell, and the manual page.
 
 use std::{
     fs,
@@ -51,7 +51,7 @@ fn write_pages(folder: &Path) -> io::Result<()> {
             name => format!("orgproxy-{name}.1"),
         };
         let path = folder.join(name);
-        // Not all have one.
+        // Not every name has a page.
         if let Ok(page) = fs::read_to_string(&path) {
             fs::write(&path, with_examples(&page))?;
         }
@@ -59,8 +59,8 @@ fn write_pages(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// With the lines of examples as they are: they would be filled like prose, under a heading that
-/// says nothing.
+/// Keeps the lines of examples as they are: otherwise they would be filled like prose, under a
+/// meaningless heading.
 fn with_examples(page: &str) -> String {
     let Some((before, rest)) = page.split_once(".SH EXTRA\n") else {
         return page.to_owned();

@@ -1,4 +1,4 @@
-//! Printing an access token, or looking into one.
+//! Printing an access token, or decoding one.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -34,7 +34,7 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// Prints what opens the org, as scripts want it.
+/// Prints the token, or an assertion, for scripts.
 fn offer(args: &TokenArgs) -> Result<(), CommandError> {
     if terminal::is_read_by_a_person() && !args.show {
         return Err(CommandError::Other(NOT_HERE.to_owned()));
@@ -57,7 +57,7 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
     } else {
         ""
     };
-    // A script that gets half a token must not go on.
+    // A script that gets half a token must not continue.
     writeln!(io::stdout().lock(), "{before}{}", *secret)
         .map_err(|error| CommandError::Other(format!("cannot print: {error}")))
 }
@@ -69,13 +69,13 @@ async fn token(config: &Config, org: &Org) -> Result<Zeroizing<String>, CommandE
     let login = Login::alone(config, org, tls).map_err(failed)?;
     let session = login.login().await.map_err(failed)?;
     let token = session.token.to_str();
-    // What a header cannot carry is not a session, and what is not ASCII is not a token.
+    // A header may hold bytes that no token has.
     let token = token.map_err(|error| CommandError::Other(error.to_string()))?;
     Ok(Zeroizing::new(token.to_owned()))
 }
 
-/// Tells what is in a text, by the configuration if there is one. Fails if it is unreadable, or if
-/// its signature is not of the key that it should be of.
+/// Explains a token or an assertion, with the configuration if there is one. Fails if it is
+/// unreadable, or if its signature is not by the key of its org.
 fn decode(args: &TokenArgs, text: &str) -> Result<ExitCode, CommandError> {
     let given = match text {
         "-" => read_standard_input()?,
@@ -84,7 +84,7 @@ fn decode(args: &TokenArgs, text: &str) -> Result<ExitCode, CommandError> {
     let text = Text::find(&given).map_err(|error| CommandError::Other(error.to_string()))?;
     let config = match load(&args.source) {
         Ok(config) => Some(config),
-        // It was asked for.
+        // It was named, so its mistakes count.
         Err(error) if args.source.config().is_some() => return Err(error.into()),
         Err(_) => None,
     };

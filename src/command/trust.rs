@@ -1,4 +1,4 @@
-//! Having clients trust the local certificate authority, and no longer.
+//! Making clients trust the local certificate authority, and undoing it.
 
 use std::{
     fmt::Write,
@@ -24,20 +24,20 @@ mod system;
 
 /// The action to take on the authority.
 pub(crate) enum Action<'a> {
-    /// Tell what each client needs of these listeners.
+    /// Print what each client of these listeners needs.
     Tell(Vec<Listener>),
-    /// Have the system trust it.
+    /// Make the system trust it.
     System,
-    /// Have a Java key store trust it.
+    /// Make a Java key store trust it.
     Java(&'a Path),
-    /// Have the system trust it no longer.
+    /// Remove it from the system's store.
     UndoSystem,
-    /// Have a Java key store trust it no longer.
+    /// Remove it from a Java key store.
     UndoJava(&'a Path),
 }
 
-/// Carries out `action` for the authority in `folder`, which is made if there is none. Returns what
-/// to tell.
+/// Carries out `action` for the authority in `folder`, which is created if there is none. Returns
+/// the text to print.
 pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, TrustError> {
     let undoes = matches!(action, Action::UndoSystem | Action::UndoJava(_));
     let root = Root::find(folder, undoes)?;
@@ -53,9 +53,9 @@ pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, Tr
 /// The authority as clients see it.
 struct Root {
     path: PathBuf,
-    /// As stores name it.
+    /// Its name in stores.
     alias: String,
-    /// Its last moment, for people.
+    /// Its last day, for people.
     end: String,
 }
 
@@ -63,7 +63,8 @@ impl Root {
     fn find(folder: &Path, must_exist: bool) -> Result<Self, TrustError> {
         let folder = std::path::absolute(folder).map_err(TrustError::Folder)?;
         let path = Authority::path(&folder);
-        // Root may change the system's store for others, with nothing of theirs but the certificate.
+        // Root may change the system's store for another user, and needs only the certificate for
+        // that.
         let is_for_others = geteuid().is_root() && path.exists();
         if must_exist && !path.exists() {
             return Err(TrustError::Nothing(path));
@@ -110,7 +111,7 @@ impl Root {
         Ok(text)
     }
 
-    /// By the addresses of the configuration, as far as it has such.
+    /// Lines with the addresses of the configuration, if it has any.
     fn lines_for_curl(&self, listeners: &[Listener]) -> Vec<(String, String)> {
         let path = quoted(&self.path);
         let url = |scheme: &str, listener: &Listener| {
@@ -203,18 +204,18 @@ impl Root {
     }
 }
 
-/// As it stands in the configuration.
+/// An example for the configuration.
 const EXAMPLE: &str = "listen = \"https://localhost:8443\"";
 
-/// What a tool asks for that names Salesforce's hosts.
+/// A URL as tools that name Salesforce's hosts request it.
 const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 
-/// As a shell takes it for one word.
+/// `path` as one word for a shell.
 fn quoted(path: &Path) -> String {
     crate::system::terminal::quoted(&path.display().to_string())
 }
 
-/// Runs a program of the system's to its end.
+/// Runs one of the system's programs to its end.
 fn run(command: &mut Command) -> Result<(), TrustError> {
     run_with(command, Stdio::null())
 }
@@ -236,7 +237,7 @@ fn run_with(command: &mut Command, input: Stdio) -> Result<(), TrustError> {
     Err(TrustError::Failed(name, output.status, said))
 }
 
-/// What a file of the system's is to hold, or that it is to be gone.
+/// Writes a file of the system, or removes it.
 fn put(path: &Path, bytes: Option<&[u8]>) -> Result<(), TrustError> {
     let done = match bytes {
         Some(bytes) => fs::write(path, bytes),
@@ -245,7 +246,7 @@ fn put(path: &Path, bytes: Option<&[u8]>) -> Result<(), TrustError> {
     done.map_err(|error| TrustError::File(path.to_owned(), error))
 }
 
-/// Why a client could not be made to trust the authority, or not to.
+/// The reason that a client's trust could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The authority itself.
@@ -254,7 +255,7 @@ pub enum TrustError {
     /// The path of its folder cannot be made absolute.
     #[error("cannot determine where state_dir is: {0}")]
     Folder(#[source] io::Error),
-    /// The certificate is not one.
+    /// The file is not a certificate.
     #[error("{0} is not a certificate; remove it, and run `orgproxy trust` again")]
     Unusable(PathBuf),
     /// Nothing was ever trusted.
@@ -263,7 +264,7 @@ pub enum TrustError {
     /// Only root may change the system's store.
     #[error("only root may change what the system trusts; run `sudo orgproxy trust {0}`")]
     NotRoot(String),
-    /// Neither Debian, nor Red Hat, nor macOS, nor like one of them.
+    /// Not Debian, Red Hat, macOS or similar.
     #[error(
         "orgproxy does not know where this system keeps the authorities it trusts; add {0} with the system's own tools, or let each client trust it: `orgproxy trust`"
     )]
@@ -274,10 +275,10 @@ pub enum TrustError {
     /// It cannot be run.
     #[error("cannot start {0}: {1}")]
     NotStarted(String, #[source] io::Error),
-    /// It did not do it.
+    /// The program failed.
     #[error("{0} failed ({1}): {2}")]
     Failed(String, ExitStatus, String),
-    /// A file of the system's.
+    /// A file of the system cannot be changed.
     #[error("cannot change {0}: {1}")]
     File(PathBuf, #[source] io::Error),
     /// The key store is not there.

@@ -24,9 +24,9 @@ pub(super) struct Verifier {
 
 #[derive(Debug)]
 enum Rule {
-    /// As everywhere: for the host's name, by an authority that is trusted.
+    /// A certificate for the host's name by a trusted authority.
     Trusted(Arc<WebPkiServerVerifier>),
-    /// This certificate, whatever names it is for, and whoever signed it.
+    /// This one certificate, whatever names it is for and whoever signed it.
     Exactly(CertificateDer<'static>),
 }
 

@@ -1,4 +1,5 @@
-//! Certificate authorities that are trusted besides the system's, or that clients must be known to.
+//! Certificate authorities that are trusted besides the system's, or that must have signed the
+//! certificates of clients.
 
 use std::path::Path;
 
@@ -7,17 +8,17 @@ use rustls_pki_types::CertificateDer;
 
 use super::{certificates, input::Input, ownership};
 
-/// Whose certificates are taken if one of the authorities signed them.
+/// The peers whose certificates the authorities sign.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Signed {
-    /// Those of the org's hosts, and of proxies on the way there.
+    /// The org's hosts, and proxies on the way there.
     Servers,
-    /// Those of programs that call.
+    /// Programs that call.
     Clients,
 }
 
-/// Reads every certificate of a file that nobody else can write, and checks that each can be one of
-/// an authority.
+/// Reads every certificate of a file that nobody else can write, and checks that each can be an
+/// authority.
 pub(super) fn read(path: &Path, signed: Signed) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
     let input = Input::open(path).map_err(|error| format!("{place} {error}"))?;

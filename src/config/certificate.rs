@@ -1,5 +1,5 @@
-//! The certificate of a private key: what Salesforce has of it. It lies beside the key, and only
-//! commands look at it; the proxy needs it for nothing.
+//! The certificate of a private key, which is uploaded to Salesforce. It lies beside the key, and
+//! only commands read it; the proxy does not need it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the one beside the key of `org`: `server.crt`, `.cer` or `.pem` for `server.key`.
+    /// Reads the certificate beside the key of `org`: `server.crt`, `.cer` or `.pem` for
+    /// `server.key`.
     ///
     /// # Errors
     /// If there is none, or it is not a certificate.
@@ -37,7 +38,7 @@ impl Certificate {
         Self::read(&path)
     }
 
-    /// Where the one beside the key of `org` is, if there is one.
+    /// The path of the certificate beside the key of `org`, if there is one.
     pub(crate) fn path(org: &Org) -> Option<PathBuf> {
         beside(org.credential.key_file()?)
     }
@@ -69,5 +70,5 @@ fn beside(key: &Path) -> Option<PathBuf> {
         .find(|path| path != key && path.exists())
 }
 
-/// With its chain, and more.
+/// Bytes: enough for a certificate with its chain.
 const LONGEST: usize = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Certificates out of files, in each form that they come in: PEM, DER and PKCS#7.
+//! Certificates from files, in each form that they come in: PEM, DER and PKCS#7.
 
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use super::{
     unwrap::unwrap,
 };
 
-/// Every certificate in a file, at least one. What is wrong never shows what is in the file, which
-/// may hold a key as well.
+/// Every certificate in a file, at least one. Errors never show the content of the file, which may
+/// hold a key as well.
 pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let input = Input::open(path).map_err(|error| format!("{} {error}", path.display()))?;
     read_open(path, input)
 }
 
-/// As [`read`], of a file that is open.
+/// Like [`read`], for an open file.
 pub(super) fn read_open(path: &Path, input: Input) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
     let bytes = input
@@ -30,7 +30,7 @@ pub(super) fn read_open(path: &Path, input: Input) -> Result<Vec<CertificateDer<
     parse(&bytes).map_err(|fault| format!("{place} {fault}"))
 }
 
-/// As [`read`], of what a file holds.
+/// Like [`read`], for the content of a file.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
     let bytes = unwrap(bytes);
     let mut found = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
         let damaged = CertificateFault::Damaged(before + 1);
         match block.content() {
             Some(der) if is_store => found.extend(of_store(&der)),
-            // OpenSSL's own form has its trust behind the certificate.
+            // OpenSSL's own form has trust settings after the certificate.
             Some(der) => found.extend(one_after_another(&der).next()),
             None => {}
         }
@@ -66,7 +66,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
     }
 }
 
-/// Certificates in DER, until something else comes.
+/// Certificates in DER, up to anything else.
 fn one_after_another(der: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
     let mut reader = SliceReader::new(der).ok();
     std::iter::from_fn(move || {
@@ -75,8 +75,8 @@ fn one_after_another(der: &[u8]) -> impl Iterator<Item = CertificateDer<'static>
     })
 }
 
-/// The certificates of a PKCS#7 (RFC 2315 section 9.1, RFC 5652 section 5.1), which is mostly
-/// nothing but a bag of them.
+/// The certificates of a PKCS#7 (RFC 2315 section 9.1, RFC 5652 section 5.1), which usually holds
+/// nothing else.
 fn of_store(der: &[u8]) -> Vec<CertificateDer<'static>> {
     signed_data(der).unwrap_or_default()
 }
@@ -101,7 +101,7 @@ fn within(any: AnyRef<'_>) -> Result<SliceReader<'_>, pkcs1::der::Error> {
     SliceReader::new(any.value())
 }
 
-/// Why there is no certificate.
+/// The reason that there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateFault {
     #[error("is damaged: certificate {0} in it cannot be read")]
@@ -112,5 +112,5 @@ pub(super) enum CertificateFault {
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 
-/// Mozilla's authorities take 220 KB.
+/// Bytes. Mozilla's authorities take 220 KB.
 const LONGEST: usize = 16 * 1024 * 1024;

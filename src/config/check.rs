@@ -1,4 +1,4 @@
-//! Single values, checked as the file checks them, for whoever asks a person for them.
+//! Checks of single values, the same as for the file, for commands that ask a person.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{document::Value, given, login_url, secret::Secret, text};
 
-/// The name of an org.
+/// Checks the name of an org.
 ///
 /// # Errors
 /// If it is malformed, with what is wrong.
@@ -19,7 +19,7 @@ pub(crate) fn name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A user name or a consumer key.
+/// Checks a user name or a consumer key.
 ///
 /// # Errors
 /// If it is malformed, with what is wrong.
@@ -27,7 +27,7 @@ pub(crate) fn word(word: &str) -> Result<(), String> {
     text::token(&Value::Text(word.to_owned()), "").map(drop)
 }
 
-/// Where an org logs in.
+/// Reads the URL where an org logs in.
 ///
 /// # Errors
 /// If it is malformed, with what is wrong.
@@ -35,15 +35,15 @@ pub(crate) fn login_url(url: &str) -> Result<Url, String> {
     login_url::parse(&Value::Text(url.to_owned()), &[])
 }
 
-/// The audience that follows from where an org logs in.
+/// The usual audience for a login URL.
 pub(crate) fn audience(login_url: &Url) -> String {
     login_url::audience(login_url)
 }
 
-/// A passphrase that is kept in a file.
+/// Reads a passphrase from a file.
 ///
 /// # Errors
-/// Why it cannot be had.
+/// The reason that it cannot be read.
 pub(crate) fn passphrase_in(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let secret = Secret::File {
         path: given::file(&path.display().to_string(), Path::new(""))?,

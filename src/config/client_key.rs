@@ -1,18 +1,18 @@
-//! The secret that clients show.
+//! The secret that clients present.
 
 use std::fmt::{self, Debug, Formatter};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
-/// A secret that clients show: printable ASCII, compared in constant time, never printed. Only its
-/// digest is kept.
+/// A secret that clients present: printable ASCII, compared in constant time, never printed. Only
+/// its digest is kept.
 #[derive(Clone)]
 pub struct ClientKey([u8; 32]);
 
 impl ClientKey {
-    /// Takes printable ASCII of at least 16 characters, which is what a header can carry and what
-    /// nobody guesses.
+    /// Takes printable ASCII, because a header must carry it, of at least 16 characters, so that
+    /// nobody guesses it.
     pub fn new(key: &[u8]) -> Result<Self, String> {
         if !key.iter().all(u8::is_ascii_graphic) {
             return Err("must be printable ASCII without spaces".to_owned());
@@ -25,19 +25,20 @@ impl ClientKey {
         Ok(Self(sha256(key)))
     }
 
-    /// Takes what someone else chose, such as a password.
+    /// Takes a secret that someone else chose, such as a password.
     pub(super) fn of(secret: &[u8]) -> Self {
         Self(sha256(secret))
     }
 
-    /// From which the key cannot be had.
+    /// The digest of the key, from which the key cannot be computed.
     pub(crate) fn digest(&self) -> &[u8] {
         &self.0
     }
 
     /// Returns whether a client has shown this key.
     pub fn matches(&self, shown: &[u8]) -> bool {
-        // Digests have one length, so that not even the key's length shows in the time taken.
+        // All digests have the same length, so not even the key's length shows in the time that
+        // this takes.
         self.0.ct_eq(&sha256(shown)).into()
     }
 }

@@ -1,16 +1,16 @@
-//! Who may log in to us.
+//! The users that may log in to the proxy.
 
 use std::collections::BTreeMap;
 
 use super::ClientKey;
 
-/// The user names that clients may log in to us with, and the password of each. Nothing of it is
-/// known to the org.
+/// The user names that clients may log in to the proxy with, and the password of each. The org
+/// knows neither.
 #[derive(Debug, Clone, Default)]
 pub struct Clients(BTreeMap<String, ClientKey>);
 
 impl Clients {
-    /// Lets `name` in with `password`, of which only a digest is kept.
+    /// Admits `name` with `password`, of which only a digest is kept.
     pub fn add(&mut self, name: String, password: &[u8]) {
         self.0.insert(name, ClientKey::of(password));
     }
@@ -20,7 +20,7 @@ impl Clients {
         self.0.iter().map(|(name, key)| (&**name, key.digest()))
     }
 
-    /// Whether `password` is the one of `name`.
+    /// Returns whether `password` is that of `name`.
     pub fn admit(&self, name: &str, password: &[u8]) -> bool {
         self.0.get(name).is_some_and(|key| key.matches(password))
     }

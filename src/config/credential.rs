@@ -1,10 +1,10 @@
-//! What the proxy shows to the token endpoint.
+//! The credential that the proxy presents to the token endpoint.
 
 use std::path::Path;
 
 use super::{KeySource, PrivateKey};
 
-/// How the proxy logs in to an org, and with what.
+/// A flow that logs in to an org, with what it needs.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// The JWT bearer flow (RFC 7523).
@@ -47,6 +47,6 @@ pub struct JwtBearer {
     pub client_id: String,
     /// Signs the assertion.
     pub private_key: PrivateKey,
-    /// Where the private key came from, if from a configuration.
+    /// The source of the private key, if it is from a configuration.
     pub key_source: Option<KeySource>,
 }

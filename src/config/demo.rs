@@ -3,14 +3,14 @@
 use super::{document::Value, given};
 use crate::salesforce::Refusal;
 
-/// That an org is the demo org, which is started in the same process.
+/// The demo org in place of a real one, in the same process.
 #[derive(Debug, Clone, Default)]
 pub struct Demo {
-    /// With what it answers every login.
+    /// The refusal that every login gets, if any.
     pub refusal: Option<&'static Refusal>,
 }
 
-/// `true`, or the name of a refusal.
+/// Reads `true`, or the name of a refusal.
 pub(super) fn parse(value: &Value) -> Result<Option<Demo>, String> {
     let demo = read(value)?;
     if demo.is_some() && !cfg!(feature = "demo") {
@@ -40,5 +40,6 @@ fn read(value: &Value) -> Result<Option<Demo>, String> {
     }
 }
 
-/// Where it is before it is started: a name that is nobody's (RFC 6761 section 6.4).
+/// The login URL before the demo org has started: a name that nobody can have (RFC 6761 section
+/// 6.4).
 pub(super) const NOWHERE: &str = "https://demo.invalid";

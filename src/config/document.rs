@@ -1,4 +1,4 @@
-//! A TOML document as a tree in which every value knows where it was given.
+//! A TOML document as a tree in which every value knows its origin.
 
 use std::collections::BTreeMap;
 
@@ -24,20 +24,20 @@ pub(super) enum Value {
     Text(String),
     Integer(String, u32),
     Flag(bool),
-    /// A TOML type that no key takes.
+    /// A TOML type that no key accepts.
     Other(&'static str),
     /// From a flag or variable, which have no types.
     Raw(String),
 }
 
-/// Reads TOML; on syntax errors, reports them all and gives nothing, since what follows a syntax
-/// error is guesswork.
+/// Reads TOML. Reports all syntax errors, and then returns nothing, because the rest would be
+/// guesswork.
 pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut lines = Vec::new();
     for error in &errors {
-        // Not as the error shows itself, which is with the line of the file: that may hold a secret,
-        // of which the places of all odd letters would give something away, too.
+        // The error's own text has the line of the file, which may hold a secret; the places of its
+        // odd letters would reveal something, too.
         let offset = error.span().map_or(0, |span| span.start);
         let line = line(text, offset);
         if lines.contains(&line) {
@@ -55,7 +55,7 @@ pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
 }
 
 impl Value {
-    /// For messages of the form "must be …, not …".
+    /// The type of the value, for messages of the form "must be …, not …".
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Table(_) => "a table",

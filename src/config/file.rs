@@ -1,4 +1,4 @@
-//! `proxy.toml`: its tables and keys, and what may stand in each.
+//! `proxy.toml`: its tables and keys, and the values of each.
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ use super::{
     value,
 };
 
-/// Makes a configuration of a document. Nothing is given if an org is not whole; whatever is wrong
-/// goes to `problems`. Paths start in `folder`.
+/// Turns a document into a configuration; returns nothing if an org is incomplete. All mistakes go
+/// to `problems`. Paths start in `folder`.
 pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Option<Config> {
     let mut config = Config::new(Vec::new());
     config.secret_variables = reference::variables(&document);
@@ -48,7 +48,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     root.finish();
 
     let mut reaches = Vec::new();
-    // Every org is read, so that every mistake is found, before any is given up.
+    // Every org is read before giving up, so that every mistake is found.
     let orgs: Vec<_> = orgs
         .into_iter()
         .map(|(name, section)| org(name, section, folder, &config.tls, &mut reaches))
@@ -71,7 +71,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     Some(config)
 }
 
-/// As [`read`], of nothing but where the state is kept.
+/// Like [`read`], for the state folder only.
 pub(super) fn read_state_dir(
     document: Table,
     folder: &Path,
@@ -86,7 +86,7 @@ pub(super) fn read_state_dir(
     state_dir
 }
 
-/// As [`read`], of nothing but where clients reach the orgs.
+/// Like [`read`], for the addresses of the orgs only.
 pub(super) fn read_listeners(document: Table, folder: &Path, problems: &Problems) -> Vec<Listener> {
     let orgs = Section::new(document, problems).child("org").tables("");
     let are_several = orgs.len() > 1;
@@ -216,7 +216,7 @@ fn org(
     Some(org)
 }
 
-/// Where an org listens: only where its guard allows.
+/// The addresses where an org listens: only those that its guard allows.
 pub(super) fn listen(
     section: &mut Section<'_>,
     folder: &Path,
@@ -263,7 +263,7 @@ fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
     }
 }
 
-/// The guard, and whether a client key was meant to be set, even if it cannot be had.
+/// The guard, and whether a client key is set, even if it cannot be read.
 fn guard(mut section: Section<'_>, folder: &Path) -> (Guard, bool) {
     let has_key = section.get("client_key").is_some();
     let allow_remote = section.read("allow_remote", value::flag);
@@ -312,6 +312,6 @@ fn read_into<T>(
     }
 }
 
-/// What `proxy.toml` as we ship it has in place of values.
+/// The placeholders in the `proxy.toml` that comes with the source.
 const EXAMPLE_CLIENT_ID: &str = "3MVG9-REPLACE-ME";
 const EXAMPLE_USERNAME: &str = "replace.me@example.com";

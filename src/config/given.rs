@@ -1,6 +1,6 @@
-//! Names of files, programs and variables, as a person gives them. A name of something that is
-//! there is printed. Any other may be the secret itself where its name belongs, so it is printed
-//! only if it can be nothing but a name; else it is described.
+//! Names of files, programs and variables, as a person gives them. The name of something that
+//! exists is printed. Any other may be the secret itself in place of its name, so it is printed
+//! only if it can be nothing but a name, and otherwise described.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 
 use super::look::Look;
 
-/// The path of a file that is to be there; one that is not absolute starts in `folder`.
+/// The path of a file that must exist; a relative one starts in `folder`.
 ///
 /// # Errors
 /// If it is not a path, or there is no such file and it might not be a path.
@@ -38,7 +38,7 @@ pub(super) fn file(text: &str, folder: &Path) -> Result<PathBuf, String> {
     ))
 }
 
-/// The path of what is there or can be made there.
+/// The path of something that exists or can be created.
 ///
 /// # Errors
 /// If it is not a path.
@@ -57,7 +57,7 @@ pub(super) fn place(text: &str, folder: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// Returns whether it is not a path but what a file would hold.
+/// Returns whether it is the content of a file instead of a path.
 pub(super) fn is_content(text: &str, folder: &Path) -> bool {
     if text.contains(char::is_control) || text.len() > LONGEST_PATH {
         return true;
@@ -68,13 +68,13 @@ pub(super) fn is_content(text: &str, folder: &Path) -> bool {
     };
     match Look::of(text) {
         None => text.split('/').any(|part| part.len() > LONGEST_NAME),
-        // Base64 has slashes as well, but what is before one is hardly the name of a folder.
+        // Base64 has slashes as well, but the text before one is hardly the name of a folder.
         Some(Look::Base64) => there == folder || there == Path::new("/"),
         Some(_) => true,
     }
 }
 
-/// A value for a message, where it is short and cannot hold a secret.
+/// A value for a message: itself if it is short and cannot hold a secret, else a description.
 pub(crate) fn shown(text: &str) -> String {
     let is_plain = text.chars().count() <= LONGEST_SHOWN
         && Look::of(text).is_none()
@@ -89,7 +89,7 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// A word for a message, as [`shown`] without quotes.
+/// A word for a message: like [`shown`], without quotes.
 pub(crate) fn word(text: &str) -> String {
     if shown(text).starts_with('"') {
         text.to_owned()
@@ -108,7 +108,7 @@ pub(super) fn variable(name: &str) -> String {
             && letters.chars().all(|c| c.is_ascii_uppercase())
     };
     let is_plain = name.contains('_') && words.all(is_word);
-    // A name with a zero or an equals sign in it is none, and asking for it would panic.
+    // No variable has a zero byte or an equals sign in its name, and asking for one would panic.
     let is_there = !name.contains(['=', '\0']) && env::var_os(name).is_some();
     if is_plain || is_there {
         format!("environment variable {name}")
@@ -141,7 +141,7 @@ pub(super) fn credential(name: &str) -> String {
     }
 }
 
-/// What is known of it that may be said.
+/// A description that reveals nothing.
 fn described(text: &str) -> String {
     let length = text.chars().count();
     match Look::of(text) {
@@ -150,7 +150,7 @@ fn described(text: &str) -> String {
     }
 }
 
-/// The folder on the way to `path` that is there, and what is not. Nothing if all of it is.
+/// The existing folder on the way to `path`, and the rest of the path; nothing if all of it exists.
 fn split(path: &Path) -> Option<(&Path, String)> {
     if path.symlink_metadata().is_ok() {
         return None;
@@ -164,7 +164,8 @@ fn split(path: &Path) -> Option<(&Path, String)> {
     Some((there, rest.display().to_string()))
 }
 
-/// Returns whether it is made of words and numbers as people write them, which no random text is.
+/// Returns whether it consists of words and numbers as people write them, which random text does
+/// not.
 fn is_wordy(part: &str) -> bool {
     let is_word = |word: &str| {
         let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -177,17 +178,17 @@ fn is_wordy(part: &str) -> bool {
     part.split(['-', '_', '.', ' ', '~']).all(is_word)
 }
 
-/// What files with keys, certificates, secrets and configurations end with.
+/// The extensions of files with keys, certificates, secrets and configurations.
 const EXTENSIONS: &[&str] = &[
     "key", "pem", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "jks", "p7b", "p7c", "ca",
     "txt", "toml", "pass", "secret", "sock",
 ];
 
-/// On Linux.
+/// Bytes, on Linux.
 const LONGEST_PATH: usize = 4095;
 const LONGEST_NAME: usize = 255;
 
-/// Longer than any host, number or word that a setting takes.
+/// Bytes: longer than any host, number or word that a setting takes.
 const LONGEST_SHOWN: usize = 120;
 
 #[cfg(test)]

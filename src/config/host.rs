@@ -6,8 +6,8 @@ use url::Url;
 use super::given;
 use crate::salesforce::hosts::{is_salesforce_host, never_api};
 
-/// Returns whether `url` is https on a host of Salesforce's or of the operator's. `trusted` are
-/// entries of `host`, for any port, or `host:port`.
+/// Checks that `url` is https, on a Salesforce host or one that the operator trusts. `trusted` has
+/// entries `host`, for any port, or `host:port`.
 pub(super) fn check(url: &Url, trusted: &[String]) -> Result<(), String> {
     let Some(host) = url.host_str().filter(|_| url.scheme() == "https") else {
         return Err("must start with https://".to_owned());

@@ -1,4 +1,4 @@
-//! Files that a person names, read within bounds whatever they turn out to be.
+//! Files that a person names, read within bounds, whatever they are.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -14,16 +14,15 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-/// A file that is open.
+/// An open file.
 pub(super) struct Input {
     file: File,
-    /// Of the open file, so that it cannot be swapped in between.
+    /// Metadata of the open file, so that it cannot be swapped in between.
     pub(super) about: Metadata,
 }
 
 impl Input {
-    /// Opens without waiting, which a named pipe would otherwise make us do. It is a regular file or
-    /// a pipe.
+    /// Opens a regular file or a pipe, without waiting for the other end of a named pipe.
     pub(super) fn open(path: &Path) -> Result<Self, InputError> {
         let file = OpenOptions::new()
             .read(true)
@@ -55,14 +54,14 @@ impl Input {
         }
     }
 
-    /// What the file system says of the file, such as that it is read-only.
+    /// The file itself, for questions about its file system.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Everything in it, if that is at most `longest` bytes.
+    /// Reads everything in it, if that is at most `longest` bytes.
     pub(super) fn read(mut self, longest: usize) -> Result<Zeroizing<Vec<u8>>, InputError> {
-        // Never grows for a secret, so that no copy of one stays behind.
+        // Does not grow for a secret, so that no copy of one stays in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL));
         let is_pipe = self.about.file_type().is_fifo();
         let deadline = Instant::now() + PATIENCE;
@@ -75,7 +74,7 @@ impl Input {
                 Ok(0) => return Ok(bytes),
                 Ok(length) => bytes.extend(piece.iter().take(length)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Somebody else reads the same pipe.
+                // Somebody else may read from the same pipe.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(InputError::Unreadable(error)),
             }
@@ -85,7 +84,7 @@ impl Input {
         }
     }
 
-    /// Until there is something to read, or nothing more to come.
+    /// Waits until there is something to read, or the end.
     fn wait(&self, deadline: Instant) -> Result<(), InputError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -104,15 +103,15 @@ impl Input {
 /// Reads a regular file or a pipe, such as a shell makes of `<(program)`.
 ///
 /// # Errors
-/// Why it cannot be had.
+/// The reason that it cannot be read.
 pub(crate) fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, InputError> {
     Input::open(path)?.read(longest)
 }
 
-/// As [`read`], of text.
+/// Like [`read`], for text.
 ///
 /// # Errors
-/// Why it cannot be had, or that it is not text.
+/// The reason that it cannot be read, or that it is not text.
 pub(crate) fn read_text(path: &Path, longest: usize) -> Result<String, InputError> {
     let bytes = read(path, longest)?;
     match str::from_utf8(&bytes) {
@@ -121,7 +120,7 @@ pub(crate) fn read_text(path: &Path, longest: usize) -> Result<String, InputErro
     }
 }
 
-/// Why a file cannot be had.
+/// The reason that a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
     #[error("does not exist; correct the path")]
@@ -140,8 +139,8 @@ pub(crate) enum InputError {
     TooLong(usize),
 }
 
-/// For what writes to a pipe, such as a password manager.
+/// Time for a program that writes to a pipe, such as a password manager.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A 16,384-bit key with its certificate chain takes a fifth of it.
+/// Bytes. A 16,384-bit key with its certificate chain takes a fifth of it.
 const USUAL: usize = 128 * 1024 + 64;

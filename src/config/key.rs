@@ -1,4 +1,4 @@
-//! Private keys: every form in which one is kept, and what is wrong with those that are not one.
+//! Private keys in every form in which they are kept, and the errors for anything else.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -31,8 +31,8 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads a key from PEM or DER: PKCS#1, PKCS#8, and both encrypted. `place` is what messages
-    /// call where the bytes came from.
+    /// Reads a key from PEM or DER: PKCS#1, PKCS#8, and both encrypted. `place` names the source of
+    /// the bytes in messages.
     pub fn parse(place: &str, bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
         open(bytes, passphrase)
             .and_then(|opened| opened.read(Self::from_opened))
@@ -52,7 +52,7 @@ impl PrivateKey {
         &self.key
     }
 
-    /// The public key, which tells whether this key signed something.
+    /// The public key, which verifies signatures by this key.
     pub fn decoding_key(&self) -> &DecodingKey {
         &self.public
     }
@@ -62,12 +62,13 @@ impl PrivateKey {
         self.bits
     }
 
-    /// A secret that follows from the key, whatever form that is kept in, and tells nothing of it.
+    /// A secret that is derived from the key, the same for every form of it, and reveals nothing of
+    /// it.
     pub(crate) fn secret(&self) -> &[u8] {
         &self.secret
     }
 
-    /// Takes PKCS#1, checks that it is long enough and that it signs.
+    /// Takes PKCS#1, and checks that it is long enough and can sign.
     fn new(pkcs1: &[u8]) -> Result<Self, KeyFault> {
         let numbers = RsaPrivateKeyRef::from_der(pkcs1).map_err(|_| KeyFault::Malformed)?;
         let bits = bits(numbers.modulus.as_bytes());
@@ -97,7 +98,7 @@ impl Debug for PrivateKey {
     }
 }
 
-/// Reads a key for TLS: as [`PrivateKey::parse`], and of any algorithm and length that TLS has.
+/// Reads a key for TLS: like [`PrivateKey::parse`], of any algorithm and length that TLS supports.
 pub(super) fn parse_any(
     place: &str,
     bytes: &[u8],
@@ -120,7 +121,7 @@ pub(super) fn parse_any(
         .map_err(|fault| fault.at(place))
 }
 
-/// Why something is not a usable key.
+/// The reason that something is not a usable key.
 #[derive(Debug, thiserror::Error)]
 #[error("{place} {fault}")]
 pub struct KeyError {
@@ -181,11 +182,11 @@ impl KeyFault {
     }
 }
 
-/// A key out of its wrappings.
+/// A key without its wrappings.
 struct Opened {
     form: Form,
     der: Zeroizing<Vec<u8>>,
-    /// By a passphrase, which may have been the wrong one.
+    /// If true, a passphrase has decrypted it, perhaps a wrong one.
     decrypted: bool,
 }
 
@@ -200,8 +201,7 @@ impl Opened {
 
     fn read<T>(self, read: impl FnOnce(Form, &[u8]) -> Result<T, KeyFault>) -> Result<T, KeyFault> {
         match read(self.form, &self.der) {
-            // What was decrypted with a wrong passphrase can look well padded by chance, but it is
-            // no key.
+            // A wrong passphrase can yield valid padding by chance, but not a key.
             Err(KeyFault::Malformed | KeyFault::NotForTls) if self.decrypted => {
                 Err(KeyFault::WrongPassphrase)
             }
@@ -211,7 +211,7 @@ impl Opened {
 }
 
 impl Form {
-    /// What is wrong with a document of this form where a plain RSA key is wanted.
+    /// The fault of a document of this form where a plain RSA key is wanted.
     fn fault(self) -> KeyFault {
         match self {
             Self::Ec => KeyFault::OtherAlgorithm("an EC key"),
@@ -223,17 +223,17 @@ impl Form {
     }
 }
 
-/// Returns whether these bytes are DER of a kind that keys, or what is mistaken for one, come in.
+/// Returns whether these bytes are DER of a key, or of something that is mistaken for one.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
     !matches!(Form::of(bytes), Form::Unknown)
 }
 
-/// Returns whether these bytes are one certificate in DER.
+/// Returns whether these bytes are a certificate in DER.
 pub(super) fn is_certificate(bytes: &[u8]) -> bool {
     matches!(Form::of(bytes), Form::Certificate)
 }
 
-/// Takes a key out of its wrappings, PEM, DER and encryption.
+/// Unwraps a key from PEM, DER and encryption.
 fn open(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Opened, KeyFault> {
     let bytes = unwrap(bytes);
     // PEM starts with text; DER and the key stores are binary from the second byte on.
@@ -309,7 +309,7 @@ fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Opened, KeyFault> {
     })
 }
 
-/// The length of a modulus, which DER may write with leading zeros.
+/// The length of a modulus in bits; DER may write it with leading zeros.
 fn bits(modulus: &[u8]) -> usize {
     let significant = modulus.iter().skip_while(|byte| **byte == 0);
     let leading = significant
@@ -324,8 +324,8 @@ const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 
-/// Other secrets of the same key would have other labels.
+/// Other secrets from the same key would have other labels.
 const SECRET_LABEL: &[u8] = b"orgproxy: placeholders, 1";
 
-/// The least that is usual with Salesforce, and the most that aws-lc signs with.
+/// The least that is usual with Salesforce, and the most that aws-lc can sign with.
 const LENGTHS: RangeInclusive<usize> = 2048..=8192;

@@ -15,12 +15,12 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// TLS over TCP.
     Https(SocketAddr),
-    /// Both loopback addresses, since clients take `localhost` for either. Port 0 is the same port
-    /// on both.
+    /// Both loopback addresses, because clients take `localhost` for either. Port 0 is the same
+    /// free port on both.
     Localhost {
-        /// On both.
+        /// The port on both.
         port: u16,
-        /// Whether clients speak TLS to it.
+        /// If true, clients speak TLS to it.
         secure: bool,
     },
     /// A Unix socket.
@@ -30,25 +30,25 @@ pub enum Listen {
 /// The protocol that a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// The APIs over HTTP, told apart by their paths.
+    /// The APIs over HTTP, which differ by their paths.
     Api,
-    /// The Pub/Sub API, which no path tells.
+    /// The Pub/Sub API, which has a host of its own.
     PubSub,
 }
 
-/// Where clients reach an org.
+/// An address where clients reach an org.
 pub(crate) struct Listener {
-    /// Its name.
+    /// The name of the org.
     pub(crate) org: String,
     pub(crate) listen: Listen,
-    /// By what name.
+    /// The host that clients call.
     pub(crate) host: String,
-    /// Whether it stands in for Salesforce's hosts there.
+    /// If true, it stands in for Salesforce's hosts there.
     pub(crate) intercepts: bool,
 }
 
 impl Listen {
-    /// `localhost`, which no other machine reaches.
+    /// Plain HTTP on `localhost`, which no other machine reaches.
     pub fn loopback(port: u16) -> Self {
         Self::Localhost {
             port,
@@ -56,13 +56,13 @@ impl Listen {
         }
     }
 
-    /// The same by TLS.
+    /// TLS on `localhost`.
     pub fn loopback_https(port: u16) -> Self {
         Self::Localhost { port, secure: true }
     }
 
-    /// Reads `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`, each with `http://` or `https://`
-    /// before it if need be, or `unix:/path`; a path that is not absolute starts in `folder`.
+    /// Reads `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`, each with an optional `http://` or
+    /// `https://` before it, or `unix:/path`; a relative path starts in `folder`.
     pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = given::place(path, folder)?;
@@ -115,7 +115,7 @@ impl Listen {
         first.into_iter().chain(second)
     }
 
-    /// By what clients on this machine call it in a URL.
+    /// The host by which clients on this machine call it in a URL.
     pub(crate) fn host(&self) -> String {
         match self.address().map(|address| address.ip()) {
             Some(IpAddr::V4(ip)) if ip != Ipv4Addr::LOCALHOST && !ip.is_unspecified() => {
@@ -126,7 +126,8 @@ impl Listen {
         }
     }
 
-    /// Its addresses, each as a URL names it; none if it is all that this machine has.
+    /// Its addresses, each in the form of a URL; none if it listens on all addresses of this
+    /// machine.
     pub(crate) fn named_addresses(&self) -> impl Iterator<Item = String> + use<> {
         self.addresses().filter_map(|address| match address.ip() {
             ip if ip.is_unspecified() => None,
@@ -140,7 +141,7 @@ impl Listen {
         matches!(self, Self::Https(_) | Self::Localhost { secure: true, .. })
     }
 
-    /// Returns whether both would want the same address.
+    /// Returns whether both need the same address.
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.addresses()
             .any(|address| other.addresses().any(|it| it == address))
@@ -181,8 +182,8 @@ impl Display for Listen {
     }
 }
 
-/// Makes an address that `localhost` includes, in this list or in another of `all`, `localhost` too:
-/// each is bound once only.
+/// Turns an address that `localhost` includes, in this list or in another of `all`, into
+/// `localhost`: each is bound only once.
 pub(super) fn unite(list: &mut Vec<Listen>, all: &[Listen]) {
     let whole = |part: &Listen| {
         all.iter().find(|listen| {
@@ -191,7 +192,7 @@ pub(super) fn unite(list: &mut Vec<Listen>, all: &[Listen]) {
         })
     };
     let before = list.clone();
-    // Who has named both by hand has not named one twice.
+    // Naming both addresses is not naming one of them twice.
     list.retain(|listen| match (listen.address(), whole(listen)) {
         (Some(SocketAddr::V6(_)), Some(whole)) => !before
             .iter()
@@ -205,7 +206,7 @@ pub(super) fn unite(list: &mut Vec<Listen>, all: &[Listen]) {
     }
 }
 
-/// `sun_path` on Linux, less its final zero.
+/// `sun_path` on Linux, without its final zero.
 const LONGEST_PATH: usize = 107;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Where to log in, and the audience that follows from it.
+//! The login URL, and the audience that follows from it.
 
 use url::Url;
 
 use super::{document::Value, given, host, value};
 use crate::salesforce::hosts;
 
-/// Reads the origin of the token endpoint. Only sites, and hosts of the operator's, have a path.
+/// Reads the origin of the token endpoint. Only sites and the operator's hosts have a path.
 pub(super) fn parse(value: &Value, trusted: &[String]) -> Result<Url, String> {
     let text = value::text(value)?;
     let mut url = Url::parse(text).map_err(|error| match error {
@@ -55,18 +55,19 @@ pub(super) fn is_generic(host: &str) -> bool {
     GENERIC.contains(&host)
 }
 
-/// The partitions of orgs that are not for production, and the instances `cs1`, `cs2`, … of old.
+/// True for the partitions of orgs that are not for production, and the old instances `cs1`, `cs2`,
+/// ….
 fn is_test(label: &str) -> bool {
     let instance = label.strip_prefix("cs").unwrap_or_default();
     let is_instance = !instance.is_empty() && instance.bytes().all(|byte| byte.is_ascii_digit());
     matches!(label, "sandbox" | "scratch") || is_instance
 }
 
-/// Where an org logs in if nothing else is said.
+/// The default login URL.
 pub(super) const PRODUCTION: &str = "https://login.salesforce.com";
 const TEST: &str = "https://test.salesforce.com";
 
-/// An instance of the public sector that has an audience of its own.
+/// A public-sector instance with an audience of its own.
 const GS1: &str = "https://gs1.salesforce.com";
 
 /// Hosts where users of any org log in.

@@ -1,5 +1,4 @@
-//! The look of a text that is not what it should be. It may be a secret, so it is described and
-//! never shown.
+//! The look of a text of the wrong kind. It may be a secret, so it is described and never shown.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Pem,
-    /// Such as with four hyphens, or with the dashes that word processors make of them.
+    /// For example with four hyphens, or with the dashes that word processors make of them.
     OtherDashes,
     NoBegin,
     NoEnd,
@@ -17,12 +16,12 @@ pub(super) enum Look {
     Hexadecimal,
     Numbers,
     Base64,
-    /// Without the mark that says in which order its bytes are.
+    /// UTF-16 without a byte order mark.
     Utf16,
 }
 
 impl Look {
-    /// Nothing if it looks like nothing in particular.
+    /// Recognises the format of a text, if it has a known one.
     pub(super) fn of(text: &str) -> Option<Self> {
         let has = |word: &str| {
             let word = word.as_bytes();
@@ -93,7 +92,7 @@ impl Look {
     }
 }
 
-/// After "it looks like".
+/// Completes "it looks like".
 impl Display for Look {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -117,7 +116,7 @@ fn is_mail_quoted(text: &str) -> bool {
     lines.clone().count() > 0 && lines.all(|line| line.trim_start().starts_with('>'))
 }
 
-/// Fewer letters than a secret in any encoding that a look could tell.
+/// Fewer letters than a secret has in any encoding that could be recognised.
 const SHORTEST: usize = 24;
 
 #[cfg(test)]

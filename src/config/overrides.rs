@@ -18,13 +18,13 @@ pub struct Overrides(BTreeMap<&'static str, (&'static Key, Origin, String)>);
 /// A key that can be given as a flag and as an environment variable.
 #[derive(Debug)]
 pub struct Key {
-    /// As in the file; those of `[tls]` have `tls_` before it.
+    /// The name in the file, with `tls_` before it for those of `[tls]`.
     pub name: &'static str,
-    /// With its dashes.
+    /// The flag, with its dashes.
     pub flag: &'static str,
     /// The environment variable.
     pub variable: &'static str,
-    /// The table that it belongs to.
+    /// The table in the file.
     pub scope: Scope,
     /// The description for `--help`.
     pub help: &'static str,
@@ -33,7 +33,7 @@ pub struct Key {
 /// The table that a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// None: the top of the file.
+    /// No table: the top of the file.
     Process,
     /// `[org.NAME]`
     Org,
@@ -54,13 +54,13 @@ impl Key {
 }
 
 impl Overrides {
-    /// A value given by flag. Goes before one from the environment.
+    /// Sets a value from a flag, which overrides one from the environment.
     pub fn set_flag(&mut self, key: &'static Key, value: String) {
         let origin = Origin::Flag(key.flag);
         self.0.insert(key.name, (key, origin, value));
     }
 
-    /// A value given by environment variable. An empty one counts as unset.
+    /// Sets a value from an environment variable. An empty one counts as unset.
     pub fn set_variable(&mut self, key: &'static Key, value: String) {
         if !value.is_empty() {
             let origin = Origin::Variable(key.variable);
@@ -68,14 +68,14 @@ impl Overrides {
         }
     }
 
-    /// Returns whether they say enough about an org to try without a file.
+    /// Returns whether they describe an org, at least in part, so that the file may be missing.
     pub(super) fn name_an_org(&self) -> bool {
         ["client_id", "username", "private_key"]
             .iter()
             .any(|name| self.0.contains_key(name))
     }
 
-    /// As `apply`, for what the top of the file has.
+    /// Like `apply`, for the keys at the top of the file.
     pub(super) fn apply_to_process(&self, document: &mut Table) {
         for (key, origin, value) in self.0.values() {
             if key.scope == Scope::Process {
@@ -86,7 +86,7 @@ impl Overrides {
         }
     }
 
-    /// Puts every value where the file would have it.
+    /// Puts every value into its place in the document.
     pub(super) fn apply(&self, document: &mut Table, problems: &Problems) {
         for (key, origin, value) in self.0.values() {
             let home = match key.scope {
@@ -101,7 +101,7 @@ impl Overrides {
                     }
                 },
             };
-            // Where the file has something else than a table, reading it will say so.
+            // If the file has something else there, reading it reports that.
             if let Some(home) = home {
                 let value = Value::Raw(value.clone());
                 let origin = *origin;
@@ -111,7 +111,7 @@ impl Overrides {
     }
 }
 
-/// Without the values: a private key may be among them.
+/// Omits the values: a private key may be among them.
 impl Debug for Overrides {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
@@ -142,7 +142,7 @@ fn only_org(document: &mut Table) -> Result<Option<&mut Table>, String> {
     Ok(table(orgs, &name))
 }
 
-/// The table of this name, made if there is none.
+/// The table of this name, created if there is none.
 fn table<'a>(parent: &'a mut Table, name: &str) -> Option<&'a mut Table> {
     let node = parent.entry(name.to_owned()).or_insert_with(|| Node {
         value: Value::Table(Table::new()),

@@ -1,4 +1,5 @@
-//! Who besides us could write what we act on, and whether we could change that.
+//! The users besides this one that could change a file which the proxy obeys, and whether that can
+//! be mended.
 
 use std::{
     fs::{self, Metadata},
@@ -15,12 +16,11 @@ use rustix::{
 
 use super::input::{Input, InputError};
 
-/// Refuses a file that anybody but us and root could have written, or could put another in the place
-/// of: they could do `harm`. One that is mounted read-only, as into a container, was put there by who
-/// runs that.
+/// Refuses a file that anybody but this user and root could write or replace: they could do `harm`.
+/// A file that is mounted read-only, as into a container, was put there by whoever runs that.
 ///
 /// # Errors
-/// Who could, and the way out.
+/// Who could do that, and the way out.
 pub(super) fn check(file: &Path, input: &Input, harm: &'static str) -> Result<(), OwnershipError> {
     if is_read_only(input.file()) {
         return Ok(());
@@ -42,12 +42,12 @@ pub(super) fn check(file: &Path, input: &Input, harm: &'static str) -> Result<()
     }
 }
 
-/// As [`check`], of nothing but where the file is.
+/// Like [`check`], for the folders of the file only.
 ///
 /// # Errors
-/// Who could put another in its place, and the way out.
+/// Who could replace it, and the way out.
 pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipError> {
-    // A pipe has no place where another could stand.
+    // A pipe cannot be replaced.
     if is_read_only(input.file()) || !input.about.is_file() {
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipErr
     Ok(())
 }
 
-/// Why a file is not ours alone, as it must be.
+/// The reason that a file is not safe from others, as it must be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OwnershipError {
     #[error(
@@ -109,7 +109,7 @@ pub(super) enum OwnershipError {
     Unreadable(#[from] InputError),
 }
 
-/// Why what somebody else could write is not ours alone.
+/// The way in which somebody else could write a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Foreign {
     /// It belongs to somebody else.
@@ -120,7 +120,7 @@ pub(crate) enum Foreign {
     Mode(u32),
 }
 
-/// Who else could write a file, if anybody but us and root.
+/// The way in which anybody but this user and root could write a file, if there is one.
 pub(crate) fn of_file(about: &Metadata) -> Option<Foreign> {
     let mode = about.mode() & 0o7777;
     if !is_ours(about) {
@@ -132,8 +132,8 @@ pub(crate) fn of_file(about: &Metadata) -> Option<Foreign> {
     }
 }
 
-/// Who else could put another file in the place of ours in a folder. Where it is sticky, as /tmp is,
-/// each only moves what is their own.
+/// The way in which somebody else could replace files in a folder, if there is one. In a sticky
+/// folder, such as /tmp, users can move only their own files.
 pub(crate) fn of_folder(folder: &Path) -> io::Result<Option<Foreign>> {
     if is_read_only_at(folder) {
         return Ok(None);
@@ -150,16 +150,16 @@ pub(crate) fn is_shared(folder: &Path) -> bool {
         .is_ok_and(|about| about.mode() & ALL_WRITE != 0)
 }
 
-/// Returns whether a file is ours or root's. As Git has it for `safe.directory`, what belongs to
-/// the user who called `sudo` is root's as well.
+/// Returns whether a file belongs to this user or root. As in Git's `safe.directory`, root also
+/// trusts the user who called `sudo`.
 pub(crate) fn is_ours(about: &Metadata) -> bool {
     let me = geteuid().as_raw();
     let caller = || std::env::var("SUDO_UID").ok()?.parse().ok();
     about.uid() == me || about.uid() == 0 || (me == 0 && caller() == Some(about.uid()))
 }
 
-/// Returns whether the group of a file is that of its owner alone. Where each user has such a
-/// group, as on Ubuntu and Fedora, all that they make can be written by it.
+/// Returns whether the owner of a file is alone in its group. Where each user has such a group, as
+/// on Ubuntu and Fedora, it can write all files that they create.
 fn is_of_one(about: &Metadata) -> bool {
     let is_private = |line: &str| {
         let mut fields = line.split(':');
@@ -174,8 +174,8 @@ fn is_of_one(about: &Metadata) -> bool {
     about.uid() != 0 && about.uid() == about.gid() && groups().lines().any(is_private)
 }
 
-/// Returns whether nobody here can write a file, whatever its mode says, as in a container that it
-/// is mounted into.
+/// Returns whether nobody here can write a file, whatever its mode, as in a container that it is
+/// mounted into.
 pub(crate) fn is_read_only(file: impl AsFd) -> bool {
     fstatvfs(file).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
@@ -184,7 +184,7 @@ fn is_read_only_at(folder: &Path) -> bool {
     statvfs(folder).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// Returns whether the owner of a file could change its mode and see it change.
+/// Returns whether the file system has modes that the owner of a file can change.
 pub(crate) fn has_modes(file: impl AsFd) -> bool {
     let is_foreign = fstatfs(file).is_ok_and(|about| {
         // Their magic numbers have 32 bits, however wide the field is.

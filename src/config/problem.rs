@@ -6,7 +6,7 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-/// Everything that is wrong with a configuration, a line each.
+/// All mistakes in a configuration, a line each.
 #[derive(Debug)]
 pub struct ConfigError(Vec<String>);
 
@@ -24,10 +24,10 @@ impl From<String> for ConfigError {
     }
 }
 
-/// Where a value was given. Problems are reported in this order.
+/// The origin of a value. Problems are reported in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
-    /// The file, at no line: something is not there.
+    /// The file, without a line: something is missing.
     File,
     Line(usize),
     Flag(&'static str),
@@ -47,7 +47,7 @@ impl Problems {
         }
     }
 
-    /// `key` is the full path; a flag or variable is its own name.
+    /// Adds a mistake. `key` is the full path; flags and variables have only their own names.
     pub(super) fn add(&self, origin: Origin, key: &str, message: impl Display) {
         let file = &self.file;
         let problem = match origin {
@@ -58,7 +58,7 @@ impl Problems {
         self.found.borrow_mut().push((origin, problem));
     }
 
-    /// Text that is not TOML, where there is no key to name.
+    /// Adds a syntax error, where there is no key to name.
     pub(super) fn add_syntax(&self, line: usize, message: impl Display) {
         let problem = format!("{}:{line}: {message}", self.file);
         self.found.borrow_mut().push((Origin::Line(line), problem));

@@ -12,13 +12,13 @@ use crate::salesforce::hosts;
 /// The way to the Pub/Sub API, which has a host of its own: [`crate::salesforce::facts::families`].
 #[derive(Debug, Clone)]
 pub struct PubSub {
-    /// Where clients reach it. At least one.
+    /// The addresses where clients reach it. At least one.
     pub listen: Vec<Listen>,
-    /// Where Salesforce has it: host and port.
+    /// Salesforce's host and port for it.
     pub endpoint: Authority,
 }
 
-/// Nothing if the section says nothing.
+/// Reads the section; nothing if it sets neither `endpoint` nor `listen`.
 pub(super) fn read(
     org: &str,
     mut section: Section<'_>,
@@ -81,8 +81,8 @@ fn parse(value: &Value, trusted_hosts: &[String]) -> Result<Authority, String> {
     }
 }
 
-/// For all orgs but those whose data must stay in the EU.
+/// For all orgs except those whose data must stay in the EU.
 const ENDPOINT: &str = "api.pubsub.salesforce.com:7443";
 
-/// Salesforce's own.
+/// The same as Salesforce's.
 const PORT: u16 = 7443;

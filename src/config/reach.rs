@@ -1,4 +1,4 @@
-//! How clients reach each org: by an address of its own, or by a name of its own.
+//! The ways in which clients reach each org: by an address of its own, or by a name of its own.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ pub(super) struct Reach {
     pub(super) listen_origin: Origin,
     pub(super) hosts: Vec<String>,
     pub(super) hosts_origin: Origin,
-    /// Whether no name can tell its requests from those of others.
+    /// If true, no name can distinguish its requests from those of others.
     pub(super) is_alone: bool,
 }
 
-/// Reports every request that would have no single org to go to.
+/// Reports every address and name that would lead to more than one org.
 pub(super) fn check(reaches: &[Reach], problems: &Problems) {
     for (index, reach) in reaches.iter().enumerate() {
         let Reach { name, hosts, .. } = reach;
@@ -80,7 +80,8 @@ impl Reach {
         self.listen.iter().filter(|listen| listen.is_fixed())
     }
 
-    /// Returns whether it has the address of `listen`, with TLS where that has none.
+    /// Returns whether it has the address of `listen`, but with TLS where that is plain, or the
+    /// reverse.
     fn speaks_otherwise(&self, listen: &Listen) -> bool {
         self.fixed()
             .any(|own| own.is_https() != listen.is_https() && own.meets(listen))

@@ -1,4 +1,5 @@
-//! Keys in the file: never themselves, always a reference to where they are kept.
+//! References in the file to places where keys and passwords are kept. The secrets themselves are
+//! never in it.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -21,12 +22,12 @@ use super::{
     text, value,
 };
 
-/// Where a private key is kept, and how it opens.
+/// The place of a private key, and of its passphrase.
 #[derive(Clone)]
 pub struct KeySource {
     secret: Secret,
     passphrase: Option<Secret>,
-    /// Of the files of both, just before they were read.
+    /// The states of both files, just before they were read.
     stamps: [Option<Stamp>; 2],
 }
 
@@ -40,7 +41,7 @@ impl KeySource {
         }
     }
 
-    /// The file that holds it, if one does.
+    /// The file that holds the key, if it is in one.
     pub fn file(&self) -> Option<&Path> {
         match &self.secret {
             Secret::File { path, .. } => Some(path),
@@ -48,8 +49,8 @@ impl KeySource {
         }
     }
 
-    /// This source as it is now, if the files that hold key and passphrase are not those that were
-    /// read. What comes from a command or a variable is never taken to have changed.
+    /// The current state of this source, if the files with key and passphrase have changed since
+    /// they were read. A key from a command or a variable never counts as changed.
     pub(crate) fn changed(&self) -> Option<Self> {
         let stamps = Stamp::of_both(&self.secret, self.passphrase.as_ref());
         (stamps != self.stamps).then(|| Self {
@@ -58,19 +59,19 @@ impl KeySource {
         })
     }
 
-    /// The key that is there now.
+    /// Reads the key again.
     ///
     /// # Errors
-    /// Why it, or its passphrase, cannot be had, or why it is not a key.
+    /// The reason that it or its passphrase cannot be read, or that it is not a key.
     pub(crate) fn read(&self) -> Result<PrivateKey, String> {
         self.read_as(PrivateKey::parse)
             .map_err(|mistakes| mistakes.join("; "))
     }
 
-    /// The passphrase of the key, if it is encrypted.
+    /// Reads the passphrase of the key, if it has one.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// The reason that it cannot be read.
     pub(crate) fn passphrase(&self) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         self.passphrase
             .as_ref()
@@ -79,7 +80,7 @@ impl KeySource {
             .map_err(|error| format!("passphrase: {error}"))
     }
 
-    /// The error is all that is wrong.
+    /// The error has every mistake.
     fn read_as<T>(
         &self,
         parse: impl FnOnce(&str, &[u8], Option<&[u8]>) -> Result<T, KeyError>,
@@ -96,8 +97,8 @@ impl KeySource {
     }
 }
 
-/// What tells one state of a file from the next. The time is that of the last change to anything
-/// about it, its mode included, since a key that others could read is of no use until that is fixed.
+/// The state of a file. The time is that of the last change to the file or its metadata, because a
+/// key that others could read is refused until its mode is fixed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -111,7 +112,7 @@ impl Stamp {
         [Self::of(secret), passphrase.and_then(Self::of)]
     }
 
-    /// The stamp of what is there; nothing if that is not a file or cannot be seen.
+    /// The state of the file; nothing if there is none or it cannot be seen.
     fn of(secret: &Secret) -> Option<Self> {
         let about = fs::metadata(secret.path()?).ok()?;
         Some(Self {
@@ -123,15 +124,15 @@ impl Stamp {
     }
 }
 
-/// As messages name it: a command's arguments may hold a secret.
+/// The name in messages: a command's arguments are omitted, because they may hold a secret.
 impl Debug for KeySource {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.secret)
     }
 }
 
-/// The variables that secrets anywhere in `table` are kept in. What clients have to show is left
-/// out: they need it.
+/// The variables with secrets to which anything in `table` refers. Secrets that clients must show
+/// are left out, because clients need them.
 pub(super) fn variables(table: &Table) -> Vec<String> {
     let mut variables = Vec::new();
     for (key, node) in table {
@@ -153,12 +154,12 @@ pub(super) fn private_key(
     key(section, folder, PrivateKey::parse)
 }
 
-/// The key of a certificate of ours.
+/// The key of the proxy's own certificate.
 pub(super) fn tls_key(section: &mut Section<'_>, folder: &Path) -> Option<PrivateKeyDer<'static>> {
     key(section, folder, key::parse_any).map(|(key, _)| key)
 }
 
-/// A path, or a table that says where the key is kept and how it opens.
+/// Reads a key from a path, or from a table that names its place and its passphrase.
 fn key<T>(
     section: &mut Section<'_>,
     folder: &Path,
@@ -178,8 +179,7 @@ fn key<T>(
             }
             (secret?, passphrase)
         }
-        // Containers are often given the key itself; the environment is no worse a place for it
-        // here than as { env = … }.
+        // Containers often get the key itself. It is as safe in this variable as in { env = … }.
         Some((Value::Raw(text), Origin::Variable(name)))
             if given::is_content(text, Path::new("")) =>
         {
@@ -211,7 +211,8 @@ fn key<T>(
     Some((key, source))
 }
 
-/// The key that clients must show, which is always a table; and how a shell gets it.
+/// The key that clients must show, which is always a table, and the expression by which a shell
+/// gets it.
 pub(super) fn client_key(
     section: &mut Section<'_>,
     folder: &Path,
@@ -226,7 +227,7 @@ pub(super) fn client_key(
         .map(|key| (key, secret.in_shell()))
 }
 
-/// User names, and where the password of each is kept.
+/// The user names of clients, with their passwords.
 pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
     let mut clients = Clients::default();
     for (name, mut table) in section.tables(NOT_HERE) {
@@ -244,7 +245,7 @@ pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
     clients
 }
 
-/// A secret that has no other form than a table.
+/// A secret that must be given as a table.
 fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Secret> {
     if !matches!(section.get(key)?.value, Value::Table(_)) {
         section.problem(key, format!("must not be written here itself{NOT_HERE}"));
@@ -256,7 +257,7 @@ fn secret_in(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Opt
     secret
 }
 
-/// The one reference in a table.
+/// The only reference in a table.
 fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
     let allow_group_read = table
         .read("allow_group_read", value::flag)

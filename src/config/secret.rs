@@ -1,4 +1,4 @@
-//! Secrets by reference: where one is kept, and getting it from there.
+//! Places where secrets are kept, and reading them.
 
 use std::{
     env,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::system::terminal;
 
-/// Where a secret is kept.
+/// The place of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     File {
@@ -60,7 +60,7 @@ impl Secret {
         })
     }
 
-    /// The file that holds it, if one does.
+    /// The file that holds it, if it is in one.
     pub(super) fn path(&self) -> Option<PathBuf> {
         match self {
             Self::File { path, .. } => Some(path.clone()),
@@ -71,8 +71,8 @@ impl Secret {
         }
     }
 
-    /// What a shell puts the secret in place of, within double quotes; nothing for a command, whose
-    /// arguments may hold a secret of their own.
+    /// The expression that a shell replaces with the secret, within double quotes; nothing for a
+    /// command, because its arguments may hold another secret.
     pub(super) fn in_shell(&self) -> Option<String> {
         match self {
             Self::File { path, .. } => {
@@ -84,7 +84,7 @@ impl Secret {
         }
     }
 
-    /// The secret as one line of text, such as a passphrase: without the line end that editors and
+    /// Reads the secret as one line, such as a passphrase, without the line end that editors and
     /// commands add.
     pub(super) fn read_line(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let mut secret = self.read()?;
@@ -101,8 +101,8 @@ impl Secret {
     }
 }
 
-/// As messages name it: never the secret, which may stand where its name belongs, and never a
-/// command's arguments, which may hold one.
+/// The name in messages: never the secret, which may be in place of its name, and never a command's
+/// arguments, which may hold one.
 impl Display for Secret {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -122,7 +122,7 @@ impl Debug for Secret {
     }
 }
 
-/// Why a secret could not be had.
+/// The reason that a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{secret} {fault}")]
 pub(super) struct SecretError {
@@ -182,12 +182,12 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         let way_out = way_out(&file, me == 0 || owner == me, order, path);
         return Err(SecretFault::Exposed { mode, way_out });
     }
-    // Who is let in by a client key or a password could be changed by that.
+    // Whoever can replace the file decides who gets in.
     ownership::check_place(path, &file)?;
     Ok(file.read(LONGEST)?)
 }
 
-/// What to do about the owner or the mode of a file: `order` if that would do, or else what would.
+/// The advice about the owner or the mode of a file: `order` if that works, else what does.
 fn way_out(file: &Input, may_change: bool, order: String, path: &Path) -> String {
     if may_change && !ownership::is_read_only(file.file()) && ownership::has_modes(file.file()) {
         return order;
@@ -202,8 +202,8 @@ fn way_out(file: &Input, may_change: bool, order: String, path: &Path) -> String
     )
 }
 
-/// Who may read a credential is systemd's business: it shares them by access lists, which show as
-/// group bits.
+/// Reads a credential without checking its mode: systemd shares credentials by access lists, which
+/// show as group bits.
 fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let folder = env::var_os("CREDENTIALS_DIRECTORY").ok_or(SecretFault::NoCredentials)?;
     Ok(Input::open(&Path::new(&folder).join(name))?
@@ -213,7 +213,7 @@ fn from_credential(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 
 fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     use std::os::unix::ffi::OsStringExt;
-    // A name with a zero or an equals sign in it is none, and asking for it would panic.
+    // No variable has a zero byte or an equals sign in its name, and asking for one would panic.
     let secret = Some(name)
         .filter(|name| !name.contains(['=', '\0']))
         .and_then(env::var_os)
@@ -232,7 +232,7 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
         .map_err(SecretFault::NotStarted)?;
     let outcome = answer(&mut child, deadline);
     if outcome.is_err() {
-        // It may have ended by itself, and then there is nothing left to stop.
+        // If it has ended by itself, there is nothing left to stop.
         child.kill().ok();
         child.wait().ok();
     }
@@ -242,7 +242,7 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let stdout: ChildStdout = child.stdout.take().ok_or(SecretFault::Empty)?;
     let (sender, receiver) = mpsc::channel();
-    // Not joined: what the command started may hold the pipe open forever.
+    // Not joined: a process that the command started may hold the pipe open forever.
     thread::spawn(move || sender.send(read(stdout)));
     let left = deadline.saturating_duration_since(Instant::now());
     let secret = receiver
@@ -260,15 +260,15 @@ fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Se
 }
 
 /// Reads at most one byte more than allowed into a buffer that never moves, so that no copy of the
-/// secret stays behind.
+/// secret stays in memory.
 fn read(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 64));
     source.take(LONGEST as u64 + 1).read_to_end(&mut secret)?;
     Ok(secret)
 }
 
-/// A 16,384-bit key with its certificate chain takes a fifth of it.
+/// Bytes. A 16,384-bit key with its certificate chain takes a fifth of it.
 const LONGEST: usize = 128 * 1024;
 
-/// Time for a password manager to answer; a start must not hang on one that asks for input.
+/// Time for a password manager to respond; a start must not hang on one that asks for input.
 const PATIENCE: Duration = Duration::from_secs(10);

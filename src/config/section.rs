@@ -1,5 +1,5 @@
-//! One table of the document, read key by key; what goes wrong is collected, and a key that nobody
-//! asked for is unknown.
+//! One table of the document, read key by key. Mistakes are collected, and a key that was never
+//! read is unknown.
 
 use super::{
     document::{Node, Table, Value},
@@ -53,8 +53,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables in this table, in the order of the file, whatever their names. Of anything else
-    /// in it `advice` says more.
+    /// The tables in this table, whatever their names, in the order of the file. Anything else in
+    /// it is reported with `advice`.
     pub(super) fn tables(self, advice: &str) -> Vec<(String, Self)> {
         let mut tables = Vec::new();
         for (name, node) in &self.entries {
@@ -81,7 +81,7 @@ impl<'a> Section<'a> {
         tables
     }
 
-    /// The value of `key`, if it is there and right.
+    /// The value of `key`, if it is there and valid.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -91,7 +91,7 @@ impl<'a> Section<'a> {
         parsed.map_err(|message| self.problem(key, message)).ok()
     }
 
-    /// As `read`, but `key` must be there. `example` is what to write.
+    /// Like `read`, but `key` must be there. `example` shows what to write.
     pub(super) fn require<T>(
         &mut self,
         key: &'static str,
@@ -110,8 +110,8 @@ impl<'a> Section<'a> {
         self.read(key, parse)
     }
 
-    /// As `read`, for a key that takes one value or a list of them. Each wrong one is reported at
-    /// its own line, and the right ones are given.
+    /// Like `read`, for a key that takes one value or a list of them. Invalid values are reported,
+    /// each at its own line, and valid ones returned.
     pub(super) fn list<T>(
         &mut self,
         key: &'static str,
@@ -120,7 +120,7 @@ impl<'a> Section<'a> {
         let node = self.get(key)?.clone();
         let nodes = match node.value {
             Value::List(nodes) => nodes,
-            // A list of bytes is not one of names, and each would be shown.
+            // A secret as a list of bytes is not split: each byte would be shown.
             Value::Raw(text) if Look::of(&text).is_none() => text
                 .split(',')
                 .map(|item| Node {
@@ -138,7 +138,7 @@ impl<'a> Section<'a> {
         Some(nodes.iter().filter_map(parse).collect())
     }
 
-    /// As `read`, for a key that flags and variables have and the file has not.
+    /// Like `read`, for a key that only flags and variables have.
     pub(super) fn read_override<T>(
         &mut self,
         key: &'static str,
@@ -158,7 +158,7 @@ impl<'a> Section<'a> {
         self.entries.get(key)
     }
 
-    /// Where `key` was given, or else this table.
+    /// The origin of `key`, or else of this table.
     pub(super) fn origin(&self, key: &str) -> Origin {
         self.entries
             .get(key)
@@ -175,7 +175,7 @@ impl<'a> Section<'a> {
         self.problems.add(self.origin, &self.path, message);
     }
 
-    /// Reports what nobody asked for.
+    /// Reports keys that were never read.
     pub(super) fn finish(self) {
         for key in self.entries.keys() {
             if !self.known.contains(&key.as_str()) {
@@ -226,7 +226,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Without what differs between the styles of writing a name.
+/// A name without what differs between styles of writing it.
 fn plain(name: &str) -> String {
     name.replace(['_', '-'], "").to_lowercase()
 }

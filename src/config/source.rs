@@ -1,4 +1,4 @@
-//! The file with the configuration.
+//! The configuration file.
 
 use std::{fmt::Display, path::Path};
 
@@ -9,11 +9,11 @@ use super::{
     unwrap::as_utf8,
 };
 
-/// Its text, or nothing if none is named and there is none in the current folder. It has programs run
-/// and keys used as us, so it must be our own or root's.
+/// Reads its text; nothing if none is named and there is none in the current folder. The file
+/// decides which programs run and which keys are used, so it must belong to this user or root.
 ///
 /// # Errors
-/// Why it cannot be had.
+/// The reason that it cannot be read.
 pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     let file = path.unwrap_or_else(|| Path::new(super::DEFAULT_PATH));
     if path.is_some() {
@@ -34,8 +34,8 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     }
 }
 
-/// The harm that somebody could do who writes it.
+/// The harm that somebody who writes it could do.
 const HARM: &str = "make it run programs as you";
 
-/// Thousands of orgs.
+/// Bytes: enough for thousands of orgs.
 const LONGEST: usize = 1024 * 1024;

@@ -1,19 +1,19 @@
-//! Where a program may keep what it makes for itself.
+//! The folder for files that the program creates for itself.
 
 use std::{env, path::PathBuf};
 
-/// The folder that systemd made for us (`StateDirectory=`), else the place in the user's home that
-/// is for such things (XDG Base Directory Specification).
+/// The folder from systemd (`StateDirectory=`), else the one in the user's home (XDG Base Directory
+/// Specification).
 pub(super) fn default_dir() -> Option<PathBuf> {
     let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    // Several are separated by colons; the first is as good as any.
+    // Several are separated by colons; any of them will do.
     let given = variable("STATE_DIRECTORY")
         .and_then(|list| list.split(':').next().map(PathBuf::from))
         .or_else(|| Some(absolute(variable("XDG_STATE_HOME"))?.join(NAME)));
     given.or_else(|| Some(absolute(variable("HOME"))?.join(".local/state").join(NAME)))
 }
 
-/// One that is not absolute must be ignored, says the specification.
+/// The specification requires relative paths to be ignored.
 fn absolute(path: Option<String>) -> Option<PathBuf> {
     path.map(PathBuf::from).filter(|path| path.is_absolute())
 }

@@ -1,4 +1,4 @@
-//! The strings that mean something, each in the one form that is compared later.
+//! Strings with a meaning, each in the one form that is compared later.
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use super::{
     value,
 };
 
-/// One word: not empty, no white space. `example` is what our own example has in its place.
+/// One word: not empty, without white space. `example` is the placeholder in the example file.
 pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
     let text = value::text(value)?;
     if text.is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
     if text == example {
         return Err("still the example's value; put your own here".to_owned());
     }
-    // A key in its place would be shown wherever the name is.
+    // A key in its place would be printed wherever the name is.
     let length = text.chars().count();
     if length > LONGEST {
         return Err(format!(
@@ -32,7 +32,7 @@ pub(super) fn token(value: &Value, example: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of an org.
+/// Returns whether it can be the name of an org.
 pub(super) fn is_name(text: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !text.is_empty() && text.chars().all(is_letter)
@@ -63,7 +63,7 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
-    // As it is compared later: neither +443 nor 0443.
+    // In the form that is compared later: not +443 or 0443.
     let is_port = port.is_none_or(|text| {
         text.parse()
             .is_ok_and(|port: u16| port > 0 && port.to_string() == text)
@@ -79,7 +79,8 @@ pub(super) fn trusted_host(value: &Value) -> Result<String, String> {
     }
 }
 
-/// A web origin exactly as browsers send it (RFC 6454 section 6.2), and so one that can match.
+/// A web origin exactly as browsers send it (RFC 6454 section 6.2), because no other form can
+/// match.
 pub(super) fn origin(value: &Value) -> Result<String, String> {
     let text = value::text(value)?;
     let url = Url::parse(text).ok();
@@ -128,7 +129,8 @@ const ORIGINLESS: [&str; 6] = ["about", "blob", "data", "file", "ftp", "javascri
 
 const WEBSOCKET: [&str; 2] = ["ws", "wss"];
 
-/// A path to allow, in lower case and without trailing slash, since Salesforce's are compared so.
+/// A path to allow, in lower case and without trailing slash, because paths are compared in that
+/// form.
 pub(super) fn path(value: &Value) -> Result<String, String> {
     let text = value::text(value)?;
     let path = text.trim_end_matches('/').to_ascii_lowercase();
@@ -145,7 +147,7 @@ pub(super) fn path(value: &Value) -> Result<String, String> {
     }
 }
 
-/// Of a name: a consumer key, a user, a URL or a variable.
+/// Characters of a consumer key, a user, a URL or a variable.
 const LONGEST: usize = 512;
 
 fn is_host(text: &str) -> bool {

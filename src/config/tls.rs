@@ -1,4 +1,4 @@
-//! `[tls]`: certificates of our own, and who signs those of clients.
+//! `[tls]`: the proxy's own certificate, and the authorities of clients.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,14 +8,14 @@ use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
 use super::{ca, certificates, reference, section::Section, value};
 
-/// The certificate of `https://` listeners, and the authorities of clients.
+/// The certificate of `https://` listeners, and the authorities for clients.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// A certificate with its chain and its key; without one, the local authority makes it.
+    /// A certificate with its chain and its key; without it, the local authority makes one.
     pub identity: Option<Arc<CertifiedKey>>,
     /// Authorities of client certificates. If there are any, a client must show one.
     pub client_ca: Vec<CertificateDer<'static>>,
-    /// Whether `client_ca` was given at all: what is wrong with it is told once.
+    /// If true, `client_ca` was given, valid or not: its mistakes are reported once.
     pub(super) asks_for_certificate: bool,
 }
 
@@ -75,7 +75,7 @@ fn identity(section: &mut Section<'_>, folder: &Path) -> Option<Arc<CertifiedKey
     }
 }
 
-/// Reads a certificate and those that lead from it to its authority.
+/// Reads a certificate with its chain.
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let place = path.display();
     let chain = certificates::read(path)?;

@@ -1,12 +1,12 @@
-//! PEM and DER out of what editors, shells and stores of secrets wrap them in.
+//! Removes the wrappings of editors, shells and secret stores from PEM and DER.
 
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
 use super::key::is_der;
 
-/// PEM or DER that was in `bytes`: in UTF-16, behind a byte order mark, with line ends spelled out
-/// as `\n` or `\\n`, or as a whole in base64. What is none of these is given back as it is.
+/// The PEM or DER in `bytes`: in UTF-16, after a byte order mark, with line ends spelled out as
+/// `\n` or `\\n`, or in base64 as a whole. Anything else is returned unchanged.
 pub(super) fn unwrap(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let bytes = as_utf8(bytes);
     let Ok(text) = str::from_utf8(&bytes) else {
@@ -25,7 +25,7 @@ pub(super) fn unwrap(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     }
 }
 
-/// `bytes` without a byte order mark, from UTF-16 too, which PowerShell writes by `>`.
+/// `bytes` without a byte order mark, converted from UTF-16, which PowerShell's `>` writes.
 pub(super) fn as_utf8(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let units: fn([u8; 2]) -> u16 = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
@@ -45,8 +45,8 @@ pub(super) fn as_utf8(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(text.as_bytes().to_vec())
 }
 
-/// Neither PEM nor base64 has a backslash of its own, so one belongs to the spelling of a string,
-/// perhaps of a string in a string: `\n`, `\r\n`, `\\n`, `\/`.
+/// Removes escapes. PEM and base64 have no backslash of their own, so each belongs to an escaped
+/// string, perhaps one in another: `\n`, `\r\n`, `\\n`, `\/`.
 fn without_escapes(text: &str) -> Zeroizing<Vec<u8>> {
     let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut is_escaped = false;
@@ -66,7 +66,7 @@ fn without_escapes(text: &str) -> Zeroizing<Vec<u8>> {
     plain
 }
 
-/// Of either alphabet, with or without padding, in lines or quotes.
+/// Decodes base64 of either alphabet, with or without padding, in lines or quotes.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let plain = without_escapes(text);
     let plain = str::from_utf8(&plain).ok()?;

@@ -50,12 +50,12 @@ pub(super) fn count(value: &Value) -> Result<usize, String> {
     at_most(MOST, positive(whole(value)?)?, |most| most.to_string())
 }
 
-/// Of header lines, each of which is a place in memory before it comes.
+/// A number of header lines, for each of which memory is reserved.
 pub(super) fn lines(value: &Value) -> Result<usize, String> {
     at_most(MOST_LINES, count(value)?, |most| most.to_string())
 }
 
-/// Such as `64KiB`.
+/// A size such as `64KiB`.
 pub(super) fn bytes(value: &Value) -> Result<usize, String> {
     let text = match value {
         Value::Text(text) | Value::Raw(text) => text,
@@ -92,7 +92,7 @@ pub(super) fn bytes(value: &Value) -> Result<usize, String> {
         .and_then(within_memory)
 }
 
-/// Such as `30s`; zero is one, too.
+/// A time such as `30s`, which may be zero.
 pub(super) fn wait(value: &Value) -> Result<Duration, String> {
     let text = match value {
         Value::Text(text) | Value::Raw(text) => text.as_str(),
@@ -128,7 +128,7 @@ pub(super) fn time(value: &Value) -> Result<Duration, String> {
     positive(wait(value)?)
 }
 
-/// A `tracing` filter. A single word that is not a level would be taken for the name of a module, and
+/// A `tracing` filter. A single word that is not a level would count as the name of a module, and
 /// nothing would be logged.
 pub(super) fn log(value: &Value) -> Result<String, String> {
     let text = text(value)?;
@@ -144,18 +144,18 @@ pub(super) fn log(value: &Value) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The path of a file that is to be there; see `folder` for where it starts.
+/// The path of a file that must exist; see `folder` for where it starts.
 pub(super) fn file(value: &Value, beside: &Path) -> Result<PathBuf, String> {
     given::file(text(value)?, &folder(value, beside))
 }
 
-/// The path of what is there or can be made there.
+/// The path of something that exists or can be created.
 pub(super) fn place(value: &Value, beside: &Path) -> Result<PathBuf, String> {
     given::place(text(value)?, &folder(value, beside))
 }
 
-/// Where paths in a value start: those in the file beside it, those on the command line where they
-/// were typed.
+/// The folder where paths in a value start: that of the file, or the current one for the command
+/// line.
 pub(super) fn folder(value: &Value, beside: &Path) -> PathBuf {
     match value {
         Value::Raw(_) => PathBuf::new(),
@@ -171,14 +171,14 @@ fn positive<T: Default + PartialEq>(value: T) -> Result<T, String> {
     }
 }
 
-/// More than a machine has, and far from where sums overflow.
+/// More than any machine has, and far from an overflow.
 const MOST: usize = 1_000_000_000;
 const MOST_BYTES: usize = 1 << 40;
 
 /// `http::HeaderMap` holds 32,768.
 const MOST_LINES: usize = 10_000;
 
-/// Ten years: no clock and no timer overflows by it.
+/// Ten years: no clock or timer overflows.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];

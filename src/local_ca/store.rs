@@ -1,4 +1,4 @@
-//! A folder of files that nobody else reads.
+//! A folder of private files.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -18,7 +18,7 @@ use rustix::{
 pub(super) struct Store(PathBuf);
 
 impl Store {
-    /// The folder, made if there is none.
+    /// Opens the folder, or creates it.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::new(folder, StoreFault::Folder(error));
         DirBuilder::new()
@@ -27,7 +27,7 @@ impl Store {
             .create(folder)
             .map_err(failed)?;
         let about = fs::metadata(folder).map_err(failed)?;
-        // Who may write to it may put another authority there.
+        // Whoever may write to it could put another authority there.
         let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
         if !is_ours || about.mode() & 0o022 != 0 {
             let mode = about.mode() & 0o7777;
@@ -40,8 +40,8 @@ impl Store {
         self.0.join(name)
     }
 
-    /// Keeps other processes out until it is dropped. They are done in milliseconds, so one that
-    /// holds it for seconds is not waited for.
+    /// Keeps other processes out until it is dropped. They need milliseconds, so one that holds it
+    /// for seconds is an error.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.path("lock");
         let fail = |fault| StoreError::new(&path, fault);
@@ -177,8 +177,8 @@ impl StoreError {
     }
 }
 
-/// For others to be done with the folder.
+/// Time for other processes to finish with the folder.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Far more than a key and a certificate.
+/// Bytes: far more than a key and a certificate.
 const LONGEST: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! `NO_PROXY`: which hosts are reached without a proxy.
+//! `NO_PROXY`: the hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
@@ -11,22 +11,22 @@ pub(super) struct Bypass(Vec<Entry>);
 #[derive(Debug)]
 struct Entry {
     hosts: Hosts,
-    /// Any, if none is given.
+    /// Any port if there is none.
     port: Option<u16>,
 }
 
 #[derive(Debug)]
 enum Hosts {
     All,
-    /// As curl has it, only addresses that stand in the URL as such.
+    /// Only for addresses in the URL itself, as in curl.
     Network(IpNet),
-    /// The name and all below it.
+    /// The name and all names below it.
     Domain(String),
 }
 
 impl Bypass {
-    /// Reads names, `.domain`, `*.domain`, addresses, CIDR blocks and `*`, with a port or without,
-    /// parted by commas or blanks. What names no host is for another program.
+    /// Reads names, `.domain`, `*.domain`, addresses, CIDR blocks and `*`, with or without a port,
+    /// separated by commas or blanks. Anything else is for other programs.
     pub(super) fn parse(list: &str) -> Self {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace());
         Self(
@@ -37,7 +37,7 @@ impl Bypass {
         )
     }
 
-    /// Whether `host` is in it, which has no brackets.
+    /// Returns whether `host`, without brackets, is in it.
     pub(super) fn contains(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.');
         let address = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());

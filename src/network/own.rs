@@ -1,4 +1,4 @@
-//! Where this process listens itself, which is not a way to an org.
+//! The process's own listeners, which do not lead to an org.
 
 use std::{
     net::SocketAddr,
@@ -10,17 +10,17 @@ use std::{
 pub(crate) struct OwnListeners(Arc<OnceLock<Vec<SocketAddr>>>);
 
 impl OwnListeners {
-    /// To be called once, before the first connection is opened.
+    /// Sets the addresses, once, before the first connection is opened.
     pub(crate) fn set(&self, addresses: impl Iterator<Item = SocketAddr>) {
         let addresses = addresses.map(canonical).collect();
-        // Whoever was first is right.
+        // The first call counts.
         let _ = self.0.set(addresses);
     }
 
-    /// Whether a connection from `local` to `peer` has come to one of them.
+    /// Returns whether a connection from `local` to `peer` leads to one of them.
     pub(super) fn contains(&self, peer: SocketAddr, local: SocketAddr) -> bool {
         let (peer, local) = (canonical(peer), canonical(local));
-        // The system takes a machine's own address to reach it.
+        // A machine reaches itself from its own address.
         let is_here = peer.ip() == local.ip() || peer.ip().is_loopback();
         self.0.get().is_some_and(|own| {
             own.iter().any(|own| {

@@ -46,7 +46,7 @@ pub(super) enum Scheme {
 }
 
 impl Proxies {
-    /// Reads all variables, those that lead nowhere from here, too.
+    /// Reads all variables, even those that are not used here.
     ///
     /// # Errors
     /// Each variable whose value cannot be used, and why.
@@ -59,7 +59,7 @@ impl Proxies {
                 continue;
             };
             match Proxy::parse(variable, &value) {
-                // No host that is reached from here is reached in plain.
+                // No host is reached over plain HTTP.
                 Ok(_) if PLAIN.contains(&variable) => {}
                 Ok(found) => {
                     proxy.get_or_insert_with(|| Arc::new(found));
@@ -121,13 +121,13 @@ impl Proxy {
         })
     }
 
-    /// How its URL looks with user and password.
+    /// An example of its URL with user and password.
     pub(super) fn example(&self) -> String {
         format!("{}://USER:PASSWORD@{self}", self.scheme.name())
     }
 }
 
-/// Host and port, and nothing that is secret.
+/// Host and port, without the secret parts.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -173,7 +173,7 @@ impl Scheme {
         }
     }
 
-    /// User and password, as this kind of proxy can be shown them (RFC 7617 section 2, RFC 1929).
+    /// User and password, within what this kind of proxy can take (RFC 7617 section 2, RFC 1929).
     fn credentials(self, userinfo: &str) -> Result<(String, String), Unusable> {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         let (user, password) = (decoded(user)?, decoded(password)?);
@@ -189,8 +189,8 @@ impl Scheme {
     }
 }
 
-/// Refuses what cannot stand in a URL (RFC 3986 section 2), where each program would read something
-/// else.
+/// Refuses characters that a URL cannot have (RFC 3986 section 2), because programs read them
+/// differently.
 fn check_characters(value: &str) -> Result<(), Unusable> {
     let bytes = value.as_bytes();
     for (index, byte) in bytes.iter().enumerate() {
@@ -264,7 +264,8 @@ fn basic((user, password): &(String, String)) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Why the value of a variable cannot be used. Nothing of the value is in it: it may hold a password.
+/// The reason that the value of a variable cannot be used. The value is not in it: it may hold a
+/// password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unusable {
     #[error("is not the URL of a proxy: it has {0}, which must be written as {1}; {HOW}")]

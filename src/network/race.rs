@@ -1,15 +1,15 @@
-//! Trying the addresses of a host, so that a silent one costs a moment only (RFC 8305).
+//! Trying the addresses of a host so that a silent one costs only a moment (RFC 8305).
 
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::timeout;
 
-/// What the first address gives that `attempt` succeeds with, or the first failure. Nothing if
+/// Returns the result of the first `attempt` that succeeds, or else the first failure; nothing if
 /// there is no address.
 ///
-/// The next one is tried when one has failed, or has been silent for a moment; those under way go
-/// on meanwhile (RFC 8305 section 5).
+/// The next address is tried when one has failed, or has been silent for a moment; attempts under
+/// way go on (RFC 8305 section 5).
 pub(super) async fn first<T, E, F>(
     addresses: Vec<SocketAddr>,
     attempt: impl Fn(SocketAddr) -> F,
@@ -42,7 +42,7 @@ where
     }
 }
 
-/// One of each family in turn, beginning with that of the first (RFC 8305 section 4).
+/// Addresses of both families in turn, beginning with the family of the first (RFC 8305 section 4).
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, other): (Vec<_>, Vec<_>) = addresses
@@ -57,7 +57,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     all
 }
 
-/// As RFC 8305 section 8 recommends.
+/// The delay that RFC 8305 section 8 recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]

@@ -15,19 +15,19 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// TCP under TLS, which writes a list of records where there is one of them: `send` costs the kernel
-/// less than `writev`. Shows within half a minute that its peer is gone.
+/// TCP under TLS. TLS writes lists of records, often of one: then `send` costs the kernel less than
+/// `writev`. It fails within half a minute after its peer has disappeared.
 pub(crate) struct Socket {
     way: Way,
-    /// For a peer that is alive but takes nothing.
+    /// Time for a peer that is alive but accepts no data.
     stall: Duration,
-    /// Whether the peer has that time now.
+    /// If true, the peer has that time now.
     is_patient: bool,
 }
 
 enum Way {
     Tcp(TcpStream),
-    /// To a proxy that speaks TLS itself.
+    /// TLS to a proxy.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -36,7 +36,7 @@ impl Socket {
         Self::over(Way::Tcp(tcp), stall)
     }
 
-    /// One within a connection to a proxy.
+    /// A connection inside one to a proxy.
     pub(super) fn within(tls: TlsStream<TcpStream>, stall: Duration) -> Self {
         Self::over(Way::Tls(Box::new(tls)), stall)
     }
@@ -60,7 +60,7 @@ impl Socket {
         }
     }
 
-    /// Where it leads, or where the proxy is that it goes by.
+    /// The address of the host, or of the proxy on the way.
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.tcp().peer_addr()
     }
@@ -75,8 +75,7 @@ impl Socket {
         }
     }
 
-    /// Returns whether there may be something to read, as far as is known. Nobody is woken when
-    /// there is.
+    /// Returns whether there may be something to read, as far as is known. It wakes nobody later.
     pub(crate) fn is_readable(&self) -> bool {
         self.holds_some() || self.tcp().try_io(Interest::READABLE, || Ok(())).is_ok()
     }
@@ -90,7 +89,7 @@ impl Socket {
         }
     }
 
-    /// Returns whether something has been read that nobody has taken yet.
+    /// Returns whether something has been read and not been taken yet.
     fn holds_some(&self) -> bool {
         match &self.way {
             Way::Tcp(_) => false,
@@ -98,7 +97,7 @@ impl Socket {
         }
     }
 
-    /// Has a peer that is gone show soon again, after one that was slow.
+    /// Detects a peer that has disappeared soon again, after patience with a slow one.
     pub(crate) fn be_strict(&mut self) {
         if self.is_patient {
             self.is_patient = false;
@@ -106,8 +105,8 @@ impl Socket {
         }
     }
 
-    /// Linux ends a connection with `TCP_USER_TIMEOUT` whose peer is alive but takes nothing for so
-    /// long: for an upload that is too soon.
+    /// With `TCP_USER_TIMEOUT`, Linux also ends a connection whose peer is alive but accepts no
+    /// data for that time, which is too soon for an upload.
     fn be_patient(&mut self) {
         if !self.is_patient {
             self.is_patient = true;
@@ -128,8 +127,8 @@ impl Socket {
     }
 }
 
-/// Has a peer that is gone show within [`SILENCE`]: by what it does not acknowledge, or by probes
-/// while there is nothing to acknowledge (RFC 5482, RFC 9293 section 3.8.4).
+/// Detects within [`SILENCE`] that a peer has disappeared: by what it does not acknowledge, or by
+/// probes while there is nothing to acknowledge (RFC 5482, RFC 9293 section 3.8.4).
 fn watch(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     sockopt::set_tcp_keepidle(tcp, SILENCE / 2)?;
@@ -207,10 +206,10 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// How long a peer may acknowledge nothing.
+/// Time that a peer may acknowledge nothing.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How many go unanswered before a peer is gone.
+/// Probes without an answer after which a peer counts as gone.
 const PROBES: u32 = 3;
 
 #[cfg(test)]

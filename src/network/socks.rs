@@ -1,11 +1,11 @@
-//! A way through a SOCKS5 proxy (RFC 1928).
+//! Connecting through a SOCKS5 proxy (RFC 1928).
 
 use tokio::net::TcpStream;
 use tokio_socks::{Error, tcp::Socks5Stream};
 
 use super::{Why, proxies::Proxy};
 
-/// Has `proxy`, which `tcp` leads to, go on to `host`.
+/// Asks `proxy`, at the other end of `tcp`, to connect to `host`.
 pub(super) async fn open(
     tcp: TcpStream,
     proxy: &Proxy,

@@ -1,11 +1,11 @@
-//! Whom we trust, and how we speak to them: the same for logins and for data.
+//! Trust and TLS settings, the same for logins and for requests.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::CertificateDer;
 
-/// Verified TLS 1.2 and 1.3, trusting `roots` and `extra` besides.
+/// Verified TLS 1.2 and 1.3 that trusts `roots` and `extra`.
 ///
 /// # Errors
 /// When an authority in `extra` is not a certificate that can sign others.
@@ -24,8 +24,8 @@ pub(crate) fn client_config(
     )
 }
 
-/// The system's authorities, or those of Mozilla where the system has none, as in an empty
-/// container. To be read once, and not for each org.
+/// The system's authorities, or Mozilla's where the system has none, as in an empty container. To
+/// be read once, not for each org.
 pub(crate) fn roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

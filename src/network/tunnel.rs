@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::proxies::Proxy;
 use crate::system::escape;
 
-/// Has the proxy that `stream` leads to go on to `host`.
+/// Asks the proxy at the other end of `stream` to connect to `host`.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
@@ -57,7 +57,7 @@ fn judge(answer: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), Tunnel
         return Err(TunnelError::Orgproxy);
     }
     match answer.code.unwrap_or_default() {
-        // The host does not speak first, so nobody else may in its place.
+        // The host does not speak first, so nothing may follow the head.
         200..300 if is_all => Ok(()),
         200..300 => Err(TunnelError::Malformed),
         407 => {
@@ -78,8 +78,8 @@ fn judge(answer: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), Tunnel
     }
 }
 
-/// The names of the schemes in a `Proxy-Authenticate` (RFC 9110 section 11.6.1), whose commas part
-/// both schemes and their parameters.
+/// The names of the schemes in a `Proxy-Authenticate` (RFC 9110 section 11.6.1), whose commas
+/// separate both schemes and parameters.
 fn schemes(value: &[u8]) -> Vec<String> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     let mut is_quoted = false;
@@ -92,7 +92,7 @@ fn schemes(value: &[u8]) -> Vec<String> {
             let member = member.trim_ascii();
             let end = member.iter().position(|byte| !is_token(byte));
             let (name, rest) = member.split_at(end.unwrap_or(member.len()));
-            // What has a value is a parameter of the scheme before it.
+            // A name with a value is a parameter of the scheme before it.
             let is_scheme = !rest.trim_ascii_start().starts_with(b"=");
             let name = str::from_utf8(name).ok()?;
             (is_scheme && !name.is_empty()).then(|| name.to_owned())
@@ -101,7 +101,7 @@ fn schemes(value: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Why there is no tunnel.
+/// The reason that there is no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TunnelError {
     #[error("it broke off: {0}")]
@@ -118,7 +118,7 @@ pub(crate) enum TunnelError {
 }
 
 impl TunnelError {
-    /// In words, with what to do about it.
+    /// The reason, with what to do about it.
     pub(super) fn advise(&self, proxy: &Proxy) -> String {
         let Self::Unauthorized(schemes) = self else {
             return self.to_string();

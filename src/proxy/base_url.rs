@@ -1,4 +1,4 @@
-//! The address by which a client finds us.
+//! The address by which a client finds the proxy.
 
 use std::{fmt, sync::Arc};
 
@@ -9,8 +9,8 @@ use crate::{
     proxy::{connection_state::ConnectionState, error::Error, guard::Named},
 };
 
-/// Where URLs that lead the client back to us begin: `http://127.0.0.1:8080`, without a slash at the
-/// end, as the org's `instance_url`.
+/// The beginning of URLs that lead the client back to the proxy: `http://127.0.0.1:8080`, without a
+/// slash at the end, as the org's `instance_url`.
 #[derive(Debug, Clone)]
 pub(crate) struct BaseUrl {
     secure: bool,
@@ -32,8 +32,9 @@ impl BaseUrl {
         Self { secure, host }
     }
 
-    /// For a client that takes us for its proxy and has `named` a host of this org's: it goes on at
-    /// the instance as it is now, by way of us, since where it logs in there are no calls.
+    /// The base for a client that takes orgproxy for its HTTPS proxy and has `named` a host of this
+    /// org's: it goes on at the instance as it is now, by way of the proxy, since where it logs in
+    /// there are no calls.
     ///
     /// # Errors
     /// When there is no session, or the host is another org's.
@@ -51,7 +52,7 @@ impl BaseUrl {
         })
     }
 
-    /// Whether the client came by TLS.
+    /// Returns whether the client came by TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
@@ -59,10 +60,7 @@ impl BaseUrl {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.secure {
-            true => "https",
-            false => "http",
-        };
+        let scheme = if self.secure { "https" } else { "http" };
         // The guard lets no request pass without.
         let host = self.host.as_ref().and_then(|host| host.to_str().ok());
         write!(f, "{scheme}://{}", host.unwrap_or("localhost"))

@@ -1,11 +1,11 @@
-//! How a body is compressed, for requests, answers, and what the proxy asks itself.
+//! Content-Encoding: the compression of requests, responses, and what the proxy itself asks.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
-/// How a body is compressed (RFC 9110 section 8.4.1).
+/// The compression of a body (RFC 9110 section 8.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     Gzip,
@@ -13,10 +13,10 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// What `headers` say of a body, if they say that it is compressed.
+    /// The compression that `headers` declare, if they declare any.
     ///
     /// # Errors
-    /// What they say instead, if it is in a way that we do not know.
+    /// The words that they have instead, if they are not known here.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, String> {
         let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
         let Some(line) = lines.next() else {
@@ -34,8 +34,8 @@ impl Coding {
     }
 }
 
-/// What is in `body`, as it is read. What claims to be deflated may lack the header that it should have,
-/// as with some senders.
+/// Decompresses `body` as it is read. What claims to be deflated may lack the header that it should
+/// have, as with some senders.
 pub(crate) fn decoder(coding: Option<Coding>, body: &[u8]) -> Box<dyn Read + '_> {
     match coding {
         Some(Coding::Gzip) => Box::new(MultiGzDecoder::new(body)),
@@ -45,7 +45,8 @@ pub(crate) fn decoder(coding: Option<Coding>, body: &[u8]) -> Box<dyn Read + '_>
     }
 }
 
-/// Whether `body`, which is deflated, begins without the header of zlib (RFC 1950 section 2.2).
+/// Returns whether `body`, which is deflated, begins without the header of zlib (RFC 1950 section
+/// 2.2).
 pub(crate) fn is_bare(body: &[u8]) -> bool {
     body.first().is_some_and(|first| first & 0x0f != 8)
 }

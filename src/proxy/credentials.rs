@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-/// What stands in `Authorization` or `Proxy-Authorization`.
+/// The value of `Authorization` or `Proxy-Authorization`.
 pub(crate) enum Credentials<'a> {
     /// A token (RFC 6750 section 2.1).
     Bearer(&'a [u8]),
@@ -41,7 +41,7 @@ impl<'a> Credentials<'a> {
 mod tests {
     use super::*;
 
-    /// What is read of `value`: a token, or a user and a password.
+    /// The parts that are read of `value`: a token, or a user and a password.
     fn read(value: &str) -> Option<(Option<String>, String)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         match Credentials::read(&value.parse().unwrap())? {

@@ -10,19 +10,29 @@ use crate::{
     config,
     proxy::{
         error::Error,
+        exchange::{Exchange, Wait},
         family::{Family, Verdict},
         replay::{Kept, Replay},
         request::Head,
         response::{self, Body},
         upstream::Upstream,
     },
+    watch::Replayed,
 };
 
 mod moved;
 
+/// A request to deliver.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) head: &'a Head,
+    pub(crate) body: &'a Replay,
+    pub(crate) exchange: &'a Exchange,
+}
+
 /// One thread's way to one org, and the sessions for it.
 ///
-/// What is rare is boxed, so that not every request's future has room for it.
+/// Boxes what is rare, so that not every request's future has room for it.
 pub(crate) struct Delivery {
     pub(crate) org: Arc<config::Org>,
     pub(crate) sessions: Arc<Sessions>,
@@ -31,7 +41,7 @@ pub(crate) struct Delivery {
     pub(crate) replay_bytes: usize,
 }
 
-/// What the org answered, and what that says of the session.
+/// The org's response, and its verdict on the session.
 type Attempt = Result<(Response<Body>, Verdict), Error>;
 
 impl Delivery {
@@ -41,10 +51,13 @@ impl Delivery {
     /// three times in all.
     pub(crate) async fn deliver(
         &self,
-        head: &Head,
-        body: &Replay,
-        exchange: &Exchange,
+        request: Request<'_>,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
+        let Request {
+            head,
+            body,
+            exchange,
+        } = request;
         let mut session = exchange.time(Wait::Login, self.sessions.current()).await?;
         let is_at_risk = match body.kept(self.replay_bytes) {
             Kept::Whole => false,
@@ -56,9 +69,9 @@ impl Delivery {
             session = Box::pin(self.living(session, exchange)).await?;
         }
 
-        let (mut response, session) = match self.attempt(head, body, &session, exchange).await {
+        let (mut response, session) = match self.attempt(request, &session).await {
             Ok((response, Verdict::Sound)) => (response, session),
-            other => Box::pin(self.repeat(head, body, other, session, exchange)).await?,
+            other => Box::pin(self.repeat(request, other, session)).await?,
         };
         if head.family() == Family::PubSub {
             let (sessions, session) = (self.sessions.clone(), session.clone());
@@ -71,28 +84,30 @@ impl Delivery {
     /// may do better.
     async fn repeat(
         &self,
-        head: &Head,
-        body: &Replay,
+        request: Request<'_>,
         mut attempt: Attempt,
         mut session: Arc<Session>,
-        exchange: &Exchange,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut repeats = 0;
         while repeats < MOST_REPEATS {
             let next = match &attempt {
                 Ok((_, Verdict::Sound)) => None,
                 Ok((_, Verdict::Dead | Verdict::Login)) => {
-                    self.successor(head, &session, repeats).await?
+                    self.successor(request, &session, repeats).await?
                 }
-                Ok((_, Verdict::Unsaid)) => self.after(&session).await?,
-                Ok((_, Verdict::Moved)) => self.elsewhere(head, &session).await,
-                Err(error) if error.is_unreachable() => self.elsewhere(head, &session).await,
+                Ok((_, Verdict::Unsaid)) => self.after(&session, request.exchange).await?,
+                Ok((_, Verdict::Moved)) => self.elsewhere(request, &session).await,
+                Err(error) if error.is_unreachable() => self.elsewhere(request, &session).await,
                 Err(_) => None,
             };
             let Some(next) = next else { break };
+            request.exchange.is_replayed(match &attempt {
+                Ok((_, Verdict::Moved)) | Err(_) => Replayed::Moved,
+                Ok(_) => Replayed::Session,
+            });
             let is_confirmed = next.same_token(&session) && !Arc::ptr_eq(&next, &session);
             session = next;
-            attempt = self.attempt(head, body, &session).await;
+            attempt = self.attempt(request, &session).await;
             repeats += 1;
             // A login says that it lives, so it is the request that is refused.
             if is_confirmed && matches!(attempt, Ok((_, Verdict::Dead | Verdict::Login))) {
@@ -110,51 +125,66 @@ impl Delivery {
         Ok((response, session))
     }
 
-    /// With what to send a request again that was refused with `session`, if that is of use.
+    /// The session with which to send a request again that was refused with `session`, if that is
+    /// of use.
     ///
-    /// The first time a login will tell. Where logins were in vain lately, the org is asked first
+    /// The first time a login decides. Where logins were in vain lately, the org is asked first
     /// whether it is the session that it refuses, or the request: that costs no login.
     async fn successor(
         &self,
-        head: &Head,
+        request: Request<'_>,
         session: &Arc<Session>,
         repeats: usize,
     ) -> Result<Option<Arc<Session>>, Error> {
         // The host of the Pub/Sub API answers no such question.
+        let Request { head, exchange, .. } = request;
         let can_ask = head.family() != Family::PubSub;
         if repeats == 0 && !(can_ask && self.sessions.doubts()) && !self.sessions.rests() {
-            return Ok(Some(self.sessions.replace(session).await?));
+            let login = self.sessions.replace(session);
+            return Ok(Some(exchange.time(Wait::Login, login).await?));
         }
         if !can_ask || self.sessions.rests() {
             return Ok(None);
         }
-        self.after(session).await
+        self.after(session, exchange).await
     }
 
     /// The session after `session`, if the org says that this one is dead.
-    async fn after(&self, session: &Arc<Session>) -> Result<Option<Arc<Session>>, Error> {
-        match self.ask(session).await {
-            Ok(Verdict::Dead) => Ok(Some(self.sessions.after(session).await?)),
+    async fn after(
+        &self,
+        session: &Arc<Session>,
+        exchange: &Exchange,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        match self.ask(session, exchange).await {
+            Ok(Verdict::Dead) => {
+                let login = self.sessions.after(session);
+                Ok(Some(exchange.time(Wait::Login, login).await?))
+            }
             _ => Ok(None),
         }
     }
 
     /// A session at another host than that of `session`, which the org seems to have left.
-    async fn elsewhere(&self, head: &Head, session: &Arc<Session>) -> Option<Arc<Session>> {
+    async fn elsewhere(
+        &self,
+        request: Request<'_>,
+        session: &Arc<Session>,
+    ) -> Option<Arc<Session>> {
         // The Pub/Sub API is at the same host for all orgs.
-        match head.family() {
+        match request.head.family() {
             Family::PubSub => None,
-            _ => self.sessions.elsewhere(session).await,
+            _ => {
+                let login = self.sessions.elsewhere(session);
+                request.exchange.time(Wait::Login, login).await
+            }
         }
     }
 
     /// Sends the request with `session`.
-    async fn attempt(&self, head: &Head, body: &Replay, session: &Session) -> Attempt {
-        let mut response = self
-            .upstream
-            .send(head, body, session)
-            .await?
-            .map(Body::from);
+    async fn attempt(&self, request: Request<'_>, session: &Session) -> Attempt {
+        let head = request.head;
+        let mut response = self.upstream.send(request, session).await?.map(Body::from);
+        request.exchange.hears(response.headers());
         let status = response.status();
         let family = head.family();
         let verdict = if family.suspects(&response, session) {
@@ -185,9 +215,16 @@ impl Delivery {
 
     /// `session` if the org says that it lives, else the next one: asked before a body that could
     /// not be sent again.
-    async fn living(&self, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-        let next = match self.ask(&session).await {
-            Ok(Verdict::Dead) => return Ok(self.sessions.after(&session).await?),
+    async fn living(
+        &self,
+        session: Arc<Session>,
+        exchange: &Exchange,
+    ) -> Result<Arc<Session>, Error> {
+        let next = match self.ask(&session, exchange).await {
+            Ok(Verdict::Dead) => {
+                let login = self.sessions.after(&session);
+                return Ok(exchange.time(Wait::Login, login).await?);
+            }
             Ok(Verdict::Moved) => self.sessions.elsewhere(&session).await,
             Ok(_) => None,
             Err(error) if error.is_unreachable() => {
@@ -200,9 +237,14 @@ impl Delivery {
     }
 
     /// Asks the org about nothing but `session`.
-    async fn ask(&self, session: &Session) -> Result<Verdict, Error> {
+    async fn ask(&self, session: &Session, exchange: &Exchange) -> Result<Verdict, Error> {
         let question = Head::liveness();
-        let (mut response, verdict) = self.attempt(&question, &Replay::Empty, session).await?;
+        let request = Request {
+            head: &question,
+            body: &Replay::Empty,
+            exchange,
+        };
+        let (mut response, verdict) = self.attempt(request, session).await?;
         // Read to its end, so that the connection is at hand for what follows.
         response::peek(&mut response).await?;
         Ok(verdict)
@@ -213,5 +255,5 @@ impl Delivery {
 /// accepted either.
 const MOST_REPEATS: usize = 2;
 
-/// For how long a session that the org accepted is trusted to be alive.
+/// The time for which a session that the org accepted is trusted to be alive.
 const KNOWN_GOOD: Duration = Duration::from_secs(3);

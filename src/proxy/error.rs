@@ -1,4 +1,5 @@
-//! The errors of a request, whose fault each is, and the one place that turns them into a response.
+//! The errors of a request, the party at fault for each, and the one place that turns them into a
+//! response.
 
 use std::{io, sync::Arc};
 
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// Why a request gets a response of the proxy instead of the org's.
+/// The reason why a request gets a response of the proxy instead of the org's.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -45,7 +46,7 @@ pub(crate) enum Error {
     Panicked,
 }
 
-/// Why a request that the proxy answers itself cannot be answered.
+/// The reason why a request that the proxy answers itself cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswerable {
     #[error(transparent)]
@@ -66,7 +67,7 @@ pub(crate) enum Unanswerable {
     Unidentified(String),
 }
 
-/// Whose fault it is.
+/// The party at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
     Client,
@@ -83,9 +84,9 @@ impl Error {
     pub(crate) fn into_response(self, family: Family) -> Response<Body> {
         let ErrorSpec(_, status, code, kind) = self.spec();
         let message = format!("orgproxy: {self}");
-        let (told, content_type, body) = family.tell(status, code, &message);
+        let (shown, content_type, body) = family.render_error(status, code, &message);
         let mut response = Response::new(Body::Local(Some(body)));
-        *response.status_mut() = told;
+        *response.status_mut() = shown;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -105,7 +106,7 @@ impl Error {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if family == Family::PubSub {
-            family::pubsub::tell(&mut response, code, &message);
+            family::pubsub::render_error(&mut response, code, &message);
         }
         response
     }
@@ -198,7 +199,7 @@ impl Error {
     }
 }
 
-/// Part of the table: what a client did wrong while it sent.
+/// The part of the table for faults of a client while it sent.
 #[rustfmt::skip]
 fn spec_of(fault: ClientFault) -> ErrorSpec {
     use StatusCode as S;

@@ -1,17 +1,19 @@
 //! One request and its answer, as others are to see them.
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts, uri::PathAndQuery};
+use http::{
+    HeaderMap, Method, Response, StatusCode, Uri, header, request::Parts, uri::PathAndQuery,
+};
 
 use crate::{
     proxy::{
@@ -65,21 +67,26 @@ pub(crate) enum Wait {
 }
 
 impl Exchange {
-    /// The exchange that begins with `head`, of `family`. `is_watched` if it will be recorded.
+    /// The exchange that begins with a request for `uri` on `connection`.
     pub(crate) fn new(
         connection: Arc<ConnectionState>,
         family: Family,
-        head: &Parts,
-        is_watched: bool,
+        method: &Method,
+        uri: &Uri,
     ) -> Self {
         Self {
             connection,
             family,
-            method: head.method.clone(),
-            target: head.uri.path_and_query().cloned(),
-            began: is_watched.then(Instant::now),
+            method: method.clone(),
+            target: uri.path_and_query().cloned(),
+            began: None,
             notes: Mutex::default(),
         }
+    }
+
+    /// Notes that it will be recorded.
+    pub(crate) fn is_watched(&mut self) {
+        self.began = Some(Instant::now());
     }
 
     /// Notes for which org it is.
@@ -198,9 +205,9 @@ impl Exchange {
                 fault = ?error.blame(),
                 left_out,
                 org = notes.org.as_deref(),
-                client = notes.client.as_ref().map(tracing::field::display),
+                client = notes.client.as_ref().map(|client| client.name()).as_deref(),
                 method = %self.method,
-                path = escape::line(self.path()),
+                path = &*shown(self.path()),
                 "{error}"
             );
         }
@@ -249,7 +256,10 @@ impl Exchange {
             status: notes.status,
             answered_by: notes.answered_by.unwrap_or(AnsweredBy::Proxy),
             is_whole: notes.is_whole,
-            waits: Waits { total, ..notes.waits },
+            waits: Waits {
+                total,
+                ..notes.waits
+            },
             received: notes.received.map_or(0, |received| received.load(Relaxed)),
             sent: notes.sent,
             replays: notes.replays,
@@ -268,6 +278,12 @@ impl Exchange {
     }
 }
 
+/// `path` for the log, on one line.
+fn shown(path: &str) -> Cow<'_, str> {
+    let end = path.floor_char_boundary(LONGEST_PATH);
+    escape::line(&path[..end])
+}
+
 /// The version of the API that `path` leads to.
 fn api_version(path: &str) -> Option<u16> {
     let version = Target::parse(path.as_bytes()).version?;
@@ -277,3 +293,6 @@ fn api_version(path: &str) -> Option<u16> {
 }
 
 static THROTTLE: Throttle = Throttle::new();
+
+/// Bytes of a path that the log shows.
+const LONGEST_PATH: usize = 2048;

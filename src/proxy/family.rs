@@ -1,5 +1,5 @@
-//! What differs by API family: where the session goes, how a dead one shows, and in what shape an
-//! error is told.
+//! The differences between API families: where the session goes, how a dead one shows, and the
+//! shape of an error.
 
 use bytes::Bytes;
 use http::{
@@ -41,7 +41,7 @@ pub(crate) enum Family {
     Soap(Wsdl),
     /// Bulk 1.0, which has a header of its own for the session.
     Bulk(Format),
-    /// The Streaming API, which tells everything in-band.
+    /// The Streaming API, which reports everything in-band.
     Cometd,
     /// Pages for browsers, whose session is a cookie.
     Page,
@@ -49,7 +49,7 @@ pub(crate) enum Family {
     PubSub,
 }
 
-/// In what Bulk 1.0 tells errors: the job's format, or XML.
+/// The format in which Bulk 1.0 reports errors: the job's format, or XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Xml,
@@ -75,10 +75,24 @@ impl Family {
         }
     }
 
+    /// The name for logs and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Identity => "identity",
+            Self::OAuth => "oauth",
+            Self::Soap(_) => "soap",
+            Self::Bulk(_) => "bulk",
+            Self::Cometd => "cometd",
+            Self::Page => "page",
+            Self::PubSub => "pubsub",
+        }
+    }
+
     /// Finds the place for the session in a body that has one.
     ///
     /// # Errors
-    /// Why it has none that can be used.
+    /// The reason why it has none that can be used.
     pub(crate) async fn open_envelope(
         self,
         head: &Parts,
@@ -94,8 +108,8 @@ impl Family {
         }
     }
 
-    /// Whether a header of the client goes to the org as it is: the cookies of a page go along with
-    /// the session.
+    /// Returns whether a header of the client goes to the org as it is: the cookies of a page go
+    /// along with the session.
     pub(crate) fn passes(self, name: &HeaderName) -> bool {
         self != Self::Page || *name != header::COOKIE
     }
@@ -125,31 +139,32 @@ impl Family {
         }
     }
 
-    /// Whether the body of an answer with this head may say something of `session`.
-    pub(crate) fn suspects<B>(self, answer: &Response<B>, session: &Session) -> bool {
-        let status = answer.status();
+    /// Returns whether the body of a response with this head may say something of `session`.
+    pub(crate) fn suspects<B>(self, response: &Response<B>, session: &Session) -> bool {
+        let status = response.status();
         match self {
             Self::Rest | Self::OAuth | Self::Page | Self::Identity => {
                 status.is_client_error()
-                    && (self.refuses_with(status) || says_code(answer.headers()))
+                    && (self.refuses_with(status) || says_code(response.headers()))
             }
             // A session in JWT format is not one for these APIs, and the next one will not be either.
             Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
             Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
             Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
-            Self::PubSub => pubsub::is_expired(answer.headers()),
+            Self::PubSub => pubsub::is_expired(response.headers()),
         }
     }
 
-    /// Whether the page of an answer with this head may be one that only sends a browser to log in.
-    pub(crate) fn suspects_page<B>(self, answer: &Response<B>) -> bool {
-        let kind = || answer.headers().get(header::CONTENT_TYPE);
+    /// Returns whether the page of a response with this head may be one that only sends a browser
+    /// to log in.
+    pub(crate) fn suspects_page<B>(self, response: &Response<B>) -> bool {
+        let kind = || response.headers().get(header::CONTENT_TYPE);
         self == Self::Page
-            && answer.status() == StatusCode::OK
+            && response.status() == StatusCode::OK
             && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
     }
 
-    /// What such a page says of the session, if it begins with `html`.
+    /// Judges the session by such a page, which begins with `html`.
     pub(crate) fn judge_page(html: &[u8]) -> Verdict {
         if page::leads_to_login(&String::from_utf8_lossy(html)) {
             Verdict::Login
@@ -158,16 +173,16 @@ impl Family {
         }
     }
 
-    /// Whether an answer of this family sends a browser to log in by a redirect.
-    pub(crate) fn sends_to_login<B>(self, answer: &Response<B>) -> bool {
-        let location = || answer.headers().get(header::LOCATION);
+    /// Returns whether a response of this family sends a browser to log in by a redirect.
+    pub(crate) fn sends_to_login<B>(self, response: &Response<B>) -> bool {
+        let location = || response.headers().get(header::LOCATION);
         self == Self::Page
-            && answer.status().is_redirection()
+            && response.status().is_redirection()
             && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
     }
 
-    /// Whether a dead session shows by this status where answers of other statuses have a body that
-    /// says what is wrong.
+    /// Returns whether a dead session shows by this status where responses of other statuses have a
+    /// body that says what is wrong.
     ///
     /// A family with a status of its own needs it here, or a dead session is not seen in responses to
     /// HEAD.
@@ -176,14 +191,14 @@ impl Family {
             || self == Self::Identity && status == StatusCode::FORBIDDEN
     }
 
-    /// What a suspected answer of `status` to a request of `method`, whose body begins with `head`,
-    /// says of the session.
+    /// Judges the session by a suspected response of `status` to a request of `method`, whose body
+    /// begins with `head`.
     pub(crate) fn judge(self, method: &Method, status: StatusCode, head: &[u8]) -> Verdict {
         Verdict::of(self, method, status, head)
     }
 
-    /// Whether an answer of this status, if it does not mean a dead session, means a live one. The
-    /// list of versions needs none, a page may be the one to log in at, and a server in
+    /// Returns whether a response of this status, if it does not mean a dead session, means a live
+    /// one. The list of versions needs none, a page may be the one to log in at, and a server in
     /// trouble does not get that far.
     pub(crate) fn proves_session(self, path: &str, status: StatusCode) -> bool {
         let is_versions = path.len() < 2 * VERSIONS.len()
@@ -191,9 +206,9 @@ impl Family {
         !status.is_server_error() && !is_versions && self != Self::Page
     }
 
-    /// An error of ours as the clients of this family can read it
+    /// An error of the proxy's own as the clients of this family can read it
     /// ([`crate::salesforce::facts::expiry`]): its status, content type and body.
-    pub(crate) fn tell(
+    pub(crate) fn render_error(
         self,
         status: StatusCode,
         code: &str,
@@ -207,16 +222,18 @@ impl Family {
             Self::Cometd => (status, JSON, cometd::refusal(status, code, message).into()),
             Self::OAuth => {
                 // The org's own words for the two: see salesforce::facts::login_refusals.
-                let error = match status {
-                    _ if status.is_client_error() => "invalid_request",
-                    StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
-                    _ => "server_error",
+                let error = if status.is_client_error() {
+                    "invalid_request"
+                } else if status == StatusCode::SERVICE_UNAVAILABLE {
+                    "service_unavailable"
+                } else {
+                    "server_error"
                 };
                 let description = format!("{code}: {message}");
                 let body = json!({ "error": error, "error_description": description });
                 (status, JSON, body.to_string().into())
             }
-            // What there is to tell of a call is not in its body, see [`pubsub::tell`].
+            // The error of a call is not in its body, see [`pubsub::render_error`].
             Self::Identity | Self::Page | Self::PubSub => {
                 (status, TEXT, format!("{code}: {message}\n").into())
             }
@@ -268,14 +285,15 @@ impl Format {
         let said = headers
             .get(header::CONTENT_TYPE)
             .or_else(|| headers.get(header::ACCEPT));
-        match said.is_some_and(is_json) {
-            true => Self::Json,
-            false => Self::Xml,
+        if said.is_some_and(is_json) {
+            Self::Json
+        } else {
+            Self::Xml
         }
     }
 }
 
-/// Whether the body may be an error with a code in it. Whatever else it is streams.
+/// Returns whether the body may be an error with a code in it. Whatever else it is streams.
 fn says_code(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|kind| {

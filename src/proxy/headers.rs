@@ -43,18 +43,19 @@ pub(crate) fn strip(headers: &mut HeaderMap, drops: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether any name is such. Most messages have none, which one pass tells: to look each up would
-/// cost more than all else that is done to a head.
+/// Returns whether any name is such. Most messages have none, which one pass shows: to look each up
+/// would cost more than all else that is done to a head.
 pub(crate) fn has(headers: &HeaderMap, is_such: impl Fn(&str) -> bool) -> bool {
     headers.keys().any(|name| is_such(name.as_str()))
 }
 
-/// As `HeaderMap::contains_key`, which costs more where there are as few as there mostly are.
+/// The same as `HeaderMap::contains_key`, which costs more where there are as few as there mostly
+/// are.
 pub(crate) fn contains(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.keys().any(|other| other == name)
 }
 
-/// Whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
+/// Returns whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
 pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
     let name = pair.as_ref().split(|byte| *byte == b'=').next();
     let name = name.unwrap_or_default().trim_ascii();
@@ -63,9 +64,9 @@ pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
         .any(|session| name.eq_ignore_ascii_case(session.as_bytes()))
 }
 
-/// Makes a cookie of the org one that a client keeps for us: without `Domain`, which is not ours,
-/// and, unless we are spoken to by TLS (`secure`), without `Secure`. Either makes clients crash or
-/// forget. `None` for the sessions of web pages.
+/// Makes a cookie of the org one that a client keeps for the proxy: without `Domain`, which names
+/// another host, and, unless the client came by TLS (`secure`), without `Secure`. Either makes
+/// clients crash or forget. `None` for the sessions of web pages.
 pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderValue> {
     if is_session_cookie(cookie) {
         return None;
@@ -92,7 +93,7 @@ pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderV
     HeaderValue::from_bytes(&kept.join(&b";"[..])).ok()
 }
 
-/// Whether `text`, percent-decoded and in lower case, is `plain`.
+/// Returns whether `text`, percent-decoded and in lower case, is `plain`.
 pub(crate) fn decodes_to(text: &[u8], plain: &str) -> bool {
     // It gets no longer by being decoded.
     text.len() >= plain.len()
@@ -101,8 +102,9 @@ pub(crate) fn decodes_to(text: &[u8], plain: &str) -> bool {
             .eq(plain.bytes())
 }
 
-/// Whether a header is about the org's own address, and would be wrong about ours: browsers would
-/// keep it for every port of localhost. `Proxy-Status` is how answers of this proxy are told apart.
+/// Returns whether a header is about the org's own address, and would be wrong about the proxy's:
+/// browsers would keep it for every port of localhost. `Proxy-Status` marks responses of the proxy
+/// itself.
 pub(crate) fn is_foreign(name: &str) -> bool {
     matches!(
         name,
@@ -119,14 +121,14 @@ pub(crate) fn is_foreign(name: &str) -> bool {
     )
 }
 
-/// Whether a header of the org's answers is not passed on as it is.
+/// Returns whether a header of the org's responses is not passed on as it is.
 pub(crate) fn is_localized(name: &str) -> bool {
     matches!(name, "content-location" | "location" | "set-cookie")
         || is_hop_by_hop(name)
         || is_foreign(name)
 }
 
-/// Whether a header concerns one connection only.
+/// Returns whether a header concerns one connection only.
 pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -141,8 +143,8 @@ pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// What Salesforce's pages keep of a session. Other names that begin so, such as `sidebar`, are
-/// somebody else's.
+/// The cookies in which Salesforce's pages keep a session. Other names that begin so, such as
+/// `sidebar`, are somebody else's.
 const PAGE_SESSIONS: [&str; 3] = ["sid", "sid_Client", "oid"];
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The load of the process, and who is cut off first when it is too much.
 //!
-//! What comes while all is full waits, while those clients are cut off that leave undone what is
+//! A newcomer waits while all is full, and those clients are cut off that leave undone what is
 //! theirs to do. So a few of them cannot keep out all others.
 
 use std::{
@@ -33,14 +33,14 @@ pub(crate) struct Load {
     /// Bytes of heads that have not come to their end.
     heads: AtomicUsize,
     most: Most,
-    /// For how long one waits for room.
+    /// The time for which one waits for room.
     timeout: Duration,
     open: Mutex<Register>,
     connection_ended: Notify,
     request_ended: Notify,
 }
 
-/// How much can be taken on.
+/// The load that can be taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Most {
     pub(crate) connections: usize,
@@ -69,13 +69,13 @@ pub(crate) struct Permit {
     load: Arc<Load>,
     number: u64,
     pub(crate) activity: Arc<Activity>,
-    /// There was none left. The client is told so.
+    /// If true, there was none left. The client gets an error that says so.
     pub(crate) surplus: bool,
 }
 
 impl Most {
-    /// What `limits` allow, as far as `files` more files can be opened: one for each connection, and
-    /// one for each request on its way to the org.
+    /// The load that `limits` allow, as far as `files` more files can be opened: one for each
+    /// connection, and one for each request on its way to the org.
     pub(crate) fn of(limits: &Limits, files: usize) -> Self {
         let files = files.saturating_sub(RESERVED_FILES);
         let connections = limits.connections.min(files / 2).max(1);
@@ -112,8 +112,8 @@ impl Load {
         self.connections.load(Relaxed)
     }
 
-    /// Takes on a connection, as soon as there is room. `None` if too many were told already that
-    /// there is none.
+    /// Takes on a connection, as soon as there is room. `None` if too many are being refused
+    /// already.
     pub(crate) async fn admit(self: &Arc<Self>) -> Option<Permit> {
         let most = self.most.connections;
         while self.connections() >= most {
@@ -129,7 +129,7 @@ impl Load {
             self.make_room(Wanted::Nothing);
         }
         let before = self.connections.fetch_add(1, Relaxed);
-        if before >= most + TOLD {
+        if before >= most + SURPLUS {
             self.connections.fetch_sub(1, Relaxed);
             return None;
         }
@@ -153,12 +153,12 @@ impl Load {
         })
     }
 
-    /// A request has begun.
+    /// Notes that a request has begun.
     pub(crate) fn begin(&self) {
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// A request has ended.
+    /// Notes that a request has ended.
     pub(crate) fn end(&self) {
         self.requests.fetch_sub(1, Relaxed);
         if self.waiting.load(Relaxed) > 0 {
@@ -328,19 +328,19 @@ impl Wanted {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Connections beyond the limit that get an answer which says so.
-const TOLD: usize = 64;
+/// Connections beyond the limit that get a response which says so.
+const SURPLUS: usize = 64;
 
-/// For logins, files, and what the system wants.
+/// The files left for logins, reading files, and what the system wants.
 const RESERVED_FILES: usize = 32;
 
 /// A client that does nothing for less is only slow.
 const LEAST_IDLE: Duration = Duration::from_millis(500);
 
-/// Between two looks at all connections.
+/// The time between two looks at all connections.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// After which one looks again whether there is room.
+/// The time after which one looks again whether there is room.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Bytes of heads that have not come to their end, on all connections.
@@ -385,8 +385,8 @@ mod tests {
         let busy = load.admit().await.unwrap();
         busy.activity.begin();
         let began = Instant::now();
-        let told = load.admit().await.unwrap();
-        assert!(told.surplus && !busy.activity.is_cut());
+        let refused = load.admit().await.unwrap();
+        assert!(refused.surplus && !busy.activity.is_cut());
         assert!(began.elapsed() >= Duration::from_secs(30));
         // It was full for so long that nobody else need wait.
         assert!(load.admit().await.unwrap().surplus);

@@ -1,4 +1,4 @@
-//! Answers given without the org.
+//! Responses of the proxy itself.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -8,6 +8,7 @@ use crate::{
         Proxy,
         base_url::BaseUrl,
         error::{Error, Unanswerable},
+        exchange::Exchange,
         family::{Envelope, Family},
         guard::{self, Admitted},
         replay::Replay,
@@ -28,10 +29,10 @@ mod token_endpoint;
 mod user;
 mod xml;
 
-/// A request that asks something of us and not of the org.
+/// A request that asks something of the proxy and not of the org.
 pub(crate) struct Local {
     question: Question,
-    /// The web origin that may see the answer.
+    /// The web origin that may see the response.
     origin: Option<HeaderValue>,
 }
 
@@ -48,18 +49,24 @@ enum Question {
 impl Local {
     /// The question in this request that the proxy answers itself, if it is one.
     ///
-    /// A path that the guard let pass for us alone is always ours, so that it cannot reach the org.
+    /// A path that the guard let pass for the proxy alone is always answered here, so that it
+    /// cannot reach the org.
     pub(crate) fn of(
         head: &Parts,
         family: Family,
         admitted: &Admitted,
         envelope: Option<&Envelope>,
     ) -> Option<Self> {
-        let question = match (&admitted.origin, admitted.endpoint) {
-            _ if head.method == Method::OPTIONS && head.uri.path() == "*" => Question::Options,
-            (Some(origin), _) if guard::is_preflight(head) => Question::Preflight(origin.clone()),
-            (_, Some(endpoint)) => Question::Endpoint(endpoint),
-            _ => Question::Soap(soap::Call::of(family, envelope?)?),
+        let question = if head.method == Method::OPTIONS && head.uri.path() == "*" {
+            Question::Options
+        } else if let Some(origin) = &admitted.origin
+            && guard::is_preflight(head)
+        {
+            Question::Preflight(origin.clone())
+        } else if let Some(endpoint) = admitted.endpoint {
+            Question::Endpoint(endpoint)
+        } else {
+            Question::Soap(soap::Call::of(family, envelope?)?)
         };
         Some(Self {
             question,
@@ -67,7 +74,7 @@ impl Local {
         })
     }
 
-    /// Returns whether a client is let in by it, or not, for the user name and password in it.
+    /// Returns whether it is an attempt to log in, which the user name and password in it decide.
     pub(crate) fn is_login(&self) -> bool {
         match &self.question {
             Question::Endpoint(endpoint) => *endpoint == Endpoint::Token,
@@ -79,26 +86,28 @@ impl Local {
     /// Answers it, with what `proxy` has or asks the org.
     ///
     /// # Errors
-    /// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), and what is wrong with the request.
+    /// The same as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), and the fault
+    /// of the request.
     pub(crate) async fn answer(
         self,
         proxy: &Proxy,
         head: &Parts,
         body: &Replay,
         base: &BaseUrl,
+        exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
         let mut response = match self.question {
             Question::Options => options::options(),
             Question::Preflight(origin) => return Ok(options::preflight(head, &origin)),
             Question::Endpoint(Endpoint::Token) => {
-                token_endpoint::answer(proxy, head, body, base).await?
+                token_endpoint::answer(proxy, head, body, base, exchange).await?
             }
             Question::Endpoint(Endpoint::Introspect) => {
-                introspect::answer(proxy, head, body, base).await?
+                introspect::answer(proxy, head, body, base, exchange).await?
             }
             Question::Endpoint(Endpoint::Revoke) => logout::revoke(head, body).await,
             Question::Endpoint(Endpoint::Logout) => logout::page(body).await,
-            Question::Soap(call) => call.answer(proxy, head, body, base).await?,
+            Question::Soap(call) => call.answer(proxy, head, body, base, exchange).await?,
         };
         if let Some(origin) = self.origin {
             response::share_with(response.headers_mut(), origin);
@@ -110,13 +119,13 @@ impl Local {
 /// All of a body that cannot be long.
 async fn read(body: &Replay) -> Result<Bytes, Unanswerable> {
     let (bytes, ended) = body.peek(LARGEST + 1).await?;
-    match ended && bytes.len() <= LARGEST {
-        true => Ok(bytes),
-        false => Err(Unanswerable::TooLong(LARGEST)),
+    if !ended || bytes.len() > LARGEST {
+        return Err(Unanswerable::TooLong(LARGEST));
     }
+    Ok(bytes)
 }
 
-/// An answer of ours, marked as such (RFC 9209), for nobody to keep.
+/// A response of the proxy itself, marked as such (RFC 9209), for nobody to keep.
 fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let body = Some(body.into()).filter(|body| !body.is_empty());
     let is_empty = body.is_none();
@@ -144,7 +153,8 @@ fn note_refusal(proxy: &Proxy, way: &str) {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// Bytes. Of requests that we answer and of answers to what we ask; real ones have a few thousand.
+/// Bytes of a request that the proxy answers, and of a response to one of its own; real ones have a
+/// few thousand.
 const LARGEST: usize = 64 * 1024;
 
 const JSON: &str = "application/json;charset=UTF-8";

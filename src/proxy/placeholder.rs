@@ -16,21 +16,21 @@ use crate::{
     },
 };
 
-/// What stands for the session of one org, and what stands for those of the others that this proxy
-/// serves.
+/// The placeholders for the session of one org, and those for the sessions of the others that this
+/// proxy serves.
 ///
 /// A placeholder opens nothing: whatever a client sends as its session is replaced. It looks like
 /// one of Salesforce's, because clients check that ([`crate::salesforce::facts::clients`]), and shows
 /// which org a client belongs to. It is derived and not stored, so that restarts and replicas agree.
 ///
-/// Where the configuration says who may log in, each of these clients has one of its own, of its user
-/// name and password: who shows it has logged in. It opens nothing any more when the client is taken
-/// out of the configuration, or its password is changed.
+/// Where the configuration says who may log in, each of these clients has one of its own, derived
+/// from its user name and password: who shows it has logged in. It opens nothing any more when the
+/// client is taken out of the configuration, or its password is changed.
 pub(crate) struct Placeholders {
     own: String,
-    /// With the user name of each.
+    /// User names, and the placeholder of each.
     of_clients: Vec<(String, String)>,
-    /// With the name of the org.
+    /// Names of orgs, and the placeholders of each.
     others: Vec<(String, String)>,
 }
 
@@ -67,13 +67,13 @@ impl Placeholders {
         format!("{}!{text}", org_id.get(..15).unwrap_or(org_id))
     }
 
-    /// As `session_id`, of the org that `session` is for.
+    /// The same as `session_id`, for the org of `session`.
     pub(crate) fn placeholder_for(&self, session: &Session) -> String {
         let org_id = session.identity.org_id.as_deref();
         self.session_id(org_id.unwrap_or(UNKNOWN_ORG))
     }
 
-    /// Whether `text` was given out here for this org.
+    /// Returns whether `text` was given out here for this org.
     pub(crate) fn is_own(&self, text: &str) -> bool {
         let is_nobodys = text
             .split_once('!')
@@ -109,10 +109,32 @@ impl Placeholders {
                 .filter_map(|at| shown.get(at + 1..at + 1 + LENGTH))
                 .any(is_given)
         };
-        match shown(head, envelope).iter().any(|it| begins_with_one(it)) {
-            true => Ok(()),
-            false => Err(Refusal::NoClientKey),
+        if !shown(head, envelope).iter().any(|it| begins_with_one(it)) {
+            return Err(Refusal::NoClientKey);
         }
+        Ok(())
+    }
+
+    /// The user name of the client whose placeholder this shows, if it is that of one of `clients`.
+    pub(crate) fn client_that_shows(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+    ) -> Option<&str> {
+        if self.of_clients.is_empty() {
+            return None;
+        }
+        let found = |shown: &[u8]| {
+            let mut ends = memchr::memchr_iter(b'!', shown);
+            ends.find_map(|at| {
+                let given = shown.get(at + 1..at + 1 + LENGTH)?;
+                let is_it = |(_, text): &&(String, String)| given.ct_eq(text.as_bytes()).into();
+                self.of_clients.iter().find(is_it)
+            })
+        };
+        let shown = shown(head, envelope);
+        let (name, _) = shown.iter().find_map(|shown| found(shown))?;
+        Some(name)
     }
 
     /// Refuses a client that shows the placeholder of another org: what it wants done would be done
@@ -123,13 +145,13 @@ impl Placeholders {
         envelope: Option<&Envelope>,
     ) -> Result<(), Refusal> {
         // Most proxies serve one org.
-        match self.others.is_empty() {
-            true => Ok(()),
-            false => self.check_all(&shown(head, envelope)),
+        if self.others.is_empty() {
+            return Ok(());
         }
+        self.check_all(&shown(head, envelope))
     }
 
-    /// As `check`, of one text that a client shows.
+    /// The same as `refuse_other_orgs`, for one text that a client shows.
     pub(crate) fn check_text(&self, text: &str) -> Result<(), Refusal> {
         self.check_all(&[text.as_bytes().into()])
     }
@@ -164,7 +186,7 @@ fn shown<'a>(head: &'a Parts, envelope: Option<&'a Envelope>) -> Vec<Cow<'a, [u8
         .collect()
 }
 
-/// With the user name of each.
+/// The user names of the clients of `org`, and the placeholder of each.
 fn of_clients(org: &config::Org) -> Vec<(String, String)> {
     let clients = org.clients.iter().flat_map(config::Clients::digests);
     clients
@@ -175,7 +197,7 @@ fn of_clients(org: &config::Org) -> Vec<(String, String)> {
         .collect()
 }
 
-/// As many characters as Salesforce has after the id of the org, of its alphabet.
+/// Derives as many characters as Salesforce has after the id of the org, of its alphabet.
 fn derive(org: &config::Org, client: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, org.credential.secret());
     (0..ROUNDS)
@@ -199,10 +221,10 @@ fn derive(org: &config::Org, client: &[u8]) -> String {
         .collect()
 }
 
-/// Where the org did not say its id.
+/// The id that stands where the org did not say its own.
 const UNKNOWN_ORG: &str = "00D000000000000";
 
-/// Of 32 characters each.
+/// Rounds of 32 characters each.
 const ROUNDS: u8 = 3;
 
 /// Characters.

@@ -1,10 +1,10 @@
-//! Why a request may not pass.
+//! The reasons why a request may not pass.
 
 use http::Method;
 
 use super::guard::Denied;
 
-/// Why a request may not pass.
+/// The reason why a request may not pass.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("this request is malformed: {0}")]

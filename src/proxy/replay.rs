@@ -5,7 +5,10 @@ use std::{
     error::Error as _,
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -29,7 +32,7 @@ use self::{
 };
 use crate::{
     config::Limits,
-    proxy::{coding::Coding, load::Activity},
+    proxy::{coding::Coding, exchange::Exchange, family::Family},
 };
 
 mod budget;
@@ -47,18 +50,20 @@ pub(crate) enum Replay {
 
 impl Replay {
     /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
-    /// kept, out of `budget`. With an `activity`, in which the client's doings are noted, it fails once
-    /// the client has sent nothing for `idle_body`, or less than `body_rate`.
+    /// kept, out of `budget`. It fails once the client has sent nothing for `idle_body`, or less than
+    /// `body_rate`, but for a call of the Pub/Sub API, which hardly ever goes on.
     pub(crate) fn new(
         body: Incoming,
         head: &Parts,
         limits: &Limits,
         budget: &Arc<Budget>,
-        activity: Option<&Arc<Activity>>,
+        exchange: &Exchange,
     ) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
+        let is_paced = exchange.family != Family::PubSub;
+        let activity = is_paced.then(|| exchange.connection.activity().clone());
         let limit = limits.replay_bytes;
         let length = body.size_hint().exact();
         let is_small = length.is_some_and(|length| length <= FREE as u64)
@@ -85,12 +90,13 @@ impl Replay {
             sending: 0,
             fault: None,
             moved: Instant::now(),
-            pace: activity.map(|activity| Pace::new(activity.clone(), limits)),
+            pace: activity.map(|activity| Pace::new(activity, limits)),
+            received: exchange.counts_received(),
         };
         Self::Stream(Arc::new(Mutex::new(stream)), length)
     }
 
-    /// A body of our own.
+    /// A body of the proxy's own.
     pub(crate) fn of(body: Bytes) -> Self {
         let length = body.len();
         let stream = Stream {
@@ -109,6 +115,7 @@ impl Replay {
             fault: None,
             moved: Instant::now(),
             pace: None,
+            received: None,
         };
         Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
     }
@@ -189,8 +196,10 @@ impl Replay {
             return Kept::Whole;
         }
         let stream = lock(stream);
+        if stream.ended && !stream.cut {
+            return Kept::Whole;
+        }
         match length {
-            _ if stream.ended && !stream.cut => Kept::Whole,
             Some(length) if *length > limit as u64 => Kept::TooLarge,
             Some(_) if stream.is_kept => Kept::Whole,
             None if stream.share.is_plentiful() => Kept::TooLarge,
@@ -217,7 +226,7 @@ impl Replay {
     }
 }
 
-/// How much of a body will be kept.
+/// The part of a body that will be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
     Whole,
@@ -227,7 +236,7 @@ pub(crate) enum Kept {
     NoMemory,
 }
 
-/// How a client failed to send its body.
+/// The way in which a client failed to send its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientFault {
     #[error("the body of the request is not framed as HTTP requires (RFC 9112 section 7)")]
@@ -255,7 +264,7 @@ pub(crate) struct Stream {
     source: Option<Incoming>,
     /// If it comes compressed and must not go on so.
     inflate: Option<Inflate>,
-    /// Whether what is not read is to be taken all the same.
+    /// If true, what is not read is to be taken all the same.
     drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
@@ -264,19 +273,21 @@ pub(crate) struct Stream {
     /// Bytes that may be kept.
     limit: usize,
     share: Share,
-    /// Whether a copy is made at all.
+    /// If true, a copy is made.
     is_kept: bool,
-    /// Whether it is only being looked at.
+    /// If true, it is only being looked at.
     peeking: bool,
-    /// Whether something was sent that is not kept.
+    /// If true, something was sent that is not kept.
     cut: bool,
     /// The number of the latest sending. Older ones break.
     sending: u32,
     fault: Option<ClientFault>,
-    /// When the client last sent a piece.
+    /// The time when the client last sent a piece.
     moved: Instant,
     /// None where it may pause for as long as it likes: dead peers are found by keep-alive.
     pace: Option<Pace>,
+    /// The count of what has come, if anybody looks.
+    received: Option<Arc<AtomicU64>>,
 }
 
 impl Stream {
@@ -307,11 +318,15 @@ impl Stream {
                 return Poll::Ready(Some(Err(self.fail(fault))));
             };
             self.moved = Instant::now();
+            let data = frame
+                .as_ref()
+                .and_then(|frame| frame.as_ref().ok()?.data_ref());
+            let bytes = data.map_or(0, Bytes::len);
+            if let Some(received) = &self.received {
+                received.fetch_add(bytes as u64, Relaxed);
+            }
             if let Some(pace) = &mut self.pace {
-                let data = frame
-                    .as_ref()
-                    .and_then(|frame| frame.as_ref().ok()?.data_ref());
-                if let Err(fault) = pace.came(data.map_or(0, Bytes::len), self.moved) {
+                if let Err(fault) = pace.came(bytes, self.moved) {
                     return Poll::Ready(Some(Err(self.fail(fault))));
                 }
             }
@@ -337,14 +352,15 @@ impl Stream {
                     };
                 }
                 Some(Err(error)) => {
-                    let fault = match is_malformed(&error) {
-                        true => ClientFault::Malformed,
-                        false => ClientFault::Gone,
+                    let fault = if is_malformed(&error) {
+                        ClientFault::Malformed
+                    } else {
+                        ClientFault::Gone
                     };
                     return Poll::Ready(Some(Err(self.fail(fault))));
                 }
-                // Trailers end here: nothing that Salesforce reads comes in one, and a header we
-                // own must not come in by that door.
+                // Trailers end here: nothing that Salesforce reads comes in one, and a header that
+                // the proxy owns must not come in by that door.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         match &mut self.inflate {
@@ -418,7 +434,7 @@ impl Stream {
 
 impl Drop for Stream {
     /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
-    /// miss the answer. HTTP/1 closes the connection, and `StrictStream` sees to that.
+    /// miss the response. HTTP/1 closes the connection, and `StrictStream` sees to that.
     fn drop(&mut self) {
         let unread = self.source.take().filter(|_| self.drained && !self.ended);
         if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {
@@ -449,7 +465,7 @@ fn is_malformed(error: &hyper::Error) -> bool {
             .is_some_and(|source| matches!(source.kind(), InvalidData | InvalidInput))
 }
 
-/// What it costs to keep a piece, in bytes: with a small one, what it was cut from is kept, too.
+/// The cost of keeping a piece, in bytes: with a small one, what it was cut from is kept, too.
 fn cost(piece: &Bytes) -> usize {
     if piece.len() < SMALL {
         piece.len() + PIECE_COST

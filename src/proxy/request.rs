@@ -28,13 +28,13 @@ pub(crate) struct Head {
     /// The header lines as the client sent them, in HTTP/1.1.
     sent: Bytes,
     family: Family,
-    /// Of a SOAP request, which has a place for the session.
+    /// The envelope of a SOAP request, which has a place for the session.
     envelope: Option<Box<Envelope>>,
 }
 
 impl Head {
     /// Origin-form target with its bytes untouched; hop-by-hop headers off first, then every
-    /// spelling of every header that we own.
+    /// spelling of every header that the proxy owns.
     pub(crate) fn new(
         parts: Parts,
         sent: Bytes,
@@ -94,8 +94,8 @@ impl Head {
         self.headers
     }
 
-    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`: the client's lines as it
-    /// sent them, then those that are ours.
+    /// Writes it as it goes out over HTTP/1.1 with `session`, before `body`: the client's lines as
+    /// it sent them, then the proxy's own.
     pub(crate) fn write(&self, session: &Session, body: &Sending, out: &mut BytesMut) {
         out.put_slice(self.method.as_str().as_bytes());
         out.put_slice(b" ");
@@ -141,7 +141,7 @@ impl Head {
     }
 
     /// The request as it goes out over HTTP/2 with `session` to `authority`. That needs no framing
-    /// headers, and tells the host in the target (RFC 9113 sections 8.2.2 and 8.3.1).
+    /// headers, and names the host in the target (RFC 9113 sections 8.2.2 and 8.3.1).
     pub(crate) fn request(
         &self,
         session: &Session,
@@ -172,14 +172,14 @@ impl Head {
         request
     }
 
-    /// What is to be done to the body so that it carries `session`.
+    /// The change to the body so that it carries `session`.
     pub(crate) fn splice(&self, session: &Session) -> Option<Splice> {
         let envelope = self.envelope.as_ref()?;
         Some(envelope.splice(session))
     }
 }
 
-/// How a request says over HTTP/1.1 where its body ends (RFC 9112 section 6).
+/// The way in which a request says over HTTP/1.1 where its body ends (RFC 9112 section 6).
 enum Framing {
     NoBody,
     /// Bytes.
@@ -240,13 +240,13 @@ fn is_apex(path: &str) -> bool {
     Target::parse(&path::resolved(path.as_bytes())).api == Api::Apex
 }
 
-/// As bytes, since this runs with every request and `str` splits at twice the cost.
+/// Splits bytes, since this runs with every request and `str` splits at twice the cost.
 fn pairs(query: &str) -> impl Iterator<Item = &[u8]> {
     query.as_bytes().split(|byte| *byte == b'&')
 }
 
 /// Returns whether a header is the proxy's alone. Underscores count as hyphens: many servers take
-/// them for the same, so what only looks like one of ours, or like framing, goes too.
+/// them for the same, so what only looks like one of the proxy's, or like framing, goes too.
 fn is_owned(name: &str, family: Family) -> bool {
     if family == Family::PubSub && METADATA.contains(&name) {
         return true;
@@ -255,13 +255,12 @@ fn is_owned(name: &str, family: Family) -> bool {
     if name.len() > LONGEST || LENGTHS >> name.len() & 1 == 0 {
         return false;
     }
-    match name.contains('_') {
-        false => SESSION_HEADERS.contains(&name) || OWNED.contains(&name),
-        true => {
-            let name = name.replace('_', "-");
-            let mut owned = SESSION_HEADERS.iter().chain(&OWNED).chain(&TWINS);
-            owned.any(|owned| *owned == name)
-        }
+    if name.contains('_') {
+        let name = name.replace('_', "-");
+        let mut owned = SESSION_HEADERS.iter().chain(&OWNED).chain(&TWINS);
+        owned.any(|owned| *owned == name)
+    } else {
+        SESSION_HEADERS.contains(&name) || OWNED.contains(&name)
     }
 }
 
@@ -304,10 +303,10 @@ const OWNED: [&str; 4] = [
     crate::proxy::guard::CLIENT_KEY_HEADER,
 ];
 
-/// What must not be there in another spelling.
+/// The headers that must not be there in another spelling.
 const TWINS: [&str; 3] = ["host", "content-length", "transfer-encoding"];
 
-/// For each length that one of these names has, the bit of that number.
+/// The bit of each length that one of these names has.
 const LENGTHS: u32 = lengths(&SESSION_HEADERS) | lengths(&OWNED) | lengths(&TWINS);
 
 /// The highest of these bits: a number cannot be shifted by more than it has.

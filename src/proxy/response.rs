@@ -43,11 +43,11 @@ pub(crate) enum Body {
         seen: Option<Bytes>,
         rest: ResponseBody,
     },
-    /// The org's, whose trailers tell whether the session is still alive.
+    /// The org's, whose trailers say whether the session is still alive.
     Call(Box<Call>),
 }
 
-/// The answer to a call of the Pub/Sub API, which may go on for days.
+/// The response to a call of the Pub/Sub API, which may go on for days.
 pub(crate) struct Call {
     rest: ResponseBody,
     ended: Box<dyn Fn() + Send>,
@@ -64,9 +64,9 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
     })
 }
 
-/// Makes the org's answer to `head` the client's, who knows us as `base`: hop-by-hop headers off,
-/// cookies and redirects ours, the body untouched but for a few documents. `origin` is the web origin
-/// that may read it.
+/// Rewrites the org's response to `head` for the client, who knows the proxy as `base`: hop-by-hop
+/// headers off, cookies and redirects led back to the proxy, the body untouched but for a few
+/// documents. `origin` is the web origin that may read it.
 ///
 /// No header of it has the session that the org was asked with: `placeholder` makes what stands there
 /// instead. Bodies are not searched for it.
@@ -109,7 +109,7 @@ fn localize_headers(
     origin: Option<HeaderValue>,
     placeholder: impl Fn() -> String,
 ) {
-    // One look at each name, since to look each of ours up costs several times as much.
+    // One look at each name, since to look up each name that matters costs several times as much.
     let (mut has_cookies, mut has_locations) = (false, false);
     let (mut has_foreign, mut is_disclosing) = (false, false);
     for (name, value) in &*headers {
@@ -166,7 +166,7 @@ fn withhold(headers: &mut HeaderMap, session: &Session, placeholder: &str) {
     }
 }
 
-/// A client that follows a redirect must not leave us.
+/// Leads redirects back to the proxy, which a client that follows them must not leave.
 fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let header::Entry::Occupied(mut lines) = headers.entry(name) else {
@@ -184,8 +184,8 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
     }
 }
 
-/// Lets the page of `origin`, and no other, read the answer. What the org says of origins is
-/// about its own address, not about ours.
+/// Lets the page of `origin`, and no other, read the response. What the org says of origins is
+/// about its own address, not about the proxy's.
 pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
     let theirs: Vec<_> = headers
         .keys()
@@ -203,7 +203,7 @@ pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
-/// The beginning of a body, up to what is needed to tell what it is, decompressed if it must be.
+/// The beginning of a body, as much as is needed to know what it is, decompressed if it must be.
 /// The body goes on as if nobody had looked.
 ///
 /// # Errors
@@ -213,11 +213,11 @@ pub(crate) async fn peek(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
     Ok(inflated(response.headers(), &head))
 }
 
-/// As [`peek`], for a page, which may be one that only goes on when its reader does something: then
-/// what there is of it in a moment.
+/// The same as [`peek`], for a page, which may be one that only goes on when its reader does
+/// something: then what there is of it in a moment.
 ///
 /// # Errors
-/// As [`peek`].
+/// The same as [`peek`].
 pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u8>> {
     // One that only leads elsewhere is a short one.
     if response.body().size_hint().lower() > PEEKED as u64 {
@@ -368,13 +368,13 @@ impl HttpBody for Body {
     }
 }
 
-/// What a page may read besides what the Fetch standard lets it read of every answer: what
-/// Salesforce's APIs say in headers, and what this proxy does.
+/// The headers that a page may read besides those that the Fetch standard lets it read of every
+/// response: those of Salesforce's APIs, and the proxy's own.
 const EXPOSED: &str = "Content-Disposition, ETag, Link, Location, Proxy-Status, Retry-After, \
     Sforce-Limit-Info, Sforce-Locator, Sforce-NumberOfRecords, Warning, WWW-Authenticate";
 
 /// Bytes. Salesforce's errors have a few hundred.
 const PEEKED: usize = 16 * 1024;
 
-/// For a short page to come in whole.
+/// The time for a short page to come in whole.
 const MOMENT: Duration = Duration::from_millis(500);

@@ -75,7 +75,8 @@ impl Stack {
             connection.asks(&parts);
         }
         // Counted until its answer has ended, so before anything can end it.
-        let mut count = Count::new(self, connection, family, &parts);
+        let exchange = Exchange::new(connection, family, &parts.method, &parts.uri);
+        let mut count = Count::new(self, exchange);
         let Count {
             stack, exchange, ..
         } = &count;
@@ -109,7 +110,8 @@ impl Stack {
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = connection.begin();
-        let mut count = Count::new(self, connection, Family::Rest, request);
+        let exchange = Exchange::new(connection, Family::Rest, request.method(), request.uri());
+        let mut count = Count::new(self, exchange);
         let Count {
             stack, exchange, ..
         } = &count;
@@ -268,17 +270,14 @@ struct Count {
 }
 
 impl Count {
-    fn new(
-        stack: Arc<Stack>,
-        connection: Arc<ConnectionState>,
-        family: Family,
-        head: &Parts,
-    ) -> Self {
+    fn new(stack: Arc<Stack>, mut exchange: Exchange) -> Self {
         stack.load.begin();
-        let is_watched = stack.recorder.is_some();
+        if stack.recorder.is_some() {
+            exchange.is_watched();
+        }
         Self {
             stack,
-            exchange: Exchange::new(connection, family, head, is_watched),
+            exchange,
             offered: false,
         }
     }

@@ -15,9 +15,11 @@ use crate::{
     config::Limits,
     network::{ConnectError, Why},
     proxy::{
+        delivery::Request,
+        exchange::Wait,
         replay::{ClientFault, Replay},
-        request::Head,
     },
+    watch::Replayed,
 };
 
 mod connect;
@@ -29,11 +31,11 @@ mod response_body;
 /// One thread's way to one org.
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
-    /// Where to, if not to the instance of the session.
+    /// The place to send to, if not the instance of the session.
     endpoint: Option<Authority>,
-    /// For the head of an answer.
+    /// The time for the head of a response.
     timeout: Duration,
-    /// Between two pieces of its body.
+    /// The time between two pieces of its body.
     idle: Duration,
 }
 
@@ -54,27 +56,30 @@ impl Upstream {
         }
     }
 
-    /// Sends `head` and what `body` holds with `session`. Returns when the head of the answer is
+    /// Sends `head` and what `body` holds with `session`. Returns when the head of the response is
     /// there, while its body still streams.
     ///
     /// A connection that the org is known to have closed while it was idle is not used. On one that
-    /// turns out to be closed, a request is sent again if HTTP/2 tells that nothing of it was sent,
-    /// or once if its method is idempotent (RFC 9110 section 9.2.2) and nothing of an answer came.
+    /// turns out to be closed, a request is sent again if HTTP/2 says that nothing of it was sent,
+    /// or once if its method is idempotent (RFC 9110 section 9.2.2) and nothing of a response came.
     /// Anything else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
-        head: &Head,
-        body: &Replay,
+        request: Request<'_>,
         session: &Session,
     ) -> Result<Response<ResponseBody>, Error> {
+        let Request {
+            head,
+            body,
+            exchange,
+        } = request;
         let mut may_repeat = head.method().is_idempotent();
         loop {
-            let mut connection = self.connection(session).await?;
+            let connection = self.connection(session);
+            let mut connection = exchange.time(Wait::Connection, connection).await?;
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
-            let error = match connection
-                .send(head, session, sending, body, self.timeout)
-                .await
-            {
+            let response = connection.send(head, session, sending, body, self.timeout);
+            let error = match exchange.time(Wait::FirstByte, response).await {
                 Ok(response) => return self.accept(response, connection),
                 Err(error) => error,
             };
@@ -89,6 +94,7 @@ impl Upstream {
                 }
                 error => return Err(self.judge(error, body)),
             }
+            exchange.is_replayed(Replayed::Connection);
         }
     }
 
@@ -102,7 +108,7 @@ impl Upstream {
         response: Response<Option<Incoming>>,
         connection: Box<Connection>,
     ) -> Result<Response<ResponseBody>, Error> {
-        // Nobody asked for an upgrade, so this answers no request of ours.
+        // The proxy asks for no upgrade, so this is not a response to its request.
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::Upgraded);
         }
@@ -129,7 +135,7 @@ impl From<ConnectError> for Error {
     }
 }
 
-/// Why there is no answer of the org.
+/// The reason why there is no response of the org.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The org, or what leads to it, cannot be reached. Nothing was sent.

@@ -1,9 +1,9 @@
-//! How Salesforce behaves on the wire, as far as this program relies on it, with sources.
+//! Salesforce's behaviour on the wire, as far as this program relies on it, with sources.
 //!
 //! Comments elsewhere cite these modules, which hold nothing but text:
 //!
 //! - [`jwt_bearer`]: the request of a login: its claims, audiences, and certificate
-//! - [`token_response`]: the answer to it
+//! - [`token_response`]: the response to it
 //! - [`login_refusals`]: refusals of the token endpoint, and what causes them
 //! - [`sessions`]: what a session looks like, how long it lives, and who shares it
 //! - [`expiry`]: how each API family shows that a session is dead

@@ -1,18 +1,19 @@
 //! The hosts of Salesforce, compared on label boundaries.
 
-/// Whether Salesforce serves its APIs on this host. It must be in lower case, without port.
+/// Returns whether Salesforce serves its APIs on this host, which is in lower case, without port.
 pub fn is_salesforce_host(host: &str) -> bool {
     SALESFORCE.iter().any(|domain| is_within(host, domain)) && never_api(host).is_none()
 }
 
-/// Whether the hosts below a domain are sites, which have a path and a login of their own.
+/// Returns whether the host is a site, which has a path and a login of its own.
 pub(crate) fn is_site(host: &str) -> bool {
     ["my.site.com", "force.com"]
         .iter()
         .any(|domain| is_within(host, domain))
 }
 
-/// Salesforce hosts that serve browsers: they know no tokens, and answer with pages.
+/// The advice for a Salesforce host that serves only browsers: it takes no tokens, and responds
+/// with pages.
 pub(crate) fn never_api(host: &str) -> Option<String> {
     let domain = BROWSERS.iter().find(|domain| is_within(host, domain))?;
     let name = host
@@ -48,7 +49,7 @@ const SALESFORCE: &[&str] = &[
     "database.com",
 ];
 
-/// The longer of two that match comes first.
+/// The longer of two that match is first.
 const BROWSERS: &[&str] = &[
     "lightning.force.com",
     "lightning.crmforce.mil",

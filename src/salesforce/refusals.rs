@@ -1,7 +1,6 @@
-//! Everything that a token endpoint refuses a login with, by name:
-//! [`super::facts::login_refusals`].
+//! The refusals of the token endpoint, by name: [`super::facts::login_refusals`].
 
-/// One way in which a login is refused.
+/// A refusal of a login.
 #[derive(Debug)]
 pub struct Refusal {
     name: &'static str,
@@ -9,7 +8,7 @@ pub struct Refusal {
     body: Body,
 }
 
-/// What comes with the status.
+/// The body of the response.
 #[derive(Debug)]
 pub(crate) enum Body {
     /// `error` and `error_description`.
@@ -24,17 +23,17 @@ pub(crate) enum Body {
 }
 
 impl Refusal {
-    /// Every one there is, the commonest first.
+    /// All refusals, the most common first.
     pub fn all() -> &'static [Self] {
         REFUSALS
     }
 
-    /// Every name there is.
+    /// All names.
     pub fn names() -> impl Iterator<Item = &'static str> {
         REFUSALS.iter().map(|refusal| refusal.name)
     }
 
-    /// The one of this name.
+    /// The refusal of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         REFUSALS.iter().find(|refusal| refusal.name == name)
     }
@@ -44,12 +43,12 @@ impl Refusal {
         self.name
     }
 
-    /// The HTTP status that it comes with.
+    /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The `error` and the `error_description`, if it is told as RFC 6749 §5.2 has it.
+    /// The `error` and the `error_description`, if the body has the form of RFC 6749 section 5.2.
     pub fn words(&self) -> Option<(&'static str, &'static str)> {
         match self.body {
             Body::Error(error, description) => Some((error, description)),
@@ -122,7 +121,7 @@ static REFUSALS: &[Refusal] = &[
     error("system-down", "system_down", ""),
     // Not captured.
     error("slow-down", "slow_down", ""),
-    // What precedes the words varies.
+    // The text before these words varies.
     error("scratch-org-deleted", "unknown_error", "Data Not Available"),
     other("scratch-org-gone", 420, Body::Nothing),
     other("html-page", 200, Body::Page),

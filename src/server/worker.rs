@@ -303,8 +303,7 @@ impl Connection {
         outer: Arc<ConnectionState>,
         host: Authority,
         tunnels: Arc<Tunnels>,
-    )
-    where
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let acceptor = match tunnels.acceptor(&host.host().to_ascii_lowercase()) {
@@ -341,7 +340,8 @@ impl Connection {
         };
         if let Some(Some(stream)) = self.in_time(handshake).await {
             let state = ConnectionState::within(&outer, host);
-            self.serve_requests(stream, state.speaking(tls::agreed(&stream)));
+            let state = state.speaking(tls::agreed(&stream));
+            self.serve_requests(stream, state);
         }
     }
 

@@ -1,7 +1,7 @@
-//! The heads of a connection's answers, on their way around hyper.
+//! The heads of a connection's responses, on their way around hyper.
 //!
-//! hyper writes names in lower case. So it is given only what says how a body is framed; the other
-//! lines wait here, as they are to be, until it writes that head.
+//! hyper writes names in lower case. So it gets only the headers that frame the body; the other
+//! lines wait here, in their final form, until it writes that head.
 
 use std::{
     collections::VecDeque,
@@ -15,14 +15,14 @@ use memchr::memchr;
 
 use super::{Received, put_name, write};
 
-/// The lines of answers in HTTP/1.1 that hyper has not written yet, shared by the service that
-/// answers and the [`super::Spelled`] below hyper.
+/// The lines of HTTP/1.1 responses that hyper has not written yet, shared by the service above
+/// hyper and the [`super::Spelled`] below it.
 #[derive(Default)]
 pub(crate) struct Heads(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    /// Of all of them, one after the other.
+    /// The lines of all heads, one after the other.
     lines: BytesMut,
     heads: VecDeque<Head>,
 }
@@ -30,15 +30,16 @@ struct Waiting {
 struct Head {
     /// Bytes of its lines.
     length: usize,
-    /// Whether one of them is Content-Length.
+    /// If true, one of them is Content-Length.
     has_length: bool,
 }
 
 impl Heads {
-    /// Takes the header lines of the next answer, which are spelled as in `received` as far as they are
-    /// there. What hyper has to know is left in `response`. `to_head` says that it answers HEAD.
+    /// Takes the header lines of the next response, in the spelling of `received` for those that
+    /// are there. The headers that hyper needs stay in `response`. `to_head` says that it answers
+    /// HEAD.
     ///
-    /// Must be called once with every answer that hyper is to write in HTTP/1.1, just before it does.
+    /// Must be called once for every response that hyper writes in HTTP/1.1, just before it does.
     pub(crate) fn take<B: Body>(
         &self,
         response: &mut Response<B>,
@@ -93,19 +94,19 @@ impl Heads {
         put_back(response.headers_mut(), left);
     }
 
-    /// Has `out` take `written`, which is what hyper writes, and may begin with heads that are due.
-    /// Returns whether it did.
+    /// Appends `written`, which is from hyper, to `out`, with the lines of the heads in it. Returns
+    /// false, and does nothing, if no head is due.
     pub(super) fn spell(&self, written: &[u8], out: &mut BytesMut) -> bool {
         let mut waiting = self.lock();
         if waiting.heads.is_empty() {
             return false;
         }
-        // As long as there are heads to be written, there is nothing else in this buffer of hyper.
+        // While heads are due, hyper's buffer holds nothing else.
         let mut rest = written;
         while !rest.is_empty() {
             let first = next_line(&mut rest);
             out.put_slice(first);
-            // The rest of an interim one, whose beginning has gone out.
+            // The rest of an interim response, whose beginning has gone out.
             if !first.starts_with(b"HTTP/1.") {
                 continue;
             }
@@ -157,7 +158,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     line
 }
 
-/// Leaves `headers` with `left` alone. Its memory stays, since hyper uses it for the next request.
+/// Leaves only `left` in `headers`, and keeps its memory, which hyper uses for the next request.
 fn put_back(headers: &mut HeaderMap, left: Vec<(HeaderName, HeaderValue)>) {
     headers.clear();
     for (name, value) in left {
@@ -165,15 +166,15 @@ fn put_back(headers: &mut HeaderMap, left: Vec<(HeaderName, HeaderValue)>) {
     }
 }
 
-/// How hyper will say where an answer ends.
+/// The way in which hyper marks the end of a response.
 enum Framed {
-    /// Not at all.
+    /// No body, and no length.
     Nowhere,
-    /// There is no body, and a length is that of another answer.
+    /// No body, and the length is that of the response to GET.
     ToHead,
-    /// By its length, which it knows.
+    /// By its length, which hyper knows.
     Length(u64),
-    /// As the header says, or by chunks.
+    /// By the header, or in chunks.
     Unknown,
 }
 
@@ -190,7 +191,7 @@ impl Framed {
         length.map_or(Self::Unknown, Self::Length)
     }
 
-    /// Whether a Content-Length goes out as it is, and hyper need not know it.
+    /// Returns whether a Content-Length goes out as it is, and hyper does not need it.
     fn agrees(&self, told: u64) -> bool {
         match self {
             Self::Nowhere | Self::Unknown => false,
@@ -199,7 +200,7 @@ impl Framed {
         }
     }
 
-    /// Whether a Content-Length goes out as it is, and whether hyper has to know it.
+    /// Returns whether a Content-Length goes out as it is, and whether hyper needs it.
     fn judge(&self, value: &HeaderValue) -> (bool, bool) {
         let told = || {
             let digit = |number: u64, byte: &u8| {
@@ -215,7 +216,7 @@ impl Framed {
         match self {
             Self::Nowhere => (false, false),
             Self::ToHead => (true, false),
-            // hyper says the same, or better.
+            // hyper writes the same, or the right one.
             Self::Length(length) => (told() == Some(*length), false),
             Self::Unknown => (true, true),
         }

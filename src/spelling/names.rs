@@ -1,9 +1,9 @@
-//! The usual spelling of names whose sender did not say, as in HTTP/2.
+//! The usual spelling of names whose spelling is not known, as in HTTP/2.
 
 use bytes::{BufMut, BytesMut};
 
-/// Writes `name`, which is in lower case: each word with a capital, but for names that Salesforce and
-/// the rest of the world spell otherwise.
+/// Writes `name`, which is in lower case: each word with a capital, except for names that are
+/// usually spelled otherwise.
 pub(crate) fn put_name(name: &str, out: &mut BytesMut) {
     if let Some(spelled) = irregular(name) {
         return out.put_slice(spelled.as_bytes());
@@ -33,8 +33,8 @@ const PREFIXES: [(&str, &str); 5] = [
     ("x-sfdc-", "X-SFDC-"),
 ];
 
-/// Those of the IANA's registry of field names, of Salesforce's documentation, and of others that are
-/// often met.
+/// Irregular names in IANA's registry of field names, in Salesforce's documentation, and in common
+/// use.
 fn irregular(name: &str) -> Option<&'static str> {
     Some(match name {
         // In every request.

@@ -1,4 +1,4 @@
-//! The stream below hyper that puts heads as they are to be in place of those that hyper writes.
+//! The stream below hyper that replaces the heads that hyper writes by their final form.
 
 use std::{
     io::{self, IoSlice},
@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Heads;
 
-/// A stream that hyper serves, whose heads in HTTP/1.1 are those of [`Heads`].
+/// A stream that hyper serves, whose HTTP/1.1 heads come from [`Heads`].
 pub(crate) struct Spelled<S> {
     stream: S,
     heads: Arc<Heads>,
-    /// What hyper has written as it goes out, and is not out yet.
+    /// Bytes from hyper in their final form that have not gone out yet.
     out: BytesMut,
 }
 
@@ -34,19 +34,19 @@ impl<S> Spelled<S> {
         &mut self.stream
     }
 
-    /// Has `bytes` follow what was written, as they are.
+    /// Appends `bytes` to what was written, unchanged.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
-    /// The bare stream. `None` if not all has been written that was to be.
+    /// The bare stream, unless something is still to be written.
     pub(crate) fn into_inner(self) -> Option<S> {
         self.out.is_empty().then_some(self.stream)
     }
 }
 
 impl<S: AsyncWrite + Unpin> Spelled<S> {
-    /// Writes all that is not out yet.
+    /// Writes everything that has not gone out yet.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
@@ -89,7 +89,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
-    /// Writes. A head is taken in as a whole, whatever of it can go out now.
+    /// Writes. A head is accepted as a whole, even if only a part of it can go out now.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
         Poll::Ready(Ok(taken + of_rest))
     }
 
-    /// Always: so that hyper puts a head into a buffer of its own.
+    /// Always true, so that hyper keeps the head in a buffer of its own.
     fn is_write_vectored(&self) -> bool {
         true
     }
@@ -136,7 +136,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
     }
 }
 
-/// Of a head and a body. What does not fit is written next.
+/// Slices of a head and a body. The rest is written next.
 const MOST_SLICES: usize = 8;
 
 /// Bytes kept for the next head.
@@ -151,7 +151,8 @@ mod tests {
 
     use super::*;
 
-    /// As where the client takes little at a time, and the buffer of hyper has a head behind the rest.
+    /// This happens if the client reads little at a time, and hyper's buffer has a head after the
+    /// rest.
     #[tokio::test]
     async fn a_head_finds_its_lines_behind_what_went_out_in_part() {
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n";

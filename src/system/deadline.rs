@@ -1,4 +1,4 @@
-//! A deadline that is moved often and reached hardly ever.
+//! A deadline that is moved often and hardly ever reached.
 
 use std::{
     pin::Pin,
@@ -13,14 +13,14 @@ use tokio::{
 
 /// A moment that moves with every sign of progress.
 ///
-/// Moving it costs a store: time is counted from when it is next waited for, which is when
-/// progress has ended. The timer behind it is left where it is, wakes at least once in every
-/// `tick`, and is then set to what the deadline has become. So `tick` must not be longer than the
-/// shortest time the deadline is ever set to.
+/// Moving it costs a store: time counts from the next wait, which begins when progress has ended.
+/// The timer behind it is not moved, wakes at least once in every `tick`, and is then set to the
+/// current deadline. So `tick` must not be longer than the shortest time that the deadline is ever
+/// set to.
 pub(crate) struct Deadline {
     tick: Duration,
     after: Duration,
-    /// `after` from when the wait began, if it has.
+    /// `after` the beginning of the wait, if it has begun.
     at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     /// The address of the task that the timer wakes. No other can have it while the timer does.
@@ -39,13 +39,13 @@ impl Deadline {
         }
     }
 
-    /// Moves the deadline to `after` from when it is next waited for.
+    /// Moves the deadline to `after` the beginning of the next wait.
     pub(crate) fn set(&mut self, after: Duration) {
         self.after = after;
         self.at = None;
     }
 
-    /// For how long it has been waited for.
+    /// The time since the wait began.
     pub(crate) fn waited(&self, now: Instant) -> Duration {
         self.at.map_or(Duration::ZERO, |at| {
             self.after.saturating_sub(at.saturating_duration_since(now))
@@ -59,13 +59,13 @@ impl Deadline {
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(tick)));
-        // To ask the timer itself takes a dozen atomic operations.
+        // Asking the timer itself takes a dozen atomic operations.
         let task = Some(cx.waker().data().addr());
         if self.wakes == task && !timer.is_elapsed() {
             return Poll::Pending;
         }
         self.wakes = task;
-        // Whatever the task has used up of its share of the runtime: else the timer would not know
+        // Even if the task has used up its share of the runtime: otherwise the timer would not know
         // whom to wake.
         while Pin::new(&mut unconstrained(timer.as_mut()))
             .poll(cx)

@@ -1,20 +1,21 @@
-//! Other people's words, for a terminal, which would obey some of their characters, and for people,
-//! who would not see others.
+//! Escapes other people's words: a terminal would obey some of their characters, and people would
+//! not see others.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// `text` on one line: what a terminal would obey, and what nobody would see, is spelled out as JSON
-/// does it.
+/// `text` on one line. Characters that a terminal would obey, or nobody would see, are escaped as
+/// in JSON.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     spell_out(text, is_tricky)
 }
 
-/// As [`line`], but lines stay lines.
+/// Like [`line`], but lines stay lines.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     spell_out(text, |c| is_tricky(c) && c != '\n')
 }
 
-/// Controls (C0, DEL, C1), and what has no width or turns the direction of what follows.
+/// Returns whether it is a control (C0, DEL, C1), has no width, or changes the direction of the
+/// text.
 fn is_tricky(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,4 +1,4 @@
-//! What the process asks of the system at start.
+//! Limits and protections of the process.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
-/// Keeps the key and the session out of core dumps and of the reach of other programs of the same
-/// user, and takes all the file descriptors that may be had. To be called before a secret is read;
-/// what the system refuses, it is gone without. Returns the limits as they were.
+/// Keeps the key and the session out of core dumps and out of the reach of other programs of the
+/// same user, and raises the limit of file descriptors. To be called before a secret is read.
+/// Refusals by the system are ignored. Returns the limits as they were.
 pub(crate) fn harden() -> Limits {
     let usual = Limits::now();
     let mut core = usual.core;
@@ -21,7 +21,7 @@ pub(crate) fn harden() -> Limits {
     usual
 }
 
-/// How many more files may be opened.
+/// The number of files that may still be opened.
 pub(crate) fn files_left() -> usize {
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
@@ -30,7 +30,7 @@ pub(crate) fn files_left() -> usize {
         .saturating_sub(open)
 }
 
-/// What the system allows a process, and what it passes on to those that it starts.
+/// The system's limits for a process, which its children inherit.
 pub(crate) struct Limits {
     core: Rlimit,
     files: Rlimit,
@@ -44,11 +44,11 @@ impl Limits {
         }
     }
 
-    /// Starts a program under these limits and not under ours: many cannot cope with as many file
-    /// descriptors as may be had.
+    /// Starts a program under these limits instead of the raised ones: many programs cannot cope
+    /// with so many file descriptors.
     ///
     /// # Errors
-    /// As `start`.
+    /// Those of `start`.
     pub(crate) fn start<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let own = Self::now();
         self.set();
@@ -58,7 +58,7 @@ impl Limits {
     }
 
     fn set(&self) {
-        // Within what the system allows, so there is nothing to refuse.
+        // Within the hard limit, so it is not refused.
         let _ = setrlimit(Resource::Core, self.core);
         let _ = setrlimit(Resource::Nofile, self.files);
     }

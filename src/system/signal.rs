@@ -10,9 +10,9 @@ use tokio::{
 
 use crate::system::telemetry::Throttle;
 
-/// Keeps signals that are not for ending from ending the program, from now on: SIGHUP, timers,
-/// what users define, and whatever else ends a program that does not know it. A program started
-/// from here gets the usual actions back.
+/// Keeps signals that do not ask for an end from ending the program, from now on: SIGHUP, timers,
+/// user-defined signals, and others that end a program by default. Programs started from here get
+/// the default actions back.
 ///
 /// # Errors
 /// When the system refuses to deliver signals.
@@ -32,7 +32,7 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
         Signal::POWER,
         Signal::STKFLT,
     ];
-    // A handler, not `SIG_IGN`, which children would inherit. It stays.
+    // A handler that stays, not `SIG_IGN`, which children would inherit.
     for named in named {
         drop(signal(SignalKind::from_raw(named.as_raw()))?);
     }
@@ -43,10 +43,10 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the program at the first signal that asks for it, for as long as what is returned lives.
+/// Ends the program at the first signal that asks for it, while the returned sender lives.
 ///
-/// For the time of a start, when files, programs and locks are waited for on the main thread. Left
-/// to the system, such a signal would not end the first process of a container.
+/// For the time of the start, when the main thread waits for files, programs and locks. The
+/// system's default action would not end the first process of a container.
 ///
 /// # Errors
 /// When the system refuses to deliver signals, or a thread.
@@ -64,8 +64,8 @@ pub(crate) fn end_meanwhile() -> io::Result<oneshot::Sender<()>> {
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    // First: a signal that comes when the start is over is for whoever waits then,
-                    // however late this thread has its turn.
+                    // First, because a signal after the start is for whoever waits then, however
+                    // late this thread gets its turn.
                     biased;
                     _ = is_over => {}
                     signal = signals.ending() => std::process::exit(128 + signal.as_raw()),
@@ -75,8 +75,8 @@ pub(crate) fn end_meanwhile() -> io::Result<oneshot::Sender<()>> {
     Ok(over)
 }
 
-/// Done at the first SIGINT, SIGTERM or SIGQUIT. A second one ends the program at once, with 128
-/// plus its number as the exit code.
+/// Completes at the first SIGINT, SIGTERM or SIGQUIT. A second one ends the program at once, with
+/// 128 plus its number as the exit code.
 ///
 /// # Errors
 /// When the system refuses to deliver signals. Listening begins at once, not at the first poll.
@@ -91,7 +91,7 @@ pub(crate) fn shutdown() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Every signal that somebody may want to reach us, or a program that was started from here.
+/// Every signal that is meant for this process or for a program that it has started.
 pub(crate) struct Signals {
     hangup: Signal,
     interrupt: Signal,
@@ -115,7 +115,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> rustix::process::Signal {
         use rustix::process::Signal;
 
@@ -129,7 +129,7 @@ impl Signals {
         }
     }
 
-    /// The next one that asks for an end.
+    /// Waits for the next signal that asks for an end.
     pub(crate) async fn ending(&mut self) -> rustix::process::Signal {
         use rustix::process::Signal;
 
@@ -151,7 +151,7 @@ impl Signals {
     }
 }
 
-/// Whether a signal asks a program to end, and nothing else.
+/// Returns whether a signal only asks a program to end.
 pub(crate) fn is_ending(signal: rustix::process::Signal) -> bool {
     use rustix::process::Signal;
 
@@ -160,6 +160,6 @@ pub(crate) fn is_ending(signal: rustix::process::Signal) -> bool {
 
 static THROTTLE: Throttle = Throttle::new();
 
-/// The C library keeps those before it for itself.
+/// The C library reserves those before it.
 const FIRST_REAL_TIME: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };
 const LAST_REAL_TIME: i32 = 64;

@@ -1,4 +1,4 @@
-//! The log: events, one a line, on standard error.
+//! The log: events on standard error, one per line.
 
 use std::{
     io::IsTerminal,
@@ -9,16 +9,16 @@ use std::{
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log. What is logged until the guard is dropped is written.
+/// Starts the log. Events are written until the guard is dropped.
 ///
-/// A thread of its own writes, and what it cannot keep up with is dropped: a full disk or a pipe
-/// that nobody reads must not hold up requests.
+/// A thread of its own writes, and events that it cannot keep up with are dropped: a full disk or a
+/// pipe that nobody reads must not hold up requests.
 ///
 /// # Errors
-/// When `filter` is none.
+/// When `filter` is invalid.
 pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filter::ParseError> {
-    // The HTTP/2 library warns of what clients can cause at will, without a bound. Whoever wants to
-    // know names it, and what is named last counts.
+    // The HTTP/2 library logs, without bound, what clients can cause at will. A filter can name it
+    // to see that: the last directive counts.
     let filter = format!("h2=off,{filter}").parse::<EnvFilter>()?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
@@ -31,12 +31,12 @@ pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filt
     Ok(guard)
 }
 
-/// Whether a person reads it who does not mind them (no-color.org).
+/// Returns whether a person reads the log and wants colours (no-color.org).
 fn wants_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
-/// Keeps what clients can cause at will from flooding the log.
+/// Keeps events that clients can cause at will from flooding the log.
 pub(crate) struct Throttle(Mutex<Option<Period>>);
 
 struct Period {
@@ -49,7 +49,7 @@ impl Throttle {
         Self(Mutex::new(None))
     }
 
-    /// Whether one more line may be logged; if so, how many were left out before it.
+    /// Returns, if another line may be logged, the number of lines left out before it.
     pub(crate) fn admit(&self) -> Option<u32> {
         let now = Instant::now();
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl Throttle {
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// In each period.
+/// Lines in each period.
 const LINES: u32 = 20;
 
 #[cfg(test)]

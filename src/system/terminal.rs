@@ -1,37 +1,36 @@
-//! What people read: colours where they are wanted, and lines that fit.
+//! Output for people: colours where they are wanted, and lines that fit.
 
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-/// Prints to standard output, with colours if that is a terminal and `NO_COLOR` is not set. What is
-/// not read there is not worth dying for.
+/// Prints to standard output, with colours if that is a terminal and `NO_COLOR` is not set. Nobody
+/// reading it is not a reason to stop.
 pub(crate) fn print(text: &str) {
     let _ = write!(anstream::stdout().lock(), "{text}");
 }
 
-/// As [`print`], to standard error.
+/// Like [`print`], to standard error.
 pub(crate) fn note(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");
 }
 
-/// Whether a person reads what goes to standard output.
+/// Returns whether a person reads standard output.
 pub(crate) fn is_read_by_a_person() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether a person reads what goes to standard error.
+/// Returns whether a person reads standard error.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether a person can be asked.
+/// Returns whether a person can be asked.
 pub(crate) fn has_a_person() -> bool {
     io::stdin().is_terminal() && stderr_is_terminal()
 }
 
-/// Columns of the terminal; 80 where there is none, and 100 at most, since longer lines are hard to
-/// read.
+/// Columns of the terminal; 80 without one, and 100 at most, because longer lines are hard to read.
 pub(crate) fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0).clamp(40, 100))
 }
@@ -49,7 +48,7 @@ pub(crate) fn wrap(text: &str, indent: usize) -> String {
     textwrap::fill(text, options)
 }
 
-/// `text` as a shell takes it for one word.
+/// `text` as one word for a shell.
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -2,4 +2,10 @@
 
 use super::Record;
 
-pub(super) struct AccessLog;
+pub(crate) struct AccessLog;
+
+impl AccessLog {
+    pub(super) fn offer(&self, _records: Vec<Record>) {}
+
+    pub(super) fn close(self) {}
+}

@@ -1,12 +1,15 @@
 //! One request, once it has ended.
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderValue, Method, StatusCode, uri::PathAndQuery};
+
+use crate::system::escape;
 
 /// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
 /// that opens something.
@@ -74,6 +77,33 @@ pub(crate) enum Client {
     /// What it says of itself: its `User-Agent`.
     Says(HeaderValue),
     Unknown,
+}
+
+impl Client {
+    /// The name for people, on one line.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(name) => escape::line(name),
+            Self::Uid(uid) => format!("uid {uid}").into(),
+            Self::Says(agent) => product(agent),
+            Self::Unknown => "unknown".into(),
+        }
+    }
+}
+
+/// The first product of a `User-Agent` (RFC 9110 section 10.1.5), and not all that follows it.
+fn product(agent: &HeaderValue) -> Cow<'_, str> {
+    let agent = agent.as_bytes();
+    let end = agent
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b'\t' | b'('));
+    let product = &agent[..end.unwrap_or(agent.len()).min(LONGEST_PRODUCT)];
+    match str::from_utf8(product) {
+        Ok(text) => escape::line(text),
+        Err(_) => escape::line(&String::from_utf8_lossy(product))
+            .into_owned()
+            .into(),
+    }
 }
 
 /// Whose answer it is.
@@ -166,3 +196,6 @@ impl Signs {
         self.0 & sign as u8 != 0
     }
 }
+
+/// Bytes.
+const LONGEST_PRODUCT: usize = 64;

@@ -1,4 +1,4 @@
-//! Why a login brought no session, in words that say what to do.
+//! The reasons why a login brought no session, in words that say what to do.
 
 use super::{
     super::diagnosis::{self, About, Diagnosis},
@@ -9,7 +9,7 @@ use crate::{
     system::escape,
 };
 
-/// Why there is no session.
+/// The reason why there is no session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
@@ -42,7 +42,7 @@ pub enum LoginError {
     Barred {
         /// The token endpoint.
         url: String,
-        /// Which proxy, and what to do.
+        /// The proxy, and what to do.
         reason: String,
     },
     /// This process has run out of what connections need.
@@ -53,7 +53,7 @@ pub enum LoginError {
     Loop {
         /// The token endpoint.
         url: String,
-        /// How that is known, and the way out.
+        /// The sign of it, and the way out.
         reason: String,
     },
     /// The token endpoint did not answer in time.
@@ -74,20 +74,20 @@ pub enum LoginError {
         url: String,
         /// The HTTP status.
         status: u16,
-        /// What it was.
+        /// The kind of response.
         response: String,
     },
-    /// The org told an instance that must not have the session.
+    /// The org named an instance that must not have the session.
     #[error(
         "the org returned the instance {instance}, which is not trusted: {reason}; if it is yours, add its host to trusted_hosts"
     )]
     Instance {
-        /// The `instance_url` of the answer.
+        /// The `instance_url` of the response.
         instance: String,
-        /// What is wrong with it.
+        /// The reason why it is not trusted.
         reason: String,
     },
-    /// The access token cannot be one. A fault of the token endpoint, or of what stands in its
+    /// The access token is not a valid one. A fault of the token endpoint, or of what stands in its
     /// place.
     #[error(
         "the login returned a malformed access token: {0}; try again in a few minutes, and check whether a gateway on the way to login_url changes responses"
@@ -96,7 +96,7 @@ pub enum LoginError {
     /// The assertion could not be signed. A fault of the key.
     #[error("cannot sign the assertion: {0}")]
     Sign(String),
-    /// The login ended without a result: a fault of ours, or the program is stopping.
+    /// The login ended without a result: a bug in orgproxy, or the program is stopping.
     #[error("the login ended without a result; this is a bug in orgproxy unless it is stopping")]
     Lost,
 }
@@ -125,7 +125,7 @@ impl LoginError {
         about == Some(About::User) || matches!(self, Self::Barred { .. })
     }
 
-    /// What it means, if the org or what stands in its place gave an answer.
+    /// The meaning of it, if the org or what stands in its place responded.
     pub(crate) fn diagnosis(&self) -> Option<&'static Diagnosis> {
         match self {
             Self::Refused {

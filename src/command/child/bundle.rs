@@ -19,13 +19,13 @@ use crate::{
 
 /// The local authority, alone and with all others.
 pub(super) struct Bundle {
-    /// For programs that take it in addition to others.
+    /// For programs that trust it in addition to others.
     pub(super) addition: PathBuf,
-    /// In PEM. Gone when this is dropped, as the next.
+    /// In PEM. Removed when this is dropped, like the next two.
     pub(super) whole: NamedTempFile,
-    /// As a trust store of Java's.
+    /// As a Java trust store.
     pub(super) java: NamedTempFile,
-    /// A folder with settings of PHP's, whose cURL heeds no variable.
+    /// A folder with PHP settings, because PHP's cURL reads no variable.
     pub(super) php: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Bundle {
         let php = tempfile::Builder::new().prefix("orgproxy-").tempdir()?;
         let settings = bundle::php_settings(whole.path());
         fs::write(php.path().join("orgproxy.ini"), settings)?;
-        // What was added before stays so.
+        // An addition that was there before is kept.
         let addition = match env::var_os(ADDITION) {
             Some(_) => whole.path().to_owned(),
             None => own,

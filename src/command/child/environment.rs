@@ -1,4 +1,4 @@
-//! The environment that leads a program here.
+//! The environment that leads a program to the proxy.
 
 use std::{env, path::Path};
 
@@ -12,43 +12,42 @@ use crate::{
     server::Bound,
 };
 
-/// Variables for a program. They go before those of the same name that we were started with: to
-/// lead it here is what they are for.
+/// Variables for a program. They replace those of the same name that this process was started with.
 pub(super) struct Environment(Vec<(String, String)>);
 
 /// The value of a variable.
 #[derive(Clone, Copy)]
 enum Says {
-    /// Where the org is.
+    /// The address of the org.
     Url,
-    /// Where it is by TLS, if it is there.
+    /// Its address with TLS, if it has one.
     SecureUrl,
     /// The placeholder that opens nothing.
     Placeholder,
 }
 
-/// Which programs read which. jsforce and simple-salesforce by themselves read none.
+/// Which programs read which variables. jsforce and simple-salesforce read none by themselves.
 #[rustfmt::skip]
 const TABLE: &[(&str, Says)] = &[
     // Scripts: curl "$ORGPROXY_URL/services/data".
     ("ORGPROXY_URL", Says::Url),
-    // Those that take nothing but https://, such as simple-salesforce's `instance_url`.
+    // Programs that take only https://, such as simple-salesforce's `instance_url`.
     ("ORGPROXY_HTTPS_URL", Says::SecureUrl),
     // Salesforce CLI: every command, for an org that it has never logged in to.
     ("SF_ORG_INSTANCE_URL", Says::Url),
     ("SF_TARGET_ORG", Says::Placeholder),
     // Salesforce CLI: `sf org login access-token --no-prompt`.
     ("SF_ACCESS_TOKEN", Says::Placeholder),
-    // Programs of one's own, by jsforce, fetch and the like: what most of them read.
+    // A user's own programs, with jsforce, fetch and the like: most of them read these.
     ("SALESFORCE_INSTANCE_URL", Says::Url),
     ("SALESFORCE_ACCESS_TOKEN", Says::Placeholder),
 ];
 
 impl Environment {
-    /// For the org `first`; where the others are, `ORGPROXY_URL_NAME` says.
+    /// For the org `first`. `ORGPROXY_URL_NAME` has the address of each other org.
     ///
     /// # Errors
-    /// When `first` is nowhere that a URL can say.
+    /// When `first` has no address that a URL can express.
     pub(super) fn new(
         bounds: &[Bound],
         first: &str,
@@ -84,7 +83,7 @@ impl Environment {
                 set(name, url);
             }
         }
-        // A company's proxy cannot reach us.
+        // A company's proxy cannot reach this one.
         for name in ["NO_PROXY", "no_proxy"] {
             set(name, &without_proxy(env::var(name).ok(), bounds));
         }
@@ -93,7 +92,7 @@ impl Environment {
             for (name, _) in REPLACEMENTS {
                 set(name, &text(bundle.whole.path()));
             }
-            // One that is empty stands for PHP's own.
+            // An empty one stands for PHP's own.
             let folders = env::var(PHP_FOLDERS).unwrap_or_default();
             set(
                 PHP_FOLDERS,
@@ -111,7 +110,7 @@ impl Environment {
     }
 }
 
-/// Where an org is.
+/// The addresses of an org.
 #[derive(Default)]
 struct Places {
     plain: Option<String>,
@@ -145,7 +144,7 @@ impl Places {
         places
     }
 
-    /// What all programs can do with, if it is there.
+    /// The address that all programs can use, if there is one.
     fn url(&self) -> Option<&str> {
         self.plain.as_deref().or(self.secure.as_deref())
     }
@@ -162,7 +161,7 @@ fn orgs(bounds: &[Bound]) -> impl Iterator<Item = &Org> {
     })
 }
 
-/// As variables are written.
+/// `name` in the form of a variable.
 fn in_capitals(name: &str) -> String {
     name.chars()
         .map(|c| {
@@ -189,7 +188,7 @@ fn without_proxy(before: Option<String>, bounds: &[Bound]) -> String {
     }
 }
 
-/// Those given, and the trust store, unless they name one.
+/// The given options, and the trust store unless they name one.
 fn java_options(before: Option<String>, store: &Path) -> Option<String> {
     let ours = bundle::java_options(store);
     match before.filter(|before| !before.trim().is_empty()) {

@@ -1,4 +1,4 @@
-//! What the org answers when it is asked: user, idle timeout, versions, a query, the day's use.
+//! Requests to the org: user, idle timeout, versions, a query, the day's usage.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     proxy::family::{KNOWN_VERSION, get_user_info},
 };
 
-/// Asks as a client would, by a proxy in this process.
+/// Asks as a client would, through a proxy in this process.
 pub(super) async fn check(config: &Config, org: &Org, session: &Session, report: &mut Report) {
     let mut client = match Client::start(config, org).await {
         Ok(client) => client,
@@ -58,7 +58,7 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
     report.add(usage(used));
 }
 
-/// An answer of the org, or of ours in its place.
+/// A response of the org, or of the proxy in its place.
 struct Reply {
     status: StatusCode,
     headers: HeaderMap,
@@ -306,10 +306,10 @@ fn spell(duration: Duration) -> humantime::FormattedDuration {
 const SOQL: &str = "SELECT Id, Name FROM User LIMIT 1";
 const QUERY: &str = "query?q=SELECT+Id,+Name+FROM+User+LIMIT+1";
 
-/// Bytes.
+/// Bytes of a response.
 const LARGEST: usize = 1024 * 1024;
 
-/// For one answer.
+/// For one response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where else the login could go, and for which audience: [`crate::salesforce::facts::jwt_bearer`].
+//! Other hosts and audiences that the login could be for: [`crate::salesforce::facts::jwt_bearer`].
 
 use rustls::ClientConfig;
 use url::Url;
@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Org},
 };
 
-/// Tries one pair after the other until one works, which it gives with its session.
+/// Tries one pair after the other. Returns the one that works, with its session.
 pub(super) async fn check(
     config: &Config,
     org: &Org,
@@ -48,8 +48,8 @@ pub(super) async fn check(
     (tried.into_iter().fold(check, Check::advise), None)
 }
 
-/// Hosts and audiences in the order of Salesforce's own command line, without the one that is
-/// configured, which was tried, and without what mixes production and sandboxes.
+/// Hosts and audiences in the order of the Salesforce CLI, without the configured pair, which was
+/// tried, and without pairs that mix production and sandboxes.
 fn pairs(org: &Org) -> Vec<(Url, String)> {
     let own = text(&org.login_url);
     let audience = org.audience.as_str();
@@ -70,7 +70,7 @@ fn pairs(org: &Org) -> Vec<(Url, String)> {
     for (host, audience) in all {
         let is_mix = [(TEST, PRODUCTION), (PRODUCTION, TEST)].contains(&(host, audience));
         let is_known = (host, audience) == (own.as_str(), org.audience.as_str());
-        // The assertion goes nowhere else than to Salesforce, and to what is configured.
+        // The assertion goes only to Salesforce, and to the host that is configured.
         let Some(url) = host
             .parse::<Url>()
             .ok()

@@ -1,4 +1,4 @@
-//! Whether clients on this machine trust the local certificate authority, where they have to.
+//! The local certificate authority, and whether this machine trusts it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
     local_ca::Authority,
 };
 
-/// Nothing, if `org` shows no certificate of it to anybody.
+/// Returns nothing if `org` does not show a certificate of it to anybody.
 pub(super) fn check(config: &Config, org: &Org) -> Option<Check> {
     let calls = org.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
     let mut listens = org.listen.iter().chain(calls);

@@ -13,7 +13,7 @@ pub(super) async fn check(login: &Login) -> (Check, Option<i64>) {
         Err(_) => skipped("the login host cannot be asked for its time"),
         Ok(None) => skipped("the login host does not report its time"),
         Ok(Some(date)) => {
-            // It said so about in the middle.
+            // The host read its clock about halfway.
             let now = begin + begin.elapsed().unwrap_or_default() / 2;
             let ahead = match now.duration_since(date) {
                 Ok(ahead) => ahead.as_secs().cast_signed(),
@@ -44,7 +44,7 @@ pub(super) fn skew(ahead: i64) -> String {
     format!("this machine is {amount} {direction} the login host")
 }
 
-/// Seconds that may be the network's.
+/// Seconds that the network may account for.
 pub(super) const DOUBTFUL: u64 = 30;
 
 /// Seconds after which the three minutes that an assertion lives are nearly over on arrival.

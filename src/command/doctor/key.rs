@@ -8,7 +8,7 @@ use x509_parser::{certificate::X509Certificate, parse_x509_certificate, time::AS
 use super::{days, report::Check};
 use crate::config::{Certificate, Credential, Org, PrivateKey};
 
-/// That there is a key is known by now: what it is.
+/// Describes the key, which the configuration has read by now.
 pub(super) fn private_key(org: &Org) -> Check {
     let Credential::JwtBearer(app) = &org.credential;
     let bits = app.private_key.bits();
@@ -27,7 +27,7 @@ pub(super) fn private_key(org: &Org) -> Check {
     Check::passed("private_key", says)
 }
 
-/// By the first line of the file, which holds nothing of the key.
+/// The format, from the first line of the file, which holds nothing of the key.
 fn form(path: &Path) -> Option<&'static str> {
     let mut start = [0; 32];
     let length = File::open(path).ok()?.read(&mut start).ok()?;
@@ -44,7 +44,7 @@ fn form(path: &Path) -> Option<&'static str> {
         .map(|(_, form)| form)
 }
 
-/// The certificate beside the key, and whether it fits, if there is one; what is wrong if not.
+/// The certificate beside the key, and, if there is one, whether it fits; if not, what is wrong.
 pub(super) fn certificate(org: &Org, now: SystemTime) -> (Check, Option<Result<(), String>>) {
     let skipped = |why| (Check::skipped("certificate", why), None);
     match Certificate::path(org) {
@@ -113,7 +113,7 @@ fn judge(
     (check, Some(Ok(())))
 }
 
-/// How to get a certificate that fits.
+/// The advice for a certificate that does not fit.
 fn other(org: &Org, certificate: &Certificate) -> String {
     format!(
         "do: upload the certificate of this key (`openssl req -x509 -new -key {} -days 730 -subj \
@@ -126,7 +126,7 @@ fn other(org: &Org, certificate: &Certificate) -> String {
     )
 }
 
-/// Returns whether what the key signs checks by the certificate.
+/// Returns whether the certificate verifies what the key signs.
 fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
     let mut only_signature = Validation::new(Algorithm::RS256);
     only_signature.required_spec_claims.clear();
@@ -149,5 +149,5 @@ const WAIT: &str = "do: wait until then, or set the clock of this machine if it 
 /// Seconds before the end of a certificate.
 const SOON: i64 = 30 * 24 * 60 * 60;
 
-/// Bytes that Salesforce takes: [`crate::salesforce::facts::jwt_bearer`].
+/// Bytes that Salesforce accepts: [`crate::salesforce::facts::jwt_bearer`].
 const LARGEST: usize = 4096;

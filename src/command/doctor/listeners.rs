@@ -1,4 +1,4 @@
-//! Where clients are to find us: addresses that are free, or ours; names that lead here.
+//! The addresses where clients find the proxy: free, or in use by it; and names that lead to them.
 
 use std::{io, net::SocketAddr, path::Path};
 
@@ -78,7 +78,7 @@ fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error)
         ))
 }
 
-/// A program may have any name, so it is asked.
+/// Asks the program itself, because it may have any name.
 async fn is_ours(listen: &Listen, config: &Config) -> bool {
     health::answers(listen, config).await.unwrap_or_default()
 }
@@ -136,7 +136,7 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
     }
 }
 
-/// Returns whether clients on this machine find us by the names that they may use.
+/// Checks that clients on this machine find the proxy by the names that they may use.
 pub(super) async fn check_hosts(org: &Org, report: &mut Report) {
     let is_local = org.listen.iter().all(Listen::is_local);
     for host in &org.hosts {

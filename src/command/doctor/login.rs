@@ -13,9 +13,9 @@ use crate::{
 
 /// Findings before the login that may explain why it is refused.
 pub(super) struct Findings {
-    /// Whether the certificate beside the key fits it, if there is one; what is wrong if not.
+    /// The certificate beside the key, if there is one: whether it fits, and what is wrong if not.
     pub(super) certificate: Option<Result<(), String>>,
-    /// Seconds by which this machine is ahead.
+    /// Seconds by which this machine is ahead of the login host.
     pub(super) skew: Option<i64>,
 }
 
@@ -58,13 +58,14 @@ pub(super) async fn check(
     (check, Err(error))
 }
 
-/// Returns whether another host or audience may do: the refusal is about them, or nobody knows.
+/// Returns whether another host or audience may work: the refusal is about them, or its cause is
+/// unknown.
 pub(super) fn may_go_better_elsewhere(error: &LoginError) -> bool {
     let about = error.diagnosis().map(|diagnosis| diagnosis.about);
     matches!(about, None | Some(About::Place | About::Unknown))
 }
 
-/// The org's own, where it gave any.
+/// The org's own words, where it gave any.
 pub(super) fn words(error: &LoginError) -> String {
     match error {
         LoginError::Refused {

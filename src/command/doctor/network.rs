@@ -53,8 +53,8 @@ pub(super) fn authority_of(url: &Url) -> Option<Authority> {
     url.authority().parse().ok()
 }
 
-/// Goes to the host as logins and requests do, each step within `limits.connect`. Returns whether it
-/// leads back to orgproxy.
+/// Connects to the host as logins and requests do, each step within `limits.connect`. Returns
+/// whether the way leads back to orgproxy.
 pub(super) async fn check(
     names: &Names,
     host: &Authority,
@@ -109,7 +109,7 @@ pub(super) async fn check(
     false
 }
 
-/// Looks the host up, unless a proxy does. Whether it can be gone on with.
+/// Looks the host up, unless a proxy does. Returns whether the next step makes sense.
 async fn resolve(
     names: &Names,
     host: &Authority,
@@ -130,7 +130,7 @@ async fn resolve(
     is_known
 }
 
-/// TCP to the host, or what the proxy gives in its place.
+/// Connects to the host, or to the proxy that stands in the way.
 async fn connect(
     names: &Names,
     host: &Authority,
@@ -160,7 +160,7 @@ async fn connect(
         (Err(why), proxy) => {
             let failed = Check::failed(names.connection, format!("no connection to {host}: {why}"));
             match proxy {
-                // What is to be done at a proxy, the reason says.
+                // The reason says what to do about a proxy.
                 Some(_) => (failed, None),
                 None => (failed.advise(fix(UNREACHABLE, org)), None),
             }
@@ -170,7 +170,8 @@ async fn connect(
     tcp
 }
 
-/// The message and advice if an orgproxy answers where `tcp` leads. Only this machine is asked.
+/// The message and advice if an orgproxy answers at the other end of `tcp`. Only this machine is
+/// asked.
 async fn leads_back(
     tcp: &Socket,
     host: &Authority,
@@ -299,7 +300,7 @@ fn issuer(certificate: Option<&CertificateDer<'_>>) -> Option<String> {
     Some(display(parsed.issuer()))
 }
 
-/// The common name, or whatever there is.
+/// The common name, or else the whole name.
 fn display(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().next();
     match common.and_then(|name| name.as_str().ok()) {

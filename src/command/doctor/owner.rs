@@ -1,17 +1,17 @@
-//! Which program listens on a port, as Linux tells in /proc (proc(5)).
+//! The program that listens on a port, according to Linux's /proc (proc(5)).
 
 use std::{
     fs,
     net::{IpAddr, SocketAddr},
 };
 
-/// A program that runs.
+/// A running program.
 pub(super) struct Owner {
     pub(super) name: String,
     pub(super) process: u32,
 }
 
-/// Who listens where `address` would be bound; nothing if that is not visible.
+/// The program that listens where `address` would be bound; nothing if that is not visible.
 pub(super) fn of(address: SocketAddr) -> Option<Owner> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let socket = tables
@@ -57,7 +57,8 @@ fn socket(table: &str, address: SocketAddr) -> Option<&str> {
     })
 }
 
-/// Whether `text` is `ip` as the table has it: words of 32 bits in the order of the machine.
+/// Returns whether `text` is `ip` in the form of the table: words of 32 bits in the byte order of
+/// the machine.
 fn is(text: &str, ip: IpAddr) -> bool {
     let bytes = match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),

@@ -1,4 +1,4 @@
-//! What was found: as data, as lines for people, as JSON for machines.
+//! The findings: as data, as lines for people, as JSON for machines.
 
 use anstyle::Style;
 use serde::Serialize;
@@ -8,8 +8,8 @@ use crate::system::{
     terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG},
 };
 
-/// What came of looking at one thing. Much of it is in other people's words, so that nothing gets in
-/// that is not safe to print ([`escape`]).
+/// The finding of one check. Much of it is in other people's words, so only what is safe to print
+/// gets in ([`escape`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     /// Stable, in snake case.
@@ -17,7 +17,7 @@ pub(super) struct Check {
     outcome: Outcome,
     #[serde(rename = "message")]
     says: String,
-    /// Why it is so and what to do, a line each.
+    /// The reason, and what to do, a line each.
     advice: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     Passed,
     Warning,
     Failed,
-    /// It could not be looked at, or there is nothing to look at.
+    /// It could not be checked, or there is nothing to check.
     Skipped,
 }
 
@@ -48,7 +48,7 @@ impl Check {
         Self::new(name, Outcome::Skipped, says)
     }
 
-    /// The same, with a line of advice more.
+    /// The same, with another line of advice.
     pub(super) fn advise(mut self, line: impl AsRef<str>) -> Self {
         let advice = self.advice.get_or_insert_default();
         if !advice.is_empty() {
@@ -67,7 +67,7 @@ impl Check {
         }
     }
 
-    /// For people: a mark, the name and what there is to say, and the advice further in.
+    /// For people: a mark, the name and the finding, and the advice indented below.
     fn text(&self) -> String {
         let title = self.name.replace('_', " ");
         let (mark, style) = self.outcome.mark();
@@ -95,13 +95,13 @@ impl Outcome {
     }
 }
 
-/// Everything that was found. What people read is printed as it comes in.
+/// All findings. The text for people is printed as they come in.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     #[serde(skip)]
     prints: bool,
     passed: bool,
-    /// What is about no org in particular.
+    /// Checks that are not about one org.
     checks: Vec<Check>,
     orgs: Vec<OrgReport>,
 }
@@ -113,7 +113,7 @@ struct OrgReport {
 }
 
 impl Report {
-    /// One that prints as it goes, unless it is to be JSON in the end.
+    /// Prints each check when it is added, unless JSON is printed at the end.
     pub(super) fn new(json: bool) -> Self {
         Self {
             prints: !json,
@@ -123,7 +123,7 @@ impl Report {
         }
     }
 
-    /// What follows is about `org`.
+    /// Begins the checks of `org`.
     pub(super) fn begin(&mut self, org: &str) {
         if self.prints {
             terminal::print(&format!("\n{}\n", terminal::styled(STRONG, org)));
@@ -145,7 +145,7 @@ impl Report {
         }
     }
 
-    /// Says what there is left to say, and whether nothing failed.
+    /// Prints the rest. Returns whether nothing failed.
     pub(super) fn end(self) -> bool {
         if self.prints {
             terminal::print(&format!("\n{}", self.summary()));

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// What a key that is in use says of it.
+/// Owner, group and mode of a key that is in use.
 #[derive(Clone, Copy)]
 pub(super) struct Access {
     owner: u32,
@@ -25,7 +25,7 @@ impl Access {
         })
     }
 
-    /// Gives `file` the same, as far as the system lets us: without the group, only its owner may
+    /// Gives `file` the same, as far as the system permits: without the group, only its owner may
     /// read it.
     pub(super) fn give(&self, file: &File) -> io::Result<()> {
         let is_given = fchown(file, Some(self.owner), Some(self.group)).is_ok()
@@ -33,13 +33,13 @@ impl Access {
         let mode = if is_given {
             self.mode
         } else {
-            // Those in our own group are others.
+            // Members of this user's own group could not read the original.
             self.mode & 0o600
         };
         file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// What root has to type, if that was not all given to the file at `path`.
+    /// The commands for root, if the file at `path` did not get all of that.
     pub(super) fn what_is_missing(&self, path: &Path) -> Option<String> {
         let about = fs::metadata(path).ok()?;
         let is_given = (about.uid(), about.gid()) == (self.owner, self.group);
@@ -53,5 +53,5 @@ impl Access {
     }
 }
 
-/// The mode of a key that the proxy takes: for its owner, and a group to read.
+/// The widest mode that the proxy accepts for a key: its owner, and a group that may read.
 const MOST: u32 = 0o640;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{ask, configuration::Reference, environment};
+use super::{configuration::Reference, environment, prompt};
 use crate::{cli::InitArgs, command::CommandError, config::check, system::terminal};
 
-/// A new org, with everything that is to be known of it.
+/// Everything to know about a new org.
 pub(super) struct Answers {
     pub(super) name: String,
     pub(super) login_url: Option<String>,
@@ -24,9 +24,9 @@ pub(super) struct Passphrase {
     pub(super) reference: Reference,
 }
 
-/// The app to log in by.
+/// The app to log in through.
 pub(super) enum App {
-    /// It is there already, and has this consumer key.
+    /// It exists already, and has this consumer key.
     There(String),
     New {
         email: String,
@@ -35,8 +35,8 @@ pub(super) enum App {
 }
 
 impl Answers {
-    /// Asks for what `args` do not say, if there is somebody to be asked. `is_taken` tells whether
-    /// an org of that name is there.
+    /// Asks for what `args` leave open, if there is somebody to ask. `is_taken` refuses the names
+    /// of orgs that exist.
     ///
     /// # Errors
     /// A flag that is missing or wrong.
@@ -139,7 +139,7 @@ impl Value<'_> {
         let value = match (self.given, self.default) {
             (Some(given), _) => given,
             (None, default) if asks => {
-                return ask::text(self.question, default.map(str::to_owned), check);
+                return prompt::text(self.question, default.map(str::to_owned), check);
             }
             (None, Some(default)) => default,
             (None, None) => {
@@ -158,13 +158,13 @@ fn passphrase(file: Option<&PathBuf>, asks: bool) -> Result<Option<Passphrase>, 
                 .map_err(|error| CommandError::Other(format!("--passphrase-file: {error}")))?;
             (Some(secret), Reference::File(path.clone()))
         }
-        None if asks => (ask::passphrase()?, Reference::Variable(PASSPHRASE)),
+        None if asks => (prompt::passphrase()?, Reference::Variable(PASSPHRASE)),
         None => return Ok(None),
     };
     Ok(secret.map(|secret| Passphrase { secret, reference }))
 }
 
-/// Only what is surely none is refused. Usernames have the form of one, too.
+/// Refuses only what is surely not an email address. Usernames have the form of one, too.
 fn check_email(email: &str) -> Result<(), String> {
     let is_email = email
         .split_once('@')
@@ -184,7 +184,7 @@ fn other(message: &str) -> CommandError {
 /// The variable for a passphrase that a person has typed.
 pub(super) const PASSPHRASE: &str = "ORGPROXY_KEY_PASSPHRASE";
 
-/// Who lives in the demo org.
+/// The user of the demo org.
 const DEMO_USERNAME: &str = "integration@demo.example";
 
 const INTRODUCTION: &str = "This creates what a login needs. Enter accepts what is in brackets; \

@@ -26,7 +26,7 @@ pub(super) struct Configuration {
 
 enum Before {
     Nothing,
-    /// As `init` writes it, with nothing in it that anybody has written.
+    /// A file that `init` has written and nobody has changed.
     Example,
     Text(String),
 }
@@ -37,7 +37,7 @@ pub(super) struct Table<'a> {
     pub(super) client_id: &'a str,
     pub(super) username: &'a str,
     pub(super) private_key: PathBuf,
-    /// Whether the key is made together with the table.
+    /// If true, the key is created together with the table.
     pub(super) new_key: bool,
     pub(super) passphrase: Option<Reference>,
     pub(super) login_url: Option<&'a str>,
@@ -63,12 +63,12 @@ impl Configuration {
         Ok(Self { path, before })
     }
 
-    /// Returns whether it has an org of that name.
+    /// Returns whether there is an org of that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.orgs().is_some_and(|orgs| orgs.contains_key(name))
     }
 
-    /// The change to it, for people.
+    /// The change to the file, in words.
     pub(super) fn deed(&self) -> &'static str {
         match self.before {
             Before::Nothing => "the configuration",
@@ -82,11 +82,11 @@ impl Configuration {
         self.orgs().unwrap_or_default().keys().cloned().collect()
     }
 
-    /// Adds it with `table` to `files`, if what comes of it is a good configuration, and returns that.
-    /// What people wrote stays as it is.
+    /// Adds the file with `table` in it to `files`, if the result is a valid configuration, and
+    /// returns that. Existing text stays as it is.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with the result.
     pub(super) fn add(&self, table: &Table<'_>, files: &mut Files) -> Result<Config, String> {
         if let Before::Text(text) = &self.before
             && text.parse::<toml::Table>().is_err()
@@ -100,7 +100,7 @@ impl Configuration {
         }
         let text = self.with(table)?;
         let config = if table.new_key {
-            // It is not there yet, so one that is thrown away stands in for it.
+            // The key does not exist yet, so a throwaway key stands in for it.
             let key = throwaway_key().map_err(|error| error.to_string())?;
             self.check(&Table {
                 private_key: key.path().to_owned(),
@@ -143,7 +143,7 @@ impl Configuration {
         })
     }
 
-    /// The first port from 8080 on that no org has; nothing if that is 8080 itself.
+    /// The first port from 8080 up that no org has; nothing if that is 8080 itself.
     fn port(&self) -> Option<u16> {
         let taken = self.ports();
         (DEFAULT_PORT..u16::MAX)
@@ -173,7 +173,7 @@ impl Configuration {
         ports
     }
 
-    /// The tables of the orgs that it has, if it is TOML at all.
+    /// The tables of the orgs, if the file is TOML at all.
     fn orgs(&self) -> Option<toml::Table> {
         let Before::Text(text) = &self.before else {
             return None;
@@ -202,7 +202,7 @@ impl Table<'_> {
         Ok(text)
     }
 
-    /// The example with this org in place of its own.
+    /// The example with this org in place of the one in it.
     fn fill_in(&self, folder: &Path) -> Result<String, String> {
         let mut text = EXAMPLE
             .replace("[org.main", &format!("[org.{}", self.name))
@@ -256,7 +256,7 @@ impl Table<'_> {
 /// A key, its value, and a comment.
 type Entry = (&'static str, String, &'static str);
 
-/// From `folder` on if it is in there, else in full.
+/// Relative to `folder` if it is inside, else in full.
 fn quoted_path(path: &Path, folder: &Path) -> Result<String, String> {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = if folder == Path::new("") {
@@ -310,8 +310,8 @@ const EXAMPLE_VALUES: [(&str, &str); 5] = [
 /// Columns before a comment.
 const COMMENTS: usize = 40;
 
-/// Where an org listens if nothing is said.
+/// The port of an org that does not set `listen`.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Thousands of orgs.
+/// Bytes: enough for thousands of orgs.
 const LONGEST: usize = 1024 * 1024;

@@ -1,16 +1,16 @@
-//! Where an org is, in the words of people.
+//! The place of an org, in people's words.
 
 use crate::config::check;
 
-/// Where to log in; nothing if that is where orgs log in if nothing is said.
+/// The login URL; nothing if it is the default.
 ///
 /// # Errors
-/// The message of what to give instead.
+/// What to give instead.
 pub(super) fn login_url(environment: &str) -> Result<Option<String>, String> {
     let environment = environment.trim();
     let url = match environment.to_ascii_lowercase().as_str() {
         "production" | "login" => return Ok(None),
-        // Scratch orgs are test orgs to the login.
+        // Scratch orgs log in as test orgs do.
         "sandbox" | "scratch" | "test" => TEST.to_owned(),
         url if url.contains("://") => environment.to_owned(),
         host if host.contains('.') => format!("https://{host}"),

@@ -16,31 +16,31 @@ use zeroize::Zeroizing;
 
 use super::access::Access;
 
-/// What is to be written, and where.
+/// Files to write.
 #[derive(Default)]
 pub(super) struct Files {
     new: Vec<New>,
     changed: Vec<Changed>,
 }
 
-/// A file or folder that is not there yet.
+/// A file or folder that does not exist yet.
 struct New {
     path: PathBuf,
     content: Content,
 }
 
 enum Content {
-    /// Readable by us alone, or by whom this says.
+    /// Readable by this user alone, or by those whom the access admits.
     Secret(Zeroizing<String>, Option<Access>),
     Text(String),
-    /// Paths in it, and what is in the files.
+    /// The paths in it, with the content of each file.
     Folder(Vec<(PathBuf, String)>),
 }
 
-/// A file that says something else then.
+/// A file whose content changes.
 struct Changed {
     path: PathBuf,
-    /// What `text` was made from; nothing if there was no file.
+    /// The content that `text` was made from; nothing if there was no file.
     before: Option<String>,
     text: String,
 }
@@ -66,12 +66,12 @@ impl Files {
         self.new.push(New { path, content });
     }
 
-    /// Has a file say something else, if it still says what it said `before`.
+    /// Replaces the content of a file, if it is still `before`.
     pub(super) fn change(&mut self, path: PathBuf, before: Option<String>, text: String) {
         self.changed.push(Changed { path, before, text });
     }
 
-    /// What is there already where something new is to be.
+    /// Paths that exist already where something new is to be.
     pub(super) fn in_the_way(&self) -> Vec<&Path> {
         let paths = self.new.iter().map(|new| new.path.as_path());
         paths
@@ -79,11 +79,11 @@ impl Files {
             .collect()
     }
 
-    /// Writes all of it. By `force`, what is in the way is kept under another name; returns from what
-    /// to what.
+    /// Writes all files. With `force`, what is in the way is renamed; returns the old and new
+    /// names.
     ///
     /// # Errors
-    /// What could not be written, after everything is again as it was.
+    /// What could not be written. Everything is then as it was before.
     pub(super) fn write(self, force: bool) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         let in_the_way = if force { self.in_the_way() } else { Vec::new() };
         let moves: Vec<_> = in_the_way
@@ -135,14 +135,14 @@ fn create(path: PathBuf, text: String, undo: &mut Undo) -> Result<(), String> {
     Ok(())
 }
 
-/// In place, so that its owner, its mode, and links to it stay.
+/// Changes a file in place, so that its owner, its mode, and links to it stay.
 fn change(path: &Path, before: String, text: &str, undo: &mut Undo) -> Result<(), String> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .open(path)
         .map_err(at(path))?;
-    // Until the file is closed: when all is written, or undone.
+    // Held until the file is closed: when all is written, or undone.
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
         Errno::WOULDBLOCK => changed_meanwhile(path),
         _ => at(path)(error.into()),
@@ -157,7 +157,7 @@ fn change(path: &Path, before: String, text: &str, undo: &mut Undo) -> Result<()
     done
 }
 
-/// What is written beside its place, where nobody looks for it.
+/// A file or folder that is written under a temporary name beside its place.
 enum Prepared {
     File(NamedTempFile),
     Folder(TempDir),
@@ -173,7 +173,7 @@ fn prepare(new: &New) -> io::Result<Prepared> {
     builder.prefix(".orgproxy-");
     match &new.content {
         Content::Secret(text, access) => {
-            // It is made with mode 0600.
+            // Created with mode 0600.
             let made = builder.tempfile_in(parent)?;
             if let Some(access) = access {
                 access.give(made.as_file())?;
@@ -204,14 +204,14 @@ fn file(mut file: NamedTempFile, text: &str) -> io::Result<Prepared> {
 }
 
 impl Prepared {
-    /// Never over something else, should it have come meanwhile.
+    /// Moves it into place, never over anything that has appeared meanwhile.
     fn put(self, path: &Path) -> io::Result<()> {
         match self {
             Self::File(file) => file
                 .persist_noclobber(path)
                 .map(drop)
                 .map_err(io::Error::from),
-            // Only an empty folder would give way.
+            // It could replace only an empty folder.
             Self::Folder(folder) => fs::rename(folder.path(), path),
         }
     }
@@ -234,7 +234,7 @@ fn old_name(path: &Path) -> PathBuf {
     })
 }
 
-/// The first path that is free, of those with `old`, `old2`, … in their names.
+/// The first free path of those with `old`, `old2`, … in their names.
 pub(super) fn first_free(named: impl Fn(&str) -> PathBuf) -> PathBuf {
     let mut path = named("old");
     let mut number = 2;
@@ -261,7 +261,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> String {
     }
 }
 
-/// What has to be done, in reverse, to have everything as it was.
+/// Steps that, taken in reverse, restore everything.
 #[derive(Default)]
 struct Undo(Vec<Box<dyn FnOnce() -> io::Result<()>>>);
 
@@ -278,7 +278,7 @@ impl Undo {
 impl Drop for Undo {
     fn drop(&mut self) {
         while let Some(step) = self.0.pop() {
-            // There is nothing else that could be tried.
+            // There is nothing left to try if it fails.
             let _ = step();
         }
     }

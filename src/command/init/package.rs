@@ -1,9 +1,9 @@
 //! The metadata of the app: a project that the Salesforce CLI deploys.
 //!
 //! Types, fields, their order and their folders are those of the Metadata API (its WSDL, version
-//! 63.0, and the registry of the CLI's own library), against which tests hold every file. Fields
-//! come in alphabetical order, which is the schema's. What only a live org could tell is named in
-//! the README that goes with the package.
+//! 63.0, and the registry of the CLI's own library); tests compare every file with them. Fields
+//! come in alphabetical order, which is the schema's. The README of the package names what only a
+//! live org can confirm.
 
 use std::path::{Path, PathBuf};
 
@@ -50,9 +50,9 @@ pub(super) fn files(app: &App<'_>) -> Vec<(PathBuf, String)> {
 /// The commands to paste into a shell in the package's `folder`, once the CLI knows the org as
 /// ALIAS.
 ///
-/// The permission set goes first and alone: nobody says whether the app may refer to one of the same
-/// deployment. It is assigned before the app asks for it, so that nobody is locked out of an app
-/// that is there already.
+/// The permission set goes first and alone, because it is undocumented whether the app may refer to
+/// one of the same deployment. It is assigned before the app asks for it, so that nobody is locked
+/// out of an app that exists already.
 pub(super) fn deployment(name: &str, folder: &Path, username: &str) -> String {
     let name = developer_name(name);
     format!(
@@ -66,8 +66,8 @@ pub(super) fn deployment(name: &str, folder: &Path, username: &str) -> String {
     )
 }
 
-/// As the Metadata API takes names: letters, digits and single underscores, ending with none; not
-/// longer than 40, so that every type has room for it.
+/// A name that the Metadata API accepts: letters, digits and single underscores, none of them last;
+/// at most 40 characters, so that every type has room for it.
 pub(super) fn developer_name(name: &str) -> String {
     let mut developer_name = "orgproxy".to_owned();
     for part in name.split(|c: char| !c.is_ascii_alphanumeric()) {
@@ -104,13 +104,13 @@ fn external_client_app(app: &App<'_>, name: &str) -> [(PathBuf, String); 5] {
                 "ExtlClntAppGlobalOauthSettings",
                 &[
                     ("callbackUrl", CALLBACK),
-                    // That it is there is what enables the JWT bearer flow; a later deployment
-                    // without it disables the flow.
+                    // Its presence enables the JWT bearer flow; a later deployment without it
+                    // disables the flow.
                     ("certificate", app.certificate_pem),
                     ("consumerKey", &client_id),
                     ("externalClientApplication", name),
                     ("isConsumerSecretOptional", "false"),
-                    // It would make access tokens that SOAP refuses: see
+                    // With it, SOAP would refuse the access tokens: see
                     // salesforce::facts::sessions.
                     ("isNamedUserJwtEnabled", "false"),
                     ("isPkceRequired", "true"),
@@ -126,14 +126,16 @@ fn external_client_app(app: &App<'_>, name: &str) -> [(PathBuf, String); 5] {
             document(
                 "ExtlClntAppOauthSettings",
                 &[
-                    // Without the second the flow is refused, though it gives no refresh token.
+                    // Without the second scope the flow is refused, although it returns no refresh
+                    // token.
                     ("commaSeparatedOauthScopes", "Api, RefreshToken"),
                     ("externalClientApplication", name),
                     ("label", &label),
                 ],
             ),
         ),
-        // An org makes the policies itself, under these names; under others they would be in its way.
+        // An org creates the policies itself, under these names; under other names they would
+        // conflict.
         (
             format!(
                 "app/extlClntAppOauthPolicies/{name}_oauth_defaultPolicy.ecaOauthPlcy-meta.xml"
@@ -142,7 +144,7 @@ fn external_client_app(app: &App<'_>, name: &str) -> [(PathBuf, String); 5] {
             document(
                 "ExtlClntAppOauthConfigurablePolicies",
                 &[
-                    // By its name, not its id.
+                    // The name, not the id.
                     ("commaSeparatedPermissionSet", name),
                     ("externalClientApplication", name),
                     ("ipRelaxationPolicyType", "Enforce"),
@@ -200,7 +202,7 @@ fn connected_app(app: &App<'_>, name: &str) -> String {
     )
 }
 
-/// One that gives nothing but the right to use the app.
+/// A permission set that grants only the right to use the app.
 fn permission_set(name: &str) -> String {
     document(
         "PermissionSet",
@@ -230,7 +232,7 @@ fn root(kind: &str, content: &str) -> String {
     )
 }
 
-/// Values are XML already.
+/// XML elements. The values are XML already.
 fn elements(indent: usize, fields: &[(&str, &str)]) -> String {
     fields
         .iter()
@@ -249,7 +251,7 @@ fn readme(app: &App<'_>, name: &str) -> String {
 
 const DESCRIPTION: &str = "orgproxy: API access by the OAuth 2.0 JWT bearer flow";
 
-/// Nobody is ever sent there: the flow has no redirects, but the form has the field.
+/// Never used: the flow has no redirects, but the form requires the field.
 const CALLBACK: &str = "http://localhost:1717/OauthRedirect";
 
 const PROJECT: &str = r#"{

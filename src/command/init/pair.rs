@@ -18,10 +18,10 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Makes one for the org `name`. `bits` is 2048, 3072 or 4096.
+    /// Creates a pair for the org `name`. `bits` is 2048, 3072 or 4096.
     ///
     /// # Errors
-    /// When the library fails, or makes what Salesforce would not take.
+    /// When the library fails, or creates a certificate that Salesforce would not accept.
     pub(super) fn make(
         name: &str,
         bits: &str,
@@ -44,7 +44,7 @@ impl Pair {
                 certificate_pem.len()
             ));
         }
-        // As the proxy will read it.
+        // The proxy will read it in the same way.
         let key = PrivateKey::parse("the new key", key_pem.as_bytes(), passphrase)
             .map_err(|error| error.to_string())?;
         Ok(Self {
@@ -68,7 +68,7 @@ fn make(
     params
         .distinguished_name
         .push(DnType::CommonName, format!("orgproxy {name}"));
-    // The clock of the org may be behind ours.
+    // The clock of the org may be behind.
     params.not_before = now - Duration::minutes(5);
     params.not_after = end;
     // Positive, and without a leading zero (RFC 5280 section 4.1.2.2).
@@ -93,11 +93,11 @@ fn make(
     Ok((key_pem, certificate.pem()))
 }
 
-/// A consumer key of ours: 64 hexadecimal digits, which nobody else has. What the Metadata API asks of
-/// those of connected apps is 8 to 256 letters and digits.
+/// A new consumer key: 64 random hexadecimal digits. The Metadata API wants 8 to 256 letters and
+/// digits for connected apps.
 ///
 /// # Errors
-/// When the system has no random numbers.
+/// When the system does not provide random numbers.
 pub(super) fn client_id() -> Result<String, String> {
     let bytes = random::<32>().map_err(|error| error.to_string())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -109,8 +109,8 @@ fn random<const N: usize>() -> Result<[u8; N], aws_lc_rs::error::Unspecified> {
     Ok(bytes)
 }
 
-/// Bytes; beyond it an upload is refused: [`crate::salesforce::facts::jwt_bearer`].
+/// Bytes; larger uploads are refused: [`crate::salesforce::facts::jwt_bearer`].
 const LARGEST_CERTIFICATE: usize = 4096;
 
-/// Of PBKDF2 with HMAC-SHA-256, as OWASP recommends.
+/// Iterations of PBKDF2 with HMAC-SHA-256, as OWASP recommends.
 const ROUNDS: u32 = 600_000;

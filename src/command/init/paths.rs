@@ -1,10 +1,10 @@
-//! Where everything goes.
+//! The paths of the files that `init` creates.
 
 use std::path::{Path, PathBuf};
 
 use crate::{cli::InitArgs, system::terminal::quoted};
 
-/// The folder of what is made, and the configuration.
+/// The folder for new files, and the configuration.
 pub(super) struct Paths {
     folder: PathBuf,
     pub(super) config: PathBuf,
@@ -31,17 +31,17 @@ impl Paths {
         self.folder.join("salesforce").join(name)
     }
 
-    /// The package that lies where `init` puts it if it makes `key`.
+    /// The folder where `init` puts the package of an org whose key is `key`.
     pub(super) fn package_beside(key: &Path, name: &str) -> PathBuf {
         key.with_file_name("salesforce").join(name)
     }
 
-    /// The configuration, if it is not where every command looks for it.
+    /// The configuration, if it is not in its usual place.
     pub(super) fn named_config(&self) -> Option<&Path> {
         (self.config != Path::new(DEFAULT_CONFIG)).then_some(&self.config)
     }
 
-    /// What has to follow other commands, so that they find the configuration.
+    /// The flag by which other commands find the configuration.
     pub(super) fn config_flag(&self) -> String {
         self.named_config().map_or_else(String::new, |config| {
             format!(" --config {}", quoted(&config.display().to_string()))

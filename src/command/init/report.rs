@@ -1,4 +1,4 @@
-//! What was made, and what is to be done now, for the person who asked for it.
+//! The report for the person: what was created, and what to do now.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use crate::system::terminal::{STRONG, styled, wrap};
 #[derive(Default)]
 pub(super) struct Report {
     text: String,
-    /// How many there are of the list so far.
+    /// The number of steps in the list so far.
     pub(super) step: usize,
 }
 
 impl Report {
-    /// A list of paths, and what each of them is.
+    /// Lists paths with their meanings.
     pub(super) fn made(mut self, heading: &str, files: &[(&Path, String)]) -> Self {
         let names: Vec<_> = files
             .iter()
@@ -28,7 +28,7 @@ impl Report {
         self
     }
 
-    /// What was in the way, and where it is now.
+    /// Lists what was in the way, and its new place.
     pub(super) fn kept(self, moves: &[(PathBuf, PathBuf)]) -> Self {
         if moves.is_empty() {
             return self;
@@ -47,13 +47,13 @@ impl Report {
         self
     }
 
-    /// One step, and what to type for it if anything.
+    /// Adds a step, and the commands for it if any.
     pub(super) fn step(mut self, text: &str, commands: &str) -> Self {
         self.step += 1;
         let wrapped = wrap(text, 5);
         self.text += &format!("{:>3}. {}\n", self.step, wrapped.trim_start());
         for line in commands.lines() {
-            // Blanks stay outside of the style, which is for what is typed.
+            // The style is for the command only, not for blanks before it.
             let typed = line.trim_start();
             let indent = 7 + line.len() - typed.len();
             self.text += &format!("{:indent$}{}\n", "", styled(STRONG, typed));
@@ -61,7 +61,7 @@ impl Report {
         self
     }
 
-    /// A paragraph.
+    /// Adds a paragraph.
     pub(super) fn note(mut self, text: &str) -> Self {
         self.text += &format!("\n{}\n", wrap(text, 0));
         self
@@ -79,5 +79,5 @@ impl Report {
     }
 }
 
-/// Columns of a path that what follows still makes room for.
+/// Columns of a path up to which the text beside it is aligned.
 const WIDEST: usize = 30;

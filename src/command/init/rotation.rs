@@ -1,4 +1,4 @@
-//! The next key of an org that is there: made beside the one that it has, which goes on until both
+//! The next key of an existing org: created beside the current one, which stays in use until both
 //! the app and the proxy are switched.
 
 use std::{
@@ -57,7 +57,8 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
     let mut files = Files::default();
     files.secret(next_key.clone(), pair.key_pem, Some(access));
     files.text(next_certificate.clone(), pair.certificate_pem.clone());
-    // It has that of the key in use, or that of a rotation which was begun and not finished.
+    // The package has the certificate of the key in use, or that of a rotation that was not
+    // finished.
     let olds = [certificate.as_path(), &next_certificate];
     let rewritten = replace(&package, &olds, &pair.certificate_pem);
     let has_package = !rewritten.is_empty();
@@ -143,7 +144,7 @@ fn named(key: &Path, which: &str, extension: &str) -> PathBuf {
     key.with_file_name(format!("{stem}.{which}.{extension}"))
 }
 
-/// The commands to type: the old one of each pair goes aside, and the next takes its place.
+/// The commands to type: the old file of each pair is renamed, and the next takes its place.
 fn moves(pairs: &[(&Path, &PathBuf)], key: &Path) -> String {
     let mut lines = String::new();
     for (current, next) in pairs {
@@ -161,8 +162,8 @@ fn quoted(path: &Path) -> String {
     terminal::quoted(&path.display().to_string())
 }
 
-/// The files of the package that have an old certificate, as they are and with the new one in its
-/// place: all else in them is as its owner wants it.
+/// The files of the package that have an old certificate, each as it is and with the new one in its
+/// place. The rest of them is the owner's.
 fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String, String)> {
     let olds: Vec<_> = olds
         .iter()
@@ -178,7 +179,7 @@ fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String, S
             let Ok(kind) = entry.file_type() else {
                 continue;
             };
-            // Links are not followed: they lead out of the package, or in circles.
+            // Links are not followed: they may lead out of the package, or in circles.
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file()
@@ -193,8 +194,8 @@ fn replace(package: &Path, olds: &[&Path], new: &str) -> Vec<(PathBuf, String, S
     changed
 }
 
-/// The lines between BEGIN and END, if there is a certificate between them. One in DER is not one of
-/// ours.
+/// The lines between BEGIN and END, if there is a certificate between them. The package never has
+/// one in DER.
 fn body(pem: &str) -> Option<String> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
     x509_parser::parse_x509_certificate(&der).ok()?;

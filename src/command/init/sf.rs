@@ -1,4 +1,4 @@
-//! What the Salesforce CLI knows of an org that it logs in to by key (its library, sfdx-core).
+//! The Salesforce CLI's knowledge of an org that it logs in to by key (its library, sfdx-core).
 //!
 //! Its files hold tokens too. They are encrypted, and nothing here looks at them.
 
@@ -30,7 +30,7 @@ impl Known {
     /// Looks up an alias or a username.
     ///
     /// # Errors
-    /// Why that is not an org to take over.
+    /// The reason that it cannot be taken over.
     pub(super) fn find(alias: &str) -> Result<Self, String> {
         let home = env::var_os("HOME").filter(|home| !home.is_empty());
         let home = home.ok_or("HOME is not set, and the Salesforce CLI keeps its files there")?;
@@ -41,7 +41,7 @@ impl Known {
         let aliases: Aliases = read(&folder.join("alias.json"))?.unwrap_or_default();
         let username = aliases.orgs.get(alias).map_or(alias, String::as_str);
         let path = folder.join(format!("{username}.json"));
-        // A path would lead elsewhere.
+        // A name with a slash would lead to another folder.
         let auth = if username.contains('/') {
             None
         } else {
@@ -78,7 +78,7 @@ impl Known {
     }
 }
 
-/// The My Domain, unless that leads to another audience than the one which the CLI logs in with.
+/// The My Domain, unless its usual audience differs from the one that the CLI logs in with.
 fn login_url(login_url: Option<String>, instance_url: Option<String>) -> Option<String> {
     let Some(login_url) = login_url else {
         return instance_url;
@@ -103,7 +103,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
         Err(InputError::Missing) => return Ok(None),
         Err(error) => return Err(format!("{place}: {error}")),
     };
-    // What serde says of a wrong value could show it.
+    // serde's message could show the value.
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|_| format!("{place}: not a file as the Salesforce CLI writes it"))
@@ -120,13 +120,13 @@ struct Aliases {
 struct Auth {
     username: Option<String>,
     client_id: Option<String>,
-    /// The path of its file, in full.
+    /// The full path of its file.
     private_key: Option<String>,
     instance_url: Option<String>,
     login_url: Option<String>,
 }
 
-/// Far more than any of its files has.
+/// Bytes: far more than any of its files has.
 const LONGEST: usize = 16 * 1024 * 1024;
 
 #[cfg(test)]

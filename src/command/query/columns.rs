@@ -1,15 +1,15 @@
-//! The columns that records are printed in.
+//! The columns of records.
 
 use crate::command::json::Json;
 
 use super::select;
 
-/// A path each, such as `Owner.Name`.
+/// The path of each, such as `Owner.Name`.
 pub(super) struct Columns(Vec<String>);
 
 impl Columns {
-    /// Those of the query's text, if the first records agree, since a parent that is null in all of
-    /// them does not say which of its fields were asked for. Else those of the records.
+    /// The columns from the query's text, if the first records agree: a parent that is null in all
+    /// of them does not show which of its fields were asked for. Otherwise those of the records.
     pub(super) fn new(soql: &str, records: &[Json<'_>]) -> Self {
         match select::columns(soql) {
             Some(columns) if records.first().is_none_or(|record| agree(&columns, record)) => {
@@ -23,7 +23,7 @@ impl Columns {
         &self.0
     }
 
-    /// What a record has in them.
+    /// The cells of a record.
     pub(super) fn cells(&self, record: &Json<'_>) -> Vec<String> {
         let cells = self.0.iter().map(|path| {
             let mut value = Some(record);
@@ -36,7 +36,8 @@ impl Columns {
     }
 }
 
-/// Whether the columns begin with the keys of the record, all and no others.
+/// Returns whether the first parts of the columns are the keys of the record, all of them and no
+/// others.
 fn agree(columns: &[String], record: &Json<'_>) -> bool {
     let Json::Object(entries) = record else {
         return false;
@@ -61,7 +62,7 @@ fn found(records: &[Json<'_>]) -> Vec<String> {
     for record in records {
         find(record, "", &mut paths);
     }
-    // A parent that is null in some record is not a column beside its fields.
+    // A parent that is null in some records is not a column beside its fields.
     let is_parent = |path: &String| {
         let start = format!("{path}.");
         paths.iter().any(|other| other.starts_with(&start))
@@ -79,12 +80,12 @@ fn find(record: &Json<'_>, start: &str, paths: &mut Vec<String>) {
     };
     for (key, value) in entries.iter().filter(|(key, _)| key != ATTRIBUTES) {
         let path = format!("{start}{key}");
-        // Addresses and children are objects, too, but no records.
+        // Addresses and children are objects, too, but not records.
         if value.get(ATTRIBUTES).is_some() {
             let mut fields = Vec::new();
             find(value, &format!("{path}."), &mut fields);
             fields.retain(|field| !paths.contains(field));
-            // In the place of the parent, if it was null so far.
+            // In place of the parent, if it was null so far.
             let place = paths.iter().position(|other| *other == path);
             match place {
                 Some(index) => drop(paths.splice(index..=index, fields)),
@@ -96,7 +97,7 @@ fn find(record: &Json<'_>, start: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// What the org says of a record itself: type and URL.
+/// The key of a record's type and URL.
 pub(super) const ATTRIBUTES: &str = "attributes";
 
 #[cfg(test)]

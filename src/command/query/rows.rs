@@ -1,4 +1,4 @@
-//! Records, printed in a format as they come.
+//! Records, printed as they arrive.
 
 use std::io;
 
@@ -11,12 +11,12 @@ use crate::{
     command::{json::Json, output::Output},
 };
 
-/// What has been printed so far.
+/// The state of what has been printed so far.
 pub(super) struct Rows<'a> {
     soql: &'a str,
     format: Format,
     output: &'a Output,
-    /// Known from the first records on.
+    /// Known once there are records.
     columns: Option<Columns>,
     table: Option<Table>,
     count: u64,
@@ -40,12 +40,12 @@ impl<'a> Rows<'a> {
         self.count
     }
 
-    /// Whether some record came with the first of its children only.
+    /// Returns whether some record came with only the first of its children.
     pub(super) fn has_cut_children(&self) -> bool {
         self.has_cut_children
     }
 
-    /// Prints the records of one answer.
+    /// Prints the records of one response.
     pub(super) fn print(&mut self, records: Vec<Json<'_>>) -> io::Result<()> {
         let is_first = self.columns.is_none();
         let columns = self
@@ -74,7 +74,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Prints what makes it whole.
+    /// Prints the end of the output.
     pub(super) fn end(&self) -> io::Result<()> {
         match (self.format, self.count) {
             (Format::Json, 0) => self.output.write(b"[]\n"),
@@ -84,7 +84,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// An array that is not closed yet, a record on each line.
+/// A part of an array, a record on each line.
 fn json<'a>(records: impl Iterator<Item = Json<'a>>, is_first: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for (index, record) in records.enumerate() {
@@ -121,7 +121,7 @@ fn without_attributes(json: Json<'_>) -> Json<'_> {
     }
 }
 
-/// Whether the answer to a subquery in it goes on elsewhere.
+/// Returns whether the result of a subquery in it continues elsewhere.
 fn is_cut(record: &Json<'_>) -> bool {
     let Json::Object(entries) = record else {
         return false;

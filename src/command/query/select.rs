@@ -1,6 +1,6 @@
-//! What a query selects, as far as its text tells: the names and the order of the columns.
+//! The names and the order of the columns, as far as the text of a query shows them.
 
-/// Whether it is `SELECT COUNT()`, whose answer is a number and no records.
+/// Returns whether it is `SELECT COUNT()`, whose result is a number without records.
 pub(super) fn is_count(soql: &str) -> bool {
     let tokens = tokens(soql);
     let items = items(&tokens);
@@ -10,7 +10,8 @@ pub(super) fn is_count(soql: &str) -> bool {
     matches!(item, [name, "(", ")"] if name.eq_ignore_ascii_case("COUNT"))
 }
 
-/// The path of each column, such as `Owner.Name`. None if the text does not tell, as for `FIELDS(ALL)`.
+/// The path of each column, such as `Owner.Name`. None if the text does not show it, as in
+/// `FIELDS(ALL)`.
 pub(super) fn columns(soql: &str) -> Option<Vec<String>> {
     let tokens = tokens(soql);
     let items = items(&tokens);
@@ -22,8 +23,8 @@ pub(super) fn columns(soql: &str) -> Option<Vec<String>> {
     columns.filter(|columns| !columns.is_empty())
 }
 
-/// The key under which records have an item of the list. `unnamed` counts those that have none of
-/// their own, which are `expr0`, `expr1`, and so on.
+/// The key of an item of the list in records. `unnamed` counts items without one, which are
+/// `expr0`, `expr1`, and so on.
 fn column(item: &[&str], unnamed: &mut usize) -> Option<String> {
     match item {
         ["(", subquery @ ..] => Some(children(subquery)?.to_owned()),
@@ -80,7 +81,7 @@ fn items<'a, 'b>(tokens: &'b [&'a str]) -> Vec<&'b [&'a str]> {
     Vec::new()
 }
 
-/// How deep it is within parentheses, and from `TYPEOF` to `END`, where commas are no ends of items.
+/// The depth within parentheses, and from `TYPEOF` to `END`, where commas do not end items.
 fn deeper(depth: i32, token: &str) -> i32 {
     match token {
         "(" => depth + 1,
@@ -112,7 +113,7 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '.'
 }
 
-/// The bytes of a string literal at the start.
+/// The length in bytes of the string literal at the start.
 fn string(text: &str) -> usize {
     let mut escaped = false;
     for (index, c) in text.char_indices().skip(1) {
@@ -125,7 +126,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// They change how a field is shown, not its name.
+/// Functions that change how a field is shown, not its name.
 const RENDERERS: [&str; 3] = ["toLabel", "format", "convertCurrency"];
 
 #[cfg(test)]

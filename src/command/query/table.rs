@@ -11,17 +11,16 @@ use crate::{
     },
 };
 
-/// The names of the columns, and how they are laid out. What follows the first records is laid out
-/// as they are.
+/// The names of the columns, and their layout, which the first records decide.
 pub(super) struct Table {
     names: Vec<String>,
     layout: Layout,
 }
 
 enum Layout {
-    /// A line for each record, in columns so wide.
+    /// A line for each record, in columns of these widths.
     Lines(Vec<usize>),
-    /// A line for each field, since there are too many for one line.
+    /// A line for each field, because they do not fit on one line.
     Blocks,
 }
 
@@ -36,7 +35,7 @@ impl Table {
     }
 
     fn fit(names: &[String], rows: &[Vec<String>], room: usize) -> Self {
-        // The org chose them, too.
+        // The org chose the names, too.
         let names: Vec<_> = names.iter().map(|name| on_one_line(name)).collect();
         let mut widths: Vec<_> = names.iter().map(|name| display_width(name)).collect();
         for row in rows {
@@ -72,7 +71,7 @@ impl Table {
     ) -> String {
         let mut grid = Grid::new();
         grid.load_style(STYLE);
-        // Words are cut, too: so there is more to see of them.
+        // Words are cut, too: so more of them is visible.
         grid.set_delimiter('\n');
         if is_first {
             grid.set_header(one_line(self.names.clone()));
@@ -142,10 +141,10 @@ fn shrink(mut widths: Vec<usize>, room: usize) -> Option<Vec<usize>> {
 /// Blanks between columns.
 const GAP: usize = 2;
 
-/// Columns. What is narrower says too little.
+/// Columns. Anything narrower is hard to read.
 const NARROWEST: usize = 8;
 
-/// Columns. What is wider is not a table any more, terminal or not.
+/// Columns. Anything wider is not a table any more, terminal or not.
 const WIDEST: usize = 256;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));

@@ -15,12 +15,12 @@ use tokio::sync::mpsc;
 
 use crate::{cli::Data, command::connection::Streamed};
 
-/// What is to be sent.
+/// A body to send.
 pub(super) struct Upload {
     pub(super) body: Streamed,
-    /// In bytes, if known before it is sent.
+    /// In bytes, if known in advance.
     pub(super) length: Option<u64>,
-    /// How it begins.
+    /// The beginning, read in advance.
     start: Bytes,
 }
 
@@ -50,7 +50,7 @@ impl Upload {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_file() {
-            // No more than is announced, even if it grows.
+            // Not more than is announced, even if the file grows.
             Self::read(file.take(metadata.len()), Some(metadata.len()))
         } else {
             Self::read(file, None)
@@ -59,14 +59,14 @@ impl Upload {
 
     fn read(mut source: impl Read + Send + 'static, length: Option<u64>) -> io::Result<Self> {
         let start = piece(&mut source)?;
-        // By a thread of its own: nobody knows how long standard input is silent.
+        // In a thread of its own, because standard input may be silent for long.
         let (sender, receiver) = mpsc::channel(AHEAD);
         let first = start.clone();
         thread::spawn(move || {
             let mut next = Ok(first);
             while !matches!(&next, Ok(bytes) if bytes.is_empty()) {
                 let is_last = next.is_err();
-                // Nobody takes it when the org has answered early.
+                // Nobody receives it if the org has answered early.
                 if sender.blocking_send(next).is_err() || is_last {
                     return;
                 }
@@ -84,7 +84,7 @@ impl Upload {
         })
     }
 
-    /// The first one that is not blank.
+    /// The first character that is not blank.
     pub(super) fn first_character(&self) -> Option<u8> {
         let text = self
             .start
@@ -113,7 +113,7 @@ fn piece(source: &mut impl Read) -> io::Result<Bytes> {
 
 const PIECE: usize = 64 * 1024;
 
-/// Pieces that are read before they can be sent.
+/// Pieces that are read ahead.
 const AHEAD: usize = 4;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// The kind of a text, whom it is for, and what is wrong with it.
+/// The kind of a token or an assertion, whom it is for, and what is wrong with it.
 pub(super) struct Decoded {
     what: String,
-    /// A heading each, and rows of a name and a value.
+    /// Each with a heading, and rows of a name and a value.
     tables: Vec<(&'static str, Vec<(String, String)>)>,
     signature: Option<Signature>,
     faults: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct Decoded {
 
 enum Signature {
     Fits(String),
-    /// It is not of the key of this org, which it should be of.
+    /// It should be by the key of this org, and is not.
     Forged(String),
     Unchecked(&'static str),
 }
@@ -215,7 +215,7 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
     }
 }
 
-/// An id of Salesforce's within a text, by the three characters that it begins with.
+/// A Salesforce id within a text, found by its first three characters.
 fn id_in<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .find(|word| word.starts_with(prefix) && matches!(word.len(), 15 | 18))

@@ -1,4 +1,4 @@
-//! What is wrong with an assertion.
+//! Faults of an assertion.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use url::Url;
 use super::{moment::Moment, text::Jwt};
 use crate::config::Org;
 
-/// What Salesforce would refuse an assertion for, or what is not as the configuration has it, a
-/// sentence each. `org` is the one that it is for, if it is known.
+/// The reasons for which Salesforce would refuse an assertion, and its differences from the
+/// configuration, a sentence each. `org` is the org that it is for, if known.
 pub(super) fn faults(jwt: &Jwt, org: Option<&Org>, now: SystemTime) -> Vec<String> {
     let mut faults = Vec::new();
     let mut wrong = |fault: Option<String>| faults.extend(fault);
@@ -41,7 +41,7 @@ fn issuer(claims: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// `prn` is the older name, and goes first if both are there.
+/// `prn` is the older name, and takes precedence if both are there.
 fn subject(claims: &Map<String, Value>, org: Option<&Org>) -> Vec<String> {
     let mut faults = Vec::new();
     let (name, claim) = match (claims.get("prn"), claims.get("sub")) {
@@ -77,7 +77,7 @@ fn audience(claim: Option<&Value>, org: Option<&Org>) -> Option<String> {
     else {
         return say("must be a complete URL, such as https://login.salesforce.com");
     };
-    // An Experience Cloud site has a path, and none of them a slash at the end.
+    // An Experience Cloud site has a path, but never a slash at the end.
     if text.ends_with('/') {
         return say("must not end with a slash");
     }
@@ -127,7 +127,7 @@ fn beginning(claim: Option<&Value>, now: SystemTime) -> Option<String> {
 /// The documented bound: [`crate::salesforce::facts::jwt_bearer`].
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// By which clocks may differ without a word.
+/// A difference of clocks that is not reported.
 const TOLERANCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

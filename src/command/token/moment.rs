@@ -36,7 +36,7 @@ impl Moment {
         })
     }
 
-    /// How far ahead of `now` it is, if it is.
+    /// The time from `now` until it, if it is in the future.
     pub(super) fn ahead_of(self, now: SystemTime) -> Option<Duration> {
         self.seconds
             .checked_sub(seconds(now))
@@ -58,7 +58,7 @@ impl Moment {
 /// In UTC.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond it, RFC 3339 has no dates.
+        // RFC 3339 has no dates beyond it.
         if self.seconds > LAST {
             return f.write_str("after the year 9999");
         }
@@ -101,7 +101,7 @@ fn seconds(time: SystemTime) -> u64 {
 
 /// Some clients send fractions.
 fn whole(number: f64) -> Option<u64> {
-    // A cast of what is in this range is exact enough, and all others are not times.
+    // Within this range a cast is exact enough, and other numbers are not times.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (0.0..9e15).contains(&number).then_some(number as u64)
 }
@@ -114,7 +114,7 @@ const UNITS: [(&str, u64); 5] = [
     ("second", 1),
 ];
 
-/// In the year 2001, if it is milliseconds; 31,688, if it is seconds.
+/// The year 2001 in milliseconds, 33,658 in seconds.
 const MILLISECONDS: u64 = 1_000_000_000_000;
 
 /// The last second of the year 9999.

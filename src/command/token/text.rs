@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// A text of one of the forms that Salesforce takes and gives out.
+/// A text in one of Salesforce's forms.
 #[derive(Debug)]
 pub(super) enum Text {
     /// A session id of the common form: `00D…!…`.
@@ -20,17 +20,17 @@ pub(super) enum Text {
 pub(super) struct Jwt {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// What the signature is of.
+    /// The text that the signature covers.
     pub(super) signed: Zeroizing<String>,
     /// In base64url.
     pub(super) signature: String,
-    /// Whether there was white space within, as when it was wrapped or copied in pieces.
+    /// If true, there was white space in it, as when it was wrapped or copied in pieces.
     pub(super) is_broken_up: bool,
 }
 
 impl Text {
-    /// Takes a token or an assertion out of what people copy: itself, a header, a form, or the
-    /// answer of a token endpoint.
+    /// Finds a token or an assertion in what people copy: itself, a header, a form, or the response
+    /// of a token endpoint.
     ///
     /// # Errors
     /// What is wrong with it, without repeating it.
@@ -59,7 +59,7 @@ impl Jwt {
                 Unreadable::Unknown
             });
         };
-        // RFC 7519 allows none; RFC 7523 does not.
+        // RFC 7519 allows an empty one; RFC 7523 does not.
         if signature.is_empty() {
             return Err(Unreadable::Unsigned);
         }
@@ -74,7 +74,7 @@ impl Jwt {
     }
 }
 
-/// What is around a token goes off.
+/// Removes what is around a token.
 fn unwrap(text: &str) -> Cow<'_, str> {
     if text.starts_with('{')
         && let Ok(Value::Object(answer)) = serde_json::from_str(text)
@@ -82,7 +82,7 @@ fn unwrap(text: &str) -> Cow<'_, str> {
     {
         return token.clone().into();
     }
-    // Of a form or a link, the field that counts.
+    // The field of a form or a link that counts.
     for field in ["assertion=", "access_token=", "oauth_token=", "sid="] {
         let mut fields = text.split(['&', ';', '?', ' ']);
         if let Some(value) = fields.find_map(|piece| piece.strip_prefix(field)) {
@@ -128,7 +128,7 @@ fn decode_part(name: &'static str, part: &str) -> Result<Zeroizing<Vec<u8>>, Unr
     }
 }
 
-/// Why nothing can be read from a text.
+/// The reason that a text cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("there is nothing to decode")]

@@ -1,5 +1,5 @@
-//! The authorities for programs that take a file of them in place of those they come with: these,
-//! and the local one.
+//! Files of authorities, with the local one in them, for programs that use such a file instead of
+//! their own.
 
 use std::{
     env, fs, io,
@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use super::pkcs12::{certificates_in, store_of};
 use crate::{config::input, local_ca};
 
-/// Variables that name such a file in PEM, and who reads them.
+/// Variables that name such a file in PEM, and their readers.
 pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
     (
         "SSL_CERT_FILE",
@@ -31,7 +31,7 @@ pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
     ("HTTPS_CA_FILE", "Perl, Crypt::SSLeay"),
 ];
 
-/// In addition to its own: Node, with jsforce and the Salesforce CLI.
+/// For Node, which adds them to its own; so for jsforce and the Salesforce CLI.
 pub(crate) const ADDITION: &str = "NODE_EXTRA_CA_CERTS";
 
 /// Where every Java runtime looks for more options.
@@ -40,20 +40,20 @@ pub(crate) const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 /// Where PHP looks for settings, in folders separated by colons.
 pub(crate) const PHP_FOLDERS: &str = "PHP_INI_SCAN_DIR";
 
-/// What has PHP take `bundle`.
+/// The settings that make PHP use `bundle`.
 pub(crate) fn php_settings(bundle: &Path) -> String {
     let bundle = bundle.display();
     format!("curl.cainfo = \"{bundle}\"\nopenssl.cafile = \"{bundle}\"\n")
 }
 
 /// The authorities of this system, those of the files that the environment names, and the local one
-/// in the file `own`, in PEM. Each once: the environment may name what was made here before.
+/// in the file `own`, in PEM. Each once, because the environment may name a file made here before.
 pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
-    // Those that we take for the system's heed SSL_CERT_FILE, but not what only others read.
+    // These follow SSL_CERT_FILE, but not the variables that only other programs read.
     let mut roots = system();
     let names = REPLACEMENTS.iter().map(|(name, _)| *name);
     for path in names.chain([ADDITION]).filter_map(env::var_os) {
-        // One that cannot be read is of no use to the program either.
+        // A file that cannot be read is of no use to the program either.
         let pem = input::read(Path::new(&path), LONGEST).unwrap_or_default();
         roots.extend(CertificateDer::pem_slice_iter(&pem).flatten());
     }
@@ -77,18 +77,18 @@ pub(crate) fn trust_store(own: &Path) -> io::Result<Vec<u8>> {
     Ok(store_of(&roots))
 }
 
-/// What has Java take `store` for its trust store.
+/// The options that make Java use `store` as its trust store.
 pub(crate) fn java_options(store: &Path) -> String {
     let store = super::quoted(store);
     format!("-D{TRUST_STORE}={store} -D{TRUST_STORE}Type=PKCS12")
 }
 
-/// Whether `options` name a trust store already.
+/// Returns whether `options` name a trust store already.
 pub(crate) fn names_a_trust_store(options: &str) -> bool {
     options.contains(&format!("-D{TRUST_STORE}="))
 }
 
-/// Leaves each once.
+/// Removes duplicates.
 fn sort(roots: &mut Vec<CertificateDer<'static>>) {
     roots.sort_unstable_by(|one, other| one[..].cmp(&other[..]));
     roots.dedup();
@@ -98,8 +98,8 @@ fn system() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
 
-/// The key stores with the authorities that the Java runtimes trust which a program may find: that
-/// of `JAVA_HOME`, and the first in `PATH`.
+/// The key stores of the Java runtimes that a program may find: that of `JAVA_HOME`, and the first
+/// in `PATH`.
 fn java_stores() -> Vec<PathBuf> {
     let in_path = env::var_os("PATH").and_then(|path| {
         let mut java = env::split_paths(&path).map(|folder| folder.join("java"));
@@ -116,7 +116,7 @@ fn java_stores() -> Vec<PathBuf> {
         .filter_map(|home| {
             let places = folders.iter().map(|folder| home.join(folder));
             let mut stores = places.flat_map(|place| stores.map(|store| place.join(store)));
-            // In the order in which it looks for them.
+            // In the order in which Java looks for them.
             stores.find(|store| store.is_file())
         })
         .collect()
@@ -125,5 +125,5 @@ fn java_stores() -> Vec<PathBuf> {
 /// See `javax.net.ssl.trustStore` in the guide to JSSE.
 const TRUST_STORE: &str = "javax.net.ssl.trustStore";
 
-/// Mozilla's authorities take 220 KB.
+/// Bytes. Mozilla's authorities take 220 KB.
 const LONGEST: usize = 16 * 1024 * 1024;

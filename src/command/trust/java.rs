@@ -30,9 +30,9 @@ pub(super) fn remove(root: &Root, store: &Path) -> Result<String, TrustError> {
     ))
 }
 
-/// Returns whether the store can be opened, and has an entry of ours.
+/// Returns whether the store has an entry for the local authority.
 fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
-    // keytool would make one that trusts nobody else.
+    // keytool would create one that trusts nobody else.
     if !store.is_file() {
         return Err(TrustError::NoKeyStore(store.to_owned()));
     }
@@ -46,7 +46,7 @@ fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
 fn keytool(what: &str, root: &Root, store: &Path) -> Command {
     let password = env::var_os(PASSWORD).unwrap_or_else(|| CHANGE_IT.into());
     let mut command = Command::new("keytool");
-    // In the environment, where other users do not see it.
+    // Other users do not see the environment.
     command
         .arg(what)
         .args(["-alias", &root.alias])
@@ -60,5 +60,5 @@ fn keytool(what: &str, root: &Root, store: &Path) -> Command {
 /// The variable with the password of the key store.
 const PASSWORD: &str = "ORGPROXY_KEYSTORE_PASSWORD";
 
-/// What it is unless somebody changed it.
+/// The password that Java comes with.
 const CHANGE_IT: &str = "changeit";

@@ -5,7 +5,7 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
 use yasna::{DERWriter, Tag, construct_der, models::ObjectIdentifier};
 
-/// One that trusts `roots`.
+/// A trust store with `roots`.
 pub(super) fn store_of(roots: &[CertificateDer<'_>]) -> Vec<u8> {
     let bags = construct_der(|writer| {
         writer.write_sequence_of(|writer| {
@@ -25,8 +25,8 @@ pub(super) fn store_of(roots: &[CertificateDer<'_>]) -> Vec<u8> {
     })
 }
 
-/// The certificates in a key store of Java's, which has them as they are: in JKS, and in PKCS#12 as
-/// Java has it since version 18. None of one that is encrypted.
+/// The certificates in a Java key store that has them in clear: JKS, and PKCS#12 from Java 18 on.
+/// None if it is encrypted.
 pub(super) fn certificates_in(store: &[u8]) -> Vec<CertificateDer<'static>> {
     let mut found = Vec::new();
     let mut rest = store;
@@ -53,7 +53,7 @@ fn write_data(writer: DERWriter<'_>, content: &[u8]) {
     });
 }
 
-/// A `SafeBag` with a certificate, which Java takes for trusted by the last attribute.
+/// A `SafeBag` with a certificate. The last attribute makes Java trust it.
 fn write_bag(writer: DERWriter<'_>, number: usize, root: &[u8]) {
     writer.write_sequence(|writer| {
         writer.next().write_oid(&oid(CERTIFICATE_BAG));
@@ -84,10 +84,10 @@ fn oid(numbers: &[u64]) -> ObjectIdentifier {
     ObjectIdentifier::from_slice(numbers)
 }
 
-/// Of `PFX`.
+/// The version of `PFX`.
 const VERSION: u8 = 3;
 
-/// What a certificate begins with that is longer than 255 bytes.
+/// The first bytes of a certificate of more than 255 bytes.
 const LONG_SEQUENCE: [u8; 2] = [0x30, 0x82];
 
 const DATA: &[u64] = &[1, 2, 840, 113_549, 1, 7, 1];
@@ -114,7 +114,7 @@ mod tests {
         let roots = [one, two];
         let store = store_of(&roots);
         assert_eq!(certificates_in(&store), roots);
-        // JKS has them among other things.
+        // JKS has the certificates among other data.
         let [before, between] = [&b"\xfe\xed\xfe\xed\x30\x82"[..], b"\x30\x82\x01"];
         let jks = [before, &roots[0], between, &roots[1]].concat();
         assert_eq!(certificates_in(&jks), roots);

@@ -1,4 +1,4 @@
-//! The authorities that the system has all its programs trust.
+//! The system's store of trusted authorities.
 
 use std::{
     fs,
@@ -11,16 +11,16 @@ use rustix::process::geteuid;
 
 use super::{Root, TrustError, put, quoted, run, run_with};
 
-/// A folder of additional authorities, and what has to be run when it has changed.
+/// A folder of additional authorities, and the program to run when it has changed.
 pub(super) struct Store {
     folder: &'static str,
     extension: &'static str,
-    /// The program and its arguments, when a file has come.
+    /// The program and its arguments after a file was added.
     update: &'static [&'static str],
-    /// The same, when one has gone.
+    /// The same after a file was removed.
     update_gone: &'static [&'static str],
-    /// A folder of programs that keep the stores of others, such as Java's. `update_gone` does not
-    /// inform them.
+    /// A folder of programs that update other stores, such as Java's. `update_gone` does not run
+    /// them.
     hooks: Option<&'static str>,
 }
 
@@ -30,7 +30,7 @@ impl Store {
         folder: "/usr/local/share/ca-certificates",
         extension: "crt",
         update: &["update-ca-certificates"],
-        // Else it leaves links that lead nowhere.
+        // Otherwise it leaves dangling links.
         update_gone: &["update-ca-certificates", "--fresh"],
         hooks: Some("/etc/ca-certificates/update.d"),
     };
@@ -44,7 +44,7 @@ impl Store {
         hooks: None,
     };
 
-    /// What does it by hand.
+    /// The commands that do it by hand.
     pub(super) fn commands(&self, certificate: &str, alias: &str) -> String {
         let file = self.file(alias);
         format!(
@@ -75,7 +75,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     let bytes = fs::read(&root.path).map_err(|error| TrustError::File(root.path.clone(), error))?;
     let file = store.file(&root.alias);
     put(&file, Some(&bytes))?;
-    // Readable by this user alone until then, where the umask says so.
+    // With some umasks it is readable by this user alone until then.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
     run(Command::new(store.update[0]).args(&store.update[1..]))?;
@@ -99,7 +99,7 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
         put(&file, None)?;
         run(Command::new(store.update_gone[0]).args(&store.update_gone[1..]))?;
         for hook in store.hooks.into_iter().flat_map(programs) {
-            // As the system's own script informs them of one that has gone.
+            // In the way that the system's own script reports a removed authority.
             let mut line =
                 tempfile::tempfile().map_err(|error| TrustError::File(hook.clone(), error))?;
             writeln!(line, "-/etc/ssl/certs/{}.pem", root.alias)
@@ -114,7 +114,7 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
     ))
 }
 
-/// The files in `folder`, in the order in which they are run.
+/// The programs in `folder`, in the order in which they are run.
 fn programs(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut programs: Vec<_> = entries.map(|entry| entry.path()).collect();
@@ -123,7 +123,8 @@ fn programs(folder: &str) -> Vec<PathBuf> {
     programs
 }
 
-/// `sudo` would look for the state in root's own home.
+/// Refuses to go on without root; its message names the folder, because `sudo` would look in root's
+/// home.
 fn check_root(root: &Root, what: &str) -> Result<(), TrustError> {
     let folder = root.path.parent().unwrap_or(&root.path);
     if geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! What a DER document is, told by its outline.
+//! The kind of a DER document, judged by its outline.
 
 use pkcs1::der::{Decode, Reader, SliceReader, Tag, Tagged, asn1::AnyRef};
 
@@ -11,10 +11,10 @@ pub(super) enum Form {
     Encrypted,
     /// An EC private key as SEC 1 has it.
     Ec,
-    /// X.509, or a request for one.
+    /// X.509, or a certificate request.
     Certificate,
     PublicKey,
-    /// PKCS#12 or Java's own.
+    /// PKCS#12, or Java's own format.
     KeyStore,
     Unknown,
 }

@@ -1,4 +1,5 @@
-//! Blocks of PEM, as OpenSSL and people leave them: leading text, any line ends, any line width.
+//! Blocks of PEM as OpenSSL and people write them: with leading text, any line ends, any line
+//! width.
 
 use aes::{Aes128, Aes192, Aes256};
 use base64ct::{Base64, Encoding};
@@ -12,19 +13,19 @@ use super::KeyFault;
 /// One `BEGIN`/`END` block.
 pub(in crate::config) struct Block<'a> {
     pub(in crate::config) label: &'a str,
-    /// Of `DEK-Info`, which says how OpenSSL's traditional form is encrypted.
+    /// The value of `DEK-Info`: the encryption of OpenSSL's traditional form.
     encryption: Option<&'a str>,
     body: Zeroizing<String>,
 }
 
-/// Every whole block in the text.
+/// Every complete block in the text.
 pub(in crate::config) fn blocks(mut text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     while let Some((label, content, rest)) = next(text) {
         let mut block = Block {
             label,
             encryption: None,
-            // Never grows, so that no copy of the key stays behind.
+            // Does not grow, so that no copy of the key stays in memory.
             body: Zeroizing::new(String::with_capacity(content.len())),
         };
         for line in content.lines() {
@@ -40,7 +41,7 @@ pub(in crate::config) fn blocks(mut text: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// The label of the next block, what it encloses, and what follows.
+/// The label of the next block, its content, and the rest of the text.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let (_, text) = text.split_once("-----BEGIN ")?;
     let (label, text) = text.split_once("-----")?;
@@ -53,12 +54,12 @@ impl Block<'_> {
         self.encryption.is_some()
     }
 
-    /// What the block holds; nothing if it is damaged.
+    /// The content of the block; nothing if it is damaged.
     pub(in crate::config) fn content(&self) -> Option<Zeroizing<Vec<u8>>> {
         Base64::decode_vec(&self.body).ok().map(Zeroizing::new)
     }
 
-    /// What the block holds, decrypted if its header says that it is encrypted.
+    /// The content of the block, decrypted if its header says that it is encrypted.
     pub(super) fn der(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
         let der = self.content().ok_or(KeyFault::Malformed)?;
         match self.encryption {
@@ -81,7 +82,7 @@ fn decrypt(
         "AES-128-CBC" => decrypt_cbc::<Aes128>(&mut der, &iv, passphrase),
         "AES-192-CBC" => decrypt_cbc::<Aes192>(&mut der, &iv, passphrase),
         "AES-256-CBC" => decrypt_cbc::<Aes256>(&mut der, &iv, passphrase),
-        // Anything can stand there, a piece of the key too if its lines are joined.
+        // Anything can be there, even a piece of the key if its lines were joined.
         other if other.len() <= 24 && is_cipher(other) => {
             return Err(KeyFault::UnsupportedEncryption(other.to_owned()));
         }
@@ -91,7 +92,7 @@ fn decrypt(
     Ok(der)
 }
 
-/// Decrypts in place; gives the length without padding.
+/// Decrypts in place, and returns the length without padding.
 fn decrypt_cbc<C: BlockCipherDecrypt + KeyInit>(
     der: &mut [u8],
     iv: &[u8],
@@ -123,7 +124,7 @@ fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<
     key
 }
 
-/// Whether it has the form of OpenSSL's names of ciphers.
+/// Returns whether it has the form of OpenSSL's names of ciphers.
 fn is_cipher(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
     name.ends_with("-CBC") && name.chars().all(is_letter)

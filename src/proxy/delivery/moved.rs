@@ -1,4 +1,4 @@
-//! Whether the org has moved: a rename of its My Domain, or a migration.
+//! Moves of the org: a rename of its My Domain, or a migration.
 
 use http::{Response, StatusCode, header};
 use url::Url;
@@ -9,8 +9,8 @@ use crate::{
     proxy::{family::Family, request::Head},
 };
 
-/// Whether `response` leads to another host where `org` may be now, for the same as `head` asked
-/// for. Other redirects are the org's ordinary ones.
+/// Returns whether `response` leads to another host where `org` may be now, for the same as `head`
+/// asked for. Other redirects are the org's ordinary ones.
 pub(super) fn leads_away<B>(
     response: &Response<B>,
     head: &Head,
@@ -37,8 +37,8 @@ fn destination<B>(response: &Response<B>, session: &Session) -> Option<Url> {
     instance.join(location).ok()
 }
 
-/// Whether it has the path of the request, or none: for a program that is the same thing, while pages
-/// also send people to other pages.
+/// Returns whether it has the path of the request, or none: for a program that is the same thing,
+/// while pages also send people to other pages.
 fn is_same(url: &Url, head: &Head) -> bool {
     let path = url.path().trim_matches('/');
     path == head.path().trim_matches('/') || path.is_empty() && head.family() != Family::Page

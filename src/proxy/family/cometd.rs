@@ -1,30 +1,31 @@
-//! How the Streaming API tells what went wrong: in messages (Bayeux 1.0).
+//! The errors of the Streaming API, which come in messages (Bayeux 1.0).
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// Whether `answer`, which came with status 200 or 401, says that the session is dead: a message on a
-/// meta channel that failed with 401 ([`crate::salesforce::facts::expiry`]).
+/// Returns whether `body`, which came with status 200 or 401, says that the session is dead: a
+/// message on a meta channel that failed with 401 ([`crate::salesforce::facts::expiry`]).
 ///
 /// An event may carry the same words as data, so they must stand where only the org writes.
-pub(super) fn is_expired(answer: &[u8]) -> bool {
-    // Nearly all answers have nothing of the kind.
-    if memchr::memmem::find(answer, b"401::").is_none() {
+pub(super) fn is_expired(body: &[u8]) -> bool {
+    // Nearly all responses have nothing of the kind.
+    if memchr::memmem::find(body, b"401::").is_none() {
         return false;
     }
-    match serde_json::from_slice(answer) {
+    match serde_json::from_slice(body) {
         Ok(Value::Array(messages)) => messages.iter().any(is_refusal),
         Ok(message) => is_refusal(&message),
         Err(_) => false,
     }
 }
 
-/// An error of ours. Some clients read a message out of an answer of any status, and break if there
-/// is none, so it is one: of the channel that there is always someone to listen to.
+/// An error of the proxy's own. Some clients read a message out of a response of any status, and
+/// break if there is none, so it is one: of the channel that there is always someone to listen to.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> String {
-    let reconnect = match status.is_server_error() {
-        true => "retry",
-        false => "none",
+    let reconnect = if status.is_server_error() {
+        "retry"
+    } else {
+        "none"
     };
     json!([{
         "channel": "/meta/connect",

@@ -1,8 +1,10 @@
-//! How pages say that the session is dead: never by a 401, but by sending a browser to log in.
+//! The way in which pages say that the session is dead: never by a 401, but by sending a browser to
+//! log in.
 
 use url::{Url, form_urlencoded};
 
-/// Whether `url`, of a redirect or in a page, leads to where a browser logs in to come back.
+/// Returns whether `url`, of a redirect or in a page, leads to where a browser logs in to come
+/// back.
 pub(super) fn is_login(url: &str) -> bool {
     // The host may be that of the instance, the org's own, or one where all log in.
     let Ok(base) = Url::parse("https://instance.invalid/") else {
@@ -23,8 +25,8 @@ pub(super) fn is_login(url: &str) -> bool {
     is_entrance && query.any(|(name, value)| asks(&name, &value))
 }
 
-/// Whether a page that begins with `html` shows nothing, and leads a browser to where it logs in: by
-/// its script, or by a `Refresh`.
+/// Returns whether a page that begins with `html` shows nothing, and leads a browser to where it
+/// logs in: by its script, or by a `Refresh`.
 ///
 /// A page that shows something may well have such a script for later.
 pub(super) fn leads_to_login(html: &str) -> bool {
@@ -59,14 +61,15 @@ pub(super) fn leads_to_login(html: &str) -> bool {
     leads && rest.trim().is_empty()
 }
 
-/// What comes before `end`, in whatever case, and what comes from there on.
+/// The text before `end`, in whatever case, and the text from there on.
 fn until<'a>(text: &'a str, end: &str) -> (&'a str, &'a str) {
     // ASCII keeps its place.
     let at = text.to_ascii_lowercase().find(end).unwrap_or(text.len());
     text.split_at(at)
 }
 
-/// Whether a script has the browser go on to where it logs in: one of its strings is the address.
+/// Returns whether a script has the browser go on to where it logs in: one of its strings is the
+/// address.
 fn has_login(script: &str) -> bool {
     if !(script.contains("location") || script.contains("handleRedirect")) {
         return false;
@@ -78,7 +81,7 @@ fn has_login(script: &str) -> bool {
     })
 }
 
-/// Whether this `meta` tag is one of those with `content="0; URL=…"`.
+/// Returns whether this `meta` tag is one of those with `content="0; URL=…"`.
 fn refreshes_to_login(tag: &str) -> bool {
     let tag = plain(tag);
     let is_refresh = tag.to_ascii_lowercase().contains("refresh");
@@ -90,7 +93,7 @@ fn refreshes_to_login(tag: &str) -> bool {
         })
 }
 
-/// Without what scripts and attributes write some characters as.
+/// Replaces the escapes with which scripts and attributes write some characters.
 fn plain(text: &str) -> String {
     text.replace("\\/", "/")
         .replace("\\u0026", "&")

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::{auth::Session, proxy::response::Body};
 
 /// Hands over the metadata of a call with `session`: [`crate::salesforce::facts::families`]. The
-/// instance is the real one, not us.
+/// instance is the real one, not the proxy.
 pub(super) fn authorize(session: &Session, mut line: impl FnMut(&HeaderName, &HeaderValue)) {
     let org_id = session.identity.org_id.as_deref().unwrap_or_default();
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| NOTHING.clone());
@@ -14,12 +14,12 @@ pub(super) fn authorize(session: &Session, mut line: impl FnMut(&HeaderName, &He
     put("accesstoken", &session.token);
     put("instanceurl", &text(&session.instance_url()));
     put("tenantid", &text(org_id));
-    // gRPC servers take no call without, and it concerns this connection only.
+    // gRPC servers accept no call without it, and it concerns this connection only.
     put("te", &HeaderValue::from_static("trailers"));
 }
 
-/// Whether a status, which comes in trailers or in place of them, says that the session is dead:
-/// [`crate::salesforce::facts::expiry`].
+/// Returns whether a status, which comes in trailers or in place of them, says that the session is
+/// dead: [`crate::salesforce::facts::expiry`].
 pub(crate) fn is_expired(trailers: &HeaderMap) -> bool {
     let is = |name: &str, values: &[&str]| {
         trailers
@@ -29,9 +29,9 @@ pub(crate) fn is_expired(trailers: &HeaderMap) -> bool {
     is("grpc-status", &[UNAUTHENTICATED]) && is("error-code", &SESSION_ERRORS)
 }
 
-/// Makes an error of ours one that gRPC clients read: a call that ends before it began
+/// Makes an error of the proxy's own one that gRPC clients read: a call that ends before it began
 /// (gRPC over HTTP/2, Trailers-Only).
-pub(crate) fn tell(response: &mut Response<Body>, code: &str, message: &str) {
+pub(crate) fn render_error(response: &mut Response<Body>, code: &str, message: &str) {
     let status = match response.status() {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => "3",
         StatusCode::GATEWAY_TIMEOUT => "4",
@@ -61,7 +61,7 @@ const SESSION_ERRORS: [&str; 2] = [
     "sfdc.platform.eventbus.grpc.service.auth.refresh.invalid",
 ];
 
-/// What a `grpc-message` must not have as it is.
+/// The characters that a `grpc-message` must not have as they are.
 const UNPRINTABLE: &AsciiSet = &CONTROLS.add(b'%');
 
 static NOTHING: HeaderValue = HeaderValue::from_static("");

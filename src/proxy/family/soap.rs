@@ -29,12 +29,13 @@ pub(crate) enum Wsdl {
     Metadata,
     Tooling,
     Apex,
-    /// A web service of an Apex class, each with a namespace of its own; or one that we do not know.
+    /// A web service of an Apex class, each with a namespace of its own; or one that is not known
+    /// here.
     Other,
 }
 
 impl Wsdl {
-    /// By what follows `/services/Soap/`.
+    /// The description for what follows `/services/Soap/` in the path.
     pub(super) fn of(segment: &[u8]) -> Self {
         match segment.to_ascii_lowercase().as_slice() {
             b"u" => Self::Partner,
@@ -46,7 +47,7 @@ impl Wsdl {
         }
     }
 
-    /// Where `SessionHeader` and the operations are from.
+    /// The namespace of `SessionHeader` and the operations.
     pub(crate) fn namespace(self) -> Option<&'static str> {
         match self {
             Self::Partner => Some("urn:partner.soap.sforce.com"),
@@ -58,7 +59,7 @@ impl Wsdl {
         }
     }
 
-    /// Where the types of its faults are from.
+    /// The namespace of the types of its faults.
     fn fault_namespace(self) -> &'static str {
         match self {
             Self::Partner => "urn:fault.partner.soap.sforce.com",
@@ -148,7 +149,8 @@ impl Envelope {
         if is_utf16(text) {
             return Err(Stop::Refused(EnvelopeError::Utf16));
         }
-        // Not even allowed in XML 1.0, and what they do to the bytes after them is not ours to know.
+        // Not even allowed in XML 1.0, and nobody here can know what they do to the bytes after
+        // them.
         if text.iter().any(|byte| matches!(byte, 0x0E | 0x0F | 0x1B)) {
             let why = "it has control characters".to_owned();
             return Err(Stop::Refused(EnvelopeError::Malformed(why)));
@@ -166,7 +168,8 @@ impl Envelope {
     }
 }
 
-/// With its mark or without: of an XML document the first character is `<` or space.
+/// Returns whether `text` is in UTF-16, with its mark or without: of an XML document the first
+/// character is `<` or space.
 fn is_utf16(text: &[u8]) -> bool {
     matches!(
         text,
@@ -174,7 +177,7 @@ fn is_utf16(text: &[u8]) -> bool {
     )
 }
 
-/// What the content type says of the encoding, which goes before what the document says (RFC 7303
+/// The encoding that the content type names, which goes before that of the document (RFC 7303
 /// section 3).
 fn charset(headers: &HeaderMap) -> Option<String> {
     let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
@@ -189,7 +192,7 @@ fn charset(headers: &HeaderMap) -> Option<String> {
 /// goes in on the way.
 ///
 /// # Errors
-/// When `path` can be none of a request.
+/// When `path` is not a valid one.
 pub(crate) fn get_user_info(path: &str) -> Result<Request<Bytes>, http::Error> {
     let envelope = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\">\
@@ -202,7 +205,7 @@ pub(crate) fn get_user_info(path: &str) -> Result<Request<Bytes>, http::Error> {
         .body(envelope.into())
 }
 
-/// Why the session cannot be put into a request.
+/// The reason why the session cannot be put into a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvelopeError {
     #[error("the body of this request is not well-formed XML: {0}")]

@@ -22,12 +22,12 @@ fn session(token: &str) -> Session {
     .unwrap()
 }
 
-fn answer(status: u16) -> Response<()> {
-    let mut answer = Response::new(());
-    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+fn response(status: u16) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
     let kind = HeaderValue::from_static(JSON);
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    answer
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 #[test]
@@ -190,17 +190,17 @@ fn tells_a_dead_session_from_what_looks_like_it() {
         (Cometd, 200, service, Sound),
         (Cometd, 200, &connect[..connect.len() - 1], Sound),
     ] {
-        let answer = answer(status);
+        let response = response(status);
         let mut found = Sound;
-        if family.suspects(&answer, &session("00D!x")) {
-            found = family.judge(&Method::POST, answer.status(), body.as_bytes());
+        if family.suspects(&response, &session("00D!x")) {
+            found = family.judge(&Method::POST, response.status(), body.as_bytes());
         }
         assert_eq!(found, expected, "{family:?} {status} {body}");
     }
 }
 
 #[test]
-fn an_answer_without_a_body_says_nothing_of_the_session() {
+fn a_response_without_a_body_says_nothing_of_the_session() {
     for (family, status, expected) in [
         (Rest, 401, Verdict::Unsaid),
         (Rest, 400, Verdict::Sound),
@@ -229,9 +229,9 @@ fn soap_fault(code: &str, text: &str, more: &str) -> String {
 #[test]
 fn a_session_in_jwt_format_is_not_renewed_where_it_never_counts() {
     let jwt = session("eyJhbGciOiJSUzI1NiJ9.e30.x");
-    assert!(Rest.suspects(&answer(401), &jwt));
-    assert!(!Soap(Wsdl::Partner).suspects(&answer(500), &jwt));
-    assert!(!Bulk(Format::Xml).suspects(&answer(400), &jwt));
+    assert!(Rest.suspects(&response(401), &jwt));
+    assert!(!Soap(Wsdl::Partner).suspects(&response(500), &jwt));
+    assert!(!Bulk(Format::Xml).suspects(&response(400), &jwt));
 }
 
 #[test]
@@ -322,8 +322,9 @@ fn tells_errors_in_the_shape_of_each() {
             r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="urn:fault.enterprise.soap.sforce.com" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INSUFFICIENT_ACCESS</faultcode><faultstring>CODE: a &lt; b's "c"</faultstring><detail><sf:UnexpectedErrorFault xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>INSUFFICIENT_ACCESS</sf:exceptionCode><sf:exceptionMessage>CODE: a &lt; b's "c"</sf:exceptionMessage></sf:UnexpectedErrorFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
         ),
     ] {
-        let (told, kind, text) = family.tell(StatusCode::FORBIDDEN, "CODE", "a < b's \"c\"");
-        assert_eq!((told.as_u16(), kind), (status, content_type), "{family:?}");
+        let (shown, kind, text) =
+            family.render_error(StatusCode::FORBIDDEN, "CODE", "a < b's \"c\"");
+        assert_eq!((shown.as_u16(), kind), (status, content_type), "{family:?}");
         assert_eq!(text, body, "{family:?}");
     }
 }

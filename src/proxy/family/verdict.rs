@@ -1,4 +1,4 @@
-//! What an answer of the org says of the session, read where each family says it.
+//! The verdict of a response of the org on the session, read where each family says it.
 //!
 //! A client can make the org repeat any words. So the same words anywhere else mean nothing.
 
@@ -8,23 +8,24 @@ use serde_json::Value;
 
 use super::{Family, cometd};
 
-/// What an answer says of the session that the org was asked with.
+/// The verdict of a response on the session that the org was asked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing is wrong with it.
     Sound,
     /// It is dead.
     Dead,
-    /// It may be dead, and the answer has no body that would say so.
+    /// It may be dead, and the response has no body that would say so.
     Unsaid,
-    /// It is dead, or none for pages: a browser is to log in.
+    /// It is dead, or not one for pages: a browser is to log in.
     Login,
     /// The org is at another host.
     Moved,
 }
 
 impl Verdict {
-    /// What an answer of `status` to a request of `method` says, whose body begins with `head`.
+    /// The verdict of a response of `status` to a request of `method`, whose body begins with
+    /// `head`.
     pub(super) fn of(family: Family, method: &Method, status: StatusCode, head: &[u8]) -> Self {
         if method == Method::HEAD {
             return match family {
@@ -58,10 +59,12 @@ impl Verdict {
             // Every 403 but that of an identity is about limits or permissions.
             && status == StatusCode::UNAUTHORIZED
             && !NOT_EXPIRED.iter().any(|text| message.contains(text));
-        match &*code {
-            _ if is_dead => Self::Dead,
-            ELSEWHERE => Self::Moved,
-            _ => Self::Sound,
+        if is_dead {
+            Self::Dead
+        } else if code == ELSEWHERE {
+            Self::Moved
+        } else {
+            Self::Sound
         }
     }
 
@@ -120,7 +123,7 @@ impl Said {
         }
     }
 
-    /// Of a JSON object with these keys.
+    /// The error in a JSON object with these keys.
     fn of(error: &Value, code: &str, message: &str) -> Option<Self> {
         let message = error[message].as_str().unwrap_or_default();
         Some(Self::new(error[code].as_str()?, message))
@@ -161,7 +164,7 @@ fn is_xml(head: &[u8]) -> bool {
     head.trim_ascii_start().starts_with(b"<")
 }
 
-/// What the first element at each of `paths` has for text, as far as `xml` goes. A path is of local
+/// The texts of the first element at each of `paths`, as far as `xml` goes. A path is of local
 /// names from the root on, and `*` is any.
 fn texts<const N: usize>(xml: &[u8], paths: [&[&str]; N]) -> [String; N] {
     let xml = String::from_utf8_lossy(xml);

@@ -1,4 +1,4 @@
-//! What a connection is at.
+//! The activity of a connection.
 
 use std::{
     future::poll_fn,
@@ -13,19 +13,19 @@ use futures_util::task::AtomicWaker;
 
 use super::{Load, MOST_HELD};
 
-/// What a connection is at, as its own thread notes it and others read it.
+/// The activity of a connection, as its own thread notes it and others read it.
 ///
-/// What counts is changed by a load and a store, which cost a tenth of an atomic addition.
+/// Counters are changed by a load and a store, which cost a tenth of an atomic addition.
 #[derive(Default)]
 pub(crate) struct Activity {
     load: Option<Arc<Load>>,
-    /// Requests that came, pieces of answers that were taken, and answers that ended.
+    /// Requests that came, pieces of responses that were taken, and responses that ended.
     moves: AtomicU64,
-    /// Pieces of answers, the larger ones counted several times.
+    /// Pieces of responses, the larger ones counted several times.
     given: AtomicU64,
-    /// Requests whose answers have not ended.
+    /// Requests whose responses have not ended.
     busy: AtomicUsize,
-    /// Those of them whose answer goes on when the client takes what there is.
+    /// Those of them whose response goes on when the client takes what there is.
     offered: AtomicUsize,
     /// Bodies whose next piece is for the client to send.
     awaited: AtomicUsize,
@@ -46,53 +46,53 @@ impl Activity {
         }
     }
 
-    /// A request has come.
+    /// Notes that a request has come.
     pub(crate) fn begin(&self) {
         add(&self.moves, 1);
         let busy = self.busy.load(Relaxed);
         self.busy.store(busy + 1, Relaxed);
     }
 
-    /// An answer has ended.
+    /// Notes that a response has ended.
     pub(crate) fn end(&self) {
         add(&self.moves, 1);
         let busy = self.busy.load(Relaxed);
         self.busy.store(busy - 1, Relaxed);
     }
 
-    /// Whether the answer to a request has not ended.
+    /// Returns whether the response to a request has not ended.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Relaxed) > 0
     }
 
-    /// Whether all answers go on when the client takes what there is.
+    /// Returns whether all responses go on when the client takes what there is.
     pub(crate) fn is_untaken(&self) -> bool {
         let busy = self.busy.load(Relaxed);
         busy > 0 && self.offered.load(Relaxed) >= busy
     }
 
-    /// A piece of an answer, of so many bytes, was handed out.
+    /// Notes that a piece of a response, of so many bytes, was handed out.
     pub(crate) fn give(&self, bytes: usize) {
         add(&self.moves, 1);
         add(&self.given, 1 + bytes as u64 / 4096);
     }
 
-    /// How many pieces were handed out.
+    /// The number of pieces that were handed out.
     pub(crate) fn given(&self) -> u64 {
         self.given.load(Relaxed)
     }
 
-    /// An answer waits for the client from now on, or no longer.
+    /// Notes that a response waits for the client from now on, or no longer.
     pub(crate) fn offer(&self, begins: bool) {
         count(&self.offered, begins);
     }
 
-    /// A body waits for the client from now on, or no longer.
+    /// Notes that a body waits for the client from now on, or no longer.
     pub(crate) fn await_body(&self, begins: bool) {
         count(&self.awaited, begins);
     }
 
-    /// So many bytes of a body came.
+    /// Notes that so many bytes of a body came.
     pub(crate) fn received(&self, bytes: usize) {
         add(&self.received, bytes as u64);
     }
@@ -110,7 +110,7 @@ impl Activity {
         self.awaited.load(Relaxed) > 0
     }
 
-    /// A head that has not come to its end takes so many bytes by now.
+    /// Notes that a head that has not come to its end takes so many bytes by now.
     pub(crate) fn hold(&self, bytes: usize) {
         let before = self.held.swap(bytes, Relaxed);
         let Some(load) = self.load.as_ref().filter(|_| before != bytes) else {
@@ -127,13 +127,13 @@ impl Activity {
         self.held.load(Relaxed)
     }
 
-    /// Whether heads take more memory than they may, so that some are on their way out.
+    /// Returns whether heads take more memory than they may, so that some are on their way out.
     pub(crate) fn is_crowded(&self) -> bool {
         let load = self.load.as_ref();
         load.is_some_and(|load| load.heads.load(Relaxed) > MOST_HELD)
     }
 
-    /// No more requests are wanted.
+    /// Notes that no more requests are wanted.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Relaxed);
     }
@@ -148,23 +148,24 @@ impl Activity {
         self.task.wake();
     }
 
-    /// Whether it is to end.
+    /// Returns whether it is to end.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
     }
 
-    /// Which task to wake when it is to end.
+    /// Notes which task to wake when it is to end.
     pub(crate) fn wakes(&self, task: &Waker) {
         self.task.register(task);
     }
 
-    /// Done when the connection is to end.
+    /// Waits until the connection is to end.
     pub(crate) async fn cut(&self) {
         poll_fn(|cx| {
             self.wakes(cx.waker());
-            match self.is_cut() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            if self.is_cut() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
             }
         })
         .await;

@@ -30,8 +30,8 @@ impl Open {
         self.since
     }
 
-    /// For how long its client has left undone what is its to do. `None` if there is no such thing,
-    /// or it has been told already.
+    /// The time for which its client has left undone what is its to do. `None` if there is no such
+    /// thing, or it has been cut off already.
     pub(super) fn idle(&mut self, now: Instant) -> Option<Duration> {
         let activity = &self.activity;
         let (moves, received) = (activity.moves(), activity.all_received());
@@ -51,11 +51,11 @@ impl Open {
         (is_up_to_client && !activity.is_cut()).then(|| now - self.since)
     }
 
-    /// Whether its end makes room for what is wanted.
+    /// Returns whether its end makes room for what is wanted.
     pub(super) fn counts_for(&self, wanted: Wanted) -> bool {
         wanted != Wanted::Request || self.activity.is_busy()
     }
 }
 
-/// Bytes a millisecond. A body that comes no faster while others wait may have to go.
+/// Bytes per millisecond. A body that comes no faster while others wait may have to go.
 const SLOW: u128 = 4;

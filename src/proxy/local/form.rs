@@ -51,8 +51,8 @@ impl Form {
     }
 }
 
-/// What is in a body, in whichever way clients write it: as a form, as PHP makes one of an array and
-/// Node of a `FormData` (RFC 7578), or as JSON. `None` if it cannot be read.
+/// The parameters in a body, in whichever way clients write it: as a form, as PHP makes one of an
+/// array and Node of a `FormData` (RFC 7578), or as JSON. `None` if it cannot be read.
 async fn posted(headers: &HeaderMap, body: Bytes) -> Option<Pairs> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return None;
@@ -120,15 +120,15 @@ fn basic(head: &Parts) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
     Some((own(&user)?, own(&password)?))
 }
 
-/// JSON that is nobody else's to see.
-pub(super) fn tell(status: StatusCode, body: &Value) -> Response<Body> {
+/// A reply in JSON, which is nobody else's to see.
+pub(super) fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
     reply(status, JSON, body.to_string())
 }
 
 /// A refusal in the words of the org: [`crate::salesforce::facts::login_refusals`].
 pub(super) fn refuse(status: StatusCode, error: &str, description: &str) -> Response<Body> {
     let body = json!({ "error": error, "error_description": description });
-    tell(status, &body)
+    json_reply(status, &body)
 }
 
 pub(super) fn wrong_method(allow: &'static str) -> Response<Body> {

@@ -1,4 +1,4 @@
-//! What a token is worth (RFC 7662).
+//! Token introspection (RFC 7662).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,12 +6,15 @@ use http::{Method, Response, StatusCode, request::Parts};
 use serde_json::json;
 
 use super::{
-    form::{Form, tell, wrong_method},
+    form::{Form, json_reply, wrong_method},
     user::User,
 };
-use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
+use crate::proxy::{
+    Proxy, base_url::BaseUrl, error::Error, exchange::Exchange, replay::Replay, response::Body,
+};
 
-/// Tells of a placeholder of ours what the org would tell of its session, and nothing of any other.
+/// Says of a placeholder of this proxy what the org would say of its session, and nothing of any
+/// other.
 ///
 /// # Errors
 /// When the request is not whole, there is no session, or the org does not say whose it is.
@@ -20,6 +23,7 @@ pub(super) async fn answer(
     head: &Parts,
     body: &Replay,
     base: &BaseUrl,
+    exchange: &Exchange,
 ) -> Result<Response<Body>, Error> {
     if head.method != Method::POST {
         return Ok(wrong_method("POST"));
@@ -27,12 +31,12 @@ pub(super) async fn answer(
     let form = Form::read(head, body).await?;
     let is_own = form.is_some_and(|form| proxy.placeholders.is_own(form.get("token")));
     if !is_own {
-        return Ok(tell(StatusCode::OK, &json!({ "active": false })));
+        return Ok(json_reply(StatusCode::OK, &json!({ "active": false })));
     }
-    let user = User::of(proxy).await?;
+    let user = User::of(proxy, exchange).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
-    Ok(tell(
+    Ok(json_reply(
         StatusCode::OK,
         // As the org answers: see salesforce::facts::sessions.
         &json!({

@@ -21,7 +21,7 @@ pub(super) async fn page(body: &Replay) -> Response<Body> {
     reply(StatusCode::OK, TEXT, STAYS)
 }
 
-/// What the client sends does not matter, but it must have been read for the connection to go on.
+/// Reads the body, which does not matter, but must have been read for the connection to go on.
 async fn take(body: &Replay) {
     if let Err(error) = read(body).await {
         tracing::debug!("the rest of a logout was not read: {error}");

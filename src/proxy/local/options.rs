@@ -1,4 +1,4 @@
-//! What a client may send.
+//! Responses to OPTIONS: what a client may send.
 
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
@@ -7,7 +7,7 @@ use crate::proxy::{
     response::{self, Body},
 };
 
-/// What we can do, whatever the org can (RFC 9110 section 9.3.7).
+/// The methods that the proxy can pass on, whatever the org can (RFC 9110 section 9.3.7).
 pub(super) fn options() -> Response<Body> {
     let mut response = Response::new(Body::Local(None));
     *response.status_mut() = StatusCode::NO_CONTENT;

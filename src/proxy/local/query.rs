@@ -15,35 +15,50 @@ use crate::{
     proxy::{
         Proxy,
         coding::{self, Coding},
+        delivery,
         error::{Error, Unanswerable},
+        exchange::Exchange,
         family::Family,
         replay::Replay,
         request::Head,
     },
 };
 
-/// The org's reply to a request of the proxy itself.
+/// The org's response to a request of the proxy itself.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
-    /// With which it was asked.
+    /// The session with which it was asked.
     pub(super) session: Arc<Session>,
 }
 
 /// Asks the org, as a client would: a dead session is replaced.
 ///
 /// # Errors
-/// As [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or an answer of more than [`LARGEST`] bytes.
-pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Reply, Error> {
+/// The same as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver), or a response of
+/// more than [`LARGEST`] bytes.
+pub(super) async fn query(
+    proxy: &Proxy,
+    request: Request<Bytes>,
+    exchange: &Exchange,
+) -> Result<Reply, Error> {
     let (parts, body) = request.into_parts();
     let family = Family::of(&parts);
-    let mut body = match body.is_empty() {
-        true => Replay::Empty,
-        false => Replay::of(body),
+    let mut body = if body.is_empty() {
+        Replay::Empty
+    } else {
+        Replay::of(body)
     };
     let envelope = family.open_envelope(&parts, &mut body).await?;
     let head = Head::new(parts, Bytes::new(), family, envelope);
-    let (response, session) = proxy.delivery.deliver(&head, &body).await?;
+    let (response, session) = {
+        let request = delivery::Request {
+            head: &head,
+            body: &body,
+            exchange,
+        };
+        proxy.delivery.deliver(request).await?
+    };
 
     let (parts, body) = response.into_parts();
     let body = match Limited::new(body, LARGEST).collect().await {
@@ -58,17 +73,17 @@ pub(super) async fn query(proxy: &Proxy, request: Request<Bytes>) -> Result<Repl
     })
 }
 
-/// We do not ask for compression. Something on the way may all the same.
+/// The proxy does not ask for compression. Something on the way may all the same.
 fn decoded(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
-    // What is encoded otherwise turns out to be no document.
+    // What is encoded otherwise turns out not to be a document.
     let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
     let decoded = coding::decoder(coding, body);
     decoded.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
-    match text.len() > LARGEST {
-        true => Err(too_long().into()),
-        false => Ok(text),
+    if text.len() > LARGEST {
+        return Err(too_long().into());
     }
+    Ok(text)
 }
 
 fn too_long() -> Unanswerable {

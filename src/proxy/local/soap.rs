@@ -11,6 +11,7 @@ use crate::proxy::{
     Proxy,
     base_url::BaseUrl,
     error::Error,
+    exchange::Exchange,
     family::{self, Envelope, Family, Operation, Wsdl},
     replay::Replay,
     response::Body,
@@ -25,8 +26,8 @@ pub(super) struct Call {
 impl Call {
     /// The one that `envelope` asks for, if it does.
     ///
-    /// By its name alone, so that no password and no logout reaches the org in whatever namespace;
-    /// but not in web services of Apex classes, which may call their own as they like.
+    /// It is known by its name alone, so that no password and no logout reaches the org in whatever
+    /// namespace; but not in web services of Apex classes, which may call their own as they like.
     pub(super) fn of(family: Family, envelope: &Envelope) -> Option<Self> {
         let Family::Soap(wsdl) = family else {
             return None;
@@ -45,13 +46,15 @@ impl Call {
     /// Answers it.
     ///
     /// # Errors
-    /// What is wrong with the request, and for a login as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
+    /// The fault of the request, and for a login the same as
+    /// [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
     pub(super) async fn answer(
         &self,
         proxy: &Proxy,
         head: &Parts,
         body: &Replay,
         base: &BaseUrl,
+        exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
         let Operation { name, namespace } = self.operation.clone();
         let knows_it = matches!(self.wsdl, Wsdl::Partner | Wsdl::Enterprise | Wsdl::Tooling);
@@ -61,14 +64,16 @@ impl Call {
         let body = read(body).await?;
         let text = xml::text(&body);
         Ok(match &*name {
-            "login" => soap_login::answer(self, proxy, head.uri.path(), &text, base).await?,
+            "login" => {
+                soap_login::answer(self, proxy, head.uri.path(), &text, base, exchange).await?
+            }
             // As if: the session is not the client's to end.
             "logout" => self.respond("<logoutResponse/>"),
             _ => self.respond(&invalidate(&text)?),
         })
     }
 
-    /// What went well.
+    /// A response that reports success.
     pub(super) fn respond(&self, content: &str) -> Response<Body> {
         let namespace = self.wsdl.namespace().unwrap_or_default();
         let declared = format!("xmlns=\"{namespace}\"");

@@ -18,23 +18,27 @@ use crate::{
         Proxy,
         base_url::BaseUrl,
         error::Error,
+        exchange::Exchange,
         family::{KNOWN_VERSION, Wsdl, get_user_info},
         path::words,
         response::Body,
         target::Target,
     },
+    watch::Sign,
 };
 
-/// Lets the client in that `text` asks for, on `path`. Its user name and password end here.
+/// Logs in the client as `text` asks, on `path`. Its user name and password end here.
 ///
 /// # Errors
-/// When the request is not whole, or as [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
+/// When the request is not whole, or the same as
+/// [`Delivery::deliver`](crate::proxy::delivery::Delivery::deliver).
 pub(super) async fn answer(
     call: &Call,
     proxy: &Proxy,
     path: &str,
     text: &str,
     base: &BaseUrl,
+    exchange: &Exchange,
 ) -> Result<Response<Body>, Error> {
     let place = Place::of(path).ok_or(Unanswerable::Version)?;
     let login = Element::find(text, &["Envelope", "Body", "login"])?;
@@ -45,7 +49,11 @@ pub(super) async fn answer(
         note_refusal(proxy, "SOAP login()");
         return Ok(call.fault("LoginFault", "INVALID_LOGIN", INVALID_LOGIN));
     }
-    match User::of(proxy, &place).await? {
+    exchange.shows(Sign::SoapLogin);
+    if proxy.org.clients.is_some() {
+        exchange.is_of(shown("username"));
+    }
+    match User::of(proxy, &place, exchange).await? {
         Identified::As(user) => {
             let placeholders = &proxy.placeholders;
             let session_id = placeholders.session_id_of(shown("username"), &user.org_id);
@@ -82,12 +90,12 @@ fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &BaseU
     )
 }
 
-/// Where a client calls.
+/// The place that a client calls.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     /// The path of a site, or nothing.
     site: String,
-    /// As the API writes it: `64.0`.
+    /// The version as the API writes it: `64.0`.
     version: String,
 }
 
@@ -111,7 +119,7 @@ impl Place {
     }
 }
 
-/// What the org answers when it is asked for the user.
+/// The org's answer to who the user is.
 enum Identified {
     As(User),
     /// The org's own fault, for the client.
@@ -130,18 +138,18 @@ struct User {
 impl User {
     /// Asks for it at the client's version, whose elements it must have, or at one that every org
     /// knows.
-    async fn of(proxy: &Proxy, place: &Place) -> Result<Identified, Error> {
-        let mut told = query(proxy, get_user_info_at(place, &place.version)?).await?;
+    async fn of(proxy: &Proxy, place: &Place, exchange: &Exchange) -> Result<Identified, Error> {
+        let mut response = query(proxy, get_user_info_at(place, &place.version)?, exchange).await?;
         let is_unknown = |body: &[u8]| {
             let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
             has("UNSUPPORTED_API_VERSION") || !has("getUserInfoResponse") && !has("faultcode>")
         };
-        if is_unknown(&told.body) {
-            told = query(proxy, get_user_info_at(place, KNOWN_VERSION)?).await?;
+        if is_unknown(&response.body) {
+            response = query(proxy, get_user_info_at(place, KNOWN_VERSION)?, exchange).await?;
         }
-        let text = xml::text(&told.body);
+        let text = xml::text(&response.body);
         let unidentified = |why: &str| {
-            let status = told.status.as_u16();
+            let status = response.status.as_u16();
             let why = format!("getUserInfo answered {status} {why}");
             Error::from(Unanswerable::Unidentified(why))
         };
@@ -165,7 +173,7 @@ impl User {
             org_id: org_id.to_owned(),
             user_id: user_id.to_owned(),
             info: result.content.to_owned(),
-            is_in_sandbox: is_sandbox(&told.session),
+            is_in_sandbox: is_sandbox(&response.session),
         }))
     }
 }

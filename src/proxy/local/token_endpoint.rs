@@ -8,11 +8,16 @@ use http::{Method, Response, StatusCode, header, request::Parts};
 use serde_json::json;
 
 use super::{
-    form::{Form, refuse, tell, wrong_method},
+    form::{Form, json_reply, refuse, wrong_method},
     note_refusal,
     user::User,
 };
-use crate::proxy::{Proxy, base_url::BaseUrl, error::Error, replay::Replay, response::Body};
+use crate::{
+    proxy::{
+        Proxy, base_url::BaseUrl, error::Error, exchange::Exchange, replay::Replay, response::Body,
+    },
+    watch::Sign,
+};
 
 /// Gives the client a placeholder, if it may have one. What it shows for that ends here.
 ///
@@ -23,6 +28,7 @@ pub(super) async fn answer(
     head: &Parts,
     body: &Replay,
     base: &BaseUrl,
+    exchange: &Exchange,
 ) -> Result<Response<Body>, Error> {
     if head.method != Method::POST {
         return Ok(wrong_method("POST"));
@@ -45,11 +51,17 @@ pub(super) async fn answer(
         return Ok(refuse(status, "invalid_grant", "authentication failure"));
     };
 
-    let user = User::of(proxy).await?;
+    if grant == Grant::Password {
+        exchange.shows(Sign::PasswordGrant);
+    }
+    if !client.is_empty() {
+        exchange.is_of(&client);
+    }
+    let user = User::of(proxy, exchange).await?;
     let (_, client_secret) = form.client(head);
     let id = user.url(base);
     let issued_at = issued_at();
-    Ok(tell(
+    Ok(json_reply(
         StatusCode::OK,
         // As the org answers: see salesforce::facts::token_response.
         &json!({
@@ -70,8 +82,8 @@ fn is_login_of_orgproxy(head: &Parts) -> bool {
     agent.is_some_and(|agent| agent.as_bytes().starts_with(b"orgproxy/"))
 }
 
-/// How a client logs in.
-#[derive(Clone, Copy)]
+/// The way in which a client logs in.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Grant {
     Password,
     RefreshToken,
@@ -106,7 +118,7 @@ impl Grant {
                 let (id, secret) = form.client(head);
                 pair(&id, &secret)
             }
-            // Who has one was let in before.
+            // A client that has one was let in before.
             Self::RefreshToken => {
                 let shown = form.get("refresh_token");
                 proxy.placeholders.client_of(shown).map(str::to_owned)
@@ -123,7 +135,8 @@ fn issued_at() -> String {
     now.unwrap_or_default().as_millis().to_string()
 }
 
-/// By which a client that has the secret can tell that nobody changed the answer. Some do.
+/// The signature by which a client that has the secret can verify that nobody changed the response.
+/// Some do.
 fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, client_secret.as_bytes());
     let tag = hmac::sign(&key, [id, issued_at].concat().as_bytes());

@@ -1,4 +1,4 @@
-//! Who the user of a session is.
+//! The user of a session.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -8,7 +8,12 @@ use super::query::query;
 use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Identity,
-    proxy::{Proxy, base_url::BaseUrl, error::Error},
+    proxy::{
+        Proxy,
+        base_url::BaseUrl,
+        error::Error,
+        exchange::{Exchange, Wait},
+    },
 };
 
 /// The user that every request acts as.
@@ -19,12 +24,14 @@ pub(super) struct User {
 }
 
 impl User {
-    /// As the org said at the login; if it did not, it is asked.
+    /// The user whom the org named at the login; if it named none, the org is asked.
     ///
     /// # Errors
     /// When there is no session, or the org does not say.
-    pub(super) async fn of(proxy: &Proxy) -> Result<Self, Error> {
-        let session = proxy.delivery.sessions.current().await?;
+    pub(super) async fn of(proxy: &Proxy, exchange: &Exchange) -> Result<Self, Error> {
+        let session = exchange
+            .time(Wait::Login, proxy.delivery.sessions.current())
+            .await?;
         let Identity {
             org_id,
             user_id,
@@ -32,7 +39,7 @@ impl User {
         } = session.identity.clone();
         let (org_id, user_id) = match (org_id, user_id) {
             (Some(org_id), Some(user_id)) => (org_id, user_id),
-            _ => ids(proxy).await?,
+            _ => ids(proxy, exchange).await?,
         };
         Ok(Self {
             org_id,
@@ -41,14 +48,14 @@ impl User {
         })
     }
 
-    /// The identity URL, as clients read the ids from it, pointing at us.
+    /// The identity URL, as clients read the ids from it, pointing at the proxy.
     pub(super) fn url(&self, base: &BaseUrl) -> String {
         format!("{base}/id/{}/{}", self.org_id, self.user_id)
     }
 }
 
 /// The ids of org and user, asked for: [`crate::salesforce::facts::sessions`].
-async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
+async fn ids(proxy: &Proxy, exchange: &Exchange) -> Result<(String, String), Error> {
     #[derive(Deserialize)]
     struct Userinfo {
         organization_id: String,
@@ -57,15 +64,15 @@ async fn ids(proxy: &Proxy) -> Result<(String, String), Error> {
 
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = http::Uri::from_static("/services/oauth2/userinfo");
-    let told = query(proxy, request).await?;
-    if told.status != StatusCode::OK {
+    let reply = query(proxy, request, exchange).await?;
+    if reply.status != StatusCode::OK {
         let why = format!(
             "userinfo answered {}; grant the app the scope id or openid",
-            told.status.as_u16()
+            reply.status.as_u16()
         );
         return Err(Unanswerable::Unidentified(why).into());
     }
-    match serde_json::from_slice::<Userinfo>(&told.body) {
+    match serde_json::from_slice::<Userinfo>(&reply.body) {
         Ok(userinfo) => Ok((userinfo.organization_id, userinfo.user_id)),
         Err(error) => Err(Unanswerable::Unidentified(format!("userinfo: {error}")).into()),
     }

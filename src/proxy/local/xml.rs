@@ -96,7 +96,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// A document as text. What is no UTF-8 is what old clients call ASCII.
+/// A document as text. What is not UTF-8 is what old clients call ASCII.
 pub(super) fn text(document: &[u8]) -> Cow<'_, str> {
     let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
     match std::str::from_utf8(document) {

@@ -14,7 +14,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// One of so many bytes.
+    /// A budget of so many bytes.
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicUsize::new(bytes),
@@ -37,7 +37,7 @@ impl Budget {
     }
 }
 
-/// What one copy has of it.
+/// The part of it that one copy has.
 ///
 /// A small one asks for nothing: what threads share costs more than it is worth there.
 pub(super) struct Share {
@@ -80,7 +80,7 @@ impl Share {
         may
     }
 
-    /// Whether there is as much left for all as one copy may have.
+    /// Returns whether there is as much left for all as one copy may have.
     pub(super) fn is_plentiful(&self) -> bool {
         self.budget
             .as_ref()

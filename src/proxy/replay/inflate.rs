@@ -11,18 +11,18 @@ use crate::proxy::coding::{Coding, is_bare};
 /// A body's decompression under way.
 pub(super) struct Inflate {
     decoder: Decoder,
-    /// What is still to be decompressed.
+    /// The bytes that are still to be decompressed.
     input: Bytes,
     /// Bytes in, and out, so far.
     taken: usize,
     given: usize,
-    /// How often the decoder had its turn since the last pause.
+    /// The number of turns of the decoder since the last pause.
     steps: usize,
 }
 
 enum Decoder {
     Gzip(MultiGzDecoder<Vec<u8>>),
-    /// Of which the first byte will tell whether it is bare, as some senders have it.
+    /// One whose first byte will show whether it is bare, as some senders have it.
     Unknown,
     Zlib(ZlibDecoder<Vec<u8>>),
     Bare(DeflateDecoder<Vec<u8>>),
@@ -83,7 +83,7 @@ impl Inflate {
         Ok(None)
     }
 
-    /// Whether enough was done at once. Then more may be done.
+    /// Returns whether enough was done at once. Then more may be done.
     pub(super) fn pauses(&mut self) -> bool {
         let pauses = self.steps >= MOST_STEPS;
         if pauses {
@@ -92,7 +92,7 @@ impl Inflate {
         pauses
     }
 
-    /// What is left when all was fed.
+    /// The rest when all was fed.
     pub(super) fn finish(&mut self) -> Result<Option<Bytes>, ClientFault> {
         let finished = match &mut self.decoder {
             Decoder::Gzip(decoder) => decoder.try_finish(),
@@ -118,7 +118,7 @@ impl Inflate {
             return Err(ClientFault::Inflated);
         }
         // Thousands of members with a byte each, or none: each takes as long as a long one.
-        if self.taken > PATIENCE + 2 * self.given {
+        if self.taken > SLACK + 2 * self.given {
             return Err(ClientFault::Hollow);
         }
         Ok(Some(Bytes::from(piece)).filter(|piece| !piece.is_empty()))
@@ -132,7 +132,7 @@ const STEP: usize = 4 * 1024;
 const MOST_STEPS: usize = 32;
 
 /// Bytes of input that may come to nothing. Some are still on their way through the decoder.
-const PATIENCE: usize = 96 * 1024;
+const SLACK: usize = 96 * 1024;
 
 /// Bytes of output. Salesforce takes 50 MB.
 pub(super) const MOST: usize = 64 * 1024 * 1024;
@@ -155,7 +155,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out, the longest piece of it, and the most that went in at once without a pause.
+    /// The output, the longest piece of it, and the most that went in at once without a pause.
     fn inflate(compressed: &[u8]) -> Result<(Vec<u8>, usize, usize), ClientFault> {
         let mut inflate = Inflate::new(Coding::Gzip);
         let (mut plain, mut longest, mut most) = (Vec::new(), 0, 0);

@@ -1,4 +1,4 @@
-//! How fast a client sends a body.
+//! The pace at which a client sends a body.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     /// The longest pause.
     idle: Duration,
     deadline: Deadline,
-    /// Bytes a second.
+    /// Bytes per second.
     least: u64,
     /// Time for which nothing is asked of it.
     grace: Duration,
@@ -88,7 +88,7 @@ impl Drop for Pace {
     }
 }
 
-/// Of the longest kind, that a client may make before anything is asked of it.
+/// The number of pauses of the longest kind that a client may make before anything is asked of it.
 const PAUSES: u32 = 5;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::{ClientFault, Stream, lock};
 
-/// What goes in place of some bytes of a body. Bytes.
+/// The bytes that go in place of some bytes of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Splice {
     pub(crate) at: Range<u64>,
@@ -22,7 +22,7 @@ pub(crate) struct Splice {
 }
 
 impl Splice {
-    /// By how many bytes it makes a body longer.
+    /// The number of bytes by which it makes a body longer.
     pub(super) fn growth(&self) -> i64 {
         let cut = self.at.end - self.at.start;
         i64::try_from(self.text.len()).unwrap_or(i64::MAX) - i64::try_from(cut).unwrap_or(i64::MAX)
@@ -123,7 +123,7 @@ impl Body for Sending {
     }
 }
 
-/// Why an attempt to send did not come to its end.
+/// The reason why an attempt to send did not come to its end.
 #[derive(Debug)]
 pub(crate) enum Broken {
     Client(ClientFault),

@@ -14,9 +14,9 @@ use crate::proxy::{
 /// One of them. Everything else of the org's has relative URLs, or none that are for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Document {
-    /// Who the user is: what is under `urls`.
+    /// The user: the URLs under `urls`.
     User(Syntax),
-    /// What a version of the REST API has: `identity`.
+    /// The resources of a version of the REST API: `identity`.
     Resources,
     /// The description of a SOAP API: its address.
     Wsdl,
@@ -28,30 +28,30 @@ pub(super) enum Syntax {
     Xml,
 }
 
-/// What takes the place of what, in bytes.
+/// A text that takes the place of some bytes.
 pub(super) struct Edit {
     pub(super) at: Range<usize>,
     pub(super) text: String,
 }
 
 impl Document {
-    /// What the answer to `head` is. This runs with every request, so what is asked first is what
-    /// most are not.
+    /// The document that the response to `head` is, if it is one. This runs with every request, so
+    /// it first asks for what most are not.
     pub(super) fn of<T>(head: &Head, response: &Response<T>) -> Option<Self> {
-        let told = Self::asked(head.family(), head.path(), head.query())?;
-        let may_be_posted = matches!(told, Self::User(_));
+        let document = Self::asked(head.family(), head.path(), head.query())?;
+        let may_be_posted = matches!(document, Self::User(_));
         let has_it = head.method() == Method::GET || may_be_posted && head.method() == Method::POST;
         if response.status() != StatusCode::OK || !has_it {
             return None;
         }
-        match (told, syntax(response.headers())?) {
+        match (document, syntax(response.headers())?) {
             (Self::User(_), syntax) => Some(Self::User(syntax)),
-            (Self::Resources, Syntax::Json) | (Self::Wsdl, Syntax::Xml) => Some(told),
+            (Self::Resources, Syntax::Json) | (Self::Wsdl, Syntax::Xml) => Some(document),
             _ => None,
         }
     }
 
-    /// What is at `path`.
+    /// The document at `path`.
     fn asked(family: Family, path: &str, query: Option<&str>) -> Option<Self> {
         match family {
             Family::Identity => Some(Self::User(Syntax::Json)),
@@ -68,7 +68,7 @@ impl Document {
         }
     }
 
-    /// What makes `text` ours. `None` if it cannot be read.
+    /// The edits that lead the URLs of `text` to the proxy. `None` if it cannot be read.
     pub(super) fn edits(self, text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
         match self {
             Self::User(Syntax::Json) => json::urls(text, rewriter),
@@ -83,14 +83,16 @@ fn syntax(headers: &HeaderMap) -> Option<Syntax> {
     let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let (_, kind) = said.split(';').next()?.trim().split_once('/')?;
     let is = |word: &str| kind.eq_ignore_ascii_case(word);
-    match () {
-        () if is("json") => Some(Syntax::Json),
-        () if is("xml") || is("wsdl+xml") => Some(Syntax::Xml),
-        () => None,
+    if is("json") {
+        Some(Syntax::Json)
+    } else if is("xml") || is("wsdl+xml") {
+        Some(Syntax::Xml)
+    } else {
+        None
     }
 }
 
-/// Where `part` is in `whole`, which it was cut from.
+/// The place of `part` in `whole`, which it was cut from.
 pub(super) fn place(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let at = start..start + part.len();

@@ -9,7 +9,7 @@ use super::{
     url_rewriter::UrlRewriter,
 };
 
-/// What makes the URLs under `urls` ours.
+/// The edits that lead the URLs under `urls` to the proxy.
 pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let user: Object = serde_json::from_str(text).ok()?;
     let urls: Object = serde_json::from_str(user.get("urls")?.get()).ok()?;
@@ -21,7 +21,7 @@ pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     Some(edits)
 }
 
-/// What makes `identity` ours.
+/// The edit that leads `identity` to the proxy.
 pub(super) fn identity(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let resources: Object = serde_json::from_str(text).ok()?;
     let value = resources.get("identity")?;
@@ -32,7 +32,8 @@ pub(super) fn identity(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> 
 /// Names, and values as they are written.
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What puts `base` in the place of the beginning of a string in `text`, as much as `origin` takes.
+/// The edit that puts `base` in the place of the beginning of a string in `text`, as much as
+/// `origin` takes.
 fn edit(
     text: &str,
     value: &RawValue,
@@ -45,9 +46,10 @@ fn edit(
     let ours = ours.trim_matches('"');
     Some(Edit {
         at: place(text, theirs)?,
-        text: match theirs.contains("\\/") {
-            true => ours.replace('/', "\\/"),
-            false => ours.to_owned(),
+        text: if theirs.contains("\\/") {
+            ours.replace('/', "\\/")
+        } else {
+            ours.to_owned()
         },
     })
 }

@@ -41,7 +41,7 @@ pub(super) async fn rewrite(
     Ok(())
 }
 
-/// `body` with our URLs, if there are any to change.
+/// `body` with URLs that lead to the proxy, if there are any to change.
 fn rewritten(
     body: &[u8],
     coding: Option<Coding>,
@@ -68,10 +68,10 @@ pub(super) fn apply(text: &str, edits: &[Edit]) -> String {
     done + &text[after..]
 }
 
-/// What is said of a body that is no longer the org's.
+/// Corrects the headers that describe a body that is no longer the org's.
 ///
-/// Its validator becomes a weak one: what we made of the body means the same, but has other bytes
-/// (RFC 9110 section 8.8.1). A client can still ask with it whether something changed. Digests of the
+/// Its validator becomes a weak one: the rewritten body means the same, but has other bytes (RFC
+/// 9110 section 8.8.1). A client can still ask with it whether something changed. Digests of the
 /// org's bytes are of no use any more.
 fn describe(headers: &mut HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -90,10 +90,10 @@ fn describe(headers: &mut HeaderMap, length: usize) {
 fn decode(body: &[u8], coding: Option<Coding>) -> io::Result<String> {
     let mut text = String::new();
     let decoded = coding::decoder(coding, body);
-    match decoded.take(MOST as u64 + 1).read_to_string(&mut text)? > MOST {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(text),
+    if decoded.take(MOST as u64 + 1).read_to_string(&mut text)? > MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
+    Ok(text)
 }
 
 fn encode(text: String, coding: Option<Coding>) -> io::Result<Vec<u8>> {

@@ -1,10 +1,10 @@
-//! URLs of the org, made ours.
+//! Leads URLs of the org to the proxy.
 
 use http::uri::Authority;
 
 use crate::{auth::Session, proxy::base_url::BaseUrl};
 
-/// Which URLs lead to the org, and where they lead instead.
+/// The URLs that lead to the org, and where they lead instead.
 ///
 /// Those in documents may have their slashes escaped, as some writers of JSON do.
 pub(super) struct UrlRewriter<'a> {
@@ -20,35 +20,37 @@ impl<'a> UrlRewriter<'a> {
         }
     }
 
-    /// What `url` of a header becomes, if it leads to the instance.
+    /// The URL that `url` of a header becomes, if it leads to the instance.
     pub(super) fn location(&self, url: &str) -> Option<String> {
-        // Which some readers take for a slash, and others for part of a name.
+        // Some readers take it for a slash, and others for part of a name.
         if url.contains('\\') {
             return None;
         }
-        let (host, rest) = match url.starts_with("//") {
-            true => after_scheme(url)?,
-            false => split(url)?,
+        let (host, rest) = if url.starts_with("//") {
+            after_scheme(url)?
+        } else {
+            split(url)?
         };
         self.is_instance(host)
             .then(|| format!("{}{rest}", self.base))
     }
 
-    /// How much of `url` our base takes the place of, in bytes, if it is one of the instance.
+    /// The number of bytes of `url` that the base takes the place of, if it is one of the instance.
     pub(super) fn instance(&self, url: &str) -> Option<usize> {
         let (host, rest) = split(url)?;
         self.is_instance(host).then(|| url.len() - rest.len())
     }
 
-    /// As [`UrlRewriter::instance`] for a user's identity, which may be at any host that the org's users log
-    /// in at, but is at the instance as well.
+    /// The same as [`UrlRewriter::instance`] for a user's identity, which may be at any host that
+    /// the org's users log in at, but is at the instance as well.
     pub(super) fn identity(&self, url: &str) -> Option<usize> {
         let (_, rest) = split(url)?;
         slash(slash(rest)?.strip_prefix("id")?)?;
         Some(url.len() - rest.len())
     }
 
-    /// As [`UrlRewriter::instance`] for a SOAP API, which may be told at the hosts where everybody logs in.
+    /// The same as [`UrlRewriter::instance`] for a SOAP API, which may be given at the hosts where
+    /// everybody logs in.
     pub(super) fn service(&self, url: &str) -> Option<usize> {
         let (host, rest) = split(url)?;
         let is_service = rest
@@ -67,13 +69,13 @@ impl<'a> UrlRewriter<'a> {
 /// Host and port of an `https` URL, and what follows.
 fn split(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
-    match scheme.eq_ignore_ascii_case(SCHEME) {
-        true => after_scheme(rest),
-        false => None,
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
     }
+    after_scheme(rest)
 }
 
-/// As [`split`], for a URL that leaves out its scheme (RFC 3986 section 4.2).
+/// The same as [`split`], for a URL that leaves out its scheme (RFC 3986 section 4.2).
 fn after_scheme(url: &str) -> Option<(&str, &str)> {
     let rest = slash(slash(url)?)?;
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
@@ -84,8 +86,8 @@ fn slash(text: &str) -> Option<&str> {
     text.strip_prefix('/').or_else(|| text.strip_prefix("\\/"))
 }
 
-/// Whether `said` is `host` at `port`, or without one if that is the usual one. What has user info
-/// is another.
+/// Returns whether `said` is `host` at `port`, or without one if that is the usual one. What has
+/// user info is another.
 fn is(said: &str, host: &str, port: u16) -> bool {
     said.split_at_checked(host.len())
         .is_some_and(|(name, rest)| {

@@ -11,7 +11,7 @@ use super::{
     url_rewriter::UrlRewriter,
 };
 
-/// What makes the URLs under `urls` ours: the identity in its other form.
+/// The edits that lead the URLs under `urls` to the proxy: the identity in its other form.
 pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
@@ -30,7 +30,8 @@ pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     }
 }
 
-/// What makes the addresses of a WSDL ours: `location` of `address`, whatever the binding.
+/// The edits that lead the addresses of a WSDL to the proxy: `location` of `address`, whatever the
+/// binding.
 pub(super) fn addresses(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
@@ -51,7 +52,7 @@ fn address(text: &str, tag: &BytesStart, rewriter: &UrlRewriter) -> Option<Edit>
     edit(text, &url, &rewriter.base, rewriter.service(&url))
 }
 
-/// What puts `base` in the place of the first `origin` bytes of `url`.
+/// The edit that puts `base` in the place of the first `origin` bytes of `url`.
 fn edit(text: &str, url: &str, base: &str, origin: Option<usize>) -> Option<Edit> {
     Some(Edit {
         at: place(text, &url[..origin?])?,

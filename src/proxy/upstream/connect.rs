@@ -21,9 +21,9 @@ use crate::{
 pub(crate) struct Connector {
     dialer: Arc<Dialer>,
     tls: TlsConnector,
-    /// For the deadlines of connections.
+    /// The tick of the deadlines of connections.
     tick: Duration,
-    /// Between two questions whether an HTTP/2 peer is alive.
+    /// The time between two questions whether an HTTP/2 peer is alive.
     ping: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ impl Connector {
         }
     }
 
-    /// How long [`Self::connect`] takes at most.
+    /// The longest time that [`Self::connect`] takes.
     pub(super) fn longest(&self) -> Duration {
         self.dialer.longest()
     }

@@ -22,14 +22,14 @@ use crate::{
 
 /// A connection that carries one request at a time, or a share in one that carries many.
 ///
-/// Boxed wherever it is kept: it changes hands twice with every request. Dropped before its answer
-/// has ended, it is torn down: a client that goes away so cancels the org's side.
+/// Boxed wherever it is kept: it changes hands twice with every request. Dropped before its
+/// response has ended, it is torn down: a client that goes away so cancels the org's side.
 pub(super) struct Connection {
     authority: Authority,
     protocol: Protocol,
-    /// For the head of an answer, then for each piece of its body.
+    /// The deadline for the head of a response, then for each piece of its body.
     pub(super) deadline: Deadline,
-    /// Sweeps of the pool since an answer ended on it.
+    /// The number of sweeps of the pool since a response ended on it.
     sweeps: u32,
     reused: bool,
 }
@@ -40,13 +40,13 @@ pub(super) enum Protocol {
     Http2(http2::SendRequest<Sending>),
 }
 
-/// Why a request got no answer on this connection.
+/// The reason why a request got no response on this connection.
 pub(super) enum SendError {
-    /// Nothing of it was sent, as HTTP/2 can tell.
+    /// Nothing of it was sent, as HTTP/2 can say.
     Unsent,
-    /// Some of it was sent, and the connection ended without a word of an answer. In words.
+    /// Some of it was sent, and the connection ended without a word of a response. In words.
     Lost(String),
-    /// What came is not an answer, or not all of one. In words.
+    /// The bytes that came are not a response, or not all of one. In words.
     Garbled(String),
     TimedOut,
 }
@@ -73,10 +73,10 @@ impl Connection {
         share
     }
 
-    /// Sends `head` and `sending` with `session`, and waits for the head of the answer for
+    /// Sends `head` and `sending` with `session`, and waits for the head of the response for
     /// `timeout` after the last piece of `body`.
     ///
-    /// The answer's body is returned only where it does not come by this very connection.
+    /// The response's body is returned only where it does not come by this very connection.
     pub(super) async fn send(
         &mut self,
         head: &Head,
@@ -99,10 +99,14 @@ impl Connection {
                 http.begin(head, session, sending);
                 poll_fn(|cx| match http.poll_head(cx, head.method()) {
                     Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(|()| None))),
-                    Poll::Ready(Err(fault)) => Poll::Ready(Err(match http.has_heard(&fault) {
-                        true => SendError::Garbled(causes(&fault)),
-                        false => SendError::Lost(causes(&fault)),
-                    })),
+                    Poll::Ready(Err(fault)) => {
+                        let words = causes(&fault);
+                        Poll::Ready(Err(if http.has_heard(&fault) {
+                            SendError::Garbled(words)
+                        } else {
+                            SendError::Lost(words)
+                        }))
+                    }
                     Poll::Pending => in_time(cx),
                 })
                 .await
@@ -110,8 +114,8 @@ impl Connection {
             Protocol::Http2(sender) => {
                 let request = head.request(session, sending, &self.authority);
                 // Boxed: every request would carry its room along.
-                let mut answer = Box::pin(sender.try_send_request(request));
-                poll_fn(|cx| match answer.as_mut().poll(cx) {
+                let mut response = Box::pin(sender.try_send_request(request));
+                poll_fn(|cx| match response.as_mut().poll(cx) {
                     Poll::Ready(Ok(response)) if http1::has_length(response.headers()) => {
                         Poll::Ready(Ok(response.map(Some)))
                     }
@@ -130,7 +134,7 @@ impl Connection {
         }
     }
 
-    /// Whether it can take a request, now or in a moment.
+    /// Returns whether it can take a request, now or in a moment.
     pub(super) async fn ready(&mut self) -> bool {
         match &mut self.protocol {
             Protocol::Http1(http) => http.is_open(),
@@ -138,12 +142,12 @@ impl Connection {
         }
     }
 
-    /// Whether an answer has come on it before.
+    /// Returns whether a response has come on it before.
     pub(super) fn is_reused(&self) -> bool {
         self.reused
     }
 
-    /// Whether a sweep of the pool is to leave it, which makes it older, and smaller.
+    /// Returns whether a sweep of the pool is to leave it. Each makes it older, and smaller.
     pub(super) fn outlives_sweep(&mut self) -> bool {
         self.sweeps += 1;
         let is_young = self.sweeps <= MOST_SWEEPS;
@@ -171,7 +175,7 @@ impl Connection {
         self.http1().is_some_and(Http1::is_idle).then_some(self)
     }
 
-    /// What carries the answer's body, unless it carries others, too.
+    /// The HTTP/1.1 connection that carries the response's body; one of HTTP/2 carries others, too.
     pub(super) fn http1(&self) -> Option<&Http1> {
         match &self.protocol {
             Protocol::Http1(http) => Some(http),
@@ -179,7 +183,7 @@ impl Connection {
         }
     }
 
-    /// As [`Self::http1`].
+    /// The same as [`Self::http1`].
     pub(super) fn http1_mut(&mut self) -> Option<&mut Http1> {
         match &mut self.protocol {
             Protocol::Http1(http) => Some(http),
@@ -211,6 +215,6 @@ fn is_lost(error: &h2::Error) -> bool {
         || error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }
 
-/// At one in 10 s, a minute: shorter than a server or a network on the way is likely to close a
-/// connection unseen. Counted, since to look at the clock after every answer costs more.
+/// At one in 10 s, they take a minute: shorter than a server or a network on the way is likely to
+/// close a connection unseen. Counted, since to look at the clock after every response costs more.
 const MOST_SWEEPS: u32 = 6;

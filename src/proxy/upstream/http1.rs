@@ -1,8 +1,9 @@
 //! HTTP/1.1 with the org, one request at a time (RFC 9112).
 //!
-//! It is driven by whoever waits for the answer. hyper's client has a task for each connection and
-//! channels between that and the request, which are a sixth of the instructions of a small one. The
-//! price: an upload goes on only as long as the client takes the answer, if that comes before its end.
+//! It is driven by whoever waits for the response. hyper's client has a task for each connection
+//! and channels between that and the request, which are a sixth of the instructions of a small one.
+//! The price: an upload goes on only as long as the client takes the response, if that comes before
+//! its end.
 
 use std::{
     fmt::Write,
@@ -37,20 +38,20 @@ mod body;
 mod head;
 mod pieces;
 
-/// A connection, and where on it we are.
+/// A connection, and how far it has come with the current request.
 pub(super) struct Http1 {
     tls: TlsStream<Socket>,
     request: Outgoing,
     /// Bytes that the org has sent and nobody has taken yet.
     input: BytesMut,
     lines: Lines,
-    /// Whether anything of the answer has come.
+    /// If true, something of the response has come.
     heard: bool,
-    /// The header lines of the answer, as the org sent them.
+    /// The header lines of the response, as the org sent them.
     sent: Received,
     /// The rest of the response.
     rest: Rest,
-    /// Whether the connection outlives the answer.
+    /// If true, the connection outlives the response.
     persistent: bool,
 }
 
@@ -75,7 +76,7 @@ enum State {
     Refused,
 }
 
-/// Why there is no answer, or no more of it.
+/// The reason why there is no response, or no more of it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResponseFault {
     #[error("the org closed it")]
@@ -90,7 +91,7 @@ pub(super) enum ResponseFault {
     Length,
 }
 
-/// Why a response is malformed.
+/// The reason why a response is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     #[error("the org's response is not HTTP/1.1")]
@@ -145,7 +146,7 @@ impl Http1 {
         session.wants_read() && !socket.is_readable()
     }
 
-    /// Returns whether an answer has ended, so that another may follow.
+    /// Returns whether a response has ended, so that another may follow.
     pub(super) fn is_idle(&self) -> bool {
         self.persistent
             && self.rest.is_nothing()
@@ -153,7 +154,7 @@ impl Http1 {
             && self.input.is_empty()
     }
 
-    /// Gives up memory that is of use only if an answer follows soon.
+    /// Gives up memory that is of use only if a response follows soon.
     pub(super) fn shrink(&mut self) {
         if self.input.is_empty() {
             self.input = BytesMut::new();
@@ -162,7 +163,7 @@ impl Http1 {
         self.sent = Received::default();
     }
 
-    /// Takes on a request. Nothing is sent before the answer is waited for.
+    /// Takes on a request. Nothing is sent before the response is waited for.
     pub(super) fn begin(&mut self, head: &request::Head, session: &Session, body: Sending) {
         self.tls.get_mut().0.be_strict();
         self.heard = false;
@@ -170,14 +171,15 @@ impl Http1 {
         request.next.head.clear();
         head.write(session, &body, &mut request.next.head);
         request.left = body.size_hint().exact();
-        request.state = match body.is_end_stream() {
-            true => State::Ending,
-            false => State::Sending,
+        request.state = if body.is_end_stream() {
+            State::Ending
+        } else {
+            State::Sending
         };
         request.body = body;
     }
 
-    /// The head of the answer to the request, which is of `method`.
+    /// The head of the response to the request, which is of `method`.
     pub(super) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,30 +197,30 @@ impl Http1 {
         Poll::Ready(Ok(head.response))
     }
 
-    /// Returns whether anything of an answer had come before this `fault` of its head: a part, an
-    /// interim answer, or what TLS cannot read.
+    /// Returns whether anything of a response had come before this `fault` of its head: a part, an
+    /// interim response, or what TLS cannot read.
     pub(super) fn has_heard(&self, fault: &ResponseFault) -> bool {
         let is_unreadable =
             matches!(fault, ResponseFault::Io(error) if error.kind() == io::ErrorKind::InvalidData);
         self.heard || is_unreadable
     }
 
-    /// The header lines of the answer as the org sent them.
+    /// The header lines of the response as the org sent them.
     pub(super) fn sent(&self) -> &Received {
         &self.sent
     }
 
-    /// As [`Self::sent`].
+    /// The same as [`Self::sent`].
     pub(super) fn sent_mut(&mut self) -> &mut Received {
         &mut self.sent
     }
 
-    /// Has the next answer's headers be where these were, which saves their memory.
+    /// Has the next response's headers be where these were, which saves their memory.
     pub(super) fn reuse(&mut self, headers: HeaderMap) {
         self.lines.reuse(headers);
     }
 
-    /// The next piece of the answer's body.
+    /// The next piece of the response's body.
     pub(super) fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -245,7 +247,7 @@ impl Http1 {
         }
     }
 
-    /// Returns whether the answer's body has ended.
+    /// Returns whether the response's body has ended.
     pub(super) fn is_over(&self) -> bool {
         self.rest.is_nothing()
     }
@@ -262,8 +264,8 @@ impl Http1 {
     /// Sends what can be sent of the request.
     ///
     /// # Errors
-    /// When the request is none. That the org takes no more of it is not an error: it may have refused
-    /// it early.
+    /// When the body of the request is not whole. That the org takes no more of it is not an error:
+    /// it may have refused it early.
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), ResponseFault> {
         if matches!(self.request.state, State::Sent | State::Refused) {
             return Ok(());
@@ -280,7 +282,8 @@ impl Http1 {
     }
 }
 
-/// What `take` takes out of `input`, to which what the org sends is added until that is enough.
+/// Has `take` take something out of `input`, to which the bytes that the org sends are added until
+/// that is enough.
 fn poll_take<T>(
     tls: &mut TlsStream<Socket>,
     input: &mut BytesMut,
@@ -311,7 +314,7 @@ fn poll_record<'a>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<&'a [u8], ResponseFault>> {
     let (socket, session) = tls.get_ref();
-    // The socket alone tells at less cost that nothing has come, unless TLS has some left.
+    // The socket alone says at less cost that nothing has come, unless TLS has some left.
     if session.wants_read() && !socket.is_readable() {
         ready!(socket.poll_read_ready(cx))?;
     }
@@ -393,5 +396,5 @@ impl Outgoing {
 /// Bytes of a record.
 const SMALL: usize = 4 * 1024;
 
-/// Bytes: of four records.
+/// Bytes of four records.
 const ROOM: usize = 64 * 1024;

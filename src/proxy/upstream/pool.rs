@@ -21,7 +21,7 @@ use crate::{network::ConnectError, proxy::replay::Sending};
 pub(super) struct Pool {
     connector: Arc<Connector>,
     state: Mutex<State>,
-    /// For the deadlines of connections.
+    /// The tick of the deadlines of connections.
     tick: Duration,
 }
 
@@ -31,11 +31,11 @@ struct State {
     exclusive: Vec<Box<Connection>>,
     /// The one HTTP/2 connection that all requests share, and where it leads.
     shared: Option<(Authority, http2::SendRequest<Sending>)>,
-    /// In the order in which they came.
+    /// The requests that wait, in the order in which they came.
     waiters: BTreeMap<u64, Waiter>,
-    /// How many there have been.
+    /// The number of them that there have been.
     numbered: u64,
-    /// Where those lead that are being opened.
+    /// The hosts to which connections are being opened.
     opening: Vec<Authority>,
 }
 
@@ -165,7 +165,8 @@ impl Pool {
         }
     }
 
-    /// Gives what came of opening a connection to who waits for it, or keeps it.
+    /// Gives an opened connection, or the error, to the request that waits for it; keeps a
+    /// connection that none waits for.
     fn settle(&self, authority: &Authority, opened: Result<Box<Connection>, ConnectError>) {
         let connection = match opened {
             Ok(connection) => connection,
@@ -191,7 +192,7 @@ impl Pool {
         }
     }
 
-    /// Takes back a connection whose answer has ended.
+    /// Takes back a connection whose response has ended.
     pub(super) fn put(&self, connection: Box<Connection>) {
         let Some(connection) = connection.rested() else {
             return;
@@ -225,7 +226,8 @@ impl Pool {
 }
 
 impl State {
-    /// Where to open the next connection, if that is for one who waits and has none under way.
+    /// The host to open the next connection to, if that is for one who waits and has none under
+    /// way.
     fn wanted(&self) -> Option<Authority> {
         if self.opening.len() >= MOST_OPENING {
             return None;
@@ -263,7 +265,7 @@ impl State {
     }
 }
 
-/// A request's place among those that wait, and what it is given.
+/// A request's place among those that wait, and the connection that it is given.
 struct Waiting {
     pool: Arc<Pool>,
     number: u64,

@@ -1,4 +1,4 @@
-//! The body of an answer, streamed from the org.
+//! The body of a response, streamed from the org.
 
 use std::{
     io,
@@ -24,13 +24,13 @@ pub(crate) struct ResponseBody {
     lent: Option<(Box<Connection>, Arc<Pool>)>,
     /// The header lines, if they are still of use and the connection, which has them, is not lent.
     kept: Option<Box<Received>>,
-    /// Whether the header lines are of no more use.
+    /// If true, the header lines are of no more use.
     is_written: bool,
     /// The body, unless it comes by the connection itself.
     stream: Option<Incoming>,
-    /// Time between two pieces.
+    /// The time between two pieces.
     idle: Duration,
-    /// How it ended before its time.
+    /// The error that ended it before its time, to be returned next.
     broken: Option<io::Error>,
 }
 
@@ -79,7 +79,7 @@ impl ResponseBody {
         self.is_written = true;
     }
 
-    /// Has the next answer's headers be where these were, if that saves anything.
+    /// Has the next response's headers be where these were, if that saves anything.
     pub(crate) fn reuse(&mut self, headers: HeaderMap) {
         if let Some(http) = self.http1_mut() {
             http.reuse(headers);
@@ -97,7 +97,7 @@ impl ResponseBody {
         }
     }
 
-    /// The next piece, or in words what broke the body off.
+    /// The next piece, or in words the reason why the body broke off.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, String>>> {
         if let Some(stream) = &mut self.stream {
             let frame = ready!(Pin::new(stream).poll_frame(cx));

@@ -1,4 +1,4 @@
-//! What clients require of a server that stands in for Salesforce.
+//! Requirements of clients for a server that stands in for Salesforce.
 //!
 //! | Client | `http://` | URLs that it follows | Checks | Source |
 //! |---|---|---|---|---|
@@ -10,7 +10,7 @@
 //! | WSC, and what is built on it | yes | `serverUrl` as it is | order and namespaces of elements | [SoapConnection] |
 //! | Data Loader | no | scheme and host of `serverUrl` | after a failed login it tries the same credentials at `login.salesforce.com` | [LoginClient], [dataloader #183] |
 //!
-//! From these follows:
+//! From these it follows:
 //!
 //! - A session id for clients begins with the org's real id, matches the CLI's expression, and does not
 //!   begin with `eyJ`.

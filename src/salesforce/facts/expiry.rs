@@ -1,4 +1,4 @@
-//! How each API family shows that a session is dead. Only some do it by status 401.
+//! The response of each API family to a dead session. Only some use status 401.
 //!
 //! | Family | Status | What says so | Source |
 //! |---|---|---|---|

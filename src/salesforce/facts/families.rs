@@ -1,4 +1,4 @@
-//! The API families: their paths, and where each takes the session.
+//! The API families: their paths, and the place of the session in each.
 //!
 //! | Family | Path | Session |
 //! |---|---|---|

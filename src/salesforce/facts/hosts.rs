@@ -1,4 +1,4 @@
-//! Where Salesforce serves its APIs.
+//! The hosts of Salesforce's APIs.
 //!
 //! | Kind | Host | Source |
 //! |---|---|---|

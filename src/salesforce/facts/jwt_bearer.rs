@@ -46,8 +46,8 @@
 //!
 //! # Expiry
 //!
-//! Documented are three minutes of validity, and three of tolerance for clocks that differ ([flow]).
-//! What is enforced differs:
+//! Documented are three minutes of validity, and three of tolerance for clocks that differ
+//! ([flow]). The enforced bounds differ:
 //!
 //! - The Salesforce CLI sends milliseconds, a moment some 50,000 years ahead, and logs in
 //!   ([authInfo], `tryJwtAuth`).

@@ -15,7 +15,7 @@
 //!   so it must pass unchanged.
 //! - Whether Salesforce offers HTTP/2 by ALPN for a My Domain is not documented. The Pub/Sub API has
 //!   nothing else, and the Streaming API is made for HTTP/1.1.
-//! - How long an unused connection stays open is not documented.
+//! - The time that an unused connection stays open is not documented.
 //!
 //! [article 000381578]: https://help.salesforce.com/s/articleView?id=000381578&type=1
 //! [article 000386264]: https://help.salesforce.com/s/articleView?id=000386264&type=1

@@ -1,4 +1,4 @@
-//! Refusals of the token endpoint, and what causes them.
+//! Refusals of the token endpoint, and their causes.
 //!
 //! A refusal has status 400, even where [RFC 6749] section 5.2 would have 401, and the JSON body of
 //! that section: `{"error":"…","error_description":"…"}` ([errors]). Words vary in case, and "hasn't"

@@ -1,4 +1,4 @@
-//! Sessions: what one looks like, how long it lives, and who shares it.
+//! Sessions: their form, their life, and who shares them.
 //!
 //! # Form
 //!

@@ -1,4 +1,4 @@
-//! The answer of the token endpoint to a login that succeeds: status 200, and JSON.
+//! The response of the token endpoint to a successful login: status 200, and JSON.
 //!
 //! ```json
 //! {

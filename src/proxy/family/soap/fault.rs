@@ -20,13 +20,14 @@ pub(crate) fn fault(
     // No more than must be (XML section 2.4): not every client that shows them reads entities.
     let (fault_string, message) = (partial_escape(fault_string), partial_escape(message));
     let namespace = wsdl.fault_namespace();
-    let detail = match namespace.starts_with("urn:") {
-        true => format!(
+    let detail = if namespace.starts_with("urn:") {
+        format!(
             "<detail><sf:{kind} xsi:type=\"sf:{kind}\"><sf:exceptionCode>{exception_code}\
              </sf:exceptionCode><sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{kind}>\
              </detail>"
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     envelope(
         &format!("xmlns:sf=\"{namespace}\""),
@@ -37,7 +38,7 @@ pub(crate) fn fault(
     )
 }
 
-/// As the org writes it, with `declared` among its namespaces.
+/// An envelope as the org writes it, with `declared` among its namespaces.
 pub(crate) fn envelope(declared: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
@@ -46,7 +47,7 @@ pub(crate) fn envelope(declared: &str, content: &str) -> String {
     )
 }
 
-/// What comes nearest in the WSDL's `ExceptionCode` to an error of this proxy.
+/// The value of the WSDL's `ExceptionCode` that comes nearest to an error of this proxy.
 pub(in crate::proxy::family) fn exception_code(status: StatusCode, code: &str) -> &'static str {
     match (status, code) {
         (_, "UNSUPPORTED_API_VERSION") => "UNSUPPORTED_API_VERSION",

@@ -1,4 +1,4 @@
-//! Reading an envelope as far as the first element of its body.
+//! Reads an envelope as far as the first element of its body.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use quick_xml::{
 
 use super::{Envelope, EnvelopeError, Operation, SOAP, Slot, Wsdl};
 
-/// Why reading came to an end too early.
+/// The reason why reading came to an end too early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// What follows may make sense of it; if nothing does, why it makes none.
+    /// The bytes that follow may make sense of it; if none does, the reason why it makes none.
     Unfinished(String),
     Refused(EnvelopeError),
 }
@@ -43,7 +43,7 @@ struct Tag<'a> {
     at: Range<u64>,
 }
 
-/// What comes next in an element.
+/// The next thing in an element.
 enum Next<'a> {
     Child(Tag<'a>),
     Text(String),
@@ -95,7 +95,7 @@ impl<'a> Scan<'a> {
         Err(Stop::Refused(EnvelopeError::NoBody))
     }
 
-    /// Where the session goes in this `Header`, which is read to its end.
+    /// The place for the session in this `Header`, which is read to its end.
     fn header(&mut self, header: &Tag) -> Result<Place, Stop> {
         if header.is_empty {
             let tag = &self.text[span(&header.at)];
@@ -133,7 +133,7 @@ impl<'a> Scan<'a> {
         }))
     }
 
-    /// Where the session goes in this `SessionHeader`, which is read to its end.
+    /// The place for the session in this `SessionHeader`, which is read to its end.
     fn session(&mut self, header: Tag) -> Result<Place, Stop> {
         let mut at = None;
         while !header.is_empty
@@ -194,8 +194,8 @@ impl<'a> Scan<'a> {
         }))
     }
 
-    /// The bytes around the session. Each element that we write says its namespace itself, so that
-    /// it does not matter what is declared around it.
+    /// The bytes around the session. Each element that the proxy writes declares its namespace
+    /// itself, so that it does not matter what is declared around it.
     fn slot(&self, place: Place, operation: Option<&Operation>) -> Slot {
         match place {
             Place::SessionId { at, namespace } => Slot {
@@ -290,7 +290,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Where the session goes.
+/// The place for the session.
 enum Place {
     /// In place of this element.
     SessionId { at: Range<u64>, namespace: String },
@@ -321,10 +321,10 @@ fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
         && tag.attributes().any(|attribute| {
             attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
         });
-    match hidden {
-        true => Err(EnvelopeError::Reference),
-        false => Ok(()),
+    if hidden {
+        return Err(EnvelopeError::Reference);
     }
+    Ok(())
 }
 
 /// In other encodings the bytes of a tag may be something else.
@@ -333,10 +333,10 @@ pub(super) fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
     let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
         || name.starts_with("iso-8859-")
         || name.starts_with("windows-125");
-    match is_like_ascii {
-        true => Ok(()),
-        false => Err(EnvelopeError::Encoding(name)),
+    if !is_like_ascii {
+        return Err(EnvelopeError::Encoding(name));
     }
+    Ok(())
 }
 
 /// `se:` of `<se:Envelope>`.

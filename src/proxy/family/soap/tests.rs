@@ -4,7 +4,7 @@ use tokio::time::Duration;
 
 use super::{scan::span, *};
 
-/// What becomes of `text` with the session `00D!x`.
+/// The bytes of `text` as they go out with the session `00D!x`.
 fn spliced(text: &str, wsdl: Wsdl) -> String {
     let envelope = Envelope::read(text.as_bytes(), wsdl).unwrap();
     let session = Session::new(
@@ -57,7 +57,7 @@ fn the_session_goes_in(header: &str, ours: &str) {
         spliced(&marked, Wsdl::Partner),
         format!("\u{feff}{expected}")
     );
-    // It does not matter where the text is cut, as long as nothing else is told.
+    // It does not matter where the text is cut, as long as nothing else is reported.
     for end in 0..theirs.len() {
         match Envelope::read(&theirs.as_bytes()[..end], Wsdl::Partner) {
             Err(Stop::Unfinished(_)) => {}

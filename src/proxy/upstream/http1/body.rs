@@ -1,11 +1,11 @@
-//! The body of an answer as it comes over HTTP/1.1 (RFC 9112 sections 6 and 7).
+//! The body of a response as it comes over HTTP/1.1 (RFC 9112 sections 6 and 7).
 
 use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
 
 use super::Malformed;
 
-/// What is still to come of a body.
+/// The part of a body that is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
     /// Bytes.
@@ -110,7 +110,7 @@ const MOST_TRAILERS: usize = 32;
 mod tests {
     use super::*;
 
-    /// What comes out when `wire` comes in pieces of `size` bytes, and what is left of it.
+    /// The body that comes out when `wire` comes in pieces of `size` bytes, and what is left of it.
     fn read(
         mut rest: Rest,
         wire: &[u8],

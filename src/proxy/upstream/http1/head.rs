@@ -1,4 +1,4 @@
-//! The head of an answer as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
+//! The head of a response as it comes over HTTP/1.1 (RFC 9112 sections 4 to 6).
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
@@ -11,27 +11,27 @@ use crate::{
     spelling::Received,
 };
 
-/// The head of an answer, and what it says of what comes behind.
+/// The head of a response, and what it says of its body.
 pub(super) struct Head {
     pub(super) response: Response<()>,
     framing: Framing,
 }
 
-/// What the header lines say of it.
+/// The framing of a response, as its header lines declare it.
 #[derive(Default)]
 struct Framing {
     /// Bytes.
     length: Option<u64>,
-    /// Whether that was told more than once.
+    /// If true, that was declared more than once.
     is_repeated: bool,
-    /// Whether it comes in chunks.
+    /// If true, it comes in chunks.
     chunked: bool,
-    /// Whether the connection ends with the answer.
+    /// If true, the connection ends with the response.
     close: bool,
 }
 
-/// The header lines of the latest answer, in their order. Most of the next one's are the same, and
-/// to compare a line costs a tenth of reading it.
+/// The header lines of the latest response, in their order. Most of the next one's are the same,
+/// and to compare a line costs a tenth of reading it.
 #[derive(Default)]
 pub(super) struct Lines {
     cached: Vec<CachedLine>,
@@ -45,13 +45,13 @@ struct CachedLine {
     name: HeaderName,
     value: HeaderValue,
     handling: Handling,
-    /// Whether it goes out as it came if it is as usual.
+    /// If true, it goes out as it came if it is spelled as usual.
     may_stay: bool,
-    /// Whether it says where the answer ends, or the connection.
+    /// If true, it says where the response ends, or the connection.
     is_framing: bool,
 }
 
-/// What is done with a line before a client gets it.
+/// The handling of a line before a client gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handling {
     Dropped,
@@ -140,7 +140,7 @@ impl Head {
         Ok(None)
     }
 
-    /// What is to come of the body of this answer to a request of `method`.
+    /// The body that is to come of this response to a request of `method`.
     pub(super) fn rest(&self, method: &Method) -> Result<Rest, Malformed> {
         let status = self.response.status();
         if *method == Method::HEAD
@@ -162,7 +162,7 @@ impl Head {
         })
     }
 
-    /// Whether the connection outlives the answer.
+    /// Returns whether the connection outlives the response.
     pub(super) fn is_persistent(&self) -> bool {
         !self.framing.close && self.response.version() == Version::HTTP_11
     }
@@ -179,7 +179,7 @@ fn bare(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// An answer without headers, as its first line says (RFC 9112 section 4).
+/// A response without headers, as its first line says (RFC 9112 section 4).
 fn status(line: &[u8]) -> Result<Response<()>, Malformed> {
     let (version, rest) = match line.split_at_checked(b"HTTP/1.1 ".len()) {
         Some((b"HTTP/1.1 ", rest)) => (Version::HTTP_11, rest),
@@ -219,7 +219,7 @@ impl Lines {
         Ok(self.cached.get(index))
     }
 
-    /// Has the next answer's headers be where these were.
+    /// Has the next response's headers be where these were.
     pub(super) fn reuse(&mut self, mut headers: HeaderMap) {
         headers.clear();
         self.room = headers;
@@ -234,11 +234,12 @@ impl CachedLine {
         let mut line = Self {
             text: text.to_vec(),
             value: value(&text[colon + 1..])?,
-            handling: match is_dropped {
-                true => Handling::Dropped,
-                false => Handling::Other,
+            handling: if is_dropped {
+                Handling::Dropped
+            } else {
+                Handling::Other
             },
-            is_framing: Framing::is_told_by(&name),
+            is_framing: Framing::is_declared_by(&name),
             may_stay: !is_dropped && !is_localized(name.as_str()) && name != header::TRAILER,
             name,
         };
@@ -264,15 +265,16 @@ impl CachedLine {
         if self.may_stay {
             let rest = self.text.get(self.name.as_str().len()..);
             let rest = rest.and_then(|rest| rest.strip_prefix(b": ")?.strip_suffix(b"\r\n"));
-            self.handling = match rest == Some(self.value.as_bytes()) {
-                true => Handling::AsIs,
-                false => Handling::Other,
+            self.handling = if rest == Some(self.value.as_bytes()) {
+                Handling::AsIs
+            } else {
+                Handling::Other
             };
         }
     }
 }
 
-/// What is behind the colon of a line, without the white space around it (RFC 9110 section 5.5).
+/// The text behind the colon of a line, without the white space around it (RFC 9110 section 5.5).
 fn value(rest: &[u8]) -> Result<HeaderValue, Malformed> {
     let rest = bare(rest);
     let counts = |byte: &u8| !matches!(byte, b' ' | b'\t');
@@ -284,7 +286,7 @@ fn value(rest: &[u8]) -> Result<HeaderValue, Malformed> {
 }
 
 impl Framing {
-    fn is_told_by(name: &HeaderName) -> bool {
+    fn is_declared_by(name: &HeaderName) -> bool {
         [
             header::CONTENT_LENGTH,
             header::TRANSFER_ENCODING,
@@ -319,7 +321,7 @@ impl Framing {
     }
 }
 
-/// Whether the length that these headers name, if any, is one.
+/// Returns whether the length that these headers name, if any, is a valid one.
 pub(in crate::proxy::upstream) fn has_length(headers: &HeaderMap) -> bool {
     let lengths = headers.get_all(header::CONTENT_LENGTH);
     lengths
@@ -464,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_answer_to_head() {
+    fn nothing_follows_the_response_to_head() {
         let mut input = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
         let head = Head::take(&mut input, &mut Lines::default(), &mut Received::default());
         let head = head.unwrap().unwrap();

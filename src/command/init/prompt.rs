@@ -1,4 +1,4 @@
-//! Asking the person at the terminal.
+//! Questions to the person at the terminal.
 
 use dialoguer::{Input, Password};
 use zeroize::Zeroizing;
@@ -8,7 +8,7 @@ use crate::{
     system::terminal::{note, wrap},
 };
 
-/// One line of text that `check` finds nothing wrong with.
+/// Asks for a line of text until `check` accepts it.
 ///
 /// # Errors
 /// When the terminal is gone.
@@ -30,7 +30,7 @@ pub(super) fn text(
     }
 }
 
-/// A new passphrase, twice the same; nothing if none is wanted.
+/// Asks for a new passphrase, twice; nothing if none is wanted.
 ///
 /// # Errors
 /// As [`text`].

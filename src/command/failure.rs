@@ -1,14 +1,18 @@
-//! Answers that are errors, told to a person.
+//! Errors in responses, put into words for a person.
 
 use std::{io, process::ExitCode};
 
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{CommandError, output::escape};
-use crate::command::client::ClientError;
+use super::{
+    CommandError,
+    client::ClientError,
+    connection::{is_ours, marks},
+    output::escape,
+};
 
-/// Why a command that asks the org ends before all is printed.
+/// The reason that a command which asks the org ends before all is printed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
@@ -23,7 +27,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// How the command ends. That nobody reads any more is not a failure: `| head` has had enough.
+    /// The end of the command. A closed pipe is not a failure: `| head` has had enough.
     pub(super) fn into_result(self) -> Result<ExitCode, CommandError> {
         match self {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -34,8 +38,8 @@ impl Failure {
     }
 }
 
-/// What an answer with an error says: each error with its code, in lines. Of what is in none of
-/// Salesforce's shapes, the status.
+/// The errors in a response, a line each, with their codes. If it has none of Salesforce's shapes,
+/// the status.
 pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let mut reason = match serde_json::from_slice::<Vec<Problem>>(body) {
@@ -45,7 +49,7 @@ pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> St
         }
         _ => match element(&text, "faultstring").or_else(|| element(&text, "exceptionMessage")) {
             Some(message) => without_name(&message),
-            // For pages ours are plain text.
+            // The proxy's own errors are plain text for pages.
             None if is_ours(headers) && !text.is_empty() => without_name(text.trim_end()),
             None => format!("the response is {status}"),
         },
@@ -56,7 +60,7 @@ pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> St
     reason
 }
 
-/// One error, as the REST API tells it.
+/// An error in the form of the REST API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Problem {
@@ -67,8 +71,8 @@ struct Problem {
 }
 
 impl Problem {
-    /// A message of several lines, as that of a query that shows where it is wrong, begins on a line
-    /// of its own: it counts columns.
+    /// A message of several lines begins on a line of its own: that of a query counts columns to
+    /// show where it is wrong.
     fn told(&self) -> String {
         let Self {
             message,
@@ -91,14 +95,9 @@ impl Problem {
     }
 }
 
-/// Our name is said anyway.
+/// The proxy's name is printed anyway.
 fn without_name(message: &str) -> String {
     message.replacen("orgproxy: ", "", 1)
-}
-
-/// Returns whether an answer is the proxy's own (RFC 9209).
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
-    marks(headers).starts_with("orgproxy")
 }
 
 /// Returns whether it is about the way to the org, which is what the doctor knows about.
@@ -106,11 +105,6 @@ fn needs_doctor(headers: &HeaderMap) -> bool {
     ["LOGIN_", "ORG_UNREACHABLE", "ORG_TIMED_OUT"]
         .iter()
         .any(|code| marks(headers).contains(&format!("details=\"{code}")))
-}
-
-fn marks(headers: &HeaderMap) -> &str {
-    let marks = headers.get("proxy-status");
-    marks.and_then(|marks| marks.to_str().ok()).unwrap_or("")
 }
 
 /// The text of the first element of this name, in whatever namespace.
