@@ -123,7 +123,7 @@ impl Server {
             .map(|bound| bound.listener(&self.tls).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
-        let watch = Some(Watch::start(None).map_err(StartupError::Thread)?);
+        let watch = Some(Watch::start(None, true).map_err(StartupError::Thread)?);
         let recorder = || watch.as_ref().map(Watch::recorder);
         let workers = (0..self.config.threads)
             .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))

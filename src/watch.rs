@@ -7,24 +7,34 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle, Thread},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-pub(crate) use self::record::{
-    AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
-};
 use self::{
     access_log::AccessLog,
     metrics::{Metrics, Tally},
 };
+pub(crate) use self::{
+    board::Board,
+    callers::Callers,
+    history::History,
+    recent::Recent,
+    record::{AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits},
+};
 
 mod access_log;
+mod board;
+mod callers;
+mod history;
 pub(crate) mod metrics;
+mod recent;
 mod record;
 
 /// All that looks at the requests of one process.
 pub(crate) struct Watch {
     pub(crate) metrics: Metrics,
+    /// If there is somebody to show it to.
+    board: Option<Arc<Mutex<Board>>>,
     inboxes: Arc<Inboxes>,
     collector: JoinHandle<()>,
 }
@@ -55,17 +65,19 @@ impl Watch {
     ///
     /// # Errors
     /// If the system refuses the thread.
-    pub(crate) fn start(access_log: Option<AccessLog>) -> io::Result<Self> {
+    pub(crate) fn start(access_log: Option<AccessLog>, has_board: bool) -> io::Result<Self> {
         let inboxes = Arc::<Inboxes>::default();
+        let board = has_board.then(Arc::default);
         let collector = {
-            let inboxes = inboxes.clone();
-            let collect = move || collect(&inboxes, access_log);
+            let (inboxes, board) = (inboxes.clone(), board.clone());
+            let collect = move || collect(&inboxes, access_log, board.as_deref());
             thread::Builder::new()
                 .name("orgproxy-watch".to_owned())
                 .spawn(collect)?
         };
         Ok(Self {
             metrics: Metrics::new(),
+            board,
             inboxes,
             collector,
         })
@@ -80,6 +92,11 @@ impl Watch {
             inbox,
             collector: self.collector.thread().clone(),
         }
+    }
+
+    /// What people are shown, if there is somebody to show it to.
+    pub(crate) fn board(&self) -> Option<MutexGuard<'_, Board>> {
+        self.board.as_deref().map(lock)
     }
 
     /// The number of records that nobody had time for.
@@ -133,7 +150,7 @@ impl Inboxes {
 }
 
 /// Takes records, many at a time, until there are no more to come.
-fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>) {
+fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mutex<Board>>) {
     let mut is_last = false;
     while !is_last {
         thread::park();
@@ -142,6 +159,9 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>) {
             thread::sleep(PAUSE);
         }
         let records = inboxes.take();
+        if let Some(board) = board {
+            lock(board).take(&records, SystemTime::now());
+        }
         if let Some(log) = access_log.as_ref().filter(|_| !records.is_empty()) {
             log.offer(records);
         }

@@ -166,6 +166,13 @@ pub(crate) enum Sign {
 }
 
 impl Record {
+    /// Leaves out the query, which may be secret: what is kept for long must not have it.
+    pub(super) fn forget_query(&mut self) {
+        if self.target.as_ref().is_some_and(|it| it.query().is_some()) {
+            self.target = PathAndQuery::try_from(self.path()).ok();
+        }
+    }
+
     /// The path, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.as_ref().map_or("", PathAndQuery::path)
@@ -176,7 +183,7 @@ impl Usage {
     /// Reads the value of `Sforce-Limit-Info`, which may have more than this.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let text = value.to_str().ok()?;
-        let (_, rest) = text.split_once("api-usage=")?;
+        let rest = text.strip_prefix("api-usage=")?;
         let (used, rest) = rest.split_once('/')?;
         let digits = rest.find(|c: char| !c.is_ascii_digit());
         let allowed = &rest[..digits.unwrap_or(rest.len())];
@@ -192,6 +199,10 @@ impl Signs {
         self.0 |= sign as u8;
     }
 
+    pub(super) fn merge(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
     pub(crate) fn has(self, sign: Sign) -> bool {
         self.0 & sign as u8 != 0
     }
@@ -199,3 +210,78 @@ impl Signs {
 
 /// Bytes.
 const LONGEST_PRODUCT: usize = 64;
+
+#[cfg(test)]
+impl Record {
+    /// A request that went well.
+    pub(super) fn example() -> Self {
+        Self {
+            began: SystemTime::UNIX_EPOCH,
+            org: Some("main".into()),
+            listener: "localhost:8080".into(),
+            peer: Peer::Address([127, 0, 0, 1].into()),
+            client: Client::Unknown,
+            method: Method::GET,
+            target: Some(PathAndQuery::from_static("/services/data/v62.0/limits")),
+            family: "rest",
+            operation: None,
+            api_version: Some(62),
+            status: StatusCode::OK,
+            answered_by: AnsweredBy::Org,
+            is_whole: true,
+            waits: Waits {
+                total: Duration::from_millis(12),
+                first_byte: Duration::from_millis(10),
+                ..Waits::default()
+            },
+            received: 0,
+            sent: 1024,
+            replays: 0,
+            replayed_for: None,
+            usage: None,
+            signs: Signs::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_is_read_whatever_stands_behind_it() {
+        let parse = |text: &'static str| {
+            let usage = Usage::parse(&HeaderValue::from_static(text));
+            usage.map(|usage| (usage.used, usage.allowed))
+        };
+        assert_eq!(parse("api-usage=18/5000"), Some((18, 5000)));
+        assert_eq!(
+            parse("api-usage=25/5000; per-app-api-usage=17/250(appName=sample)"),
+            Some((25, 5000))
+        );
+        for odd in [
+            "",
+            "api-usage=",
+            "api-usage=1",
+            "api-usage=x/5",
+            "api-usage=5/",
+            "1/2",
+        ] {
+            assert_eq!(parse(odd), None, "{odd}");
+        }
+        assert_eq!(parse("per-app-api-usage=17/250"), None);
+    }
+
+    #[test]
+    fn a_client_is_called_by_its_product_on_one_line() {
+        let name = |agent: &[u8]| {
+            let agent = HeaderValue::from_bytes(agent).unwrap();
+            Client::Says(agent).name().into_owned()
+        };
+        assert_eq!(name(b"python-requests/2.32 extra"), "python-requests/2.32");
+        assert_eq!(name(b"Mozilla/5.0 (X11)"), "Mozilla/5.0");
+        assert_eq!(name("t\u{202e}x/1".as_bytes()), "t\\u202ex/1");
+        assert_eq!(name(b"\xff/1"), "\u{fffd}/1");
+        assert_eq!(name(&[b'x'; 10_000]).len(), LONGEST_PRODUCT);
+    }
+}

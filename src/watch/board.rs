@@ -1,0 +1,62 @@
+//! What people are shown of the requests: the last ones, how many and how fast, and who sends them.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use super::{Callers, History, Recent, Record, Usage};
+
+/// It is changed for many requests at a time, by one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) recent: Recent,
+    pub(crate) callers: Callers,
+    pub(crate) orgs: HashMap<Arc<str>, Seen>,
+}
+
+/// What is shown of one org.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) history: History,
+    /// What the org said last of its allocation, and when.
+    pub(crate) usage: Option<(Usage, SystemTime)>,
+}
+
+impl Board {
+    /// Takes in requests that ended about `now`.
+    pub(super) fn take(&mut self, records: &[Record], now: SystemTime) {
+        for record in records {
+            self.callers.count(record, now);
+            if let Some(org) = &record.org {
+                let seen = self.orgs.entry(org.clone()).or_default();
+                seen.history.count(record, now);
+                if let Some(usage) = record.usage {
+                    seen.usage = Some((usage, now));
+                }
+            }
+        }
+        self.recent.take(records);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_usage_counts() {
+        let record = |used: Option<u32>| Record {
+            usage: used.map(|used| Usage {
+                used,
+                allowed: 5000,
+            }),
+            ..Record::example()
+        };
+        let mut board = Board::default();
+        board.take(
+            &[Some(17), None, Some(18), None].map(record),
+            SystemTime::UNIX_EPOCH,
+        );
+        let (usage, _) = board.orgs["main"].usage.unwrap();
+        assert_eq!(usage.used, 18);
+        assert_eq!(board.recent.iter().count(), 4);
+    }
+}

@@ -1,0 +1,151 @@
+//! Who asks how much of which org.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{AnsweredBy, Record, Signs};
+
+/// The callers of all orgs, a bounded number of them.
+#[derive(Debug, Default)]
+pub(crate) struct Callers(HashMap<(Arc<str>, Box<str>), Caller>);
+
+/// What one client asked of one org.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// Requests that the org answered in each of the last hours.
+    hours: [u32; HOURS],
+    /// The latest hour, since the Unix epoch.
+    hour: u64,
+    pub(crate) last: Option<SystemTime>,
+    /// Requests of all kinds since the start.
+    pub(crate) requests: u64,
+    pub(crate) signs: Signs,
+}
+
+impl Callers {
+    pub(super) fn count(&mut self, record: &Record, now: SystemTime) {
+        let Some(org) = &record.org else { return };
+        let name = record.client.name();
+        let is_full = self.0.len() >= MOST;
+        let key = (org.clone(), Box::from(&*name));
+        let key = if is_full && !self.0.contains_key(&key) {
+            (org.clone(), Box::from(OTHERS))
+        } else {
+            key
+        };
+        let caller = self.0.entry(key).or_default();
+        caller.requests += 1;
+        caller.last = Some(now);
+        caller.signs.merge(record.signs);
+        let hour = hour_of(now);
+        caller.turn_to(hour);
+        if record.answered_by == AnsweredBy::Org {
+            caller.hours[slot(hour)] += 1;
+        }
+    }
+
+    /// Those of `org` with the requests of each in the last 24 hours, the busiest first.
+    pub(crate) fn of(&self, org: &str, now: SystemTime) -> Vec<(&str, u64, &Caller)> {
+        let own = self.0.iter().filter(|((of, _), _)| **of == *org);
+        let mut own: Vec<_> = own
+            .map(|((_, name), caller)| (&**name, caller.in_a_day(now), caller))
+            .collect();
+        own.sort_by(|(a_name, a, _), (b_name, b, _)| b.cmp(a).then(a_name.cmp(b_name)));
+        own
+    }
+}
+
+impl Caller {
+    fn in_a_day(&self, now: SystemTime) -> u64 {
+        let mut caller = self.clone();
+        caller.turn_to(hour_of(now));
+        caller.hours.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// Forgets the hours that are a day old.
+    fn turn_to(&mut self, hour: u64) {
+        let gone = hour.saturating_sub(self.hour).min(HOURS as u64);
+        for back in 0..gone {
+            self.hours[slot(hour - back)] = 0;
+        }
+        self.hour = self.hour.max(hour);
+    }
+}
+
+fn hour_of(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() / Duration::from_secs(60 * 60).as_secs()
+}
+
+fn slot(hour: u64) -> usize {
+    usize::try_from(hour % HOURS as u64).unwrap_or_default()
+}
+
+const HOURS: usize = 24;
+
+/// Of all orgs. A client can call itself what it likes.
+const MOST: usize = 500;
+
+/// Those for whom there was no room.
+const OTHERS: &str = "others";
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::watch::Client;
+
+    fn at(hours: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(hours * 3600)
+    }
+
+    fn by(agent: &str) -> Record {
+        let mut record = Record::example();
+        record.client = Client::Says(HeaderValue::from_str(agent).unwrap());
+        record
+    }
+
+    #[test]
+    fn the_busiest_of_a_day_comes_first() {
+        let mut callers = Callers::default();
+        for (agent, hour) in [("a/1", 100), ("a/1", 110), ("b/2", 110), ("c/3", 90)] {
+            callers.count(&by(agent), at(hour));
+        }
+        let shares = |now| {
+            let own = callers.of("main", now);
+            own.iter()
+                .map(|(name, count, _)| format!("{name} {count}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shares(at(111)), ["a/1 2", "b/2 1", "c/3 1"]);
+        assert_eq!(shares(at(120)), ["a/1 2", "b/2 1", "c/3 0"]);
+        assert_eq!(shares(at(125)), ["a/1 1", "b/2 1", "c/3 0"]);
+        assert_eq!(shares(at(1000)), ["a/1 0", "b/2 0", "c/3 0"]);
+        assert!(callers.of("another", at(111)).is_empty());
+    }
+
+    #[test]
+    fn what_the_proxy_answers_costs_the_org_nothing() {
+        let mut callers = Callers::default();
+        let mut record = by("a/1");
+        record.answered_by = AnsweredBy::Error("FOREIGN_PAGE");
+        callers.count(&record, at(100));
+        let own = callers.of("main", at(100));
+        assert_eq!((own[0].1, own[0].2.requests), (0, 1));
+    }
+
+    #[test]
+    fn a_client_with_many_names_does_not_fill_the_memory() {
+        let mut callers = Callers::default();
+        for number in 0..10_000 {
+            callers.count(&by(&format!("agent-{number}")), at(100));
+        }
+        assert!(callers.0.len() <= MOST + 1);
+        let total: u64 = callers.of("main", at(100)).iter().map(|it| it.1).sum();
+        assert_eq!(total, 10_000);
+    }
+}
