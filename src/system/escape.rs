@@ -14,12 +14,12 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     spell_out(text, |c| is_tricky(c) && c != '\n')
 }
 
-/// Returns whether it is a control (C0, DEL, C1), has no width, or changes the direction of the
-/// text.
-fn is_tricky(c: char) -> bool {
+/// Returns whether it is a control (C0, DEL, C1), ends a line elsewhere, has no width, or changes the
+/// direction of the text.
+pub(crate) fn is_tricky(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

@@ -31,6 +31,8 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
         Signal::IO,
         Signal::POWER,
         Signal::STKFLT,
+        // A file that may not grow is a full disk.
+        Signal::XFSZ,
     ];
     // A handler that stays, not `SIG_IGN`, which children would inherit.
     for named in named {

@@ -1,5 +1,7 @@
 //! The session in what the org says, which no client may see.
 
+use crate::system::percent;
+
 /// `text` with `placeholder` in place of `token`, wherever it is and however often it is
 /// percent-encoded. `None` if it is nowhere.
 pub(super) fn replace(text: &[u8], token: &[u8], placeholder: &str) -> Option<Vec<u8>> {
@@ -22,35 +24,13 @@ pub(super) fn replace(text: &[u8], token: &[u8], placeholder: &str) -> Option<Ve
 fn find(text: &[u8], token: &[u8]) -> Option<usize> {
     let mut rest = text;
     for expected in token {
-        let (byte, next) = decode(rest)?;
+        let (byte, next) = percent::decode(rest)?;
         if byte != *expected {
             return None;
         }
         rest = next;
     }
     Some(text.len() - rest.len())
-}
-
-/// The first byte: `%21`, `%2521` and so on are all `!`.
-fn decode(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (first, mut rest) = text.split_first()?;
-    if *first != b'%' {
-        return Some((*first, rest));
-    }
-    while let [b'2', b'5', next @ ..] = rest
-        && hex(next).is_some()
-    {
-        rest = next;
-    }
-    Some(match hex(rest) {
-        Some(byte) => (byte, &rest[2..]),
-        None => (b'%', rest),
-    })
-}
-
-fn hex(text: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 #[cfg(test)]
