@@ -9,9 +9,10 @@ pub use self::{error::CommandError, trust::TrustError};
 use self::{ready::begin_to_serve, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
-    config::Config,
-    server::Server,
-    system::{process, signal, telemetry},
+    config::{Config, LogSink},
+    server::{Server, StartupError},
+    system::{process, signal, telemetry, terminal},
+    watch::access_log,
 };
 
 mod child;
@@ -61,7 +62,10 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     process::harden();
     let (runtime, starting) = begin_to_serve()?;
-    let config = load(args)?;
+    let mut config = load(args)?;
+    if terminal::stderr_is_terminal() {
+        config.access_log.sink.get_or_insert(LogSink::Stderr);
+    }
     let _log = telemetry::init(&config.log)?;
     runtime.block_on(async {
         let ready = Ready::start(config).await?;
@@ -92,6 +96,7 @@ async fn serve(
 
 fn check(args: &ConfigArgs) -> Result<(), CommandError> {
     let config = load(args)?;
+    access_log::check(&config.access_log).map_err(StartupError::AccessLog)?;
     let path = args.config();
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     let orgs: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();

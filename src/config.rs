@@ -13,6 +13,7 @@ use url::Url;
 use crate::{network::Proxies, salesforce::hosts};
 
 pub use crate::salesforce::is_salesforce_host;
+pub use access_log::{AccessLog, LogFormat, LogSink};
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use clients::Clients;
@@ -28,6 +29,7 @@ pub use pubsub::PubSub;
 pub use reference::KeySource;
 pub use tls::Tls;
 
+mod access_log;
 mod ca;
 mod certificate;
 mod certificates;
@@ -71,6 +73,8 @@ pub struct Config {
     pub grace: Duration,
     /// A `tracing` filter, such as `info` or `orgproxy=debug`.
     pub log: String,
+    /// One line per request.
+    pub access_log: AccessLog,
     /// Certificates that `https://` listeners show, and ask for.
     pub tls: Tls,
     /// The folder of the local certificate authority.
@@ -210,6 +214,7 @@ impl Config {
             // Kubernetes kills after 30 s, systemd after 90 s.
             grace: Duration::from_secs(25),
             log: "info".to_owned(),
+            access_log: AccessLog::default(),
             tls: Tls::default(),
             state_dir: None,
             limits: Limits::default(),

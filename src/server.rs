@@ -24,7 +24,7 @@ use crate::{
     network::{self, OwnListeners},
     proxy::{load::Load, replay::Budget},
     system::{process, telemetry::Throttle},
-    watch::Watch,
+    watch::{Watch, access_log::AccessLog},
 };
 
 mod early;
@@ -47,6 +47,7 @@ pub struct Server {
     listeners: Vec<BoundListener>,
     orgs: Vec<Arc<OrgRuntime>>,
     tls: Tls,
+    access_log: Option<AccessLog>,
 }
 
 impl Server {
@@ -82,11 +83,13 @@ impl Server {
             orgs.push(runtime);
         }
         own.set(listeners.iter().flat_map(BoundListener::tcp_addresses));
+        let access_log = AccessLog::open(&config.access_log).map_err(StartupError::AccessLog)?;
         Ok(Self {
             config,
             listeners,
             orgs,
             tls,
+            access_log,
         })
     }
 
@@ -123,7 +126,7 @@ impl Server {
             .map(|bound| bound.listener(&self.tls).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
-        let watch = Some(Watch::start(None, true).map_err(StartupError::Thread)?);
+        let watch = Some(Watch::start(self.access_log, true).map_err(StartupError::Thread)?);
         let recorder = || watch.as_ref().map(Watch::recorder);
         let workers = (0..self.config.threads)
             .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
@@ -242,6 +245,9 @@ pub enum StartupError {
     /// The local certificate authority.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// Nowhere to write the access log.
+    #[error(transparent)]
+    AccessLog(io::Error),
     /// The client for logins.
     #[error(transparent)]
     Login(#[from] LoginError),

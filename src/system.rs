@@ -3,6 +3,7 @@
 pub(crate) mod chain;
 pub(crate) mod deadline;
 pub(crate) mod escape;
+pub(crate) mod percent;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod telemetry;

@@ -22,7 +22,7 @@ pub(crate) use self::{
     record::{AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits},
 };
 
-mod access_log;
+pub(crate) mod access_log;
 mod board;
 mod callers;
 mod history;

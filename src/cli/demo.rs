@@ -19,6 +19,9 @@ pub struct DemoArgs {
     /// What to log, such as info or orgproxy=debug
     #[arg(long, default_value = "info")]
     pub log: String,
+    /// Where to write a line per request: off, stderr, journald or a path
+    #[arg(long, value_name = "VALUE", default_value = "stderr")]
+    pub access_log: String,
     /// Stand in for Salesforce's hosts when a client uses the demo as its HTTPS proxy
     #[arg(long)]
     pub intercept: bool,

@@ -12,7 +12,7 @@ use tokio::{net::UnixStream, sync::oneshot};
 
 use super::connection::{Connection, Streamed};
 use crate::{
-    config::{Config, Guard, Limits, Listen, Org},
+    config::{AccessLog, Config, Guard, Limits, Listen, Org},
     server::{Server, StartupError},
 };
 
@@ -45,6 +45,7 @@ impl Client {
         let config = Config {
             orgs: vec![org],
             threads: 1,
+            access_log: AccessLog::default(),
             limits: Limits {
                 header_read: LONGEST_PAUSE,
                 ..config.limits.clone()

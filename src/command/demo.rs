@@ -5,7 +5,9 @@ use std::{io, path::Path};
 use super::{CommandError, ready::begin_to_serve, serve};
 use crate::{
     cli::DemoArgs,
-    config::{Certificate, Config, Credential, Listen, Org, PrivateKey, PubSub},
+    config::{
+        Certificate, Config, ConfigError, Credential, Listen, LogSink, Org, PrivateKey, PubSub,
+    },
     demo,
     system::{process, telemetry},
 };
@@ -59,6 +61,9 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     lead_to(demo, &mut org);
     let mut config = Config::new(vec![org]);
     config.state_dir = Some(state.to_owned());
+    let sink = LogSink::parse(&args.access_log, Path::new(""));
+    let sink = sink.map_err(|mistake| ConfigError::from(format!("--access-log: {mistake}")))?;
+    config.access_log.sink = Some(sink);
     if let Some(threads) = args.threads {
         config.threads = threads.into();
     }

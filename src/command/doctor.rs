@@ -19,6 +19,7 @@ use crate::{
     system::process,
 };
 
+mod access_log;
 mod api;
 mod audiences;
 mod authority;
@@ -77,6 +78,9 @@ async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
     let path = args.source.config();
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     report.add(Check::passed("configuration", path.display().to_string()));
+    if let Some(check) = access_log::check(&config) {
+        report.add(check);
+    }
     for org in &config.orgs {
         report.begin(&org.name);
         // Each org alone, so that a demo org that cannot start does not hide the others.

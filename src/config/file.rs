@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Credential, Guard, JwtBearer, Limits, Org, PORT, ca, demo,
+    Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, ca, demo,
     document::{Node, Table, Value},
     given,
     listen::{Listen, Listener, unite},
@@ -35,6 +35,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     );
     read_into(&mut root, "grace", &mut config.grace, value::wait);
     read_into(&mut root, "log", &mut config.log, value::log);
+    config.access_log = access_log::read(&mut root, folder);
     config.tls = tls::read(root.child("tls"), folder);
     config.state_dir = state_dir(&mut root, folder);
     let is_state_dir_given = root.get("state_dir").is_some();

@@ -1,11 +1,178 @@
-//! One line per request.
+//! The access log: one line per request, written by a thread of its own.
+//!
+//! No request ever waits for it. Lines wait in memory for the thread, so many bytes of them and no
+//! more; what does not fit is left out and counted, and so is what cannot be written.
 
+use std::{
+    io,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use self::{batch::Batch, format::Format, sink::Sink, writer::Writer};
 use super::Record;
+use crate::config;
 
-pub(crate) struct AccessLog;
+mod batch;
+mod fields;
+mod file;
+mod format;
+mod journal;
+mod shown;
+mod sink;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
+mod writer;
+
+/// The access log. Dropped, it writes no more than what its thread has in hand.
+pub(crate) struct AccessLog {
+    format: Format,
+    /// Bytes of lines that may wait.
+    room: usize,
+    waiting: Arc<Waiting>,
+}
+
+/// What has passed between requests and the thread that writes.
+struct Waiting {
+    lines: Mutex<Lines>,
+    changed: Condvar,
+    /// Lines that were lost, in all.
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Lines {
+    batch: Batch,
+    /// How many did not fit behind those.
+    lost: u64,
+    is_closed: bool,
+    /// Set when the thread has written the last.
+    has_ended: bool,
+}
 
 impl AccessLog {
-    pub(super) fn offer(&self, _records: Vec<Record>) {}
+    /// Opens what the lines go to, and starts the thread that writes. `None` if the log is off.
+    ///
+    /// # Errors
+    /// What is wrong with the place, and what to do, as [`check`]; and if no thread can be had.
+    pub(crate) fn open(config: &config::AccessLog) -> io::Result<Option<Self>> {
+        let Some(place) = &config.sink else {
+            return Ok(None);
+        };
+        let sink = Sink::open(place, config)?;
+        sink.map(|sink| Self::start(sink, place.to_string(), Format::of(config), MOST_WAITING))
+            .transpose()
+    }
 
-    pub(super) fn close(self) {}
+    fn start(sink: Sink, name: String, format: Format, room: usize) -> io::Result<Self> {
+        let waiting = Arc::new(Waiting {
+            lines: Mutex::default(),
+            changed: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        });
+        let theirs = waiting.clone();
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || Writer::new(sink, name, format).run(&theirs))?;
+        Ok(Self {
+            format,
+            room,
+            waiting,
+        })
+    }
+
+    /// Takes a line for each of `records`, as far as there is room. Never waits for what is written.
+    pub(crate) fn offer(&self, records: Vec<Record>) {
+        let mut lines = self.waiting.lock();
+        let mut lost = 0;
+        for record in &records {
+            if lines.batch.size() < self.room {
+                lines.batch.add(|out| self.format.write(record, out));
+            } else {
+                lost += 1;
+            }
+        }
+        lines.lost += lost;
+        drop(lines);
+        self.waiting.dropped.fetch_add(lost, Relaxed);
+        self.waiting.changed.notify_all();
+    }
+
+    /// How many lines were lost: for want of room, or because they could not be written.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.waiting.dropped.load(Relaxed)
+    }
+
+    /// Writes what is left, at most for a second.
+    pub(crate) fn close(self) {
+        let waiting = &self.waiting;
+        let mut lines = waiting.lock();
+        lines.is_closed = true;
+        waiting.changed.notify_all();
+        let (lines, timeout) = waiting
+            .changed
+            .wait_timeout_while(lines, LONGEST_CLOSE, |lines| !lines.has_ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            let left_out = lines.batch.len();
+            tracing::warn!(left_out, "stopped before the access log was written");
+        }
+    }
 }
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.waiting.lock().is_closed = true;
+        self.waiting.changed.notify_all();
+    }
+}
+
+impl Waiting {
+    /// Puts all lines that wait into `batch`, which is empty, and waits for some if there are none,
+    /// at most for `timeout`. Returns how many were lost behind them, and whether no more will come.
+    fn take(&self, batch: &mut Batch, timeout: Option<Duration>) -> (u64, bool) {
+        let is_idle =
+            |lines: &mut Lines| lines.batch.is_empty() && lines.lost == 0 && !lines.is_closed;
+        let lines = self.lock();
+        let mut lines = match timeout {
+            Some(timeout) => {
+                let waited = self.changed.wait_timeout_while(lines, timeout, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => {
+                let waited = self.changed.wait_while(lines, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        std::mem::swap(&mut lines.batch, batch);
+        (std::mem::take(&mut lines.lost), lines.is_closed)
+    }
+
+    fn end(&self) {
+        self.lock().has_ended = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tries whether the access log could be written, and creates nothing.
+///
+/// # Errors
+/// What is wrong with the place, and what to do.
+pub(crate) fn check(config: &config::AccessLog) -> io::Result<()> {
+    sink::check(config)
+}
+
+/// Some 50,000 lines.
+const MOST_WAITING: usize = 8 * 1024 * 1024;
+
+const LONGEST_CLOSE: Duration = Duration::from_secs(1);

@@ -81,13 +81,14 @@ fn what_the_example_shows_is_the_default() {
         })
         .collect();
     let shown = uncommented.join("\n");
-    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 23);
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 26);
     assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
 
     /// The lines that show an example, and `threads`, which follows from the machine, are not.
     fn is_default(line: &str) -> bool {
         let examples = [
             "threads",
+            "access_log",
             "private_key",
             "hosts",
             "pubsub",
@@ -141,6 +142,8 @@ fn every_key_can_be_overridden() {
             }
             "http2" | "intercept" => "true",
             "log" => "trace",
+            "access_log" => "access.log",
+            "access_log_format" => "json",
             "hosts" | "trusted_hosts" => "a.example,b.example",
             "client_id" | "username" => "else",
             _ => "7",

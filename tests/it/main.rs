@@ -10,6 +10,7 @@
     reason = "nothing is outside of a test binary, and its helpers read better without `crate`"
 )]
 
+mod access_log;
 mod binary;
 mod bulk;
 mod child;

@@ -1,0 +1,110 @@
+//! What there is to say of a request, by name: for JSON and the journal.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    super::{AnsweredBy, Client, Peer, Record, Replayed},
+    shown::{header, shown},
+};
+
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(u64),
+    Flag(bool),
+    Time(SystemTime),
+    Milliseconds(Duration),
+}
+
+/// Gives every field to `put`, in an order that does not change. What is not known is left out.
+pub(super) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Value<'a>)) {
+    let text = |text: &'a str| Value::Text(shown(text, LONGEST_NAME));
+    let fixed = |word: &'static str| Value::Text(word.into());
+    put("time", Value::Time(record.began));
+    if let Some(org) = &record.org {
+        put("org", text(org));
+    }
+    put("listener", text(&record.listener));
+    match record.peer {
+        Peer::Address(address) => put("peer", Value::Text(address.to_string().into())),
+        Peer::Uid(uid) => put("peer_uid", Value::Number(uid.into())),
+        Peer::Unknown => {}
+    }
+    if let Some((client, by)) = client(&record.client) {
+        put("client", Value::Text(client));
+        put("client_by", fixed(by));
+    }
+    put("method", text(record.method.as_str()));
+    put("path", Value::Text(path(record)));
+    put("status", Value::Number(record.status.as_u16().into()));
+    let (answered_by, code) = answered_by(record.answered_by);
+    put("answered_by", fixed(answered_by));
+    if let Some(code) = code {
+        put("code", fixed(code));
+    }
+    put("complete", Value::Flag(record.is_whole));
+    put("total_ms", Value::Milliseconds(record.waits.total));
+    put("login_ms", Value::Milliseconds(record.waits.login));
+    put(
+        "connection_ms",
+        Value::Milliseconds(record.waits.connection),
+    );
+    put(
+        "first_byte_ms",
+        Value::Milliseconds(record.waits.first_byte),
+    );
+    put("request_bytes", Value::Number(record.received));
+    put("response_bytes", Value::Number(record.sent));
+    put("replays", Value::Number(record.replays.into()));
+    if let Some(reason) = record.replayed_for {
+        put("replayed_for", fixed(replayed_for(reason)));
+    }
+    if let Some(usage) = record.usage {
+        put("api_used", Value::Number(usage.used.into()));
+        put("api_limit", Value::Number(usage.allowed.into()));
+    }
+    put("family", fixed(record.family));
+    if let Some(operation) = &record.operation {
+        put("operation", text(operation));
+    }
+    if let Some(version) = record.api_version {
+        put("api_version", Value::Number(version.into()));
+    }
+}
+
+/// The name of a client, and how it is known.
+fn client(client: &Client) -> Option<(Cow<'_, str>, &'static str)> {
+    match client {
+        Client::Named(name) => Some((shown(name, LONGEST_NAME), "name")),
+        Client::Uid(uid) => Some((uid.to_string().into(), "uid")),
+        Client::Says(agent) => Some((header(agent, LONGEST_NAME), "user_agent")),
+        Client::Unknown => None,
+    }
+}
+
+pub(super) fn path(record: &Record) -> Cow<'_, str> {
+    shown(record.path(), LONGEST_PATH)
+}
+
+/// Who, and with which code.
+pub(super) fn answered_by(by: AnsweredBy) -> (&'static str, Option<&'static str>) {
+    match by {
+        AnsweredBy::Org => ("org", None),
+        AnsweredBy::Proxy => ("proxy", None),
+        AnsweredBy::Error(code) => ("proxy", Some(code)),
+    }
+}
+
+pub(super) fn replayed_for(reason: Replayed) -> &'static str {
+    match reason {
+        Replayed::Session => "session",
+        Replayed::Moved => "moved",
+        Replayed::Connection => "connection",
+    }
+}
+
+/// Bytes. Real ones are far shorter.
+const LONGEST_PATH: usize = 2048;
+const LONGEST_NAME: usize = 256;

@@ -1,0 +1,103 @@
+//! A line for people: what every request has, word by word; then what this one has, by name.
+
+use std::{io::Write, time::Duration};
+
+use super::{
+    super::{Client, Peer, Record},
+    fields::{answered_by, path, replayed_for},
+    shown::{shown, word},
+};
+
+/// Writes `main curl GET /services/data/v62.0/query 200 org 142ms …`, without the time.
+pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
+    word(record.org.as_deref().unwrap_or("-"), out);
+    out.push(b' ');
+    write_client(&record.client, out);
+    out.push(b' ');
+    word(&shown(record.method.as_str(), LONGEST_WORD), out);
+    out.push(b' ');
+    match &*path(record) {
+        "" => out.push(b'-'),
+        path => word(path, out),
+    }
+    let (by, code) = answered_by(record.answered_by);
+    let _ = write!(out, " {} {by}", record.status.as_u16());
+    if let Some(code) = code {
+        let _ = write!(out, ":{code}");
+    }
+    out.push(b' ');
+    write_milliseconds(record.waits.total, out);
+    write_details(record, out);
+}
+
+/// What a client says of itself has a mark, so that none can take the name of another.
+fn write_client(client: &Client, out: &mut Vec<u8>) {
+    match client {
+        Client::Named(name) => word(&shown(name, LONGEST_WORD), out),
+        Client::Uid(uid) => {
+            let _ = write!(out, "uid:{uid}");
+        }
+        Client::Says(_) => {
+            out.extend_from_slice(b"ua:");
+            word(&shown(&client.name(), LONGEST_WORD), out);
+        }
+        Client::Unknown => out.push(b'-'),
+    }
+}
+
+fn write_details(record: &Record, out: &mut Vec<u8>) {
+    if !record.is_whole {
+        out.extend_from_slice(b" incomplete");
+    }
+    let waits = &record.waits;
+    for (name, wait) in [
+        ("login", waits.login),
+        ("connection", waits.connection),
+        ("first_byte", waits.first_byte),
+    ] {
+        if !wait.is_zero() {
+            let _ = write!(out, " {name}=");
+            write_milliseconds(wait, out);
+        }
+    }
+    for (name, bytes) in [("in", record.received), ("out", record.sent)] {
+        if bytes > 0 {
+            let _ = write!(out, " {name}={bytes}");
+        }
+    }
+    if record.replays > 0 {
+        let reason = record.replayed_for.map_or("", replayed_for);
+        let _ = write!(out, " replays={}:{reason}", record.replays);
+    }
+    if let Some(usage) = record.usage {
+        let _ = write!(out, " api={}/{}", usage.used, usage.allowed);
+    }
+    // On this machine there is no other.
+    if let Peer::Address(address) = record.peer
+        && !address.to_canonical().is_loopback()
+    {
+        let _ = write!(out, " from={address}");
+    }
+    if !record.family.is_empty() {
+        let _ = write!(out, " {}", record.family);
+    }
+    if let Some(operation) = &record.operation {
+        out.push(b':');
+        word(&shown(operation, LONGEST_WORD), out);
+    }
+    if let Some(version) = record.api_version {
+        let _ = write!(out, " v{version}");
+    }
+}
+
+/// `0.8ms`, `142ms`: always in this unit, so that lines can be compared.
+fn write_milliseconds(time: Duration, out: &mut Vec<u8>) {
+    let tenths = time.as_micros() / 100;
+    let _ = match tenths {
+        ..100 => write!(out, "{}.{}ms", tenths / 10, tenths % 10),
+        _ => write!(out, "{}ms", time.as_millis()),
+    };
+}
+
+/// Bytes.
+const LONGEST_WORD: usize = 64;

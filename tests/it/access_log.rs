@@ -1,0 +1,276 @@
+//! The access log of the real program: a line for each request, and no harm to any.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
+use serde_json::Value;
+use tempfile::TempDir;
+use test_case::test_case;
+use tokio::process::Command;
+
+use crate::support::{
+    Binary, Org,
+    binary::{Files, run},
+    proxy::client,
+    session,
+    terminal::on_terminal,
+};
+
+const LIMITS: &str = "/services/data/v62.0/limits";
+
+#[tokio::test]
+async fn the_demo_shows_each_request_on_standard_error() {
+    let demo = Binary::start(&["demo", "--port", "0"]);
+    for path in [LIMITS, "/services/data", "/services/data/v62.0/wsdl/x"] {
+        let url = demo.url(path).await;
+        client().get(url).send().await.unwrap();
+    }
+    let ended = demo.stop().await;
+    let lines: Vec<_> = ended.stderr.lines().filter(is_access).collect();
+    assert_eq!(lines.len(), 3, "{ended:?}");
+    assert!(
+        lines[0].contains(&format!(" GET {LIMITS} 200 org ")),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[0].contains(" first_byte="), "{}", lines[0]);
+
+    let quiet = Binary::start(&["demo", "--port", "0", "--access-log", "off"]);
+    client().get(quiet.url(LIMITS).await).send().await.unwrap();
+    let ended = quiet.stop().await;
+    assert_eq!(
+        ended.stderr.lines().filter(is_access).count(),
+        0,
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_is_off_where_standard_error_is_not_a_terminal() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    let ended = proxy.stop().await;
+    assert_eq!(
+        ended.stderr.lines().filter(is_access).count(),
+        0,
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_is_on_where_standard_error_is_a_terminal() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"unix:socket\"\n");
+    let mut shell = Command::new("sh");
+    let ask = format!(
+        "\"$0\" run & curl --silent --retry 60 --retry-all-errors --retry-delay 1 \
+         --output answer --unix-socket socket http://localhost{LIMITS}; kill $!; wait"
+    );
+    shell
+        .args(["-c", &ask, env!("CARGO_BIN_EXE_orgproxy")])
+        .current_dir(files.folder());
+    let shown = on_terminal(shell, 80).await;
+    let line = shown
+        .lines()
+        .find(is_access)
+        .unwrap_or_else(|| panic!("{shown}"));
+    let uid = rustix::process::geteuid().as_raw();
+    assert!(
+        line.contains(&format!(" demo uid:{uid} GET {LIMITS} 200 org ")),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_gets_an_object_for_each_request_without_any_secret() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let path = files.path("access.log");
+    let proxy = with_access_log(&files, &path, &["--access-log-format", "json"]);
+    let url = proxy.url("").await;
+    let requests = [
+        client().get(format!("{url}{LIMITS}?token=canary-query")),
+        client()
+            .post(format!("{url}/services/oauth2/token"))
+            .body("grant_type=password&username=a&password=canary-password"),
+        client()
+            .post(format!("{url}/services/data/v62.0/sobjects/Account"))
+            .header("cookie", "sid=canary-cookie")
+            .header("content-type", "application/json")
+            .body("{\"Name\": \"canary-body\"}"),
+        client().get(format!(
+            "{url}/services/data/00Dxx0000001gPL!canary-session/x"
+        )),
+        client().get(format!("{url}/%00canary")),
+    ];
+    let count = requests.len();
+    for request in requests {
+        request.send().await.unwrap();
+    }
+    let token = session(&org.last_request()).to_owned();
+    proxy.stop().await;
+
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), count, "{text}");
+    for line in &lines {
+        assert!(
+            line["status"].is_u64() && line["total_ms"].is_f64(),
+            "{line}"
+        );
+    }
+    assert_eq!(lines[0]["path"], LIMITS);
+    for secret in ["canary-", &token, &token[token.len() / 2..]] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_full_disk_stalls_no_request_and_is_told_in_the_log() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = with_access_log(&files, Path::new("/dev/full"), &[]);
+    for _ in 0..20 {
+        let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let line = proxy.log("are lost").await;
+    assert!(
+        line.contains("/dev/full") && line.contains("No space left"),
+        "{line}"
+    );
+    let ended = proxy.stop().await;
+    // The first, and the rest at the end.
+    assert!(ended.stderr.matches("are lost").count() <= 2, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_leaves_whole_lines() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let path = files.path("access.log");
+    let mut shell = Command::new("sh");
+    shell
+        .args([
+            "-c",
+            "ulimit -f 8; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_orgproxy"),
+            "run",
+        ])
+        .args(["--config", &files.config(), "--access-log-format", "json"])
+        .args(["--access-log", path.to_str().unwrap()]);
+    let proxy = Binary::spawn(shell);
+    for _ in 0..60 {
+        let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    proxy.log("File too large").await;
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with('\n') && text.lines().count() > 5, "{text}");
+    for line in text.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_stalls_no_request() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = File::options();
+    let reader = options
+        .read(true)
+        .custom_flags(nonblock)
+        .open(&pipe)
+        .unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "exec \"$0\" demo --port 0 2> \"$1\""])
+        .args([env!("CARGO_BIN_EXE_orgproxy"), pipe.to_str().unwrap()]);
+    let demo = Binary::spawn(shell);
+    let url = demo.url(LIMITS).await;
+    // Each line has more than 100 bytes, and a pipe 64 KiB.
+    let client = client();
+    for _ in 0..1000 {
+        assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
+    }
+    fcntl_setfl(&reader, OFlags::empty()).unwrap();
+    let reading = tokio::task::spawn_blocking(move || {
+        let lines = BufReader::new(reader).lines().map(Result::unwrap);
+        lines.filter(|line| is_access(&&**line)).take(1000).count()
+    });
+    assert_eq!(reading.await.unwrap(), 1000);
+    demo.stop().await;
+}
+
+#[test_case("none/access.log", "create the folder"; "no folder")]
+#[test_case(".", "must name a file"; "a folder")]
+#[tokio::test]
+async fn check_doctor_and_start_say_what_is_wrong_with_the_place(path: &str, advice: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let config = fs::read_to_string(files.config()).unwrap();
+    files.write("proxy.toml", &format!("access_log = {path:?}\n{config}"));
+
+    let checked = run(&["check", "--config", &files.config()]).await;
+    let started = run(&["run", "--config", &files.config()]).await;
+    assert_eq!((checked.code(), started.code()), (1, 1), "{started:?}");
+    assert_eq!(checked.stderr, started.stderr);
+    let place = files.path(path).display().to_string();
+    assert!(started.stderr.contains(&place), "{started:?}");
+    assert!(started.stderr.contains(advice), "{started:?}");
+
+    let doctor = run(&["doctor", "--json", "--config", &files.config()]).await;
+    let found: Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let checks = found["checks"].as_array().unwrap();
+    let check = checks
+        .iter()
+        .find(|check| check["name"] == "access_log")
+        .unwrap();
+    assert_eq!(check["outcome"], "failed");
+    assert!(
+        check["message"].as_str().unwrap().contains(advice),
+        "{check}"
+    );
+}
+
+#[tokio::test]
+async fn commands_that_ask_for_people_write_none() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let config = fs::read_to_string(files.config()).unwrap();
+    files.write(
+        "proxy.toml",
+        &format!("access_log = \"access.log\"\n{config}"),
+    );
+    let asked = run(&["request", "--config", &files.config(), "GET", LIMITS]).await;
+    assert_eq!(asked.code(), 0, "{asked:?}");
+    assert!(!files.path("access.log").exists());
+}
+
+fn with_access_log(files: &Files, path: &Path, more: &[&str]) -> Binary {
+    let config = files.config();
+    let path = path.to_str().unwrap();
+    let arguments = ["run", "--config", &config, "--access-log", path];
+    Binary::start(&[&arguments, more].concat())
+}
+
+/// True for a line of the access log, and not for one of the log.
+fn is_access(line: &&str) -> bool {
+    line.contains("/services/") && line.split(' ').nth(5).is_some_and(|word| word.len() == 3)
+}
