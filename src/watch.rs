@@ -36,6 +36,8 @@ pub(crate) struct Watch {
     /// If there is somebody to show it to.
     board: Option<Arc<Mutex<Board>>>,
     inboxes: Arc<Inboxes>,
+    /// Lines of the access log, if there is one.
+    lost_lines: Option<Arc<AtomicU64>>,
     collector: JoinHandle<()>,
 }
 
@@ -68,6 +70,7 @@ impl Watch {
     pub(crate) fn start(access_log: Option<AccessLog>, has_board: bool) -> io::Result<Self> {
         let inboxes = Arc::<Inboxes>::default();
         let board = has_board.then(Arc::default);
+        let lost_lines = access_log.as_ref().map(AccessLog::dropped);
         let collector = {
             let (inboxes, board) = (inboxes.clone(), board.clone());
             let collect = move || collect(&inboxes, access_log, board.as_deref());
@@ -79,6 +82,7 @@ impl Watch {
             metrics: Metrics::new(),
             board,
             inboxes,
+            lost_lines,
             collector,
         })
     }
@@ -101,11 +105,13 @@ impl Watch {
 
     /// The number of records that nobody had time for.
     pub(crate) fn dropped(&self) -> u64 {
-        let inboxes = lock(&self.inboxes.all);
-        inboxes
-            .iter()
-            .map(|inbox| inbox.dropped.load(Relaxed))
-            .sum()
+        self.inboxes.dropped()
+    }
+
+    /// The number of lines that the access log has lost, for whatever reason.
+    pub(crate) fn lost_lines(&self) -> u64 {
+        let lines = self.lost_lines.as_ref();
+        lines.map_or(0, |lines| lines.load(Relaxed))
     }
 
     /// Hands on what there is, and ends. To be called when no more requests come.
@@ -147,11 +153,17 @@ impl Inboxes {
             all
         })
     }
+
+    fn dropped(&self) -> u64 {
+        let all = lock(&self.all);
+        all.iter().map(|inbox| inbox.dropped.load(Relaxed)).sum()
+    }
 }
 
 /// Takes records, many at a time, until there are no more to come.
 fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mutex<Board>>) {
     let mut is_last = false;
+    let mut missed = 0;
     while !is_last {
         thread::park();
         is_last = inboxes.stopping.load(Relaxed);
@@ -164,6 +176,9 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mute
         }
         if let Some(log) = access_log.as_ref().filter(|_| !records.is_empty()) {
             log.offer(records);
+            let dropped = inboxes.dropped();
+            log.miss(dropped - missed);
+            missed = dropped;
         }
     }
     if let Some(log) = access_log {

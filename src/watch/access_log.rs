@@ -43,7 +43,7 @@ struct Waiting {
     lines: Mutex<Lines>,
     changed: Condvar,
     /// Lines that were lost, in all.
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl AccessLog {
         let waiting = Arc::new(Waiting {
             lines: Mutex::default(),
             changed: Condvar::new(),
-            dropped: AtomicU64::new(0),
+            dropped: Arc::default(),
         });
         let theirs = waiting.clone();
         thread::Builder::new()
@@ -104,9 +104,19 @@ impl AccessLog {
         self.waiting.changed.notify_all();
     }
 
-    /// How many lines were lost: for want of room, or because they could not be written.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.waiting.dropped.load(Relaxed)
+    /// Takes note of records that are lost before they could be offered.
+    pub(crate) fn miss(&self, records: u64) {
+        if records > 0 {
+            self.waiting.lock().lost += records;
+            self.waiting.dropped.fetch_add(records, Relaxed);
+            self.waiting.changed.notify_all();
+        }
+    }
+
+    /// The number of lines that were lost: for want of room, or because they could not be written.
+    /// It goes on counting, and is there after the end.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        self.waiting.dropped.clone()
     }
 
     /// Writes what is left, at most for a second.

@@ -156,11 +156,18 @@ impl Open {
         let (whole, outcome) = stream::write(self.file.as_fd(), batch, entries, &mut self.is_torn);
         let end = self.length + batch.part(first..first + whole).len() as u64;
         // A disk that is full takes a piece of a line.
-        if self.is_torn && self.is_file && self.file.set_len(end).is_ok() {
-            self.is_torn = false;
+        if self.is_torn && self.is_file {
+            let line = batch.part(first + whole..first + whole + 1).len() as u64;
+            self.is_torn = !self.cut_off(end, line);
         }
         self.length = end;
         (whole, outcome)
+    }
+
+    /// Takes off what is behind `end`, unless others have written there, too. Returns whether it did.
+    fn cut_off(&self, end: u64, most: u64) -> bool {
+        let length = self.file.metadata().map_or(0, |about| about.len());
+        (end..end + most).contains(&length) && self.file.set_len(end).is_ok()
     }
 }
 

@@ -54,7 +54,9 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
 /// Writes `text` as one word: as it is, if it is one, else as JSON has it.
 pub(super) fn word(text: &str, out: &mut Vec<u8>) {
     let is_odd = |c: char| c.is_whitespace() || c == '"' || c == '\\' || escape::is_tricky(c);
-    if text.is_empty() || text.contains(is_odd) {
+    // Nearly all are of one kind, which is quickly seen.
+    let is_usual = text.bytes().all(|byte| is_plain(byte) && byte != b' ');
+    if text.is_empty() || !is_usual && text.contains(is_odd) {
         quote(text, out);
     } else {
         out.extend_from_slice(text.as_bytes());

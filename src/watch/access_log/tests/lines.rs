@@ -72,6 +72,15 @@ fn a_line_of_json_is_an_object() {
 }
 
 #[test]
+fn the_readme_shows_these_lines() {
+    let readme = include_str!("../../../../README.md");
+    for format in [Format::Text, Format::Json] {
+        let line = line(format, &record());
+        assert!(readme.contains(&format!("\n{line}")), "{line}");
+    }
+}
+
+#[test]
 fn nothing_that_a_client_sends_breaks_a_line_or_floods_it() {
     let long = "x".repeat(60_000);
     for nasty in [
