@@ -13,7 +13,10 @@ use std::{
 };
 
 use http::{HeaderValue, Method, StatusCode};
-use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
+use rustix::{
+    fs::{CWD, Mode, OFlags, mkfifoat},
+    io::ioctl_fionread,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -200,6 +203,9 @@ fn a_line_that_is_cut_short_is_ended_before_the_next() {
     let log = start(sink, Format::Json, usize::MAX);
     // More than the pipe holds: a line is cut, and its rest is given up when the reader goes.
     log.offer(vec![record(); 1000]);
+    while ioctl_fionread(&reader).unwrap() < 60_000 {
+        std::thread::yield_now();
+    }
     drop(reader);
     while dropped(&log) == 0 {
         std::thread::yield_now();
