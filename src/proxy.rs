@@ -67,9 +67,12 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let (family, connection) = (exchange.family, &*exchange.connection);
         let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, exchange);
+        exchange.comes_with(&parts, &self.placeholders);
         let admitted = self.guard.admit(&parts, connection)?;
         let envelope = family.open_envelope(&parts, &mut body).await?;
-        exchange.asks(&parts, envelope.as_deref(), &self.placeholders);
+        if let Some(envelope) = &envelope {
+            exchange.opens(envelope, &self.placeholders);
+        }
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
         // Without the client key one may log in, or show the placeholder that a login gave.
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
@@ -80,7 +83,7 @@ impl Proxy {
         // The address by which the client knows the proxy.
         let base = match &admitted.named {
             Named::Us => BaseUrl::of(&parts, connection.is_tls()),
-            named => Box::pin(BaseUrl::of_instance(named, &parts, connection, sessions)).await?,
+            named => Box::pin(BaseUrl::of_instance(named, &parts, exchange, sessions)).await?,
         };
         if let Some(local) = local {
             return Box::pin(local.answer(self, &parts, &body, &base, exchange)).await;

@@ -18,6 +18,7 @@ pub(crate) use self::{
     board::Board,
     callers::Callers,
     history::History,
+    radar::Radar,
     recent::Recent,
     record::{AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits},
 };
@@ -27,6 +28,7 @@ mod board;
 mod callers;
 mod history;
 pub(crate) mod metrics;
+pub(crate) mod radar;
 mod recent;
 mod record;
 

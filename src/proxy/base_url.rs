@@ -6,7 +6,12 @@ use http::{HeaderValue, header, request::Parts, uri::Scheme};
 
 use crate::{
     auth::Sessions,
-    proxy::{connection_state::ConnectionState, error::Error, guard::Named},
+    proxy::{
+        error::Error,
+        exchange::{Exchange, Wait},
+        guard::Named,
+    },
+    watch::Sign,
 };
 
 /// The beginning of URLs that lead the client back to the proxy: `http://127.0.0.1:8080`, without a
@@ -41,11 +46,15 @@ impl BaseUrl {
     pub(crate) async fn of_instance(
         named: &Named,
         head: &Parts,
-        connection: &ConnectionState,
+        exchange: &Exchange,
         sessions: &Arc<Sessions>,
     ) -> Result<Self, Error> {
-        let session = sessions.current().await?;
+        let session = exchange.time(Wait::Login, sessions.current()).await?;
         named.check(&session, sessions)?;
+        if named.is_old(&session) {
+            exchange.shows(Sign::OldHost);
+        }
+        let connection = &exchange.connection;
         Ok(Self {
             secure: connection.intercepted().is_some() || head.uri.scheme() == Some(&Scheme::HTTPS),
             host: HeaderValue::from_str(session.authority.as_str()).ok(),

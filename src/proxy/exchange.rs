@@ -21,6 +21,7 @@ use crate::{
         error::Error,
         family::{Envelope, Family},
         placeholder::Placeholders,
+        request,
         response::Body,
         target::Target,
     },
@@ -94,36 +95,26 @@ impl Exchange {
         self.notes().org = Some(org.clone());
     }
 
-    /// Notes who asks for what, as the beginning of the request says.
-    pub(crate) fn asks(
-        &self,
-        head: &Parts,
-        envelope: Option<&Envelope>,
-        placeholders: &Placeholders,
-    ) {
-        let client = self.client(head, envelope, placeholders);
-        let operation = envelope.and_then(|envelope| envelope.operation.as_ref());
-        let mut notes = self.notes();
-        notes.client = Some(client);
-        notes.operation = operation.map(|operation| operation.name.as_str().into());
-    }
-
-    fn client(
-        &self,
-        head: &Parts,
-        envelope: Option<&Envelope>,
-        placeholders: &Placeholders,
-    ) -> Client {
-        if let Some(name) = placeholders.client_that_shows(head, envelope) {
-            return Client::Named(name.into());
+    /// Notes who sends `head`.
+    pub(crate) fn comes_with(&self, head: &Parts, placeholders: &Placeholders) {
+        if self.began.is_some() && self.target.as_ref().is_some_and(request::carries_session) {
+            self.shows(Sign::SessionInQuery);
+        }
+        if let Some(name) = placeholders.client_that_shows(head) {
+            return self.is_of(name);
         }
         let said = head.headers.get(header::USER_AGENT);
-        self.connection
-            .peer()
-            .uid()
-            .map(Client::Uid)
-            .or_else(|| said.cloned().map(Client::Says))
-            .unwrap_or(Client::Unknown)
+        let uid = self.connection.peer().uid().map(Client::Uid);
+        self.notes().client = uid.or_else(|| said.cloned().map(Client::Says));
+    }
+
+    /// Notes what is asked for in `envelope`, and by whom, if that says so.
+    pub(crate) fn opens(&self, envelope: &Envelope, placeholders: &Placeholders) {
+        let operation = envelope.operation.as_ref();
+        self.notes().operation = operation.map(|operation| operation.name.as_str().into());
+        if let Some(name) = placeholders.client_of(&envelope.said) {
+            self.is_of(name);
+        }
     }
 
     /// Notes the name of a client that logs in by the name and password in `clients`.

@@ -57,6 +57,11 @@ pub(crate) enum Named {
 }
 
 impl Named {
+    /// Returns whether this is the host of an instance other than that of `session`.
+    pub(crate) fn is_old(&self, session: &Session) -> bool {
+        matches!(self, Self::Instance(named) if !is_same(named, &session.authority))
+    }
+
     /// # Errors
     /// If the instance is neither that of `session` nor one where the org was before it moved.
     pub(crate) fn check(&self, session: &Session, sessions: &Sessions) -> Result<(), Refusal> {

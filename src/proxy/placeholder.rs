@@ -116,11 +116,7 @@ impl Placeholders {
     }
 
     /// The user name of the client whose placeholder this shows, if it is that of one of `clients`.
-    pub(crate) fn client_that_shows(
-        &self,
-        head: &Parts,
-        envelope: Option<&Envelope>,
-    ) -> Option<&str> {
+    pub(crate) fn client_that_shows(&self, head: &Parts) -> Option<&str> {
         if self.of_clients.is_empty() {
             return None;
         }
@@ -132,7 +128,7 @@ impl Placeholders {
                 self.of_clients.iter().find(is_it)
             })
         };
-        let shown = shown(head, envelope);
+        let shown = shown(head, None);
         let (name, _) = shown.iter().find_map(|shown| found(shown))?;
         Some(name)
     }

@@ -215,15 +215,9 @@ fn target(uri: Uri) -> PathAndQuery {
     let Some(whole) = uri.into_parts().path_and_query else {
         return PathAndQuery::from_static("/");
     };
-    let carries = |pair: &&[u8]| {
-        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        SESSION_PARAMETERS
-            .iter()
-            .any(|owned| headers::decodes_to(name, owned))
-    };
     match whole.query() {
-        Some(query) if pairs(query).any(|pair| carries(&pair)) && !is_apex(whole.path()) => {
-            let kept: Vec<_> = pairs(query).filter(|pair| !carries(pair)).collect();
+        Some(query) if carries_session(&whole) => {
+            let kept: Vec<_> = pairs(query).filter(|pair| !is_session(pair)).collect();
             let mut text = whole.path().as_bytes().to_vec();
             if !kept.is_empty() {
                 text.push(b'?');
@@ -234,6 +228,19 @@ fn target(uri: Uri) -> PathAndQuery {
         }
         _ => whole,
     }
+}
+
+/// Returns whether `target` has a session in its query.
+pub(crate) fn carries_session(target: &PathAndQuery) -> bool {
+    let has_one = |query| pairs(query).any(is_session);
+    target.query().is_some_and(has_one) && !is_apex(target.path())
+}
+
+fn is_session(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    SESSION_PARAMETERS
+        .iter()
+        .any(|owned| headers::decodes_to(name, owned))
 }
 
 fn is_apex(path: &str) -> bool {

@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use super::{Callers, History, Recent, Record, Usage};
+use super::{Callers, History, Radar, Recent, Record, Usage};
 
 /// It is changed for many requests at a time, by one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     pub(crate) recent: Recent,
     pub(crate) callers: Callers,
+    pub(crate) radar: Radar,
     pub(crate) orgs: HashMap<Arc<str>, Seen>,
 }
 
@@ -25,6 +26,7 @@ impl Board {
     pub(super) fn take(&mut self, records: &[Record], now: SystemTime) {
         for record in records {
             self.callers.count(record, now);
+            self.radar.see(record, now);
             if let Some(org) = &record.org {
                 let seen = self.orgs.entry(org.clone()).or_default();
                 seen.history.count(record, now);

@@ -1,0 +1,198 @@
+//! What clients still use of what Salesforce is about to end.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use super::{Record, Sign};
+use crate::salesforce::calendar::{self, Ending};
+
+/// What was seen of each org and client, a bounded number of findings.
+#[derive(Debug, Default)]
+pub(crate) struct Radar(HashMap<(Arc<str>, Box<str>, Danger), Finding>);
+
+/// Something that a client should not rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Danger {
+    /// The entry of this name in the [`calendar`].
+    Ends(&'static str),
+    /// The org warns of the version of its API.
+    Warning,
+    /// A session in a query string, which logs and histories keep.
+    SessionInQuery,
+}
+
+/// How often it was seen, and when last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) times: u64,
+    pub(crate) last: Option<SystemTime>,
+}
+
+impl Radar {
+    pub(super) fn see(&mut self, record: &Record, now: SystemTime) {
+        let Some(org) = &record.org else { return };
+        for danger in dangers(record) {
+            let key = (org.clone(), Box::from(&*record.client.name()), danger);
+            let has_room = self.0.len() < MOST;
+            let finding = match self.0.get_mut(&key) {
+                Some(finding) => finding,
+                None if has_room => self.0.entry(key).or_default(),
+                None => self.0.entry((key.0, OTHERS.into(), danger)).or_default(),
+            };
+            finding.times += 1;
+            finding.last = Some(now);
+        }
+    }
+
+    /// The findings of `org`, what ends first coming first, then the most frequent.
+    pub(crate) fn of(&self, org: &str) -> Vec<(Danger, &str, Finding)> {
+        let own = self.0.iter().filter(|((of, ..), _)| **of == *org);
+        let mut own: Vec<_> = own
+            .map(|((_, client, danger), finding)| (*danger, &**client, *finding))
+            .collect();
+        own.sort_by_key(|(danger, client, finding)| {
+            let ends = danger.ending().map(|ending| ending.ends.day);
+            let times = std::cmp::Reverse(finding.times);
+            (ends.is_none(), ends, *danger, times, client.to_owned())
+        });
+        own
+    }
+}
+
+impl Danger {
+    /// When it ends, if that is known.
+    pub(crate) fn ending(self) -> Option<&'static Ending> {
+        match self {
+            Self::Ends(name) => calendar::CALENDAR.iter().find(|ending| ending.name == name),
+            Self::Warning | Self::SessionInQuery => None,
+        }
+    }
+
+    /// In a few words.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Ends(name) => self.ending().map_or(name, |ending| ending.what),
+            Self::Warning => "an API version that the org warns of",
+            Self::SessionInQuery => "a session in a query string",
+        }
+    }
+
+    /// What to do.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Ends(_) => self.ending().map_or("", |ending| ending.advice),
+            Self::Warning => "Set a current API version in the client.",
+            Self::SessionInQuery => {
+                "Have the client send no session at all: orgproxy takes it off, but the client's \
+                 own logs have it."
+            }
+        }
+    }
+}
+
+fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
+    let ends = |sign| calendar::Ending::of(sign).map(|ending| Danger::Ends(ending.name));
+    let of_sign = |sign, danger: Option<Danger>| danger.filter(|_| record.signs.has(sign));
+    let version = record.api_version.and_then(Ending::of_version);
+    [
+        version.map(|ending| Danger::Ends(ending.name)),
+        of_sign(Sign::SoapLogin, ends(calendar::Sign::SoapLogin)),
+        of_sign(Sign::PasswordGrant, ends(calendar::Sign::PasswordGrant)),
+        of_sign(Sign::OldHost, ends(calendar::Sign::OldHost)),
+        of_sign(Sign::Warning, Some(Danger::Warning)),
+        of_sign(Sign::SessionInQuery, Some(Danger::SessionInQuery)),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Findings of all orgs. A client can call itself what it likes.
+const MOST: usize = 500;
+
+/// Those for whom there was no room.
+const OTHERS: &str = "others";
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::watch::{Client, Signs};
+
+    fn record(agent: &str, version: u16, signs: &[Sign]) -> Record {
+        let mut all = Signs::default();
+        for sign in signs {
+            all.add(*sign);
+        }
+        Record {
+            client: Client::Says(HeaderValue::from_str(agent).unwrap()),
+            api_version: Some(version),
+            signs: all,
+            ..Record::example()
+        }
+    }
+
+    fn seen(radar: &Radar) -> Vec<String> {
+        let found = radar.of("main");
+        found
+            .iter()
+            .map(|(danger, client, finding)| {
+                format!("{} by {client}: {}", danger.what(), finding.times)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_ends_is_found_by_client_the_first_to_end_coming_first() {
+        let mut radar = Radar::default();
+        let all = [
+            Sign::SessionInQuery,
+            Sign::Warning,
+            Sign::SoapLogin,
+            Sign::PasswordGrant,
+        ];
+        for record in [
+            record("old/1", 35, &all),
+            record("old/1", 35, &[]),
+            record("new/2", 64, &[Sign::SoapLogin]),
+            record("new/2", 64, &[Sign::SoapLogin]),
+            record("fine/3", 62, &[]),
+        ] {
+            radar.see(&record, SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(
+            seen(&radar),
+            [
+                "the OAuth user name-password flow by old/1: 1",
+                "SOAP login() by new/2: 2",
+                "SOAP login() by old/1: 1",
+                "API versions 31.0 to 40.0 by old/1: 2",
+                "an API version that the org warns of by old/1: 1",
+                "a session in a query string by old/1: 1",
+            ]
+        );
+        assert!(radar.of("another").is_empty());
+    }
+
+    #[test]
+    fn every_danger_says_what_to_do() {
+        let all = calendar::CALENDAR.iter();
+        let all = all.map(|ending| Danger::Ends(ending.name));
+        for danger in all.chain([Danger::Warning, Danger::SessionInQuery]) {
+            assert!(!danger.advice().is_empty() && !danger.what().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_client_with_many_names_does_not_fill_the_memory() {
+        let mut radar = Radar::default();
+        for number in 0..10_000 {
+            radar.see(
+                &record(&format!("a-{number}"), 35, &[]),
+                SystemTime::UNIX_EPOCH,
+            );
+        }
+        let times: u64 = radar.of("main").iter().map(|(_, _, it)| it.times).sum();
+        assert!(radar.0.len() <= MOST + 1);
+        assert_eq!(times, 10_000);
+    }
+}
