@@ -3,7 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwapOption;
@@ -11,11 +11,15 @@ use futures_util::{FutureExt, future::Shared};
 use http::uri::Authority;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
+use self::status::History;
 use super::{
     login::{Login, LoginError},
     session::{Fitness, Session},
 };
 use crate::system::telemetry::Throttle;
+
+#[allow(dead_code, reason = "under way")]
+pub(crate) mod status;
 
 /// The sessions of one org: the current one, the login under way, and the last failure.
 ///
@@ -45,6 +49,7 @@ struct State {
     sought: Option<Instant>,
     /// The instances that sessions of this process were for, the latest last.
     instances: Vec<Authority>,
+    history: History,
 }
 
 /// Logins were in vain lately: what was refused before was refused after them, too.
@@ -262,6 +267,7 @@ impl Sessions {
         let org = self.login.org();
         let mut state = self.state();
         state.flight = None;
+        state.history.note(outcome, SystemTime::now());
         match outcome {
             Ok(session) => {
                 tracing::info!(org, instance = %session.authority, "logged in");
