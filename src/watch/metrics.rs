@@ -1,22 +1,104 @@
 //! Counts of requests, for Prometheus.
+//!
+//! Each thread counts by itself, in its [`Tally`]; they are summed when somebody scrapes.
 
-use super::Record;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
 
-pub(crate) struct Metrics;
+use prometheus_client::{encoding::text, registry::Registry};
+
+pub(super) use self::tally::Tally;
+use self::{labels::Admitted, scrape::Scrape, tally::Tallied};
+
+mod histogram;
+mod labels;
+mod scrape;
+mod table;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+/// The counts of all threads.
+pub(crate) struct Metrics {
+    /// Those of threads that have ended, too: a count never goes down.
+    tallies: Mutex<Vec<Arc<Tally>>>,
+    admitted: Arc<Admitted>,
+}
+
+/// The facts that others know at the moment of a scrape.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) now: SystemTime,
+    /// When this process began.
+    pub(crate) started: SystemTime,
+    pub(crate) requests_in_flight: u64,
+    /// From clients.
+    pub(crate) connections_open: u64,
+    /// Lines of the access log that were not written.
+    pub(crate) access_log_dropped: u64,
+    pub(crate) orgs: Vec<OrgFacts>,
+    pub(crate) certificates: Vec<CertificateFacts>,
+}
+
+/// The facts about the session of one org.
+#[derive(Debug, Clone)]
+pub(crate) struct OrgFacts {
+    pub(crate) name: Arc<str>,
+    pub(crate) logins_ok: u64,
+    pub(crate) logins_refused: u64,
+    pub(crate) logins_unavailable: u64,
+    /// Since its login, if there is a session.
+    pub(crate) session_age: Option<Duration>,
+}
+
+/// A certificate and its end.
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateFacts {
+    pub(crate) name: String,
+    pub(crate) ends: SystemTime,
+}
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        Self
+        Self {
+            tallies: Mutex::default(),
+            admitted: Arc::default(),
+        }
     }
 
-    pub(super) fn tally(&self) -> std::sync::Arc<Tally> {
-        std::sync::Arc::new(Tally)
+    /// The counts of a thread that begins.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::new(self.admitted.clone()));
+        self.tallies().push(tally.clone());
+        tally
+    }
+
+    /// All that is known, as text of [`CONTENT_TYPE`].
+    pub(crate) fn encode(&self, facts: &Facts) -> String {
+        let mut sum = Tallied::default();
+        for tally in &*self.tallies() {
+            sum.add(&tally.counted());
+        }
+        let mut registry = Registry::with_prefix(PREFIX);
+        registry.register_collector(Box::new(Scrape {
+            sum,
+            facts: facts.clone(),
+        }));
+        let mut text = String::new();
+        // A String takes everything.
+        let _ = text::encode(&mut text, &registry);
+        text
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, Vec<Arc<Tally>>> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The counts of one thread.
-pub(super) struct Tally;
+/// The media type of OpenMetrics, which Prometheus asks for first.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-impl Tally {
-    pub(super) fn count(&self, _record: &Record) {}
-}
+/// Before the names of all metrics, with a `_`.
+const PREFIX: &str = "orgproxy";

@@ -1,0 +1,256 @@
+//! The one table of all metrics.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::metrics::MetricType::{self, Counter, Gauge, Histogram as Timed, Info};
+use time::OffsetDateTime;
+
+use super::{
+    histogram::Histogram,
+    scrape::{Scrape, Series},
+    tally::{Counts, OUTCOMES, REASONS},
+};
+use crate::salesforce::calendar::CALENDAR;
+
+/// One metric.
+pub(super) struct Metric {
+    /// As Prometheus shows it, but for the prefix.
+    pub(super) name: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+    /// Writes its series.
+    pub(super) write: fn(&Scrape, &mut Series<'_>) -> fmt::Result,
+}
+
+impl Metric {
+    /// The name without the ending that its kind gives it.
+    pub(super) fn stem(&self) -> &'static str {
+        let ending = match self.kind {
+            Counter => "_total",
+            Info => "_info",
+            _ => "",
+        };
+        self.name.strip_suffix(ending).unwrap_or(self.name)
+    }
+}
+
+const fn metric(
+    name: &'static str,
+    kind: MetricType,
+    labels: &'static [&'static str],
+    help: &'static str,
+    write: fn(&Scrape, &mut Series<'_>) -> fmt::Result,
+) -> Metric {
+    Metric {
+        name,
+        kind,
+        labels,
+        help,
+        write,
+    }
+}
+
+#[rustfmt::skip]
+pub(super) static METRICS: &[Metric] = &[
+    metric("requests_total", Counter, &["org", "family", "method", "status", "api_version"], "Requests, however they ended", requests),
+    metric("request_duration_seconds", Timed, &["org", "family", "status"], "From the head of a request to the last byte of the response", durations),
+    metric("org_response_duration_seconds", Timed, &["org", "family", "status"], "The org's share: from sending a request to the first byte of its response", org_durations),
+    metric("request_bytes_total", Counter, &["org", "family"], "Bytes of the bodies of requests", request_bytes),
+    metric("response_bytes_total", Counter, &["org", "family"], "Bytes of the bodies of responses", response_bytes),
+    metric("requests_in_flight", Gauge, &[], "Requests that have begun and not ended", in_flight),
+    metric("refusals_total", Counter, &["org", "code"], "Requests that got an error of orgproxy, by its code", refusals),
+    metric("replays_total", Counter, &["org", "reason", "outcome"], "Times that a request was sent to the org again, and whether it then succeeded", replays),
+    metric("login_wait_seconds_total", Counter, &["org"], "Time that requests waited for a login", login_waits),
+    metric("connection_wait_seconds_total", Counter, &["org"], "Time that requests waited for a connection to the org", connection_waits),
+    metric("connections_open", Gauge, &[], "Connections of clients", connections),
+    metric("logins_total", Counter, &["org", "outcome"], "Logins: ok, refused by the org, or unavailable for now", logins),
+    metric("session_age_seconds", Gauge, &["org"], "Time since the login of the session in use", session_ages),
+    metric("api_used", Gauge, &["org"], "API requests of the last 24 hours, as the org last reported", api_used),
+    metric("api_allowed", Gauge, &["org"], "API requests that the org allows in 24 hours, as it last reported", api_allowed),
+    metric("certificate_expiry_days", Gauge, &["name"], "Days until a certificate expires; negative after that", certificates),
+    metric("retirement_days", Gauge, &["what"], "Days until something ends that clients may rely on; negative after that", retirements),
+    metric("access_log_dropped_total", Counter, &[], "Lines of the access log that were left out because its file or reader was too slow", dropped),
+    metric("build_info", Info, &["version"], "The version of orgproxy", build),
+    metric("start_time_seconds", Gauge, &[], "When orgproxy started, in seconds since 1970", started),
+];
+
+fn requests(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (labels, counts) in &scrape.sum.series {
+        let version = labels.api_version();
+        let values = [
+            &*labels.org,
+            labels.family,
+            labels.method,
+            labels.status,
+            &version,
+        ];
+        series.counter(&values, counts.requests)?;
+    }
+    Ok(())
+}
+
+fn durations(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    histograms(scrape, series, |counts| &counts.took)
+}
+
+fn org_durations(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    histograms(scrape, series, |counts| &counts.waited)
+}
+
+fn histograms(
+    scrape: &Scrape,
+    series: &mut Series<'_>,
+    which: fn(&Counts) -> &Histogram,
+) -> fmt::Result {
+    let mut sums: BTreeMap<[&str; 3], Histogram> = BTreeMap::new();
+    for (labels, counts) in &scrape.sum.series {
+        let values = [&*labels.org, labels.family, labels.status];
+        sums.entry(values).or_default().add(which(counts));
+    }
+    for (values, sum) in sums {
+        if sum.count() > 0 {
+            series.histogram(&values, &sum)?;
+        }
+    }
+    Ok(())
+}
+
+fn request_bytes(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    bytes(scrape, series, |counts| counts.received)
+}
+
+fn response_bytes(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    bytes(scrape, series, |counts| counts.sent)
+}
+
+fn bytes(scrape: &Scrape, series: &mut Series<'_>, which: fn(&Counts) -> u64) -> fmt::Result {
+    let mut sums: BTreeMap<[&str; 2], u64> = BTreeMap::new();
+    for (labels, counts) in &scrape.sum.series {
+        let sum = sums.entry([&*labels.org, labels.family]).or_default();
+        *sum = sum.saturating_add(which(counts));
+    }
+    for (values, sum) in sums {
+        series.counter(&values, sum)?;
+    }
+    Ok(())
+}
+
+fn in_flight(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    series.gauge(&[], scrape.facts.requests_in_flight)
+}
+
+fn refusals(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        for (code, count) in &counts.refusals {
+            series.counter(&[org, code], *count)?;
+        }
+    }
+    Ok(())
+}
+
+fn replays(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        for (reason, of_reason) in REASONS.iter().zip(&counts.replays) {
+            for (outcome, count) in OUTCOMES.iter().zip(of_reason) {
+                series.counter(&[org, reason, outcome], *count)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn login_waits(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        series.counter(&[org], counts.login_wait.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn connection_waits(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        series.counter(&[org], counts.connection_wait.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn connections(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    series.gauge(&[], scrape.facts.connections_open)
+}
+
+fn logins(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for org in &scrape.facts.orgs {
+        series.counter(&[&org.name, "ok"], org.logins_ok)?;
+        series.counter(&[&org.name, "refused"], org.logins_refused)?;
+        series.counter(&[&org.name, "unavailable"], org.logins_unavailable)?;
+    }
+    Ok(())
+}
+
+fn session_ages(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for org in &scrape.facts.orgs {
+        if let Some(age) = org.session_age {
+            series.gauge(&[&org.name], age.as_secs_f64())?;
+        }
+    }
+    Ok(())
+}
+
+fn api_used(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        if let Some((_, usage)) = counts.usage {
+            series.gauge(&[org], usage.used)?;
+        }
+    }
+    Ok(())
+}
+
+fn api_allowed(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        if let Some((_, usage)) = counts.usage {
+            series.gauge(&[org], usage.allowed)?;
+        }
+    }
+    Ok(())
+}
+
+fn certificates(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for certificate in &scrape.facts.certificates {
+        let days = days_until(certificate.ends, scrape.facts.now);
+        series.gauge(&[&certificate.name], days)?;
+    }
+    Ok(())
+}
+
+fn retirements(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    let today = OffsetDateTime::from(scrape.facts.now).date();
+    for ending in CALENDAR {
+        series.gauge(&[ending.name], ending.days_left(today))?;
+    }
+    Ok(())
+}
+
+fn dropped(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    series.counter(&[], scrape.facts.access_log_dropped)
+}
+
+fn build(_scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    series.info(&[env!("CARGO_PKG_VERSION")])
+}
+
+fn started(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    let since = scrape.facts.started.duration_since(UNIX_EPOCH);
+    series.gauge(&[], since.unwrap_or_default().as_secs_f64())
+}
+
+fn days_until(end: SystemTime, now: SystemTime) -> f64 {
+    let days = |time: Duration| time.as_secs_f64() / (24.0 * 60.0 * 60.0);
+    match end.duration_since(now) {
+        Ok(left) => days(left),
+        Err(past) => -days(past.duration()),
+    }
+}

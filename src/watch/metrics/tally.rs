@@ -1,0 +1,240 @@
+//! The counts of one thread.
+
+use std::{
+    collections::BTreeMap,
+    ptr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    histogram::Histogram,
+    labels::{Admitted, Key, Labels},
+};
+use crate::watch::{AnsweredBy, Record, Replayed, Usage};
+
+/// The counts of one thread.
+///
+/// A lock, which nobody else wants but a scrape for as long as it copies: it costs a request two
+/// atomic instructions. Relaxed atomics would be one for each number, ten or so, and a table that
+/// grows while others read it.
+pub(crate) struct Tally {
+    state: Mutex<State>,
+    admitted: Arc<Admitted>,
+    /// The name of the org that a request is for which is for none.
+    none: Arc<str>,
+}
+
+#[derive(Default)]
+struct State {
+    orgs: Vec<(Arc<str>, OrgCounts)>,
+    families: Vec<&'static str>,
+    /// Found in some steps of comparing integers: there are dozens of them.
+    series: BTreeMap<Key, (Labels, Counts)>,
+}
+
+/// The counts of one thread, or of all.
+#[derive(Debug, Default)]
+pub(super) struct Tallied {
+    pub(super) series: BTreeMap<Labels, Counts>,
+    pub(super) orgs: BTreeMap<Arc<str>, OrgCounts>,
+}
+
+/// The counts of requests that have the same labels.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counts {
+    pub(super) requests: u64,
+    /// Bytes.
+    pub(super) received: u64,
+    /// Bytes.
+    pub(super) sent: u64,
+    pub(super) took: Histogram,
+    /// For the org's first byte.
+    pub(super) waited: Histogram,
+}
+
+/// The counts of one org that need no other labels than few of their own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OrgCounts {
+    pub(super) login_wait: Duration,
+    pub(super) connection_wait: Duration,
+    /// By code, of which there are few.
+    pub(super) refusals: Vec<(&'static str, u64)>,
+    /// By what [`REASONS`] and [`OUTCOMES`] name.
+    pub(super) replays: [[u64; OUTCOMES.len()]; REASONS.len()],
+    /// The latest, and when it came.
+    pub(super) usage: Option<(SystemTime, Usage)>,
+}
+
+impl Tally {
+    pub(super) fn new(admitted: Arc<Admitted>) -> Self {
+        Self {
+            state: Mutex::default(),
+            admitted,
+            none: Arc::from(""),
+        }
+    }
+
+    /// Counts a request that has ended. Allocates only for labels that this thread has not met.
+    pub(crate) fn count(&self, record: &Record) {
+        let mut state = self.state();
+        let org = state.org(record.org.as_ref().unwrap_or(&self.none));
+        let family = state.family(record.family);
+        let key = Key::of(org, family, record);
+        let State { orgs, series, .. } = &mut *state;
+        let (name, counts) = &mut orgs[org];
+        counts.count(record);
+        if let Some((_, counts)) = series.get_mut(&key) {
+            return counts.count(record);
+        }
+        let mut new = (key, Labels::of(name.clone(), record));
+        if !self.admitted.admit(&new.1) {
+            new = (Key::other(org), Labels::other(name.clone()));
+        }
+        let (key, labels) = new;
+        let (_, counts) = series
+            .entry(key)
+            .or_insert_with(|| (labels, Counts::default()));
+        counts.count(record);
+    }
+
+    /// What it has counted so far.
+    pub(super) fn counted(&self) -> Tallied {
+        let state = self.state();
+        Tallied {
+            series: state.series.values().cloned().collect(),
+            orgs: state.orgs.iter().cloned().collect(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The place of an org. Its name is nearly always the very same string.
+    fn org(&mut self, name: &Arc<str>) -> usize {
+        let mut orgs = self.orgs.iter();
+        if let Some(place) = orgs.position(|(known, _)| Arc::ptr_eq(known, name)) {
+            return place;
+        }
+        let mut orgs = self.orgs.iter();
+        orgs.position(|(known, _)| known == name)
+            .unwrap_or_else(|| {
+                self.orgs.push((name.clone(), OrgCounts::default()));
+                self.orgs.len() - 1
+            })
+    }
+
+    fn family(&mut self, name: &'static str) -> usize {
+        let known = self.families.iter().position(|known| is(known, name));
+        known.unwrap_or_else(|| {
+            self.families.push(name);
+            self.families.len() - 1
+        })
+    }
+}
+
+impl Tallied {
+    pub(super) fn add(&mut self, other: &Self) {
+        for (labels, counts) in &other.series {
+            self.series.entry(labels.clone()).or_default().add(counts);
+        }
+        for (name, counts) in &other.orgs {
+            self.orgs.entry(name.clone()).or_default().add(counts);
+        }
+    }
+}
+
+impl Counts {
+    fn count(&mut self, record: &Record) {
+        self.requests += 1;
+        self.received = self.received.saturating_add(record.received);
+        self.sent = self.sent.saturating_add(record.sent);
+        self.took.observe(record.waits.total);
+        if !record.waits.first_byte.is_zero() {
+            self.waited.observe(record.waits.first_byte);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.received = self.received.saturating_add(other.received);
+        self.sent = self.sent.saturating_add(other.sent);
+        self.took.add(&other.took);
+        self.waited.add(&other.waited);
+    }
+}
+
+impl OrgCounts {
+    fn count(&mut self, record: &Record) {
+        let waits = &record.waits;
+        self.login_wait = self.login_wait.saturating_add(waits.login);
+        self.connection_wait = self.connection_wait.saturating_add(waits.connection);
+        if let AnsweredBy::Error(code) = record.answered_by {
+            self.refuse(code, 1);
+        }
+        if let Some(reason) = record.replayed_for {
+            self.replays[place(reason)][outcome(record)] += u64::from(record.replays);
+        }
+        if let Some(usage) = record.usage {
+            let came = record.began.checked_add(waits.total);
+            self.note_usage(came.unwrap_or(record.began), usage);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.login_wait = self.login_wait.saturating_add(other.login_wait);
+        self.connection_wait = self.connection_wait.saturating_add(other.connection_wait);
+        for (code, count) in &other.refusals {
+            self.refuse(code, *count);
+        }
+        let replays = self.replays.as_flattened_mut().iter_mut();
+        for (count, more) in replays.zip(other.replays.as_flattened()) {
+            *count += more;
+        }
+        if let Some((came, usage)) = other.usage {
+            self.note_usage(came, usage);
+        }
+    }
+
+    fn refuse(&mut self, code: &'static str, count: u64) {
+        match self.refusals.iter_mut().find(|(known, _)| is(known, code)) {
+            Some((_, sum)) => *sum += count,
+            None => self.refusals.push((code, count)),
+        }
+    }
+
+    fn note_usage(&mut self, came: SystemTime, usage: Usage) {
+        if self.usage.is_none_or(|(before, _)| before <= came) {
+            self.usage = Some((came, usage));
+        }
+    }
+}
+
+/// Compares names of which nearly always one is the other.
+fn is(known: &'static str, name: &'static str) -> bool {
+    ptr::eq(known, name) || known == name
+}
+
+/// The place in [`REASONS`].
+fn place(reason: Replayed) -> usize {
+    match reason {
+        Replayed::Session => 0,
+        Replayed::Moved => 1,
+        Replayed::Connection => 2,
+    }
+}
+
+/// The place in [`OUTCOMES`].
+fn outcome(record: &Record) -> usize {
+    let is_good = record.answered_by == AnsweredBy::Org && record.status.as_u16() < 400;
+    usize::from(!is_good)
+}
+
+/// Why requests were sent to the org again.
+pub(super) const REASONS: [&str; 3] = ["session", "moved", "connection"];
+
+/// What came of it.
+pub(super) const OUTCOMES: [&str; 2] = ["success", "failure"];
