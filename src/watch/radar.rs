@@ -90,7 +90,7 @@ impl Danger {
 }
 
 fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
-    let ends = |sign| calendar::Ending::of(sign).map(|ending| Danger::Ends(ending.name));
+    let ends = |sign| Ending::of(sign).map(|ending| Danger::Ends(ending.name));
     let of_sign = |sign, danger: Option<Danger>| danger.filter(|_| record.signs.has(sign));
     let version = record.api_version.and_then(Ending::of_version);
     [
