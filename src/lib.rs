@@ -98,6 +98,10 @@
 //! **A new command:** `cli.rs` (arguments and help), `command.rs` (one line), a file in `command/`,
 //! README; `tests/it/` has a file per command.
 //!
+//! **A new fact about requests:** `watch/record.rs`, filled in `proxy/exchange.rs`; for the access log
+//! `watch/access_log/fields.rs` (JSON and the journal) and `text.rs`, and the samples in README's *Watch
+//! it*, which a test compares.
+//!
 //! **A new metric:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
 //!
 //! # Decisions
