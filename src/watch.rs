@@ -170,6 +170,7 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mute
         thread::park();
         is_last = inboxes.stopping.load(Relaxed);
         if !is_last {
+            #[expect(clippy::disallowed_methods, reason = "no connection is on this thread")]
             thread::sleep(PAUSE);
         }
         let records = inboxes.take();

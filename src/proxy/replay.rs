@@ -325,10 +325,10 @@ impl Stream {
             if let Some(received) = &self.received {
                 received.fetch_add(bytes as u64, Relaxed);
             }
-            if let Some(pace) = &mut self.pace {
-                if let Err(fault) = pace.came(bytes, self.moved) {
-                    return Poll::Ready(Some(Err(self.fail(fault))));
-                }
+            if let Some(pace) = &mut self.pace
+                && let Err(fault) = pace.came(bytes, self.moved)
+            {
+                return Poll::Ready(Some(Err(self.fail(fault))));
             }
             match frame {
                 // HTTP/2 shows a request that was given up like one that has ended (RFC 9113

@@ -45,13 +45,8 @@ impl History {
         (end.saturating_sub(LENGTH)..end)
             .map(|at| {
                 while known.next_if(|second| second.at < at).is_some() {}
-                known
-                    .next_if(|second| second.at == at)
-                    .copied()
-                    .unwrap_or(Second {
-                        at,
-                        ..Second::default()
-                    })
+                let second = known.next_if(|second| second.at == at).copied();
+                second.unwrap_or_else(|| Second::new(at))
             })
             .collect()
     }
@@ -61,10 +56,7 @@ impl History {
         // A clock that was set back counts on in the second that it has got to.
         let is_new = self.seconds.back().is_none_or(|last| last.at < at);
         if is_new {
-            self.seconds.push_back(Second {
-                at,
-                ..Second::default()
-            });
+            self.seconds.push_back(Second::new(at));
             while self
                 .seconds
                 .front()
@@ -79,6 +71,13 @@ impl History {
 }
 
 impl Second {
+    fn new(at: u64) -> Self {
+        Self {
+            at,
+            ..Self::default()
+        }
+    }
+
     /// The time within which `share` of the requests were answered, as far as it is known: the end of
     /// the step that it falls in.
     pub(crate) fn quantile(&self, share: f64) -> Option<Duration> {
