@@ -36,7 +36,7 @@ pub struct RequestArgs {
     pub source: ConfigArgs,
 }
 
-/// Where a body comes from.
+/// The source of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
     /// The argument itself.

@@ -23,12 +23,12 @@ mod records;
 mod search;
 mod tooling;
 
-/// What is asked of the API; a part of a composite request is one, too.
+/// A request to the API, perhaps one within a composite request.
 struct Ask<'a> {
     method: &'a Method,
     /// `v67.0`
     version: &'a str,
-    /// What follows the version.
+    /// The segments after the version.
     path: &'a [&'a str],
     parameters: Vec<(String, String)>,
     body: &'a [u8],
@@ -172,7 +172,7 @@ fn versions() -> Value {
     versions.collect()
 }
 
-/// The answer to a version that is no more, or not yet.
+/// The answer to a retired or future version.
 fn unsupported(version: &str) -> Option<Answer> {
     match version.strip_prefix('v').and_then(number) {
         Some(OLDEST..=NEWEST) => None,
@@ -185,7 +185,7 @@ fn unsupported(version: &str) -> Option<Answer> {
     }
 }
 
-/// Whether `version`, such as `67.0`, is served by all APIs.
+/// Returns whether all APIs serve `version`, such as `67.0`.
 pub(super) fn is_supported(version: &str) -> bool {
     matches!(number(version), Some(OLDEST..=NEWEST))
 }

@@ -1,7 +1,7 @@
 //! The SOAP APIs: partner, enterprise and tooling over the same records as REST, metadata, Apex.
 //!
-//! The session is in the body, in a header of the WSDL's namespace; what `Authorization` says is
-//! of no interest here. Answers name no prefix but that of records (`sf`), as the real ones.
+//! The session is in the body, in a header of the WSDL's namespace; `Authorization` is ignored.
+//! Responses have no prefix but that of records (`sf`), like real ones.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -119,7 +119,7 @@ impl Inner {
     }
 }
 
-/// What a dead session gets of the partner API.
+/// The partner API's response to a dead session.
 pub(super) fn partner_session_expired() -> String {
     let partner = Door::new(&["services", "Soap", "u", "64.0"]);
     partner.map_or_else(String::new, |door| {
@@ -127,8 +127,7 @@ pub(super) fn partner_session_expired() -> String {
     })
 }
 
-/// The fault that `login()` gets ([`crate::salesforce::facts::soap_login`]): this is an org in
-/// which it is off.
+/// The fault of `login()`, which is off in this org ([`crate::salesforce::facts::soap_login`]).
 fn no_login(version: usize) -> SoapFault {
     let message = match version {
         65.. => format!(

@@ -26,7 +26,8 @@ enum Says {
     Placeholder,
 }
 
-/// Which programs read which variables. jsforce and simple-salesforce read none by themselves.
+/// The variables, with the programs that read them. jsforce and simple-salesforce read none by
+/// themselves.
 #[rustfmt::skip]
 const TABLE: &[(&str, Says)] = &[
     // Scripts: curl "$ORGPROXY_URL/services/data".

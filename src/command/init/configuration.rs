@@ -44,7 +44,7 @@ pub(super) struct Table<'a> {
     pub(super) demo: bool,
 }
 
-/// Where a passphrase is kept.
+/// The place of a passphrase.
 pub(super) enum Reference {
     File(PathBuf),
     Variable(&'static str),

@@ -33,7 +33,7 @@ impl Text {
     /// of a token endpoint.
     ///
     /// # Errors
-    /// What is wrong with it, without repeating it.
+    /// The fault of the text, which does not repeat it.
     pub(super) fn find(given: &str) -> Result<Self, Unreadable> {
         let text = unwrap(given.trim());
         let joined: Zeroizing<String> =

@@ -1,7 +1,7 @@
-//! Bulk 1.0: `/services/async/…`. Jobs of batches; a batch is done as soon as it is here.
+//! Bulk 1.0: `/services/async/…`. Jobs of batches; a batch is done as soon as it has arrived.
 //!
-//! Told and answered in XML, or in JSON if the request says that it is JSON. The elements stand in
-//! the order of the schema, which strict clients insist on.
+//! Requests and responses are in XML, or in JSON if the request says so. The elements have the
+//! order of the schema, which strict clients insist on.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -76,7 +76,7 @@ impl Inner {
             let (batch_id, result_id) = (jobs.id("751"), jobs.id("752"));
             let job = jobs.find(id).ok_or_else(|| no_job(id))?;
             let batch = self.new_batch(asked, job, batch_id, result_id, body)?;
-            // It was done in no time, but is seen to be so only when asked for.
+            // It is done already, but that shows only when the client asks.
             let mut info = batch.info(&job.id);
             info["state"] = "Queued".into();
             info["numberRecordsProcessed"] = 0.into();
@@ -210,10 +210,10 @@ impl Inner {
     }
 }
 
-/// What is asked, and how.
+/// A request and its form.
 struct Asked<'a> {
     version: &'a str,
-    /// That of the request, if it says so.
+    /// The format of the request, if it names one.
     format: Option<Format>,
 }
 
@@ -231,14 +231,15 @@ impl Asked<'_> {
         Err(Problem("InvalidSessionId", message.to_owned()))
     }
 
-    /// Of a job: in JSON if that is what the request is, or the job if the request does not say.
+    /// An answer about a job: in the format of the request, or of the job if the request does not
+    /// name one.
     fn job(&self, job: &Job, status: StatusCode) -> Answer {
         let format = self.format.unwrap_or(job.format);
         document(status, format, "jobInfo", &job.info())
     }
 }
 
-/// Of all batches: in the format of the job, as of one.
+/// An answer about all batches, in the format of the job, like one about a single batch.
 fn list(job: &Job) -> Answer {
     let infos = job.batches.iter().map(|batch| batch.info(&job.id));
     if job.format == Format::Json {
@@ -258,7 +259,7 @@ fn list(job: &Job) -> Answer {
     raw(XML, text + "</batchInfoList>")
 }
 
-/// Of a batch: in JSON if that is what the job's batches are, else in XML, whatever the request is.
+/// An answer about a batch: in JSON if the job's batches are, else in XML, whatever the request is.
 fn batch_info(job: &Job, status: StatusCode, info: &Map<String, Value>) -> Answer {
     document(status, job.format, "batchInfo", info)
 }

@@ -1,4 +1,4 @@
-//! `/composite/batch`: several requests in one that know nothing of each other.
+//! `/composite/batch`: several independent requests in one.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -92,7 +92,7 @@ impl Inner {
         if let Some(answer) = unsupported(version) {
             return answer;
         }
-        // A composite request within another would have no end.
+        // Composite requests within each other could go on without end.
         if matches!(path, ["composite"] | ["composite", "batch"]) {
             return Answer::not_found();
         }
@@ -152,8 +152,8 @@ impl Part {
     }
 }
 
-/// Replaces every `@{name.field}` in the strings within `value`. The error is the first that
-/// refers to nothing.
+/// Replaces every `@{name.field}` in the strings within `value`. The error is the first reference
+/// that cannot be resolved.
 fn resolve(value: &mut Value, results: &HashMap<String, Value>) -> Result<(), String> {
     match value {
         Value::Array(values) => values
@@ -179,7 +179,7 @@ fn resolve(value: &mut Value, results: &HashMap<String, Value>) -> Result<(), St
     }
 }
 
-/// What `name.records[0].Id` means.
+/// The value of a reference such as `name.records[0].Id`.
 fn referred(reference: &str, results: &HashMap<String, Value>) -> Option<String> {
     let (name, path) = reference.split_once('.')?;
     let mut value = results.get(name)?;
@@ -196,7 +196,7 @@ fn referred(reference: &str, results: &HashMap<String, Value>) -> Option<String>
     }
 }
 
-/// Refuses more requests in one than an org takes.
+/// Refuses more requests in one than an org accepts.
 pub(super) fn check_number(requests: usize) -> Result<(), Answer> {
     if requests <= MOST {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What objects there are, and what fields they have.
+//! The objects and their fields.
 
 use serde_json::{Map, Value, json};
 
@@ -73,7 +73,7 @@ impl Inner {
     }
 }
 
-/// An object as the list of all has it, with everything that a strict client looks for.
+/// An object in the list of all, with everything that a strict client looks for.
 fn summary(object: &Object, version: &str) -> Value {
     let name = object.name;
     let url = format!("/services/data/{version}/sobjects/{name}");
@@ -119,7 +119,7 @@ fn summary(object: &Object, version: &str) -> Value {
     })
 }
 
-/// Which fields of which objects refer to `object`. They have no names to query them by.
+/// The fields of other objects that refer to `object`. They have no names for queries.
 fn children(data: &Data, object: &Object) -> Vec<Value> {
     let mut found = Vec::new();
     for child in data.tables.iter().map(|table| table.object) {
@@ -188,7 +188,7 @@ fn describe(field: &Field) -> Value {
     description.into()
 }
 
-/// What is the same for every field here.
+/// The properties that are the same for every field here.
 const USUAL: [(bool, &[&str]); 2] = [
     (true, &["aggregatable", "filterable", "sortable"]),
     (
@@ -218,7 +218,7 @@ const USUAL: [(bool, &[&str]); 2] = [
     ),
 ];
 
-/// What no field here has.
+/// The properties that no field here has.
 const NULL: [&str; 12] = [
     "calculatedFormula",
     "compoundFieldName",

@@ -29,7 +29,7 @@ pub(in crate::demo) struct BulkJob {
 }
 
 enum Work {
-    /// What was uploaded, and what became of it.
+    /// The uploaded rows, and their outcomes.
     Ingest(Rows, Vec<Outcome>),
     Query(Found),
 }
@@ -236,7 +236,7 @@ impl BulkJob {
     }
 
     /// `successfulResults`, `failedResults`, `unprocessedrecords`: the rows as they were uploaded,
-    /// with what became of them.
+    /// with their outcomes.
     fn outcomes(&self, which: &str) -> Result<Answer, Answer> {
         let Work::Ingest(rows, outcomes) = &self.work else {
             return Err(Answer::not_found());
@@ -277,7 +277,7 @@ impl BulkJob {
             .header(header::CONTENT_TYPE, CSV))
     }
 
-    /// A part of what a query found; `locator` is the index of the next record, in Base64.
+    /// A part of a query's result; `locator` is the index of the next record, in Base64.
     fn results(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
         let Work::Query(found) = &self.work else {
             return Err(Answer::not_found());
@@ -319,7 +319,7 @@ fn wrong_state(message: impl Into<String>) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "INVALIDJOBSTATE", message)
 }
 
-/// Records in one part of a result if nothing else is asked for: jsforce cannot read two parts.
+/// Default number of records in one part of a result: jsforce cannot read two parts.
 const MOST: usize = 50_000;
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv");

@@ -1,4 +1,4 @@
-//! `/query`, and the batches that do not fit into one answer.
+//! `/query`, and the results that do not fit into one response.
 
 use std::{
     collections::VecDeque,
@@ -83,7 +83,7 @@ impl Cursors {
         cursor
     }
 
-    /// What a locator leads to, `01g…-2000`: a cursor, and the index of the next record.
+    /// The cursor and the index of the next record for a locator, `01g…-2000`.
     pub(in crate::demo) fn at(&self, locator: &str) -> Option<(Arc<Cursor>, usize)> {
         let (id, from) = locator.rsplit_once('-')?;
         let from = from.parse().ok()?;

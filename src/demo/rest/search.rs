@@ -93,7 +93,7 @@ fn from_parameters(asked: &Value) -> Result<Search, Answer> {
     })
 }
 
-/// A number, or one in quotes.
+/// Reads a number, which may be in quotes.
 fn count(value: &Value) -> Option<usize> {
     let number = value.as_u64().and_then(|number| number.try_into().ok());
     number.or_else(|| value.as_str()?.parse().ok())
@@ -107,5 +107,5 @@ fn malformed(message: &str) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "MALFORMED_SEARCH", message)
 }
 
-/// Records in one answer.
+/// Records in one response.
 const MOST: usize = 2000;

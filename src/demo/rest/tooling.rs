@@ -1,4 +1,4 @@
-//! The Tooling API: queries, and Apex that is run.
+//! The Tooling API: queries, and running Apex.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::Ask;
 use crate::demo::{Inner, answer::Answer};
 
 impl Inner {
-    /// `/tooling/executeAnonymous`: whatever it is, it works.
+    /// `/tooling/executeAnonymous`: any code succeeds.
     pub(super) fn execute_anonymous(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
         if ask.parameter("anonymousBody").is_none_or(str::is_empty) {
             return Err(Answer::error(

@@ -1,5 +1,5 @@
-//! What objects there are, and what fields they have. Elements stand in the order of the WSDL, and
-//! none that it requires is left out: strict clients stop at anything else.
+//! The objects and their fields. Elements have the order of the WSDL, and none that it requires is
+//! missing: strict clients stop at anything else.
 
 use super::{door::Door, fault::SoapFault, query::no_object, xml::Xml};
 use crate::demo::{
@@ -150,6 +150,6 @@ fn field(later: bool, xml: &mut Xml, field: &Field) {
     xml.bool("updateable", writable);
 }
 
-/// From here on there are elements that the WSDL of version 38 does not know. In which version each
-/// of them came is not known.
+/// The first version with elements that the WSDL of version 38 does not have. It is not known which
+/// version added each.
 const LATER: usize = 46;

@@ -1,4 +1,4 @@
-//! Which SOAP API a path leads to, and what differs between them.
+//! The SOAP API that a path leads to, and the differences between them.
 
 use super::{fault::SoapFault, xml::Xml};
 use crate::demo::rest::{NEWEST, OLDEST};
@@ -7,9 +7,9 @@ use crate::demo::rest::{NEWEST, OLDEST};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::demo) struct Door {
     pub(super) api: Api,
-    /// Any number, or 0 if the path says none.
+    /// Any number, or 0 if the path has none.
     pub(super) version: usize,
-    /// Of its elements.
+    /// The namespace of its elements.
     pub(in crate::demo) namespace: String,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Api {
 }
 
 impl Door {
-    /// What the segments of a path lead to: `services/Soap/u/64.0/00D…`.
+    /// Reads the segments of a path: `services/Soap/u/64.0/00D…`.
     pub(in crate::demo) fn new(segments: &[&str]) -> Option<Self> {
         let ["services", soap, letter, rest @ ..] = segments else {
             return None;
@@ -59,7 +59,7 @@ impl Door {
         })
     }
 
-    /// Refuses a version that is no more, or not yet.
+    /// Refuses a retired or future version.
     pub(super) fn check_version(&self) -> Result<(), SoapFault> {
         match self.version {
             OLDEST..=NEWEST => Ok(()),
@@ -80,17 +80,17 @@ impl Door {
         }
     }
 
-    /// Whether a fault has a `<detail>`.
+    /// Returns whether its faults have a `<detail>`.
     pub(super) fn explains_faults(&self) -> bool {
         self.has_records()
     }
 
-    /// Whether there are records behind it, and so queries and all that.
+    /// Returns whether it has records, and so queries and the like.
     pub(super) fn has_records(&self) -> bool {
         matches!(self.api, Api::Partner | Api::Enterprise | Api::Tooling)
     }
 
-    /// What `sf` is bound to in an answer.
+    /// The namespace that `sf` is bound to in a response.
     fn record_namespace(&self) -> Option<&'static str> {
         match self.api {
             Api::Partner => Some("urn:sobject.partner.soap.sforce.com"),
@@ -100,13 +100,13 @@ impl Door {
         }
     }
 
-    /// Whether there is Apex behind it, which can be debugged.
+    /// Returns whether it runs Apex, which can be debugged.
     pub(super) fn runs_apex(&self) -> bool {
         matches!(self.api, Api::Apex | Api::Class | Api::Metadata)
     }
 
-    /// The answer to `operation`, with what is `within` its response, and what the header says
-    /// besides the limits.
+    /// The answer to `operation`, with the content `within` its response, and with `header` in its
+    /// header, beside the limits.
     pub(super) fn response(
         &self,
         operation: &str,

@@ -1,4 +1,4 @@
-//! Faults, in the exact bytes of the org: [`crate::salesforce::facts::expiry`].
+//! Faults, in the exact bytes of an org: [`crate::salesforce::facts::expiry`].
 
 use http::StatusCode;
 
@@ -8,10 +8,10 @@ use crate::demo::{
     soql,
 };
 
-/// Why a call fails as a whole.
+/// The failure of a call as a whole.
 #[derive(Debug)]
 pub(super) struct SoapFault {
-    /// None is a request that the SOAP stack does not understand.
+    /// None for a request that the SOAP stack does not understand.
     code: Option<&'static str>,
     message: String,
     /// Its type in the WSDL.
@@ -38,7 +38,7 @@ impl SoapFault {
         }
     }
 
-    /// What the SOAP stack says before anything of Salesforce gets to see the request.
+    /// A fault of the SOAP stack, before Salesforce's own code gets the request.
     pub(super) fn client(message: impl Into<String>) -> Self {
         Self {
             code: None,
@@ -48,7 +48,7 @@ impl SoapFault {
         }
     }
 
-    /// The session is not there or dead.
+    /// The session is missing or dead.
     pub(super) fn invalid_session() -> Self {
         Self::new("INVALID_SESSION_ID", INVALID_SESSION)
     }

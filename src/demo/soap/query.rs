@@ -65,7 +65,8 @@ impl Inner {
         Ok(())
     }
 
-    /// From `QueryOptions`. A real org takes 200 at least; this one has too few records for that.
+    /// The batch size from `QueryOptions`. A real org requires at least 200; this one has too few
+    /// records for that.
     fn soap_batch_size(&self, door: &Door, envelope: &Envelope) -> usize {
         envelope
             .header(&door.namespace, "QueryOptions")
@@ -144,7 +145,7 @@ fn write(door: &Door, xml: &mut Xml, records: &[Value], locator: Option<String>,
     });
 }
 
-/// A record, or a parent within it, as an element of name `tag`.
+/// A record, or a parent within it, as an element `tag`.
 fn record(door: &Door, xml: &mut Xml, tag: &str, record: &Value) {
     let kind = record["attributes"]["type"].as_str().unwrap_or_default();
     let mut values: Vec<_> = record
@@ -157,7 +158,7 @@ fn record(door: &Door, xml: &mut Xml, tag: &str, record: &Value) {
     if door.api == Api::Partner {
         xml.within(&format!(r#"{tag} xsi:type="sf:sObject""#), |xml| {
             xml.text("sf:type", kind);
-            // Always there, asked for or not.
+            // Always there, selected or not.
             value(door, xml, "Id", id);
             for (name, one) in values {
                 value(door, xml, name, one);
@@ -183,7 +184,7 @@ fn value(door: &Door, xml: &mut Xml, name: &str, value: &Value) {
         Value::Null => xml.nil(&tag),
         Value::Object(_) => record(door, xml, &tag, value),
         Value::String(text) => xml.text(&tag, &as_date_time(text)),
-        // What a client has no other way to know.
+        // Clients have no other way to know the type.
         Value::Number(number) if name.starts_with("expr") => {
             xml.text(&format!(r#"{tag} xsi:type="xsd:int""#), &number.to_string());
         }
@@ -191,7 +192,7 @@ fn value(door: &Door, xml: &mut Xml, name: &str, value: &Value) {
     }
 }
 
-/// SOAP tells times as `…Z`, REST as `…+0000`.
+/// Times are `…Z` in SOAP, and `…+0000` in REST.
 fn as_date_time(text: &str) -> String {
     match text.strip_suffix("+0000") {
         Some(time) if time.len() == 23 && time.as_bytes()[10] == b'T' => format!("{time}Z"),

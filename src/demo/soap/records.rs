@@ -1,4 +1,4 @@
-//! Records: made, changed, deleted. What is wrong with one of several is told in its result.
+//! Creating, changing and deleting records. The fault of one of several is in its result.
 
 use serde_json::{Map, Value};
 
@@ -64,7 +64,7 @@ impl Inner {
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
-        // The WSDL says `ids`. Older clients send `id`, which an org takes as well.
+        // The WSDL has `ids`. Older clients send `id`, which an org accepts as well.
         let children = envelope.operation.children.iter();
         let ids: Vec<_> = children
             .filter(|child| matches!(child.name.as_str(), "ids" | "id"))
@@ -84,7 +84,7 @@ impl Inner {
     }
 }
 
-/// A record as the client wants it to be.
+/// A record as the client wants it.
 struct Asked {
     object: &'static Object,
     id: Option<String>,
@@ -120,7 +120,7 @@ impl Asked {
             }
             let field = object.field(&child.name);
             let field = field.ok_or_else(|| no_field(&child.name, object.name))?;
-            // An empty element says nothing, and is not sent to change anything.
+            // An empty element does not change anything.
             if child.nil || child.text.is_empty() {
                 continue;
             }
@@ -187,7 +187,7 @@ impl Asked {
         }
     }
 
-    /// Updates the one record whose field `key` has the value given here, or makes one.
+    /// Updates the record whose field `key` has this value, or creates one.
     fn upsert(mut self, data: &mut Data, key: &str) -> Saved {
         if key.is_empty() || key.eq_ignore_ascii_case("Id") {
             return match self.id {
