@@ -118,7 +118,7 @@ impl Inner {
             asked.min(knobs.long_poll)
         };
         let token = token(headers).unwrap_or_default();
-        let _held = Held::new(&self.log);
+        let _waiting = Waiting::new(&self.log);
         let mut too_long = std::pin::pin!(tokio::time::sleep(wait));
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -290,16 +290,16 @@ fn random_id() -> String {
 }
 
 /// Counts a connect while it waits.
-struct Held<'a>(&'a Log);
+struct Waiting<'a>(&'a Log);
 
-impl<'a> Held<'a> {
+impl<'a> Waiting<'a> {
     fn new(log: &'a Log) -> Self {
         log.count(|counts| counts.long_polls += 1);
         Self(log)
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.count(|counts| counts.long_polls -= 1);
     }

@@ -21,7 +21,7 @@ use super::{
         wire::Control,
     },
     session::Access,
-    soap::Door,
+    soap::Endpoint,
 };
 
 /// A request's head, and the access that it has.
@@ -127,7 +127,7 @@ impl Inner {
                 self.sessions.page_access(&head.headers, timeout)
             }
             [id] if id.starts_with("00O") => self.sessions.page_access(&head.headers, timeout),
-            ref other if Door::new(other).is_some() => Access::Missing,
+            ref other if Endpoint::new(other).is_some() => Access::Missing,
             _ => self
                 .sessions
                 .access(head.uri.path(), &head.headers, timeout),
@@ -170,11 +170,11 @@ impl Inner {
             }
             ["soap", "wsdl.jsp"] => self.partner_wsdl(&call),
             ["services", "wsdl", "class", ref name @ ..] => self.class_wsdl(&call, &name.join("/")),
-            ref other => match Door::new(other) {
-                Some(door) => {
+            ref other => match Endpoint::new(other) {
+                Some(endpoint) => {
                     let number = body.number();
                     match collected(body).await {
-                        Ok(body) => self.soap(&call, &door, &body, number),
+                        Ok(body) => self.soap(&call, &endpoint, &body, number),
                         Err(answer) => answer,
                     }
                 }

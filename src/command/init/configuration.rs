@@ -69,7 +69,7 @@ impl Configuration {
     }
 
     /// The change to the file, in words.
-    pub(super) fn deed(&self) -> &'static str {
+    pub(super) fn change(&self) -> &'static str {
         match self.before {
             Before::Nothing => "the configuration",
             Before::Example => "the example, filled in",

@@ -210,7 +210,7 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
                 (false, true) => " as a string",
                 (false, false) => "",
             };
-            format!("{text}{form}: {}", moment.tell(now))
+            format!("{text}{form}: {}", moment.describe(now))
         }
     }
 }

@@ -35,14 +35,14 @@ impl Inner {
         let content = content.and_then(|value| value.to_str().ok());
         let format = content.map(Format::of);
         let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
-        let asked = Asked { version, format };
-        let answered = asked
+        let request = Request { version, format };
+        let answered = request
             .check(call.access)
             .and_then(|()| {
                 let body = decoded(&call.head.headers, &body);
                 body.map_err(|_| Problem("ClientInputError", "Cannot inflate the body".to_owned()))
             })
-            .and_then(|body| self.bulk_resource(&asked, call.head.method.as_str(), path, &body));
+            .and_then(|body| self.bulk_resource(&request, call.head.method.as_str(), path, &body));
         answered.unwrap_or_else(|Problem(code, message)| {
             let mut error = Map::new();
             error.insert("exceptionCode".to_owned(), code.into());
@@ -54,7 +54,7 @@ impl Inner {
 
     fn bulk_resource(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         method: &str,
         path: &[&str],
         body: &[u8],
@@ -67,15 +67,15 @@ impl Inner {
             return Ok(Answer::not_found());
         }
         let [id, rest @ ..] = rest else {
-            let job = self.new_job(asked, method, jobs.id("750"), body)?;
-            let answer = asked.job(&job, StatusCode::CREATED);
+            let job = self.new_job(request, method, jobs.id("750"), body)?;
+            let answer = request.job(&job, StatusCode::CREATED);
             jobs.add(job.id.clone(), job);
             return Ok(answer);
         };
         if (method, rest) == ("POST", &["batch"]) {
             let (batch_id, result_id) = (jobs.id("751"), jobs.id("752"));
             let job = jobs.find(id).ok_or_else(|| no_job(id))?;
-            let batch = self.new_batch(asked, job, batch_id, result_id, body)?;
+            let batch = self.new_batch(request, job, batch_id, result_id, body)?;
             // It is done already, but that shows only when the client asks.
             let mut info = batch.info(&job.id);
             info["state"] = "Queued".into();
@@ -87,9 +87,9 @@ impl Inner {
         }
         let job = jobs.find(id).ok_or_else(|| no_job(id))?;
         match (method, rest) {
-            ("GET", []) => Ok(asked.job(job, StatusCode::OK)),
+            ("GET", []) => Ok(request.job(job, StatusCode::OK)),
             ("POST", []) => {
-                job.state = match fields(asked, body)?.get("state").and_then(Value::as_str) {
+                job.state = match fields(request, body)?.get("state").and_then(Value::as_str) {
                     Some("Closed") => "Closed",
                     Some("Aborted") => "Aborted",
                     other => {
@@ -97,7 +97,7 @@ impl Inner {
                         return Err(Problem("InvalidJobState", message));
                     }
                 };
-                Ok(asked.job(job, StatusCode::OK))
+                Ok(request.job(job, StatusCode::OK))
             }
             ("GET", ["batch"]) => Ok(list(job)),
             ("GET", ["batch", id]) => {
@@ -116,7 +116,7 @@ impl Inner {
 
     fn new_job(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         method: &str,
         id: String,
         body: &[u8],
@@ -124,7 +124,7 @@ impl Inner {
         if method != "POST" {
             return Err(invalid_job("A job is created by POST"));
         }
-        let fields = fields(asked, body)?;
+        let fields = fields(request, body)?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let operation = text("operation").unwrap_or_default();
         let operation = Operation::parse(operation)
@@ -156,14 +156,14 @@ impl Inner {
             format,
             state: "Open",
             created: now(),
-            version: asked.version.to_owned(),
+            version: request.version.to_owned(),
             batches: Vec::new(),
         })
     }
 
     fn new_batch(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         job: &Job,
         id: String,
         result_id: String,
@@ -173,7 +173,7 @@ impl Inner {
             let message = format!("{} job cannot take a new batch", job.state);
             return Err(Problem("InvalidJobState", message));
         }
-        if asked.format.is_some_and(|format| format != job.format) {
+        if request.format.is_some_and(|format| format != job.format) {
             let message = format!(
                 "The Content-Type of a batch of this job is {}",
                 job.format.content_type()
@@ -185,7 +185,7 @@ impl Inner {
             let found = std::str::from_utf8(body)
                 .map_err(|error| error.to_string())
                 .and_then(|query| {
-                    let version = format!("v{}", asked.version);
+                    let version = format!("v{}", request.version);
                     soql::run(&data, &version, query).map_err(|error| error.to_string())
                 })
                 .map_err(|error| format!("InvalidBatch : Failed to process query: {error}"));
@@ -211,13 +211,13 @@ impl Inner {
 }
 
 /// A request and its form.
-struct Asked<'a> {
+struct Request<'a> {
     version: &'a str,
     /// The format of the request, if it names one.
     format: Option<Format>,
 }
 
-impl Asked<'_> {
+impl Request<'_> {
     fn check(&self, access: Access) -> Result<(), Problem> {
         if !is_supported(self.version) {
             let message = format!("Invalid version: {}", self.version);
@@ -268,8 +268,8 @@ fn batch_info(job: &Job, status: StatusCode, info: &Map<String, Value>) -> Answe
 struct Problem(&'static str, String);
 
 /// The fields of a `jobInfo` that a client sends.
-fn fields(asked: &Asked<'_>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    if asked.format == Some(Format::Json) {
+fn fields(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if request.format == Some(Format::Json) {
         return serde_json::from_slice(body).map_err(|error| invalid_job(error.to_string()));
     }
     let root = xml::parse(body).map_err(invalid_job)?;

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Ask, parameters, records::missing, unsupported};
+use super::{RestCall, parameters, records::missing, unsupported};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
 };
 
 impl Inner {
-    pub(super) fn composite(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let mut asked = ask.json()?;
+    pub(super) fn composite(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let mut asked = call.json()?;
         let requests = asked.get_mut("compositeRequest").map(Value::take);
         let Some(Value::Array(requests)) = requests else {
             return Err(missing("compositeRequest"));
@@ -35,7 +35,7 @@ impl Inner {
                     "The transaction was rolled back since another operation in the same transaction failed.",
                 )
             } else {
-                self.part(ask, request, &results)
+                self.part(call, request, &results)
             };
             let part = Part::new(name, answer);
             failed |= !part.status.is_success();
@@ -59,14 +59,19 @@ impl Inner {
         Ok(Answer::json(json!({"compositeResponse": responses})))
     }
 
-    fn part(&self, ask: &Ask<'_>, mut request: Value, results: &HashMap<String, Value>) -> Answer {
+    fn part(
+        &self,
+        call: &RestCall<'_>,
+        mut request: Value,
+        results: &HashMap<String, Value>,
+    ) -> Answer {
         if let Err(reference) = resolve(&mut request, results) {
             return halted(&format!(
                 "Invalid reference specified. No value for {reference} found"
             ));
         }
         self.subrequest(
-            ask,
+            call,
             request["method"].as_str().unwrap_or_default(),
             request["url"].as_str().unwrap_or_default(),
             &request["body"],
@@ -76,7 +81,7 @@ impl Inner {
     /// Carries out one request of several.
     pub(super) fn subrequest(
         &self,
-        ask: &Ask<'_>,
+        call: &RestCall<'_>,
         method: &str,
         url: &str,
         body: &Value,
@@ -103,13 +108,13 @@ impl Inner {
             Value::Null => String::new(),
             body => body.to_string(),
         };
-        self.resource(&Ask {
+        self.resource(&RestCall {
             method: &method,
             version,
             path,
             parameters: parameters(query),
             body: body.as_bytes(),
-            batch_size: ask.batch_size,
+            batch_size: call.batch_size,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Ask;
+use super::RestCall;
 use crate::demo::{
     Inner,
     answer::Answer,
@@ -12,18 +12,18 @@ use crate::demo::{
 
 impl Inner {
     /// `/sobjects`
-    pub(super) fn objects(&self, ask: &Ask<'_>) -> Answer {
+    pub(super) fn objects(&self, call: &RestCall<'_>) -> Answer {
         let objects: Vec<_> = self
             .data()
             .tables
             .iter()
-            .map(|table| summary(table.object, ask.version))
+            .map(|table| summary(table.object, call.version))
             .collect();
         Answer::json(json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}))
     }
 
     /// `/sobjects/{object}`
-    pub(super) fn object(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
+    pub(super) fn object(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
         let data = self.data();
         let table = data.table(object).ok_or_else(Answer::not_found)?;
         let name = table.object.name;
@@ -34,20 +34,20 @@ impl Inner {
             .take(5)
             .map(|record| {
                 let id = record["Id"].as_str().unwrap_or_default();
-                json!({"attributes": attributes(ask.version, name, id), "Id": id, "Name": record["Name"]})
+                json!({"attributes": attributes(call.version, name, id), "Id": id, "Name": record["Name"]})
             })
             .collect();
         Ok(Answer::json(json!({
-            "objectDescribe": summary(table.object, ask.version),
+            "objectDescribe": summary(table.object, call.version),
             "recentItems": recent,
         })))
     }
 
     /// `/sobjects/{object}/describe`
-    pub(super) fn describe(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
+    pub(super) fn describe(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
         let data = self.data();
         let object = data.table(object).ok_or_else(Answer::not_found)?.object;
-        let mut description = summary(object, ask.version);
+        let mut description = summary(object, call.version);
         let whole = json!({
             "actionOverrides": [],
             "childRelationships": children(&data, object),

@@ -3,7 +3,7 @@
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Ask, header_value};
+use super::{RestCall, header_value};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
@@ -12,23 +12,23 @@ use crate::demo::{
 };
 
 impl Inner {
-    pub(super) fn create(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
-        let values = ask.json()?;
+    pub(super) fn create(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
+        let values = call.json()?;
         let mut data = self.data();
         if object.ends_with("__e") {
             data.publish(object, values.as_object().ok_or_else(|| missing("body"))?);
             return Ok(published());
         }
         let (object, id) = insert(&mut data, object, values).map_err(Mistake::into_answer)?;
-        let location = format!("/services/data/{}/sobjects/{object}/{id}", ask.version);
+        let location = format!("/services/data/{}/sobjects/{object}/{id}", call.version);
         let created = json!({"id": id, "success": true, "errors": []});
         Ok(Answer::new(StatusCode::CREATED, Content::Json(created))
             .header(header::LOCATION, header_value(&location)))
     }
 
     /// Creates several records: `{"allOrNone": …, "records": [{"attributes": {"type": …}, …}]}`
-    pub(super) fn create_all(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let mut asked = ask.json()?;
+    pub(super) fn create_all(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let mut asked = call.json()?;
         let Some(Value::Array(records)) = asked.get_mut("records").map(Value::take) else {
             return Err(missing("records"));
         };
@@ -62,7 +62,12 @@ impl Inner {
         Ok(Answer::json(results.collect()))
     }
 
-    pub(super) fn retrieve(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
+    pub(super) fn retrieve(
+        &self,
+        call: &RestCall<'_>,
+        object: &str,
+        id: &str,
+    ) -> Result<Answer, Answer> {
         let data = self.data();
         let table = data.table(object).ok_or_else(Answer::not_found)?;
         let record = table.find(id).ok_or_else(|| no_record(id))?;
@@ -70,9 +75,9 @@ impl Inner {
         let mut shown = Record::new();
         shown.insert(
             "attributes".to_owned(),
-            attributes(ask.version, table.object.name, own_id),
+            attributes(call.version, table.object.name, own_id),
         );
-        match ask.parameter("fields") {
+        match call.parameter("fields") {
             None => shown.extend(record.clone()),
             Some(names) => {
                 for name in names.split(',').map(str::trim) {
@@ -86,8 +91,13 @@ impl Inner {
         Ok(Answer::json(Value::Object(shown)))
     }
 
-    pub(super) fn update(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
-        let values = ask.json()?;
+    pub(super) fn update(
+        &self,
+        call: &RestCall<'_>,
+        object: &str,
+        id: &str,
+    ) -> Result<Answer, Answer> {
+        let values = call.json()?;
         let mut data = self.data();
         let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
         if update(table, id, values).map_err(Mistake::into_answer)? {

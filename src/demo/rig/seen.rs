@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::demo::{
     coding::decoded_prefix,
     service::segments,
-    soap::{Door, session_of},
+    soap::{Endpoint, session_of},
 };
 
 /// A request as it reached the org. The fields about its body change while it arrives.
@@ -72,12 +72,12 @@ impl Seen {
     /// The session in the body of a SOAP request: that of a `SessionHeader` in the namespace of the
     /// WSDL for its path. The head of the envelope must be in the stored part.
     pub fn soap_session(&self) -> Option<String> {
-        session_of(&self.text(), &self.door()?.namespace)
+        session_of(&self.text(), &self.endpoint()?.namespace)
     }
 
-    fn door(&self) -> Option<Door> {
+    fn endpoint(&self) -> Option<Endpoint> {
         let path = self.target.split('?').next().unwrap_or_default();
-        Door::new(&segments(path))
+        Endpoint::new(&segments(path))
     }
 
     /// The value of a header that occurs once; empty if it is missing.
@@ -247,7 +247,7 @@ impl Body for Watched {
                     }
                     self.log.update(self.number, |seen| {
                         seen.length += data.len() as u64;
-                        let kept = match seen.door() {
+                        let kept = match seen.endpoint() {
                             Some(_) => KEPT_ENVELOPE,
                             None => KEPT_BODY,
                         };

@@ -1,6 +1,6 @@
 //! Apex: running code, and the web services of classes.
 
-use super::{door::Door, element::Element, xml::Xml};
+use super::{element::Element, endpoint::Endpoint, xml::Xml};
 
 /// `executeAnonymous`: any code succeeds.
 pub(super) fn execute_anonymous(xml: &mut Xml) {
@@ -26,14 +26,22 @@ pub(super) fn echo(method: &Element, xml: &mut Xml) {
 }
 
 /// The header of the response to a request with a `DebuggingHeader`: the log of the run.
-pub(super) fn debugging_info(door: &Door, operation: &Element, username: &str, xml: &mut Xml) {
+pub(super) fn debugging_info(
+    endpoint: &Endpoint,
+    operation: &Element,
+    username: &str,
+    xml: &mut Xml,
+) {
     // Clients name the element of the code differently, and an org ignores its name.
     let code = match operation.name.as_str() {
         "executeAnonymous" => operation.children.first(),
         _ => None,
     };
     let code = code.map_or("", |code| code.text.as_str());
-    let mut log = format!("{}.0 APEX_CODE,DEBUG;APEX_PROFILING,INFO\n", door.version);
+    let mut log = format!(
+        "{}.0 APEX_CODE,DEBUG;APEX_PROFILING,INFO\n",
+        endpoint.version
+    );
     for line in code.lines() {
         log += &format!("Execute Anonymous: {line}\n");
     }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{ENVELOPE, XSI, door::Door, xml::Xml};
+use super::{ENVELOPE, XSI, endpoint::Endpoint, xml::Xml};
 use crate::demo::{
     answer::{Answer, Content},
     soql,
@@ -53,38 +53,38 @@ impl SoapFault {
         Self::new("INVALID_SESSION_ID", INVALID_SESSION)
     }
 
-    pub(super) fn into_answer(self, door: &Door) -> Answer {
+    pub(super) fn into_answer(self, endpoint: &Endpoint) -> Answer {
         Answer::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            Content::Soap(self.into_xml(door)),
+            Content::Soap(self.into_xml(endpoint)),
         )
     }
 
-    pub(super) fn into_xml(self, door: &Door) -> String {
+    pub(super) fn into_xml(self, endpoint: &Endpoint) -> String {
         let mut xml = Xml::document();
         let envelope = match self.code {
             Some(_) => format!(
                 r#"soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns:sf="{}" xmlns:xsi="{XSI}""#,
-                door.fault_namespace()
+                endpoint.fault_namespace()
             ),
             None => format!(r#"soapenv:Envelope xmlns:soapenv="{ENVELOPE}""#),
         };
         xml.within(&envelope, |xml| {
             xml.within("soapenv:Body", |xml| {
-                xml.within("soapenv:Fault", |xml| self.write(door, xml));
+                xml.within("soapenv:Fault", |xml| self.write(endpoint, xml));
             });
         });
         xml.into_string()
     }
 
-    fn write(&self, door: &Door, xml: &mut Xml) {
+    fn write(&self, endpoint: &Endpoint, xml: &mut Xml) {
         let Some(code) = self.code else {
             xml.text("faultcode", "soapenv:Client");
             return xml.text("faultstring", &self.message);
         };
         xml.text("faultcode", &format!("sf:{code}"));
         xml.text("faultstring", &format!("{code}: {}", self.message));
-        if !door.explains_faults() {
+        if !endpoint.explains_faults() {
             return;
         }
         let kind = self.kind;

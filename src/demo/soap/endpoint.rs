@@ -5,7 +5,7 @@ use crate::demo::rest::{NEWEST, OLDEST};
 
 /// A SOAP API in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::demo) struct Door {
+pub(in crate::demo) struct Endpoint {
     pub(super) api: Api,
     /// Any number, or 0 if the path has none.
     pub(super) version: usize,
@@ -24,7 +24,7 @@ pub(super) enum Api {
     Class,
 }
 
-impl Door {
+impl Endpoint {
     /// Reads the segments of a path: `services/Soap/u/64.0/00D…`.
     pub(in crate::demo) fn new(segments: &[&str]) -> Option<Self> {
         let ["services", soap, letter, rest @ ..] = segments else {
@@ -157,28 +157,34 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_one_api() {
-        let door = |path: &str| {
+        let endpoint = |path: &str| {
             let segments: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-            Door::new(&segments).map(|door| (door.api, door.version))
+            Endpoint::new(&segments).map(|endpoint| (endpoint.api, endpoint.version))
         };
-        assert_eq!(door("//services/Soap/u/64.0/"), Some((Api::Partner, 64)));
         assert_eq!(
-            door("/services/soap/C/31.0/00D"),
+            endpoint("//services/Soap/u/64.0/"),
+            Some((Api::Partner, 64))
+        );
+        assert_eq!(
+            endpoint("/services/soap/C/31.0/00D"),
             Some((Api::Enterprise, 31))
         );
-        assert_eq!(door("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
-        assert_eq!(door("/services/Soap/u/v62.0"), Some((Api::Partner, 62)));
+        assert_eq!(endpoint("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
+        assert_eq!(endpoint("/services/Soap/u/v62.0"), Some((Api::Partner, 62)));
         assert_eq!(
-            door("/services/Soap/m/v58.0/00D"),
+            endpoint("/services/Soap/m/v58.0/00D"),
             Some((Api::Metadata, 58))
         );
-        assert_eq!(door("/services/Soap/m/x"), Some((Api::Metadata, 0)));
-        assert_eq!(door("/services/Soap/m/vv62.0"), Some((Api::Metadata, 0)));
+        assert_eq!(endpoint("/services/Soap/m/x"), Some((Api::Metadata, 0)));
         assert_eq!(
-            door("/services/Soap/class/ns/A"),
+            endpoint("/services/Soap/m/vv62.0"),
+            Some((Api::Metadata, 0))
+        );
+        assert_eq!(
+            endpoint("/services/Soap/class/ns/A"),
             Some((Api::Class, NEWEST))
         );
-        assert_eq!(door("/services/Soap/x/64.0"), None);
-        assert_eq!(door("/services/Soap/class"), None);
+        assert_eq!(endpoint("/services/Soap/x/64.0"), None);
+        assert_eq!(endpoint("/services/Soap/class"), None);
     }
 }
