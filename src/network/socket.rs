@@ -97,7 +97,7 @@ impl Socket {
         }
     }
 
-    /// Detects a peer that has disappeared soon again, after patience with a slow one.
+    /// Goes back to detecting soon that the peer has disappeared, after more time for a slow one.
     pub(crate) fn be_strict(&mut self) {
         if self.is_patient {
             self.is_patient = false;

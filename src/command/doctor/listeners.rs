@@ -86,21 +86,19 @@ async fn is_orgproxy(listen: &Listen, config: &Config) -> bool {
 }
 
 fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_orgproxy: bool) -> Check {
-    let by = by(owner);
-    match (is_orgproxy, owner) {
-        (true, owner) => {
-            let process = owner.map(|owner| format!(" (process {})", owner.process));
-            let says = format!(
-                "{listen}: an orgproxy{} already listens there",
-                process.unwrap_or_default()
-            );
-            Check::warning("listen", says)
-                .advise("hint: if it runs with another configuration, this one cannot start")
-        }
-        (false, _) => Check::failed("listen", format!("{listen} is taken by {by}")).advise(
+    if !is_orgproxy {
+        let says = format!("{listen} is taken by {}", by(owner));
+        return Check::failed("listen", says).advise(
             "do: stop that program, or choose another port: listen in proxy.toml, or --port",
-        ),
+        );
     }
+    let process = owner.map(|owner| format!(" (process {})", owner.process));
+    let says = format!(
+        "{listen}: an orgproxy{} already listens there",
+        process.unwrap_or_default()
+    );
+    Check::warning("listen", says)
+        .advise("hint: if it runs with another configuration, this one cannot start")
 }
 
 fn by(owner: Option<&owner::Owner>) -> String {

@@ -130,7 +130,7 @@ async fn resolve(
     is_known
 }
 
-/// Connects to the host, or to the proxy that stands in the way.
+/// Connects to the host, through the proxy if there is one.
 async fn connect(
     names: &Names,
     host: &Authority,
