@@ -161,8 +161,8 @@ impl Login {
         self.understand(head.status, &head.headers, &bytes)
     }
 
-    /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the assertion
-    /// goes to the configured host and nowhere else.
+    /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the
+    /// assertion goes to the configured host and nowhere else.
     async fn send(&self, method: Method, body: Bytes) -> Result<Response<Incoming>, LoginError> {
         let host = match self.authority.port_u16() {
             None | Some(443) => self.authority.host(),

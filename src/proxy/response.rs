@@ -68,8 +68,8 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// headers off, cookies and redirects led back to the proxy, the body untouched but for a few
 /// documents. `origin` is the web origin that may read it.
 ///
-/// No header of it has the session that the org was asked with: `placeholder` makes what stands there
-/// instead. Bodies are not searched for it.
+/// No header of it has the session that the org was asked with: `placeholder` makes what stands
+/// there instead. Bodies are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
@@ -244,7 +244,7 @@ impl Body {
     /// are all. The body goes on as if nobody had looked.
     ///
     /// # Errors
-    /// When it breaks off before.
+    /// When it breaks off before that.
     async fn gather(
         &mut self,
         most: usize,
