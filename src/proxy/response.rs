@@ -141,7 +141,7 @@ fn localize_headers(
 }
 
 fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) {
-    let ours: Vec<HeaderValue> = headers
+    let kept: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
         .filter(|cookie| {
@@ -150,7 +150,7 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) 
         .filter_map(|cookie| headers::local_cookie(cookie, base.is_secure()))
         .collect();
     headers.remove(header::SET_COOKIE);
-    for cookie in ours {
+    for cookie in kept {
         headers.append(header::SET_COOKIE, cookie);
     }
 }
@@ -175,10 +175,10 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
         for line in lines.iter_mut() {
             // What is not text is not a URL.
             let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
-            if let Some(ours) = UrlRewriter::new(session, base).location(url)
-                && let Ok(ours) = HeaderValue::from_str(&ours)
+            if let Some(url) = UrlRewriter::new(session, base).location(url)
+                && let Ok(url) = HeaderValue::from_str(&url)
             {
-                *line = ours;
+                *line = url;
             }
         }
     }
@@ -187,12 +187,12 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
 /// Lets the page of `origin`, and no other, read the response. What the org says of origins is
 /// about its own address, not about the proxy's.
 pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
-    let theirs: Vec<_> = headers
+    let dropped: Vec<_> = headers
         .keys()
         .filter(|name| name.as_str().starts_with("access-control-"))
         .cloned()
         .collect();
-    for name in theirs {
+    for name in dropped {
         headers.remove(name);
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
