@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::MetadataExt,
-    process::Stdio,
 };
 
 use rustix::process::{Signal, geteuid};
@@ -12,13 +11,8 @@ use tempfile::TempDir;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    key::{Keys, chmod},
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files, config, run},
-        proxy::client,
-    },
+use crate::support::{
+    Binary, Fault, Files, Keys, Org, binary::run, chmod, client, curl, files::config, user::NOBODY,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -552,44 +546,3 @@ async fn a_refused_login_is_told_in_the_answer_and_in_the_log() {
     );
     proxy.log("user hasn't approved this consumer").await;
 }
-
-/// Runs a command line as a shell does. Its standard output ends with the status that curl got.
-pub(crate) async fn curl(line: &str) -> Ended {
-    let home = TempDir::new().unwrap();
-    let settings = "silent\nshow-error\nwrite-out = \"\\n%{http_code}\"\n";
-    fs::write(home.path().join(".curlrc"), settings).unwrap();
-    let output = Command::new("sh")
-        .args(["-c", line])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home.path())
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap();
-    Ended {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// What curl got.
-impl Ended {
-    pub(crate) fn status(&self) -> &str {
-        self.parts().1
-    }
-
-    pub(crate) fn body(&self) -> &str {
-        self.parts().0
-    }
-
-    fn parts(&self) -> (&str, &str) {
-        self.stdout
-            .rsplit_once('\n')
-            .unwrap_or_else(|| panic!("{self:?}"))
-    }
-}
-
-/// The user of the least rights, by convention.
-const NOBODY: u32 = 65534;

@@ -9,8 +9,7 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
-    proxy::client,
-    session,
+    client, json_of, session,
 };
 
 const JOB: &str = "/services/async/67.0/job";
@@ -285,8 +284,4 @@ async fn id_of(answer: Response, format: &str) -> String {
     let text = answer.text().await.unwrap();
     let (_, rest) = text.split_once("<id>").expect(&text);
     rest.split_once("</id>").unwrap().0.to_owned()
-}
-
-async fn json_of(answer: Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }

@@ -10,14 +10,7 @@ use rustix::process::Signal;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files},
-        session, skip,
-    },
-};
+use crate::support::{Binary, Ended, Fault, Files, Org, curl, session, skip};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 /// Plain and by TLS.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::support::{Org, Proxy, binary::Files, proxy::client};
+use crate::support::{Files, Org, Proxy, client};
 
 const KEY: &str = "0123456789abcdef-the-key";
 const LIMITS: &str = "/services/data/v62.0/limits";

@@ -8,8 +8,7 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy, Raw,
     answer::{Answer, ask},
-    proxy::client,
-    session,
+    client, session,
 };
 
 const COMETD: &str = "/cometd/67.0";

@@ -15,7 +15,7 @@ use orgproxy::{
 
 use test_case::test_case;
 
-use crate::key::Keys;
+use crate::support::{Keys, chmod};
 
 /// The settings of `[limits]` that are numbers.
 const COUNTS: [&str; 3] = ["connections", "requests", "headers"];
@@ -317,7 +317,7 @@ fn a_missing_file_is_named() {
 fn no_secret_is_in_the_debug_output() {
     let folder = Folder::new();
     fs::write(folder.0.path("client.key"), "correct-horse-battery\n").unwrap();
-    crate::key::chmod(&folder.0.path("client.key"), 0o600);
+    chmod(&folder.0.path("client.key"), 0o600);
     let file = format!("{MINIMAL}guard.client_key = {{ file = \"client.key\" }}\n");
     let config = folder.load(&file).unwrap();
     let guard = &config.orgs[0].guard;
@@ -484,10 +484,10 @@ impl Folder {
     fn new() -> Self {
         let keys = Keys::new();
         keys.openssl("req -x509 -new -key key.pem -subj /CN=test -days 9 -out cert.pem");
-        crate::key::chmod(&keys.path("cert.pem"), 0o644);
+        chmod(&keys.path("cert.pem"), 0o644);
         fs::copy(keys.path("key.pem"), keys.path("server.key")).unwrap();
         fs::write(keys.path("empty"), "").unwrap();
-        crate::key::chmod(&keys.path("empty"), 0o600);
+        chmod(&keys.path("empty"), 0o600);
         Self(keys)
     }
 

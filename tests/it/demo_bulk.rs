@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use reqwest::{Body, Response};
 use serde_json::{Value, json};
 
-use crate::demo::{Demo, json_of};
+use crate::support::{Demo, json_of};
 
 const JOB: &str = "/services/async/67.0/job";
 const XML: &str = "application/xml; charset=UTF-8";

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::demo::{Demo, json_of};
+use crate::support::{Demo, json_of};
 
 const COMETD: &str = "/cometd/67.0";
 

@@ -5,9 +5,9 @@ use http::HeaderMap;
 use prost::Message;
 use tokio::{sync::mpsc, task};
 
-use crate::{
-    demo::Demo,
-    support::grpc::{
+use crate::support::{
+    Demo,
+    grpc::{
         Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, Topic, fetch, named,
         payloads,
     },

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::demo::{Demo, json_of};
+use crate::support::{Demo, json_of};
 
 const DATA: &str = "/services/data/v62.0";
 

@@ -11,7 +11,7 @@ use orgproxy::demo::{Fault, Org};
 use reqwest::{Client, Response};
 use test_case::test_case;
 
-use super::demo::Demo;
+use crate::support::Demo;
 
 const PARTNER: &str = "urn:partner.soap.sforce.com";
 const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";

@@ -12,13 +12,7 @@ use test_case::test_case;
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    key::Keys,
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files, config, run},
-    },
-};
+use crate::support::{Binary, Ended, Fault, Files, Keys, Org, binary::run, files::config};
 
 /// The demo org in the doctor's own process.
 const DEMO: &str = "[org.main]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{ask, exchange, talk},
-    proxy::client,
+    client,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

@@ -19,12 +19,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Binary, CpuTime, Org, Proxy,
-        answer::{PATIENCE, ask},
-        binary::Files,
-    },
+use crate::support::{
+    Binary, CpuTime, Files, Org, Proxy,
+    answer::{PATIENCE, ask},
     tls::Client,
 };
 

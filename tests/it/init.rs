@@ -17,11 +17,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::chmod,
-    support::{Binary, Org, binary::Ended, proxy::client, skip},
-};
+use crate::support::{Binary, Ended, Org, chmod, client, curl, skip, user::NOBODY};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 
@@ -947,8 +943,6 @@ fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.path(name)).unwrap()
 }
 
-/// A user, and a group, of no significance.
-const NOBODY: u32 = 65_534;
 const GROUP: u32 = 4242;
 
 /// Seconds.

@@ -3,13 +3,10 @@
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Fault, Org, Raw,
-        answer::{Answer, ask, talk},
-        binary::Files,
-    },
+use crate::support::{
+    Binary, Fault, Files, Org, Raw,
+    answer::{Answer, ask, talk},
+    curl,
     tls::Client,
 };
 

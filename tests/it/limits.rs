@@ -12,12 +12,10 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    binary::curl,
-    support::{
-        CpuTime, Fault, Org, Proxy, Raw,
-        answer::{Answer, PATIENCE, ask, talk},
-    },
+use crate::support::{
+    CpuTime, Fault, Org, Proxy, Raw,
+    answer::{Answer, PATIENCE, ask, talk},
+    curl,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

@@ -5,14 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Org, Proxy,
-        binary::{Files, run},
-        proxy::client,
-    },
-};
+use crate::support::{Binary, Files, Org, Proxy, binary::run, client, curl};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 

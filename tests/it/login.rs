@@ -15,8 +15,8 @@ use orgproxy::{
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy,
-    proxy::{client, config, org},
+    Fault, Org, Proxy, client,
+    proxy::{config, org},
 };
 
 const PARTNER: &str = "urn:partner.soap.sforce.com";

@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
-use crate::support::{Org, binary::Files, proxy::client};
+use crate::support::{Files, Org, client};
 
 const GIB: u64 = 1 << 30;
 

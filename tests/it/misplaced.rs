@@ -4,12 +4,10 @@
 use orgproxy::config::{Config, KEYS, Overrides};
 use test_case::test_case;
 
-use crate::{
-    key::{base64, der},
-    support::{
-        Binary, Org,
-        binary::{Files, config},
-    },
+use crate::support::{
+    Binary, Files, Org,
+    files::config,
+    keys::{base64, der},
 };
 
 /// A private key in every form that people have it in.

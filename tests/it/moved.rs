@@ -9,7 +9,7 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
-    proxy::client,
+    client,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

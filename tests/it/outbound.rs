@@ -11,12 +11,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, ConnectProxy, Fault, Gate, Org, Proxy, Raw, SocksProxy, binary::Files,
-        proxy::client, skip,
-    },
+use crate::support::{
+    Binary, ConnectProxy, Fault, Files, Gate, Org, Proxy, Raw, SocksProxy, client, curl, skip,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

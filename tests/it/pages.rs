@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Org, Proxy, client};
 
 const EXPORT: &str = "/00O000000000001?isdtp=p1&export=1&enc=UTF-8&xf=csv";
 const REPORT: &str = "/00O000000000001";

@@ -7,8 +7,8 @@ use serde_json::Value;
 use test_case::test_case;
 
 use crate::support::{
-    Binary, Fault, Org,
-    binary::{Ended, Files, config},
+    Binary, Ended, Fault, Files, Org,
+    files::config,
     session,
     terminal::{on_terminal, plain_lines},
 };

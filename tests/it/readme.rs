@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{binary::Binary, terminal::on_terminal};
+use crate::support::{Binary, terminal::on_terminal};
 
 const README: &str = include_str!("../../README.md");
 

@@ -13,7 +13,7 @@ use orgproxy::{
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, Seen, proxy::client, session};
+use crate::support::{Fault, Org, Proxy, Seen, client, session};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const VERSION: &str = "/services/data/v62.0";

@@ -7,12 +7,7 @@ use orgproxy::demo::blocks;
 use test_case::test_case;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{
-    Binary, Fault, Org, Seen,
-    binary::{Ended, Files},
-    session,
-    terminal::on_terminal,
-};
+use crate::support::{Binary, Ended, Fault, Files, Org, Seen, session, terminal::on_terminal};
 
 const ECHO: &str = "/services/apexrest/echo";
 const SINK: &str = "/services/apexrest/sink";

@@ -5,14 +5,7 @@ use std::{fs, io::Write};
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 
-use crate::{
-    key::{Keys, chmod},
-    support::{
-        Binary, Org,
-        binary::{Files, config},
-        proxy::client,
-    },
-};
+use crate::support::{Binary, Files, Keys, Org, chmod, client, files::config};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 

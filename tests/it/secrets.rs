@@ -15,13 +15,8 @@ use orgproxy::{
 use serde_json::json;
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::Keys,
-    support::{
-        Binary, ConnectProxy, Fault, Org,
-        binary::{Files, config, run},
-    },
+use crate::support::{
+    Binary, ConnectProxy, Fault, Files, Keys, Org, binary::run, curl, files::config,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

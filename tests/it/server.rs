@@ -14,15 +14,11 @@ use orgproxy::{
 use test_case::test_case;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Org, Proxy,
-        answer::{Answer, ask, talk},
-        binary::Files,
-        proxy::{self, client},
-        skip,
-    },
+use crate::support::{
+    Binary, Files, Org, Proxy,
+    answer::{Answer, ask, talk},
+    chmod, client, curl, proxy, skip,
+    user::NOBODY,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -140,7 +136,7 @@ async fn another_user_reaches_a_unix_socket_only_if_allowed() {
     let org = Org::start().await.unwrap();
     for (uids, passes) in [(vec![], false), (vec![1], false), (vec![NOBODY], true)] {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        chmod(folder.path(), 0o755);
         let path = folder.path().join("orgproxy.sock");
         let before = org.counts();
         let _proxy = on_socket(&org, &path, &uids).await;
@@ -190,7 +186,7 @@ async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
     }
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    chmod(folder.path(), 0o755);
     let path = folder.path().join("orgproxy.sock");
     let mut config = two_orgs(&one, &two);
     for org in &mut config.orgs {
@@ -309,8 +305,6 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     let sessions = [&one, &two].map(|org| org.last_request().header("authorization").to_owned());
     assert_ne!(sessions[0], sessions[1]);
 }
-
-const NOBODY: u32 = 65534;
 
 /// What curl gets as another user; nothing if it is not let in.
 fn as_nobody(path: &Path) -> String {

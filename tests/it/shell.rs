@@ -5,14 +5,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::{
-    support::{
-        Org,
-        binary::{Binary, Files, run},
-        skip,
-    },
-    token::on_a_terminal,
-};
+use crate::support::{Binary, Files, Org, binary::run, skip, terminal::on_a_terminal};
 
 const COMMANDS: [&str; 12] = [
     "run",

@@ -9,9 +9,8 @@ use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    Binary, Org, Proxy, Raw,
+    Binary, Files, Org, Proxy, Raw,
     answer::{Answer, PATIENCE, ask},
-    binary::Files,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";

@@ -15,8 +15,7 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{
     Fault, Org, Proxy, Seen,
     answer::{Answer, ask},
-    proxy::client,
-    session,
+    client, session,
 };
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";

@@ -4,10 +4,7 @@ use orgproxy::demo::Then;
 use test_case::test_case;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::{
-    binary::curl,
-    support::{Fault, Org, Proxy, Seen, answer::PATIENCE, binary::Files},
-};
+use crate::support::{Fault, Files, Org, Proxy, Seen, answer::PATIENCE, curl};
 
 const ECHO: &str = "/services/apexrest/echo";
 const LIMITS: &str = "/services/data/v62.0/limits";

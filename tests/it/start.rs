@@ -18,16 +18,10 @@ use rustix::{
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    key::chmod,
-    support::{
-        Binary, Org,
-        binary::{Ended, Files, run},
-        proxy, skip,
-    },
+use crate::support::{
+    Binary, Ended, Files, Org, binary::run, chmod, curl, proxy, skip, user::NOBODY,
 };
 
-const NOBODY: u32 = 65534;
 const STRANGER: u32 = 12345;
 
 /// A configuration that leaves a trace if a program of it was run.
@@ -45,7 +39,7 @@ impl Traced {
         let more = format!(
             "private_key = {{ command = [\"sh\", \"-c\", \"echo > {trace}; cat {key}\"] }}\n"
         );
-        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        files.write("proxy.toml", &crate::support::files::config(&org, &more));
         Self { files }
     }
 
@@ -449,7 +443,7 @@ async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     };
     let write = |reference: &str| {
         let more = format!("private_key = {reference}\n");
-        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        files.write("proxy.toml", &crate::support::files::config(&org, &more));
         chmod(&files.path("proxy.toml"), 0o644);
     };
     let by_group = "{ file = \"server.key\", allow_group_read = true }";
@@ -525,7 +519,7 @@ async fn no_number_at_its_edge_fails_at_run_time(
     let proxy = files.start();
     let url = proxy.url("/services/data/v62.0/limits").await;
     for more in ["", "-d body", "--http2-prior-knowledge"] {
-        let answer = crate::binary::curl(&format!("curl --max-time 30 -i {url} {more}")).await;
+        let answer = curl(&format!("curl --max-time 30 -i {url} {more}")).await;
         if serves && !more.starts_with("-d") {
             assert_eq!(answer.status(), "200", "{more}");
         }

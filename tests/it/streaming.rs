@@ -9,7 +9,7 @@ use serde_json::Value;
 use test_case::test_case;
 use tokio::net::TcpStream;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Org, Proxy, client};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const ECHO: &str = "/services/apexrest/echo";

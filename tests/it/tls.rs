@@ -4,7 +4,6 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -12,23 +11,14 @@ use orgproxy::config::Config;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use test_case::test_case;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{
-    binary::curl,
-    key::chmod,
-    support::{
-        Binary, Org, Raw,
-        answer::{PATIENCE, ask, talk},
-        binary::{Files, run},
-    },
+use crate::support::{
+    Binary, Files, Org, Raw,
+    answer::{PATIENCE, ask, talk},
+    binary::run,
+    chmod, curl,
+    tls::Client,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -144,7 +134,7 @@ async fn a_new_name_gets_a_new_certificate_of_the_same_authority() {
     assert_eq!(kept("localhost.pem"), before);
 
     let more = format!("{HTTPS}hosts = [\"acme.localhost\"]\n");
-    files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+    files.write("proxy.toml", &crate::support::files::config(&org, &more));
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
     assert_ne!(kept("localhost.pem"), before);
@@ -395,7 +385,7 @@ async fn a_client_certificate_does_for_a_key_on_other_machines_too() {
     let check = ["check", "--config", &files.config(), "--state-dir", &state];
     assert_eq!(run(&check).await.code(), 0);
 
-    files.write("proxy.toml", &crate::support::binary::config(&org, more));
+    files.write("proxy.toml", &crate::support::files::config(&org, more));
     let ended = run(&check).await;
     assert!(
         ended.stderr.contains("or tls.client_ca for https://"),
@@ -444,72 +434,6 @@ async fn an_expired_certificate_of_the_operators_own_is_refused() {
     files.write("tls.key", &key.serialize_pem());
     let error = Config::load(Some(&files.path("proxy.toml")), &Default::default()).unwrap_err();
     assert!(error.to_string().contains("tls.pem expired on"), "{error}");
-}
-
-/// A client of ours, for what curl does not do.
-pub(crate) struct Client(ClientConfig);
-
-impl Client {
-    pub(crate) fn trusting(ca_file: &str) -> Self {
-        Self(client_config(ca_file).with_no_client_auth())
-    }
-
-    /// Sends the certificate and key of a file from now on.
-    fn shows(&mut self, file: &Path) {
-        let chain = vec![CertificateDer::from_pem_file(file).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(file).unwrap();
-        let ca = file.with_file_name("state/ca.pem");
-        self.0 = client_config(&ca.display().to_string())
-            .with_client_auth_cert(chain, key)
-            .unwrap();
-    }
-
-    /// Offers nothing but this by ALPN from now on.
-    pub(crate) fn agree_on(&mut self, protocol: &[u8]) {
-        self.0.alpn_protocols = vec![protocol.to_vec()];
-    }
-
-    pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        self.greet(stream, "localhost").await
-    }
-
-    /// Speaks TLS with `name` over a connection that is there.
-    pub(crate) async fn greet(
-        &self,
-        stream: TcpStream,
-        name: &str,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(self.0.clone()))
-            .connect(name, stream)
-            .await
-    }
-
-    /// The answers to `request`, none if it is not let in.
-    async fn ask(&self, port: u16, request: &str) -> Vec<crate::support::answer::Answer> {
-        let Ok(mut stream) = self.connect(port).await else {
-            return Vec::new();
-        };
-        // Refused for its certificate, it may learn so only now.
-        let _ = stream.write_all(request.as_bytes()).await;
-        let mut heard = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut heard)).await;
-        crate::support::answer::Answer::all(&heard)
-    }
-}
-
-fn client_config(
-    ca_file: &str,
-) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(ca_file).unwrap())
-        .unwrap();
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
 }
 
 /// Writes an authority, and a client's certificate with its key.

@@ -3,14 +3,7 @@
 use orgproxy::demo::{Fault, Org, TOKEN};
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::Keys,
-    support::{
-        binary::{Binary, Ended, Files, run},
-        terminal::end_on_terminal,
-    },
-};
+use crate::support::{Binary, Ended, Files, Keys, binary::run, curl, terminal::on_a_terminal};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 
@@ -311,16 +304,6 @@ impl Both {
         let url = self.org.instance_url();
         curl(&format!("curl --cacert {ca} {url}{LIMITS} {more}")).await
     }
-}
-
-/// Runs a command line with a terminal for its input, output and errors, which come as one.
-pub(crate) async fn on_a_terminal(line: &str) -> Ended {
-    let mut shell = tokio::process::Command::new("sh");
-    shell
-        .args(["-c", line])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    end_on_terminal(shell, 80).await
 }
 
 const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");

@@ -11,7 +11,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Org, Proxy, client, json_of};
 
 const PATH: &str = "/services/oauth2/token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -389,8 +389,4 @@ impl Both {
     async fn post(&self, form: &str) -> Response {
         self.request(form).send().await.unwrap()
     }
-}
-
-async fn json_of(answer: Response) -> Value {
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }

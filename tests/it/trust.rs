@@ -5,10 +5,7 @@ use std::{path::PathBuf, process::Command};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::support::{
-    binary::{Ended, run},
-    skip,
-};
+use crate::support::{Ended, binary::run, skip};
 
 #[tokio::test]
 async fn each_client_is_told_its_line() {

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Fault, Gate, Org, Own, Proxy, proxy::client};
+use crate::support::{Fault, Gate, Org, Own, Proxy, client};
 
 const LIMITS: &str = "/services/data/v62.0/limits";
 const ECHO: &str = "/services/apexrest/echo";

@@ -9,7 +9,7 @@ use orgproxy::demo::Then;
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Fault, Org, Proxy, client};
 
 const USERINFO: &str = "/services/oauth2/userinfo";
 const RESOURCES: &str = "/services/data/v62.0";

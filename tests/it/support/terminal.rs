@@ -28,6 +28,16 @@ pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> 
         .unwrap()
 }
 
+/// Runs a command line with a terminal for its input, output and errors, which come as one.
+pub(crate) async fn on_a_terminal(line: &str) -> Ended {
+    let mut shell = tokio::process::Command::new("sh");
+    shell
+        .args(["-c", line])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    end_on_terminal(shell, 80).await
+}
+
 fn show(mut command: Command, columns: u16) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();

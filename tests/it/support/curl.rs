@@ -1,0 +1,46 @@
+//! curl, as people type it.
+
+use std::{fs, process::Stdio};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::binary::Ended;
+
+/// Runs a command line as a shell does. Its standard output ends with the status that curl got.
+pub(crate) async fn curl(line: &str) -> Ended {
+    let home = TempDir::new().unwrap();
+    let settings = "silent\nshow-error\nwrite-out = \"\\n%{http_code}\"\n";
+    fs::write(home.path().join(".curlrc"), settings).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home.path())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    Ended {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What curl got.
+impl Ended {
+    pub(crate) fn status(&self) -> &str {
+        self.parts().1
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        self.parts().0
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.stdout
+            .rsplit_once('\n')
+            .unwrap_or_else(|| panic!("{self:?}"))
+    }
+}

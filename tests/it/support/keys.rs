@@ -1,0 +1,44 @@
+//! Private keys, made by the real `openssl`.
+
+use std::{path::PathBuf, process::Command};
+
+use tempfile::TempDir;
+
+/// A folder with a key of 2048 bits, `key.pem`.
+pub(crate) struct Keys(TempDir);
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        let keys = Self(TempDir::new().unwrap());
+        keys.openssl("genrsa -out key.pem 2048");
+        keys
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs in the folder.
+    pub(crate) fn openssl(&self, arguments: &str) {
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(&self.0)
+            .output()
+            .expect("openssl must be installed");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "openssl {arguments}: {errors}");
+    }
+}
+
+/// What `openssl base64 -A` makes of it.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    use base64ct::Encoding;
+
+    base64ct::Base64::encode_string(bytes)
+}
+
+/// What a PEM holds.
+pub(crate) fn der(pem: &str) -> Vec<u8> {
+    let (_, der) = pkcs8::SecretDocument::from_pem(pem).unwrap();
+    der.as_bytes().to_vec()
+}
