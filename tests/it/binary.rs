@@ -12,10 +12,13 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Fault, Files, Keys, Org, binary::run, chmod, client, curl, files::config, user::NOBODY,
+    Binary, Fault, Files, Keys, Org,
+    binary::{ORGPROXY, run},
+    chmod, client, curl,
+    files::config,
+    path::{ECHO, LIMITS, SINK},
+    user::NOBODY,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]
@@ -368,7 +371,7 @@ async fn curl_speaks_every_version_of_http(version: &str) {
     assert_eq!(head.status(), "200", "{head:?}");
     assert!(!head.body().contains("DailyApiRequests"), "{head:?}");
 
-    let url = proxy.url("/services/apexrest/echo").await;
+    let url = proxy.url(ECHO).await;
     let echo = curl(&format!("curl {version} {url} -d some=thing")).await;
     assert_eq!(echo.body(), "some=thing", "{echo:?}");
 }
@@ -386,7 +389,7 @@ async fn curl_uploads_more_than_is_kept(how: &str) {
     let file = files.path("upload.bin");
     fs::write(&file, &bytes).unwrap();
 
-    let url = proxy.url("/services/apexrest/sink").await;
+    let url = proxy.url(SINK).await;
     let line = format!(
         "curl -v {url} -H Expect:\\ 100-continue {how}{}",
         file.display()
@@ -471,7 +474,7 @@ async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
     // away that is root. So it must not be root that runs it.
     let folder = TempDir::new().unwrap();
     let program = folder.path().join("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     chmod(folder.path(), 0o755);
     let mut command = Command::new(&program);
     command.args(["demo", "--port", "0"]);

@@ -9,12 +9,12 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
-    client, json_of, session,
+    client, json_of,
+    path::{JOB, LIMITS},
+    session,
 };
 
-const JOB: &str = "/services/async/67.0/job";
 const INGEST: &str = "/services/data/v67.0/jobs/ingest";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const XML: &str = "application/xml; charset=UTF-8";
 const JSON: &str = "application/json";
 const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";

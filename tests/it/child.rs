@@ -10,12 +10,12 @@ use rustix::process::Signal;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::support::{Binary, Ended, Fault, Files, Org, curl, session, skip};
+use crate::support::{
+    Binary, Ended, Fault, Files, Org, binary::ORGPROXY, curl, path::LIMITS, session, skip,
+};
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 /// Plain and by TLS.
 const TWICE: &str = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
-const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
 
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]

@@ -2,19 +2,19 @@
 
 use orgproxy::{
     config::{ClientKey, Clients, Config},
-    demo::Counts,
+    demo::{Counts, TOKEN},
 };
 use serde_json::Value;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::support::{Files, Org, Proxy, client};
+use crate::support::{
+    Files, Org, Proxy, client,
+    namespace::PARTNER,
+    path::{LIMITS, SOAP},
+};
 
 const KEY: &str = "0123456789abcdef-the-key";
-const LIMITS: &str = "/services/data/v62.0/limits";
-const SOAP: &str = "/services/Soap/u/62.0";
-const TOKEN: &str = "/services/oauth2/token";
-const PARTNER: &str = "urn:partner.soap.sforce.com";
 const RIGHT: &str = "grant_type=password&username=etl&password=right";
 
 #[test_case("authorization", "Bearer PLACEHOLDER"; "bearer")]

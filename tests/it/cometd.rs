@@ -8,10 +8,11 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy, Raw,
     answer::{Answer, ask},
-    client, session,
+    client,
+    path::{COMETD, LIMITS},
+    session,
 };
 
-const COMETD: &str = "/cometd/67.0";
 const ORDERS: &str = "/event/Order__e";
 
 #[tokio::test]
@@ -87,7 +88,7 @@ async fn a_session_that_ends_within_a_connect_is_replaced_unseen() {
 #[tokio::test]
 async fn a_session_that_ended_before_is_replaced_unseen() {
     let (org, proxy) = both().await;
-    proxy.get("/services/data/v62.0/limits").await;
+    proxy.get(LIMITS).await;
     org.end_sessions();
     let mut listener = Listener::shake_hands(&proxy).await;
     assert_eq!(org.logins(), 2);

@@ -18,6 +18,7 @@ use crate::support::{
     Demo,
     demo::{QUERY, encoded},
     json_of,
+    path::{BYTES, SINK},
 };
 
 #[tokio::test]
@@ -695,7 +696,7 @@ async fn big_bodies_stream_both_ways() {
     let body: Vec<u8> = blocks(10_000_000).flatten().collect();
     let sink = org
         .client
-        .post(org.url("/services/apexrest/sink"))
+        .post(org.url(SINK))
         .bearer_auth(&token)
         .body(body);
     let told = json_of(sink.send().await.unwrap()).await;
@@ -753,7 +754,7 @@ async fn requests_are_held_until_released() {
 async fn a_body_is_held_in_the_middle() {
     let org = Demo::start().await;
     let token = org.session().await;
-    let hold = org.org.hold_body("/services/apexrest/bytes", 70_000);
+    let hold = org.org.hold_body(BYTES, 70_000);
     let mut answer = org
         .request(Method::GET, "/services/apexrest/bytes?n=100000", &token)
         .await;

@@ -7,9 +7,8 @@ use http::{Method, StatusCode};
 use reqwest::{Body, Response};
 use serde_json::{Value, json};
 
-use crate::support::{Demo, json_of};
+use crate::support::{Demo, json_of, path::JOB};
 
-const JOB: &str = "/services/async/67.0/job";
 const XML: &str = "application/xml; charset=UTF-8";
 const NS: &str = r#"xmlns="http://www.force.com/2009/06/asyncapi/dataload""#;
 

@@ -4,9 +4,7 @@ use http::{Method, StatusCode};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::support::{Demo, json_of};
-
-const COMETD: &str = "/cometd/67.0";
+use crate::support::{Demo, json_of, path::COMETD};
 
 #[tokio::test]
 async fn a_client_hears_of_what_it_subscribed_to() {

@@ -8,12 +8,10 @@ use tokio::{sync::mpsc, task};
 use crate::support::{
     Demo,
     grpc::{
-        Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, Topic, fetch, named,
-        payloads,
+        Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, TOPIC, Topic, fetch,
+        named, payloads,
     },
 };
-
-const TOPIC: &str = "/event/Order__e";
 
 #[tokio::test]
 async fn a_topic_tells_its_schema() {

@@ -11,12 +11,12 @@ use orgproxy::demo::{Fault, Org};
 use reqwest::{Client, Response};
 use test_case::test_case;
 
-use crate::support::Demo;
+use crate::support::{
+    Demo,
+    namespace::{ENTERPRISE, PARTNER, TOOLING},
+};
 
-const PARTNER: &str = "urn:partner.soap.sforce.com";
-const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";
 const METADATA: &str = "http://soap.sforce.com/2006/04/metadata";
-const TOOLING: &str = "urn:tooling.soap.sforce.com";
 const APEX: &str = "http://soap.sforce.com/2006/08/apex";
 const GREETER: &str = "http://soap.sforce.com/schemas/class/Greeter";
 

@@ -15,11 +15,9 @@ use crate::support::{
     Fault, Org, Proxy,
     answer::{ask, exchange, talk},
     client,
+    get::{get, get_and_close},
+    path::{BYTES, ECHO, LIMITS},
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const BYTES: &str = "/services/apexrest/bytes";
-const ECHO: &str = "/services/apexrest/echo";
 
 #[tokio::test]
 async fn a_plain_request_gets_the_orgs_answer() {
@@ -48,8 +46,7 @@ async fn the_target_arrives_byte_for_byte(target: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
-    raw.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    raw.send(get(target)).await;
     raw.answer().await;
     let seen = org.last_request();
     let head = String::from_utf8(seen.head.to_vec()).unwrap();
@@ -87,8 +84,7 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
         ),
     ] {
         for size in [1, 7, 1000] {
-            let wire =
-                format!("GET {sent} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let wire = get_and_close(sent);
             let stream = TcpStream::connect(proxy.address).await.unwrap();
             talk(stream, wire.as_bytes(), size).await;
             assert_eq!(org.last_request().target, arrives, "in pieces of {size}");
@@ -123,7 +119,6 @@ async fn so_they_do_where_the_client_speaks_http_2() {
 async fn each_of_several_requests_in_a_row_has_its_own_target() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
-    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let last = get("/\u{e9}").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     let wire = [get("/<1>"), get("/2"), get("/\"3\""), last].concat();
     let answers = exchange(proxy.address, wire).await;
@@ -146,7 +141,7 @@ async fn what_is_raw_is_judged_as_what_it_means_and_refused_where_it_means_somet
         ("/\" \"", 400),
         ("http://localhost\"/", 400),
     ] {
-        let wire = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let wire = get_and_close(target);
         for size in [1, 1000] {
             let stream = TcpStream::connect(proxy.address).await.unwrap();
             let answers = talk(stream, wire.as_bytes(), size).await;
@@ -799,10 +794,6 @@ async fn over_http2(proxy: &Proxy, method: Method, body: &str) -> (StatusCode, S
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// The names of the header lines that arrived, sorted.

@@ -6,12 +6,12 @@ use tokio::net::TcpStream;
 use crate::support::{
     Org, Proxy, Random, Raw,
     answer::{Answer, PATIENCE, exchange, talk},
+    get::{get, get_and_close},
+    path::LIMITS,
 };
 
 /// What an attacker hopes is taken for a request of its own.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[tokio::test]
 async fn a_head_that_can_be_read_in_two_ways_ends_the_connection_and_reaches_nobody() {
@@ -362,7 +362,7 @@ async fn a_second_request_with_a_fault_does_not_spoil_the_first() {
 async fn random_damage_is_answered_or_closed_and_smuggles_nothing() {
     let (org, proxy) = one_thread().await;
     let seeds: [&str; 4] = [
-        "GET /services/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        &get_and_close("/services/data"),
         "POST /services/apexrest/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 47\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\nabcd",
         "POST /services/apexrest/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2f;x=y\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\nabcd\r\n0\r\nA: b\r\n\r\n",
         "GET http://localhost/services/data?q=%20 HTTP/1.1\r\nHost: localhost\r\nCookie: sid=1; a=b\r\nConnection: close\r\n\r\n",
@@ -536,9 +536,7 @@ fn only_refusals(answers: &[Answer], wire: &str) {
 
 async fn gets_its_own_answer(proxy: &Proxy) {
     let mut client: Raw = proxy.connect().await;
-    client
-        .send(format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    client.send(get(LIMITS)).await;
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("DailyApiRequests"), "{answer}");

@@ -14,9 +14,8 @@ use tokio::net::TcpStream;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
+    path::LIMITS,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[tokio::test]
 async fn our_own_names_are_taken_for_host() {

@@ -22,12 +22,11 @@ use tokio::{
 use crate::support::{
     Binary, CpuTime, Files, Org, Proxy,
     answer::{PATIENCE, ask},
+    get::get_and_close,
+    path::{LIMITS, SINK},
     tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str =
-    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -60,11 +59,11 @@ async fn what_begins_as_http2_and_does_not_go_on_so_is_a_connection_error() {
     assert_eq!(error(&heard), None);
 }
 
-#[test_case(b"h2", GET.as_bytes(), false; "http2 agreed and http1 spoken")]
+#[test_case(b"h2", get_and_close(LIMITS).as_bytes(), false; "http2 agreed and http1 spoken")]
 #[test_case(b"h2", b"INVALID CONNECTION PREFACE\r\n\r\n", false; "http2 agreed and nothing spoken")]
 #[test_case(b"http/1.1", PREFACE, false; "http1 agreed and http2 spoken")]
-#[test_case(b"http/1.1", GET.as_bytes(), true; "http1 agreed and spoken")]
-#[test_case(b"", GET.as_bytes(), true; "nothing agreed and http1 spoken")]
+#[test_case(b"http/1.1", get_and_close(LIMITS).as_bytes(), true; "http1 agreed and spoken")]
+#[test_case(b"", get_and_close(LIMITS).as_bytes(), true; "nothing agreed and http1 spoken")]
 #[tokio::test]
 async fn what_tls_agreed_on_is_what_is_spoken(agreed: &[u8], wire: &[u8], passes: bool) {
     let org = Org::start().await.unwrap();
@@ -205,7 +204,7 @@ async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
     let error = error(&heard);
     assert_eq!(error, Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
     // It cost nobody else anything.
-    assert_eq!(ask(proxy.address, GET).await.status, 200);
+    assert_eq!(ask(proxy.address, get_and_close(LIMITS)).await.status, 200);
 }
 
 /// Which is what a flood costs all others on its thread: of processors, since that is the same on a
@@ -218,7 +217,7 @@ async fn a_flood_is_over_before_it_costs_others_ten_milliseconds() {
     let address = proxy.address().await;
     // Its answer comes once the thread is done with what came before.
     let rests = async || {
-        assert_eq!(ask(address, GET).await.status, 200);
+        assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
         CpuTime::of(proxy.id())
     };
     rests().await;
@@ -342,7 +341,7 @@ async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_
 #[tokio::test]
 async fn a_length_that_no_body_has_is_refused(length: &str) {
     let (org, proxy) = with(|_| {}).await;
-    let wire = begun(&[&request_for(1, false, "/services/apexrest/sink", length)]);
+    let wire = begun(&[&request_for(1, false, SINK, length)]);
     let stream = connect(&proxy).await;
     // What is not to be counted with at all, hyper refuses.
     let heard = match length {

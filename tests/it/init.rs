@@ -17,9 +17,9 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::support::{Binary, Ended, Org, chmod, client, curl, skip, user::NOBODY};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{
+    Binary, Ended, Org, binary::ORGPROXY, chmod, client, curl, path::LIMITS, skip, user::NOBODY,
+};
 
 /// All that has to be said.
 const NEW: &str = "init --yes --key-bits 2048 --username api@acme.com";
@@ -366,7 +366,7 @@ async fn it_closes_its_memory_before_all_else() {
     let folder = Folder::new();
     folder.shell("mkfifo pipe");
     let mut command = tokio::process::Command::new("sh");
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let line = format!("ulimit -Sn 64; exec {program} {NEW} --config pipe");
     command.args(["-c", &line]).current_dir(&folder.0);
     let init = Binary::spawn(command);
@@ -646,7 +646,7 @@ async fn whom_the_next_key_cannot_be_given_to_is_told() {
     let folder = Folder::new();
     folder.good(NEW).await;
     folder.open_to_group();
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), folder.path("orgproxy")).unwrap();
+    fs::copy(ORGPROXY, folder.path("orgproxy")).unwrap();
     for name in folder.files().keys() {
         lchown(folder.0.path().join(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }

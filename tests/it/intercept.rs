@@ -7,10 +7,10 @@ use crate::support::{
     Binary, Fault, Files, Org, Raw,
     answer::{Answer, ask, talk},
     curl,
+    path::LIMITS,
     tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const ON: &str = "intercept = true\n";
 const KEYED: &str = "intercept = true\n\
     guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n";

@@ -15,11 +15,12 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::support::{
     CpuTime, Fault, Org, Proxy, Raw,
     answer::{Answer, PATIENCE, ask, talk},
+    binary::ORGPROXY,
     curl,
+    get::{get, get_and_close},
+    path::{ECHO, LIMITS},
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str = "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn an_idle_connection_is_closed_in_time_and_one_with_a_request_under_way_i
     let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
     let hold = org.hold(LIMITS);
     let mut waiting = proxy.connect().await;
-    waiting.send(GET).await;
+    waiting.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 1).await;
     // Each of these takes as long as the limit.
     for _ in 0..3 {
@@ -200,7 +201,7 @@ async fn what_cannot_be_read_at_all_gets_a_whole_answer_in_the_shape_of_its_api(
         ),
     ] {
         let shown = &wire[..wire.len().min(60)];
-        for before in ["", "GET /services/data HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        for before in [String::new(), get("/services/data")] {
             let stream = proxy.connect().await.0;
             let wire = format!("{before}{wire}Host: localhost\r\n\r\n");
             let mut answers = talk(stream, wire.as_bytes(), size).await;
@@ -230,12 +231,10 @@ async fn an_answer_that_looks_like_a_refusal_arrives_as_it_is() {
     let (org, proxy) = with(|_| {}).await;
     let body = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let fault = Fault::answer(StatusCode::OK, "text/plain", body);
-    org.faults().always("/services/apexrest/echo", fault);
+    org.faults().always(ECHO, fault);
     let mut client = proxy.connect().await;
     for _ in 0..3 {
-        client
-            .send("GET /services/apexrest/echo HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .await;
+        client.send(get(ECHO)).await;
         let answer = client.answer().await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.ends_with(body), "{answer}");
@@ -251,12 +250,12 @@ async fn a_connection_too_many_is_told_so_in_time_and_those_before_it_go_on() {
     .await;
     let hold = org.hold(LIMITS);
     let mut first = proxy.connect().await;
-    first.send(GET).await;
+    first.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 1).await;
 
     for _ in 0..2 {
         let mut surplus = proxy.connect().await;
-        surplus.send(GET).await;
+        surplus.send(get(LIMITS)).await;
         let refused = &Answer::all(surplus.rest().await.as_bytes())[0];
         let message = refused.refusal(503, "OVERLOADED");
         assert!(message.contains("limits.connections"), "{message}");
@@ -279,17 +278,17 @@ async fn a_request_too_many_is_told_so_in_time_and_those_before_it_go_on() {
     .await;
     let hold = org.hold(LIMITS);
     let mut first = proxy.connect().await;
-    first.send(GET).await;
+    first.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 1).await;
 
-    let refused = ask(proxy.address, GET).await;
+    let refused = ask(proxy.address, get(LIMITS)).await;
     let message = refused.refusal(503, "OVERLOADED");
     assert!(message.contains("limits.requests"), "{message}");
     assert!(refused.header("retry-after").is_some());
 
     hold.release();
     assert!(first.answer().await.starts_with("HTTP/1.1 200"));
-    first.send(GET).await;
+    first.send(get(LIMITS)).await;
     assert!(first.answer().await.starts_with("HTTP/1.1 200"));
     assert_eq!(org.counts().requests, 2);
 }
@@ -320,7 +319,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     let (org, proxy) = with(|config| config.limits.idle_body = SHORT).await;
     let mut client = proxy.connect().await;
     client
-        .send("GET /services/apexrest/bytes?n=1073741824 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .send(get("/services/apexrest/bytes?n=1073741824"))
         .await;
     client.head().await;
     // The org sees that nobody wants the rest. A connection for logins may stay.
@@ -357,7 +356,7 @@ async fn a_thousand_slow_clients_do_not_slow_down_the_next() {
 #[tokio::test]
 async fn with_few_file_descriptors_it_serves_one_after_the_other_and_idly() {
     let mut program = Command::new("prlimit")
-        .args(["--nofile=64:64", env!("CARGO_BIN_EXE_orgproxy")])
+        .args(["--nofile=64:64", ORGPROXY])
         .args(["demo", "--port", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -371,7 +370,7 @@ async fn with_few_file_descriptors_it_serves_one_after_the_other_and_idly() {
             rest.split([' ', '/']).next()?.parse().ok()
         })
         .unwrap();
-    let wire = GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let wire = get_and_close(LIMITS);
     assert_eq!(ask(address, &wire).await.status, 200);
 
     let mut hogs = Vec::new();

@@ -3,7 +3,12 @@
 use orgproxy::demo::Then;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Fault, Org, Proxy, Random, answer::PATIENCE, session};
+use crate::support::{
+    Fault, Org, Proxy, Random,
+    answer::PATIENCE,
+    path::{ECHO, LIMITS},
+    session,
+};
 
 /// None of them is for clients.
 const DROPPED: [&str; 10] = [
@@ -29,14 +34,14 @@ async fn lines_arrive_the_same_whole_and_one_by_one() {
         config.orgs[0].guard.allow_origins = vec![PAGE.into()];
     })
     .await;
-    proxy.get("/services/data/v62.0/limits").await;
+    proxy.get(LIMITS).await;
     let token = session(&org.last_request()).to_owned();
     let mut random = Random(0x5eed);
     for round in 0..ROUNDS {
         let (mut wire, mut asked) = (String::new(), Vec::new());
         for number in 0..=random.below(4) {
             let method = random.of(&["GET", "GET", "HEAD"]);
-            let path = random.of(&["/services/apexrest/echo", "/services/data/v62.0"]);
+            let path = random.of(&[ECHO, "/services/data/v62.0"]);
             let mark = format!("{round}-{number}");
             let sent = Sent::make(&mut random, method, &mark, &token, &org.instance_url());
             let origin = random.of(&["", "", "", ORIGIN]);

@@ -5,9 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use test_case::test_case;
 
-use crate::support::{Binary, Files, Org, Proxy, binary::run, client, curl};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{Binary, Files, Org, Proxy, binary::run, client, curl, path::LIMITS};
 
 #[tokio::test]
 async fn the_default_is_on_both_addresses() {

@@ -16,13 +16,11 @@ use test_case::test_case;
 
 use crate::support::{
     Fault, Org, Proxy, client,
+    namespace::{ENTERPRISE, ENVELOPE, PARTNER, TOOLING},
+    path::LIMITS,
     proxy::{config, org},
 };
 
-const PARTNER: &str = "urn:partner.soap.sforce.com";
-const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";
-const TOOLING: &str = "urn:tooling.soap.sforce.com";
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const V46: &str = "/services/Soap/u/46.0";
 const USER: &str = "etl@example.com";
 const PASSWORD: &str = "pa<ss&word";
@@ -30,7 +28,7 @@ const PASSWORD: &str = "pa<ss&word";
 /// As jsforce writes it.
 fn jsforce(namespace: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><se:Envelope xmlns:se=\"{SOAP}\"><se:Header/>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><se:Envelope xmlns:se=\"{ENVELOPE}\"><se:Header/>\
          <se:Body><login xmlns=\"{namespace}\"><username>{USER}</username>\
          <password>pa&lt;ss&amp;word</password></login></se:Body></se:Envelope>"
     )
@@ -40,7 +38,7 @@ fn jsforce(namespace: &str) -> String {
 fn simple_salesforce() -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<env:Envelope\n xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\"\n \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"\n xmlns:env=\"{SOAP}\"\n xmlns:urn=\"{PARTNER}\">\n \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"\n xmlns:env=\"{ENVELOPE}\"\n xmlns:urn=\"{PARTNER}\">\n \
          <env:Header>\n <urn:CallOptions>\n <urn:client>simple-salesforce</urn:client>\n \
          <urn:defaultNamespace>sf</urn:defaultNamespace>\n </urn:CallOptions>\n </env:Header>\n <env:Body>\n \
          <n1:login xmlns:n1=\"{PARTNER}\">\n <n1:username>{USER}</n1:username>\n \
@@ -51,7 +49,7 @@ fn simple_salesforce() -> String {
 /// As the force CLI and EMP-Connector do.
 fn force() -> String {
     format!(
-        "<soapenv:Envelope xmlns:soapenv='{SOAP}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
+        "<soapenv:Envelope xmlns:soapenv='{ENVELOPE}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
          xmlns:urn='{PARTNER}'><soapenv:Body><urn:login><urn:username>{USER}</urn:username>\
          <urn:password><![CDATA[{PASSWORD}]]></urn:password></urn:login></soapenv:Body></soapenv:Envelope>"
     )
@@ -60,7 +58,7 @@ fn force() -> String {
 /// As WSC does, before it compresses.
 fn wsc(namespace: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><env:Envelope xmlns:env=\"{SOAP}\" \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><env:Envelope xmlns:env=\"{ENVELOPE}\" \
          xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
          <env:Header><LoginScopeHeader xmlns=\"{namespace}\"><organizationId>00D000000000062</organizationId>\
          </LoginScopeHeader></env:Header><env:Body><m:login xmlns:m=\"{namespace}\" xmlns:sobj=\"urn:sobject\">\
@@ -183,7 +181,7 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
     let (_, answer) = both.post(V46, "", jsforce(PARTNER)).await;
     let (url, session) = (text_of(&answer, "serverUrl"), text_of(&answer, "sessionId"));
     let query = format!(
-        "<e:Envelope xmlns:e='{SOAP}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
+        "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
          </sessionId></SessionHeader></e:Header><e:Body><query><queryString>SELECT Id FROM Account\
          </queryString></query></e:Body></e:Envelope>"
     );
@@ -191,7 +189,7 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
     assert_eq!(answer.status(), 200);
     assert!(answer.text().await.unwrap().contains("<queryResponse>"));
     let answer = client()
-        .get(both.proxy.url("/services/data/v62.0/limits"))
+        .get(both.proxy.url(LIMITS))
         .bearer_auth(&session)
         .send()
         .await
@@ -272,7 +270,7 @@ async fn who_is_not_among_the_clients_gets_salesforces_refusal(
     .await;
     let nobody = jsforce(namespace).replace(USER, "");
     let nothing = format!(
-        "<e:Envelope xmlns:e='{SOAP}'><e:Body><login xmlns='{namespace}'/></e:Body></e:Envelope>"
+        "<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><login xmlns='{namespace}'/></e:Body></e:Envelope>"
     );
     for envelope in [jsforce(namespace), nobody, nothing] {
         let path = format!("/services/Soap/{api}/62.0");
@@ -303,13 +301,13 @@ async fn logging_out_ends_nothing(api: &str, namespace: &str) {
         ),
     ] {
         let envelope = format!(
-            "<e:Envelope xmlns:e='{SOAP}' xmlns='{namespace}'><e:Header><SessionHeader><sessionId>x\
+            "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{namespace}'><e:Header><SessionHeader><sessionId>x\
              </sessionId></SessionHeader></e:Header><e:Body>{operation}</e:Body></e:Envelope>"
         );
         let (status, told) = both.post(&path, "gzip", envelope).await;
         assert_eq!(status, 200);
         let expected = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{ENVELOPE}\" \
              xmlns=\"{namespace}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
              <soapenv:Body>{answer}</soapenv:Body></soapenv:Envelope>"
         );
@@ -400,7 +398,7 @@ async fn a_session_id_of_another_org_is_refused() {
             assert!(!answer.contains(&**session), "{answer}");
         }
         let envelope = format!(
-            "<e:Envelope xmlns:e='{SOAP}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
+            "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
              </sessionId></SessionHeader></e:Header><e:Body><getUserInfo/></e:Body></e:Envelope>"
         );
         let request = client().post(format!("{url}{V46}")).body(envelope);

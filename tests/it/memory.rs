@@ -11,7 +11,10 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
-use crate::support::{Files, Org, client};
+use crate::support::{
+    Files, Org, client,
+    path::{LIMITS, SINK},
+};
 
 const GIB: u64 = 1 << 30;
 
@@ -62,7 +65,7 @@ async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
     let uploads: Vec<_> = org
         .requests()
         .into_iter()
-        .filter(|seen| seen.target == "/services/apexrest/sink")
+        .filter(|seen| seen.target == SINK)
         .collect();
     assert_eq!(uploads.len(), 1);
     assert!(uploads[0].authorized);
@@ -79,7 +82,7 @@ async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() 
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
-    let limits = proxy.url("/services/data/v62.0/limits").await;
+    let limits = proxy.url(LIMITS).await;
     assert_eq!(client().get(limits).send().await.unwrap().status(), 200);
     org.end_sessions();
 
@@ -96,9 +99,9 @@ async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() 
         assert!(answer.contains(&expected), "{answer}");
     }
     let seen = org.requests();
-    let arrived = seen.iter().filter(|seen| {
-        seen.target == "/services/apexrest/sink" && seen.authorized && seen.complete
-    });
+    let arrived = seen
+        .iter()
+        .filter(|seen| seen.target == SINK && seen.authorized && seen.complete);
     assert_eq!(arrived.count(), UPLOADS);
     assert_eq!(org.logins(), 2);
     let peak = proxy.peak_memory();

@@ -10,11 +10,9 @@ use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
     client,
+    path::{LIMITS, SINK, SOAP},
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const SINK: &str = "/services/apexrest/sink";
-const SOAP: &str = "/services/Soap/u/62.0";
 const JOB: &str = "/services/async/62.0/job";
 
 /// An org that logs in at one host, was at another, and is at a third now.

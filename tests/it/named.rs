@@ -3,7 +3,7 @@
 
 use orgproxy::{
     config::{ClientKey, Clients, Config},
-    demo::Counts,
+    demo::{Counts, TOKEN},
 };
 use serde_json::Value;
 use test_case::test_case;
@@ -11,14 +11,13 @@ use test_case::test_case;
 use crate::support::{
     Org, Proxy,
     answer::{Answer, ask},
+    path::LIMITS,
 };
 
-const TOKEN: &str = "/services/oauth2/token";
 const INTROSPECT: &str = "/services/oauth2/introspect";
 const REVOKE: &str = "/services/oauth2/revoke";
 const LOGOUT: &str = "/secur/logout.jsp";
 const SOAP: &str = "/services/Soap/u/64.0";
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[test_case("login.salesforce.com")]
 #[test_case("LOGIN.salesforce.com:443"; "with the port")]

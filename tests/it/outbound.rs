@@ -12,10 +12,13 @@ use tokio::{
 };
 
 use crate::support::{
-    Binary, ConnectProxy, Fault, Files, Gate, Org, Proxy, Raw, SocksProxy, client, curl, skip,
+    Binary, ConnectProxy, Fault, Files, Gate, Org, Proxy, Raw, SocksProxy,
+    binary::ORGPROXY,
+    client, curl,
+    get::{get, get_and_close},
+    path::{ECHO, LIMITS},
+    skip,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 /// The name that the certificate of the demo org has besides localhost.
 const HOST: &str = "demo.my.salesforce.com";
@@ -221,7 +224,7 @@ async fn a_proxy_may_speak_tls() {
     }
     // More than the buffers of a socket hold, both ways.
     let body = vec![b'x'; 8 * 1024 * 1024];
-    let echo = proxy.url("/services/apexrest/echo").await;
+    let echo = proxy.url(ECHO).await;
     let answer = client().post(echo).body(body.clone()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.bytes().await.unwrap();
@@ -443,7 +446,7 @@ async fn to_have_run_out_of_files_is_not_the_orgs_fault() {
     let address = proxy.address().await;
     let mut waiting = Raw::connect(address).await;
     let mut second = Raw::connect(address).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     // So that it is sure to have been accepted.
     waiting
         .send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -509,7 +512,7 @@ async fn an_address_that_is_silent_costs_neither_login_nor_request() {
         .args(["--map-root-user", "--mount", "sh", "-c"])
         .arg("mount --bind \"$1\" /etc/hosts && exec \"$2\" --config \"$3\"")
         .args(["sh", &files.path("hosts").display().to_string()])
-        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()]);
+        .args([ORGPROXY, &files.config()]);
     let is_allowed = std::process::Command::new("unshare")
         .args([
             "--map-root-user",
@@ -546,7 +549,7 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
         ip route replace blackhole 127.0.0.1/32 table local; echo cut; read line; kill $!";
     let mut child = Command::new("unshare")
         .args(["--map-root-user", "--net", "sh", "-c", script, "sh"])
-        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()])
+        .args([ORGPROXY, &files.config()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -561,8 +564,7 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     let socket = files.path("proxy.sock");
     let ask = || async {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        let request =
-            format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = get_and_close(LIMITS);
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, client};
+use crate::support::{Fault, Org, Proxy, client, get::get};
 
 const EXPORT: &str = "/00O000000000001?isdtp=p1&export=1&enc=UTF-8&xf=csv";
 const REPORT: &str = "/00O000000000001";
@@ -79,8 +79,7 @@ async fn pages_that_show_something_stream() {
     let (org, proxy) = both().await;
     let hold = org.hold_body(REPORT, 20);
     let mut raw = proxy.connect().await;
-    raw.send(format!("GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    raw.send(get(REPORT)).await;
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));
     assert_eq!(raw.exactly(20).await, b"<html><head><title>R");
     assert_eq!(hold.waiting(), 1);

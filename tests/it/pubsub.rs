@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 use crate::support::{
     Fault, Org, Proxy,
     answer::ask,
+    get::get_and_close,
     grpc::{
-        Answer, Caller, Event, Fetched, Named, Outcome, Publish, Published, Topic, fetch, named,
-        payloads,
+        Answer, Caller, Event, Fetched, Named, Outcome, Publish, Published, TOPIC, Topic, fetch,
+        named, payloads,
     },
+    path::LIMITS,
 };
 
-const TOPIC: &str = "/event/Order__e";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const AUTH_ERROR: &str = "sfdc.platform.eventbus.grpc.service.auth.error";
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_session_that_ends_within_a_subscription_ends_it_and_the_next_call_goe
 #[tokio::test]
 async fn what_is_no_call_is_refused_there() {
     let both = Both::start().await;
-    let wire = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let wire = get_and_close(LIMITS);
     let answer = ask(both.proxy.calls(), wire).await;
     let message = answer.refusal(421, "NO_CALL");
     assert!(message.contains("gRPC over HTTP/2"), "{message}");

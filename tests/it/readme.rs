@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{Binary, terminal::on_terminal};
+use crate::support::{Binary, binary::ORGPROXY, terminal::on_terminal};
 
 const README: &str = include_str!("../../README.md");
 
@@ -76,7 +76,7 @@ fn shown_in(readme: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 fn typed(command: &str, folder: &Path) -> tokio::process::Command {
-    let program = Path::new(env!("CARGO_BIN_EXE_orgproxy"));
+    let program = Path::new(ORGPROXY);
     let path = std::env::var("PATH").unwrap();
     let mut shell = tokio::process::Command::new("sh");
     shell

@@ -13,12 +13,13 @@ use orgproxy::{
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, Seen, client, session};
+use crate::support::{
+    Fault, Org, Proxy, Seen, client,
+    get::get,
+    path::{LIMITS, REST, SINK, USERINFO},
+    session,
+};
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const VERSION: &str = "/services/data/v62.0";
-const SINK: &str = "/services/apexrest/sink";
-const USERINFO: &str = "/services/oauth2/userinfo";
 const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
 
 #[test_case(LIMITS, "accept: */*"; "json")]
@@ -275,7 +276,7 @@ async fn a_session_that_dies_while_requests_are_refused_for_good_is_replaced_all
     for round in 0..3 {
         assert_eq!(proxy.get(LIMITS).await.status(), 401);
         org.end_sessions();
-        assert_eq!(proxy.get(VERSION).await.status(), 200, "{round}");
+        assert_eq!(proxy.get(REST).await.status(), 200, "{round}");
     }
     // One in vain, and one for each that died.
     assert_eq!(org.logins(), 1 + 1 + 3);
@@ -665,8 +666,4 @@ fn sha256(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }

@@ -7,10 +7,13 @@ use orgproxy::demo::blocks;
 use test_case::test_case;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Binary, Ended, Fault, Files, Org, Seen, session, terminal::on_terminal};
+use crate::support::{
+    Binary, Ended, Fault, Files, Org, Seen,
+    path::{ECHO, LIMITS, SINK},
+    session,
+    terminal::on_terminal,
+};
 
-const ECHO: &str = "/services/apexrest/echo";
-const SINK: &str = "/services/apexrest/sink";
 const ACCOUNTS: &str = "/services/data/v62.0/sobjects/Account";
 
 const ENVELOPE: &str = "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\">\
@@ -197,9 +200,7 @@ async fn an_error_goes_to_no_file() {
 #[tokio::test]
 async fn the_head_is_printed_if_wanted_and_holds_no_session() {
     let asking = Asking::start().await;
-    asking
-        .request(&["GET", "/services/data/v62.0/limits"])
-        .await;
+    asking.request(&["GET", LIMITS]).await;
     let token = session(&asking.org.last_request()).to_owned();
     let answer = Fault::answer(http::StatusCode::OK, "text/plain", "body")
         .header("set-cookie", &format!("sid={token}; Secure"));

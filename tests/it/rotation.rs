@@ -5,9 +5,7 @@ use std::{fs, io::Write};
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 
-use crate::support::{Binary, Files, Keys, Org, chmod, client, files::config};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{Binary, Files, Keys, Org, chmod, client, files::config, path::LIMITS};
 
 /// A passphrase is of no use to a key that is not encrypted, and does no harm.
 const ENCRYPTED: &str =

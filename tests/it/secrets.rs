@@ -16,10 +16,13 @@ use serde_json::json;
 use test_case::test_case;
 
 use crate::support::{
-    Binary, ConnectProxy, Fault, Files, Keys, Org, binary::run, curl, files::config,
+    Binary, ConnectProxy, Fault, Files, Keys, Org,
+    binary::run,
+    curl,
+    files::config,
+    path::{ECHO, LIMITS},
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const PASSPHRASE: &str = "canary-passphrase-7f3a";
 const CLIENT_KEY: &str = "canary-client-key-91c2d4e6";
 
@@ -229,10 +232,7 @@ async fn on_a_good_day(more: &str, version: &str) {
     assert_eq!(it.ask_admitted(LIMITS, version).await, "200");
     it.org.end_sessions();
     let upload = format!("{version} -d body");
-    assert_eq!(
-        it.ask_admitted("/services/apexrest/echo", &upload).await,
-        "200"
-    );
+    assert_eq!(it.ask_admitted(ECHO, &upload).await, "200");
     it.end(3).await;
 }
 
@@ -351,8 +351,8 @@ async fn when_the_org_has_a_bad_day() {
         (Fault::cut_length(), "200"),
         (Fault::extra_bytes(), "200"),
     ] {
-        it.org.faults().next(1, "/services/apexrest/echo", fault);
-        let answer = it.ask_admitted("/services/apexrest/echo", "-d body").await;
+        it.org.faults().next(1, ECHO, fault);
+        let answer = it.ask_admitted(ECHO, "-d body").await;
         assert_eq!(answer, status);
     }
     it.org.disconnect();

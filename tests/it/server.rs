@@ -17,14 +17,12 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::support::{
     Binary, Files, Org, Proxy,
     answer::{Answer, ask, talk},
-    chmod, client, curl, proxy, skip,
+    chmod, client, curl,
+    get::{get, get_and_close},
+    path::LIMITS,
+    proxy, skip,
     user::NOBODY,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str = "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const ONE_GET: &str =
-    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn a_stop_lets_go_of_idle_connections_and_waits_for_what_is_in_flight() {
@@ -33,11 +31,11 @@ async fn a_stop_lets_go_of_idle_connections_and_waits_for_what_is_in_flight() {
     let address = proxy.address;
     let mut fresh = proxy.connect().await;
     let mut idle = proxy.connect().await;
-    idle.send(GET).await;
+    idle.send(get(LIMITS)).await;
     idle.answer().await;
     let hold = org.hold(LIMITS);
     let mut waiting = proxy.connect().await;
-    waiting.send(GET).await;
+    waiting.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 1).await;
 
     let stopped = tokio::spawn(proxy.stop());
@@ -65,9 +63,9 @@ async fn what_outlasts_the_grace_period_is_cut_and_only_that_is_counted() {
     let _second = org.hold("/services/data/v62.0/sobjects");
     let mut idle = proxy.connect().await;
     let mut waiting = proxy.connect().await;
-    waiting.send(GET).await;
+    waiting.send(get(LIMITS)).await;
     let mut cut = proxy.connect().await;
-    cut.send(GET.replace("limits", "sobjects")).await;
+    cut.send(get(LIMITS).replace("limits", "sobjects")).await;
     org.wait_for_requests(2).await;
 
     let stopped = tokio::spawn(proxy.stop());
@@ -171,7 +169,7 @@ async fn orgs_that_share_a_listener_are_told_apart_by_host() {
         ("one.localhost.evil.com", 421),
     ] {
         let stream = UnixStream::connect(&path).await.unwrap();
-        let wire = ONE_GET.replace("localhost", host);
+        let wire = get_and_close(LIMITS).replace("localhost", host);
         let answers = talk(stream, wire.as_bytes(), usize::MAX).await;
         assert_eq!(answers[0].status, status, "{host} {answers:?}");
     }
@@ -222,7 +220,7 @@ async fn the_address_that_is_listened_on_can_be_called(listen: &str, host: &str)
         ("0.0.0.0", 421),
         ("127.0.0.2.evil.com", 421),
     ] {
-        let answer = ask(address, ONE_GET.replace("localhost", named)).await;
+        let answer = ask(address, get_and_close(LIMITS).replace("localhost", named)).await;
         assert_eq!(answer.status, status, "{named}: {answer:?}");
     }
     assert_eq!(org.counts().requests, 3);
@@ -251,7 +249,7 @@ async fn orgs_that_share_an_address_are_not_told_apart_by_it() {
         org.listen = vec![Listen::Tcp(port)];
     }
     let _proxy = Proxy::serve(config).await;
-    let named = |host: &str| ask(port, ONE_GET.replace("localhost", host));
+    let named = |host: &str| ask(port, get_and_close(LIMITS).replace("localhost", host));
     assert_eq!(named(&port.to_string()).await.status, 421);
     assert_eq!(named("two.localhost").await.status, 200);
     assert_eq!((one.counts().requests, two.counts().requests), (0, 1));
@@ -293,7 +291,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     tokio::spawn(server.serve(std::future::pending()));
     for _ in 0..5 {
         for address in &ports {
-            assert_eq!(ask(*address, ONE_GET).await.status, 200);
+            assert_eq!(ask(*address, get_and_close(LIMITS)).await.status, 200);
         }
     }
     for org in [&one, &two] {
@@ -328,7 +326,7 @@ async fn on_socket(org: &Org, path: &Path, uids: &[u32]) -> Proxy {
 
 async fn through(path: &Path) -> Vec<Answer> {
     let stream = UnixStream::connect(path).await.unwrap();
-    talk(stream, ONE_GET.as_bytes(), usize::MAX).await
+    talk(stream, get_and_close(LIMITS).as_bytes(), usize::MAX).await
 }
 
 fn files(folder: &Path) -> usize {

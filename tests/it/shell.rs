@@ -5,7 +5,12 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::support::{Binary, Files, Org, binary::run, skip, terminal::on_a_terminal};
+use crate::support::{
+    Binary, Files, Org,
+    binary::{ORGPROXY, run},
+    skip,
+    terminal::on_a_terminal,
+};
 
 const COMMANDS: [&str; 12] = [
     "run",
@@ -143,7 +148,7 @@ async fn colours_are_for_terminals_that_want_them() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let config = files.config();
-    let orgproxy = env!("CARGO_BIN_EXE_orgproxy");
+    let orgproxy = ORGPROXY;
     for line in [
         format!("{orgproxy} --help"),
         format!("{orgproxy} token --decode eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJtZSJ9.c2ln"),

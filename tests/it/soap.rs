@@ -15,10 +15,10 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{
     Fault, Org, Proxy, Seen,
     answer::{Answer, ask},
-    client, session,
+    client,
+    namespace::ENVELOPE,
+    session,
 };
-
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
 /// What clients send as their session.
 const THEIRS: &str = "00Dxx0000001gPL!AQ.theirs";
@@ -314,7 +314,7 @@ async fn the_same_session_again_is_passed_on_and_costs_few_logins() {
 async fn another_fault_is_passed_on_byte_for_byte(coding: &str) {
     let both = Both::start().await;
     let fault = format!(
-        "<?xml version='1.0'?>\r\n<e:Envelope xmlns:e='{SOAP}'><e:Body><e:Fault><faultcode>sf:MALFORMED_QUERY\
+        "<?xml version='1.0'?>\r\n<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><e:Fault><faultcode>sf:MALFORMED_QUERY\
          </faultcode><faultstring>INVALID_SESSION_ID: \u{fc}</faultstring></e:Fault></e:Body></e:Envelope>\n"
     );
     let bytes = match coding {
@@ -650,7 +650,7 @@ struct Api {
 impl Api {
     fn envelope(&self, header: &str, body: &str) -> String {
         format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<se:Envelope xmlns:se=\"{SOAP}\" \
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<se:Envelope xmlns:se=\"{ENVELOPE}\" \
              xmlns:a='{}'>{header}<se:Body>{body}</se:Body></se:Envelope>",
             self.namespace
         )

@@ -4,10 +4,13 @@ use orgproxy::demo::Then;
 use test_case::test_case;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::support::{Fault, Files, Org, Proxy, Seen, answer::PATIENCE, curl};
-
-const ECHO: &str = "/services/apexrest/echo";
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{
+    Fault, Files, Org, Proxy, Seen,
+    answer::PATIENCE,
+    curl,
+    get::get_and_close,
+    path::{ECHO, LIMITS},
+};
 
 /// As nobody spells all of them, in an order that no map keeps. What does not pass is among them.
 const REQUEST: &str = "X-Hub-Signature: 1\r\nHost: localhost\r\nuSER-aGENT: x\r\nSOAPAction: \"\"\r\n\
@@ -169,9 +172,8 @@ async fn a_document_with_our_urls_keeps_its_names() {
     );
     org.faults()
         .always("/services/oauth2/userinfo", Fault::raw(answer, Then::Keep));
-    let wire =
-        "GET /services/oauth2/userinfo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let heard = heard(proxy.connect().await.0, wire, usize::MAX).await;
+    let wire = get_and_close("/services/oauth2/userinfo");
+    let heard = heard(proxy.connect().await.0, &wire, usize::MAX).await;
     assert!(!heard.contains(&org.instance_url()), "{heard}");
     assert!(
         heard.contains("\r\nx-odd: 1\r\ncontent-TYPE: application/json\r\nCONTENT-Length: "),
@@ -317,7 +319,7 @@ async fn what_comes_by_http2_is_spelled_as_is_usual() {
     }
 
     let proxy = Proxy::with(&org, |config| config.orgs[0].http2 = true).await;
-    let wire = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let wire = get_and_close(LIMITS);
     let heard = heard(proxy.connect().await.0, &wire, usize::MAX).await;
     for name in ["Sforce-Limit-Info", "Set-Cookie", "Content-Type", "Date"] {
         assert!(

@@ -19,7 +19,12 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Ended, Files, Org, binary::run, chmod, curl, proxy, skip, user::NOBODY,
+    Binary, Ended, Files, Org,
+    binary::{ORGPROXY, run},
+    chmod, curl,
+    path::LIMITS,
+    proxy, skip,
+    user::NOBODY,
 };
 
 const STRANGER: u32 = 12345;
@@ -115,7 +120,7 @@ async fn a_group_of_one_is_nobody_else() {
     }
     let it = Traced::new().await;
     let program = it.files.path("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     for name in ["", "proxy.toml", "server.key", "ca.pem"] {
         chown(it.files.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -266,7 +271,7 @@ async fn a_configuration_comes_by_a_pipe_of_the_shell() {
         "proxy.toml",
         &text.replace("\"ca.pem\"", &format!("\"{folder}/ca.pem\"")),
     );
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let mut command = Command::new("bash");
     command.args([
         "-c",
@@ -428,7 +433,7 @@ async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     chmod(&files.path("proxy.toml"), 0o644);
     chmod(&files.path("ca.pem"), 0o644);
     let program = files.path("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     let config = files.config();
     let check = async |variable: Option<&str>| {
         let mut command = Command::new(&program);
@@ -517,7 +522,7 @@ async fn no_number_at_its_edge_fails_at_run_time(
     let text = fs::read_to_string(files.path("proxy.toml")).unwrap();
     files.write("proxy.toml", &format!("grace = \"{time}\"\n{text}"));
     let proxy = files.start();
-    let url = proxy.url("/services/data/v62.0/limits").await;
+    let url = proxy.url(LIMITS).await;
     for more in ["", "-d body", "--http2-prior-knowledge"] {
         let answer = curl(&format!("curl --max-time 30 -i {url} {more}")).await;
         if serves && !more.starts_with("-d") {
@@ -532,7 +537,7 @@ async fn no_number_at_its_edge_fails_at_run_time(
 /// What `check` says with `file` on a mount that is read-only; nothing if none can be made.
 async fn read_only(file: &Path, config: &str) -> Option<Ended> {
     let file = file.display();
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let can = Command::new("unshare")
         .args(["--mount", "true"])
         .output()

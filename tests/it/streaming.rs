@@ -9,12 +9,11 @@ use serde_json::Value;
 use test_case::test_case;
 use tokio::net::TcpStream;
 
-use crate::support::{Fault, Org, Proxy, client};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const ECHO: &str = "/services/apexrest/echo";
-const SINK: &str = "/services/apexrest/sink";
-const BYTES: &str = "/services/apexrest/bytes";
+use crate::support::{
+    Fault, Org, Proxy, client,
+    get::get,
+    path::{BYTES, ECHO, LIMITS, SINK},
+};
 
 #[test_case(""; "with a length")]
 #[test_case("&chunked=1"; "in chunks")]
@@ -356,8 +355,4 @@ fn last_length(org: &Org, path: &str) -> u64 {
         .iter()
         .rfind(|seen| seen.target == path)
         .map_or(u64::MAX, |seen| seen.length)
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }

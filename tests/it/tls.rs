@@ -18,10 +18,11 @@ use crate::support::{
     answer::{PATIENCE, ask, talk},
     binary::run,
     chmod, curl,
+    get::{get, get_and_close},
+    path::LIMITS,
     tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const HTTPS: &str = "listen = [\"https://127.0.0.1:0\"]\n";
 
 #[tokio::test]
@@ -206,7 +207,7 @@ async fn plain_http_to_an_https_listener_is_told_so() {
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     let answer = ask(([127, 0, 0, 1], port).into(), request).await;
     assert_eq!(answer.status, 400);
     assert_eq!(
@@ -355,7 +356,7 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
     let mut client = Client::trusting(&files.local_ca());
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = get_and_close(LIMITS);
 
     client.shows(&files.path("client.pem"));
     let answers = client.ask(port, &request).await;

@@ -3,9 +3,13 @@
 use orgproxy::demo::{Fault, Org, TOKEN};
 use test_case::test_case;
 
-use crate::support::{Binary, Ended, Files, Keys, binary::run, curl, terminal::on_a_terminal};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{
+    Binary, Ended, Files, Keys,
+    binary::{ORGPROXY, run},
+    curl,
+    path::LIMITS,
+    terminal::on_a_terminal,
+};
 
 #[tokio::test]
 async fn it_opens_the_org_and_stands_alone() {
@@ -305,5 +309,3 @@ impl Both {
         curl(&format!("curl --cacert {ca} {url}{LIMITS} {more}")).await
     }
 }
-
-const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");

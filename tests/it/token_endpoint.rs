@@ -11,9 +11,8 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, client, json_of};
+use crate::support::{Fault, Org, Proxy, client, json_of, path::LIMITS};
 
-const PATH: &str = "/services/oauth2/token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 #[tokio::test]
@@ -87,7 +86,7 @@ async fn every_grant_will_do_where_nobody_says_who_may(grant: &str) {
     let form = format!("grant_type={}", grant.replace(':', "%3A"));
     assert_eq!(both.post(&form).await.status(), 200);
     // Scripts have it in the query.
-    let url = both.proxy.url(&format!("/{PATH}/?{form}"));
+    let url = both.proxy.url(&format!("/{TOKEN}/?{form}"));
     let answer = client().post(url).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }
@@ -165,7 +164,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         ("application/x-www-form-urlencoded", ""),
         ("text/plain", "grant_type=password"),
     ] {
-        let request = client().post(both.proxy.url(PATH)).body(body);
+        let request = client().post(both.proxy.url(TOKEN)).body(body);
         let answer = request.header("content-type", kind).send().await.unwrap();
         assert_eq!(answer.status(), 400);
         let told: Value = json_of(answer).await;
@@ -176,7 +175,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     assert_eq!(answer.status(), 413);
     let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "invalid_request");
-    for path in [PATH, "/services/oauth2/introspect"] {
+    for path in [TOKEN, "/services/oauth2/introspect"] {
         let answer = both.proxy.get(&format!("{path}?grant_type=password")).await;
         assert_eq!(answer.status(), 405);
         assert_eq!(answer.headers()["allow"], "POST");
@@ -211,7 +210,7 @@ async fn what_a_client_shows_is_read_in_every_way_that_clients_write_it(kind: &s
         (body.to_owned(), 200),
         (body.replace("a&b", "a&x").replace("a%26b", "a%26x"), 400),
     ] {
-        let mut request = client().post(both.proxy.url(PATH)).body(body);
+        let mut request = client().post(both.proxy.url(TOKEN)).body(body);
         if !kind.is_empty() {
             request = request.header("content-type", kind);
         }
@@ -323,10 +322,7 @@ async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() 
 #[tokio::test]
 async fn revoking_revokes_nothing() {
     let both = Both::start().await;
-    assert_eq!(
-        both.proxy.get("/services/data/v62.0/limits").await.status(),
-        200
-    );
+    assert_eq!(both.proxy.get(LIMITS).await.status(), 200);
     let answer = client()
         .post(both.proxy.url("/services/oauth2/revoke"))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -340,10 +336,7 @@ async fn revoking_revokes_nothing() {
     assert_eq!(page.status(), 200);
     let page = page.text().await.unwrap();
     assert!(page.contains("stays logged in"), "{page}");
-    assert_eq!(
-        both.proxy.get("/services/data/v62.0/limits").await.status(),
-        200
-    );
+    assert_eq!(both.proxy.get(LIMITS).await.status(), 200);
     assert_eq!(both.org.logins(), 1);
     assert_eq!(both.org.counts().requests, 2);
 }
@@ -381,7 +374,7 @@ impl Both {
     fn request(&self, form: &str) -> reqwest::RequestBuilder {
         let kind = "application/x-www-form-urlencoded";
         client()
-            .post(self.proxy.url(PATH))
+            .post(self.proxy.url(TOKEN))
             .header("content-type", kind)
             .body(form.to_owned())
     }

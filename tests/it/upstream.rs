@@ -14,10 +14,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Fault, Gate, Org, Own, Proxy, client};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const ECHO: &str = "/services/apexrest/echo";
+use crate::support::{
+    Fault, Gate, Org, Own, Proxy, client,
+    get::get,
+    path::{ECHO, LIMITS},
+};
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_another() {
@@ -281,7 +282,7 @@ async fn gated(gate: &Gate) -> (Org, Proxy) {
 async fn a_connection_outlives_the_request_that_it_was_opened_for() {
     let gate = Gate::closed().await;
     let (org, proxy) = gated(&gate).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     let mut client = proxy.connect().await;
     client.send(&request).await;
     gate.wait_for(1).await;
@@ -299,7 +300,7 @@ async fn a_connection_outlives_the_request_that_it_was_opened_for() {
 async fn requests_that_are_given_up_do_not_become_connections() {
     let gate = Gate::closed().await;
     let (org, proxy) = gated(&gate).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     for _ in 0..5 {
         let mut clients = Vec::new();
         for _ in 0..100 {

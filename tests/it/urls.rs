@@ -9,11 +9,12 @@ use orgproxy::demo::Then;
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, client};
+use crate::support::{
+    Fault, Org, Proxy, client,
+    get::get,
+    path::{LIMITS, REST, USERINFO},
+};
 
-const USERINFO: &str = "/services/oauth2/userinfo";
-const RESOURCES: &str = "/services/data/v62.0";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const WSDL: &str = "/services/wsdl/class/My_Class";
 
 #[tokio::test]
@@ -36,7 +37,7 @@ async fn the_urls_of_a_user_lead_to_us() {
     }
 }
 
-#[test_case(RESOURCES)]
+#[test_case(REST)]
 #[test_case("//services/data/v62.0/"; "as some clients send it")]
 #[tokio::test]
 async fn the_identity_that_a_version_tells_leads_to_us(path: &str) {
@@ -56,7 +57,7 @@ async fn the_urls_begin_as_the_client_called_us() {
     let port = proxy.address.port();
     let mut raw = proxy.connect().await;
     for host in [format!("localhost:{port}"), "LOCALHOST".to_owned()] {
-        raw.send(format!("GET {RESOURCES} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        raw.send(format!("GET {REST} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
             .await;
         let answer = raw.answer().await;
         let identity = format!("\"identity\":\"http://{host}/id/");
@@ -203,8 +204,8 @@ async fn nothing_else_changes() {
         (LIMITS, 200),
         ("/services/apexrest/urls", 200),
         ("/services/data", 200),
-        (RESOURCES, 201),
-        (RESOURCES, 300),
+        (REST, 201),
+        (REST, 300),
         (USERINFO, 404),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
@@ -251,7 +252,7 @@ async fn what_breaks_off_is_an_error_and_the_next_answer_is_whole(mut fault: Fau
     }
     org.faults().next(1, USERINFO, fault);
     let mut raw = proxy.connect().await;
-    let get = format!("GET {USERINFO} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let get = get(USERINFO);
     raw.send(&get).await;
     let answer = raw.answer().await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");

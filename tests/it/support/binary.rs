@@ -16,6 +16,9 @@ use tokio::{
 
 use super::chmod;
 
+/// The path of the program.
+pub const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
+
 /// For what a busy machine may take long over, and what would otherwise be waited for without end.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -43,7 +46,7 @@ impl Binary {
 
     /// One whose environment, say, can still be changed. It begins with nothing that could matter.
     pub fn command(arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orgproxy"));
+        let mut command = Command::new(ORGPROXY);
         command
             .args(arguments)
             .env_clear()

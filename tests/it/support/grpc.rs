@@ -18,6 +18,9 @@ use tokio::{
     task,
 };
 
+/// A topic that the demo org has.
+pub const TOPIC: &str = "/event/Order__e";
+
 /// A connection to make calls on.
 #[derive(Clone)]
 pub struct Caller {
