@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy, Raw,
+    Both, Fault, Proxy, Raw,
     answer::{Answer, ask},
     client,
     path::{COMETD, LIMITS},
@@ -17,7 +17,7 @@ const ORDERS: &str = "/event/Order__e";
 
 #[tokio::test]
 async fn an_event_comes_through() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     let first = listener.connect().await;
     assert_eq!(first[0]["advice"]["reconnect"], "retry");
@@ -38,7 +38,7 @@ async fn an_event_comes_through() {
 
 #[tokio::test]
 async fn cookies_are_such_as_a_client_of_ours_keeps() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     for name in ["BAYEUX_BROWSER", "sfdc-stream", "BrowserId"] {
         let start = format!("{name}=");
@@ -59,7 +59,7 @@ async fn cookies_are_such_as_a_client_of_ours_keeps() {
 
 #[tokio::test]
 async fn a_session_that_ends_within_a_connect_is_replaced_unseen() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.connect().await;
     listener.subscribe().await;
@@ -87,7 +87,7 @@ async fn a_session_that_ends_within_a_connect_is_replaced_unseen() {
 
 #[tokio::test]
 async fn a_session_that_ended_before_is_replaced_unseen() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     proxy.get(LIMITS).await;
     org.end_sessions();
     let mut listener = Listener::shake_hands(&proxy).await;
@@ -106,7 +106,7 @@ async fn a_session_that_ended_before_is_replaced_unseen() {
 
 #[tokio::test]
 async fn what_an_event_says_ends_no_session() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.subscribe().await;
     let words = "401::Authentication invalid";
@@ -120,7 +120,7 @@ async fn what_an_event_says_ends_no_session() {
 
 #[tokio::test]
 async fn who_is_unknown_is_told_so_and_costs_no_login() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.id = "nobody".to_owned();
     let said = listener.connect().await;
@@ -131,7 +131,7 @@ async fn who_is_unknown_is_told_so_and_costs_no_login() {
 
 #[tokio::test]
 async fn who_would_rather_have_a_web_socket_learns_at_once_that_there_is_none() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut raw = proxy.connect().await;
     raw.send(format!(
         "GET {COMETD} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -157,7 +157,7 @@ async fn our_own_errors_are_messages(
     code: &str,
     reconnect: &str,
 ) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     if let Some(fault) = fault.clone() {
         org.faults().always("/services/oauth2", fault);
     }
@@ -184,12 +184,6 @@ async fn our_own_errors_are_messages(
         Some(_) => assert_eq!(org.counts().requests, 0),
         None => assert_eq!(org.counts(), Counts::default()),
     }
-}
-
-async fn both() -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::start(&org).await;
-    (org, proxy)
 }
 
 /// A client with one connection, which keeps its cookies.

@@ -11,7 +11,6 @@ use http::Request;
 use http_body_util::Empty;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use orgproxy::config::Config;
 use test_case::test_case;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -20,7 +19,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Binary, CpuTime, Files, Org, Proxy,
+    Binary, Both, CpuTime, Files, Org, Proxy,
     answer::{PATIENCE, ask},
     get::get_and_close,
     path::{LIMITS, SINK},
@@ -45,7 +44,7 @@ const ENHANCE_YOUR_CALM: u8 = 11;
 
 #[tokio::test]
 async fn what_begins_as_http2_and_does_not_go_on_so_is_a_connection_error() {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     for (from, wrong) in [(16, b'x'), (18, b'x'), (20, b'\n'), (23, b'x')] {
         let mut preface = PREFACE.to_vec();
         preface[from] = wrong;
@@ -94,7 +93,7 @@ async fn what_tls_agreed_on_is_what_is_spoken(agreed: &[u8], wire: &[u8], passes
 #[test_case(true; "it sends some")]
 #[tokio::test]
 async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
-    let (_org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org: _org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let (mut reading, mut writing) = tokio::io::split(connect(&proxy).await);
     writing.write_all(&begun(&[])).await.unwrap();
     let heard = tokio::spawn(async move {
@@ -118,7 +117,7 @@ async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
 
 #[tokio::test]
 async fn a_client_whose_request_is_under_way_is_not_let_go() {
-    let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let hold = org.hold(LIMITS);
     // One that answers pings.
     let (mut sender, connection) =
@@ -197,7 +196,7 @@ fn given_up(count: u32) -> Vec<u8> {
 #[test_case("reset")]
 #[tokio::test]
 async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [begun(&[&first]), again.repeat(5000)].concat();
     let heard = talk(connect(&proxy).await, wire).await;
@@ -265,7 +264,7 @@ async fn no_flood_fills_the_log() {
 #[test_case("unknown")]
 #[tokio::test]
 async fn some_of_them_are_nothing_to_mind(name: &str) {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [
         begun(&[&first]),
@@ -280,7 +279,7 @@ async fn some_of_them_are_nothing_to_mind(name: &str) {
 
 #[tokio::test]
 async fn requests_that_are_given_up_at_once_are_a_flood_too() {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let heard = talk(connect(&proxy).await, given_up(2000)).await;
     assert_eq!(error(&heard), Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
 }
@@ -288,7 +287,7 @@ async fn requests_that_are_given_up_at_once_are_a_flood_too() {
 #[tokio::test]
 async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it() {
     const LENGTH: usize = 24 << 20;
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let path = format!("/services/apexrest/bytes?n={LENGTH}");
     let mut client = connect(&proxy).await;
     client
@@ -340,7 +339,7 @@ async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_
 #[test_case("1152921504606846977")]
 #[tokio::test]
 async fn a_length_that_no_body_has_is_refused(length: &str) {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let wire = begun(&[&request_for(1, false, SINK, length)]);
     let stream = connect(&proxy).await;
     // What is not to be counted with at all, hyper refuses.
@@ -357,7 +356,7 @@ async fn a_length_that_no_body_has_is_refused(length: &str) {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_an_idle_client_that_answers_nothing() {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let mut silent = connect(&proxy).await;
     silent.write_all(&begun(&[])).await.unwrap();
     // Its settings say that it is there.
@@ -373,12 +372,6 @@ async fn a_stop_does_not_wait_for_an_idle_client_that_answers_nothing() {
         "{:?}",
         began.elapsed()
     );
-}
-
-async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, change).await;
-    (org, proxy)
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {

@@ -7,13 +7,12 @@ use std::{
 };
 
 use http::StatusCode;
-use orgproxy::config::Config;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    CpuTime, Fault, Org, Proxy, Raw,
+    Both, CpuTime, Fault, Raw,
     answer::{Answer, PATIENCE, ask, talk},
     binary::ORGPROXY,
     curl,
@@ -25,7 +24,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_cut_off() {
-    let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     for beginning in [
         "",
         "\r\n",
@@ -46,7 +45,7 @@ async fn a_head_that_does_not_come_to_its_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_has_no_more_time_than_any() {
-    let (_org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org: _org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let mut client = proxy.connect().await;
     client.send("GET / HTTP/1.1\r\nX: ").await;
     let began = Instant::now();
@@ -59,7 +58,7 @@ async fn a_head_that_comes_byte_by_byte_has_no_more_time_than_any() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_in_time_and_one_with_a_request_under_way_is_not() {
-    let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let hold = org.hold(LIMITS);
     let mut waiting = proxy.connect().await;
     waiting.send(get(LIMITS)).await;
@@ -77,7 +76,7 @@ async fn an_idle_connection_is_closed_in_time_and_one_with_a_request_under_way_i
 
 #[tokio::test]
 async fn too_large_a_head_is_refused_with_the_setting_that_allows_more() {
-    let (org, proxy) = with(|config| config.limits.header_bytes = 2000).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_bytes = 2000).await;
     let big = "x".repeat(2000);
     for head in [
         format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nX: {big}\r\n"),
@@ -92,7 +91,7 @@ async fn too_large_a_head_is_refused_with_the_setting_that_allows_more() {
 
 #[tokio::test]
 async fn too_many_header_lines_or_bytes_end_the_connection() {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     for (lines, setting) in [
         ("X: y\r\n".repeat(101), "limits.headers"),
         (
@@ -114,7 +113,7 @@ async fn too_many_header_lines_or_bytes_end_the_connection() {
 
 #[tokio::test]
 async fn too_large_a_head_is_refused_in_the_same_words_over_http2() {
-    let (org, proxy) = with(|config| config.limits.header_bytes = 2000).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_bytes = 2000).await;
     let big = "x".repeat(3000);
     for more in [format!("-H X:{big}"), format!("-d {big} -G")] {
         let url = proxy.url(LIMITS);
@@ -131,7 +130,7 @@ async fn too_large_a_head_is_refused_in_the_same_words_over_http2() {
 #[test_case(1000; "in pieces")]
 #[tokio::test]
 async fn what_cannot_be_read_at_all_gets_a_whole_answer_in_the_shape_of_its_api(size: usize) {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let long = "x".repeat(70_000);
     let huge = "x".repeat(300_000);
     let many = "X: y\r\n".repeat(200);
@@ -228,7 +227,7 @@ async fn what_cannot_be_read_at_all_gets_a_whole_answer_in_the_shape_of_its_api(
 /// The answer of the org is what the org makes it, though it looks like what would be replaced.
 #[tokio::test]
 async fn an_answer_that_looks_like_a_refusal_arrives_as_it_is() {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let body = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let fault = Fault::answer(StatusCode::OK, "text/plain", body);
     org.faults().always(ECHO, fault);
@@ -243,7 +242,7 @@ async fn an_answer_that_looks_like_a_refusal_arrives_as_it_is() {
 
 #[tokio::test]
 async fn a_connection_too_many_is_told_so_in_time_and_those_before_it_go_on() {
-    let (org, proxy) = with(|config| {
+    let Both { org, proxy } = Both::with(|config| {
         config.limits.connections = 1;
         config.limits.header_read = SHORT;
     })
@@ -271,7 +270,7 @@ async fn a_connection_too_many_is_told_so_in_time_and_those_before_it_go_on() {
 
 #[tokio::test]
 async fn a_request_too_many_is_told_so_in_time_and_those_before_it_go_on() {
-    let (org, proxy) = with(|config| {
+    let Both { org, proxy } = Both::with(|config| {
         config.limits.requests = 1;
         config.limits.header_read = SHORT;
     })
@@ -295,7 +294,7 @@ async fn a_request_too_many_is_told_so_in_time_and_those_before_it_go_on() {
 
 #[tokio::test]
 async fn an_upload_that_stalls_is_told_so() {
-    let (org, proxy) = with(|config| config.limits.idle_body = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.idle_body = SHORT).await;
     for lines in [
         "Content-Length: 10\r\n\r\nhello",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
@@ -316,7 +315,7 @@ async fn an_upload_that_stalls_is_told_so() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_cut_off() {
-    let (org, proxy) = with(|config| config.limits.idle_body = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.idle_body = SHORT).await;
     let mut client = proxy.connect().await;
     client
         .send(get("/services/apexrest/bytes?n=1073741824"))
@@ -335,7 +334,7 @@ async fn a_thousand_slow_clients_do_not_slow_down_the_next() {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
     setrlimit(Resource::Nofile, files).unwrap();
-    let (_org, proxy) = with(|config| config.limits.connections = 1100).await;
+    let Both { org: _org, proxy } = Both::with(|config| config.limits.connections = 1100).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
 
     let mut slow = Vec::new();
@@ -436,12 +435,6 @@ fn every_line_that_a_client_can_cause_is_throttled() {
         }
     }
     assert!(seen > 20, "{seen}");
-}
-
-async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, change).await;
-    (org, proxy)
 }
 
 async fn closes(client: &mut Raw, what: &str) {

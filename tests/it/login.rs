@@ -10,12 +10,11 @@ use http::StatusCode;
 use orgproxy::{
     Bound, Server,
     config::{Clients, Config},
-    demo::Counts,
 };
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy, client,
+    Both, Fault, Org, client,
     namespace::{ENTERPRISE, ENVELOPE, PARTNER, TOOLING},
     path::LIMITS,
     proxy::{config, org},
@@ -94,7 +93,7 @@ async fn every_client_is_let_in(
         config.orgs[0].clients = Some(clients);
     })
     .await;
-    let (status, answer) = both.post(path, coding, envelope).await;
+    let (status, answer) = post(&both, path, coding, envelope).await;
     assert_eq!(status, 200, "{answer}");
     let within = |name: &str| text_of(&answer, name);
     let base = both.proxy.url("");
@@ -116,7 +115,7 @@ async fn every_client_is_let_in(
     assert_eq!(within("userId"), both.org.user_id());
     assert_eq!(within("organizationId"), both.org.org_id());
     assert_eq!(within("userName"), both.org.username());
-    both.has_told_no_password();
+    has_told_no_password(&both);
 }
 
 #[tokio::test]
@@ -178,7 +177,7 @@ async fn the_answer_is_salesforces_byte_for_byte() {
 #[tokio::test]
 async fn what_a_client_is_given_works_and_is_not_the_session() {
     let both = Both::start().await;
-    let (_, answer) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (_, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
     let (url, session) = (text_of(&answer, "serverUrl"), text_of(&answer, "sessionId"));
     let query = format!(
         "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
@@ -200,16 +199,16 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
         assert!(!String::from_utf8_lossy(&seen.body).contains(&session));
     }
     // The same to all, for ever.
-    let (_, again) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (_, again) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(text_of(&again, "sessionId"), session);
 }
 
 #[tokio::test]
 async fn a_dead_session_is_not_the_clients_problem() {
     let both = Both::start().await;
-    assert_eq!(both.post(V46, "", jsforce(PARTNER)).await.0, 200);
+    assert_eq!(post(&both, V46, "", jsforce(PARTNER)).await.0, 200);
     both.org.end_sessions();
-    assert_eq!(both.post(V46, "", jsforce(PARTNER)).await.0, 200);
+    assert_eq!(post(&both, V46, "", jsforce(PARTNER)).await.0, 200);
     assert_eq!(both.org.logins(), 2);
 }
 
@@ -218,7 +217,7 @@ async fn the_clients_version_is_asked_and_64_if_the_org_does_not_know_it() {
     let both = Both::start().await;
     for version in ["31.0", "999.0"] {
         let path = format!("/services/Soap/u/{version}");
-        assert_eq!(both.post(&path, "", jsforce(PARTNER)).await.0, 200);
+        assert_eq!(post(&both, &path, "", jsforce(PARTNER)).await.0, 200);
     }
     let asked: Vec<_> = both
         .org
@@ -236,14 +235,14 @@ async fn what_the_org_has_against_it_is_told_in_its_own_words() {
     let fault = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:sf=\"urn:fault.partner.soap.sforce.com\"><soapenv:Body><soapenv:Fault><faultcode>sf:API_DISABLED_FOR_ORG</faultcode><faultstring>API_DISABLED_FOR_ORG: API is not enabled for this Organization or Partner</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>";
     let answer = Fault::answer(StatusCode::INTERNAL_SERVER_ERROR, "text/xml", fault);
     both.org.faults().always("/services/Soap/u", answer);
-    let (status, told) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (status, told) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!((status, told.as_str()), (500, fault));
 
     both.org.faults().clear();
     both.org
         .faults()
         .always("/services/Soap/u", Fault::html(StatusCode::OK));
-    let (status, told) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (status, told) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(status, 500);
     assert!(
         told.contains("<faultcode>sf:SERVER_UNAVAILABLE</faultcode>"),
@@ -274,7 +273,7 @@ async fn who_is_not_among_the_clients_gets_salesforces_refusal(
     );
     for envelope in [jsforce(namespace), nobody, nothing] {
         let path = format!("/services/Soap/{api}/62.0");
-        let (status, answer) = both.post(&path, "", envelope).await;
+        let (status, answer) = post(&both, &path, "", envelope).await;
         assert_eq!(status, 500);
         assert_eq!(
             answer,
@@ -304,7 +303,7 @@ async fn logging_out_ends_nothing(api: &str, namespace: &str) {
             "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{namespace}'><e:Header><SessionHeader><sessionId>x\
              </sessionId></SessionHeader></e:Header><e:Body>{operation}</e:Body></e:Envelope>"
         );
-        let (status, told) = both.post(&path, "gzip", envelope).await;
+        let (status, told) = post(&both, &path, "gzip", envelope).await;
         assert_eq!(status, 200);
         let expected = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{ENVELOPE}\" \
@@ -321,7 +320,7 @@ async fn an_apex_class_may_call_its_own_methods_as_it_likes() {
     let both = Both::start().await;
     let namespace = "http://soap.sforce.com/schemas/class/Acme";
     let envelope = jsforce(namespace);
-    let (status, answer) = both.post("/services/Soap/class/Acme", "", envelope).await;
+    let (status, answer) = post(&both, "/services/Soap/class/Acme", "", envelope).await;
     assert_eq!(status, 200);
     assert!(answer.contains("<loginResponse>"), "{answer}");
     assert_eq!(both.org.counts().requests, 1);
@@ -340,7 +339,7 @@ async fn an_apex_class_may_call_its_own_methods_as_it_likes() {
 #[tokio::test]
 async fn what_is_no_login_gets_a_fault_that_says_why(path: &str, envelope: String, code: &str) {
     let both = Both::start().await;
-    let (status, answer) = both.post(path, "", envelope).await;
+    let (status, answer) = post(&both, path, "", envelope).await;
     assert_eq!(status, 500, "{answer}");
     assert!(
         answer.contains(&format!("<faultstring>{code}: orgproxy: ")),
@@ -412,66 +411,42 @@ async fn a_session_id_of_another_org_is_refused() {
     }
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+async fn post(both: &Both, path: &str, coding: &str, envelope: String) -> (u16, String) {
+    let body = match coding {
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(envelope.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        }
+        "deflate" => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(envelope.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        }
+        _ => envelope.into_bytes(),
+    };
+    let mut request = client()
+        .post(both.proxy.url(path))
+        .header("content-type", "text/xml; charset=utf-8")
+        .header("soapaction", "\"\"");
+    if !coding.is_empty() {
+        request = request.header("content-encoding", coding);
+    }
+    let answer = request.body(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, change).await;
-        Self { org, proxy }
-    }
-
-    async fn post(&self, path: &str, coding: &str, envelope: String) -> (u16, String) {
-        let body = match coding {
-            "gzip" => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(envelope.as_bytes()).unwrap();
-                encoder.finish().unwrap()
-            }
-            "deflate" => {
-                let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(envelope.as_bytes()).unwrap();
-                encoder.finish().unwrap()
-            }
-            _ => envelope.into_bytes(),
-        };
-        let mut request = client()
-            .post(self.proxy.url(path))
-            .header("content-type", "text/xml; charset=utf-8")
-            .header("soapaction", "\"\"");
-        if !coding.is_empty() {
-            request = request.header("content-encoding", coding);
+/// Asserts that the org was asked who its user is, and nothing else.
+#[track_caller]
+fn has_told_no_password(both: &Both) {
+    let requests = both.org.requests();
+    assert!(!requests.is_empty());
+    for seen in requests {
+        let body = String::from_utf8_lossy(&seen.body);
+        assert!(body.contains("<getUserInfo "), "{body}");
+        for word in [USER, "word", "login"] {
+            assert!(!body.contains(word), "{body}");
         }
-        let answer = request.body(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    }
-
-    /// Asserts that the org was asked who its user is, and nothing else.
-    #[track_caller]
-    fn has_told_no_password(&self) {
-        let requests = self.org.requests();
-        assert!(!requests.is_empty());
-        for seen in requests {
-            let body = String::from_utf8_lossy(&seen.body);
-            assert!(body.contains("<getUserInfo "), "{body}");
-            for word in [USER, "word", "login"] {
-                assert!(!body.contains(word), "{body}");
-            }
-        }
-    }
-
-    /// Asserts that nothing at all reached the org.
-    #[track_caller]
-    fn untouched(&self) {
-        assert_eq!(self.org.counts(), Counts::default());
     }
 }
 

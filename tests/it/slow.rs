@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use orgproxy::config::Config;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    Binary, Files, Org, Proxy, Raw,
+    Binary, Both, Files, Org, Raw,
     answer::{Answer, PATIENCE, ask},
     binary::ORGPROXY,
     get::{get, get_and_close},
@@ -32,7 +31,7 @@ const SHORT: Duration = Duration::from_millis(300);
 async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
     const MOST: usize = 20;
     for by_connections in [true, false] {
-        let (_org, proxy) = with(|config| match by_connections {
+        let Both { org: _org, proxy } = Both::with(|config| match by_connections {
             true => config.limits.connections = MOST,
             false => config.limits.requests = MOST,
         })
@@ -57,7 +56,7 @@ async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
 
 #[tokio::test]
 async fn a_client_that_waits_for_its_answer_keeps_its_place() {
-    let (org, proxy) = with(|config| {
+    let Both { org, proxy } = Both::with(|config| {
         config.limits.connections = 2;
         config.limits.header_read = Duration::from_secs(1);
     })
@@ -81,7 +80,7 @@ async fn a_client_that_waits_for_its_answer_keeps_its_place() {
 #[tokio::test]
 async fn what_comes_when_all_is_full_waits_for_its_turn() {
     for by_connections in [true, false] {
-        let (org, proxy) = with(|config| match by_connections {
+        let Both { org, proxy } = Both::with(|config| match by_connections {
             true => config.limits.connections = 1,
             false => config.limits.requests = 1,
         })
@@ -107,7 +106,7 @@ async fn a_thousand_requests_at_once_are_all_answered() {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
     setrlimit(Resource::Nofile, files).unwrap();
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let hold = org.hold(LIMITS);
     let address = proxy.address;
     let asked: Vec<_> = (0..1000)
@@ -123,7 +122,7 @@ async fn a_thousand_requests_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
-    let (org, proxy) = with(|config| {
+    let Both { org, proxy } = Both::with(|config| {
         config.limits.idle_body = SHORT;
         config.limits.body_rate = 100;
     })
@@ -188,7 +187,7 @@ async fn heads_that_do_not_end_take_no_more_memory_than_a_few() {
 #[test_case("HALF A SECOND HEAD"; "half a second head")]
 #[tokio::test]
 async fn a_stop_does_not_wait_for_what_is_half_sent(wire: &str) {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let hold = org.hold("/services/data/v62.0/sobjects");
     let mut waiting = proxy.connect().await;
     waiting
@@ -293,10 +292,4 @@ fn open_posts(count: usize) -> Vec<u8> {
         wire.extend(block);
     }
     wire
-}
-
-async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, change).await;
-    (org, proxy)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod binary;
+pub(crate) mod both;
 pub(crate) mod connect;
 pub(crate) mod cpu_time;
 pub(crate) mod curl;
@@ -18,6 +19,7 @@ pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
+pub(crate) mod setup;
 pub(crate) mod socks;
 pub(crate) mod terminal;
 pub(crate) mod tls;
@@ -29,6 +31,7 @@ pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
 pub(crate) use self::{
     binary::{Binary, Ended},
+    both::Both,
     connect::ConnectProxy,
     cpu_time::CpuTime,
     curl::curl,
@@ -41,6 +44,7 @@ pub(crate) use self::{
     proxy::{Proxy, client},
     random::Random,
     raw::Raw,
+    setup::Setup,
     socks::SocksProxy,
 };
 

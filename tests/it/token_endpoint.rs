@@ -4,14 +4,14 @@ use aws_lc_rs::hmac;
 use base64ct::{Base64, Encoding};
 use http::StatusCode;
 use orgproxy::{
-    config::{Clients, Config},
+    config::Clients,
     demo::{Counts, TOKEN},
 };
 use reqwest::Response;
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, client, json_of, path::LIMITS};
+use crate::support::{Both, Fault, client, json_of, path::LIMITS};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -20,7 +20,7 @@ async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
     let both = Both::start().await;
     let form =
         "grant_type=password&client_id=3MVG9&client_secret=s%C3%A9cret&username=me&password=x";
-    let answer = both.post(form).await;
+    let answer = post(&both, form).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(
@@ -84,7 +84,7 @@ async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
 async fn every_grant_will_do_where_nobody_says_who_may(grant: &str) {
     let both = Both::start().await;
     let form = format!("grant_type={}", grant.replace(':', "%3A"));
-    assert_eq!(both.post(&form).await.status(), 200);
+    assert_eq!(post(&both, &form).await.status(), 200);
     // Scripts have it in the query.
     let url = both.proxy.url(&format!("/{TOKEN}/?{form}"));
     let answer = client().post(url).send().await.unwrap();
@@ -112,16 +112,14 @@ async fn only_clients_are_let_in_where_there_are_some(grant: &str, form: &str, b
     .await;
     let ours = match form.contains("OURS") {
         true => {
-            let told = both
-                .post("grant_type=password&username=me&password=right")
-                .await;
+            let told = post(&both, "grant_type=password&username=me&password=right").await;
             let told: Value = json_of(told).await;
             told["access_token"].as_str().unwrap().to_owned()
         }
         false => String::new(),
     };
     let form = form.replace("OURS", &ours);
-    let mut request = both.request(&format!("grant_type={grant}&{form}"));
+    let mut request = request(&both, &format!("grant_type={grant}&{form}"));
     if let Some((id, secret)) = basic.split_once(':') {
         request = request.basic_auth(id, Some(secret));
     }
@@ -142,7 +140,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     let both = Both::start().await;
     let unsupported = ("unsupported_grant_type", "grant type not supported");
     for form in ["grant_type=authorization_code&code=x", "grant_type=", "a=b"] {
-        let answer = both.post(form).await;
+        let answer = post(&both, form).await;
         assert_eq!(answer.status(), 400);
         let told: Value = json_of(answer).await;
         let (error, description) = unsupported;
@@ -171,7 +169,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         assert_eq!(told["error"], "invalid_request", "{kind}");
     }
     let huge = format!("grant_type=password&password={}", "x".repeat(70_000));
-    let answer = both.post(&huge).await;
+    let answer = post(&both, &huge).await;
     assert_eq!(answer.status(), 413);
     let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "invalid_request");
@@ -227,7 +225,7 @@ const FORM: &str = "grant_type=password&username=m%C3%A9&password=a%26b%3Dc%2B%0
 #[tokio::test]
 async fn introspection_and_revocation_read_the_same(kind: &str, body: &str) {
     let both = Both::start().await;
-    let told: Value = json_of(both.post("grant_type=password").await).await;
+    let told: Value = json_of(post(&both, "grant_type=password").await).await;
     let body = body.replace("TOKEN", told["access_token"].as_str().unwrap());
     for (path, expected) in [("introspect", "\"active\":true"), ("revoke", "")] {
         let url = both.proxy.url(&format!("/services/oauth2/{path}"));
@@ -248,7 +246,7 @@ async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
     let both = Both::start().await;
     let refused = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
     both.org.faults().always(TOKEN, refused);
-    let answer = both.post("grant_type=client_credentials").await;
+    let answer = post(&both, "grant_type=client_credentials").await;
     assert_eq!(answer.status(), 502);
     let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "server_error");
@@ -269,7 +267,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
     both.org
         .faults()
         .next(1, "/services/oauth2/userinfo", userinfo);
-    let answer = both.post("grant_type=password").await;
+    let answer = post(&both, "grant_type=password").await;
     let told: Value = json_of(answer).await;
     let id = both.proxy.url("/id/00D000000000001AAA/005000000000001AAA");
     assert_eq!(told["id"], id);
@@ -280,7 +278,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
             .starts_with("00D000000000001!")
     );
 
-    let answer = both.post("grant_type=password").await;
+    let answer = post(&both, "grant_type=password").await;
     assert_eq!(answer.status(), 502);
     let told = answer.text().await.unwrap();
     assert!(
@@ -292,7 +290,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
 #[tokio::test]
 async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() {
     let both = Both::start().await;
-    let told: Value = json_of(both.post("grant_type=password").await).await;
+    let told: Value = json_of(post(&both, "grant_type=password").await).await;
     let ours = told["access_token"].as_str().unwrap();
     let introspect = async |token: &str| {
         let answer = client()
@@ -348,38 +346,20 @@ async fn a_page_that_may_call_sees_the_answer() {
         config.orgs[0].guard.allow_origins = vec![PAGE.to_owned()];
     })
     .await;
-    let request = both.request("grant_type=password").header("origin", PAGE);
+    let request = request(&both, "grant_type=password").header("origin", PAGE);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["access-control-allow-origin"], PAGE);
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+fn request(both: &Both, form: &str) -> reqwest::RequestBuilder {
+    let kind = "application/x-www-form-urlencoded";
+    client()
+        .post(both.proxy.url(TOKEN))
+        .header("content-type", kind)
+        .body(form.to_owned())
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, change).await;
-        Self { org, proxy }
-    }
-
-    fn request(&self, form: &str) -> reqwest::RequestBuilder {
-        let kind = "application/x-www-form-urlencoded";
-        client()
-            .post(self.proxy.url(TOKEN))
-            .header("content-type", kind)
-            .body(form.to_owned())
-    }
-
-    async fn post(&self, form: &str) -> Response {
-        self.request(form).send().await.unwrap()
-    }
+async fn post(both: &Both, form: &str) -> Response {
+    request(both, form).send().await.unwrap()
 }
