@@ -2,7 +2,6 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use ::aws_lc_rs::digest;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use orgproxy::demo::{Fault, TOKEN, Then, blocks};
@@ -15,10 +14,11 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use crate::support::{
-    Demo,
+    Demo, Digest,
     demo::{QUERY, encoded},
     json_of,
     path::{BYTES, SINK},
+    sha256,
 };
 
 #[tokio::test]
@@ -684,13 +684,11 @@ async fn big_bodies_stream_both_ways() {
             answer.content_length(),
             extra.is_empty().then_some(100_000_001)
         );
-        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut digest = Digest::new();
         while let Some(chunk) = answer.chunk().await.unwrap() {
-            hash.update(&chunk);
+            digest.update(&chunk);
         }
-        let mut expected = digest::Context::new(&digest::SHA256);
-        blocks(100_000_001).for_each(|block| expected.update(&block));
-        assert_eq!(hash.finish().as_ref(), expected.finish().as_ref());
+        assert_eq!(digest.finish(), sha256(blocks(100_000_001)));
     }
 
     let body: Vec<u8> = blocks(10_000_000).flatten().collect();

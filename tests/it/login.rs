@@ -1,11 +1,5 @@
 //! SOAP `login()` and `logout()`, answered without the org. User name and password end here.
 
-use std::io::Write;
-
-use flate2::{
-    Compression,
-    write::{GzEncoder, ZlibEncoder},
-};
 use http::StatusCode;
 use orgproxy::{
     Bound, Server,
@@ -15,6 +9,7 @@ use test_case::test_case;
 
 use crate::support::{
     Both, Fault, Org, client,
+    coding::compress,
     namespace::{ENTERPRISE, ENVELOPE, PARTNER, TOOLING},
     path::LIMITS,
     proxy::{config, org},
@@ -413,17 +408,8 @@ async fn a_session_id_of_another_org_is_refused() {
 
 async fn post(both: &Both, path: &str, coding: &str, envelope: String) -> (u16, String) {
     let body = match coding {
-        "gzip" => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-            encoder.write_all(envelope.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-        "deflate" => {
-            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-            encoder.write_all(envelope.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-        _ => envelope.into_bytes(),
+        "" => envelope.into_bytes(),
+        _ => compress(coding, &envelope),
     };
     let mut request = client()
         .post(both.proxy.url(path))

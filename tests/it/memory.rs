@@ -1,19 +1,18 @@
 //! Bodies of any size pass through the program, and its memory does not grow with them.
 
 use std::{
-    fmt::Write as _,
     io::{Read, Write},
     net::TcpStream,
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
 use crate::support::{
-    Files, Org, client,
+    Digest, Files, Org, client,
     path::{LIMITS, SINK},
+    sha256,
 };
 
 const GIB: u64 = 1 << 30;
@@ -27,7 +26,7 @@ async fn a_gibibyte_down_and_a_gibibyte_up_take_no_memory() {
     let files = Files::new(&org);
     let proxy = files.start();
     let address = proxy.address().await;
-    let expected = digest_of_blocks(GIB);
+    let expected = sha256(blocks(GIB));
 
     let (down, up) = beside(move || {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -61,7 +60,7 @@ async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.contains(&digest_of_blocks(LENGTH)), "{answer}");
+    assert!(answer.contains(&sha256(blocks(LENGTH))), "{answer}");
     let uploads: Vec<_> = org
         .requests()
         .into_iter()
@@ -93,7 +92,7 @@ async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() 
             upload(&mut stream, LENGTH)
         })
     });
-    let expected = digest_of_blocks(LENGTH);
+    let expected = sha256(blocks(LENGTH));
     for answer in join_all(uploads).await {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains(&expected), "{answer}");
@@ -163,7 +162,7 @@ fn download(stream: &mut TcpStream, length: u64) -> String {
     stream.write_all(head.as_bytes()).unwrap();
     let head = head_of_answer(stream);
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let mut digest = Context::new(&SHA256);
+    let mut digest = Digest::new();
     let mut left = length;
     let mut bytes = vec![0; 256 * 1024];
     while left > 0 {
@@ -172,7 +171,7 @@ fn download(stream: &mut TcpStream, length: u64) -> String {
         digest.update(&bytes[..length]);
         left -= length as u64;
     }
-    hex(digest)
+    digest.finish()
 }
 
 /// Sends so many bytes to where they are counted. Returns the answer.
@@ -207,20 +206,4 @@ fn head_of_answer(stream: &mut TcpStream) -> String {
         head.push(byte[0]);
     }
     String::from_utf8(head).unwrap()
-}
-
-fn digest_of_blocks(length: u64) -> String {
-    let mut digest = Context::new(&SHA256);
-    for block in blocks(length) {
-        digest.update(&block);
-    }
-    hex(digest)
-}
-
-fn hex(digest: Context) -> String {
-    let mut text = String::new();
-    for byte in digest.finish().as_ref() {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
 }

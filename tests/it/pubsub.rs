@@ -1,6 +1,5 @@
 //! The Pub/Sub API: calls in HTTP/2 without TLS, with the session in their metadata.
 
-use bytes::Bytes;
 use http::{HeaderMap, Version};
 use orgproxy::{
     config::{Listen, PubSub},
@@ -12,10 +11,7 @@ use crate::support::{
     Fault, Org, Proxy,
     answer::ask,
     get::get_and_close,
-    grpc::{
-        Answer, Caller, Event, Fetched, Named, Outcome, Publish, Published, TOPIC, Topic, fetch,
-        named, payloads,
-    },
+    grpc::{Answer, Caller, Fetched, Named, Outcome, TOPIC, Topic, fetch, named, payloads},
     path::LIMITS,
 };
 
@@ -245,18 +241,7 @@ impl Calls {
     }
 
     async fn publish(&self, payloads: &[&str]) -> Vec<Outcome> {
-        let topic: Topic = self.call(&named(TOPIC)).await.message().await.unwrap();
-        let events = payloads.iter().map(|payload| Event {
-            id: (*payload).to_owned(),
-            schema_id: topic.schema_id.clone(),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
-        });
-        let request = Publish {
-            topic_name: TOPIC.to_owned(),
-            events: events.collect(),
-        };
-        let mut answer = self.caller.call("Publish", &theirs(), &request).await;
-        answer.message::<Published>().await.unwrap().results
+        self.caller.publish(&theirs(), payloads).await
     }
 
     /// Asserts that nothing at all reached the org.

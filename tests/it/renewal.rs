@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ::aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -17,7 +16,7 @@ use crate::support::{
     Fault, Org, Proxy, Seen, client,
     get::get,
     path::{LIMITS, REST, SINK, USERINFO},
-    session,
+    session, sha256,
 };
 
 const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
@@ -138,7 +137,7 @@ async fn a_body_within_the_copy_is_sent_again_whole() {
         org.end_sessions();
         let body = pattern(5_000_000);
         let answer = upload(&proxy, &body, chunked).await;
-        assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+        assert_eq!(answer, (StatusCode::OK, sha256([&body])));
         let seen = org.last_request();
         assert!(seen.complete && seen.authorized);
         assert_eq!(seen.header("transfer-encoding") == "chunked", chunked);
@@ -185,7 +184,7 @@ async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to()
     // And when it does, it goes well.
     assert_eq!(
         upload(&proxy, &body, false).await,
-        (StatusCode::OK, sha256(&body))
+        (StatusCode::OK, sha256([&body]))
     );
     assert_eq!(org.logins(), 2);
 }
@@ -201,7 +200,7 @@ async fn large_bodies_at_once_on_a_dead_session_all_arrive_though_not_all_can_be
         let body = pattern(3_000_000);
         let uploads = (0..N).map(|_| upload(&proxy, &body, false));
         for answer in join_all(uploads).await {
-            assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+            assert_eq!(answer, (StatusCode::OK, sha256([&body])));
         }
         assert_eq!(org.logins(), logins + 1);
     }
@@ -223,7 +222,7 @@ async fn before_a_large_body_the_session_is_asked_for_if_nobody_knows(chunked: b
     let body = pattern(20 << 20);
     assert_eq!(
         upload(&proxy, &body, chunked).await,
-        (StatusCode::OK, sha256(&body))
+        (StatusCode::OK, sha256([&body]))
     );
     let seen: Vec<_> = org.requests().into_iter().map(|seen| seen.target).collect();
     assert_eq!(seen, [LIMITS, USERINFO, SINK]);
@@ -658,12 +657,4 @@ fn granted(answer: &str) -> Fault {
 
 fn pattern(length: u64) -> Bytes {
     blocks(length).flatten().collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    digest::digest(&digest::SHA256, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

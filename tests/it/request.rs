@@ -1,8 +1,7 @@
 //! `orgproxy request`: what it sends, what it prints, and how it ends.
 
-use std::{fmt::Write as _, fs, process::Stdio};
+use std::{fs, io::Write, process::Stdio};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use orgproxy::demo::blocks;
 use test_case::test_case;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{
     Binary, Ended, Fault, Org, Seen, Setup,
     path::{ECHO, LIMITS, SINK},
-    session,
+    session, sha256,
     terminal::on_terminal,
 };
 
@@ -38,12 +37,10 @@ async fn request(setup: &Setup, arguments: &[&str]) -> Ended {
 /// Makes a file that is larger than the memory that it may take, and returns its digest.
 fn large_file(setup: &Setup) -> String {
     let mut file = fs::File::create(setup.files.path("large")).unwrap();
-    let mut digest = Context::new(&SHA256);
     for block in blocks(LARGE) {
-        std::io::Write::write_all(&mut file, &block).unwrap();
-        digest.update(&block);
+        file.write_all(&block).unwrap();
     }
-    hex(digest)
+    sha256(blocks(LARGE))
 }
 
 #[tokio::test]
@@ -166,11 +163,8 @@ async fn a_large_answer_goes_to_a_file() {
     let path = format!("/services/apexrest/bytes?n={LARGE}");
     let ended = request(&setup, &["GET", &path, "-o", "answer"]).await;
     assert_eq!((ended.code(), ended.stdout.as_str()), (0, ""), "{ended:?}");
-    let mut digest = Context::new(&SHA256);
-    digest.update(&fs::read(setup.files.path("answer")).unwrap());
-    let mut expected = Context::new(&SHA256);
-    blocks(LARGE).for_each(|block| expected.update(&block));
-    assert_eq!(hex(digest), hex(expected));
+    let written = fs::read(setup.files.path("answer")).unwrap();
+    assert_eq!(sha256([written]), sha256(blocks(LARGE)));
 }
 
 #[tokio::test]
@@ -303,12 +297,4 @@ async fn a_file_that_is_not_there_is_told() {
 fn sent(org: &Org, target: &str) -> Option<Seen> {
     let mut requests = org.requests().into_iter();
     requests.find(|seen| seen.target == target)
-}
-
-fn hex(digest: Context) -> String {
-    let mut text = String::new();
-    for byte in digest.finish().as_ref() {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
 }

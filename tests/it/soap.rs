@@ -3,10 +3,7 @@
 
 use std::io::Write;
 
-use flate2::{
-    Compression,
-    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
-};
+use flate2::{Compression, write::GzEncoder};
 use reqwest::{Body, Response};
 use test_case::test_case;
 use tokio::io::AsyncWriteExt;
@@ -15,6 +12,7 @@ use crate::support::{
     Both, Fault, Seen,
     answer::{Answer, ask},
     client,
+    coding::{bare_deflate, gzip, zlib},
     namespace::ENVELOPE,
     session,
 };
@@ -142,7 +140,7 @@ async fn what_comes_in_chunks_goes_on_in_chunks() {
 #[test_case("gzip", gzip; "gzip")]
 #[test_case("X-GZip", gzip; "gzip by its old name")]
 #[test_case("deflate", zlib; "deflate")]
-#[test_case("deflate", deflate; "deflate as some have it")]
+#[test_case("deflate", bare_deflate; "deflate as some have it")]
 #[tokio::test]
 async fn what_comes_compressed_goes_on_uncompressed(coding: &str, compress: fn(&str) -> Vec<u8>) {
     let both = Both::start().await;
@@ -768,25 +766,6 @@ fn text(length: usize) -> String {
         char::from(b'a' + ((state >> 33) % 26) as u8)
     };
     (0..length).map(letter).collect()
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(text: &str) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// Without the frame that RFC 9110 section 8.4.1.2 asks for.
-fn deflate(text: &str) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// `text` and 100 MiB of space, in 100 KB.

@@ -3,10 +3,12 @@
 pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod both;
+pub(crate) mod coding;
 pub(crate) mod connect;
 pub(crate) mod cpu_time;
 pub(crate) mod curl;
 pub(crate) mod demo;
+pub(crate) mod digest;
 pub(crate) mod files;
 pub(crate) mod gate;
 pub(crate) mod get;
@@ -36,6 +38,7 @@ pub(crate) use self::{
     cpu_time::CpuTime,
     curl::curl,
     demo::Demo,
+    digest::{Digest, sha256},
     files::{Files, chmod},
     gate::Gate,
     json::json_of,

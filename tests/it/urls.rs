@@ -1,9 +1,9 @@
 //! URLs of the org that a client would follow lead back to the proxy, and nothing else of an answer
 //! changes.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use flate2::{Compression, read, write};
+use flate2::read;
 use http::StatusCode;
 use orgproxy::demo::Then;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use test_case::test_case;
 
 use crate::support::{
     Fault, Org, Proxy, client,
+    coding::compress,
     get::get,
     path::{LIMITS, REST, USERINFO},
 };
@@ -414,21 +415,6 @@ async fn json(proxy: &Proxy, path: &str) -> Value {
 
 fn same(url: String) -> (String, String) {
     (url.clone(), url)
-}
-
-fn compress(coding: &str, text: &str) -> Vec<u8> {
-    match coding {
-        "gzip" => {
-            let mut encoder = write::GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(text.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-        _ => {
-            let mut encoder = write::ZlibEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(text.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-    }
 }
 
 fn inflate(coding: &str, body: &[u8]) -> String {

@@ -52,6 +52,23 @@ impl Caller {
         answer.await.unwrap()
     }
 
+    /// Publishes events, whose payloads are text here.
+    pub async fn publish(&self, metadata: &HeaderMap, payloads: &[&str]) -> Vec<Outcome> {
+        let mut answer = self.call("GetTopic", metadata, &named(TOPIC)).await;
+        let topic: Topic = answer.message().await.unwrap();
+        let events = payloads.iter().map(|payload| Event {
+            id: (*payload).to_owned(),
+            schema_id: topic.schema_id.clone(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        });
+        let request = Publish {
+            topic_name: TOPIC.to_owned(),
+            events: events.collect(),
+        };
+        let mut answer = self.call("Publish", metadata, &request).await;
+        answer.message::<Published>().await.unwrap().results
+    }
+
     /// A call whose messages are yet to be sent.
     pub fn open(
         &self,
