@@ -26,7 +26,7 @@ async fn a_login_gives_what_salesforce_gives() {
     let org = Demo::start().await;
     let answer = org.log_in(org.claims()).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    let body: Value = json_of(answer).await;
+    let body = json_of(answer).await;
 
     let names: Vec<_> = body.as_object().unwrap().keys().collect();
     let expected = ["access_token", "scope", "instance_url", "id", "token_type"];

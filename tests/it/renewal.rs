@@ -9,12 +9,12 @@ use orgproxy::{
     config::Config,
     demo::{TOKEN, Then, blocks},
 };
-use serde_json::Value;
 use test_case::test_case;
 
 use crate::support::{
     Fault, Org, Proxy, Seen, client,
     get::get,
+    json_of,
     path::{LIMITS, REST, SINK, USERINFO},
     session, sha256,
 };
@@ -635,7 +635,7 @@ async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, Stri
     };
     let answer = request.send().await.unwrap();
     let status = answer.status();
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     (
         status,
         body["sha256"].as_str().unwrap_or_default().to_owned(),
@@ -644,7 +644,7 @@ async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, Stri
 
 /// Code and message of an error in the shape of the REST API.
 async fn error_code(answer: reqwest::Response) -> (String, String) {
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     let text = |name: &str| body[0][name].as_str().unwrap().to_owned();
     (text("errorCode"), text("message"))
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use orgproxy::demo::Then;
-use serde_json::Value;
 use test_case::test_case;
 use tokio::net::TcpStream;
 
 use crate::support::{
     Fault, Org, Proxy, client,
     get::get,
+    json_of,
     path::{BYTES, ECHO, LIMITS, SINK},
 };
 
@@ -232,7 +232,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         answer.headers()["proxy-status"],
         "orgproxy; error=http_response_timeout; details=\"ORG_TIMED_OUT\""
     );
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     assert_eq!(body[0]["errorCode"], "ORG_TIMED_OUT");
     assert!(
         body[0]["message"]

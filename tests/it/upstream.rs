@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use http::{Method, StatusCode};
 use orgproxy::demo::Then;
 use rustls_pki_types::CertificateDer;
-use serde_json::Value;
 use test_case::test_case;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -17,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::{
     Fault, Gate, Org, Own, Proxy, client,
     get::get,
+    json_of,
     path::{ECHO, LIMITS},
 };
 
@@ -220,7 +220,7 @@ async fn send(proxy: &Proxy, method: Method) -> reqwest::Response {
 
 async fn message(answer: reqwest::Response, code: &str) -> String {
     assert!(answer.headers().contains_key("proxy-status"));
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     assert_eq!(body[0]["errorCode"], code);
     body[0]["message"].as_str().unwrap().to_owned()
 }

@@ -13,6 +13,7 @@ use crate::support::{
     Fault, Org, Proxy, client,
     coding::compress,
     get::get,
+    json_of,
     path::{LIMITS, REST, USERINFO},
 };
 
@@ -394,7 +395,7 @@ async fn placeholder(proxy: &Proxy) -> String {
         .send()
         .await
         .unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let answer = json_of(answer).await;
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -410,7 +411,7 @@ fn wsdl(origin: &str) -> String {
 async fn json(proxy: &Proxy, path: &str) -> Value {
     let answer = proxy.get(path).await;
     assert_eq!(answer.status(), 200, "{path}");
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    json_of(answer).await
 }
 
 fn same(url: String) -> (String, String) {
