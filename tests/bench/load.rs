@@ -151,8 +151,8 @@ impl Job {
     fn new(args: &Args) -> Self {
         let upload = args.upload.unwrap_or(0);
         let mut body = String::new();
-        let (line, more, answer) = match (args.download, args.upload) {
-            _ if let Some(post) = args.post => {
+        let (line, more, answer) = match (args.post, args.download, args.upload) {
+            (Some(post), ..) => {
                 body = envelope();
                 let path = match post {
                     Post::Soap => "/services/Soap/u/62.0",
@@ -167,17 +167,17 @@ impl Job {
                     Answer::Length(BODY_LENGTH),
                 )
             }
-            (Some(bytes), _) => (
+            (None, Some(bytes), _) => (
                 format!("GET /services/data/v62.0/sobjects/Attachment/body?bytes={bytes}"),
                 String::new(),
                 Answer::Length(bytes),
             ),
-            (None, Some(bytes)) => (
+            (None, None, Some(bytes)) => (
                 "PUT /services/data/v62.0/jobs/ingest/7505g00000XyzAb/batches".to_owned(),
                 format!("Content-Type: text/csv\r\nContent-Length: {bytes}\r\n"),
                 Answer::Exactly(origin::received(bytes)),
             ),
-            (None, None) => (
+            (None, None, None) => (
                 "GET /services/data/v62.0/query?q=SELECT+Id,Description+FROM+Account+LIMIT+1"
                     .to_owned(),
                 String::new(),

@@ -49,11 +49,12 @@ async fn only_the_session_in_the_body_counts(path: &str, ns: &str, faults: &str,
         let why = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, \
                    missing session hash: yNHBc2RmZ0FhYkNkRWZHaEk0C0A=\nThis error usually occurs \
                    after a session expires or a user logs out. ";
-        let detail = match detailed {
-            true => format!(
+        let detail = if detailed {
+            format!(
                 r#"<detail><sf:UnexpectedErrorFault xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>INVALID_SESSION_ID</sf:exceptionCode><sf:exceptionMessage>{why}</sf:exceptionMessage></sf:UnexpectedErrorFault></detail>"#
-            ),
-            false => String::new(),
+            )
+        } else {
+            String::new()
         };
         let expected = format!(
             r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="{faults}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>INVALID_SESSION_ID: {why}</faultstring>{detail}</soapenv:Fault></soapenv:Body></soapenv:Envelope>"#
@@ -688,9 +689,10 @@ impl Soap {
         let header = format!("{}{header}", session_header(namespace, &self.session));
         let end = operation.find(['>', '/', ' ']).unwrap();
         let (name, rest) = operation.split_at(end);
-        let operation = match rest.starts_with(" xmlns=") {
-            true => operation.to_owned(),
-            false => format!("{name} xmlns=\"{namespace}\"{rest}"),
+        let operation = if rest.starts_with(" xmlns=") {
+            operation.to_owned()
+        } else {
+            format!("{name} xmlns=\"{namespace}\"{rest}")
         };
         envelope(&header, &operation)
     }

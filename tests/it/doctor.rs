@@ -677,9 +677,10 @@ fn without_number(text: &str, before: &str, after: &str, name: &str) -> String {
     for piece in pieces {
         changed += before;
         let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-        match digits > 0 && piece[digits..].starts_with(after) {
-            true => changed += &format!("{name}{}", &piece[digits..]),
-            false => changed += piece,
+        if digits > 0 && piece[digits..].starts_with(after) {
+            changed += &format!("{name}{}", &piece[digits..]);
+        } else {
+            changed += piece;
         }
     }
     changed

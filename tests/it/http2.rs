@@ -102,9 +102,10 @@ async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
         heard
     });
     let began = Instant::now();
-    let ping = match sends {
-        true => frame(PING, 0, 0, &[1; 8]),
-        false => frame(PING, 1, 0, &[1; 8]),
+    let ping = if sends {
+        frame(PING, 0, 0, &[1; 8])
+    } else {
+        frame(PING, 1, 0, &[1; 8])
     };
     while !heard.is_finished() && began.elapsed() < PATIENCE {
         // A client that pings now and then, for longer than it may be idle: faster would be a flood.

@@ -873,12 +873,11 @@ impl Folder {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => {
-                        let name = path.strip_prefix(self.0.path()).unwrap().to_owned();
-                        files.insert(name, fs::read(path).unwrap());
-                    }
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.0.path()).unwrap().to_owned();
+                    files.insert(name, fs::read(path).unwrap());
                 }
             }
         }
@@ -911,9 +910,10 @@ impl Folder {
         .filter(|(name, _)| !without.contains(name))
         .map(|(name, value)| format!("{name:?}: {value:?}"))
         .collect();
-        let auth = match without.contains(&"json") {
-            true => "{\"accessToken\": \"CANARY".to_owned(),
-            false => format!("{{{}}}", auth.join(", ")),
+        let auth = if without.contains(&"json") {
+            "{\"accessToken\": \"CANARY".to_owned()
+        } else {
+            format!("{{{}}}", auth.join(", "))
         };
         fs::create_dir(self.path(".sfdx")).unwrap();
         self.write(".sfdx/api@acme.com.json", &auth);

@@ -114,9 +114,10 @@ impl Sent {
         } else if framing.contains("chunked") {
             body = chunked(&body);
         }
-        let then = match has_body && framing.is_empty() {
-            true => Then::Close,
-            false => Then::Keep,
+        let then = if has_body && framing.is_empty() {
+            Then::Close
+        } else {
+            Then::Keep
         };
         let mut sent = Self {
             before: random.of(&[

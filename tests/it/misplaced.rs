@@ -174,9 +174,10 @@ async fn no_setting_of_the_file_shows_a_key() {
     let files = Files::new(&org);
     for (index, setting) in SETTINGS.iter().enumerate() {
         // Every form where a key belongs, and a third of them elsewhere.
-        let (first, step) = match setting.contains("private_key = VALUE") {
-            true => (0, 1),
-            false => (index % 3, 3),
+        let (first, step) = if setting.contains("private_key = VALUE") {
+            (0, 1)
+        } else {
+            (index % 3, 3)
         };
         for (form, value) in forms.forms.iter().skip(first).step_by(step) {
             let quoted = toml_string(value);
@@ -241,9 +242,10 @@ async fn no_flag_or_variable_shows_a_key() {
         for (form, value) in forms.forms.iter().skip(index % 3).step_by(3) {
             for is_flag in [true, false] {
                 let mut overrides = Overrides::default();
-                match is_flag {
-                    true => overrides.set_flag(key, value.clone()),
-                    false => overrides.set_variable(key, value.clone()),
+                if is_flag {
+                    overrides.set_flag(key, value.clone());
+                } else {
+                    overrides.set_variable(key, value.clone());
                 }
                 let loaded = Config::load(Some(&files.path("proxy.toml")), &overrides);
                 let said = match loaded {

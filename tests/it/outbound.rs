@@ -388,12 +388,11 @@ async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bo
     let org = Org::start().await.unwrap();
     let gate = Gate::closed().await;
     let listen = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
-    let files = match by_proxy {
-        true => Files::with(&org, &format!("login_url = \"https://{HOST}\"\n{listen}")),
-        false => {
-            let login_url = format!("login_url = \"https://localhost:{}\"\n", gate.port);
-            Files::with(&org, &format!("{login_url}{listen}"))
-        }
+    let files = if by_proxy {
+        Files::with(&org, &format!("login_url = \"https://{HOST}\"\n{listen}"))
+    } else {
+        let login_url = format!("login_url = \"https://localhost:{}\"\n", gate.port);
+        Files::with(&org, &format!("{login_url}{listen}"))
     };
     // The first one makes the authority that the second one is to trust.
     let first = files.start_with_state();
@@ -407,9 +406,10 @@ async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bo
         command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", gate.port));
     }
     let proxy = Binary::spawn(command);
-    gate.open(match by_proxy {
-        true => proxy.address().await.port(),
-        false => proxy.secure_port().await,
+    gate.open(if by_proxy {
+        proxy.address().await.port()
+    } else {
+        proxy.secure_port().await
     });
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 502);

@@ -624,14 +624,15 @@ fn times(org: &Org, path: &str) -> usize {
 
 async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, String) {
     let request = client().post(proxy.url(SINK));
-    let request = match chunked {
-        false => request.body(body.clone()),
-        true => request.body(reqwest::Body::wrap(http_body_util::StreamBody::new(
+    let request = if chunked {
+        request.body(reqwest::Body::wrap(http_body_util::StreamBody::new(
             futures_util::stream::iter(
                 blocks(body.len() as u64)
                     .map(|block| Ok::<_, std::io::Error>(hyper::body::Frame::data(block))),
             ),
-        ))),
+        )))
+    } else {
+        request.body(body.clone())
     };
     let answer = request.send().await.unwrap();
     let status = answer.status();

@@ -31,9 +31,12 @@ const SHORT: Duration = Duration::from_millis(300);
 async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
     const MOST: usize = 20;
     for by_connections in [true, false] {
-        let Both { org: _org, proxy } = Both::with(|config| match by_connections {
-            true => config.limits.connections = MOST,
-            false => config.limits.requests = MOST,
+        let Both { org: _org, proxy } = Both::with(|config| {
+            if by_connections {
+                config.limits.connections = MOST;
+            } else {
+                config.limits.requests = MOST;
+            }
         })
         .await;
         let wire = match wire {
@@ -80,9 +83,12 @@ async fn a_client_that_waits_for_its_answer_keeps_its_place() {
 #[tokio::test]
 async fn what_comes_when_all_is_full_waits_for_its_turn() {
     for by_connections in [true, false] {
-        let Both { org, proxy } = Both::with(|config| match by_connections {
-            true => config.limits.connections = 1,
-            false => config.limits.requests = 1,
+        let Both { org, proxy } = Both::with(|config| {
+            if by_connections {
+                config.limits.connections = 1;
+            } else {
+                config.limits.requests = 1;
+            }
         })
         .await;
         let hold = org.hold(LIMITS);

@@ -192,16 +192,18 @@ async fn the_beginning_of_a_large_envelope_arrives_before_its_end(chunked: bool)
     answered(&both, &PARTNER, PARTNER.plain()).await;
     let theirs = PARTNER.with_text(8 << 20);
     let (first, rest) = theirs.as_bytes().split_at(100_000);
-    let framing = match chunked {
-        true => "Transfer-Encoding: chunked".to_owned(),
-        false => format!("Content-Length: {}", theirs.len()),
+    let framing = if chunked {
+        "Transfer-Encoding: chunked".to_owned()
+    } else {
+        format!("Content-Length: {}", theirs.len())
     };
     let mut raw = both.proxy.connect().await;
     raw.send(head(&PARTNER, &format!("{framing}\r\n"))).await;
     for (piece, is_last) in [(first, false), (rest, true)] {
-        match chunked {
-            true => raw.send(in_chunks(piece, piece.len(), is_last)).await,
-            false => raw.send(piece).await,
+        if chunked {
+            raw.send(in_chunks(piece, piece.len(), is_last)).await;
+        } else {
+            raw.send(piece).await;
         }
         if !is_last {
             let seen = || both.org.last_request();
@@ -217,9 +219,10 @@ async fn the_beginning_of_a_large_envelope_arrives_before_its_end(chunked: bool)
     assert!(seen.complete);
     let expected = PARTNER.expected(&theirs, session(&seen));
     assert_eq!(seen.length, expected.len() as u64);
-    let length = match chunked {
-        true => String::new(),
-        false => seen.length.to_string(),
+    let length = if chunked {
+        String::new()
+    } else {
+        seen.length.to_string()
     };
     assert_eq!(seen.header("content-length"), length);
 }
@@ -540,9 +543,10 @@ async fn an_envelope_that_breaks_off_reaches_nobody(framing: &str, chunked: bool
     let (beginning, _) = plain.split_once("<a:getUserInfo").unwrap();
     let mut raw = both.proxy.connect().await;
     raw.send(head(&PARTNER, &format!("{framing}\r\n"))).await;
-    match chunked {
-        true => raw.send(in_chunks(beginning.as_bytes(), 50, false)).await,
-        false => raw.send(beginning).await,
+    if chunked {
+        raw.send(in_chunks(beginning.as_bytes(), 50, false)).await;
+    } else {
+        raw.send(beginning).await;
     }
     raw.0.shutdown().await.unwrap();
     let rest = raw.rest().await;

@@ -110,13 +110,12 @@ async fn only_clients_are_let_in_where_there_are_some(grant: &str, form: &str, b
         config.orgs[0].clients = Some(clients);
     })
     .await;
-    let ours = match form.contains("OURS") {
-        true => {
-            let told = post(&both, "grant_type=password&username=me&password=right").await;
-            let told: Value = json_of(told).await;
-            told["access_token"].as_str().unwrap().to_owned()
-        }
-        false => String::new(),
+    let ours = if form.contains("OURS") {
+        let told = post(&both, "grant_type=password&username=me&password=right").await;
+        let told: Value = json_of(told).await;
+        told["access_token"].as_str().unwrap().to_owned()
+    } else {
+        String::new()
     };
     let form = form.replace("OURS", &ours);
     let mut request = request(&both, &format!("grant_type={grant}&{form}"));

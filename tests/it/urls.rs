@@ -176,14 +176,13 @@ async fn what_is_too_large_passes_as_it_is(has_length: bool) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let body = wsdl(&org.instance_url()) + &" ".repeat(17 << 20);
-    let fault = match has_length {
-        true => Fault::answer(StatusCode::OK, "text/xml", body.clone()),
-        false => {
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked";
-            let length = body.len();
-            let wire = format!("{head}\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
-            Fault::raw(wire, Then::Keep)
-        }
+    let fault = if has_length {
+        Fault::answer(StatusCode::OK, "text/xml", body.clone())
+    } else {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked";
+        let length = body.len();
+        let wire = format!("{head}\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+        Fault::raw(wire, Then::Keep)
     };
     org.faults().next(1, WSDL, fault);
     let answer = proxy.get(WSDL).await;

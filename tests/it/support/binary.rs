@@ -194,9 +194,10 @@ impl Binary {
             _ = self.child.wait() => true,
             serves = serves => serves.is_err(),
         };
-        let ended = match ended {
-            true => self.end().await,
-            false => self.stop().await,
+        let ended = if ended {
+            self.end().await
+        } else {
+            self.stop().await
         };
         ended.stdout + &ended.stderr
     }
