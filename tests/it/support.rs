@@ -22,12 +22,11 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod setup;
+pub(crate) mod skip;
 pub(crate) mod socks;
 pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod user;
-
-use std::io::{Write, stderr};
 
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
@@ -48,6 +47,7 @@ pub(crate) use self::{
     random::Random,
     raw::Raw,
     setup::Setup,
+    skip::skip,
     socks::SocksProxy,
 };
 
@@ -56,12 +56,4 @@ pub(crate) use self::{
 pub(crate) fn session(seen: &Seen) -> &str {
     let authorization = seen.header("authorization");
     authorization.strip_prefix("Bearer ").expect(authorization)
-}
-
-/// Says that the test that calls this cannot be run here, and why. Not by `eprintln!`, of which nothing
-/// is seen when a test passes.
-pub(crate) fn skip(why: &str) {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let _ = writeln!(stderr(), "skipped: {test}: {why}");
 }

@@ -216,7 +216,7 @@ async fn the_system_trusts_it_and_then_no_longer() {
             state.folder()
         );
         assert!(ended.stderr.contains(&way_out), "{ended:?}");
-        return;
+        return skip("only root changes what the system trusts");
     }
     let path = state.path("ca.pem").display().to_string();
     let trusted = || {
