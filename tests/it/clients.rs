@@ -9,7 +9,7 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Both, Files, Org, Proxy, client,
+    Both, Files, Org, Proxy, client, in_time,
     namespace::PARTNER,
     path::{LIMITS, SOAP},
 };
@@ -179,7 +179,7 @@ async fn the_line_to_try_shows_how_to_send_the_key_but_not_the_key(kept: &str, s
     assert!(!proxy.said().contains(KEY), "{}", proxy.said());
     let mut curl = Command::new("sh");
     curl.args(["-c", &format!("{line} -s -w '%{{http_code}}' -o /dev/null")]);
-    let answer = curl.env("SHOWN", KEY).output().await.unwrap();
+    let answer = in_time(curl.env("SHOWN", KEY).output()).await.unwrap();
     assert_eq!(answer.stdout, b"200", "{line} {answer:?}");
 }
 

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use crate::support::{
     Demo, Digest,
     demo::{QUERY, encoded},
-    json_of,
+    in_time, json_of,
     path::{BYTES, SINK},
     sha256,
 };
@@ -828,7 +828,10 @@ async fn bodies_are_cut_and_connections_end_unannounced() {
     let mut answer = org.http2(&token, "/services/apexrest/bytes?n=100000").await;
     let mut length = 0;
     let error = loop {
-        match answer.frame().await.expect("an error before the end") {
+        match in_time(answer.frame())
+            .await
+            .expect("an error before the end")
+        {
             Ok(frame) => length += frame.into_data().unwrap().len(),
             Err(error) => break error,
         }
@@ -900,7 +903,7 @@ async fn connections_are_closed_and_the_org_stopped() {
 async fn read_until(tls: &mut TlsStream<TcpStream>, end: &[u8]) -> String {
     let mut said = Vec::new();
     while memchr::memmem::find(&said, end).is_none() {
-        let read = tls.read_buf(&mut said).await.unwrap();
+        let read = in_time(tls.read_buf(&mut said)).await.unwrap();
         assert_ne!(read, 0, "{}", String::from_utf8_lossy(&said));
     }
     String::from_utf8_lossy(&said).into_owned()

@@ -4,8 +4,8 @@ use orgproxy::demo::Seen;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Both, Proxy, Random, Raw,
-    answer::{Answer, PATIENCE, exchange, talk},
+    Both, PATIENCE, Proxy, Random, Raw,
+    answer::{Answer, exchange, talk},
     get::{get, get_and_close},
     path::LIMITS,
 };

@@ -19,15 +19,15 @@ use tokio::{
 };
 
 use crate::support::{
-    Binary, Both, CpuTime, Files, Org, Proxy,
-    answer::{PATIENCE, ask},
+    Binary, Both, CpuTime, Files, Org, PATIENCE, Proxy, SHORT,
+    answer::ask,
     get::get_and_close,
+    in_time,
     path::{LIMITS, SINK},
     tls::Client,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SHORT: Duration = Duration::from_millis(300);
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -297,10 +297,8 @@ async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it
         .unwrap();
     let mut got = 0;
     while got < LENGTH {
-        let (kind, _, payload) = timeout(PATIENCE, read_frame(&mut client))
-            .await
-            .expect("the next frame")
-            .expect("the whole answer");
+        let next = read_frame(&mut client).await;
+        let (kind, _, payload) = next.expect("the whole answer");
         if kind == DATA && !payload.is_empty() {
             got += payload.len();
             // As if it took a KiB at a time, and measured the way as well.
@@ -427,10 +425,10 @@ async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8
 
 async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
-    stream.read_exact(&mut head).await.ok()?;
+    in_time(stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; usize::try_from(length).unwrap()];
-    stream.read_exact(&mut payload).await.ok()?;
+    in_time(stream.read_exact(&mut payload)).await.ok()?;
     let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     Some((head[3], number, payload))
 }

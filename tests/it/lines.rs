@@ -4,8 +4,7 @@ use orgproxy::demo::Then;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Fault, Org, Proxy, Random,
-    answer::PATIENCE,
+    Fault, Org, PATIENCE, Proxy, Random,
     path::{ECHO, LIMITS},
     session,
 };

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
 use crate::support::{
-    Digest, Files, Org, client,
+    Digest, Files, LONGEST, Org, client,
     path::{LIMITS, SINK},
     sha256,
 };
@@ -29,7 +29,7 @@ async fn a_gibibyte_down_and_a_gibibyte_up_take_no_memory() {
     let expected = sha256(blocks(GIB));
 
     let (down, up) = beside(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = connect(address);
         (download(&mut stream, GIB), upload(&mut stream, GIB))
     })
     .await;
@@ -55,7 +55,7 @@ async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
 
     let address = proxy.address().await;
     let answer = beside(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = connect(address);
         upload(&mut stream, LENGTH)
     })
     .await;
@@ -88,7 +88,7 @@ async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() 
     let address = proxy.address().await;
     let uploads = (0..UPLOADS).map(|_| {
         beside(move || {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = connect(address);
             upload(&mut stream, LENGTH)
         })
     });
@@ -139,7 +139,7 @@ async fn compressed_requests_that_wait_share_a_bounded_memory() {
     let hold = org.hold("/services/Soap");
     let waiting: Vec<_> = (0..REQUESTS)
         .map(|_| {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = connect(address);
             stream.write_all(&request).unwrap();
             stream
         })
@@ -153,6 +153,14 @@ async fn compressed_requests_that_wait_share_a_bounded_memory() {
 /// Runs a client on a thread of its own: the org has the other core.
 async fn beside<T: Send + 'static>(client: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(client).await.unwrap()
+}
+
+/// Connects a client that does not wait for ever.
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LONGEST)).unwrap();
+    stream.set_write_timeout(Some(LONGEST)).unwrap();
+    stream
 }
 
 /// Returns the digest of what came.

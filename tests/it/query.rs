@@ -9,7 +9,7 @@ use test_case::test_case;
 use crate::support::{
     Binary, Ended, Fault, Setup,
     files::config,
-    session,
+    in_time, session,
     terminal::{on_terminal, plain_lines},
 };
 
@@ -332,7 +332,7 @@ async fn what_nobody_reads_any_more_ends_quietly() {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
-    let ended = child.wait_with_output().await.unwrap();
+    let ended = in_time(child.wait_with_output()).await.unwrap();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
     // It has not asked for what it could not print.
@@ -461,7 +461,7 @@ async fn it_leaves_nothing_behind_and_tells_no_session() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(&setup, &["--log", "trace", "SELECT Id FROM Account"]);
     command.env("TMPDIR", folder.path());
-    let ended = command.output().await.unwrap();
+    let ended = in_time(command.output()).await.unwrap();
     assert!(ended.status.success());
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     let said = [ended.stdout, ended.stderr].concat();

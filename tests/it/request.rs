@@ -7,7 +7,7 @@ use test_case::test_case;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    Binary, Ended, Fault, Org, Seen, Setup,
+    Binary, Ended, Fault, Org, Seen, Setup, in_time,
     path::{ECHO, LIMITS, SINK},
     session, sha256,
     terminal::on_terminal,
@@ -152,7 +152,7 @@ async fn standard_input_is_sent_as_it_comes() {
         .await;
     stdin.write_all(b"001\n").await.unwrap();
     drop(stdin);
-    let ended = child.wait_with_output().await.unwrap();
+    let ended = in_time(child.wait_with_output()).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "Id\n001\n");
     assert_eq!(setup.org.last_request().header("content-type"), "text/csv");
 }

@@ -4,7 +4,6 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
 use orgproxy::{
@@ -15,7 +14,7 @@ use test_case::test_case;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::support::{
-    Binary, Files, Org, Proxy,
+    Binary, Files, Org, Proxy, SHORT,
     answer::{Answer, ask, talk},
     chmod, client, curl,
     get::{get, get_and_close},
@@ -56,7 +55,7 @@ async fn what_outlasts_the_grace_period_is_cut_and_only_that_is_counted() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
         config.threads = 1;
-        config.grace = Duration::from_secs(1);
+        config.grace = SHORT;
     })
     .await;
     let first = org.hold(LIMITS);

@@ -8,14 +8,12 @@ use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    Binary, Both, Files, Org, Raw,
-    answer::{Answer, PATIENCE, ask},
+    Binary, Both, Files, Org, PATIENCE, Raw, SHORT,
+    answer::{Answer, ask},
     binary::ORGPROXY,
     get::{get, get_and_close},
     path::{LIMITS, SINK},
 };
-
-const SHORT: Duration = Duration::from_millis(300);
 
 #[test_case("", 1; "nothing")]
 #[test_case("P", 1; "half a word")]
@@ -61,7 +59,7 @@ async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
 async fn a_client_that_waits_for_its_answer_keeps_its_place() {
     let Both { org, proxy } = Both::with(|config| {
         config.limits.connections = 2;
-        config.limits.header_read = Duration::from_secs(1);
+        config.limits.header_read = SHORT;
     })
     .await;
     let hold = org.hold(LIMITS);
@@ -128,21 +126,24 @@ async fn a_thousand_requests_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
+    const PIECES: usize = 70;
+
     let Both { org, proxy } = Both::with(|config| {
-        config.limits.idle_body = SHORT;
+        // Five times this is what a client may pause in all.
+        config.limits.idle_body = Duration::from_secs(1);
         config.limits.body_rate = 100;
     })
     .await;
     let head = "POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let drip = async |bytes: usize| {
         let mut client = proxy.connect().await;
-        let length = 40 * bytes;
+        let length = PIECES * bytes;
         client
             .send(format!("{head}Content-Length: {length}\r\n\r\n"))
             .await;
         let (mut reading, mut writing) = client.0.into_split();
         let sent = tokio::spawn(async move {
-            for _ in 0..40 {
+            for _ in 0..PIECES {
                 // Bytes per second are what is limited, so its pace is what this is about.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 if writing.write_all(&vec![b'x'; bytes]).await.is_err() {
@@ -159,7 +160,7 @@ async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
     let message = drip(1).await.refusal(408, "STALLED_BODY");
     assert!(message.contains("limits.body_rate"), "{message}");
     assert_eq!(drip(100).await.status, 200);
-    assert_eq!(org.last_request().length, 4000);
+    assert_eq!(org.last_request().length, 100 * PIECES as u64);
 }
 
 #[tokio::test]

@@ -5,9 +5,7 @@ use test_case::test_case;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::support::{
-    Fault, Files, Org, Proxy, Seen,
-    answer::PATIENCE,
-    curl,
+    Fault, Files, Org, PATIENCE, Proxy, Seen, curl,
     get::get_and_close,
     path::{ECHO, LIMITS},
 };

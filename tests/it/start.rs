@@ -5,7 +5,6 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::{chown, lchown, symlink},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use orgproxy::{Server, config::Listen};
@@ -21,7 +20,7 @@ use tokio::process::Command;
 use crate::support::{
     Binary, Ended, Files, Org,
     binary::{ORGPROXY, run},
-    chmod, curl,
+    chmod, curl, in_time,
     path::LIMITS,
     proxy, skip,
     user::NOBODY,
@@ -322,7 +321,7 @@ async fn a_file_that_is_none_ends_the_start_soon(kind: &str) {
         let odd = odd.display().to_string();
         let config = files.config();
         let config = if setting.is_empty() { &odd } else { &config };
-        let ended = soon(run(&["run", "--config", config])).await;
+        let ended = in_time(run(&["run", "--config", config])).await;
         assert_eq!(ended.code(), 64, "{setting}: {ended:?}");
         assert!(ended.stderr.contains("odd.pem"), "{setting}: {ended:?}");
     }
@@ -338,9 +337,9 @@ async fn a_start_that_waits_for_a_file_can_be_stopped(signal: Signal, code: i32)
     let proxy = Binary::start(&["run", "--config", pipe.to_str().unwrap()]);
     // Opens once the other side is there to read.
     let writer = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(pipe));
-    let _writer = soon(writer).await.unwrap().unwrap();
+    let _writer = in_time(writer).await.unwrap().unwrap();
     proxy.signal(signal);
-    let ended = soon(proxy.end()).await;
+    let ended = in_time(proxy.end()).await;
     assert_eq!(ended.code(), code, "ended by itself, and not by the system");
 }
 
@@ -352,7 +351,7 @@ async fn a_lock_that_another_process_holds_ends_the_start_soon() {
     chmod(&files.path("state"), 0o700);
     let lock = fs::File::create(files.path("state/lock")).unwrap();
     lock.lock().unwrap();
-    let ended = soon(files.start_with_state().end()).await;
+    let ended = in_time(files.start_with_state().end()).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(
         ended.stderr.contains("has been locked by another process"),
@@ -388,7 +387,11 @@ async fn a_socket_that_takes_no_more_clients_is_in_use() {
     assert!(clients.len() < 100, "it is not full");
     let mut config = proxy::config(&org);
     config.orgs[0].listen = vec![Listen::Unix(path)];
-    let error = soon(Server::bind(config)).await.err().unwrap().to_string();
+    let error = in_time(Server::bind(config))
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("stop what listens there"), "{error}");
 }
 
@@ -412,7 +415,7 @@ async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: b
         let warned = ended.stderr.contains("anybody can put a socket");
         assert_eq!(warned, mode == 0o1777, "{ended:?}");
     } else {
-        let ended = soon(proxy.end()).await;
+        let ended = in_time(proxy.end()).await;
         assert_eq!(ended.code(), 1, "{ended:?}");
         let reason = format!("can be written by others (mode {mode:04o})");
         assert!(ended.stderr.contains(&reason), "{ended:?}");
@@ -529,7 +532,7 @@ async fn no_number_at_its_edge_fails_at_run_time(
             assert_eq!(answer.status(), "200", "{more}");
         }
     }
-    let ended = soon(proxy.stop()).await;
+    let ended = in_time(proxy.stop()).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
@@ -558,11 +561,4 @@ fn mkfifo(path: &Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
     chmod(path, 0o600);
-}
-
-/// What hangs, hangs for longer on any machine.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(120), future)
-        .await
-        .expect("it does not end")
 }

@@ -1,7 +1,5 @@
 //! Bodies stream both ways, and what breaks off on one side breaks off on the other.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use orgproxy::demo::Then;
@@ -9,7 +7,7 @@ use test_case::test_case;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Fault, Org, Proxy, client,
+    Fault, Org, Proxy, SHORT, client,
     get::get,
     json_of,
     path::{BYTES, ECHO, LIMITS, SINK},
@@ -171,7 +169,7 @@ async fn an_upload_that_is_given_up_without_an_error_is_never_complete() {
 async fn an_upload_that_stalls_is_told_so_and_never_complete() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.idle_body = Duration::from_millis(200);
+        config.limits.idle_body = SHORT;
     })
     .await;
     let mut raw = proxy.connect().await;
@@ -209,7 +207,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_whole(fault: Fault) {
 async fn an_answer_that_stalls_is_broken_off() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.idle_body = Duration::from_millis(200);
+        config.limits.idle_body = SHORT;
     })
     .await;
     let _hold = org.hold_body(BYTES, 10);
@@ -222,7 +220,7 @@ async fn an_answer_that_stalls_is_broken_off() {
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.answer = Duration::from_millis(300);
+        config.limits.answer = SHORT;
     })
     .await;
     org.faults().next(1, LIMITS, Fault::Hang);
@@ -247,8 +245,8 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.answer = Duration::from_millis(300);
-        config.limits.idle_body = Duration::from_millis(300);
+        config.limits.answer = SHORT;
+        config.limits.idle_body = SHORT;
     })
     .await;
     let mut raw = proxy.connect().await;
@@ -260,7 +258,7 @@ async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer(
         org.wait_until(|org| last_length(org, SINK) == index as u64)
             .await;
         // Each pause is shorter than the limit and all together are longer, which only time tells.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(SHORT / 4).await;
         raw.send([*byte]).await;
     }
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));

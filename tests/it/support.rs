@@ -18,6 +18,7 @@ pub(crate) mod keys;
 pub(crate) mod namespace;
 pub(crate) mod own;
 pub(crate) mod path;
+pub(crate) mod patience;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
@@ -43,6 +44,7 @@ pub(crate) use self::{
     json::json_of,
     keys::Keys,
     own::Own,
+    patience::{LONGEST, PATIENCE, SHORT, in_time},
     proxy::{Proxy, client},
     random::Random,
     raw::Raw,

@@ -14,8 +14,8 @@ use rcgen::{
 use test_case::test_case;
 
 use crate::support::{
-    Binary, Files, Org, Raw,
-    answer::{PATIENCE, ask, talk},
+    Binary, Files, Org, PATIENCE, Raw,
+    answer::{ask, talk},
     binary::run,
     chmod, curl,
     get::{get, get_and_close},

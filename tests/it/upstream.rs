@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::{
     Fault, Gate, Org, Own, Proxy, client,
     get::get,
-    json_of,
+    in_time, json_of,
     path::{ECHO, LIMITS},
 };
 
@@ -127,7 +127,7 @@ async fn an_instance_with_a_certificate_gets_nothing(
     let plain = |text: &str| text.to_lowercase().replace(' ', "");
     assert!(plain(&text).contains(&plain(reason)), "{text}");
     // The handshake failed before the first byte of HTTP.
-    assert_eq!(heard.await.unwrap(), None);
+    assert_eq!(in_time(heard).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn an_instance_with_a_good_certificate_of_ones_own_authority_is_served() {
     let (port, heard) = listen(&own).await;
     let text = refused(port, Some(own.authority.der().clone())).await;
     assert!(text.contains("ORG_CLOSED"), "{text}");
-    let heard = heard.await.unwrap().unwrap();
+    let heard = in_time(heard).await.unwrap().unwrap();
     assert!(heard.starts_with(b"GET /services/"));
 }
 
@@ -156,7 +156,7 @@ async fn an_instance_without_tls_gets_no_http() {
     });
     let text = refused(port, None).await;
     assert!(text.contains("its TLS cannot be trusted"), "{text}");
-    let heard = heard.await.unwrap();
+    let heard = in_time(heard).await.unwrap();
     assert_eq!(heard[0], 22, "a TLS handshake");
     let said = |word: &[u8]| heard.windows(word.len()).any(|bytes| bytes == word);
     assert!(!said(b"HTTP") && !said(b"Bearer") && !said(b"00Dxx"));

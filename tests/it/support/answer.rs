@@ -1,11 +1,13 @@
 //! Answers as they stood on the wire, taken apart.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
+
+use super::PATIENCE;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +150,3 @@ pub async fn talk(stream: impl AsyncRead + AsyncWrite, wire: &[u8], size: usize)
     assert!(closed.is_ok(), "left open: {shown:?}");
     Answer::all(&heard)
 }
-
-/// Far more than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);

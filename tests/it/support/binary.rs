@@ -14,13 +14,10 @@ use tokio::{
     sync::watch,
 };
 
-use super::chmod;
+use super::{LONGEST, chmod, in_time};
 
 /// The path of the program.
 pub const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
-
-/// For what a busy machine may take long over, and what would otherwise be waited for without end.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// A running `orgproxy`. Dropped, it is killed.
 pub struct Binary {
@@ -174,10 +171,9 @@ impl Binary {
 
     /// Waits for its end, and for the end of what it says.
     pub async fn end(mut self) -> Ended {
-        let ended = tokio::time::timeout(LONGEST, self.child.wait());
-        let status = ended.await.expect("it does not end").unwrap();
+        let status = in_time(self.child.wait()).await.unwrap();
         for stream in [&mut self.stdout, &mut self.stderr] {
-            while stream.changed().await.is_ok() {}
+            in_time(async { while stream.changed().await.is_ok() {} }).await;
         }
         Ended {
             status,
@@ -190,10 +186,13 @@ impl Binary {
     pub async fn end_or_serve(mut self) -> String {
         let mut stdout = self.stdout.clone();
         let serves = stdout.wait_for(|said| said.contains("listening on"));
-        let ended = tokio::select! {
-            _ = self.child.wait() => true,
-            serves = serves => serves.is_err(),
-        };
+        let ended = in_time(async {
+            tokio::select! {
+                _ = self.child.wait() => true,
+                serves = serves => serves.is_err(),
+            }
+        })
+        .await;
         let ended = if ended {
             self.end().await
         } else {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, task};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::json_of;
+use super::{LONGEST, json_of};
 
 /// A demo org and a client of it.
 pub(crate) struct Demo {
@@ -29,6 +29,7 @@ impl Demo {
         let _ = aws_lc_rs::default_provider().install_default();
         let client = Client::builder()
             .tls_certs_only([Certificate::from_pem(org.ca_pem().as_bytes()).unwrap()])
+            .timeout(LONGEST)
             .build()
             .unwrap();
         Self { org, client }

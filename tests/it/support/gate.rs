@@ -9,6 +9,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::in_time;
+
 /// A port of this machine that takes connections, and is silent until it is opened.
 pub struct Gate {
     pub port: u16,
@@ -62,10 +64,8 @@ impl Gate {
     /// Waits for so many of them.
     pub async fn wait_for(&self, count: usize) {
         let mut accepted = self.accepted.clone();
-        accepted
-            .wait_for(|accepted| *accepted >= count)
-            .await
-            .unwrap();
+        let enough = accepted.wait_for(|accepted| *accepted >= count);
+        in_time(enough).await.unwrap();
     }
 }
 

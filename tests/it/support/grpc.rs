@@ -18,6 +18,8 @@ use tokio::{
     task,
 };
 
+use super::in_time;
+
 /// A topic that the demo org has.
 pub const TOPIC: &str = "/event/Order__e";
 
@@ -92,7 +94,7 @@ impl Caller {
         request.headers_mut().extend(metadata.clone());
         let mut caller = self.clone();
         let answer = task::spawn(async move {
-            let answer = caller.sender.send_request(request).await.unwrap();
+            let answer = in_time(caller.sender.send_request(request)).await.unwrap();
             Answer::new(answer, caller)
         });
         (requests, answer)
@@ -136,7 +138,7 @@ impl Answer {
                     return Some(M::decode(self.rest.split_to(length)).unwrap());
                 }
             }
-            match self.body.frame().await?.unwrap().into_data() {
+            match in_time(self.body.frame()).await?.unwrap().into_data() {
                 Ok(data) => self.rest.extend_from_slice(&data),
                 Err(frame) => self.trailers.extend(frame.into_trailers()),
             }

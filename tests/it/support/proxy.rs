@@ -9,7 +9,7 @@ use orgproxy::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::Raw;
+use super::{LONGEST, Raw, in_time};
 
 /// A running proxy. Dropped, it is told to stop.
 pub(crate) struct Proxy {
@@ -61,7 +61,7 @@ impl Proxy {
     /// Tells it to stop, and returns how many connections it had to cut.
     pub(crate) async fn stop(mut self) -> usize {
         drop(self.stop.take());
-        self.served.take().unwrap().await.unwrap()
+        in_time(self.served.take().unwrap()).await.unwrap()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -112,6 +112,7 @@ pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
+        .timeout(LONGEST)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()

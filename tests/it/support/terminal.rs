@@ -12,7 +12,7 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use super::{answer::PATIENCE, binary::Ended};
+use super::{Ended, in_time};
 
 /// What a program shows on a terminal of so many columns.
 pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> String {
@@ -22,10 +22,7 @@ pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> Stri
 /// As [`on_terminal`], with how it ended.
 pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
     let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
-    tokio::time::timeout(PATIENCE, showing)
-        .await
-        .unwrap()
-        .unwrap()
+    in_time(showing).await.unwrap()
 }
 
 /// Runs a command line with a terminal for its input, output and errors, which come as one.

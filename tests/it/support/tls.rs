@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::answer::{Answer, PATIENCE};
+use super::{PATIENCE, answer::Answer};
 
 /// A client of ours, for what curl does not do.
 pub(crate) struct Client(ClientConfig);
