@@ -66,14 +66,14 @@ pub(crate) enum Post {
     Rest,
 }
 
-/// What was measured in one go.
+/// The figures of one go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) seconds: f64,
     pub(crate) requests: u64,
-    /// What the proxy used, in seconds.
+    /// Processor time of the proxy, in seconds.
     pub(crate) cpu: f64,
-    /// What processes that have no part in this used meanwhile, in cores.
+    /// The use that processes made meanwhile that have no part in this, in cores.
     pub(crate) others: f64,
     /// In nanoseconds.
     pub(crate) p50: f64,
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What is sent, and what must come back, every time.
+/// The request that is sent every time, and what must come back.
 struct Job {
     head: Vec<u8>,
     upload: u64,
@@ -203,7 +203,7 @@ impl Job {
         }
     }
 
-    /// Whether `length` and `body`, which may be only the start of a long one, are right.
+    /// True if `length` and `body`, which may be only the start of a long one, are right.
     fn accepts(&self, length: u64, body: &[u8]) -> bool {
         match &self.answer {
             Answer::Length(expected) => length == *expected,
@@ -237,11 +237,11 @@ struct Connection {
 }
 
 enum Phase {
-    /// How much of the head is sent, and how much of the body is not.
+    /// The bytes of the head that are sent, and those of the body that are not.
     Sending { head: usize, body: u64 },
     /// The answer's head, as far as it has come.
     Waiting(Vec<u8>),
-    /// What is still to come of the answer's body.
+    /// The bytes of the answer's body that are still to come.
     Receiving(u64),
 }
 
@@ -512,7 +512,7 @@ impl Processes {
     }
 }
 
-/// What had been done and used by a certain moment.
+/// The answers and the time that had been counted by a certain moment.
 struct Reading {
     at: Instant,
     answers: u64,
@@ -521,5 +521,5 @@ struct Reading {
     busy: Duration,
 }
 
-/// How long nothing at all may happen before a proxy is taken to be stuck.
+/// The time for which nothing at all may happen before a proxy is taken to be stuck.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -195,8 +195,8 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// How long a program may take to say where it listens. Under callgrind it takes seconds.
+/// The time that a program may take to say where it listens. Under callgrind it takes seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a program may take to stop once nothing is connected to it any more.
+/// The time that a program may take to stop once nothing is connected to it any more.
 const STOP: Duration = Duration::from_secs(10);

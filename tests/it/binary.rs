@@ -291,7 +291,7 @@ async fn health_tells_whether_it_runs() {
 
     let well = ask().await;
     assert_eq!((well.code(), &*well.stdout, &*well.stderr), (0, "", ""));
-    // Whether the org is well is another question.
+    // The health of the org is another question.
     assert_eq!(org.counts().token_requests, 0);
 
     proxy.stop().await;

@@ -104,7 +104,7 @@ async fn a_session_that_ends_within_a_job_is_replaced_unseen(format: &str) {
     assert!(path.ends_with(&id_of(status, format).await));
     assert_eq!(both.org.logins(), 3);
 
-    // As in curl, which tells no type: XML.
+    // XML, as for curl, which names no type.
     both.org.end_sessions();
     assert_eq!(both.proxy.get(&path).await.status(), StatusCode::OK);
     assert_eq!(both.org.logins(), 4);

@@ -454,7 +454,7 @@ fn spawn_waiting(setup: &Setup, trap: &str) -> Binary {
     Binary::spawn(command(setup, &["sh", "-c", &wait]))
 }
 
-/// Whether nothing listens where the program was told that the org is.
+/// Asserts that nothing listens any more where the program found the org.
 #[track_caller]
 fn assert_gone(setup: &Setup, ended: &Ended) {
     let (_, port) = ended

@@ -189,7 +189,7 @@ async fn our_own_errors_are_messages(
 /// A client with one connection, which keeps its cookies.
 struct Listener {
     raw: Raw,
-    /// As they were set.
+    /// The cookies as they were set.
     set: Vec<String>,
     id: String,
 }

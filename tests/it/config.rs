@@ -495,7 +495,7 @@ impl Folder {
         self.load_with(text, &Overrides::default())
     }
 
-    /// As from `proxy.toml` in this folder; messages name the files as if one stood in it.
+    /// Loads it as `proxy.toml` in this folder; messages name the files as if one stood in it.
     fn load_with(&self, text: &str, overrides: &Overrides) -> Result<Config, String> {
         let folder = format!("{}/", self.0.path("").display());
         let folder = folder.replace("//", "/");

@@ -510,7 +510,7 @@ impl Demo {
         request.body(body).send().await.unwrap()
     }
 
-    /// As strict clients get it, who tell no type of a content that is not there.
+    /// Gets it as strict clients do, who name no type of a content that is not there.
     async fn bulk_text(&self, path: &str, session: &str) -> String {
         let request = self.client.get(self.url(path));
         let answer = request.header("x-sfdc-session", session).send().await;

@@ -661,7 +661,7 @@ impl Soap {
         &self.demo.org
     }
 
-    /// What `operation` brings.
+    /// Calls `operation`.
     async fn call(&self, operation: &str) -> String {
         self.call_with("", operation).await
     }

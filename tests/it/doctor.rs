@@ -560,7 +560,7 @@ async fn doctor(setup: &Setup, arguments: &[&str]) -> Found {
     found
 }
 
-/// What it found, as JSON.
+/// The doctor's findings, as JSON.
 struct Found(Value);
 
 impl Found {

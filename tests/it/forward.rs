@@ -56,7 +56,7 @@ async fn the_target_arrives_byte_for_byte(target: &str) {
     );
 }
 
-/// As PHP, Java, Python, Ruby, curl and Node send them.
+/// PHP, Java, Python, Ruby, curl and Node send them.
 #[tokio::test]
 async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() {
     let org = Org::start().await.unwrap();

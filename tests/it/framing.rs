@@ -10,7 +10,7 @@ use crate::support::{
     path::LIMITS,
 };
 
-/// What an attacker hopes is taken for a request of its own.
+/// A request that an attacker hides in another.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
@@ -467,7 +467,7 @@ fn meant(wire: &[u8]) -> Vec<String> {
 
 const ROUNDS: usize = 3000;
 
-/// As `talk`, for what may be incomplete: says that no more comes.
+/// Talks as `talk` does, but says at the end that no more comes, since `wire` may be incomplete.
 async fn half_closing(mut stream: TcpStream, wire: &[u8], size: usize) -> Vec<Answer> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -495,7 +495,7 @@ async fn half_closing(mut stream: TcpStream, wire: &[u8], size: usize) -> Vec<An
     Answer::all(&heard)
 }
 
-/// Whether a client asked for it: we ask ourselves whether a session lives.
+/// True for what a client asked; the proxy itself asks whether a session lives.
 fn is_clients(seen: &Seen) -> bool {
     seen.target != "/services/oauth2/userinfo"
 }

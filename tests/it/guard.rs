@@ -503,7 +503,7 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
     both.untouched();
 }
 
-/// What gives out sessions and tokens besides: paths that Salesforce's own tools and pages use.
+/// Paths of Salesforce's own tools and pages that give out sessions and tokens, too.
 const HANDS_OUT: [&str; 6] = [
     "/agentforce/bootstrap/nameduser",
     "/ide/auth",
@@ -575,7 +575,7 @@ async fn what_hands_out_sessions_passes_where_it_is_allowed_and_what_only_looks_
     }
 }
 
-/// As Jetty 9.4 and Tomcat read paths: one cuts parameters first, the other decodes first.
+/// Jetty 9.4 and Tomcat read paths so: one cuts parameters first, the other decodes first.
 #[tokio::test]
 async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
     let both = Both::start().await;

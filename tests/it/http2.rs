@@ -139,7 +139,7 @@ async fn a_client_whose_request_is_under_way_is_not_let_go() {
 
 const MOST_OF_A_FLOOD: Duration = Duration::from_millis(10);
 
-/// What a client sends once, and then again and again.
+/// Returns floods by name: what a client sends once, and what it then sends again and again.
 fn floods() -> [(&'static str, Vec<u8>, Vec<u8>); 11] {
     let open = || request(1, false);
     let mut unfinished = open();
@@ -341,7 +341,7 @@ async fn a_length_that_no_body_has_is_refused(length: &str) {
     let Both { org, proxy } = Both::start().await;
     let wire = begun(&[&request_for(1, false, SINK, length)]);
     let stream = connect(&proxy).await;
-    // What is not to be counted with at all, hyper refuses.
+    // hyper refuses what cannot be counted with at all.
     let heard = match length {
         "18446744073709551615" => talk_until(stream, wire, RST_STREAM).await,
         _ => talk_until(stream, wire, HEADERS).await,
@@ -387,7 +387,7 @@ async fn pour(address: SocketAddr, wire: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
     let write = async {
-        // What is too much, nobody takes.
+        // Nobody takes what is too much.
         let _ = writing.write_all(wire).await;
         let _ = writing.shutdown().await;
     };
@@ -398,7 +398,7 @@ async fn pour(address: SocketAddr, wire: &[u8]) -> Vec<u8> {
     heard
 }
 
-/// As [`talk`], but ends with the first frame of a kind.
+/// Talks as [`talk`] does, but ends with the first frame of a kind.
 async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8) -> Vec<u8> {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let write = async {
@@ -450,7 +450,7 @@ fn error(heard: &[u8]) -> Option<u8> {
     away.map(|(_, payload)| payload[7])
 }
 
-/// How the head of the first answer begins: an indexed status (RFC 7541 appendix A).
+/// Returns the first byte of the first answer's head: an indexed status (RFC 7541 appendix A).
 fn status(heard: &[u8]) -> Option<u8> {
     let mut frames = frames(heard);
     frames

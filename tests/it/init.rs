@@ -884,7 +884,7 @@ impl Folder {
         files
     }
 
-    /// What the Salesforce CLI leaves after `sf org login jwt`, without some of it. Returns the
+    /// Writes what the Salesforce CLI leaves after `sf org login jwt`, without some of it. Returns the
     /// path of the key.
     fn with_sf(&self, without: &[&str]) -> String {
         let key = self.path("sf.key");
@@ -932,7 +932,7 @@ fn moves(said: &str) -> String {
     moves.join("\n")
 }
 
-/// Of the first org.
+/// Returns the client id of the first org.
 fn client_id(folder: &Folder) -> String {
     let toml = folder.read("proxy.toml");
     let (_, rest) = toml.split_once("\nclient_id = \"").unwrap();

@@ -331,7 +331,8 @@ impl Keys {
         PrivateKey::parse(name, &bytes, passphrase).map_err(|error| error.to_string())
     }
 
-    /// As `private_key` of a file in the folder. The error is without its place.
+    /// Loads a configuration in this folder whose `private_key` is `reference`. The error is without its
+    /// place.
     fn load(&self, reference: &str) -> Result<Config, String> {
         let file = format!(
             "[org.main]\nclient_id = \"3MVG9\"\nusername = \"me\"\nprivate_key = {reference}\n"

@@ -119,7 +119,7 @@ async fn too_large_a_head_is_refused_in_the_same_words_over_http2() {
     assert_eq!(org.counts().token_requests, 0);
 }
 
-/// What is wrong with each is found before anybody knows whom it is for.
+/// The fault of each is found before anybody knows whom it is for.
 #[test_case(usize::MAX; "at once")]
 #[test_case(1000; "in pieces")]
 #[tokio::test]
@@ -372,7 +372,7 @@ async fn with_few_file_descriptors_it_serves_one_after_the_other_and_idly() {
     assert!(spent < most, "{spent:?} of {all:?}");
 }
 
-/// What a client does as often as it likes must not fill a disk.
+/// A client must not fill a disk by doing something as often as it likes.
 #[test]
 fn every_line_that_a_client_can_cause_is_throttled() {
     // These come with a start, a stop, a certificate, a login, of which there are few, or a sleep.

@@ -78,7 +78,7 @@ async fn lines_arrive_the_same_whole_and_one_by_one() {
 /// An answer of the org.
 #[derive(Debug)]
 struct Sent {
-    /// What goes before it.
+    /// An interim answer that goes before it.
     before: &'static str,
     status: String,
     lines: String,

@@ -19,7 +19,7 @@ const V46: &str = "/services/Soap/u/46.0";
 const USER: &str = "etl@example.com";
 const PASSWORD: &str = "pa<ss&word";
 
-/// As jsforce writes it.
+/// Returns a login as jsforce writes it.
 fn jsforce(namespace: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><se:Envelope xmlns:se=\"{ENVELOPE}\"><se:Header/>\
@@ -28,7 +28,7 @@ fn jsforce(namespace: &str) -> String {
     )
 }
 
-/// As simple-salesforce does.
+/// Returns a login as simple-salesforce writes it.
 fn simple_salesforce() -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<env:Envelope\n xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\"\n \
@@ -40,7 +40,7 @@ fn simple_salesforce() -> String {
     )
 }
 
-/// As the force CLI and EMP-Connector do.
+/// Returns a login as the force CLI and EMP-Connector write it.
 fn force() -> String {
     format!(
         "<soapenv:Envelope xmlns:soapenv='{ENVELOPE}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
@@ -49,7 +49,7 @@ fn force() -> String {
     )
 }
 
-/// As WSC does, before it compresses.
+/// Returns a login as WSC writes it before it compresses.
 fn wsc(namespace: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><env:Envelope xmlns:env=\"{ENVELOPE}\" \

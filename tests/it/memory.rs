@@ -17,7 +17,7 @@ use crate::support::{
 
 const GIB: u64 = 1 << 30;
 
-/// What it has at start is a quarter of it.
+/// The most that the program may take. It has a quarter of it at the start.
 const MOST_MEMORY: u64 = 64 << 20;
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn compressed_requests_that_wait_share_a_bounded_memory() {
           <getUserInfo xmlns='urn:partner.soap.sforce.com'/>",
     )
     .unwrap();
-    // What is no use to anybody, but not so little that it is refused.
+    // Of no use to anybody, but not so little that it is refused.
     for line in 0..1000 {
         gzip.write_all(format!("<!-- {line:990} -->\n").as_bytes())
             .unwrap();

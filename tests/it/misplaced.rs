@@ -13,7 +13,7 @@ use crate::support::{
 /// A private key in every form that people have it in.
 struct Forms {
     forms: Vec<(&'static str, String)>,
-    /// What must not be found: every stretch of each form, and of the bytes as numbers.
+    /// The texts that must not be found: every stretch of each form, and of the bytes as numbers.
     pieces: Vec<String>,
 }
 
@@ -185,14 +185,14 @@ async fn no_setting_of_the_file_shows_a_key() {
                 .replace("\"unix:VALUE\"", &format!("\"unix:{}", &quoted[1..]))
                 .replace("VALUE", &quoted);
             let text = config(&org, &setting);
-            // Of what is taken as it is, such as a user name, there is nothing to say.
+            // There is nothing to say of what is taken as it is, such as a user name.
             let said = load(&files, &text).err().unwrap_or_default();
             forms.assert_not_in(&format!("{setting} with {form}"), &said);
         }
     }
 }
 
-/// What is not yet a string shows in a mistake in the syntax.
+/// A mistake in the syntax shows what is not a string yet.
 #[test_case("private_key = \"VALUE\""; "in quotes that end on the same line")]
 #[test_case("private_key = VALUE"; "without quotes")]
 #[test_case("private_key = '''VALUE"; "in quotes that do not end")]
@@ -315,7 +315,7 @@ async fn no_command_shows_a_key(command: &[&str]) {
     }
 }
 
-/// What a certificate's file holds besides may be the key.
+/// A certificate's file may hold the key, too.
 #[test_case("ca_file = \"mixed.pem\"")]
 #[test_case("[tls]\nclient_ca = \"mixed.pem\"")]
 #[test_case("[tls]\nprivate_key = \"server.key\"\ncertificate = \"mixed.pem\"")]

@@ -47,7 +47,7 @@ impl Moved {
         }
     }
 
-    /// What a client gets that takes the proxy for its HTTP proxy and names the host of `org`.
+    /// Asks as a client that takes the proxy for its HTTP proxy and names the host of `org`.
     async fn by_name(&self, org: &Org) -> Answer {
         let host = org.instance_url().replace("https://", "");
         let head = format!(
@@ -148,7 +148,7 @@ async fn a_host_that_refuses_connections_is_left_for_the_new_one() {
     for length in [0, 300_000] {
         let request = client().post(proxy.url(SINK)).body("x".repeat(length));
         let answer = request.send().await.unwrap();
-        // Of the first it cannot be known whether it arrived.
+        // Nobody can know whether the first arrived.
         if length > 0 || answer.status() != 502 {
             assert_eq!(answer.status(), 200);
             assert_eq!(new.last_request().length, length as u64);

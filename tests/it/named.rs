@@ -152,7 +152,7 @@ fn instance(both: &Both) -> String {
     both.org.instance_url().replace("https://", "")
 }
 
-/// As `curl -x` posts.
+/// Posts as `curl -x` does.
 async fn post(both: &Both, host: &str, path: &str, kind: &str, body: &str) -> Answer {
     let length = body.len();
     let wire = format!(

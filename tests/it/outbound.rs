@@ -381,7 +381,7 @@ async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
     assert!(!found.contains("ca_file"), "{found}");
 }
 
-/// As a container's port may be, or one that a firewall redirects.
+/// A container's port may lead back so, or one that a firewall redirects.
 #[test_case(false; "by the name of the org")]
 #[test_case(true; "by a proxy on the way")]
 #[tokio::test]

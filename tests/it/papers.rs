@@ -122,7 +122,7 @@ fn texts() -> Vec<(PathBuf, String)> {
     texts
 }
 
-/// Whether git or cargo has written it.
+/// True for what git or cargo has written.
 fn is_made(path: &Path) -> bool {
     [".git", "target"].iter().any(|name| path.ends_with(name))
 }

@@ -196,7 +196,7 @@ fn assert_status(answer: &Answer, status: &str, code: &str) {
     assert!(marked.contains(code), "{marked}");
 }
 
-/// What clients send of their own, in vain.
+/// Metadata that clients send of their own, in vain.
 fn theirs() -> HeaderMap {
     let mut metadata = HeaderMap::new();
     for (name, value) in [

@@ -101,7 +101,7 @@ fn plain(shown: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-/// Whether `text` is `pattern`, in which each `…` stands for anything.
+/// True if `text` is `pattern`, in which each `…` stands for anything.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('…').map(|part| part.trim_matches('\n'));
     let first = parts.next().unwrap_or_default();

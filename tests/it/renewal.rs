@@ -616,7 +616,7 @@ async fn living_with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
     (org, proxy)
 }
 
-/// How many requests for `path` there were.
+/// Counts the requests for `path`.
 fn times(org: &Org, path: &str) -> usize {
     let seen = org.requests();
     seen.iter().filter(|seen| seen.target == path).count()

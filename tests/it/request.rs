@@ -21,7 +21,7 @@ const ENVELOPE: &str = "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap
 /// More than what it may take in memory.
 const LARGE: u64 = 192 << 20;
 
-/// What it has at start is a quarter of it.
+/// The most that the program may take. It has a quarter of it at the start.
 const MOST_MEMORY: u64 = 64 << 20;
 
 fn command(setup: &Setup, arguments: &[&str]) -> tokio::process::Command {
@@ -58,7 +58,7 @@ async fn an_answer_is_printed_as_it_is() {
     let seen = setup.org.last_request();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", path));
     assert!(seen.authorized);
-    // As a request without a body is told apart from one with an empty body.
+    // Without these a request has no body; with them it may have an empty one.
     for name in [
         "content-length",
         "transfer-encoding",

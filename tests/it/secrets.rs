@@ -33,7 +33,7 @@ const STRAY_TOKEN: &str = "00D000000000000!canary.stray.token.5b8e";
 struct Canaries(Vec<(String, String)>);
 
 impl Canaries {
-    /// What every run knows from the start.
+    /// Makes those that every run knows from the start.
     fn new(org: &Org) -> Self {
         let mut canaries = Self(Vec::new());
         for (what, word) in [
@@ -136,7 +136,7 @@ struct Talkative {
     org: Org,
     files: Files,
     proxy: Binary,
-    /// What clients were answered.
+    /// All that clients were answered.
     answers: String,
     begin: u64,
 }

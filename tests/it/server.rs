@@ -303,7 +303,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     assert_ne!(sessions[0], sessions[1]);
 }
 
-/// What curl gets as another user; nothing if it is not let in.
+/// Runs curl as another user, and returns what it gets: nothing if it is not let in.
 fn as_nobody(path: &Path) -> String {
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

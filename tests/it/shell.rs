@@ -167,7 +167,7 @@ async fn colours_are_for_terminals_that_want_them() {
     assert!(!piped.contains('\u{1b}'), "{piped:?}");
 }
 
-/// What a program does with a text, if it is installed.
+/// Runs a program with `text` as its input. Returns nothing if it is not installed.
 fn pipe(program: &str, text: &str) -> Option<Output> {
     use std::io::Write;
 

@@ -17,7 +17,7 @@ use crate::support::{
     session,
 };
 
-/// What clients send as their session.
+/// The session that clients send.
 const THEIRS: &str = "00Dxx0000001gPL!AQ.theirs";
 
 const PARTNER: Api = Api {
@@ -678,7 +678,7 @@ impl Api {
         self.envelope(&self.header(), &call)
     }
 
-    /// What the org is to get of `theirs`, byte for byte.
+    /// Returns `theirs` as the org must get it, byte for byte.
     fn expected(&self, theirs: &str, session: &str) -> String {
         let ours = format!(
             "<sessionId xmlns=\"{}\">{session}</sessionId>",

@@ -10,7 +10,7 @@ use crate::support::{
     path::{ECHO, LIMITS},
 };
 
-/// As nobody spells all of them, in an order that no map keeps. What does not pass is among them.
+/// Names as nobody spells all of them, in an order that no map keeps. Some of them do not pass.
 const REQUEST: &str = "X-Hub-Signature: 1\r\nHost: localhost\r\nuSER-aGENT: x\r\nSOAPAction: \"\"\r\n\
     x-lower: 1\r\nAuthorization: Bearer theirs\r\nX-UPPER-CASE: 2\r\nX-Again: 1\r\nBetween: 2\r\n\
     x-AGAIN: 3\r\nX-Hop: 1\r\nConnection: X-Hop, keep-alive\r\nCookie: a=b\r\n\

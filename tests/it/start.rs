@@ -55,7 +55,7 @@ impl Traced {
         run(&["check", "--config", &self.files.config()]).await
     }
 
-    /// As it is found without being named.
+    /// Checks the configuration that is found without being named.
     async fn check_here(&self) -> Ended {
         let mut command = Binary::command(&["check"]);
         command.current_dir(self.files.folder());
@@ -279,7 +279,7 @@ async fn a_configuration_comes_by_a_pipe_of_the_shell() {
     it.assert_taken(&Binary::spawn(command).end().await);
 }
 
-/// What no setting that names a file can be.
+/// No setting can name any of these as its file.
 #[test_case("fifo")]
 #[test_case("zero")]
 #[test_case("socket")]
@@ -537,7 +537,7 @@ async fn no_number_at_its_edge_fails_at_run_time(
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
 
-/// What `check` says with `file` on a mount that is read-only; nothing if none can be made.
+/// Runs `check` with `file` on a mount that is read-only. Returns nothing if none can be made.
 async fn read_only(file: &Path, config: &str) -> Option<Ended> {
     let file = file.display();
     let program = ORGPROXY;

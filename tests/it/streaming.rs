@@ -65,8 +65,8 @@ async fn an_answer_comes_back_while_the_upload_goes_on() {
     assert_eq!(raw.exactly(5).await, b" you!");
 }
 
-/// What is not read stays with the org: the socket buffers between take some megabytes, and this
-/// process must not take the rest.
+/// The rest of an answer stays with the org until the client reads on: the socket buffers between take
+/// some megabytes, and this process must not take more.
 #[tokio::test]
 async fn a_client_that_does_not_read_holds_the_org_back() {
     let org = Org::start().await.unwrap();

@@ -144,7 +144,7 @@ async fn an_assertion_that_openssl_signed(key: &str, code: i32, told: &str) {
     let setup = Setup::start().await;
     let keys = Keys::new();
     std::fs::copy(setup.files.path("server.key"), keys.path("server.key")).unwrap();
-    // As people do it by hand: the claims of the org, in base64url, signed in a shell.
+    // People do it so by hand: the claims of the org, in base64url, signed in a shell.
     let line = format!(
         "cd {} && b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d =; }} && \
          body=$(printf '{{\"alg\":\"RS256\"}}' | b64).$(printf '{{\"iss\":\"{}\",\"sub\":\"x\"}}' | b64) && \

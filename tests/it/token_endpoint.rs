@@ -182,7 +182,8 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     assert_eq!(both.org.counts(), Counts::default());
 }
 
-/// As `CURLOPT_POSTFIELDS` writes an array, and `FormData` of Node; the boundary goes into `kind`.
+/// A form as `CURLOPT_POSTFIELDS` writes an array, and `FormData` of Node; the boundary goes into
+/// `kind`.
 const MULTIPART: &str = "--XX\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n\
     password\r\n--XX\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nm\u{e9}\r\n\
     --XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\

@@ -204,7 +204,7 @@ async fn there_is_nothing_to_undo_where_nothing_was_made() {
     assert_eq!(state.trust(&["--undo"]).await.code(), 2);
 }
 
-/// As root it does it, and takes it back; as anybody else it says who can.
+/// Root does it, and takes it back; anybody else learns who can.
 #[tokio::test]
 async fn the_system_trusts_it_and_then_no_longer() {
     let state = State::new();

@@ -346,7 +346,7 @@ async fn no_header_of_an_answer_has_the_session() {
     }
 }
 
-/// What a browser would keep for all of localhost, and what only this proxy may say.
+/// A browser would keep some of it for all of localhost, and some only this proxy may say.
 #[tokio::test]
 async fn what_the_org_says_of_its_own_address_stays_there() {
     let org = Org::start().await.unwrap();
@@ -385,7 +385,7 @@ async fn what_the_org_says_of_its_own_address_stays_there() {
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
 }
 
-/// What clients of `proxy` are given for a session.
+/// Logs in to `proxy`, and returns what it gives for a session.
 async fn placeholder(proxy: &Proxy) -> String {
     let answer = client()
         .post(proxy.url("/services/oauth2/token"))

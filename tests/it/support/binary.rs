@@ -28,7 +28,7 @@ pub struct Binary {
     _temporary: Option<TempDir>,
 }
 
-/// What is left of one that has ended.
+/// The status and the output of a program that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -62,7 +62,7 @@ impl Binary {
         }
     }
 
-    /// As [`Self::spawn`], with the folder for temporary files that it is told.
+    /// Spawns it with the folder for temporary files that the command names.
     pub fn spawn_as_it_is(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -95,7 +95,7 @@ impl Binary {
         address.parse::<SocketAddr>().unwrap().port()
     }
 
-    /// As `address`, for a client.
+    /// Returns a URL for a client.
     pub async fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address().await)
     }

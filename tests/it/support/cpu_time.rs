@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, ffi::OsString, fs, time::Duration};
 
-/// What each thread of a process has spent on processors so far, from the scheduler's own clock: exact
-/// for threads that rest, and hardly more on a busy machine.
+/// The time that each thread of a process has spent on processors so far, by the scheduler's own clock:
+/// exact for threads that rest, and hardly more on a busy machine.
 pub(crate) struct CpuTime(HashMap<OsString, u64>);
 
 impl CpuTime {
@@ -19,7 +19,7 @@ impl CpuTime {
         Self(spent.collect())
     }
 
-    /// What all threads have spent since `earlier`, but for those that have ended.
+    /// Returns what all threads have spent since `earlier`, but for those that have ended.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let before = |thread| earlier.0.get(thread).copied().unwrap_or(0);
         let spent = self.0.iter().map(|(thread, nanos)| nanos - before(thread));

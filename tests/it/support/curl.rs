@@ -28,7 +28,7 @@ pub(crate) async fn curl(line: &str) -> Ended {
     }
 }
 
-/// What curl got.
+/// Reads what curl printed: the body, and the status in a line of its own.
 impl Ended {
     pub(crate) fn status(&self) -> &str {
         self.parts().1

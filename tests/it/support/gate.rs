@@ -56,7 +56,7 @@ impl Gate {
         self.leads_to.send_replace(Some(port));
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn accepted(&self) -> usize {
         *self.accepted.borrow()
     }

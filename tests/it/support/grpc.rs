@@ -101,7 +101,7 @@ impl Caller {
     }
 }
 
-/// What a call gives.
+/// The answer to a call: messages, then trailers.
 pub struct Answer {
     pub head: HeaderMap,
     body: Incoming,
@@ -145,12 +145,12 @@ impl Answer {
         }
     }
 
-    /// Whether the call ended before it began: a status, and nothing else.
+    /// True if the call ended before it began: a status, and nothing else.
     pub fn is_trailers_only(&self) -> bool {
         self.head.contains_key("grpc-status") && self.body.is_end_stream()
     }
 
-    /// What the call ended with, after the last message.
+    /// Returns the trailers, which must come next.
     pub async fn trailers(&mut self) -> HeaderMap {
         assert_eq!(self.message::<Topic>().await, None);
         self.trailers.pop_front().expect("trailers")
@@ -184,7 +184,7 @@ pub fn payloads(response: &Fetched) -> Vec<String> {
         .collect()
 }
 
-// What tests need of the public `pubsub_api.proto`.
+// The part of the public `pubsub_api.proto` that tests need.
 
 /// A request for a topic or for a schema.
 #[derive(Clone, PartialEq, Message)]

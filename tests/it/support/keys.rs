@@ -30,14 +30,14 @@ impl Keys {
     }
 }
 
-/// What `openssl base64 -A` makes of it.
+/// Encodes as `openssl base64 -A` does.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     use base64ct::Encoding;
 
     base64ct::Base64::encode_string(bytes)
 }
 
-/// What a PEM holds.
+/// Returns the bytes that a PEM holds.
 pub(crate) fn der(pem: &str) -> Vec<u8> {
     let (_, der) = pkcs8::SecretDocument::from_pem(pem).unwrap();
     der.as_bytes().to_vec()

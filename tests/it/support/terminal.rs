@@ -14,12 +14,12 @@ use rustix::{
 
 use super::{Ended, in_time};
 
-/// What a program shows on a terminal of so many columns.
+/// Returns what a program shows on a terminal of so many columns.
 pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> String {
     end_on_terminal(command, columns).await.stdout
 }
 
-/// As [`on_terminal`], with how it ended.
+/// Returns what a program shows on a terminal, and how it ended.
 pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
     let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
     in_time(showing).await.unwrap()
