@@ -166,7 +166,7 @@ pub(crate) fn busy() -> io::Result<Duration> {
     ))
 }
 
-/// The model's name, as the kernel tells it.
+/// The model's name, as the kernel has it.
 pub(crate) fn model() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = info.lines().find(|line| line.starts_with("model name"));

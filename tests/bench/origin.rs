@@ -29,7 +29,7 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-/// Serves for ever.
+/// Serves forever.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -233,7 +233,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
-            // Epoll tells what is left in the socket, but knows nothing of our buffer.
+            // Epoll reports what is left in the socket, but knows nothing of our buffer.
             if self.socket.buffer().is_empty() {
                 break;
             }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-/// Becomes `args.command`: pinned, and told to stop should the benchmark die. Both must be done
+/// Becomes `args.command`: pinned, and to be stopped should the benchmark die. Both must be done
 /// between fork and exec, which only a process of our own may do without `unsafe`.
 pub(crate) fn launch(args: &Args) -> Result<(), Box<dyn Error>> {
     set_parent_process_death_signal(Some(Signal::TERM))?;

@@ -196,7 +196,7 @@ pub(crate) fn output(mut command: Command) -> Result<Vec<u8>, Box<dyn Error>> {
 /// The most that others may use, in cores, for a sample to count as undisturbed.
 pub(crate) const QUIET: f64 = 0.15;
 
-/// A machine that is never quiet must not keep the benchmark for ever.
+/// A machine that is never quiet must not keep the benchmark forever.
 const TRIES: u32 = 3;
 
 const MIB: u64 = 1024 * 1024;

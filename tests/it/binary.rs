@@ -33,7 +33,7 @@ async fn it_serves_what_the_file_says(command: &[&str]) {
 }
 
 #[tokio::test]
-async fn its_first_line_tells_where_it_listens_and_for_whom() {
+async fn its_first_line_says_where_it_listens_and_for_whom() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -81,7 +81,7 @@ async fn it_needs_no_file() {
 }
 
 #[tokio::test]
-async fn without_file_and_flags_it_tells_how_to_begin() {
+async fn without_file_and_flags_it_says_how_to_begin() {
     let folder = TempDir::new().unwrap();
     let mut command = Binary::command(&[]);
     command.current_dir(&folder);
@@ -138,7 +138,7 @@ async fn every_mistake_is_reported_at_once() {
 }
 
 #[tokio::test]
-async fn a_log_filter_that_is_none_is_refused() {
+async fn an_invalid_log_filter_is_refused() {
     for arguments in [["demo", "--log", "a=b=c"], ["check", "--log", "loud"]] {
         let ended = run(&arguments).await;
         assert_eq!(ended.code(), 64, "{ended:?}");
@@ -282,7 +282,7 @@ async fn it_stops_at_once_if_nothing_is_in_flight() {
 }
 
 #[tokio::test]
-async fn health_tells_whether_it_runs() {
+async fn health_reports_whether_it_runs() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -534,7 +534,7 @@ async fn several_orgs_are_told_apart_by_name() {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_told_in_the_answer_and_in_the_log() {
+async fn a_refused_login_is_reported_in_the_answer_and_in_the_log() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");

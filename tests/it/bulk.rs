@@ -146,7 +146,7 @@ async fn a_session_that_bulk_never_takes_is_not_renewed_in_vain() {
 }
 
 #[tokio::test]
-async fn our_own_errors_have_the_format_of_the_request() {
+async fn errors_of_the_proxy_have_the_format_of_the_request() {
     let both = Both::start().await;
     let evil = "Host: evil.com\r\n";
     for lines in [

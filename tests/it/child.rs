@@ -34,7 +34,7 @@ async fn the_program_asks_the_org_as_it_stands(command: &[&str]) {
 }
 
 #[tokio::test]
-async fn its_environment_leads_it_here_and_tells_no_session() {
+async fn its_environment_leads_it_to_the_proxy_and_holds_no_session() {
     let setup = Setup::start().await;
     let mut command = command(
         &setup,
@@ -73,7 +73,7 @@ async fn its_environment_leads_it_here_and_tells_no_session() {
 }
 
 #[tokio::test]
-async fn the_key_stays_with_us() {
+async fn the_key_is_not_passed_on() {
     let setup = Setup::with("private_key = { env = \"SERVER_KEY\" }\n").await;
     for variable in ["SERVER_KEY", "ORGPROXY_PRIVATE_KEY"] {
         let mut command = command(&setup, &["env"]);
@@ -289,7 +289,11 @@ async fn it_ends_as_the_program_does(program: &str, code: i32) {
 #[test_case("nowhere", 127, "cannot run nowhere: No such file"; "not found")]
 #[test_case("/etc/passwd", 126, "cannot run /etc/passwd: Permission denied"; "not executable")]
 #[tokio::test]
-async fn a_program_that_cannot_be_run_is_told_as_shells_do(program: &str, code: i32, told: &str) {
+async fn a_program_that_cannot_be_run_is_reported_as_by_shells(
+    program: &str,
+    code: i32,
+    told: &str,
+) {
     let setup = Setup::start().await;
     let ended = run(&setup, &[program]).await;
     assert_eq!((ended.code(), &*ended.stdout), (code, ""));
@@ -351,7 +355,7 @@ async fn a_program_may_get_a_signal_that_is_not_for_ending_as_often_as_one_likes
 #[test_case(Signal::ALARM; "alarm")]
 #[test_case(Signal::IO; "input and output")]
 #[tokio::test]
-async fn a_signal_that_is_for_nobody_ends_neither_us_nor_the_program(signal: Signal) {
+async fn a_signal_that_is_for_nobody_ends_neither_the_proxy_nor_the_program(signal: Signal) {
     let setup = Setup::start().await;
     let proxy = spawn_waiting(&setup, "trap 'exit 9' TERM");
     proxy.print("http").await;
@@ -396,7 +400,7 @@ async fn standard_input_is_the_programs() {
 }
 
 #[tokio::test]
-async fn its_limits_are_those_that_we_were_started_with() {
+async fn its_limits_are_those_that_the_proxy_was_started_with() {
     let setup = Setup::start().await;
     let config = setup.files.config();
     let line = format!("ulimit -Sn 250; {ORGPROXY} -c {config} -- sh -c 'ulimit -Sn'");
@@ -416,7 +420,7 @@ async fn without_a_login_it_is_not_started() {
 }
 
 #[tokio::test]
-async fn a_socket_alone_leads_no_program_here() {
+async fn a_program_cannot_be_led_to_a_unix_socket_alone() {
     let setup = Setup::with("listen = \"unix:proxy.sock\"\n").await;
     let ended = run(&setup, &["true"]).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
@@ -445,7 +449,7 @@ async fn run(setup: &Setup, program: &[&str]) -> Ended {
     Binary::spawn(command(setup, program)).end().await
 }
 
-/// A program that says where the org is, and waits for signals for ever.
+/// A program that says where the org is, and waits for signals forever.
 fn spawn_waiting(setup: &Setup, trap: &str) -> Binary {
     let fifo = setup.files.path("fifo").display().to_string();
     let wait = format!(

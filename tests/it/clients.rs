@@ -22,7 +22,7 @@ const RIGHT: &str = "grant_type=password&username=etl&password=right";
 #[test_case("x-sfdc-session", "PLACEHOLDER"; "bulk")]
 #[test_case("cookie", "a=b; sid=PLACEHOLDER"; "cookie")]
 #[tokio::test]
-async fn what_a_login_gave_does_for_the_client_key(name: &str, value: &str) {
+async fn what_a_login_gave_counts_as_a_client_key(name: &str, value: &str) {
     let both = with_etl().await;
     let placeholder = log_in(&both, RIGHT).await;
     let value = value.replace("PLACEHOLDER", &placeholder);
@@ -35,7 +35,7 @@ async fn what_a_login_gave_does_for_the_client_key(name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn in_a_query_it_does_too() {
+async fn it_counts_as_one_in_a_query_too() {
     let both = with_etl().await;
     let placeholder = log_in(&both, RIGHT).await.replace('!', "%21");
     let url = both
@@ -101,7 +101,7 @@ async fn by_soap_nothing_but_a_right_login_passes(path: &str, operation: String,
 }
 
 #[tokio::test]
-async fn nothing_else_does_for_the_key() {
+async fn nothing_else_counts_as_the_key() {
     let both = with_etl().await;
     let right = log_in(&both, RIGHT).await;
     // The one that is given out where nobody says who may log in.

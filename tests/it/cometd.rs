@@ -37,7 +37,7 @@ async fn an_event_comes_through() {
 }
 
 #[tokio::test]
-async fn cookies_are_such_as_a_client_of_ours_keeps() {
+async fn cookies_are_such_as_a_client_of_the_proxy_keeps() {
     let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     for name in ["BAYEUX_BROWSER", "sfdc-stream", "BrowserId"] {
@@ -119,7 +119,7 @@ async fn what_an_event_says_ends_no_session() {
 }
 
 #[tokio::test]
-async fn who_is_unknown_is_told_so_and_costs_no_login() {
+async fn an_unknown_client_learns_that_it_is_and_costs_no_login() {
     let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.id = "nobody".to_owned();
@@ -130,7 +130,7 @@ async fn who_is_unknown_is_told_so_and_costs_no_login() {
 }
 
 #[tokio::test]
-async fn who_would_rather_have_a_web_socket_learns_at_once_that_there_is_none() {
+async fn a_client_that_wants_a_web_socket_learns_at_once_that_there_is_none() {
     let Both { org, proxy } = Both::start().await;
     let mut raw = proxy.connect().await;
     raw.send(format!(
@@ -150,7 +150,7 @@ async fn who_would_rather_have_a_web_socket_learns_at_once_that_there_is_none() 
 #[test_case("localhost", Some(Fault::login_refused("invalid_grant", "user is locked")), 502, "LOGIN_REFUSED", "retry"; "a login that is refused")]
 #[test_case("localhost", Some(Fault::html(StatusCode::SERVICE_UNAVAILABLE)), 503, "LOGIN_UNAVAILABLE", "retry"; "a login that fails")]
 #[tokio::test]
-async fn our_own_errors_are_messages(
+async fn errors_of_the_proxy_are_messages(
     host: &str,
     fault: Option<Fault>,
     status: u16,

@@ -37,7 +37,7 @@ fn every_valid_file_loads() {
 }
 
 #[test]
-fn every_invalid_file_is_told_what_is_wrong() {
+fn every_invalid_file_is_refused_with_what_is_wrong() {
     let folder = Folder::new();
     let files = files("invalid");
     for file in &files {
@@ -167,7 +167,7 @@ fn every_key_can_be_overridden() {
 }
 
 #[test]
-fn a_mistake_in_a_flag_or_variable_is_told_by_its_name() {
+fn a_mistake_in_a_flag_or_variable_is_reported_by_its_name() {
     let folder = Folder::new();
     let mut overrides = Overrides::default();
     flag(&mut overrides, "login_url", "https://evil.tld");

@@ -164,7 +164,7 @@ async fn the_token_endpoint_fails_on_demand() {
 }
 
 #[tokio::test]
-async fn access_tokens_may_be_jwts_and_tell_their_life() {
+async fn access_tokens_may_be_jwts_that_say_when_they_expire() {
     let org = Demo::start().await;
     org.org.set(|knobs| {
         knobs.jwt_tokens = true;

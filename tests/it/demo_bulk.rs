@@ -244,7 +244,7 @@ async fn json_updates_upserts_and_deletes() {
 }
 
 #[tokio::test]
-async fn xml_batches_may_be_compressed_and_have_mistakes_told_in_xml() {
+async fn xml_batches_may_be_compressed_and_have_mistakes_reported_in_xml() {
     let org = Demo::start().await;
     let session = org.session().await;
     let created = org

@@ -238,7 +238,7 @@ async fn a_session_that_ends_ends_its_held_connect_but_not_the_client() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused() {
+async fn what_is_not_a_message_is_refused() {
     let org = Demo::start().await;
     let session = org.session().await;
     let request = org.client.get(org.url(COMETD));

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_topic_tells_its_schema() {
+async fn a_topic_names_its_schema() {
     let org = Demo::start().await;
     let session = org.session().await;
     let mut answer = org
@@ -41,7 +41,7 @@ async fn a_topic_tells_its_schema() {
 }
 
 #[tokio::test]
-async fn who_is_not_who_they_say_is_refused_in_trailers_only() {
+async fn a_caller_who_is_not_who_they_say_is_refused_in_trailers_only() {
     let org = Demo::start().await;
     let session = org.session().await;
     let good = org.metadata(&session);

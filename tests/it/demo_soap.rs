@@ -88,7 +88,7 @@ async fn a_canned_expiry_has_the_orgs_own_bytes() {
 }
 
 #[tokio::test]
-async fn the_user_is_told_in_the_order_of_the_wsdl() {
+async fn the_user_is_described_in_the_order_of_the_wsdl() {
     let soap = Soap::start("u/46.0", PARTNER).await;
     let answer = soap.call("<getUserInfo/>").await;
     let expected = r#"<soapenv:Body><getUserInfoResponse><result><accessibilityMode>false</accessibilityMode><chatterExternal>false</chatterExternal><currencySymbol>$</currencySymbol><orgAttachmentFileSizeLimit>5242880</orgAttachmentFileSizeLimit><orgDefaultCurrencyIsoCode>USD</orgDefaultCurrencyIsoCode><orgDefaultCurrencyLocale>en_US</orgDefaultCurrencyLocale><orgDisallowHtmlAttachments>false</orgDisallowHtmlAttachments><orgHasPersonAccounts>false</orgHasPersonAccounts><organizationId>00Dxx0000001gPLEAY</organizationId><organizationMultiCurrency>false</organizationMultiCurrency><organizationName>Demo Org</organizationName><profileId>00exx0000000001AAA</profileId><roleId xsi:nil="true"/><sessionSecondsValid>7200</sessionSecondsValid><userDefaultCurrencyIsoCode xsi:nil="true"/><userEmail>integration@demo.example</userEmail><userFullName>Integration User</userFullName><userId>005xx000001SwiUAAS</userId><userLanguage>en_US</userLanguage><userLocale>en_US</userLocale><userName>integration@demo.example</userName><userTimeZone>America/Los_Angeles</userTimeZone><userType>Standard</userType><userUiSkin>Theme3</userUiSkin></result></getUserInfoResponse></soapenv:Body></soapenv:Envelope>"#;

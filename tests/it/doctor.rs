@@ -1,4 +1,4 @@
-//! `orgproxy doctor`: every step is looked at, and what is wrong is told with its true cause.
+//! `orgproxy doctor`: every step is looked at, and what is wrong is reported with its true cause.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -163,7 +163,7 @@ async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_certificate_is_told_by_the_files_own_names() {
+async fn all_that_is_wrong_with_a_certificate_is_reported_by_the_files_own_names() {
     let setup = complete().await;
     let soon = certificate_until(&setup.org, OffsetDateTime::now_utc() + Duration::days(10));
     std::fs::rename(setup.files.path("server.key"), setup.files.path("my.key")).unwrap();
@@ -273,7 +273,7 @@ async fn the_certificate_of_whoever_answers_is_harmless() {
 }
 
 #[tokio::test]
-async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
+async fn a_chain_that_nobody_knows_is_reported_with_its_issuer() {
     let setup = complete().await;
     let without = config(&setup.org, "").replace("ca_file = \"ca.pem\"\n", "");
     setup.files.write("proxy.toml", &without);
@@ -287,7 +287,7 @@ async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_there_is_told_by_the_step() {
+async fn a_host_that_is_not_there_is_reported_by_the_step() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
@@ -305,7 +305,7 @@ async fn a_host_that_is_not_there_is_told_by_the_step() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_the_program() {
+async fn a_port_that_is_taken_is_reported_with_the_program() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let setup = complete_with(&format!("listen = \"{address}\"\n")).await;
@@ -316,7 +316,7 @@ async fn a_port_that_is_taken_is_told_with_the_program() {
 }
 
 #[tokio::test]
-async fn half_of_localhost_that_is_taken_is_warned_of() {
+async fn the_doctor_warns_of_half_of_localhost_that_is_taken() {
     for taken in ["127.0.0.1:0", "[::1]:0"] {
         let taken = TcpListener::bind(taken).unwrap();
         let address = taken.local_addr().unwrap();
@@ -330,7 +330,7 @@ async fn half_of_localhost_that_is_taken_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_runs_already_is_warned_of() {
+async fn the_doctor_warns_of_a_proxy_that_runs_already() {
     let setup = complete().await;
     let running = setup.files.start();
     let address = running.address().await;
@@ -346,7 +346,7 @@ async fn a_proxy_that_runs_already_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_program_that_only_has_our_name_is_none_of_ours() {
+async fn a_program_that_only_has_the_name_is_not_an_orgproxy() {
     let setup = complete().await;
     let other = complete().await;
     let more = "listen = \"https://127.0.0.1:0\"\n";
@@ -376,7 +376,7 @@ async fn a_program_that_only_has_our_name_is_none_of_ours() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_told_with_its_direction() {
+async fn a_clock_that_is_wrong_is_reported_with_its_direction() {
     let setup = complete().await;
     let late = Fault::html(StatusCode::OK).header("date", "Mon, 01 Jan 2120 00:00:00 GMT");
     setup.org.faults().next(1, TOKEN, late);
@@ -420,7 +420,7 @@ async fn a_clock_that_is_not_behind_is_not_blamed(date: Option<&str>, says: &str
 }
 
 #[tokio::test]
-async fn what_the_api_refuses_is_told_in_the_orgs_words() {
+async fn what_the_api_refuses_is_reported_in_the_orgs_words() {
     let setup = complete().await;
     let disabled = Fault::error(
         StatusCode::FORBIDDEN,
@@ -441,7 +441,7 @@ async fn what_the_api_refuses_is_told_in_the_orgs_words() {
 }
 
 #[tokio::test]
-async fn a_session_in_jwt_format_is_warned_of() {
+async fn the_doctor_warns_of_a_session_in_jwt_format() {
     let setup = complete().await;
     setup.org.set(|knobs| knobs.jwt_tokens = true);
     let found = doctor(&setup, &[]).await;
@@ -452,7 +452,7 @@ async fn a_session_in_jwt_format_is_warned_of() {
 }
 
 #[tokio::test]
-async fn names_and_the_local_authority_are_warned_of() {
+async fn the_doctor_warns_of_names_and_of_the_local_authority() {
     let more = "hosts = [\"nowhere.invalid\"]\nlisten = \"https://127.0.0.1:0\"\n";
     let setup = complete_with(more).await;
     let state = setup.files.path("state").display().to_string();
@@ -501,7 +501,7 @@ async fn a_demo_org_that_cannot_start_hides_no_other() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_configuration_is_told() {
+async fn every_mistake_in_the_configuration_is_reported() {
     let setup = complete().await;
     setup.files.write(
         "proxy.toml",

@@ -96,7 +96,7 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
 }
 
 #[tokio::test]
-async fn so_they_do_where_the_client_speaks_http_2() {
+async fn such_characters_arrive_percent_encoded_over_http_2_too() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
@@ -176,7 +176,7 @@ async fn a_session_in_the_query_does_not_arrive(query: &str, arrives: &str) {
 #[test_case("/site/services/apexrest/demo"; "of a site")]
 #[test_case("/%73ervices/apexrest/a;b"; "encoded")]
 #[tokio::test]
-async fn a_class_of_apex_rest_gets_all_that_is_a_session_elsewhere_only(path: &str) {
+async fn an_apex_class_gets_what_is_a_session_only_elsewhere(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let target = format!("{path}?access_token=x&oauth_token=y&q=1");
@@ -384,7 +384,7 @@ async fn nothing_is_added_to_a_request_without_body(method: &str) {
 }
 
 #[tokio::test]
-async fn a_length_of_nothing_arrives_as_one() {
+async fn a_length_of_zero_arrives_as_a_length() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -401,7 +401,7 @@ async fn a_length_of_nothing_arrives_as_one() {
 #[test_case("DELETE"; "delete")]
 #[test_case("GET"; "get")]
 #[tokio::test]
-async fn a_body_of_known_length_arrives_as_one(method: &str) {
+async fn a_body_of_known_length_arrives_with_its_length(method: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -590,7 +590,7 @@ async fn redirects_pass_and_nobody_follows_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_to_be_told_to_go_on_is_told() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -607,7 +607,7 @@ async fn a_client_that_expects_to_be_told_to_go_on_is_told() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_refused_is_not_told_to_go_on() {
+async fn a_client_that_is_refused_gets_no_100_continue() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -621,7 +621,7 @@ async fn a_client_that_is_refused_is_not_told_to_go_on() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_gets_what_it_can_read() {
+async fn a_client_that_speaks_http_1_0_gets_what_it_can_read() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -636,7 +636,7 @@ async fn a_client_of_http_1_0_gets_what_it_can_read() {
 }
 
 #[tokio::test]
-async fn an_org_of_http_1_0_is_read_to_its_end_and_told_in_http_1_1() {
+async fn an_answer_in_http_1_0_is_read_to_its_end_and_passed_on_in_http_1_1() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let wire = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n0123456789";
@@ -669,7 +669,7 @@ async fn an_absolute_target_arrives_as_path_and_query() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_2_is_served() {
+async fn a_client_that_speaks_http_2_is_served() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let (status, body) = over_http2(&proxy, Method::POST, "hello").await;
@@ -694,7 +694,7 @@ async fn nothing_is_added_to_a_request_without_body_that_came_over_http_2() {
 }
 
 #[tokio::test]
-async fn an_org_of_http_2_is_served_alike() {
+async fn an_org_that_speaks_http_2_is_served_alike() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| config.orgs[0].http2 = true).await;
     let mut raw = proxy.connect().await;

@@ -354,7 +354,7 @@ async fn an_error_is_for_the_page_that_is_allowed_to_see_answers() {
 }
 
 #[tokio::test]
-async fn a_preflight_of_an_allowed_page_is_answered_here() {
+async fn a_preflight_of_an_allowed_page_is_answered_by_the_proxy() {
     let both = Both::with(|config| config.orgs[0].guard.allow_origins = vec![PAGE.into()]).await;
     let answer = send(
         &both,
@@ -615,7 +615,7 @@ async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
 }
 
 #[tokio::test]
-async fn what_would_end_the_session_is_answered_here_whatever_is_allowed() {
+async fn what_would_end_the_session_is_answered_by_the_proxy_whatever_is_allowed() {
     let both = Both::with(|config| {
         let allowed = ["/services/oauth2", "/secur/logout.jsp"];
         config.orgs[0].guard.allow_paths = allowed.map(str::to_owned).to_vec();
@@ -734,7 +734,7 @@ async fn what_clients_use_passes_with_its_bytes_untouched() {
 }
 
 #[tokio::test]
-async fn a_method_of_no_use_is_refused_and_the_others_are_named() {
+async fn an_unsupported_method_is_refused_and_the_others_are_named() {
     let both = Both::start().await;
     for method in ["TRACE", "TRACK", "PROPFIND", "get", "Get", "GETS", "X"] {
         let answer = send(
@@ -785,7 +785,7 @@ async fn a_target_that_no_url_can_have_is_refused() {
 }
 
 #[tokio::test]
-async fn options_of_everything_is_about_us_and_answered_here() {
+async fn options_of_everything_is_about_the_proxy_and_answered_by_it() {
     let both = Both::start().await;
     let answer = send(&both, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n").await;
     assert_eq!(answer.status, 204);

@@ -196,7 +196,7 @@ fn given_up(count: u32) -> Vec<u8> {
 #[test_case("window update of a stream")]
 #[test_case("reset")]
 #[tokio::test]
-async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
+async fn a_flood_of_frames_that_carry_nothing_is_asked_to_calm_down(name: &str) {
     let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [begun(&[&first]), again.repeat(5000)].concat();
@@ -264,7 +264,7 @@ async fn no_flood_fills_the_log() {
 #[test_case("window update")]
 #[test_case("unknown")]
 #[tokio::test]
-async fn some_of_them_are_nothing_to_mind(name: &str) {
+async fn a_few_such_frames_do_no_harm(name: &str) {
     let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [
@@ -318,7 +318,7 @@ async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it
 }
 
 #[tokio::test]
-async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_the_log() {
+async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);
@@ -419,7 +419,7 @@ async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8
     };
     tokio::select! {
         heard = timeout(PATIENCE, read) => heard.expect("an end"),
-        () = write => unreachable!("it waits for ever"),
+        () = write => unreachable!("it waits forever"),
     }
 }
 

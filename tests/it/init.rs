@@ -138,7 +138,7 @@ async fn an_app_that_is_there_needs_a_certificate_only() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_done_next_fits_the_terminal_and_tells_no_secret() {
+async fn what_is_to_be_done_next_fits_the_terminal_and_shows_no_secret() {
     let folder = Folder::new();
     let said = folder.good(NEW).await.stdout;
     for part in [
@@ -199,7 +199,7 @@ async fn a_passphrase_locks_the_key_and_the_proxy_opens_it() {
 #[test_case("--rotate-key --from-sf acme", "cannot be used with"; "two at once")]
 #[test_case("--rotate-key", "there is no proxy.toml here"; "nothing to rotate")]
 #[tokio::test]
-async fn what_is_wrong_is_told_and_nothing_is_written(arguments: &str, message: &str) {
+async fn what_is_wrong_is_reported_and_nothing_is_written(arguments: &str, message: &str) {
     let folder = Folder::new();
     let ended = folder.run(&format!("init {arguments}")).await;
     assert_ne!(ended.code(), 0);
@@ -639,7 +639,7 @@ async fn whoever_reads_the_key_reads_the_next_one() {
 }
 
 #[tokio::test]
-async fn whom_the_next_key_cannot_be_given_to_is_told() {
+async fn a_user_whom_the_next_key_cannot_be_given_to_is_named() {
     if !geteuid().is_root() {
         return skip("only root gives a key to a group that its owner is not in");
     }
@@ -684,7 +684,7 @@ async fn the_key_of_an_earlier_rotation_is_kept() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_not_ours_has_its_next_certificate_uploaded() {
+async fn an_app_that_init_did_not_make_has_its_next_certificate_uploaded() {
     let folder = Folder::new();
     folder.good(&format!("{NEW} --client-id 3MVG9.there")).await;
     let said = folder

@@ -126,7 +126,7 @@ async fn other_hosts_get_no_tunnel(host: &str) {
 #[test_case("login.salesforce.com:443/services"; "a path")]
 #[test_case("/services"; "no host")]
 #[tokio::test]
-async fn what_is_no_host_and_port_gets_no_tunnel(target: &str) {
+async fn what_is_not_a_host_and_port_gets_no_tunnel(target: &str) {
     let interceptor = Interceptor::with(ON).await;
     let answer = interceptor.connect(target, "").await;
     assert_eq!(answer.status, 400, "{answer:?}");

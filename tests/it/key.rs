@@ -67,7 +67,7 @@ fn an_encrypted_key_is_read_with_its_passphrase_only(command: &str) {
 #[test_case("pkcs12 -export -inkey key.pem -nocerts -passout pass:x -out out", "is a Java or PKCS#12 key store; extract"; "pkcs12")]
 #[test_case("pkcs8 -topk8 -in key.pem -v1 PBE-SHA1-3DES -passout pass:x -out out", "is encrypted in a way that is not supported (not PBES2); convert"; "pbes1")]
 #[test_case("rsa -in key.pem -traditional -camellia128 -passout pass:x -out out", "is encrypted in a way that is not supported (CAMELLIA-128-CBC); convert"; "camellia")]
-fn what_is_no_key_for_us_is_told_so(command: &str, expected: &str) {
+fn what_is_not_a_usable_key_is_refused_as_what_it_is(command: &str, expected: &str) {
     let keys = Keys::new();
     keys.openssl(command);
     let error = keys.parse("out", Some("x")).unwrap_err();
@@ -267,7 +267,7 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
     "{ file = \"key.pem\", passphrase = { env = \"ORGPROXY_TEST_UNSET\" } }",
     "passphrase: environment variable ORGPROXY_TEST_UNSET is not set"
 )]
-fn a_key_that_cannot_be_had_is_told_why(reference: &str, expected: &str) {
+fn a_key_that_cannot_be_had_is_reported_with_the_reason(reference: &str, expected: &str) {
     let keys = Keys::new();
     fs::create_dir(keys.path("folder")).unwrap();
     fs::write(keys.path("empty"), "").unwrap();

@@ -235,7 +235,7 @@ async fn an_answer_that_looks_like_a_refusal_arrives_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_is_told_so_in_time_and_those_before_it_go_on() {
+async fn a_connection_too_many_is_refused_in_time_and_those_before_it_go_on() {
     let Both { org, proxy } = Both::with(|config| {
         config.limits.connections = 1;
         config.limits.header_read = SHORT;
@@ -263,7 +263,7 @@ async fn a_connection_too_many_is_told_so_in_time_and_those_before_it_go_on() {
 }
 
 #[tokio::test]
-async fn a_request_too_many_is_told_so_in_time_and_those_before_it_go_on() {
+async fn a_request_too_many_is_refused_in_time_and_those_before_it_go_on() {
     let Both { org, proxy } = Both::with(|config| {
         config.limits.requests = 1;
         config.limits.header_read = SHORT;
@@ -287,7 +287,7 @@ async fn a_request_too_many_is_told_so_in_time_and_those_before_it_go_on() {
 }
 
 #[tokio::test]
-async fn an_upload_that_stalls_is_told_so() {
+async fn an_upload_that_stalls_is_refused() {
     let Both { org, proxy } = Both::with(|config| config.limits.idle_body = SHORT).await;
     for lines in [
         "Content-Length: 10\r\n\r\nhello",

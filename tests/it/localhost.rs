@@ -142,7 +142,7 @@ async fn where_other_programs_have_both_it_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_program_is_led_to_localhost_where_both_are_ours() {
+async fn a_program_is_led_to_localhost_where_the_proxy_has_both_addresses() {
     let org = Org::start().await.unwrap();
     let files = Files::with(
         &org,

@@ -193,7 +193,7 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
         assert!(!format!("{:?}", seen.headers).contains(&session));
         assert!(!String::from_utf8_lossy(&seen.body).contains(&session));
     }
-    // The same to all, for ever.
+    // The same for all, forever.
     let (_, again) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(text_of(&again, "sessionId"), session);
 }
@@ -225,7 +225,7 @@ async fn the_clients_version_is_asked_and_64_if_the_org_does_not_know_it() {
 }
 
 #[tokio::test]
-async fn what_the_org_has_against_it_is_told_in_its_own_words() {
+async fn what_the_org_has_against_it_is_reported_in_its_own_words() {
     let both = Both::start().await;
     let fault = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:sf=\"urn:fault.partner.soap.sforce.com\"><soapenv:Body><soapenv:Fault><faultcode>sf:API_DISABLED_FOR_ORG</faultcode><faultstring>API_DISABLED_FOR_ORG: API is not enabled for this Organization or Partner</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>";
     let answer = Fault::answer(StatusCode::INTERNAL_SERVER_ERROR, "text/xml", fault);
@@ -250,7 +250,7 @@ async fn what_the_org_has_against_it_is_told_in_its_own_words() {
 #[test_case("c", ENTERPRISE, "enterprise")]
 #[test_case("T", TOOLING, "tooling")]
 #[tokio::test]
-async fn who_is_not_among_the_clients_gets_salesforces_refusal(
+async fn a_user_who_is_not_among_the_clients_gets_salesforces_refusal(
     api: &str,
     namespace: &str,
     name: &str,
@@ -332,7 +332,7 @@ async fn an_apex_class_may_call_its_own_methods_as_it_likes() {
 #[test_case(V46, jsforce(PARTNER).replace("&lt;", &"x".repeat(70_000)), "BODY_TOO_LARGE"; "huge")]
 #[test_case(V46, jsforce(PARTNER).replace("&lt;", &"x".repeat(10_000_000)), "BODY_TOO_LARGE"; "monstrous")]
 #[tokio::test]
-async fn what_is_no_login_gets_a_fault_that_says_why(path: &str, envelope: String, code: &str) {
+async fn what_is_not_a_login_gets_a_fault_that_says_why(path: &str, envelope: String, code: &str) {
     let both = Both::start().await;
     let (status, answer) = post(&both, path, "", envelope).await;
     assert_eq!(status, 500, "{answer}");

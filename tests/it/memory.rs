@@ -155,7 +155,7 @@ async fn beside<T: Send + 'static>(client: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(client).await.unwrap()
 }
 
-/// Connects a client that does not wait for ever.
+/// Connects a client that does not wait forever.
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LONGEST)).unwrap();

@@ -307,7 +307,7 @@ async fn no_command_shows_a_key(command: &[&str]) {
                 if !is_flag {
                     process.env(variable, value);
                 }
-                // What would serve for ever is stopped once it does.
+                // What would serve forever is stopped once it does.
                 let ended = Binary::spawn(process).end_or_serve().await;
                 forms.assert_not_in(&format!("{command:?} {flag} with {form}"), &ended);
             }

@@ -89,7 +89,7 @@ async fn a_redirect_to_the_new_host_is_followed_after_a_login(status: u16) {
 #[test_case(SOAP, 500, "text/xml", "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><e:Fault><faultcode>sf:UNKNOWN_EXCEPTION</faultcode><faultstring>UNKNOWN_EXCEPTION: Destination URL not reset. The URL returned from login must be set in the SforceService</faultstring></e:Fault></e:Body></e:Envelope>"; "soap")]
 #[test_case(JOB, 400, "application/xml", "<error><exceptionCode>ClientInputError</exceptionCode><exceptionMessage>Destination URL not reset. The URL returned from login must be set</exceptionMessage></error>"; "bulk")]
 #[tokio::test]
-async fn an_answer_that_says_so_is_taken_for_a_move(
+async fn an_answer_that_says_that_the_org_has_moved_is_believed(
     path: &str,
     status: u16,
     content_type: &str,

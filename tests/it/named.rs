@@ -61,7 +61,7 @@ async fn what_is_asked_where_users_log_in_reaches_the_org_as_in_a_tunnel() {
 #[test_case("na1.salesforce.com:443"; "with the port")]
 #[test_case("acme--dev.sandbox.my.salesforce.com")]
 #[tokio::test]
-async fn a_host_that_is_not_this_orgs_is_answered_nothing(host: &str) {
+async fn a_host_of_another_org_gets_no_answer(host: &str) {
     let both = production().await;
     let form = "grant_type=password&username=me&password=x&token=x";
     for path in [TOKEN, INTROSPECT, REVOKE, LOGOUT] {
@@ -86,7 +86,7 @@ async fn a_host_that_is_not_this_orgs_is_answered_nothing(host: &str) {
 #[test_case("login.salesforce.com.evil.example"; "one that begins alike")]
 #[test_case("localhost:1"; "another service of this machine")]
 #[tokio::test]
-async fn a_host_that_is_nobody_of_salesforces_is_answered_nothing(host: &str) {
+async fn a_host_that_is_not_salesforces_gets_no_answer(host: &str) {
     let both = production().await;
     let answer = post(&both, host, TOKEN, FORM, "grant_type=password").await;
     assert_eq!(answer.status, 421, "{answer:?}");
@@ -109,7 +109,7 @@ async fn where_not_everybody_may_log_in_the_host_does_not_change_that() {
 }
 
 #[tokio::test]
-async fn who_lacks_the_client_key_learns_of_no_host_and_costs_no_login() {
+async fn a_client_without_the_key_learns_of_no_host_and_costs_no_login() {
     let both = Both::with(|config| {
         let key = ClientKey::new(b"0123456789abcdef-the-key").unwrap();
         config.orgs[0].guard.client_key = Some(key);

@@ -93,7 +93,7 @@ async fn the_proxy_is_shown_its_password() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told_of() {
+async fn a_proxy_that_refuses_is_reported() {
     let far = Far::start().await;
     let way = ConnectProxy::with(far.org.port(), |_| {
         Some("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -112,7 +112,7 @@ async fn a_proxy_that_refuses_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_requests_only_is_told_of() {
+async fn a_proxy_that_refuses_requests_only_is_reported() {
     let far = Far::start().await;
     let way = ConnectProxy::start(far.org.port()).await;
     // The login goes straight, since the org is on this machine.
@@ -158,7 +158,7 @@ async fn what_no_proxy_names_is_reached_without(names: &str) {
 }
 
 #[tokio::test]
-async fn clients_may_take_us_for_their_proxy_and_name_the_org() {
+async fn clients_may_use_orgproxy_as_their_proxy_and_name_the_org() {
     let far = Far::start().await;
     let way = ConnectProxy::start(far.org.port()).await;
     let proxy = far.run(&[("HTTPS_PROXY", &format!("http://{}", way.address))]);
@@ -290,7 +290,7 @@ async fn by_socks5_without_h_names_are_looked_up_here() {
 #[test_case("", "put them into HTTPS_PROXY as socks5h://USER:PASSWORD@127.0.0.1"; "without a password")]
 #[test_case("me:wrong@", "refuses the user and password of HTTPS_PROXY"; "with a wrong one")]
 #[tokio::test]
-async fn a_socks_proxy_that_lets_nobody_in_is_told_of(shown: &str, advice: &str) {
+async fn a_socks_proxy_that_lets_nobody_in_is_reported(shown: &str, advice: &str) {
     let far = Far::start().await;
     let way = SocksProxy::start(far.org.port(), Some(("me", "s3cret"))).await;
     let proxy = far.run(&[("HTTPS_PROXY", &format!("socks5h://{shown}{}", way.address))]);
@@ -351,7 +351,7 @@ async fn a_407_names_the_proxy_what_it_offers_and_what_to_do(
 }
 
 #[tokio::test]
-async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
+async fn a_login_that_leads_to_the_proxy_itself_is_reported_at_once() {
     let org = Org::start().await.unwrap();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = free.local_addr().unwrap().port();
@@ -385,7 +385,7 @@ async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
 #[test_case(false; "by the name of the org")]
 #[test_case(true; "by a proxy on the way")]
 #[tokio::test]
-async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bool) {
+async fn a_login_that_comes_back_by_another_port_is_reported_at_once(by_proxy: bool) {
     let org = Org::start().await.unwrap();
     let gate = Gate::closed().await;
     let listen = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
@@ -440,7 +440,7 @@ async fn a_client_of_another_name_may_log_in_where_an_orgproxy_may_not() {
 }
 
 #[tokio::test]
-async fn to_have_run_out_of_files_is_not_the_orgs_fault() {
+async fn running_out_of_files_is_not_the_orgs_fault() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();

@@ -151,7 +151,7 @@ async fn a_session_that_ends_within_a_subscription_ends_it_and_the_next_call_goe
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_refused_there() {
+async fn what_is_not_a_call_is_refused_there() {
     let calls = Calls::start().await;
     let wire = get_and_close(LIMITS);
     let answer = ask(calls.proxy.calls(), wire).await;
@@ -161,7 +161,7 @@ async fn what_is_no_call_is_refused_there() {
 }
 
 #[tokio::test]
-async fn our_own_errors_are_statuses() {
+async fn errors_of_the_proxy_are_statuses() {
     let calls = Calls::start().await;
     let evil = calls.caller_of("evil.com").await;
     let answer = evil.call("GetTopic", &theirs(), &named(TOPIC)).await;

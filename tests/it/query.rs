@@ -136,7 +136,7 @@ async fn a_session_that_ends_between_two_answers_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_no_whole_json() {
+async fn what_breaks_off_is_not_a_whole_json() {
     let setup = with_batches_of(2_000).await;
     let locked = Fault::error(
         StatusCode::BAD_REQUEST,
@@ -408,7 +408,7 @@ async fn a_refused_login_leads_to_the_doctor() {
 }
 
 #[tokio::test]
-async fn a_page_for_people_is_told_by_its_status() {
+async fn a_page_for_people_is_reported_by_its_status() {
     let setup = Setup::start().await;
     setup
         .org
@@ -456,7 +456,7 @@ async fn of_several_orgs_one_is_to_be_named() {
 }
 
 #[tokio::test]
-async fn it_leaves_nothing_behind_and_tells_no_session() {
+async fn it_leaves_nothing_behind_and_shows_no_session() {
     let setup = Setup::start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(&setup, &["--log", "trace", "SELECT Id FROM Account"]);

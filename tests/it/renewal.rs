@@ -1,4 +1,4 @@
-//! A dead session is never the client's problem, and a login that fails is told honestly.
+//! A dead session is never the client's problem, and a login that fails is reported honestly.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ async fn a_body_that_is_still_coming_is_sent_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_asked_to() {
     let (org, proxy) = living_with(|config| config.limits.replay_bytes = 1 << 20).await;
     org.end_sessions();
     let body = pattern(3 << 20);
@@ -378,7 +378,7 @@ async fn a_session_that_was_idle_too_long_is_not_used() {
 #[test_case("invalid_app_access", "user is not admin approved", "permission set"; "access")]
 #[test_case("new_error", "never seen", "Login History"; "unheard of")]
 #[tokio::test]
-async fn a_refused_login_is_told_in_the_orgs_words_with_a_way_out(
+async fn a_refused_login_is_reported_in_the_orgs_words_with_a_way_out(
     error: &str,
     description: &str,
     remedy: &str,
@@ -543,7 +543,7 @@ async fn a_failure_rests_and_is_forgotten() {
     let answer = proxy.get(LIMITS).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(org.counts().token_requests, 3);
-    // Nothing but time ends the rest, and this is what the client is told to wait.
+    // Nothing but time ends the rest, and this is how long the client is asked to wait.
     let seconds = answer.headers()["retry-after"].to_str().unwrap();
     tokio::time::sleep(Duration::from_secs(seconds.parse().unwrap())).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
@@ -583,7 +583,7 @@ async fn a_client_that_hangs_up_takes_nobody_elses_login_with_it() {
 }
 
 #[tokio::test]
-async fn no_error_shows_what_the_org_echoes_of_our_secrets() {
+async fn no_error_shows_a_secret_that_the_org_echoes() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let token =

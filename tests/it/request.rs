@@ -237,7 +237,7 @@ async fn what_the_guard_refuses_stays_refused_and_says_why() {
 #[test_case(&["POST", "/services/Soap/u/62.0", "-d", "<a/>"], "MALFORMED_ENVELOPE"; "soap")]
 #[test_case(&["GET", "/services/data/../x"], "AMBIGUOUS_PATH"; "rest")]
 #[tokio::test]
-async fn an_error_of_ours_is_told_with_its_reason(arguments: &[&str], code: &str) {
+async fn an_error_of_the_proxy_is_printed_with_its_reason(arguments: &[&str], code: &str) {
     let setup = Setup::start().await;
     let ended = request(&setup, arguments).await;
     assert_eq!(ended.code(), 1);
@@ -281,7 +281,7 @@ async fn what_cannot_be_sent_is_refused_at_once(arguments: &[&str], message: &st
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_told() {
+async fn a_file_that_is_not_there_is_reported() {
     let setup = Setup::start().await;
     let ended = request(&setup, &["POST", ECHO, "-d", "@none.json"]).await;
     assert_eq!(ended.code(), 1);

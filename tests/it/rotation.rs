@@ -52,7 +52,7 @@ async fn a_changed_key_ends_the_rest_after_a_refused_login() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
+async fn what_is_not_a_key_leaves_the_old_one_in_use_and_is_reported_once() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = start(&files).await;

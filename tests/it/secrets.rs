@@ -227,7 +227,7 @@ async fn on_a_good_day(more: &str, version: &str) {
     let query = "/services/data/v62.0/query?q=SELECT+Id+FROM+Account&oauth_token=x";
     assert_eq!(it.ask_admitted(query, version).await, "200");
 
-    // Twice, so that what is told of an ended session and of a new one is said, too.
+    // Twice, so that what is logged of an ended session and of a new one is there, too.
     it.org.end_sessions();
     assert_eq!(it.ask_admitted(LIMITS, version).await, "200");
     it.org.end_sessions();

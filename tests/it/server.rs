@@ -259,7 +259,7 @@ async fn orgs_that_share_an_address_are_not_told_apart_by_it() {
 #[test_case("listen = \"https://0.0.0.0:0\"\n", false; "with tls")]
 #[test_case("listen = \"127.0.0.1:0\"\n", false; "this machine only")]
 #[tokio::test]
-async fn a_client_key_that_crosses_the_network_in_clear_is_warned_of(listen: &str, warns: bool) {
+async fn a_client_key_that_crosses_the_network_in_clear_gets_a_warning(listen: &str, warns: bool) {
     let org = Org::start().await.unwrap();
     let guard = "[org.demo.guard]\nallow_remote = true\nclient_key = { env = \"KEY\" }\n";
     let files = Files::with(&org, &format!("{listen}{guard}"));

@@ -59,7 +59,7 @@ async fn bash_completes_what_is_begun() {
 }
 
 #[tokio::test]
-async fn a_shell_that_is_unknown_is_told_the_known_ones() {
+async fn an_unknown_shell_is_refused_with_the_known_ones() {
     let ended = run(&["completions", "tcsh"]).await;
     assert_eq!(ended.code(), 2);
     assert!(
@@ -112,7 +112,7 @@ async fn each_command_has_a_page_if_a_folder_is_named() {
 }
 
 #[tokio::test]
-async fn the_manual_tells_no_secret() {
+async fn the_manual_shows_no_secret() {
     let mut command = Binary::command(&["man"]);
     command.env("ORGPROXY_PRIVATE_KEY", "CANARY");
     let ended = Binary::spawn(command).end().await;

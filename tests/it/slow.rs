@@ -125,7 +125,7 @@ async fn a_thousand_requests_at_once_are_all_answered() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
+async fn a_body_that_drips_is_refused_and_one_that_comes_in_bursts_passes() {
     const PIECES: usize = 70;
 
     let Both { org, proxy } = Both::with(|config| {
@@ -227,7 +227,7 @@ async fn a_stop_does_not_wait_for_what_is_half_sent(wire: &str) {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_told_of_in_the_log_with_what_it_asked() {
+async fn a_client_that_does_not_read_is_logged_with_what_it_asked() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);

@@ -346,7 +346,7 @@ async fn another_fault_is_passed_on_byte_for_byte(coding: &str) {
 }
 
 #[tokio::test]
-async fn a_mistake_in_a_query_is_the_orgs_to_tell() {
+async fn a_mistake_in_a_query_is_for_the_org_to_report() {
     let both = Both::start().await;
     let query = "<a:query><a:queryString>SELECT Id FORM Account</a:queryString></a:query>";
     let theirs = PARTNER.envelope(&PARTNER.header(), query);
@@ -593,7 +593,7 @@ async fn what_turns_out_broken_on_its_way_is_never_complete() {
 }
 
 #[tokio::test]
-async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_asked_to() {
     let both = Both::with(|config| config.limits.replay_bytes = 1 << 20).await;
     answered(&both, &PARTNER, PARTNER.plain()).await;
     both.org.end_sessions();
@@ -720,8 +720,8 @@ fn has_replaced_one_session(both: &Both, api: &Api, theirs: &str) {
     assert_ne!(sessions[1], sessions[2]);
 }
 
-/// Asserts that the org got all of `theirs` with the session in place of the client's, and was
-/// told how long it is.
+/// Asserts that the org got all of `theirs` with the session in place of the client's, and
+/// its length.
 #[track_caller]
 fn assert_carries(seen: &Seen, api: &Api, theirs: &str) {
     assert!(seen.authorized && seen.complete);

@@ -211,7 +211,7 @@ async fn answers_in_a_row_have_their_own_names() {
 }
 
 #[tokio::test]
-async fn names_of_our_own_are_spelled_as_is_usual() {
+async fn names_that_the_proxy_adds_are_spelled_as_is_usual() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     for (request, names) in [

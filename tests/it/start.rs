@@ -113,7 +113,7 @@ async fn a_configuration_of_another_user_runs_nothing() {
 
 /// Where each user has a group of their own, all that they make is writable by it.
 #[tokio::test]
-async fn a_group_of_one_is_nobody_else() {
+async fn a_group_with_one_member_counts_as_that_user() {
     if !geteuid().is_root() {
         return skip("only root becomes another user");
     }
@@ -286,7 +286,7 @@ async fn a_configuration_comes_by_a_pipe_of_the_shell() {
 #[test_case("folder")]
 #[test_case("huge")]
 #[tokio::test]
-async fn a_file_that_is_none_ends_the_start_soon(kind: &str) {
+async fn a_file_that_is_not_a_regular_one_ends_the_start_soon(kind: &str) {
     let org = Org::start().await.unwrap();
     for setting in [
         "",

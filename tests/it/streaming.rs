@@ -166,7 +166,7 @@ async fn an_upload_that_is_given_up_without_an_error_is_never_complete() {
 }
 
 #[tokio::test]
-async fn an_upload_that_stalls_is_told_so_and_never_complete() {
+async fn an_upload_that_stalls_is_refused_and_never_complete() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
         config.limits.idle_body = SHORT;
@@ -292,7 +292,7 @@ async fn an_unasked_switch_of_protocols_is_an_error_of_the_orgs() {
 }
 
 #[tokio::test]
-async fn of_two_framings_chunks_win_and_the_length_is_not_told() {
+async fn of_two_framings_chunks_win_and_the_length_is_not_passed_on() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     org.faults().next(1, LIMITS, Fault::two_framings());

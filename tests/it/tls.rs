@@ -79,7 +79,7 @@ async fn curl_speaks_every_version(how: &str, version: &str) {
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_somebody_else_is_told_of_in_the_log() {
+async fn a_client_that_trusts_another_authority_is_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
@@ -152,7 +152,7 @@ async fn a_new_name_gets_a_new_certificate_of_the_same_authority() {
 #[test_case("ca-key.pem", 0o600, Some("no key"), "is damaged: it must hold a certificate and its key; remove it"; "a damaged key")]
 #[test_case("ca.pem", 0o600, Some("no certificate"), "is not the certificate in ca-key.pem"; "another certificate")]
 #[tokio::test]
-async fn a_file_that_cannot_be_used_is_told_with_the_way_out(
+async fn a_file_that_cannot_be_used_is_reported_with_the_way_out(
     name: &str,
     mode: u32,
     text: Option<&str>,
@@ -202,7 +202,7 @@ async fn without_a_place_for_the_state_it_says_so() {
 }
 
 #[tokio::test]
-async fn plain_http_to_an_https_listener_is_told_so() {
+async fn plain_http_to_an_https_listener_gets_an_answer_that_says_so() {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
@@ -219,7 +219,7 @@ async fn plain_http_to_an_https_listener_is_told_so() {
 }
 
 #[tokio::test]
-async fn tls_to_a_plain_listener_is_closed_and_told_of_in_the_log() {
+async fn tls_to_a_plain_listener_is_closed_and_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -377,7 +377,7 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_does_for_a_key_on_other_machines_too() {
+async fn a_client_certificate_counts_as_a_key_on_other_machines_too() {
     let org = Org::start().await.unwrap();
     let more = "listen = [\"https://0.0.0.0:0\"]\nguard.allow_remote = true\n";
     let files = Files::with(&org, &format!("{more}[tls]\nclient_ca = \"clients.pem\"\n"));

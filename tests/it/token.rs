@@ -1,4 +1,4 @@
-//! `orgproxy token`: what scripts get, and what is told of what they got.
+//! `orgproxy token`: what scripts get, and what it says about a token.
 
 use orgproxy::demo::{Fault, Org, TOKEN};
 use test_case::test_case;
@@ -110,7 +110,7 @@ async fn of_several_orgs_one_is_named() {
 }
 
 #[tokio::test]
-async fn an_assertion_of_ours_is_told_and_fits() {
+async fn an_assertion_of_the_proxy_is_decoded_and_fits() {
     let setup = Setup::start().await;
     let decode = typed(&setup, "--decode");
     let ended = curl(&format!("{} | {decode}", typed(&setup, "--assertion"))).await;
@@ -140,7 +140,7 @@ async fn an_assertion_of_ours_is_told_and_fits() {
 #[test_case("server.key", 0, "matches the key of org demo"; "with the key")]
 #[test_case("key.pem", 1, "does not match the key of org demo"; "with another")]
 #[tokio::test]
-async fn an_assertion_that_openssl_signed(key: &str, code: i32, told: &str) {
+async fn an_assertion_that_openssl_signed_is_decoded_and_fits(key: &str, code: i32, told: &str) {
     let setup = Setup::start().await;
     let keys = Keys::new();
     std::fs::copy(setup.files.path("server.key"), keys.path("server.key")).unwrap();
@@ -195,7 +195,7 @@ async fn without_a_configuration_only_the_signature_stays_open() {
 }
 
 #[tokio::test]
-async fn a_token_is_told_without_itself() {
+async fn a_token_is_described_without_being_shown() {
     let setup = Setup::start().await;
     let token = print_token(&setup, "").await.stdout;
     let ended = print_token(&setup, &format!("--decode {token}")).await;
@@ -208,7 +208,7 @@ async fn a_token_is_told_without_itself() {
 }
 
 #[tokio::test]
-async fn a_token_in_jwt_format_tells_whose_it_is() {
+async fn a_token_in_jwt_format_shows_whose_it_is() {
     let setup = Setup::start().await;
     setup.org.set(|knobs| knobs.jwt_tokens = true);
     let token = print_token(&setup, "").await.stdout;
@@ -263,7 +263,7 @@ async fn claims_are_harmless_to_a_terminal() {
 #[test_case("CANARY", "neither a session id"; "garbage")]
 #[test_case("eyJCANARY", "cut off"; "cut off")]
 #[tokio::test]
-async fn what_is_no_token_is_not_repeated(text: &str, message: &str) {
+async fn what_is_not_a_token_is_not_repeated(text: &str, message: &str) {
     let ended = run(&["token", "--decode", text]).await;
     assert_eq!((ended.code(), &*ended.stdout), (1, ""));
     assert!(ended.stderr.contains(message), "{}", ended.stderr);

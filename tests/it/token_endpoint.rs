@@ -16,7 +16,7 @@ use crate::support::{Both, Fault, client, json_of, path::LIMITS};
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 #[tokio::test]
-async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
+async fn a_client_gets_what_salesforce_would_send_and_a_placeholder() {
     let both = Both::start().await;
     let form =
         "grant_type=password&client_id=3MVG9&client_secret=s%C3%A9cret&username=me&password=x";
@@ -81,7 +81,7 @@ async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
 #[test_case("client_credentials")]
 #[test_case(JWT_BEARER; "jwt bearer")]
 #[tokio::test]
-async fn every_grant_will_do_where_nobody_says_who_may(grant: &str) {
+async fn every_grant_passes_where_nobody_says_who_may_log_in(grant: &str) {
     let both = Both::start().await;
     let form = format!("grant_type={}", grant.replace(':', "%3A"));
     assert_eq!(post(&both, &form).await.status(), 200);
@@ -242,7 +242,7 @@ async fn introspection_and_revocation_read_the_same(kind: &str, body: &str) {
 }
 
 #[tokio::test]
-async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
+async fn the_reason_for_having_no_session_has_the_shape_of_oauth() {
     let both = Both::start().await;
     let refused = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
     both.org.faults().always(TOKEN, refused);
@@ -256,7 +256,7 @@ async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
 }
 
 #[tokio::test]
-async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
+async fn an_org_that_does_not_say_whose_session_it_gave_is_asked() {
     let both = Both::start().await;
     let silent = json!({"access_token": "opaque", "instance_url": both.org.instance_url()});
     let silent = Fault::answer(StatusCode::OK, "application/json", silent.to_string());

@@ -1,4 +1,4 @@
-//! `orgproxy trust`: what clients are told, and what is done for them.
+//! `orgproxy trust`: what it shows for each client, and what it does for them.
 
 use std::{path::PathBuf, process::Command};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::{Ended, binary::run, skip};
 
 #[tokio::test]
-async fn each_client_is_told_its_line() {
+async fn each_client_has_a_line_of_its_own() {
     let state = State::new();
     let ended = state.trust(&[]).await;
     assert_eq!(ended.code(), 0, "{ended:?}");

@@ -97,7 +97,7 @@ async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
 }
 
 #[tokio::test]
-async fn an_org_that_is_gone_is_said_to_be() {
+async fn an_org_that_is_gone_is_reported() {
     let (org, proxy) = warm(false).await;
     let port = org.port();
     org.shutdown().await;
@@ -321,7 +321,7 @@ async fn requests_that_are_given_up_do_not_become_connections() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_the_proxy_itself_is_said_to_be() {
+async fn an_instance_that_is_the_proxy_itself_is_reported() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let port = proxy.address.port();

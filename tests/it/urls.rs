@@ -20,7 +20,7 @@ use crate::support::{
 const WSDL: &str = "/services/wsdl/class/My_Class";
 
 #[tokio::test]
-async fn the_urls_of_a_user_lead_to_us() {
+async fn the_urls_of_a_user_lead_to_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let identity = format!("/id/{}/{}", org.org_id(), org.user_id());
@@ -42,7 +42,7 @@ async fn the_urls_of_a_user_lead_to_us() {
 #[test_case(REST)]
 #[test_case("//services/data/v62.0/"; "as some clients send it")]
 #[tokio::test]
-async fn the_identity_that_a_version_tells_leads_to_us(path: &str) {
+async fn the_identity_that_a_version_names_leads_to_the_proxy(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let resources = json(&proxy, path).await;
@@ -53,7 +53,7 @@ async fn the_identity_that_a_version_tells_leads_to_us(path: &str) {
 }
 
 #[tokio::test]
-async fn the_urls_begin_as_the_client_called_us() {
+async fn the_urls_begin_as_the_client_called_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let port = proxy.address.port();
@@ -71,7 +71,7 @@ async fn the_urls_begin_as_the_client_called_us() {
 #[test_case("/soap/wsdl.jsp?type=*")]
 #[test_case("/services/Soap/class/My_Class?wsdl")]
 #[tokio::test]
-async fn the_address_in_a_wsdl_is_ours(path: &str) {
+async fn the_address_in_a_wsdl_is_the_proxys(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     for origin in [&org.instance_url(), "https://login.salesforce.com"] {
@@ -83,7 +83,7 @@ async fn the_address_in_a_wsdl_is_ours(path: &str) {
 }
 
 #[tokio::test]
-async fn the_other_form_of_an_identity_has_our_urls_too() {
+async fn the_other_form_of_an_identity_leads_to_the_proxy_too() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let user =
@@ -268,7 +268,7 @@ async fn what_breaks_off_is_an_error_and_the_next_answer_is_whole(mut fault: Fau
 }
 
 #[tokio::test]
-async fn redirects_within_the_org_stay_with_us() {
+async fn redirects_within_the_org_stay_with_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let instance = org.instance_url();
@@ -348,7 +348,7 @@ async fn no_header_of_an_answer_has_the_session() {
 
 /// A browser would keep some of it for all of localhost, and some only this proxy may say.
 #[tokio::test]
-async fn what_the_org_says_of_its_own_address_stays_there() {
+async fn headers_about_the_orgs_own_address_stay_there() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut fault = Fault::answer(StatusCode::OK, "application/json", "{}")

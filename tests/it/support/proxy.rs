@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{LONGEST, Raw, in_time};
 
-/// A running proxy. Dropped, it is told to stop.
+/// A running proxy. It stops when it is dropped.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// Where it takes calls of the Pub/Sub API, if it does.
@@ -58,7 +58,7 @@ impl Proxy {
         }
     }
 
-    /// Tells it to stop, and returns how many connections it had to cut.
+    /// Stops it, and returns how many connections it had to cut.
     pub(crate) async fn stop(mut self) -> usize {
         drop(self.stop.take());
         in_time(self.served.take().unwrap()).await.unwrap()

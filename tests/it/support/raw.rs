@@ -29,7 +29,7 @@ impl Raw {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// One head, and the body that its Content-Length tells.
+    /// One head, and the body that its Content-Length announces.
     pub(crate) async fn answer(&mut self) -> String {
         let mut text = self.head().await;
         let length = text

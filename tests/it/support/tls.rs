@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{PATIENCE, answer::Answer};
 
-/// A client of ours, for what curl does not do.
+/// A client for what curl does not do.
 pub(crate) struct Client(ClientConfig);
 
 impl Client {
