@@ -12,10 +12,11 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Fault, Files, Keys, Org,
+    Binary, Fault, Files, Org,
     binary::{ORGPROXY, run},
     chmod, client, curl,
     files::config,
+    keys::locked,
     path::{ECHO, LIMITS, SINK},
     user::NOBODY,
 };
@@ -422,13 +423,7 @@ async fn the_key_comes_from_where_it_is_kept(reference: &str) {
         "proxy.toml",
         &config(&org, &reference.replace("FOLDER", &folder)),
     );
-    let keys = Keys::new();
-    fs::write(keys.path("key.pem"), org.private_key_pem()).unwrap();
-    keys.openssl("pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:sesame -out locked.key");
-    files.write(
-        "locked.key",
-        &fs::read_to_string(keys.path("locked.key")).unwrap(),
-    );
+    files.write("locked.key", &locked(org.private_key_pem(), "sesame"));
 
     let mut command = Binary::command(&["--config", &files.config()]);
     command

@@ -16,10 +16,11 @@ use serde_json::json;
 use test_case::test_case;
 
 use crate::support::{
-    Binary, ConnectProxy, Fault, Files, Keys, Org,
+    Binary, ConnectProxy, Fault, Files, Org,
     binary::run,
     curl,
     files::config,
+    keys::locked,
     path::{ECHO, LIMITS},
 };
 
@@ -146,15 +147,7 @@ impl Talkative {
         let org = Org::start().await.unwrap();
         org.set(|knobs| knobs.reuse_session = false);
         let files = Files::new(&org);
-        let keys = Keys::new();
-        fs::write(keys.path("key.pem"), org.private_key_pem()).unwrap();
-        keys.openssl(&format!(
-            "pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:{PASSPHRASE} -out locked.key"
-        ));
-        files.write(
-            "locked.key",
-            &fs::read_to_string(keys.path("locked.key")).unwrap(),
-        );
+        files.write("locked.key", &locked(org.private_key_pem(), PASSPHRASE));
         files.write("client.key", CLIENT_KEY);
         let more = format!(
             "private_key = {{ file = \"locked.key\", passphrase = {{ env = \"PHRASE\" }} }}\n\
@@ -420,15 +413,7 @@ async fn when_a_secret_is_wrong(more: &str) {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, more);
     let pem = org.private_key_pem();
-    let keys = Keys::new();
-    fs::write(keys.path("key.pem"), pem).unwrap();
-    keys.openssl(&format!(
-        "pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:{PASSPHRASE} -out locked.key"
-    ));
-    files.write(
-        "locked.key",
-        &fs::read_to_string(keys.path("locked.key")).unwrap(),
-    );
+    files.write("locked.key", &locked(pem, PASSPHRASE));
     files.write("damaged.key", &pem.replacen('M', "!", 3));
     files.write("client.key", CLIENT_KEY);
     files.write("spaced.key", &format!("{CLIENT_KEY} {CLIENT_KEY}"));

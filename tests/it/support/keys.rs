@@ -1,6 +1,6 @@
 //! Private keys, made by the real `openssl`.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 
@@ -28,6 +28,16 @@ impl Keys {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "openssl {arguments}: {errors}");
     }
+}
+
+/// Returns a private key behind a passphrase.
+pub(crate) fn locked(pem: &str, passphrase: &str) -> String {
+    let keys = Keys(TempDir::new().unwrap());
+    fs::write(keys.path("key.pem"), pem).unwrap();
+    keys.openssl(&format!(
+        "pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:{passphrase} -out locked.key"
+    ));
+    fs::read_to_string(keys.path("locked.key")).unwrap()
 }
 
 /// Encodes as `openssl base64 -A` does.
