@@ -1,4 +1,4 @@
-//! What a forwarded request costs, next to nginx and haproxy on the same job.
+//! The costs of a forwarded request, next to nginx and haproxy on the same job.
 //!
 //! `cargo bench --bench forward` puts nginx, haproxy and orgproxy in front of one TLS origin,
 //! measures them in turn (A B C, then C B A, …) and prints one Markdown table. The figure to trust

@@ -1,4 +1,4 @@
-//! What is measured: nginx, haproxy and orgproxy with the same job to do, and no proxy at all.
+//! The targets that are measured: nginx, haproxy and orgproxy with the same job to do, and no proxy at all.
 //!
 //! The job: TLS to the origin, verified against a CA and for the name `localhost`; connections
 //! kept on both sides; `Host` rewritten; `Authorization` set; bodies streamed; one worker; no

@@ -437,7 +437,7 @@ fn command(setup: &Setup, program: &[&str]) -> Command {
     Binary::command(&[&["run", "--config", &config, "--"], program].concat())
 }
 
-/// With a place for the local certificate authority.
+/// Returns a command with a place for the local certificate authority.
 fn command_with_state(setup: &Setup, program: &[&str]) -> Command {
     let config = setup.files.config();
     let state = setup.files.path("state").display().to_string();

@@ -655,7 +655,7 @@ fn certificate_until(org: &Org, end: OffsetDateTime) -> String {
     params.self_signed(&key).unwrap().pem()
 }
 
-/// Without what differs between two runs.
+/// Takes off what differs between two runs.
 fn normal(text: &str) -> String {
     let mut normal = text.replace("127.0.0.1, ::1", "127.0.0.1");
     for (before, after, name) in [

@@ -1,4 +1,4 @@
-//! What becomes of an org's header lines, whichever way they go.
+//! An org's header lines arrive the same, whichever way they go.
 
 use orgproxy::demo::Then;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

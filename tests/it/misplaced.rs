@@ -259,7 +259,7 @@ async fn no_flag_or_variable_shows_a_key() {
     }
 }
 
-/// By the process itself, since arguments and the environment are read before any of our code.
+/// Runs the program itself, since arguments and the environment are read before any of our code.
 #[test_case(&["run"])]
 #[test_case(&["check"])]
 #[test_case(&["health"])]

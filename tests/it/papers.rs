@@ -1,4 +1,4 @@
-//! What is written beside the program is true of it.
+//! The papers beside the program are true of it.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What the README shows of a terminal is what a terminal shows.
+//! The README shows of a terminal what a terminal shows.
 
 use std::path::Path;
 
@@ -91,7 +91,7 @@ fn typed(command: &str, folder: &Path) -> tokio::process::Command {
     shell
 }
 
-/// Without colours, and with the line ends of a file.
+/// Takes off the colours, and ends lines as in a file.
 fn plain(shown: &str) -> String {
     let mut pieces = shown.split('\u{1b}');
     let mut text = pieces.next().unwrap_or_default().to_owned();

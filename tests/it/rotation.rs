@@ -184,7 +184,7 @@ impl Next {
         fs::read(self.0.path("cert.der")).unwrap().into()
     }
 
-    /// By this passphrase, from now on.
+    /// Encrypts it with this passphrase from now on.
     fn encrypt(&self, passphrase: &str) {
         fs::write(self.0.path("passphrase"), passphrase).unwrap();
         self.0.openssl(

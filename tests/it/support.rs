@@ -1,4 +1,4 @@
-//! What tests are written with: an org, a proxy in front of it, and clients that can be rude.
+//! The helpers of the tests: an org, a proxy in front of it, and clients that can be rude.
 
 pub(crate) mod answer;
 pub(crate) mod binary;
@@ -53,7 +53,7 @@ pub(crate) use self::{
     socks::SocksProxy,
 };
 
-/// The session that the org got with a request, as `Authorization` says.
+/// Returns the session that the org got with a request in `Authorization`.
 #[track_caller]
 pub(crate) fn session(seen: &Seen) -> &str {
     let authorization = seen.header("authorization");

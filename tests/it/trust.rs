@@ -48,7 +48,7 @@ async fn each_client_has_a_line_of_its_own() {
     }
 }
 
-/// In place of all others it must have all others.
+/// It stands in place of all others, so it must have all others.
 #[tokio::test]
 async fn the_bundle_has_the_systems_authorities_too() {
     let state = State::new();

@@ -7,6 +7,7 @@ use std::{collections::HashMap, ffi::OsString, fs, time::Duration};
 pub(crate) struct CpuTime(HashMap<OsString, u64>);
 
 impl CpuTime {
+    /// Reads what each thread of `process` has spent.
     pub(crate) fn of(process: u32) -> Self {
         let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
         let spent = threads.filter_map(|thread| {

@@ -30,6 +30,7 @@ pub(crate) async fn curl(line: &str) -> Ended {
 
 /// Reads what curl printed: the body, and the status in a line of its own.
 impl Ended {
+    /// Returns the status, `000` if there was no answer.
     pub(crate) fn status(&self) -> &str {
         self.parts().1
     }

@@ -39,6 +39,7 @@ impl Demo {
         self.org.instance_url() + path
     }
 
+    /// Returns the claims of an assertion that the org takes.
     pub(crate) fn claims(&self) -> Value {
         json!({
             "iss": self.org.client_id(),
@@ -48,6 +49,7 @@ impl Demo {
         })
     }
 
+    /// Signs claims with the key that the org knows.
     pub(crate) fn assertion(&self, claims: &Value) -> String {
         let (_, key) = SecretDocument::from_pem(self.org.private_key_pem()).unwrap();
         let key = PrivateKeyInfoRef::try_from(key.as_bytes()).unwrap();
@@ -55,10 +57,12 @@ impl Demo {
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &key).unwrap()
     }
 
+    /// Logs in with an assertion of these claims.
     pub(crate) async fn log_in(&self, claims: Value) -> Response {
         self.send_assertion(&self.assertion(&claims)).await
     }
 
+    /// Logs in with an assertion, whatever it is.
     pub(crate) async fn send_assertion(&self, assertion: &str) -> Response {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
@@ -69,30 +73,36 @@ impl Demo {
         request.body(form).send().await.unwrap()
     }
 
+    /// Logs in, and returns the session.
     pub(crate) async fn session(&self) -> String {
         let body = json_of(self.log_in(self.claims()).await).await;
         body["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Asks for `path`, with `token` for a session.
     pub(crate) async fn request(&self, method: Method, path: &str, token: &str) -> Response {
         let request = self.client.request(method, self.url(path));
         request.bearer_auth(token).send().await.unwrap()
     }
 
+    /// Gets `path`, with a session of its own.
     pub(crate) async fn get(&self, path: &str) -> Response {
         let token = self.session().await;
         self.request(Method::GET, path, &token).await
     }
 
+    /// Posts JSON.
     pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         let request = self.client.post(self.url(path)).bearer_auth(token);
         request.body(body.to_string()).send().await.unwrap()
     }
 
+    /// Returns the result of a query in SOQL.
     pub(crate) async fn query(&self, query: &str) -> Value {
         json_of(self.get(&format!("{QUERY}?{}", encoded(query))).await).await
     }
 
+    /// Gets `path` over HTTP/2.
     pub(crate) async fn http2(&self, token: &str, path: &str) -> http::Response<Incoming> {
         let tls = TokioIo::new(self.connect(&[b"h2"]).await);
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tls).await.unwrap();
@@ -104,6 +114,7 @@ impl Demo {
         sender.send_request(request).await.unwrap()
     }
 
+    /// Connects by TLS, and offers these protocols by ALPN.
     pub(crate) async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.org.ca_der()).unwrap();
@@ -131,4 +142,5 @@ pub(crate) fn encoded(query: &str) -> String {
         .finish()
 }
 
+/// The path of queries.
 pub(crate) const QUERY: &str = "/services/data/v67.0/query";

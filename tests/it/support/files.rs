@@ -29,7 +29,7 @@ impl Files {
         files
     }
 
-    /// Several orgs, each by its name.
+    /// Writes a configuration of several orgs, each by its name.
     pub fn several(orgs: &[(&str, &Org)]) -> Self {
         let files = Self::new(orgs[0].1);
         let table = |(name, org): &(&str, &Org)| {
@@ -47,7 +47,7 @@ impl Files {
         self.0.path()
     }
 
-    /// Readable by us alone.
+    /// Writes a file that only its owner can read.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         chmod(&self.path(name), 0o600);
@@ -57,18 +57,18 @@ impl Files {
         self.path("proxy.toml").display().to_string()
     }
 
-    /// Runs with it, and with a place for the local certificate authority.
+    /// Runs the program with it, and with a place for the local certificate authority.
     pub fn start_with_state(&self) -> Binary {
         let state = self.path("state").display().to_string();
         Binary::start(&["run", "--config", &self.config(), "--state-dir", &state])
     }
 
-    /// The certificate of the local authority.
+    /// Returns the path of the local authority's certificate.
     pub fn local_ca(&self) -> String {
         self.path("state/ca.pem").display().to_string()
     }
 
-    /// Runs with it.
+    /// Runs the program with it.
     pub fn start(&self) -> Binary {
         Binary::start(&["run", "--config", &self.config()])
     }

@@ -20,10 +20,12 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Makes a gate on a free port.
     pub async fn closed() -> Self {
         Self::closed_at((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
+    /// Makes a gate at `address`.
     pub async fn closed_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();

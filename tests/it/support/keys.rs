@@ -8,6 +8,7 @@ use tempfile::TempDir;
 pub(crate) struct Keys(TempDir);
 
 impl Keys {
+    /// Makes a folder with a new key.
     pub(crate) fn new() -> Self {
         let keys = Self(TempDir::new().unwrap());
         keys.openssl("genrsa -out key.pem 2048");

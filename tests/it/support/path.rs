@@ -15,6 +15,7 @@ pub(crate) const SINK: &str = "/services/apexrest/sink";
 /// Apex of the demo org that answers with as many bytes as `?n=` says.
 pub(crate) const BYTES: &str = "/services/apexrest/bytes";
 
+/// The OAuth endpoint that says who the user of a session is.
 pub(crate) const USERINFO: &str = "/services/oauth2/userinfo";
 
 /// SOAP, by the partner WSDL.

@@ -1,5 +1,5 @@
-//! How long tests wait. No test has to be quick, since the machine may be busy; what never comes must
-//! fail all the same.
+//! The time that tests wait. No test has to be quick, since the machine may be busy; what never comes
+//! must fail all the same.
 
 use std::{future::Future, time::Duration};
 

@@ -34,6 +34,7 @@ impl Proxy {
         Self::serve(config).await
     }
 
+    /// Starts a proxy that serves this configuration.
     pub(crate) async fn serve(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let address = server.bound()[0].listen.address();

@@ -18,6 +18,7 @@ use super::{PATIENCE, answer::Answer};
 pub(crate) struct Client(ClientConfig);
 
 impl Client {
+    /// Makes a client that trusts the authority in a file, and no other.
     pub(crate) fn trusting(ca_file: &str) -> Self {
         Self(client_config(ca_file).with_no_client_auth())
     }
@@ -37,6 +38,7 @@ impl Client {
         self.0.alpn_protocols = vec![protocol.to_vec()];
     }
 
+    /// Connects to a port of this machine.
     pub(crate) async fn connect(&self, port: u16) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         self.greet(stream, "localhost").await
