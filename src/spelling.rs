@@ -64,9 +64,9 @@ pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out:
         }
     }
     if others.is_empty() {
-        sent.write_same(out)
+        sent.write_same(out);
     } else {
-        write_sorted(others, sent, out)
+        write_sorted(others, sent, out);
     }
 }
 

@@ -97,7 +97,7 @@ impl Socket {
         }
     }
 
-    /// Goes back to detecting soon that the peer has disappeared, after more time for a slow one.
+    /// Ends the patience with a slow peer: one that has disappeared is soon detected again.
     pub(crate) fn be_strict(&mut self) {
         if self.is_patient {
             self.is_patient = false;
