@@ -162,7 +162,7 @@ async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
     let read = tokio::task::spawn_blocking(move || {
         Tls::new(&config).map(|tls| (tls, network::tls::roots()))
     });
-    match tokio::time::timeout(PATIENCE, read).await {
+    match tokio::time::timeout(READING_TIMEOUT, read).await {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => Err(StartupError::Thread(error.into())),
         Err(_) => Err(StartupError::Slow),
@@ -241,7 +241,7 @@ pub enum StartupError {
     /// Files that are not read to their end.
     #[error(
         "cannot read the certificate authorities within {} s; check the files that SSL_CERT_FILE, SSL_CERT_DIR and state_dir name",
-        PATIENCE.as_secs()
+        READING_TIMEOUT.as_secs()
     )]
     Slow,
     /// The system refuses a thread or its event queue.
@@ -265,7 +265,7 @@ fn way_out(error: &io::Error) -> &'static str {
 }
 
 /// For reading certificate authorities, and for making one.
-const PATIENCE: Duration = Duration::from_secs(20);
+const READING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two looks at whether a certificate is to be renewed.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);

@@ -472,7 +472,7 @@ mod tests {
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let config = Config::new(vec![org.clone()]);
         let mut login = Login::alone(&config, &org, tls).unwrap();
-        login.timeout = Duration::from_millis(300);
+        login.timeout = Duration::from_secs(2);
 
         let error = login.attempt().await.unwrap_err();
         assert!(matches!(error, LoginError::TimedOut { .. }), "{error}");

@@ -408,7 +408,9 @@ mod tests {
             let load = load.clone();
             async move { load.wait_for_room(false).await.is_ok() }
         });
+        let start = Instant::now();
         while !slow.activity.is_cut() {
+            assert!(start.elapsed() < Duration::from_secs(600), "it is not cut");
             tokio::time::sleep(Duration::from_millis(10)).await;
             // A byte now and then is not enough.
             slow.activity.received(1);

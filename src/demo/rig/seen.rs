@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -161,6 +162,8 @@ impl Log {
         self.changed.notify_waiters();
     }
 
+    /// # Panics
+    /// If nothing comes of it within [`LONGEST_WAIT`].
     pub(in crate::demo) async fn wait_until(&self, condition: impl Fn() -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -169,7 +172,8 @@ impl Log {
             if condition() {
                 return;
             }
-            changed.await;
+            let waited = tokio::time::timeout(LONGEST_WAIT, changed).await;
+            assert!(waited.is_ok(), "waited for a request that did not come");
         }
     }
 
@@ -291,3 +295,6 @@ const KEPT_BODY: usize = 64 * 1024;
 
 /// The same for SOAP.
 const KEPT_ENVELOPE: usize = 1024 * 1024;
+
+/// For the next request. Longer than any test goes on that does not hang.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
