@@ -8,24 +8,29 @@
 //! 1. [`server`] accepts a connection and distributes it to a thread. There `server::strict_stream`
 //!    reads its bytes strictly before hyper reads them, and notes in [`proxy::connection_state`]
 //!    what requests need to know of their connection: TLS, port, header lines as they were sent.
+//!    A `CONNECT` for one of Salesforce's hosts ends in a tunnel here, whose inside is served like
+//!    any other connection (`intercept`).
 //! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's API family
 //!    ([`proxy::family`]: REST, SOAP, Bulk, pages, …), which decides where the session goes, how a
 //!    dead one shows, and what an error looks like.
 //! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path.
 //! 4. The beginning of a SOAP envelope is read, to find the place for the session.
-//! 5. [`proxy::placeholder`] checks the *placeholder*, if the client sends one: the stand-in for a
-//!    session that it got when it logged in to the proxy.
+//! 5. A client that must log in has to show its *placeholder* ([`proxy::placeholder`]): the
+//!    stand-in for a session that it got when it logged in to the proxy.
 //! 6. [`proxy::local`] answers what is not for the org: SOAP `login()`, the token endpoint,
-//!    logouts. Clients that insist on logging in get a placeholder.
+//!    logouts. Clients that insist on logging in get a placeholder. What is for the org is refused if
+//!    it shows the placeholder of another org.
 //! 7. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
 //!    spelling of every header that belongs to the proxy. The session goes in when it is sent.
 //! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is
 //!    none, one login is made, and all who need it wait for it. [`proxy::upstream`] sends and
 //!    streams, on connections that [`network`] opens.
 //! 9. If the family says that the response means a dead session, that session is replaced by a
-//!    login, and the whole request is sent again from the copy that [`proxy::replay`] keeps: at
-//!    most three times in all. The same is done if the org has moved to another host. Bodies that
-//!    outgrow the copy are sent only if the org has recently confirmed that the session is alive.
+//!    login, and the whole request is sent again from the copy that [`proxy::replay`] keeps: it is
+//!    sent three times at most. The same is done if the org has moved to another host. A body that is
+//!    larger than the copy may be (`limits.replay_bytes`, 16 MiB) cannot be sent again: unless the org
+//!    accepted the session in the last 3 s, it is asked about the session first, by a `GET` of
+//!    userinfo. If the session dies all the same, the client is told to send again (`SEND_AGAIN`).
 //! 10. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it
 //!     back to the proxy, and streams it.
 //! 11. Any [`proxy::error`] becomes a marked response in one place.
@@ -37,8 +42,8 @@
 //! Top-level modules, from the highest to the lowest; each imports only those below it, which
 //! `tests/it/rooms.rs` enforces:
 //!
-//! - [`command`]: `run`, `check`, `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`,
-//!   `health` and the rest, each in a file of its name.
+//! - [`command`]: `run` and `check`, in `command.rs` itself, and all others, in files of their
+//!   names: `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`, `health` and so on.
 //! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
@@ -47,7 +52,7 @@
 //! - [`config`]: files, variables and flags, read into one configuration. Nothing else reads them.
 //! - [`demo`]: an org to try the proxy with, which the tests use, too. It knows nothing of the
 //!   proxy, and is left out without the feature of that name.
-//! - [`network`]: outgoing connections, for logins and requests alike.
+//! - [`network`]: outgoing connections, for logins and requests alike, and the proxies on their way.
 //! - [`spelling`]: the spelling and the order of header names.
 //! - [`salesforce`]: facts about Salesforce, for the proxy and the demo org.
 //! - [`system`]: the operating system, and the person at the terminal.
@@ -55,9 +60,10 @@
 //! # Where to start
 //!
 //! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise).
-//! Bulk 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
+//! Bulk 1.0 is the one to copy: `grep -rn Bulk src` finds what the steps name.
 //! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
-//! 2. `proxy/target.rs`: its paths, in `Target::parse`. Everything that reads paths asks there.
+//! 2. `proxy/target.rs`: a variant of `Api`, and its paths in `Target::parse`, where the guard, the
+//!    families and what rewrites responses all ask.
 //! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session
 //!    goes), `suspects` (which responses are read; whether a JWT may be a session there:
 //!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in
@@ -84,9 +90,9 @@
 //! 11. README: *Point your tool at it*, and steps 4 and 6 of *The life of a request*;
 //!     `CHANGELOG.md`.
 //!
-//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags), the section's
-//! file in `config/` (reading and checking), the field in `config.rs` where it is used from,
-//! `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
+//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags),
+//! `config/file.rs` or the file of its section in `config/` (reading and checking), the public field
+//! in `config.rs`, `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
 //!
 //! **A new login flow:** a variant of `Credential` in `config/credential.rs`; the compiler then
 //! asks for it wherever a login, a placeholder or a command uses the key. Its settings as above,
@@ -98,7 +104,7 @@
 //! `tests/it/guard.rs`.
 //!
 //! **A new command:** `cli.rs` (arguments and help), `command.rs` (one line), a file in `command/`,
-//! README; `tests/it/` has a file per command.
+//! README; in `tests/it/` most commands have a file of their own.
 //!
 //! **A new metric:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
 //!
@@ -107,29 +113,34 @@
 //! **Sessions are judged by the org.** A token response has no lifetime: the real one is an idle
 //! timeout that every call resets ([`salesforce::facts::sessions`]). So the age of a session counts
 //! from the last use that the org accepted, and the org's refusal is the last word. One login
-//! serves all who wait. A login that failed is tried again after 1 to 15 s (up to 5 minutes if the
-//! user is locked or frozen); until then requests get the same error. A refusal may be a passing
-//! error of the org: if a login returns the same token, the request is sent once more with it, and
-//! then the org's response is passed on. If a request is refused again although the login before it
-//! succeeded, then for 30 s the next refusal is first checked with a `GET` of userinfo, which
-//! distinguishes a dead session from a refused request without a login; after two such in a row,
-//! refusals are passed on for 1 to 15 s.
+//! serves all who wait. What follows when it goes wrong:
+//! - A login fails: it is tried again after 1 to 15 s, or up to 5 minutes if the user is locked or
+//!   frozen. Until then requests get the same error.
+//! - A request is refused, and the login for it returns the same token: the refusal may have been a
+//!   stray one, so the request is sent again with that token. If it is refused again, the client gets
+//!   the org's response.
+//! - A request is refused again after a login (`Sessions::doubt`): perhaps it is the request that the
+//!   org refuses. For 30 s the next refusal leads to a `GET` of userinfo first, which says without a
+//!   login whether the session is dead.
+//! - That happens twice in a row (`Sessions::rests`): for 1 to 15 s refusals are passed on at once, so
+//!   that a client that is always refused does not cost a login each time.
 //!
-//! **Threads share nothing per request.** Each carries whole requests, with its own runtime, client
-//! connections and connections to the org. Logins run on the main thread. This takes 10 to 20 %
-//! less CPU than a runtime that moves work between threads.
+//! **A request stays on its thread.** Each thread has its own runtime, client connections and
+//! connections to the org. All that threads share per request is the current session, which is read
+//! without a lock, the memory for copies of bodies, and counts of what is in flight. Logins run on the
+//! main thread. This takes 10 to 20 % less CPU than a runtime that moves work between threads.
 //!
 //! **hyper towards clients, our own HTTP/1.1 towards the org.** Clients may send anything, so hyper
 //! reads them. The org is a single known server behind verified TLS, and the client's side of
 //! HTTP/1.1 is little code. Our client runs in the request's own task and remembers the lines of
 //! the last head, since most of them come again: that saves an eighth of the CPU. Our own pool of
 //! connections saves another tenth. HTTP/2 to the org is hyper's, and so are logins, on connections
-//! of the same [`network`]: the same proxies and addresses serve both. Around requests there are
+//! of the same [`network`]: the same outgoing proxies and addresses serve both. Around requests there are
 //! plain functions, one of each, and no tower layers.
 //!
 //! **Nothing ambiguous passes.** hyper is lenient where another program might read something else,
-//! so message framing is checked before hyper reads it. Trailers, upgrades and dot segments do not
-//! pass at all. Characters that a URL cannot have are percent-encoded (`proxy::percent`), since
+//! so message framing is checked before hyper reads it. Trailers, upgrades and dot segments never
+//! reach the org. Characters that a URL cannot have are percent-encoded (`proxy::percent`), since
 //! many clients send them.
 //!
 //! **Names keep their spelling.** Some Apex code and some clients know a header in one spelling

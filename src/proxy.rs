@@ -64,13 +64,14 @@ impl Proxy {
         body: Incoming,
         connection: &ConnectionState,
     ) -> Result<Response<Body>, Error> {
-        // The body of a Pub/Sub call hardly ever goes on: it must not be cut off for being slow.
+        // A Pub/Sub call may be silent for days, so its body is not held to a pace.
         let activity = (family != Family::PubSub).then(|| connection.activity());
         let mut body = Replay::new(body, &parts, &self.limits, &self.replay_memory, activity);
         let admitted = self.guard.admit(&parts, connection)?;
         let envelope = family.open_envelope(&parts, &mut body).await?;
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
-        // Without the client key one may log in, or show the placeholder that a login gave.
+        // Where clients have passwords, one without the client key may log in, or show the
+        // placeholder that it got for that. Elsewhere the guard has refused it.
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
             self.placeholders
                 .admit_without_key(&parts, envelope.as_deref())?;
@@ -88,7 +89,7 @@ impl Proxy {
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
-        // With another session, and again, if the org says that this one is dead.
+        // If the org says that the session is dead, this sends it again with another.
         let (mut response, session) = self.delivery.deliver(&head, &body).await?;
         let placeholder = || self.placeholders.placeholder_for(&session);
         response::localize(

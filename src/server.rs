@@ -127,7 +127,7 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
-        // Each owns its sockets, which so close with it.
+        // Each owns its sockets, and closes them when it ends.
         let mut acceptors = JoinSet::new();
         for (bound, listener) in self.listeners.into_iter().zip(listeners) {
             let workers = workers.iter().map(Worker::messages).collect();
@@ -201,6 +201,7 @@ async fn distribute(
             }
         };
         pause = SHORTEST_PAUSE;
+        // So many are being refused already that this one is closed without a word.
         let Some(permit) = load.admit().await else {
             continue;
         };
@@ -273,7 +274,7 @@ const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// For one that does not say who it is: what clients take for an id.
+/// What clients take for the id of the org, where a login did not report it.
 const SOME_ORG: &str = "00D000000000000";
 
 static THROTTLE: Throttle = Throttle::new();
