@@ -136,7 +136,7 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// How to run.
+/// The arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// The configuration.
@@ -150,7 +150,7 @@ pub struct RunArgs {
     pub program: Vec<OsString>,
 }
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigArgs {
     /// Configuration file [default: proxy.toml]
@@ -175,7 +175,7 @@ impl ConfigArgs {
     }
 }
 
-/// Who is to trust the local certificate authority.
+/// The programs that are to trust the local certificate authority.
 #[derive(Debug, clap::Args)]
 pub struct TrustArgs {
     /// Make all programs on this system trust it (as root)
@@ -188,7 +188,7 @@ pub struct TrustArgs {
     /// Remove it again
     #[arg(long, requires = "who")]
     pub undo: bool,
-    /// Where the configuration is, for `state_dir`.
+    /// The configuration, for `state_dir`.
     #[command(flatten)]
     pub source: ConfigArgs,
 }

@@ -119,7 +119,7 @@ fn trust(args: &TrustArgs) -> Result<(), CommandError> {
         (false, Some(store), true) => Action::UndoJava(store),
         (false, None, _) => {
             let file = args.source.config();
-            Action::Tell(Config::load_listeners(
+            Action::Print(Config::load_listeners(
                 file.as_deref(),
                 &args.source.overrides,
             ))

@@ -247,7 +247,7 @@ fn proxies(config: Option<Config>, problems: &Problems) -> Option<Config> {
 pub struct Org {
     /// The name of its table in the file; appears in logs.
     pub name: String,
-    /// Where clients reach it. At least one.
+    /// The addresses where clients reach it. At least one.
     pub listen: Vec<Listen>,
     /// Further names that clients may use in `Host`, lower case, without port.
     pub hosts: Vec<String>,

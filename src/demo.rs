@@ -1,13 +1,13 @@
 //! The demo org: a stand-in for a Salesforce org, on localhost, in memory.
 //!
-//! `orgproxy demo` runs it for people to try; the tests run one each. It does what an org does as
-//! far as a client can tell: the token endpoint of the JWT bearer flow, sessions that die, the
-//! core of the REST and SOAP APIs over a few sample records, and the texts of its errors. And it does on
-//! demand what an org does on a bad day: [`Fault`], [`Hold`], [`Knobs`].
+//! `orgproxy demo` runs it for people to try, and each test runs its own. To a client it behaves
+//! like an org: it has the token endpoint of the JWT bearer flow, sessions that expire, the core of
+//! the REST and SOAP APIs over a few sample records, and the texts of an org's errors. On demand it
+//! behaves like an org on a bad day: [`Fault`], [`Hold`], [`Knobs`].
 //!
-//! A request goes through `service` (what is seen, held, made to fail) to `token`, `identity`,
-//! `apex`, `soap`, `wsdl`, `report`, `rest`, `bulk`, `cometd` or `pubsub`. Below it `rig::wire` says what HTTP
-//! libraries refuse to say.
+//! A request goes through `service`, where it is recorded, held, or made to fail, to `token`,
+//! `identity`, `apex`, `soap`, `wsdl`, `report`, `rest`, `bulk`, `cometd` or `pubsub`. Below it,
+//! `rig::wire` writes what HTTP libraries refuse to write.
 
 use std::{
     io,
@@ -102,8 +102,8 @@ impl Org {
         Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app), Arc::default()).await
     }
 
-    /// Starts another instance of this org, at a port of its own, where its sessions are as good: it
-    /// may have moved there.
+    /// Starts another instance of this org on a port of its own, where the same sessions are valid,
+    /// as if the org had moved there.
     pub async fn twin(&self) -> io::Result<Self> {
         let app = App {
             client_id: self.client_id().to_owned(),
@@ -114,7 +114,7 @@ impl Org {
         Self::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(app), sessions).await
     }
 
-    /// Starts an org on `addr`. Its URLs say `localhost`.
+    /// Starts an org on `addr`. Its URLs have the host `localhost`.
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
         Self::launch(addr, None, Arc::default()).await
     }
@@ -155,21 +155,21 @@ impl Org {
         Ok(Self { inner, listening })
     }
 
-    /// Where to log in: `https://localhost:PORT`.
+    /// The login URL: `https://localhost:PORT`.
     pub fn login_url(&self) -> Url {
         // An origin with a number for a port always parses.
         #[expect(clippy::unwrap_used)]
         self.inner.origin.parse().unwrap()
     }
 
-    /// The instance that the token endpoint tells, unless a knob tells another.
+    /// The instance that the token endpoint returns, unless a knob sets another.
     pub fn instance_url(&self) -> String {
         self.inner.origin.clone()
     }
 
-    /// Where it has the Pub/Sub API.
+    /// Host and port of the Pub/Sub API.
     pub fn pubsub_endpoint(&self) -> Authority {
-        // As `login_url`.
+        // Parses like `login_url`.
         #[expect(clippy::unwrap_used)]
         format!("localhost:{}", self.inner.port).parse().unwrap()
     }
@@ -209,12 +209,12 @@ impl Org {
         &self.inner.certificates.certificate_pem
     }
 
-    /// Has the owner of the app upload another certificate. Sessions live on.
+    /// Replaces the certificate of the app. Sessions stay alive.
     pub fn replace_certificate(&self, certificate: CertificateDer<'static>) {
         self.inner.app.replace_certificate(certificate);
     }
 
-    /// The audience that it takes in an assertion.
+    /// The audience that it accepts in an assertion.
     pub fn audience(&self) -> String {
         self.inner.origin.clone()
     }
@@ -240,7 +240,7 @@ impl Org {
         self.inner.disconnect.notify_waiters();
     }
 
-    /// What goes wrong with which requests.
+    /// The faults to produce.
     pub fn faults(&self) -> &Faults {
         &self.inner.faults
     }
@@ -250,24 +250,24 @@ impl Org {
         change(&mut self.inner.lock_knobs());
     }
 
-    /// Keeps back the requests to paths that start with `prefix`, as soon as their head is here and
-    /// before their session is looked at.
+    /// Holds requests to paths that start with `prefix`, as soon as their head has arrived and
+    /// before their session is checked.
     pub fn hold(&self, prefix: &str) -> Hold {
         self.inner.holds.add(prefix, Place::Request)
     }
 
-    /// Keeps back the rest of the answers to paths that start with `prefix`, once `after` bytes of
-    /// their body are out.
+    /// Holds the rest of responses to paths that start with `prefix`, once `after` bytes of their
+    /// body have been sent.
     pub fn hold_body(&self, prefix: &str, after: u64) -> Hold {
         self.inner.holds.add(prefix, Place::Body(after))
     }
 
-    /// How often what happened.
+    /// The counts of what has happened.
     pub fn counts(&self) -> Counts {
         self.inner.log.counts()
     }
 
-    /// Token requests that gave a session.
+    /// Token requests that got a session.
     pub fn logins(&self) -> usize {
         self.counts().logins
     }
@@ -277,8 +277,8 @@ impl Org {
         self.counts().connections
     }
 
-    /// The newest requests (4,096 at most) but those to the token endpoint, in the order of their
-    /// arrival.
+    /// The newest requests (at most 4,096), without those to the token endpoint, in the order of
+    /// their arrival.
     pub fn requests(&self) -> Vec<Seen> {
         self.inner.log.requests()
     }
@@ -293,12 +293,12 @@ impl Org {
         self.requests().pop().expect("a request")
     }
 
-    /// Waits for so many requests in all, but those to the token endpoint.
+    /// Waits until there have been `count` requests, without those to the token endpoint.
     pub async fn wait_for_requests(&self, count: usize) {
         self.wait_until(|org| org.counts().requests >= count).await;
     }
 
-    /// Waits until `condition` holds, which is asked again whenever something has happened: a
+    /// Waits until `condition` holds. It is checked again whenever something has happened: a
     /// connection, a request, a piece of a body, a login, a request that waits in a [`Hold`].
     pub async fn wait_until(&self, condition: impl Fn(&Self) -> bool) {
         self.inner.log.wait_until(|| condition(self)).await;
@@ -307,7 +307,7 @@ impl Org {
     /// Stops listening and closes every connection.
     pub async fn shutdown(mut self) {
         self.listening.abort();
-        // The error is that it was aborted.
+        // The only error is that it was aborted.
         let _ = (&mut self.listening).await;
     }
 }
@@ -318,26 +318,27 @@ impl Drop for Org {
     }
 }
 
-/// How an org behaves.
+/// The behaviour of an org.
 #[derive(Debug, Clone)]
 pub struct Knobs {
-    /// How long a session lives unused.
+    /// Time that a session lives unused.
     pub session_timeout: Duration,
-    /// A login gets the living session if there is one, as in a real org; else each gets a new one.
+    /// If true, a login gets the live session if there is one, as in a real org; otherwise each
+    /// gets a new one.
     pub reuse_session: bool,
-    /// What the token endpoint tells of a session's life. A real org tells nothing.
+    /// The lifetime that the token endpoint reports. A real org reports none.
     pub expires_in: Option<u64>,
-    /// With what it answers every login.
+    /// The refusal that every login gets, if any.
     pub refusal: Option<&'static Refusal>,
-    /// Access tokens are JWTs.
+    /// If true, access tokens are JWTs.
     pub jwt_tokens: bool,
-    /// The instance that the token endpoint tells, if not the org itself.
+    /// The instance that the token endpoint returns, if not the org itself.
     pub instance_url: Option<String>,
-    /// Records in one answer to a query.
+    /// Records in one response to a query.
     pub batch_size: usize,
-    /// A page without a session leads to the login by a script, and not by a redirect.
+    /// If true, a page without a session leads to the login by a script instead of a redirect.
     pub scripted_login: bool,
-    /// How long the Streaming API keeps a connect waiting for events.
+    /// Time that the Streaming API keeps a connect waiting for events.
     pub long_poll: Duration,
 }
 
@@ -373,9 +374,9 @@ struct Inner {
     bulk: Bulk,
     clients: Clients,
     bus: Bus,
-    /// Some request is done, or sessions have ended: who waits for that looks again.
+    /// Wakes those who wait for a finished request or the end of sessions.
     changed: Notify,
-    /// Of the day's allocation.
+    /// Requests used of the day's allocation.
     used_requests: AtomicUsize,
     disconnect: Notify,
 }
@@ -389,7 +390,7 @@ impl Inner {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request to the API, and tells how many there were.
+    /// Counts a request to the API, and returns the number so far.
     fn use_request(&self) -> usize {
         self.used_requests.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -399,7 +400,7 @@ impl Inner {
     }
 }
 
-/// Accepts until it is aborted, and its connections with it.
+/// Accepts until it is aborted, which also ends its connections.
 async fn listen(listener: TcpListener, org: Arc<Inner>) {
     let mut connections = JoinSet::new();
     loop {
@@ -419,7 +420,7 @@ async fn listen(listener: TcpListener, org: Arc<Inner>) {
 }
 
 async fn connection(stream: TcpStream, org: Arc<Inner>) {
-    // Without it answers are only slower.
+    // Without it, responses are only slower.
     let _ = stream.set_nodelay(true);
     let acceptor = TlsAcceptor::from(org.certificates.tls.clone());
     let stream = match acceptor.accept(stream).await {
@@ -466,5 +467,5 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Out of file descriptors, mostly; some may be free by then.
+/// A pause after an error, which is usually a lack of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -1,33 +1,38 @@
 //! orgproxy stands on localhost in place of a Salesforce org. A client sends it plain,
-//! unauthenticated requests; it logs in by the OAuth 2.0 JWT bearer flow (RFC 7523), puts the access
-//! token (with the address that it is for: the *session*) where the API wants it, and forwards to the
-//! org's `instance_url`. To a client, orgproxy is the org.
+//! unauthenticated requests; it logs in by the OAuth 2.0 JWT bearer flow (RFC 7523), puts the
+//! access token (with the address that it is for: the *session*) where the API wants it, and
+//! forwards to the org's `instance_url`. To a client, orgproxy is the org.
 //!
 //! # The life of a request
 //!
 //! 1. [`server`] accepts a connection and distributes it to a thread. There `server::strict_stream`
-//!    reads its bytes strictly before hyper reads them, and notes in [`proxy::connection_state`] what
-//!    requests need to know of their connection: TLS, port, header lines as they were sent.
+//!    reads its bytes strictly before hyper reads them, and notes in [`proxy::connection_state`]
+//!    what requests need to know of their connection: TLS, port, header lines as they were sent.
+//!    A `CONNECT` for one of Salesforce's hosts ends in a tunnel here, whose inside is served like
+//!    any other connection (`intercept`).
 //! 2. [`proxy::stack`] counts, limits, and catches panics. It finds the request's API family
-//!    ([`proxy::family`]: REST, SOAP, Bulk, pages, …), which decides where the session goes, how a dead
-//!    one shows, and what an error looks like.
+//!    ([`proxy::family`]: REST, SOAP, Bulk, pages, …), which decides where the session goes, how a
+//!    dead one shows, and what an error looks like.
 //! 3. [`proxy::guard`] admits or refuses: form, Host, Origin, client key, path.
 //! 4. The beginning of a SOAP envelope is read, to find the place for the session.
-//! 5. [`proxy::placeholder`] checks the *placeholder*, if the client shows one: the stand-in for a
-//!    session that it got when it logged in here.
-//! 6. [`proxy::local`] answers what is not for the org: SOAP `login()`, the token endpoint, logouts.
-//!    Clients that insist on logging in get a placeholder.
+//! 5. A client that must log in has to show its *placeholder* ([`proxy::placeholder`]): the
+//!    stand-in for a session that it got when it logged in to the proxy.
+//! 6. [`proxy::local`] answers what is not for the org: SOAP `login()`, the token endpoint,
+//!    logouts. Clients that insist on logging in get a placeholder. What is for the org is refused if
+//!    it shows the placeholder of another org.
 //! 7. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
 //!    spelling of every header that belongs to the proxy. The session goes in when it is sent.
-//! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is none,
-//!    one login is made, and all who need it wait for it. [`proxy::upstream`] sends and streams, on
-//!    connections that [`network`] opens.
-//! 9. If the family says that the response means a dead session, that session is replaced by a login,
-//!    and the request is sent again, whole, from the copy that [`proxy::replay`] keeps: at most three
-//!    times in all. The same is done if the org has moved to another host. Bodies that outgrow the copy
-//!    are sent only once the org has said lately that the session lives.
-//! 10. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it back
-//!     to the proxy, and streams it.
+//! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is
+//!    none, one login is made, and all who need it wait for it. [`proxy::upstream`] sends and
+//!    streams, on connections that [`network`] opens.
+//! 9. If the family says that the response means a dead session, that session is replaced by a
+//!    login, and the whole request is sent again from the copy that [`proxy::replay`] keeps: it is
+//!    sent three times at most. The same is done if the org has moved to another host. A body that is
+//!    larger than the copy may be (`limits.replay_bytes`, 16 MiB) cannot be sent again: unless the org
+//!    accepted the session in the last 3 s, it is asked about the session first, by a `GET` of
+//!    userinfo. If the session dies all the same, the client is told to send again (`SEND_AGAIN`).
+//! 10. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it
+//!     back to the proxy, and streams it.
 //! 11. Any [`proxy::error`] becomes a marked response in one place.
 //!
 //! Steps 3 to 10 are `Proxy::forward` in [`proxy`], on one screen.
@@ -37,27 +42,28 @@
 //! Top-level modules, from the highest to the lowest; each imports only those below it, which
 //! `tests/it/rooms.rs` enforces:
 //!
-//! - [`command`]: `run`, `check`, `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`,
-//!   `health` and the rest, each in a file of its name.
+//! - [`command`]: `run` and `check`, in `command.rs` itself, and all others, in files of their
+//!   names: `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`, `health` and so on.
 //! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
 //! - [`cli`]: the command-line arguments and their help.
 //! - [`local_ca`]: the local certificate authority, for `https://` listeners and tunnels.
-//! - [`config`]: from files, variables and flags to what runs. It alone reads the configuration.
-//! - [`demo`]: an org to try it with, which the tests talk to. It knows nothing of the proxy, and is
-//!   left out without the feature of that name.
-//! - [`network`]: how connections go out, for logins and requests alike.
-//! - [`spelling`]: how the names of headers are spelled.
-//! - [`salesforce`]: what is true of Salesforce, for the proxy and the demo org.
-//! - [`system`]: what the operating system and the person at the terminal are asked for and told.
+//! - [`config`]: files, variables and flags, read into one configuration. Nothing else reads them.
+//! - [`demo`]: an org to try the proxy with, which the tests use, too. It knows nothing of the
+//!   proxy, and is left out without the feature of that name.
+//! - [`network`]: outgoing connections, for logins and requests alike, and the proxies on their way.
+//! - [`spelling`]: the spelling and the order of header names.
+//! - [`salesforce`]: facts about Salesforce, for the proxy and the demo org.
+//! - [`system`]: the operating system, and the person at the terminal.
 //!
 //! # Where to start
 //!
-//! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise). Bulk
-//! 1.0 is the one to copy: `grep -rni x-sfdc-session src tests README.md` shows most of it.
+//! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise).
+//! Bulk 1.0 is the one to copy: `grep -rn Bulk src` finds what the steps name.
 //! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
-//! 2. `proxy/target.rs`: how its paths are recognised, in `Target::parse`. All that reads paths asks there.
+//! 2. `proxy/target.rs`: a variant of `Api`, and its paths in `Target::parse`, where the guard, the
+//!    families and what rewrites responses all ask.
 //! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session
 //!    goes), `suspects` (which responses are read; whether a JWT may be a session there:
 //!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in
@@ -68,35 +74,37 @@
 //!    table of `family/tests.rs`.
 //! 4. A header that carries the session goes into `SESSION_HEADERS` in `proxy/family.rs`, or the
 //!    client's own reaches the org. If its capitals are unusual: `spelling/names.rs`.
-//! 5. `proxy/response/document.rs`: whether it has documents with absolute URLs.
-//! 6. `proxy/guard/path.rs`, if some of its paths hand out sessions, or if its session is in the body:
-//!    then its paths must be spelled plainly, as those of SOAP.
+//! 5. `proxy/response/document.rs`, if it has documents with absolute URLs.
+//! 6. `proxy/guard/path.rs`, if some of its paths hand out sessions, or if its session is in the
+//!    body: then its paths must be spelled plainly, as those of SOAP.
 //! 7. If it has a host of its own, as Pub/Sub: every comparison with `Family::PubSub`.
-//! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`); its
-//!    path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error` and
-//!    `Content::Json` are the REST API's.
+//! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`);
+//!    its path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error`
+//!    and `Content::Json` are the REST API's.
 //! 9. `command/failure.rs`, so that `orgproxy request` can read its errors.
-//! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it counts
-//!     whatever the client sent, a session that dies is replaced unseen, the proxy's errors have its
-//!     shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in the two
-//!     tables of `renewal.rs` if it answers GET and HEAD. What the demo org does by itself is tested in
-//!     `demo_….rs`.
-//! 11. README: *Point your tool at it*, and steps 4 and 6 of *The life of a request*; `CHANGELOG.md`.
+//! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it
+//!     counts whatever the client sent, a session that dies is replaced unseen, the proxy's errors
+//!     have its shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in
+//!     the two tables of `renewal.rs` if it answers GET and HEAD. What the demo org does by itself
+//!     is tested in `demo_….rs`.
+//! 11. README: *Point your tool at it*, and steps 4 and 6 of *The life of a request*;
+//!     `CHANGELOG.md`.
 //!
-//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags), the section's
-//! file in `config/` (reading and checking), the field in `config.rs` where it is used from,
-//! `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
+//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags),
+//! `config/file.rs` or the file of its section in `config/` (reading and checking), the public field
+//! in `config.rs`, `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
 //!
-//! **A new login flow:** a variant of `Credential` in `config/credential.rs`; the compiler then asks for
-//! it wherever a login, a placeholder or a command uses the key. Its settings as above, made into the
-//! variant in `config/file.rs`; its request to the token endpoint in `auth/login.rs`; `demo/token.rs`.
+//! **A new login flow:** a variant of `Credential` in `config/credential.rs`; the compiler then
+//! asks for it wherever a login, a placeholder or a command uses the key. Its settings as above,
+//! made into the variant in `config/file.rs`; its request to the token endpoint in `auth/login.rs`;
+//! `demo/token.rs`.
 //!
 //! **A new refusal:** a variant in `proxy/refusal.rs` with its message, a line in the table of
 //! `proxy/error.rs` with status and code, README's table of codes; an allow/deny pair in
 //! `tests/it/guard.rs`.
 //!
 //! **A new command:** `cli.rs` (arguments and help), `command.rs` (one line), a file in `command/`,
-//! README; `tests/it/` has a file per command.
+//! README; in `tests/it/` most commands have a file of their own.
 //!
 //! **A new fact about requests:** `watch/record.rs`, filled in `proxy/exchange.rs`; for the access log
 //! `watch/access_log/fields.rs` (JSON and the journal) and `text.rs`, and the samples in README's *Watch
@@ -106,66 +114,71 @@
 //!
 //! # Decisions
 //!
-//! **Sessions are judged by the org.** A token response has no lifetime: the real one is an idle timeout
-//! that every call resets ([`salesforce::facts::sessions`]). So the age of a session counts from the
-//! last use that the org accepted, and the org's refusal is the last word. One login serves all who wait.
-//! A login that failed is tried again after 1 to 15 s (up to 5 minutes if the user is locked or
-//! frozen); until then requests get the same error. A refusal may be a passing error of the org: if a
-//! login returns the same token, the request is sent once more with it, and then the org's answer is
-//! passed on. If a request is refused again although the login before it succeeded, then for 30 s the
-//! next refusal is first checked with a `GET` of userinfo, which tells a dead session from a refused
-//! request at the cost of no login; after two such in a row, refusals are passed on for 1 to 15 s.
+//! **Sessions are judged by the org.** A token response has no lifetime: the real one is an idle
+//! timeout that every call resets ([`salesforce::facts::sessions`]). So the age of a session counts
+//! from the last use that the org accepted, and the org's refusal is the last word. One login
+//! serves all who wait. What follows when it goes wrong:
+//! - A login fails: it is tried again after 1 to 15 s, or up to 5 minutes if the user is locked or
+//!   frozen. Until then requests get the same error.
+//! - A request is refused, and the login for it returns the same token: the refusal may have been a
+//!   stray one, so the request is sent again with that token. If it is refused again, the client gets
+//!   the org's response.
+//! - A request is refused again after a login (`Sessions::doubt`): perhaps it is the request that the
+//!   org refuses. For 30 s the next refusal leads to a `GET` of userinfo first, which says without a
+//!   login whether the session is dead.
+//! - That happens twice in a row (`Sessions::rests`): for 1 to 15 s refusals are passed on at once, so
+//!   that a client that is always refused does not cost a login each time.
 //!
-//! **Threads share nothing per request.** Each carries whole requests, with a runtime, client
-//! connections and connections to the org of its own. Logins run on the main thread. This costs 10 to
-//! 20 % less CPU than a runtime that moves work between threads.
+//! **A request stays on its thread.** Each thread has its own runtime, client connections and
+//! connections to the org. All that threads share per request is the current session, which is read
+//! without a lock, the memory for copies of bodies, and counts of what is in flight. Logins run on the
+//! main thread. This takes 10 to 20 % less CPU than a runtime that moves work between threads.
 //!
-//! **hyper towards clients, our own HTTP/1.1 towards the org.** Who may send what they like is read by
-//! hyper. The org is one known server behind verified TLS, and the client's side of HTTP/1.1 is little
-//! code. Our client runs in the request's own task and knows that most lines of a head are those of
-//! the last one, which saves an eighth of the CPU; our own pool of connections saves another tenth.
-//! HTTP/2 to the org is hyper's. Logins are hyper's, on connections of the same [`network`]: the same
-//! proxies and addresses serve both. Around requests there are plain functions, one of each, and no
-//! tower layers.
+//! **hyper towards clients, our own HTTP/1.1 towards the org.** Clients may send anything, so hyper
+//! reads them. The org is a single known server behind verified TLS, and the client's side of
+//! HTTP/1.1 is little code. Our client runs in the request's own task and remembers the lines of
+//! the last head, since most of them come again: that saves an eighth of the CPU. Our own pool of
+//! connections saves another tenth. HTTP/2 to the org is hyper's, and so are logins, on connections
+//! of the same [`network`]: the same outgoing proxies and addresses serve both. Around requests there are
+//! plain functions, one of each, and no tower layers.
 //!
-//! **Nothing ambiguous passes.** hyper is lenient where a second reader might read otherwise, so
-//! message framing is read here before hyper reads it. Trailers, upgrades and dot segments do not
-//! pass at all. Characters that no URL may have are percent-encoded (`proxy::percent`), since many
-//! clients send them.
+//! **Nothing ambiguous passes.** hyper is lenient where another program might read something else,
+//! so message framing is checked before hyper reads it. Trailers, upgrades and dot segments never
+//! reach the org. Characters that a URL cannot have are percent-encoded (`proxy::percent`), since
+//! many clients send them.
 //!
-//! **Names keep their spelling.** Some Apex code and some clients know a header in one case only. hyper
-//! and `http::HeaderMap` know lower case and no order. So the header lines of a message are kept as
-//! they came, as a hint for [`spelling`] when they are written. The org's lines go out as they are,
-//! whole, if nobody has changed any; hyper writes only what says where the body ends, and `spelling`
-//! puts the rest in its place. HTTP/2 has no case to keep: what comes by it goes on with the usual
-//! spelling.
+//! **Names keep their spelling.** Some Apex code and some clients know a header in one spelling
+//! only. hyper and `http::HeaderMap` keep neither case nor order. So the header lines of a message
+//! are kept as they were received, as a hint for [`spelling`] when they are written. The org's
+//! lines go out unchanged, as one block, if nobody has changed any; hyper writes only the headers
+//! that frame the body, and `spelling` adds the rest. HTTP/2 has no case to keep: its headers go on
+//! in the usual spelling.
 //!
 //! **What repeats is compared, not parsed.** Most heads on a connection have the lines of the one
-//! before. To compare a line costs a tenth of parsing it, so `server::framing` and
-//! `proxy::upstream::http1` remember the last head and what it meant.
+//! before. Comparing a line costs a tenth of parsing it, so `server::framing` and
+//! `proxy::upstream::http1` remember the last head and its meaning.
 //!
-//! **No `Via`.** RFC 9110 section 7.6.3 asks for it, but servers take it as a reason not to
-//! compress, and to a client we are the org.
+//! **No `Via`.** RFC 9110 section 7.6.3 requires it, but servers take it as a reason not to
+//! compress, and to a client the proxy is the org.
 //!
-//! **SOAP is spliced, not rewritten.** Only the beginning of an envelope is read, as far as the first
-//! element of its body; one range of bytes is replaced, and the rest streams as it came. What was
-//! compressed goes on uncompressed: its length is known before it is sent if the copy holds all of
-//! it, and else it goes in chunks, since nobody can know the length of what is still to be
-//! decompressed.
+//! **SOAP is spliced, not rewritten.** Only the beginning of an envelope is read, up to the first
+//! element of its body; one range of bytes is replaced, and the rest streams unchanged. A
+//! compressed envelope goes on uncompressed: with its length if the copy holds all of it, and
+//! otherwise in chunks, because the length of what is still to be decompressed is not known.
 //!
-//! **Placeholders are derived.** The session ids that clients are given are computed from the private
-//! key and what names the org, one way: so restarts and replicas agree, nothing is stored, and there is
-//! no secret more to keep.
+//! **Placeholders are derived.** The session ids for clients are derived from the private key and
+//! the names of the org by a one-way function: so restarts and replicas agree, nothing is stored,
+//! and there is no further secret to keep.
 //!
-//! **A key changes, a configuration does not.** A login reads the key file each time,
+//! **A key changes, a configuration does not.** Each login looks whether the key file has changed,
 //! so that a key can be rotated under a running proxy. Everything else is read at start.
 //!
-//! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a socket
-//! of their own: what they show to work is what clients get.
+//! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a
+//! socket of their own: what works for them works for clients.
 //!
 //! # Salesforce
 //!
-//! [`salesforce::facts`] holds what the code takes for granted about Salesforce, with sources.
+//! [`salesforce::facts`] holds the facts about Salesforce that the code relies on, with sources.
 #![allow(
     rustdoc::private_intra_doc_links,
     reason = "the manual is for those who read the source"

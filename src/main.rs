@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match execute(Args::read().into_command()) {
         Ok(code) => code,
         Err(error) => {
-            error.tell();
+            error.print();
             error.exit_code()
         }
     }

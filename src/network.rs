@@ -79,7 +79,7 @@ impl Dialer {
         timeout(self.timeout, secure(bare(authority), socket, tls))
             .await
             .map_err(|_| late("the TLS handshake"))?
-            .map_err(|error| fail(Why::Tls(causes(&error))))
+            .map_err(|error| fail(ConnectFault::Tls(causes(&error))))
     }
 
     /// The time limit of each step.
@@ -98,7 +98,7 @@ impl Dialer {
     }
 
     /// Connects to the host by TCP, or through a proxy on the way.
-    pub(crate) async fn reach(&self, authority: &Authority) -> Result<Socket, Why> {
+    pub(crate) async fn reach(&self, authority: &Authority) -> Result<Socket, ConnectFault> {
         let (host, port) = (bare(authority), port(authority));
         let proxy = self.proxy(authority);
         tracing::debug!(%authority, ?proxy, "connecting");
@@ -111,13 +111,13 @@ impl Dialer {
         }
     }
 
-    async fn reach_by(&self, proxy: &Proxy, host: &str, port: u16) -> Result<Socket, Why> {
+    async fn reach_by(&self, proxy: &Proxy, host: &str, port: u16) -> Result<Socket, ConnectFault> {
         let tcp = || self.tcp(&proxy.host, proxy.port);
         let mut socket = match proxy.scheme {
             Scheme::Http => Socket::new(tcp().await?, self.stall),
             Scheme::Https => {
                 let stream = secure(&proxy.host, tcp().await?, &self.tls).await;
-                let stream = stream.map_err(|error| Why::Tls(causes(&error)))?;
+                let stream = stream.map_err(|error| ConnectFault::Tls(causes(&error)))?;
                 Socket::within(stream, self.stall)
             }
             Scheme::Socks5h => {
@@ -140,12 +140,12 @@ impl Dialer {
         Ok(socket)
     }
 
-    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Why> {
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, ConnectFault> {
         let addresses = lookup(host, port).await?;
         let attempt = |address| async move {
             TcpStream::connect(address)
                 .await
-                .map_err(|error| Why::of_address(error, address))
+                .map_err(|error| ConnectFault::of_address(error, address))
         };
         let tcp = race::first(addresses, attempt)
             .await
@@ -154,7 +154,7 @@ impl Dialer {
         if let (Ok(peer), Ok(local)) = (peer, local)
             && self.own.contains(peer, local)
         {
-            return Err(Why::Loop(format!(
+            return Err(ConnectFault::Loop(format!(
                 "the name resolves to {peer}, where orgproxy itself listens: on this machine, it \
                  must resolve to Salesforce; remove it from /etc/hosts, or correct the name \
                  server's answer"
@@ -164,17 +164,21 @@ impl Dialer {
     }
 }
 
-async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Why> {
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFault> {
     match lookup_host((host, port)).await {
         Ok(addresses) => Ok(addresses.collect()),
         // Without a free file descriptor, the name is reported as unknown.
-        Err(error) if is_exhausted(&error) || exhaustion::is_now() => Err(Why::Exhausted(error)),
-        Err(error) => Err(Why::Tcp(format!("{host} does not resolve: {error}"))),
+        Err(error) if is_exhausted(&error) || exhaustion::is_now() => {
+            Err(ConnectFault::Exhausted(error))
+        }
+        Err(error) => Err(ConnectFault::Tcp(format!(
+            "{host} does not resolve: {error}"
+        ))),
     }
 }
 
-fn nowhere<T>() -> Result<T, Why> {
-    Err(Why::Tcp("its name has no address".to_owned()))
+fn nowhere<T>() -> Result<T, ConnectFault> {
+    Err(ConnectFault::Tcp("its name has no address".to_owned()))
 }
 
 async fn secure<S>(host: &str, stream: S, tls: &TlsConnector) -> io::Result<TlsStream<S>>
@@ -201,21 +205,21 @@ pub(crate) fn port(authority: &Authority) -> u16 {
 #[error("cannot reach {host}: {why}")]
 pub(crate) struct ConnectError {
     pub(crate) host: String,
-    pub(crate) why: Why,
+    pub(crate) why: ConnectFault,
 }
 
 impl ConnectError {
     pub(crate) fn late(authority: &Authority, step: &'static str, limit: Duration) -> Self {
         Self {
             host: authority.to_string(),
-            why: Why::TimedOut { step, limit },
+            why: ConnectFault::TimedOut { step, limit },
         }
     }
 }
 
 /// The fault in connecting.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Why {
+pub(crate) enum ConnectFault {
     #[error("{0}")]
     Tcp(String),
     #[error("through the proxy {host} of {variable}, port {port}: {fault}")]
@@ -250,7 +254,7 @@ pub(crate) enum Why {
     Loop(String),
 }
 
-impl Why {
+impl ConnectFault {
     fn of_address(error: io::Error, address: SocketAddr) -> Self {
         // With IPv6 it also means that the machine has no such address.
         let is_out_of_ports = error.kind() == io::ErrorKind::AddrNotAvailable && address.is_ipv4();

@@ -74,7 +74,8 @@ impl Proxy {
             exchange.opens(envelope, &self.placeholders);
         }
         let local = Local::of(&parts, family, &admitted, envelope.as_deref());
-        // Without the client key one may log in, or show the placeholder that a login gave.
+        // Where clients have passwords, one without the client key may log in, or show the
+        // placeholder that it got for that. Elsewhere the guard has refused it.
         if admitted.lacks_key && !local.as_ref().is_some_and(Local::is_login) {
             self.placeholders
                 .admit_without_key(&parts, envelope.as_deref())?;
@@ -97,7 +98,7 @@ impl Proxy {
             body: &body,
             exchange,
         };
-        // With another session, and again, if the org says that this one is dead.
+        // If the org says that the session is dead, this sends it again with another.
         let (mut response, session) = self.delivery.deliver(request).await?;
         let placeholder = || self.placeholders.placeholder_for(&session);
         response::localize(

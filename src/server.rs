@@ -133,7 +133,7 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
-        // Each owns its sockets, which so close with it.
+        // Each owns its sockets, and closes them when it ends.
         let mut acceptors = JoinSet::new();
         for (bound, listener) in self.listeners.into_iter().zip(listeners) {
             let workers = workers.iter().map(Worker::messages).collect();
@@ -172,7 +172,7 @@ async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
     let read = tokio::task::spawn_blocking(move || {
         Tls::new(&config).map(|tls| (tls, network::tls::roots()))
     });
-    match tokio::time::timeout(PATIENCE, read).await {
+    match tokio::time::timeout(READING_TIMEOUT, read).await {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => Err(StartupError::Thread(error.into())),
         Err(_) => Err(StartupError::Slow),
@@ -211,6 +211,7 @@ async fn distribute(
             }
         };
         pause = SHORTEST_PAUSE;
+        // So many are being refused already that this one is closed without a word.
         let Some(permit) = load.admit().await else {
             continue;
         };
@@ -254,7 +255,7 @@ pub enum StartupError {
     /// Files that are not read to their end.
     #[error(
         "cannot read the certificate authorities within {} s; check the files that SSL_CERT_FILE, SSL_CERT_DIR and state_dir name",
-        PATIENCE.as_secs()
+        READING_TIMEOUT.as_secs()
     )]
     Slow,
     /// The system refuses a thread or its event queue.
@@ -278,7 +279,7 @@ fn way_out(error: &io::Error) -> &'static str {
 }
 
 /// For reading certificate authorities, and for making one.
-const PATIENCE: Duration = Duration::from_secs(20);
+const READING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two looks at whether a certificate is to be renewed.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
@@ -286,7 +287,7 @@ const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// For one that does not say who it is: what clients take for an id.
+/// What clients take for the id of the org, where a login did not report it.
 const SOME_ORG: &str = "00D000000000000";
 
 static THROTTLE: Throttle = Throttle::new();

@@ -64,9 +64,9 @@ pub(crate) fn write<'a>(lines: impl Iterator<Item = Line<'a>>, sent: &[u8], out:
         }
     }
     if others.is_empty() {
-        sent.write_same(out)
+        sent.write_same(out);
     } else {
-        write_sorted(others, sent, out)
+        write_sorted(others, sent, out);
     }
 }
 
@@ -188,8 +188,8 @@ fn is_unchanged(sent: &[u8], name: usize, value: &[u8]) -> bool {
     let Some(line) = sent.get(name..name + value.len() + 4) else {
         return false;
     };
-    let told = line.strip_prefix(b": ");
-    told.and_then(|told| told.strip_suffix(b"\r\n")) == Some(value)
+    let rest = line.strip_prefix(b": ");
+    rest.and_then(|rest| rest.strip_suffix(b"\r\n")) == Some(value)
 }
 
 fn after_line(sent: &[u8]) -> &[u8] {

@@ -505,8 +505,8 @@ mod tests {
         assert!(diagnosis.fix.contains(fix), "{diagnosis:?}");
     }
 
-    /// "SAML bearer assertion and JWT bearer token flows always enforce IP restrictions regardless of
-    /// the connected app policy" (help, connected_app_continuous_ip).
+    /// "SAML bearer assertion and JWT bearer token flows always enforce IP restrictions regardless
+    /// of the connected app policy" (help, connected_app_continuous_ip).
     #[test]
     fn no_advice_is_to_relax_what_always_holds() {
         for (_, diagnosis) in TABLE {

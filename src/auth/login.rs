@@ -161,8 +161,8 @@ impl Login {
         self.understand(head.status, &head.headers, &bytes)
     }
 
-    /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the assertion
-    /// goes to the configured host and nowhere else.
+    /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the
+    /// assertion goes to the configured host and nowhere else.
     async fn send(&self, method: Method, body: Bytes) -> Result<Response<Incoming>, LoginError> {
         let host = match self.authority.port_u16() {
             None | Some(443) => self.authority.host(),
@@ -472,7 +472,7 @@ mod tests {
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let config = Config::new(vec![org.clone()]);
         let mut login = Login::alone(&config, &org, tls).unwrap();
-        login.timeout = Duration::from_millis(300);
+        login.timeout = Duration::from_secs(2);
 
         let error = login.attempt().await.unwrap_err();
         assert!(matches!(error, LoginError::TimedOut { .. }), "{error}");

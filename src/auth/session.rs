@@ -49,8 +49,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Reads the identity URL, whose last two segments are the ids; the org's is also what an opaque
-    /// token begins with.
+    /// Reads the identity URL, whose last two segments are the ids; the org's is also what an
+    /// opaque token begins with.
     pub(super) fn new(url: Option<&str>, scope: Option<String>, token: &str) -> Self {
         let is_id = |text: &&str| {
             matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())

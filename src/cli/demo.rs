@@ -4,7 +4,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::salesforce::Refusal;
 
-/// How the demo runs.
+/// The settings of the demo.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
     /// Port to listen on, 0 for any free port

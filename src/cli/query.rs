@@ -30,7 +30,7 @@ pub struct QueryArgs {
     pub source: ConfigArgs,
 }
 
-/// How records are printed.
+/// A format of printed records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// Columns that fit the terminal

@@ -36,7 +36,7 @@ pub struct RequestArgs {
     pub source: ConfigArgs,
 }
 
-/// Where a body comes from.
+/// The source of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
     /// The argument itself.
@@ -81,7 +81,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
         .trim()
         .parse::<HeaderName>()
         .map_err(|_| "the name before the colon is not a header name")?;
-    if OURS.contains(&name) {
+    if RESERVED.contains(&name) {
         return Err("this header is set by orgproxy itself");
     }
     let value = value
@@ -92,7 +92,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
 }
 
 /// Headers that frame the message or say whom it is for.
-const OURS: [HeaderName; 4] = [
+const RESERVED: [HeaderName; 4] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::HOST,

@@ -23,7 +23,7 @@ pub enum Shell {
     PowerShell,
 }
 
-/// Where to put the manual.
+/// The place for the manual.
 #[derive(Debug, clap::Args)]
 #[command(after_help = MAN)]
 pub struct ManArgs {

@@ -27,7 +27,7 @@ impl Client {
     /// Starts the proxy as `config` describes it for `org`, without the settings for other clients.
     ///
     /// # Errors
-    /// As [`Server::bind`], or when there is no room for a socket.
+    /// Those of [`Server::bind`], or when there is no place for a socket.
     pub(crate) async fn start(config: &Config, org: &Org) -> Result<Self, ClientError> {
         let folder = folder_for_socket()?;
         let socket = folder.path().join("socket");
@@ -79,7 +79,7 @@ impl Client {
         self.stream(request).await
     }
 
-    /// As [`Client::send`], for a body of any size.
+    /// Like [`Client::send`], for a body of any size.
     pub(crate) async fn stream(
         &mut self,
         request: Request<Streamed>,

@@ -42,7 +42,7 @@ impl Connection {
 }
 
 /// Returns whether a response is the proxy's own (RFC 9209).
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_orgproxy(headers: &HeaderMap) -> bool {
     marks(headers).starts_with("orgproxy")
 }
 

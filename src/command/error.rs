@@ -40,7 +40,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// Prints it for the person who gave the command.
-    pub fn tell(&self) {
+    pub fn print(&self) {
         let text = format!("orgproxy: {self}");
         let lines = escape::lines(&text);
         let lines = lines.lines().map(|line| {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     CommandError,
     client::ClientError,
-    connection::{is_ours, marks},
+    connection::{is_from_orgproxy, marks},
     output::escape,
 };
 
@@ -44,17 +44,17 @@ pub(super) fn reason(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> St
     let text = String::from_utf8_lossy(body);
     let mut reason = match serde_json::from_slice::<Vec<Problem>>(body) {
         Ok(problems) if !problems.is_empty() => {
-            let problems: Vec<_> = problems.iter().map(Problem::told).collect();
+            let problems: Vec<_> = problems.iter().map(Problem::text).collect();
             problems.join("\n")
         }
         _ => match element(&text, "faultstring").or_else(|| element(&text, "exceptionMessage")) {
             Some(message) => without_name(&message),
             // The proxy's own errors are plain text for pages.
-            None if is_ours(headers) && !text.is_empty() => without_name(text.trim_end()),
+            None if is_from_orgproxy(headers) && !text.is_empty() => without_name(text.trim_end()),
             None => format!("the response is {status}"),
         },
     };
-    if is_ours(headers) && needs_doctor(headers) {
+    if is_from_orgproxy(headers) && needs_doctor(headers) {
         reason.push_str("\nrun `orgproxy doctor` to see what is wrong");
     }
     reason
@@ -73,7 +73,7 @@ struct Problem {
 impl Problem {
     /// A message of several lines begins on a line of its own: that of a query counts columns to
     /// show where it is wrong.
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         let Self {
             message,
             error_code,
@@ -149,8 +149,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let ours = "orgproxy; error=proxy_configuration_error; details=\"LOGIN_REFUSED\"";
         headers.insert("proxy-status", HeaderValue::from_static(ours));
-        let told = reason(StatusCode::BAD_GATEWAY, &headers, body);
-        let (first, second) = told.split_once('\n').unwrap();
+        let text = reason(StatusCode::BAD_GATEWAY, &headers, body);
+        let (first, second) = text.split_once('\n').unwrap();
         assert_eq!(first, "LOGIN_REFUSED: cannot log in: x");
         assert!(second.contains("orgproxy doctor"));
     }

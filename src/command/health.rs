@@ -30,7 +30,7 @@ use crate::{
 /// The first unhealthy listener, and why.
 pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
     for listen in config.orgs.iter().flat_map(|org| &org.listen) {
-        let reason = match answers(listen, config).await {
+        let reason = match is_orgproxy(listen, config).await {
             Ok(true) => continue,
             Ok(false) => "something else answers there".to_owned(),
             Err(error) => error.to_string(),
@@ -45,27 +45,27 @@ pub(crate) async fn check(config: &Config) -> Result<(), (Listen, String)> {
 ///
 /// # Errors
 /// When nobody answers, or the response is not HTTP.
-pub(crate) async fn answers(listen: &Listen, config: &Config) -> io::Result<bool> {
+pub(crate) async fn is_orgproxy(listen: &Listen, config: &Config) -> io::Result<bool> {
     if let Listen::Unix(path) = listen {
         return in_time(async { ask(UnixStream::connect(path).await?).await }).await;
     }
     let mut found = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in listen.addresses() {
-        let answer = in_time(probe(address, listen.is_https(), config)).await;
-        if matches!(answer, Ok(true)) {
-            return answer;
+        let outcome = in_time(probe(address, listen.is_https(), config)).await;
+        if matches!(outcome, Ok(true)) {
+            return outcome;
         }
         // A response at one address says more than silence at another.
         if found.is_err() {
-            found = answer;
+            found = outcome;
         }
     }
     found
 }
 
-async fn in_time(answer: impl Future<Output = io::Result<bool>>) -> io::Result<bool> {
-    let late = || io::Error::other(format!("no answer within {}s", PATIENCE.as_secs()));
-    tokio::time::timeout(PATIENCE, answer)
+async fn in_time(probe: impl Future<Output = io::Result<bool>>) -> io::Result<bool> {
+    let late = || io::Error::other(format!("no answer within {}s", TIMEOUT.as_secs()));
+    tokio::time::timeout(TIMEOUT, probe)
         .await
         .map_err(|_| late())?
 }
@@ -96,7 +96,7 @@ async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io
     let mut connection = Connection::new(stream).await.map_err(io::Error::other)?;
     let response = connection.send(request.map(BodyExt::boxed_unsync)).await;
     let response = response.map_err(io::Error::other)?;
-    Ok(connection::is_ours(response.headers()))
+    Ok(connection::is_from_orgproxy(response.headers()))
 }
 
 /// Trusts the local authority, or exactly the certificate of the configuration.
@@ -116,4 +116,4 @@ fn client_config(config: &Config) -> io::Result<ClientConfig> {
 }
 
 /// The time that a listener on this machine has to respond.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);

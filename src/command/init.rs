@@ -137,7 +137,7 @@ fn make_for(
         };
         made.push((&package, what.to_owned()));
     }
-    made.push((&paths.config, there.deed().to_owned()));
+    made.push((&paths.config, there.change().to_owned()));
     let mut report = Report::default()
         .made(&format!("Made for org {}:", answers.name), &made)
         .kept(&kept)
@@ -268,7 +268,7 @@ fn take_over(args: &InitArgs, alias: &str) -> Result<(), String> {
     Report::default()
         .made(
             &format!("Made for org {name}, which is {}:", known.username),
-            &[(&paths.config, there.deed().to_owned())],
+            &[(&paths.config, there.change().to_owned())],
         )
         .note(&format!(
             "The key stays where it is, in {}, and the Salesforce CLI continues to use it.",

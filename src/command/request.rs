@@ -90,7 +90,7 @@ async fn show(args: &RequestArgs, head: &response::Parts, body: Incoming) -> Res
     }
     if is_error(head.status) {
         let start = print(body, head, &output).await?;
-        return Err(Failure::Refused(told(head, &start)));
+        return Err(Failure::Refused(summary(head, &start)));
     }
     match args
         .output
@@ -107,8 +107,8 @@ fn is_error(status: StatusCode) -> bool {
 }
 
 /// The status, and the reason if the proxy refused. The org's own message has been printed.
-fn told(head: &response::Parts, body: &[u8]) -> String {
-    if connection::is_ours(&head.headers) {
+fn summary(head: &response::Parts, body: &[u8]) -> String {
+    if connection::is_from_orgproxy(&head.headers) {
         failure::reason(head.status, &head.headers, body)
     } else {
         format!("the org answered {}", head.status)

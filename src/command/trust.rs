@@ -25,7 +25,7 @@ mod system;
 /// The action to take on the authority.
 pub(crate) enum Action<'a> {
     /// Print what each client of these listeners needs.
-    Tell(Vec<Listener>),
+    Print(Vec<Listener>),
     /// Make the system trust it.
     System,
     /// Make a Java key store trust it.
@@ -42,7 +42,7 @@ pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, Tr
     let undoes = matches!(action, Action::UndoSystem | Action::UndoJava(_));
     let root = Root::find(folder, undoes)?;
     match action {
-        Action::Tell(listeners) => root.advice(listeners),
+        Action::Print(listeners) => root.advice(listeners),
         Action::System => system::add(&root),
         Action::UndoSystem => system::remove(&root),
         Action::Java(store) => java::add(&root, store),

@@ -29,18 +29,20 @@ pub(super) fn check(url: &Url, trusted: &[String]) -> Result<(), String> {
     {
         return Ok(());
     }
-    match (is_salesforce_host(host), port) {
-        (true, HTTPS) => Ok(()),
-        (true, _) => Err(format!(
-            "names port {port}, but Salesforce serves on {HTTPS} only; if a gateway of yours is \
-             there, add \"{with_port}\" to trusted_hosts"
-        )),
-        (false, _) => Err(format!(
+    if !is_salesforce_host(host) {
+        return Err(format!(
             "{host} is not a Salesforce host; if you trust it with the session, add \"{host}\" to \
              trusted_hosts",
             host = given::word(host)
-        )),
+        ));
     }
+    if port != HTTPS {
+        return Err(format!(
+            "names port {port}, but Salesforce serves on {HTTPS} only; if a gateway of yours is \
+             there, add \"{with_port}\" to trusted_hosts"
+        ));
+    }
+    Ok(())
 }
 
 const HTTPS: u16 = 443;

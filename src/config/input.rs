@@ -64,7 +64,7 @@ impl Input {
         // Does not grow for a secret, so that no copy of one stays in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL));
         let is_pipe = self.about.file_type().is_fifo();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut piece = Zeroizing::new([0; 16 * 1024]);
         loop {
             if is_pipe {
@@ -133,14 +133,14 @@ pub(crate) enum InputError {
     Directory,
     #[error("is not a regular file; copy it to one, or use a command")]
     NotRegular,
-    #[error("is a pipe whose writer did not finish within {} s", PATIENCE.as_secs())]
+    #[error("is a pipe whose writer did not finish within {} s", TIMEOUT.as_secs())]
     Silent,
     #[error("holds more than {} KiB, so it is the wrong file", .0 / 1024)]
     TooLong(usize),
 }
 
 /// Time for a program that writes to a pipe, such as a password manager.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes. A 16,384-bit key with its certificate chain takes a fifth of it.
 const USUAL: usize = 128 * 1024 + 64;

@@ -20,7 +20,7 @@ use super::input::{Input, InputError};
 /// A file that is mounted read-only, as into a container, was put there by whoever runs that.
 ///
 /// # Errors
-/// Who could do that, and the way out.
+/// A user who could do that, with what to do about it.
 pub(super) fn check(file: &Path, input: &Input, harm: &'static str) -> Result<(), OwnershipError> {
     if is_read_only(input.file()) {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) fn check(file: &Path, input: &Input, harm: &'static str) -> Result<()
 /// Like [`check`], for the folders of the file only.
 ///
 /// # Errors
-/// Who could replace it, and the way out.
+/// A user who could replace it, with what to do about it.
 pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipError> {
     // A pipe cannot be replaced.
     if is_read_only(input.file()) || !input.about.is_file() {

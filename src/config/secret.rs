@@ -156,7 +156,7 @@ enum SecretFault {
     NotStarted(io::Error),
     #[error("failed ({0}); run it by hand to see why")]
     Failed(ExitStatus),
-    #[error("did not finish within {} s; it must not ask for input", PATIENCE.as_secs())]
+    #[error("did not finish within {} s; it must not ask for input", TIMEOUT.as_secs())]
     TimedOut,
 }
 
@@ -222,7 +222,7 @@ fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 }
 
 fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let (program, arguments) = words.split_first().ok_or(SecretFault::Empty)?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -230,7 +230,7 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(SecretFault::NotStarted)?;
-    let outcome = answer(&mut child, deadline);
+    let outcome = output(&mut child, deadline);
     if outcome.is_err() {
         // If it has ended by itself, there is nothing left to stop.
         child.kill().ok();
@@ -239,7 +239,7 @@ fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     outcome
 }
 
-fn answer(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
+fn output(child: &mut Child, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let stdout: ChildStdout = child.stdout.take().ok_or(SecretFault::Empty)?;
     let (sender, receiver) = mpsc::channel();
     // Not joined: a process that the command started may hold the pipe open forever.
@@ -271,4 +271,4 @@ fn read(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 const LONGEST: usize = 128 * 1024;
 
 /// Time for a password manager to respond; a start must not hang on one that asks for input.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! What the org answers, before and after it becomes HTTP.
+//! The org's answers, before and after they become HTTP.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// An answer whose body has yet to take the form that the client asked for.
+/// An answer whose body does not have the form yet that the client asked for.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -41,7 +41,7 @@ impl Answer {
             .header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
-    /// An error as the REST API tells it.
+    /// An error in the form of the REST API.
     pub(super) fn error(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let errors = json!([{"message": message.into(), "errorCode": code}]);
         Self::new(status, Content::Json(errors))
@@ -60,7 +60,7 @@ impl Answer {
         self
     }
 
-    /// Gives it the form that a request with the headers `asked` wants.
+    /// Gives it the form that the request headers `asked` want.
     pub(super) fn into_response(self, asked: &HeaderMap) -> Response<Body> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
@@ -101,7 +101,8 @@ pub(super) enum Content {
     Stream(Body),
 }
 
-/// `response` with what happens `then` after so many bytes of its body; an error breaks it off.
+/// `response`, with something that happens `then` after so many bytes of its body; an error breaks
+/// it off.
 pub(super) fn interrupt(
     response: Response<Body>,
     after: u64,
@@ -121,7 +122,7 @@ pub(super) fn interrupt(
     Response::from_parts(head, StreamBody::new(frames).boxed_unsync())
 }
 
-/// `response` whose length is known even if its body gets wrapped.
+/// `response`, with its length known even if its body gets wrapped.
 pub(super) fn with_length(mut response: Response<Body>) -> Response<Body> {
     if let Some(length) = response.body().size_hint().exact()
         && response.status() != StatusCode::NO_CONTENT
@@ -137,7 +138,7 @@ pub(super) fn with_length(mut response: Response<Body>) -> Response<Body> {
 struct Interruption<F> {
     body: Body,
     left: u64,
-    /// The other part of the piece that was divided.
+    /// The second part of the piece that was divided.
     rest: Option<Bytes>,
     then: Option<F>,
 }
@@ -147,7 +148,7 @@ impl<F: Future<Output = io::Result<()>> + Unpin> Interruption<F> {
         if self.left == 0
             && let Some(then) = self.then.take()
         {
-            // Lets hyper send what it has before it hears of an error.
+            // Lets hyper send what it has before it gets an error.
             tokio::task::yield_now().await;
             if let Err(error) = then.await {
                 return Some(Err(error));
@@ -178,7 +179,7 @@ pub(super) fn full(bytes: Bytes) -> Body {
         .boxed_unsync()
 }
 
-/// The body, compressed if the client takes that.
+/// The body, compressed if the client accepts that.
 fn compressed(asked: &HeaderMap, headers: &mut HeaderMap, bytes: Vec<u8>) -> Body {
     if !says(asked, header::ACCEPT_ENCODING, "gzip") {
         return full(bytes.into());

@@ -1,5 +1,5 @@
-//! Apex REST services that are of use to tests: what goes in comes out, in any size; and a session
-//! ends when somebody wants to see what becomes of it.
+//! Apex REST services for tests and trials: they echo a body, send or digest bytes of any number,
+//! or end the session.
 
 use std::{io, sync::LazyLock};
 
@@ -72,7 +72,7 @@ pub fn blocks(length: u64) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// `?n=…` bytes; without `Content-Length` if there is a `chunked=1`.
+/// `?n=…` bytes; without `Content-Length` if `chunked=1` is there.
 fn bytes(call: &Call) -> Answer {
     let query = call.head.uri.query().unwrap_or_default();
     let parameter = |name| {

@@ -6,7 +6,7 @@ use jsonwebtoken::DecodingKey;
 use rustls_pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
 
-/// What an org knows of an app and of the user that it is for.
+/// An app, and the user that it is for.
 #[derive(Debug, Clone)]
 pub struct App {
     /// The consumer key.
@@ -17,7 +17,7 @@ pub struct App {
     pub certificate: CertificateDer<'static>,
 }
 
-/// An app in an org that runs.
+/// An app in a running org.
 pub(super) struct Installed {
     pub(super) client_id: String,
     pub(super) username: String,
@@ -42,8 +42,8 @@ impl Installed {
             .unwrap_or_else(PoisonError::into_inner) = certificate;
     }
 
-    /// What checks the signature of an assertion; nothing if the certificate is none, or is out of
-    /// its time at `now`, in seconds of Unix time.
+    /// The key that verifies assertions; nothing if the certificate is invalid, or not valid at
+    /// `now`, in seconds of Unix time.
     pub(super) fn verify(&self, now: u64) -> Option<DecodingKey> {
         let certificate = self
             .certificate

@@ -1,8 +1,8 @@
-//! Records in bulk: what the two Bulk APIs share.
+//! Records in bulk: the parts that both Bulk APIs share.
 //!
-//! `classic` is Bulk 1.0; Bulk 2.0 is a part of the REST API, and stands in `rest`. Both turn what
-//! they are given into rows (`rows`), and do with each of them what the job says (`load`), over the
-//! same records as all other APIs.
+//! `classic` is Bulk 1.0; Bulk 2.0 is a part of the REST API, and is in `rest`. Both turn uploads
+//! into rows (`rows`), and carry out the job for each of them (`load`), over the same records as
+//! all other APIs.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,7 @@ pub(super) struct Bulk {
 /// The newest jobs of one API.
 pub(super) struct Jobs<J> {
     kept: VecDeque<(String, J)>,
-    /// Ids given so far, of jobs and of what belongs to them.
+    /// Number of ids so far, of jobs and of their parts.
     ids: u64,
 }
 
@@ -83,5 +83,5 @@ pub(super) fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
-/// Jobs kept, so that a demo org may run for ever.
+/// Jobs kept, so that a demo org can run forever.
 const MOST: usize = 200;

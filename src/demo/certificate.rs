@@ -14,7 +14,7 @@ use rcgen::{
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// What every demo org of this process shares.
+/// The keys and certificates that all demo orgs of this process share.
 pub(super) struct Certificates {
     pub(super) ca_pem: String,
     pub(super) ca_der: CertificateDer<'static>,
@@ -27,8 +27,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Made once per process: an RSA key takes a tenth of a second, and a test run starts an org
-    /// per test.
+    /// Created once per process: an RSA key takes a tenth of a second, and every test starts an
+    /// org.
     pub(super) fn shared() -> io::Result<Arc<Self>> {
         static SHARED: OnceLock<Arc<Certificates>> = OnceLock::new();
 
@@ -89,5 +89,5 @@ impl Certificates {
     }
 }
 
-/// `demo.my.salesforce.com` for tests that send its name to this address.
+/// `demo.my.salesforce.com` is for tests that resolve it to this address.
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "demo.my.salesforce.com"];

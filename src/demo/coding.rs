@@ -5,17 +5,17 @@ use std::io::{self, Read};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
-/// The body that a request with these `headers` means: gzip or deflate taken off.
+/// The body of a request with these `headers`, without gzip or deflate.
 pub(super) fn decoded(headers: &HeaderMap, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut decoded = Vec::new();
     decode(headers, body, &mut decoded)?;
     Ok(decoded)
 }
 
-/// As [`decoded`], as far as the body goes.
+/// Like [`decoded`], for a body that may be incomplete.
 pub(super) fn decoded_prefix(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
-    // What breaks off has been decoded up to there.
+    // An incomplete body has been decoded up to its end.
     let _ = decode(headers, body, &mut decoded);
     decoded
 }

@@ -1,8 +1,8 @@
 //! The Streaming API: CometD (Bayeux 1.0) by long polling.
 //!
 //! A dead session shows only in the messages, never in the status
-//! ([`crate::salesforce::facts::expiry`]). What a client has to bring along is its id and the
-//! cookies of its handshake.
+//! ([`crate::salesforce::facts::expiry`]). A client must send its id and the cookies of its
+//! handshake.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Inner {
     /// `/cometd/…`
     pub(super) async fn cometd(&self, call: &Call, body: Bytes) -> Answer {
         if call.head.method != Method::POST {
-            // What a client gets that would rather have a WebSocket.
+            // The answer to a client that prefers a WebSocket.
             return plain(StatusCode::BAD_REQUEST, "Unknown Bayeux Transport");
         }
         if body.len() > LONGEST {
@@ -94,7 +94,7 @@ impl Inner {
     }
 
     /// Answers at once the first time; later when there are events, which go to `replies`, or when
-    /// it has taken too long.
+    /// the time is over.
     async fn connect(&self, call: &Call, message: &Value, replies: &mut Vec<Value>) -> Value {
         if let Some(reason) = refusal(call.access) {
             return unauthorized(message, reason);
@@ -118,7 +118,7 @@ impl Inner {
             asked.min(knobs.long_poll)
         };
         let token = token(headers).unwrap_or_default();
-        let _held = Held::new(&self.log);
+        let _waiting = Waiting::new(&self.log);
         let mut too_long = std::pin::pin!(tokio::time::sleep(wait));
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -173,8 +173,8 @@ impl Inner {
         }
     }
 
-    /// What a client subscribes to, and from which event on: `ext.replay` maps channels to replay
-    /// ids, or to -1 for what is to come, or to -2 for all there is.
+    /// The channels that a client subscribes to, with the first event: `ext.replay` maps channels
+    /// to replay ids, to -1 for new events only, or to -2 for all stored ones.
     fn subscriptions(&self, message: &Value) -> Result<Vec<Subscription>, String> {
         let data = self.data();
         let one = |channel: String| {
@@ -289,17 +289,17 @@ fn random_id() -> String {
     format!("{}{}", &ORG_ID[3..5], hex.concat())
 }
 
-/// A connect that waits, for as long as it does.
-struct Held<'a>(&'a Log);
+/// Counts a connect while it waits.
+struct Waiting<'a>(&'a Log);
 
-impl<'a> Held<'a> {
+impl<'a> Waiting<'a> {
     fn new(log: &'a Log) -> Self {
         log.count(|counts| counts.long_polls += 1);
         Self(log)
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.count(|counts| counts.long_polls -= 1);
     }

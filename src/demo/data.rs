@@ -14,13 +14,13 @@ pub(super) type Record = Map<String, Value>;
 #[derive(Clone)]
 pub(super) struct Data {
     pub(super) tables: Vec<Table>,
-    /// What happened to the records, and what else clients told.
+    /// Changes of records, and events that clients published.
     pub(super) events: Events,
 }
 
 impl Data {
-    /// The same sample in every org: two Apex classes, 20 accounts, 50 contacts, 30 opportunities, and 5,000 invoices
-    /// for results that come in several batches.
+    /// The sample in every org: two Apex classes, 20 accounts, 50 contacts, 30 opportunities, and
+    /// 5,000 invoices for results in several batches.
     pub(super) fn sample(username: &str) -> Self {
         let mut data = Self {
             tables: OBJECTS.iter().map(Table::new).collect(),
@@ -119,7 +119,7 @@ impl Data {
 pub(super) struct Table {
     pub(super) object: &'static Object,
     pub(super) records: Vec<Record>,
-    /// Ids given so far.
+    /// Number of ids so far.
     ids: u64,
 }
 
@@ -156,7 +156,7 @@ impl Table {
         id
     }
 
-    /// Changes known fields of a record. False if there is none with this id.
+    /// Changes known fields of a record. Returns false if none has this id.
     pub(super) fn update(&mut self, id: &str, values: Record) -> bool {
         let mut records = self.records.iter_mut();
         let Some(record) = records.find(|record| has_id(record, id)) else {
@@ -166,7 +166,7 @@ impl Table {
         true
     }
 
-    /// False if there is none with this id.
+    /// Deletes a record. Returns false if none has this id.
     pub(super) fn delete(&mut self, id: &str) -> bool {
         let before = self.records.len();
         self.records.retain(|record| !has_id(record, id));
@@ -174,11 +174,11 @@ impl Table {
     }
 }
 
-/// What kind of records there are.
+/// A kind of records.
 pub(super) struct Object {
     pub(super) name: &'static str,
     pub(super) plural: &'static str,
-    /// How the ids of its records begin.
+    /// The prefix of the ids of its records.
     pub(super) prefix: &'static str,
     pub(super) fields: &'static [Field],
 }
@@ -197,17 +197,17 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// Whether clients may say what is in it.
+    /// Returns whether clients may write it.
     pub(super) fn is_writable(&self) -> bool {
         !matches!(self.kind, Kind::Id | Kind::DateTime)
     }
 }
 
-/// How a description of an object tells the type of a field.
+/// The type of a field in the description of an object.
 pub(super) struct Described {
     pub(super) name: &'static str,
     pub(super) soap_type: &'static str,
-    /// Characters, if it is a text.
+    /// In characters, for a text.
     pub(super) length: u32,
     pub(super) bytes: u32,
 }
@@ -220,7 +220,7 @@ pub(super) enum Kind {
     Bool,
     Date,
     DateTime,
-    /// The id of a record of `to`, which queries reach by the name `relationship`.
+    /// The id of a record of `to`, which queries reach by `relationship`.
     Reference {
         to: &'static str,
         relationship: &'static str,
@@ -231,7 +231,7 @@ impl Kind {
     pub(super) fn describe(self) -> Described {
         let (name, soap_type, length, bytes) = match self {
             Self::Id => ("id", "tns:ID", 18, 18),
-            // Three bytes in UTF-8 for each.
+            // Three bytes in UTF-8 for each character.
             Self::Text => ("string", "xsd:string", 255, 765),
             Self::Number => ("double", "xsd:double", 0, 0),
             Self::Bool => ("boolean", "xsd:boolean", 0, 0),
@@ -381,7 +381,7 @@ static OBJECTS: [Object; 6] = [
     },
 ];
 
-/// What Apex classes there are.
+/// The Apex classes.
 pub(super) const CLASSES: [&str; 2] = ["Greeter", "GreeterTest"];
 
 const PLACES: [&str; 10] = [

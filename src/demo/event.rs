@@ -1,6 +1,6 @@
-//! What happened in the org, for those who subscribe.
+//! Events of the org, for those who subscribe.
 //!
-//! Events are a part of the data: what is rolled back did not happen.
+//! Events are a part of the data, so that a rollback removes them, too.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -19,7 +19,7 @@ pub(super) struct Events {
     published: u64,
 }
 
-/// One event; of all channels together they are numbered from 1.
+/// An event. Those of all channels together are numbered from 1.
 pub(super) struct Event {
     pub(super) channel: String,
     pub(super) replay_id: u64,
@@ -27,7 +27,7 @@ pub(super) struct Event {
 }
 
 impl Events {
-    /// `data` is told the event's replay id.
+    /// Adds an event. `data` gets its replay id.
     pub(super) fn publish(&mut self, channel: String, data: impl FnOnce(u64) -> Value) {
         self.published += 1;
         if self.kept.len() == MOST {
@@ -40,7 +40,7 @@ impl Events {
         }));
     }
 
-    /// Those after the event `replay_id`, in their order.
+    /// The events after `replay_id`, in their order.
     pub(super) fn after(&self, replay_id: u64) -> impl Iterator<Item = &Event> {
         let from = self
             .kept
@@ -53,14 +53,14 @@ impl Events {
         self.published
     }
 
-    /// Whether the events after `replay_id` are all there.
+    /// Returns whether all events after `replay_id` are still stored.
     pub(super) fn reach_back_to(&self, replay_id: u64) -> bool {
         (self.published - self.kept.len() as u64..=self.published).contains(&replay_id)
     }
 }
 
 impl Data {
-    /// Tells of a new record: a change event of its object, and the PushTopic `Accounts`.
+    /// Publishes a new record: a change event of its object, and the PushTopic `Accounts`.
     pub(super) fn created(&mut self, object: &str, record: &Record) {
         let id = &record["Id"];
         if object == "Account" {
@@ -96,7 +96,7 @@ impl Data {
             });
     }
 
-    /// A platform event, as a client made it.
+    /// Publishes a platform event of a client.
     pub(super) fn publish(&mut self, name: &str, values: &Record) {
         let mut payload = json!({"CreatedDate": now(), "CreatedById": USER_ID});
         for (name, value) in values {
@@ -108,10 +108,10 @@ impl Data {
     }
 }
 
-/// Looks like the id of a schema, of which the clients here need to know nothing.
+/// Looks like the id of a schema, which the clients here do not need.
 const SCHEMA: &str = "dffQ2QLzDNHqwB8_sHMxdA";
 
-/// Events kept, so that a demo org may run for ever.
+/// Events kept, so that a demo org can run forever.
 const MOST: usize = 10_000;
 
 #[cfg(test)]

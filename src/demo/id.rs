@@ -1,5 +1,5 @@
-//! Record ids: three characters tell the object, three more end an id of eighteen as a checksum of
-//! the case of the fifteen before.
+//! Record ids: the first three characters identify the object; the last three of eighteen are a
+//! checksum of the case of the fifteen before.
 
 /// The org.
 pub(super) const ORG_ID: &str = "00Dxx0000001gPLEAY";
@@ -22,7 +22,7 @@ pub(super) fn record_id(prefix: &str, number: u64) -> String {
     id
 }
 
-/// Whether both name the same record, each with or without its checksum.
+/// Returns whether both are ids of the same record, each with or without its checksum.
 pub(super) fn same_id(a: &str, b: &str) -> bool {
     let significant = |id: &str| id.get(..15).map(str::to_owned);
     a.len() >= 15 && significant(a) == significant(b)

@@ -1,4 +1,4 @@
-//! Who the user is: userinfo, the identity URL, and the end of a session.
+//! The user: userinfo, the identity URL, and the end of a session.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The Pub/Sub API: gRPC on the same port as everything else, with the one topic `/event/Order__e`.
 //!
-//! Payloads are Avro that only the clients read: the org keeps the bytes.
+//! Payloads are Avro, which only clients read: the org stores the bytes.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ impl Inner {
         }
     }
 
-    /// The session is not enough: the metadata say for which org it is, too.
+    /// Returns whether the call may be made: beside the session, the metadata must name its org.
     fn may_call(&self, call: &Call) -> bool {
         let metadata = |name| call.head.headers.get(name)?.to_str().ok();
         call.access == Access::Live
@@ -139,16 +139,16 @@ struct Subscriber {
     org: Arc<Inner>,
     token: String,
     messages: Messages,
-    /// The number of the newest event that it has; none before its first request.
+    /// The number of the newest event that it has; nothing before its first request.
     seen: Option<u64>,
-    /// Events that it asked for and did not get yet.
+    /// Number of events that it asked for and has not got yet.
     wanted: usize,
-    /// No more requests will come.
+    /// If true, no more requests will come.
     half_closed: bool,
 }
 
 impl Subscriber {
-    /// What to send next; none if the call is over.
+    /// The next response to send; nothing if the call is over.
     async fn next(&mut self) -> Result<Option<FetchResponse>, Status> {
         let keep_alive = tokio::time::sleep(KEEP_ALIVE);
         let mut keep_alive = std::pin::pin!(keep_alive);
@@ -253,8 +253,8 @@ const SCHEMA_ID: &str = "KxC1P8xW4-iTJxZQ6PlZpw";
 
 const SCHEMA: &str = r#"{"name":"Order__e","namespace":"com.sforce.eventbus","type":"record","fields":[{"name":"CreatedDate","type":"long"},{"name":"CreatedById","type":"string"},{"name":"Number__c","type":["null","string"],"default":null}]}"#;
 
-/// By which support would find the call.
+/// The id by which support would find the call.
 const RPC_ID: &str = "demo";
 
-/// An idle subscriber hears something at least every 270 seconds.
+/// An idle subscriber gets a message at least every 270 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(270);

@@ -1,4 +1,4 @@
-//! How a login is refused.
+//! The refusal of a login.
 
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;

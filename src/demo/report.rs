@@ -1,4 +1,4 @@
-//! Reports, which are pages: a program that exports one shows its session as a browser does.
+//! Reports, which are pages: a program that exports one sends its session as a browser does.
 
 use http::{HeaderValue, StatusCode, header};
 use url::form_urlencoded;
@@ -26,7 +26,7 @@ impl Inner {
         }
     }
 
-    /// Where a browser is sent to log in, and to come back from.
+    /// Sends a browser to the login, which leads back afterwards.
     fn login_needed(&self, call: &Call) -> Answer {
         let target = call.head.uri.path_and_query().map_or("/", |it| it.as_str());
         let query = form_urlencoded::Serializer::new(String::new())

@@ -23,19 +23,19 @@ mod records;
 mod search;
 mod tooling;
 
-/// What is asked of the API; a part of a composite request is one, too.
-struct Ask<'a> {
+/// A request to the API, perhaps one within a composite request.
+struct RestCall<'a> {
     method: &'a Method,
     /// `v67.0`
     version: &'a str,
-    /// What follows the version.
+    /// The segments after the version.
     path: &'a [&'a str],
     parameters: Vec<(String, String)>,
     body: &'a [u8],
     batch_size: usize,
 }
 
-impl Ask<'_> {
+impl RestCall<'_> {
     fn parameter(&self, name: &str) -> Option<&str> {
         let mut parameters = self.parameters.iter();
         parameters
@@ -70,7 +70,7 @@ impl Inner {
         let Ok(body) = decoded(&call.head.headers, &body) else {
             return Answer::empty(StatusCode::BAD_REQUEST);
         };
-        let answer = self.resource(&Ask {
+        let answer = self.resource(&RestCall {
             method: &call.head.method,
             version,
             path,
@@ -87,30 +87,30 @@ impl Inner {
             )
     }
 
-    fn resource(&self, ask: &Ask<'_>) -> Answer {
-        let answered = match (ask.method.as_str(), ask.path) {
-            ("GET" | "HEAD", []) => Ok(self.resources(ask.version)),
+    fn resource(&self, call: &RestCall<'_>) -> Answer {
+        let answered = match (call.method.as_str(), call.path) {
+            ("GET" | "HEAD", []) => Ok(self.resources(call.version)),
             ("GET" | "HEAD", ["limits"]) => Ok(self.limits()),
-            ("GET" | "HEAD", ["sobjects"]) => Ok(self.objects(ask)),
-            ("GET" | "HEAD", ["sobjects", object]) => self.object(ask, object),
-            ("GET" | "HEAD", ["sobjects", object, "describe"]) => self.describe(ask, object),
-            ("GET" | "HEAD", ["query" | "queryAll"]) => self.query(ask),
-            ("GET" | "HEAD", ["query" | "queryAll", locator]) => self.query_more(ask, locator),
-            ("POST", ["sobjects", object]) => self.create(ask, object),
-            ("GET" | "HEAD", ["sobjects", object, id]) => self.retrieve(ask, object, id),
-            ("PATCH", ["sobjects", object, id]) => self.update(ask, object, id),
+            ("GET" | "HEAD", ["sobjects"]) => Ok(self.objects(call)),
+            ("GET" | "HEAD", ["sobjects", object]) => self.object(call, object),
+            ("GET" | "HEAD", ["sobjects", object, "describe"]) => self.describe(call, object),
+            ("GET" | "HEAD", ["query" | "queryAll"]) => self.query(call),
+            ("GET" | "HEAD", ["query" | "queryAll", locator]) => self.query_more(call, locator),
+            ("POST", ["sobjects", object]) => self.create(call, object),
+            ("GET" | "HEAD", ["sobjects", object, id]) => self.retrieve(call, object, id),
+            ("PATCH", ["sobjects", object, id]) => self.update(call, object, id),
             ("DELETE", ["sobjects", object, id]) => self.delete(object, id),
-            (_, ["jobs", kind, path @ ..]) => self.jobs(ask, kind, path),
-            ("POST", ["composite"]) => self.composite(ask),
-            ("POST", ["composite", "sobjects"]) => self.create_all(ask),
-            ("POST", ["composite", "batch"]) => self.batch(ask),
-            ("GET" | "HEAD", ["search"]) => self.search(ask),
-            ("GET" | "HEAD" | "POST", ["parameterizedSearch"]) => self.parameterized_search(ask),
-            ("GET" | "HEAD", ["tooling", "query"]) => self.query(ask),
-            ("GET" | "HEAD", ["tooling", "query", locator]) => self.query_more(ask, locator),
-            ("GET" | "HEAD", ["tooling", "executeAnonymous"]) => self.execute_anonymous(ask),
+            (_, ["jobs", kind, path @ ..]) => self.jobs(call, kind, path),
+            ("POST", ["composite"]) => self.composite(call),
+            ("POST", ["composite", "sobjects"]) => self.create_all(call),
+            ("POST", ["composite", "batch"]) => self.batch(call),
+            ("GET" | "HEAD", ["search"]) => self.search(call),
+            ("GET" | "HEAD" | "POST", ["parameterizedSearch"]) => self.parameterized_search(call),
+            ("GET" | "HEAD", ["tooling", "query"]) => self.query(call),
+            ("GET" | "HEAD", ["tooling", "query", locator]) => self.query_more(call, locator),
+            ("GET" | "HEAD", ["tooling", "executeAnonymous"]) => self.execute_anonymous(call),
             (_, path) => Err(match allowed(path) {
-                Some(allowed) => not_allowed(ask.method, allowed),
+                Some(allowed) => not_allowed(call.method, allowed),
                 None => Answer::not_found(),
             }),
         };
@@ -172,7 +172,7 @@ fn versions() -> Value {
     versions.collect()
 }
 
-/// The answer to a version that is no more, or not yet.
+/// The answer to a retired or future version.
 fn unsupported(version: &str) -> Option<Answer> {
     match version.strip_prefix('v').and_then(number) {
         Some(OLDEST..=NEWEST) => None,
@@ -185,7 +185,7 @@ fn unsupported(version: &str) -> Option<Answer> {
     }
 }
 
-/// Whether `version`, such as `67.0`, is served by all APIs.
+/// Returns whether all APIs serve `version`, such as `67.0`.
 pub(super) fn is_supported(version: &str) -> bool {
     matches!(number(version), Some(OLDEST..=NEWEST))
 }

@@ -1,5 +1,5 @@
-//! What only tests use of the demo org: answers that go wrong or are held back, and a record of what
-//! arrived.
+//! The parts of the demo org for tests only: responses that go wrong or are held, and a record of
+//! what arrived.
 
 pub(super) mod fault;
 pub(super) mod hold;

@@ -1,4 +1,4 @@
-//! One request through the org.
+//! A request's way through the org.
 
 use std::{convert::Infallible, io, sync::Arc};
 
@@ -21,23 +21,23 @@ use super::{
         wire::Control,
     },
     session::Access,
-    soap::Door,
+    soap::Endpoint,
 };
 
-/// A request's head and what it is worth.
+/// A request's head, and the access that it has.
 pub(super) struct Call {
     pub(super) head: Parts,
     pub(super) access: Access,
 }
 
 impl Call {
-    /// The path's segments, however many slashes stand between them.
+    /// The segments of the path, whatever the number of slashes between them.
     pub(super) fn segments(&self) -> Vec<&str> {
         segments(self.head.uri.path())
     }
 }
 
-/// A path's segments, however many slashes stand between them.
+/// The segments of a path, whatever the number of slashes between them.
 pub(super) fn segments(path: &str) -> Vec<&str> {
     path.split('/')
         .filter(|segment| !segment.is_empty())
@@ -119,7 +119,7 @@ pub(super) async fn serve(
 }
 
 impl Inner {
-    /// What the session is worth that the request's head carries. SOAP has it in the body.
+    /// The access by the session in the request's head. SOAP has it in the body.
     fn access(&self, head: &Parts) -> Access {
         let timeout = self.knobs().session_timeout;
         match segments(head.uri.path())[..] {
@@ -127,14 +127,14 @@ impl Inner {
                 self.sessions.page_access(&head.headers, timeout)
             }
             [id] if id.starts_with("00O") => self.sessions.page_access(&head.headers, timeout),
-            ref other if Door::new(other).is_some() => Access::Missing,
+            ref other if Endpoint::new(other).is_some() => Access::Missing,
             _ => self
                 .sessions
                 .access(head.uri.path(), &head.headers, timeout),
         }
     }
 
-    /// What an org answers on a good day.
+    /// The org's response on a good day.
     async fn answer(self: &Arc<Self>, call: Call, body: Watched) -> Response<Body> {
         if let ["eventbus.v1.PubSub", method] = call.segments()[..] {
             return self.pubsub(&call, method, body).await;
@@ -170,11 +170,11 @@ impl Inner {
             }
             ["soap", "wsdl.jsp"] => self.partner_wsdl(&call),
             ["services", "wsdl", "class", ref name @ ..] => self.class_wsdl(&call, &name.join("/")),
-            ref other => match Door::new(other) {
-                Some(door) => {
+            ref other => match Endpoint::new(other) {
+                Some(endpoint) => {
                     let number = body.number();
                     match collected(body).await {
-                        Ok(body) => self.soap(&call, &door, &body, number),
+                        Ok(body) => self.soap(&call, &endpoint, &body, number),
                         Err(answer) => answer,
                     }
                 }
@@ -184,7 +184,7 @@ impl Inner {
                 }
             },
         };
-        // Whatever it was, it may be what someone waits for.
+        // Somebody may be waiting for it.
         self.changed.notify_waiters();
         let mut response = answer.into_response(&asked);
         decorate(response.headers_mut());
@@ -192,7 +192,7 @@ impl Inner {
     }
 }
 
-/// Puts the request on record; 0 if it is one that is only counted.
+/// Records the request, and returns its number; 0 if it is only counted.
 fn note(org: &Inner, connection: usize, control: &Control, head: &Parts, body: &Incoming) -> usize {
     if head.uri.path() == TOKEN {
         org.log.count(|counts| counts.token_requests += 1);
@@ -223,14 +223,14 @@ fn note(org: &Inner, connection: usize, control: &Control, head: &Parts, body: &
     })
 }
 
-/// What comes with every answer of an org's own making.
+/// Adds the headers of every response that the org itself makes.
 fn decorate(headers: &mut HeaderMap) {
     for (name, value) in COMMON {
         headers.append(name, HeaderValue::from_static(value));
     }
 }
 
-/// The body as a whole, or the answer to one that is too long or breaks off.
+/// The whole body, or the answer to one that is too long or breaks off.
 pub(super) async fn collected(mut body: Watched) -> Result<Bytes, Answer> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -250,13 +250,13 @@ pub(super) async fn collected(mut body: Watched) -> Result<Bytes, Answer> {
     Ok(bytes.freeze())
 }
 
-/// The body once it has come in, to whatever end.
+/// Reads the body to its end, good or bad.
 pub(super) async fn drained(mut body: Watched) -> Watched {
     while let Some(Ok(_)) = body.frame().await {}
     body
 }
 
-/// Ends the connection when the body that holds it is done with.
+/// Ends the connection when the body that holds this is dropped.
 struct EndOnDrop(Control, super::rig::fault::Then);
 
 impl Drop for EndOnDrop {
@@ -287,5 +287,5 @@ const COMMON: [(HeaderName, &str); 7] = [
     (header::VARY, "Accept-Encoding"),
 ];
 
-/// Bytes of a body that is not a stream: what the REST API takes.
+/// Bytes of a body that is not streamed: the limit of the REST API.
 const LONGEST: usize = 50 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! The sessions that are alive.
+//! The live sessions.
 
 use std::{
     collections::HashMap,
@@ -33,13 +33,13 @@ impl Sessions {
         self.lock().remove(token);
     }
 
-    /// Ends every session, and tells how many there were.
+    /// Ends every session, and returns their number.
     pub(super) fn end_all(&self) -> usize {
         self.lock().drain().count()
     }
 
-    /// What the session of a request to `path` is worth: the one in `Authorization`, but for the
-    /// APIs that have a header of their own. Asking keeps it alive.
+    /// The access by the session of a request to `path`: the one in `Authorization`, or in the
+    /// header of its own that an API has. Asking keeps it alive.
     pub(super) fn access(&self, path: &str, headers: &HeaderMap, timeout: Duration) -> Access {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let own = match (segments.next(), segments.next()) {
@@ -54,7 +54,7 @@ impl Sessions {
         }
     }
 
-    /// What a session is worth. Asking keeps it alive.
+    /// The access by a session. Asking keeps it alive.
     pub(super) fn worth(&self, token: &str, timeout: Duration) -> Access {
         match self.lock().get_mut(token) {
             Some(used) if used.elapsed() < timeout => {
@@ -79,7 +79,7 @@ impl Sessions {
         self.worth(token, timeout)
     }
 
-    /// What the session in a `sid` cookie is worth, as pages take it.
+    /// The access by the session in a `sid` cookie, for pages.
     pub(super) fn page_access(&self, headers: &HeaderMap, timeout: Duration) -> Access {
         let sid = headers
             .get_all(header::COOKIE)
@@ -103,7 +103,7 @@ pub(super) enum Access {
     Dead,
 }
 
-/// An opaque access token: 112 characters, as the real ones.
+/// An opaque access token of 112 characters, like real ones.
 pub(super) fn opaque_token() -> Result<String, aws_lc_rs::error::Unspecified> {
     let mut random = [0; 96];
     rand::fill(&mut random)?;

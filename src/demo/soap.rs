@@ -1,13 +1,13 @@
 //! The SOAP APIs: partner, enterprise and tooling over the same records as REST, metadata, Apex.
 //!
-//! The session is in the body, in a header of the WSDL's namespace; what `Authorization` says is
-//! of no interest here. Answers name no prefix but that of records (`sf`), as the real ones.
+//! The session is in the body, in a header of the WSDL's namespace; `Authorization` is ignored.
+//! Responses have no prefix but that of records (`sf`), like real ones.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 
-use self::{door::Api, envelope::Envelope, fault::SoapFault, xml::Xml};
-pub(super) use self::{door::Door, envelope::session_of};
+use self::{endpoint::Api, envelope::Envelope, fault::SoapFault, xml::Xml};
+pub(super) use self::{endpoint::Endpoint, envelope::session_of};
 use super::{
     Inner,
     answer::{Answer, Content},
@@ -18,8 +18,8 @@ use super::{
 
 mod apex;
 mod describe;
-mod door;
 mod element;
+mod endpoint;
 mod envelope;
 mod fault;
 mod metadata;
@@ -30,26 +30,37 @@ mod xml;
 
 impl Inner {
     /// `/services/Soap/…`. `number` is that of the request in the log.
-    pub(super) fn soap(&self, call: &Call, door: &Door, body: &Bytes, number: usize) -> Answer {
+    pub(super) fn soap(
+        &self,
+        call: &Call,
+        endpoint: &Endpoint,
+        body: &Bytes,
+        number: usize,
+    ) -> Answer {
         if call.head.method != Method::POST {
             return Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
                 .header(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        let called = door.check_version().and_then(|()| {
+        let called = endpoint.check_version().and_then(|()| {
             let body = decoded(&call.head.headers, body)
                 .map_err(|error| SoapFault::client(error.to_string()))?;
             let body = std::str::from_utf8(&body)
                 .map_err(|_| SoapFault::client("Invalid byte in a UTF-8 sequence."))?;
             let envelope = Envelope::read(body).map_err(SoapFault::client)?;
-            self.call(door, &envelope, number)
+            self.call(endpoint, &envelope, number)
         });
         match called {
             Ok(xml) => Answer::new(StatusCode::OK, Content::Soap(xml)),
-            Err(fault) => fault.into_answer(door),
+            Err(fault) => fault.into_answer(endpoint),
         }
     }
 
-    fn call(&self, door: &Door, envelope: &Envelope, number: usize) -> Result<String, SoapFault> {
+    fn call(
+        &self,
+        endpoint: &Endpoint,
+        envelope: &Envelope,
+        number: usize,
+    ) -> Result<String, SoapFault> {
         let operation = &envelope.operation;
         let name = operation.name.as_str();
         let unknown = || {
@@ -59,14 +70,14 @@ impl Inner {
                  for the service."
             ))
         };
-        if operation.namespace != door.namespace {
+        if operation.namespace != endpoint.namespace {
             return Err(unknown());
         }
-        if name == "login" && matches!(door.api, Api::Partner | Api::Enterprise) {
-            return Err(no_login(door.version));
+        if name == "login" && matches!(endpoint.api, Api::Partner | Api::Enterprise) {
+            return Err(no_login(endpoint.version));
         }
 
-        let session = envelope.session(&door.namespace).unwrap_or_default();
+        let session = envelope.session(&endpoint.namespace).unwrap_or_default();
         // Access tokens that are JWTs are for REST, as documented: see salesforce::facts::sessions.
         let access = if session.starts_with("eyJ") {
             Access::Dead
@@ -79,7 +90,7 @@ impl Inner {
         self.log.update(number, |seen| seen.authorized = true);
 
         let mut xml = Xml::default();
-        match door.api {
+        match endpoint.api {
             Api::Metadata => {
                 if !self.metadata(operation, &mut xml)? {
                     return Err(unknown());
@@ -91,19 +102,19 @@ impl Inner {
             },
             Api::Class => apex::echo(operation, &mut xml),
             Api::Partner | Api::Enterprise | Api::Tooling => match name {
-                "getUserInfo" => self.user_info(door.version, &mut xml),
+                "getUserInfo" => self.user_info(endpoint.version, &mut xml),
                 "getServerTimestamp" => user::server_timestamp(&mut xml),
-                "query" | "queryAll" => self.soap_query(door, envelope, &mut xml)?,
-                "queryMore" => self.soap_query_more(door, envelope, &mut xml)?,
-                "create" | "update" | "upsert" => self.soap_save(door, envelope, &mut xml)?,
-                "delete" => self.soap_delete(door, envelope, &mut xml)?,
-                "retrieve" => self.soap_retrieve(door, operation, &mut xml)?,
-                "describeGlobal" => self.soap_describe_global(door, &mut xml),
+                "query" | "queryAll" => self.soap_query(endpoint, envelope, &mut xml)?,
+                "queryMore" => self.soap_query_more(endpoint, envelope, &mut xml)?,
+                "create" | "update" | "upsert" => self.soap_save(endpoint, envelope, &mut xml)?,
+                "delete" => self.soap_delete(endpoint, envelope, &mut xml)?,
+                "retrieve" => self.soap_retrieve(endpoint, operation, &mut xml)?,
+                "describeGlobal" => self.soap_describe_global(endpoint, &mut xml),
                 "describeSObject" | "describeSObjects" => {
-                    self.soap_describe(door, operation, &mut xml)?;
+                    self.soap_describe(endpoint, operation, &mut xml)?;
                 }
-                "search" => self.soap_search(door, operation, &mut xml)?,
-                "executeAnonymous" if door.api == Api::Tooling => {
+                "search" => self.soap_search(endpoint, operation, &mut xml)?,
+                "executeAnonymous" if endpoint.api == Api::Tooling => {
                     apex::execute_anonymous(&mut xml);
                 }
                 "logout" => self.sessions.end(session),
@@ -111,24 +122,23 @@ impl Inner {
             },
         }
         let mut header = Xml::default();
-        let debugging = envelope.header(&door.namespace, "DebuggingHeader");
-        if debugging.is_some() && door.runs_apex() {
-            apex::debugging_info(door, operation, &self.app.username, &mut header);
+        let debugging = envelope.header(&endpoint.namespace, "DebuggingHeader");
+        if debugging.is_some() && endpoint.runs_apex() {
+            apex::debugging_info(endpoint, operation, &self.app.username, &mut header);
         }
-        Ok(door.response(name, self.use_request(), &header, &xml))
+        Ok(endpoint.response(name, self.use_request(), &header, &xml))
     }
 }
 
-/// What a dead session gets of the partner API.
+/// The partner API's response to a dead session.
 pub(super) fn partner_session_expired() -> String {
-    let partner = Door::new(&["services", "Soap", "u", "64.0"]);
-    partner.map_or_else(String::new, |door| {
-        SoapFault::invalid_session().into_xml(&door)
+    let partner = Endpoint::new(&["services", "Soap", "u", "64.0"]);
+    partner.map_or_else(String::new, |endpoint| {
+        SoapFault::invalid_session().into_xml(&endpoint)
     })
 }
 
-/// The fault that `login()` gets ([`crate::salesforce::facts::soap_login`]): this is an org in
-/// which it is off.
+/// The fault of `login()`, which is off in this org ([`crate::salesforce::facts::soap_login`]).
 fn no_login(version: usize) -> SoapFault {
     let message = match version {
         65.. => format!(

@@ -13,7 +13,7 @@ mod lexer;
 mod parser;
 mod run;
 
-/// What a query finds.
+/// The result of a query.
 pub(super) struct Found {
     /// The object's name.
     pub(super) object: &'static str,
@@ -23,13 +23,13 @@ pub(super) struct Found {
     pub(super) columns: Vec<String>,
 }
 
-/// Runs `query` against `data`. URLs of records say `version`.
+/// Runs `query` against `data`. URLs of records have `version` in them.
 pub(super) fn run(data: &Data, version: &str, query: &str) -> Result<Found, Error> {
     let parsed = parser::parse(query)?;
     run::run(data, version, &parsed).map_err(|error| error.shown_in(query))
 }
 
-/// Why a query does not run, and where.
+/// The reason that a query does not run, and its place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Error {
     code: &'static str,
@@ -145,7 +145,7 @@ impl From<Error> for Answer {
     }
 }
 
-/// How the org says which object a record is of, and where it is.
+/// The `attributes` of a record: its object and its URL.
 pub(super) fn attributes(version: &str, object: &str, id: &str) -> Value {
     json!({"type": object, "url": format!("/services/data/{version}/sobjects/{object}/{id}")})
 }

@@ -1,5 +1,4 @@
-//! A part of SOSL: words, the fields that they are looked for in, and what is returned of which
-//! objects.
+//! A part of SOSL: words, the fields to search, and the fields to return of each object.
 
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use super::{
 pub(super) struct Search {
     pub(super) words: Words,
     pub(super) scope: Scope,
-    /// Of which objects; of all if it is empty.
+    /// The objects to return; all if it is empty.
     pub(super) returning: Vec<Returning>,
     pub(super) limit: usize,
 }
@@ -51,13 +50,13 @@ impl Search {
                 }
             }
         }
-        // What WITH and the like ask for beyond that makes no difference here.
+        // WITH and the like make no difference here.
         let (_, limit) = limited(rest)?;
         search.limit = limit.unwrap_or(MOST).min(MOST);
         Ok(search)
     }
 
-    /// The records, object by object. Their URLs say `version`.
+    /// The records, object by object. Their URLs have `version` in them.
     pub(super) fn run(&self, data: &Data, version: &str) -> Result<Vec<Value>, Error> {
         let all: Vec<_>;
         let returning = if self.returning.is_empty() {
@@ -93,7 +92,7 @@ impl Search {
     }
 }
 
-/// Which fields are looked at.
+/// The fields to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     All,
@@ -123,10 +122,10 @@ impl Scope {
     }
 }
 
-/// What is returned of one object.
+/// The fields to return of one object, and the conditions.
 pub(super) struct Returning {
     pub(super) object: String,
-    /// As in SOQL, with commas.
+    /// In SOQL, separated by commas.
     pub(super) fields: String,
     /// `WHERE … ORDER BY …`
     pub(super) conditions: String,
@@ -134,7 +133,7 @@ pub(super) struct Returning {
 }
 
 impl Returning {
-    /// The ids of all.
+    /// The ids of all records.
     pub(super) fn ids(object: &str) -> Self {
         Self {
             object: object.to_owned(),
@@ -144,7 +143,7 @@ impl Returning {
         }
     }
 
-    /// What `text` begins with, and the rest.
+    /// Reads one from the beginning of `text`, and returns the rest.
     fn parse(text: &str) -> Result<(Self, &str), Error> {
         let (object, rest) = word(text);
         if object.is_empty() {
@@ -180,13 +179,14 @@ impl Returning {
     }
 }
 
-/// What is looked for: any of these, each of which is all of its terms.
+/// The words to search for: any of these groups, and all terms of a group.
 pub(super) struct Words(Vec<Vec<Term>>);
 
 struct Term {
     /// In lower case, as for LIKE.
     pattern: String,
-    /// Several words, or a word with signs in it: anywhere in the text, not as one of its words.
+    /// If true, it is found anywhere in the text, and not only as a word: it is several words, or
+    /// has other characters in it.
     anywhere: bool,
     wanted: bool,
 }
@@ -284,7 +284,7 @@ impl Term {
     }
 }
 
-/// `text` without the `LIMIT` that it ends with, and that.
+/// `text` without its final `LIMIT`, and that.
 fn limited(text: &str) -> Result<(&str, Option<usize>), Error> {
     let Some(at) = find_word(text, "LIMIT") else {
         return Ok((text, None));
@@ -296,20 +296,20 @@ fn limited(text: &str) -> Result<(&str, Option<usize>), Error> {
     Ok((&text[..at], Some(limit)))
 }
 
-/// What follows the keyword that `text` begins with.
+/// The text after `keyword`, if `text` begins with that.
 fn after_word<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
     let (first, rest) = word(text.trim_start());
     first.eq_ignore_ascii_case(keyword).then_some(rest)
 }
 
-/// The word that `text` begins with, and what follows it.
+/// The first word of `text`, and the rest.
 fn word(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let (word, rest) = text.split_at(end.unwrap_or(text.len()));
     (word, rest.trim_start())
 }
 
-/// Where a keyword stands, outside of quotes.
+/// The position of a keyword outside of quotes.
 fn find_word(text: &str, keyword: &str) -> Option<usize> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     outside_quotes(text).map(|(at, _)| at).find(|&at| {
@@ -321,7 +321,7 @@ fn find_word(text: &str, keyword: &str) -> Option<usize> {
     })
 }
 
-/// Where the parenthesis ends that was opened before `text`.
+/// The position of the parenthesis that closes the one opened before `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1;
     outside_quotes(text)
@@ -336,7 +336,7 @@ fn closing(text: &str) -> Option<usize> {
         .map(|(at, _)| at)
 }
 
-/// The characters that are not within single quotes.
+/// The characters outside of single quotes.
 fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
     let (mut quoted, mut escaped) = (false, false);
     text.char_indices().filter(move |&(_, c)| {
@@ -353,7 +353,7 @@ fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-/// Where `end` stands without a backslash before it.
+/// The position of the first `end` without a backslash before it.
 fn unescaped(text: &str, end: char) -> Option<usize> {
     let mut escaped = false;
     let mut chars = text.char_indices();
@@ -368,7 +368,7 @@ fn unescaped(text: &str, end: char) -> Option<usize> {
 
 const SEPARATORS: &[char] = &[' ', '\t', '\r', '\n', '(', ')'];
 
-/// Records in one answer.
+/// Records in one response.
 const MOST: usize = 2000;
 
 #[cfg(test)]

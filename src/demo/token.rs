@@ -74,7 +74,7 @@ impl Inner {
         if claim("iss") != Some(self.app.client_id.as_str()) {
             return Err(("invalid_client_id", "client identifier invalid"));
         }
-        // Only the signature: the claims have their own errors below.
+        // Checks only the signature: the claims have their own errors below.
         let mut signature = Validation::new(Algorithm::RS256);
         signature.required_spec_claims.clear();
         signature.validate_exp = false;
@@ -100,7 +100,7 @@ impl Inner {
         if expires.ok_or(INVALID_ASSERTION)?.saturating_add(CLOCK_SKEW) < now() {
             return Err(("invalid_grant", "expired authorization code"));
         }
-        // `prn` is the older name, and goes first if both are there.
+        // `prn` is the older name, and takes precedence if both are there.
         if claim("prn").or_else(|| claim("sub")) != Some(self.app.username.as_str()) {
             return Err(("invalid_grant", "user hasn't approved this consumer"));
         }
@@ -156,7 +156,7 @@ impl Inner {
             "client_id": self.app.client_id,
             "iat": now(),
             "exp": now() + lives,
-            // So that no two are equal.
+            // Makes every token different.
             "jti": opaque_token().ok()?,
         });
         encode(&header, &claims, &self.certificates.sign).ok()

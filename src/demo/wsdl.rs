@@ -1,4 +1,4 @@
-//! WSDLs for download, which is for people with a session of the user interface.
+//! WSDLs for download, for people with a session of the user interface.
 
 use http::StatusCode;
 
@@ -46,7 +46,7 @@ impl Inner {
     }
 }
 
-/// A page of the user interface as it is without a session: never a 401.
+/// A page of the user interface without a session: never a 401.
 fn login_page() -> Answer {
     Answer::text(
         StatusCode::OK,

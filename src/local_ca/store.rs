@@ -49,7 +49,7 @@ impl Store {
             .truncate(false)
             .open(&path)
             .map_err(|error| fail(StoreFault::Unwritable(error)))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(file),
@@ -161,7 +161,7 @@ enum StoreFault {
     NotRegular,
     #[error(
         "has been locked by another process for {} s (`fuser` names it); stop that process, or set state_dir to another folder",
-        PATIENCE.as_secs()
+        TIMEOUT.as_secs()
     )]
     Locked,
     #[error("cannot be written: {0}; set state_dir to a writable folder")]
@@ -178,7 +178,7 @@ impl StoreError {
 }
 
 /// Time for other processes to finish with the folder.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes: far more than a key and a certificate.
 const LONGEST: u64 = 1024 * 1024;

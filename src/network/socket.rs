@@ -97,7 +97,7 @@ impl Socket {
         }
     }
 
-    /// Detects a peer that has disappeared soon again, after patience with a slow one.
+    /// Ends the patience with a slow peer: one that has disappeared is soon detected again.
     pub(crate) fn be_strict(&mut self) {
         if self.is_patient {
             self.is_patient = false;

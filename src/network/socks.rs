@@ -3,7 +3,7 @@
 use tokio::net::TcpStream;
 use tokio_socks::{Error, tcp::Socks5Stream};
 
-use super::{Why, proxies::Proxy};
+use super::{ConnectFault, proxies::Proxy};
 
 /// Asks `proxy`, at the other end of `tcp`, to connect to `host`.
 pub(super) async fn open(
@@ -11,7 +11,7 @@ pub(super) async fn open(
     proxy: &Proxy,
     host: &str,
     port: u16,
-) -> Result<TcpStream, Why> {
+) -> Result<TcpStream, ConnectFault> {
     let target = (host, port);
     let opened = match &proxy.credentials {
         None => Socks5Stream::connect_with_socket(tcp, target).await,
@@ -21,8 +21,10 @@ pub(super) async fn open(
     };
     match opened {
         Ok(stream) => Ok(stream.into_inner()),
-        Err(error @ Error::PasswordAuthFailure(_)) => Err(Why::Credentials(words(&error, proxy))),
-        Err(error) => Err(Why::Tcp(words(&error, proxy))),
+        Err(error @ Error::PasswordAuthFailure(_)) => {
+            Err(ConnectFault::Credentials(words(&error, proxy)))
+        }
+        Err(error) => Err(ConnectFault::Tcp(words(&error, proxy))),
     }
 }
 

@@ -37,11 +37,11 @@ pub(super) async fn open(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut answer = httparse::Response::new(&mut headers);
-        match answer.parse(&input) {
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&input) {
             Ok(httparse::Status::Complete(length)) => {
                 let is_all = length == input.len();
-                return judge(&answer, is_all);
+                return judge(&response, is_all);
             }
             Ok(httparse::Status::Partial) if input.len() < LONGEST_HEAD => {}
             Ok(httparse::Status::Partial) | Err(_) => return Err(TunnelError::Malformed),
@@ -49,27 +49,27 @@ pub(super) async fn open(
     }
 }
 
-fn judge(answer: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), TunnelError> {
-    let is_of_orgproxy = answer.headers.iter().any(|header| {
+fn judge(response: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), TunnelError> {
+    let is_of_orgproxy = response.headers.iter().any(|header| {
         header.name.eq_ignore_ascii_case("proxy-status") && header.value.starts_with(b"orgproxy")
     });
     if is_of_orgproxy {
         return Err(TunnelError::Orgproxy);
     }
-    match answer.code.unwrap_or_default() {
+    match response.code.unwrap_or_default() {
         // The host does not speak first, so nothing may follow the head.
         200..300 if is_all => Ok(()),
         200..300 => Err(TunnelError::Malformed),
         407 => {
             let is_offer = |name: &str| name.eq_ignore_ascii_case("proxy-authenticate");
-            let offers = answer.headers.iter();
+            let offers = response.headers.iter();
             let offers = offers.filter(|header| is_offer(header.name));
             Err(TunnelError::Unauthorized(
                 offers.flat_map(|header| schemes(header.value)).collect(),
             ))
         }
         code => {
-            let reason = answer.reason.unwrap_or_default();
+            let reason = response.reason.unwrap_or_default();
             let said = format!("{code} {reason}");
             Err(TunnelError::Refused(
                 escape::line(said.trim_end()).into_owned(),
@@ -177,15 +177,15 @@ mod tests {
 
     #[test_case("HTTP/1.1 200 OK\r\n\r\n", true; "an empty one")]
     #[test_case("HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n", true; "of an old proxy")]
-    #[test_case("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK", false; "with more than an answer")]
+    #[test_case("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK", false; "with more than a response")]
     #[test_case("HTTP/1.1 302 Found\r\nLocation: http://login.corp\r\n\r\n", false; "a redirect")]
     #[test_case("HTTP/1.1 200 OK\r\nProxy-Status: orgproxy\r\n\r\n", false; "of an orgproxy")]
     #[test_case("SSH-2.0-OpenSSH_9\r\n", false; "of another protocol")]
     #[test_case("HTTP/1.1 200 OK\r\n", false; "in part")]
     #[tokio::test]
-    async fn a_tunnel_begins_with_a_whole_answer(answer: &str, is_open: bool) {
+    async fn a_tunnel_begins_with_a_whole_response(response: &str, is_open: bool) {
         let (mut near, mut far) = duplex(1024);
-        far.write_all(answer.as_bytes()).await.unwrap();
+        far.write_all(response.as_bytes()).await.unwrap();
         far.shutdown().await.unwrap();
         let opened = open(&mut near, "::1", 443, None).await;
         assert_eq!(opened.is_ok(), is_open, "{opened:?}");

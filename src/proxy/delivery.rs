@@ -1,5 +1,5 @@
-//! A request on its way to the org, with a session that lives: sent again, whole, if it turns out to be
-//! dead, or if the org has moved.
+//! A request on its way to the org, with a session that lives: sent again, whole, if it turns out
+//! to be dead, or if the org has moved.
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,8 +47,8 @@ type Attempt = Result<(Response<Body>, Verdict), Error>;
 impl Delivery {
     /// Has the org answer `head` and `body`, and returns with which session.
     ///
-    /// A session that the org takes for dead is replaced, and the request is sent again, whole: at most
-    /// three times in all.
+    /// A session that the org takes for dead is replaced, and the request is sent again, whole: at
+    /// most three times in all.
     pub(crate) async fn deliver(
         &self,
         request: Request<'_>,

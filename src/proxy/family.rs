@@ -147,7 +147,8 @@ impl Family {
                 status.is_client_error()
                     && (self.refuses_with(status) || says_code(response.headers()))
             }
-            // A session in JWT format is not one for these APIs, and the next one will not be either.
+            // A session in JWT format is not one for these APIs, and the next one will not be
+            // either.
             Self::Soap(_) => status == StatusCode::INTERNAL_SERVER_ERROR && !session.is_jwt(),
             Self::Bulk(_) => status == StatusCode::BAD_REQUEST && !session.is_jwt(),
             Self::Cometd => status == StatusCode::OK || status == StatusCode::UNAUTHORIZED,
@@ -184,8 +185,8 @@ impl Family {
     /// Returns whether a dead session shows by this status where responses of other statuses have a
     /// body that says what is wrong.
     ///
-    /// A family with a status of its own needs it here, or a dead session is not seen in responses to
-    /// HEAD.
+    /// A family with a status of its own needs it here, or a dead session is not seen in responses
+    /// to HEAD.
     fn refuses_with(self, status: StatusCode) -> bool {
         status == StatusCode::UNAUTHORIZED
             || self == Self::Identity && status == StatusCode::FORBIDDEN

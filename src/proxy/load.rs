@@ -1,7 +1,7 @@
 //! The load of the process, and who is cut off first when it is too much.
 //!
-//! A newcomer waits while all is full, and those clients are cut off that leave undone what is
-//! theirs to do. So a few of them cannot keep out all others.
+//! While the limit is reached, newcomers wait, and the clients that have kept the proxy waiting
+//! longest are cut off. So a few of them cannot keep out all others.
 
 use std::{
     collections::HashMap,
@@ -56,7 +56,7 @@ struct Register {
     full_since: Option<Instant>,
 }
 
-/// There is no room, and there was none for as long as one waits.
+/// The limit has been reached for as long as anyone waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Full {
     pub(crate) what: &'static str,
@@ -69,7 +69,7 @@ pub(crate) struct Permit {
     load: Arc<Load>,
     number: u64,
     pub(crate) activity: Arc<Activity>,
-    /// If true, there was none left. The client gets an error that says so.
+    /// If true, it is beyond the limit, and the client gets an error that says so.
     pub(crate) surplus: bool,
 }
 
@@ -204,8 +204,8 @@ impl Load {
         }
     }
 
-    /// Looks at all connections, not too often, and cuts off those that have longest left undone
-    /// what is theirs to do, so that there will be room for what is wanted.
+    /// Looks at all connections, though not too often, and cuts off those whose clients have kept
+    /// the proxy waiting longest, to make room for what is wanted.
     fn make_room(&self, wanted: Wanted) {
         let now = Instant::now();
         let mut register = self.register();
@@ -224,7 +224,7 @@ impl Load {
             Wanted::Connection => self.most.connections,
             Wanted::Request => self.most.requests,
         };
-        // Some more than one, since to look at all of them takes its time.
+        // Some more than one, since to look at all of them takes time.
         let count = 1 + most / 100;
         idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
         idle.truncate(count);
@@ -243,7 +243,8 @@ impl Load {
         }
     }
 
-    /// Heads take too much memory: cuts off the clients that have been at one for longest.
+    /// Cuts off the clients that have been sending a head longest, because heads take too much
+    /// memory.
     fn drop_heads(&self) {
         let mut register = self.register();
         let mut held: Vec<_> = register
@@ -407,7 +408,9 @@ mod tests {
             let load = load.clone();
             async move { load.wait_for_room(false).await.is_ok() }
         });
+        let start = Instant::now();
         while !slow.activity.is_cut() {
+            assert!(start.elapsed() < Duration::from_secs(600), "it is not cut");
             tokio::time::sleep(Duration::from_millis(10)).await;
             // A byte now and then is not enough.
             slow.activity.received(1);

@@ -20,8 +20,9 @@ use crate::{
 /// proxy serves.
 ///
 /// A placeholder opens nothing: whatever a client sends as its session is replaced. It looks like
-/// one of Salesforce's, because clients check that ([`crate::salesforce::facts::clients`]), and shows
-/// which org a client belongs to. It is derived and not stored, so that restarts and replicas agree.
+/// one of Salesforce's, because clients check that ([`crate::salesforce::facts::clients`]), and
+/// shows which org a client belongs to. It is derived and not stored, so that restarts and replicas
+/// agree.
 ///
 /// Where the configuration says who may log in, each of these clients has one of its own, derived
 /// from its user name and password: who shows it has logged in. It opens nothing any more when the
@@ -91,8 +92,8 @@ impl Placeholders {
         found.map(|(name, _)| &**name)
     }
 
-    /// Lets in a client that does not show the client key, if it shows what one of `clients` was given
-    /// for its user name and password.
+    /// Lets in a client that does not show the client key, if it shows what one of `clients` was
+    /// given for its user name and password.
     pub(crate) fn admit_without_key(
         &self,
         head: &Parts,

@@ -44,14 +44,14 @@ mod sending;
 pub(crate) enum Replay {
     /// Nothing, which can be sent as often as one likes.
     Empty,
-    /// A body of the length that the client said, if it did.
+    /// A body, and its length if the client declared one.
     Stream(Arc<Mutex<Stream>>, Option<u64>),
 }
 
 impl Replay {
     /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
     /// kept, out of `budget`. It fails once the client has sent nothing for `idle_body`, or less than
-    /// `body_rate`, but for a call of the Pub/Sub API, which hardly ever goes on.
+    /// `body_rate`; but a call of the Pub/Sub API may be silent for days.
     pub(crate) fn new(
         body: Incoming,
         head: &Parts,
@@ -70,7 +70,7 @@ impl Replay {
             && !head.headers.contains_key(header::CONTENT_ENCODING);
         let budget = (!is_small).then_some(budget);
         let mut share = Share::new(with_overhead(limit), budget);
-        // What cannot be kept whole is not begun with.
+        // A body that cannot be kept whole is not kept at all.
         let is_kept = length.is_none_or(|length| {
             usize::try_from(length)
                 .is_ok_and(|length| length <= limit && share.reserve(with_overhead(length)))
@@ -120,7 +120,7 @@ impl Replay {
         Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
     }
 
-    /// Has the body decompressed from its first byte on. Its length is then not known any more.
+    /// Has the body decompressed from its first byte on. Its length is then no longer known.
     pub(crate) fn decode(&mut self, coding: Coding) {
         if let Self::Stream(stream, length) = self {
             *length = None;
@@ -145,8 +145,8 @@ impl Replay {
         Ok((bytes, stream.ended))
     }
 
-    /// Finds out the length of a body that is not very long and can be kept whole, and leaves that of
-    /// any other open.
+    /// Finds out the length of a body that is not very long and can be kept whole, and leaves that
+    /// of any other open.
     pub(crate) async fn measure(&mut self) -> Result<(), ClientFault> {
         let Self::Stream(stream, length) = self else {
             return Ok(());
@@ -207,7 +207,7 @@ impl Replay {
         }
     }
 
-    /// If a piece of it was sent within the last `window`, what is left of that.
+    /// The rest of `window` since the client last sent a piece, if it is not over.
     pub(crate) fn moved_within(&self, window: Duration) -> Option<Duration> {
         match self {
             Self::Empty => None,
@@ -260,15 +260,15 @@ pub(crate) enum ClientFault {
 
 /// The one stream behind all attempts to send it.
 pub(crate) struct Stream {
-    /// There until this is dropped.
+    /// The client's body, there until this is dropped.
     source: Option<Incoming>,
-    /// If it comes compressed and must not go on so.
+    /// The decompression, if it comes compressed and must not go on so.
     inflate: Option<Inflate>,
-    /// If true, what is not read is to be taken all the same.
+    /// If true, the rest is read even if the request ends before its body.
     drained: bool,
     ended: bool,
     copy: Vec<Bytes>,
-    /// Bytes in it.
+    /// Bytes in the copy.
     held: usize,
     /// Bytes that may be kept.
     limit: usize,

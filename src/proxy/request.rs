@@ -299,10 +299,10 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Beside the session's: the client key's. `Expect`: hyper asks the client to go on as
-/// soon as there is a connection to the org, so what goes out never waits. And `Trailer`, since trailers
-/// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its own
-/// address.
+/// Beside the session's: the client key's. `Expect`: hyper asks the client to go on as soon as
+/// there is a connection to the org, so what goes out never waits. And `Trailer`, since trailers
+/// are not passed on. And `Origin`, which the guard has judged: the org would judge the page by its
+/// own address.
 const OWNED: [&str; 4] = [
     "expect",
     "origin",

@@ -68,8 +68,8 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// headers off, cookies and redirects led back to the proxy, the body untouched but for a few
 /// documents. `origin` is the web origin that may read it.
 ///
-/// No header of it has the session that the org was asked with: `placeholder` makes what stands there
-/// instead. Bodies are not searched for it.
+/// No header of it has the session that the org was asked with: `placeholder` makes what stands
+/// there instead. Bodies are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
@@ -141,7 +141,7 @@ fn localize_headers(
 }
 
 fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) {
-    let ours: Vec<HeaderValue> = headers
+    let kept: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
         .filter(|cookie| {
@@ -150,7 +150,7 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) 
         .filter_map(|cookie| headers::local_cookie(cookie, base.is_secure()))
         .collect();
     headers.remove(header::SET_COOKIE);
-    for cookie in ours {
+    for cookie in kept {
         headers.append(header::SET_COOKIE, cookie);
     }
 }
@@ -175,10 +175,10 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
         for line in lines.iter_mut() {
             // What is not text is not a URL.
             let url = str::from_utf8(line.as_bytes()).unwrap_or_default();
-            if let Some(ours) = UrlRewriter::new(session, base).location(url)
-                && let Ok(ours) = HeaderValue::from_str(&ours)
+            if let Some(url) = UrlRewriter::new(session, base).location(url)
+                && let Ok(url) = HeaderValue::from_str(&url)
             {
-                *line = ours;
+                *line = url;
             }
         }
     }
@@ -187,12 +187,12 @@ fn localize_locations(headers: &mut HeaderMap, session: &Session, base: &BaseUrl
 /// Lets the page of `origin`, and no other, read the response. What the org says of origins is
 /// about its own address, not about the proxy's.
 pub(crate) fn share_with(headers: &mut HeaderMap, origin: HeaderValue) {
-    let theirs: Vec<_> = headers
+    let dropped: Vec<_> = headers
         .keys()
         .filter(|name| name.as_str().starts_with("access-control-"))
         .cloned()
         .collect();
-    for name in theirs {
+    for name in dropped {
         headers.remove(name);
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -244,7 +244,7 @@ impl Body {
     /// are all. The body goes on as if nobody had looked.
     ///
     /// # Errors
-    /// When it breaks off before.
+    /// When it breaks off before that.
     async fn gather(
         &mut self,
         most: usize,

@@ -7,13 +7,14 @@ use crate::salesforce::REST_ROOT;
 /// they cannot take a path for different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
-    /// The path of a site, before that of the API. Mostly empty.
+    /// The path of an Experience Cloud site, before that of the API: `/portal/` of
+    /// `/portal/services/data/v62.0`. Mostly empty.
     pub(crate) site: &'a [u8],
     pub(crate) api: Api<'a>,
     /// The version of the API, as it is written: `v62.0` or `62.0`.
     pub(crate) version: Option<&'a [u8]>,
-    /// True if nothing follows: the path ends with the version, or with the name of what it leads
-    /// to.
+    /// True if nothing follows: for `/services/data/v62.0` and `/services/oauth2/token`, and not
+    /// for `/services/data/v62.0/limits`.
     pub(crate) is_whole: bool,
 }
 
@@ -28,14 +29,16 @@ pub(crate) enum Api<'a> {
     Other,
     /// `userinfo` and the identity URLs.
     Identity,
+    /// A place of logins and logouts.
     Session(Endpoint),
-    /// SOAP, by the letter that says which.
+    /// SOAP, by the word that says which: `u`, `c`, `m`, `class` and so on.
     Soap(&'a [u8]),
     /// The description of a SOAP API.
     Wsdl,
     /// Bulk 1.0.
     Bulk,
     Cometd,
+    /// Anything that is not below `/services`.
     Page,
 }
 
@@ -72,6 +75,7 @@ impl<'a> Target<'a> {
         }
         while let Some(word) = rest.next() {
             if is(Some(word), "services") {
+                // Up to where this word begins.
                 let site = &path[..word.as_ptr().addr() - path.as_ptr().addr()];
                 let target = Self::below_services(rest);
                 return Self { site, ..target };
@@ -143,8 +147,8 @@ impl<'a> Target<'a> {
 }
 
 impl Endpoint {
-    /// Returns whether no setting sends it to the org: there it makes a session that nobody keeps,
-    /// or ends the one that all share.
+    /// True if no setting lets it through to the org, where it would make a session that nobody
+    /// keeps, or end the one that all share.
     pub(crate) fn is_shielded(self) -> bool {
         self != Self::Introspect
     }

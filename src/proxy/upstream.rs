@@ -13,7 +13,7 @@ use self::{
 use crate::{
     auth::Session,
     config::Limits,
-    network::{ConnectError, Why},
+    network::{ConnectError, ConnectFault},
     proxy::{
         delivery::Request,
         exchange::Wait,
@@ -128,8 +128,8 @@ impl Upstream {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         match error.why {
-            Why::Exhausted(_) => Self::Exhausted(error),
-            Why::Loop(_) => Self::Loop(error),
+            ConnectFault::Exhausted(_) => Self::Exhausted(error),
+            ConnectFault::Loop(_) => Self::Loop(error),
             _ => Self::Connect(error),
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct OrgRuntime {
     pub(super) sessions: Arc<Sessions>,
     guard: Arc<Guard>,
     connector: Arc<Connector>,
-    /// Where to, if not to the instance of the session.
+    /// The host of the Pub/Sub API. None for that of the session.
     endpoint: Option<Authority>,
     limits: Limits,
     /// For the copies of bodies, of all orgs.

@@ -412,10 +412,12 @@ mod tests {
             let mut wire = StrictStream::new(BufWriter::new(near), Arc::default(), &limits);
             wire.write_all(b"an answer").await.unwrap();
             let start = Instant::now();
-            let error = match by_shutdown {
-                true => wire.shutdown().await.unwrap_err(),
-                false => wire.flush().await.unwrap_err(),
+            let written = if by_shutdown {
+                wire.shutdown().await
+            } else {
+                wire.flush().await
             };
+            let error = written.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert_eq!(start.elapsed(), limits.idle_body);
         }

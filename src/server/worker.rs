@@ -35,8 +35,8 @@ use crate::{
     watch::Recorder,
 };
 
-/// A thread, its runtime, and a proxy for each org. A request, its client connection and its
-/// connection to the org all live on one: nothing wakes another thread.
+/// The handle to a thread that has its own Tokio runtime and a proxy for each org. A request, its
+/// client connection and its connection to the org all live on one: nothing wakes another thread.
 pub(super) struct Worker {
     messages: mpsc::UnboundedSender<Message>,
     /// The number of connections that were cut, when it has stopped.
@@ -169,16 +169,17 @@ fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
 struct WorkerContext {
     http: auto::Builder<TokioExecutor>,
     limits: Limits,
-    /// If any org stands in for other hosts.
+    /// If any org has `intercept`.
     tunnels: Option<Arc<Tunnels>>,
     /// Changes when no more connections come.
     stop: watch::Receiver<()>,
 }
 
-/// A client's connection, but for its bytes.
+/// A client's connection, but for its stream.
 #[derive(Clone)]
 struct Connection {
     stack: Arc<Stack>,
+    /// True if it is one too many, accepted to say so.
     surplus: bool,
     context: Arc<WorkerContext>,
     activity: Arc<Activity>,
@@ -262,7 +263,7 @@ impl Connection {
     /// Drives a connection in a task of its own, to its end, which comes soon once we stop.
     fn drive<C>(self, connection: C)
     where
-        C: GracefulConnection<Error = Ended> + Send + 'static,
+        C: GracefulConnection<Error = ConnectionError> + Send + 'static,
     {
         tokio::spawn(async move {
             // All of it, until the connection has ended.
@@ -270,20 +271,22 @@ impl Connection {
             let mut stop = client.context.stop.clone();
             let mut stopping = pin!(stop.changed());
             let mut connection = pin!(connection);
-            let (mut waits, mut told) = (false, false);
+            let (mut is_registered, mut is_stopping) = (false, false);
             let ended = poll_fn(|cx| {
-                if !waits {
+                if !is_registered {
                     client.activity.wakes(cx.waker());
                 }
                 if client.activity.is_cut() {
                     return Poll::Ready(Ok(()));
                 }
-                // Waited for once, since it wakes this task as a whole: to wait anew with each
-                // request has its price.
-                if !told && (!waits || !matches!(client.context.stop.has_changed(), Ok(false))) {
-                    waits = true;
-                    told = stopping.as_mut().poll(cx).is_ready();
-                    if told {
+                // To register for the stop with each request has its price, and once is enough,
+                // since it wakes this task. Whether that was why it woke costs little to ask.
+                let may_stop =
+                    !is_registered || !matches!(client.context.stop.has_changed(), Ok(false));
+                if !is_stopping && may_stop {
+                    is_registered = true;
+                    is_stopping = stopping.as_mut().poll(cx).is_ready();
+                    if is_stopping {
                         client.activity.stop();
                         connection.as_mut().graceful_shutdown();
                     }
@@ -359,7 +362,7 @@ impl Connection {
 static THROTTLE: Throttle = Throttle::new();
 
 /// The reason that a connection ended before its time.
-type Ended = Box<dyn std::error::Error + Send + Sync>;
+type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
 fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
@@ -367,9 +370,9 @@ fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_headers(limits.headers)
         // Bytes that framing does not look at must not get through.
         .max_buf_size(LONGEST_LINE)
-        // `Stack` tells the time, at less cost, but for what hyper refuses itself.
+        // `Stack` writes `Date`, at less cost, but for what hyper refuses itself.
         .auto_date_header(false)
-        // `StrictStream` bounds it, and sees whether clients are still there, at less cost.
+        // `StrictStream` bounds that time, and sees whether clients are still there, at less cost.
         .header_read_timeout(None)
         .half_close(true);
     http.http2()

@@ -192,17 +192,17 @@ impl Framed {
     }
 
     /// Returns whether a Content-Length goes out as it is, and hyper does not need it.
-    fn agrees(&self, told: u64) -> bool {
+    fn agrees(&self, length: u64) -> bool {
         match self {
             Self::Nowhere | Self::Unknown => false,
             Self::ToHead => true,
-            Self::Length(length) => *length == told,
+            Self::Length(own) => *own == length,
         }
     }
 
     /// Returns whether a Content-Length goes out as it is, and whether hyper needs it.
     fn judge(&self, value: &HeaderValue) -> (bool, bool) {
-        let told = || {
+        let announced = || {
             let digit = |number: u64, byte: &u8| {
                 let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
                 number.checked_mul(10)?.checked_add(digit)
@@ -217,7 +217,7 @@ impl Framed {
             Self::Nowhere => (false, false),
             Self::ToHead => (true, false),
             // hyper writes the same, or the right one.
-            Self::Length(length) => (told() == Some(*length), false),
+            Self::Length(length) => (announced() == Some(*length), false),
             Self::Unknown => (true, true),
         }
     }

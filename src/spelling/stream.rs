@@ -165,11 +165,11 @@ mod tests {
             let mut rest = &interim[part..];
             let written = async {
                 for name in ["x-first", "x-second"] {
-                    let mut answer = Response::new(Empty::<Bytes>::new());
-                    *answer.status_mut() = StatusCode::NO_CONTENT;
+                    let mut response = Response::new(Empty::<Bytes>::new());
+                    *response.status_mut() = StatusCode::NO_CONTENT;
                     let (name, value) = (HeaderName::from_static(name), HeaderValue::from(1));
-                    answer.headers_mut().insert(name, value);
-                    heads.take(&mut answer, |_| None, false);
+                    response.headers_mut().insert(name, value);
+                    heads.take(&mut response, |_| None, false);
                     let buffer = [std::mem::take(&mut rest), bare].concat();
                     stream.write_all(&buffer).await.unwrap();
                 }

@@ -79,7 +79,7 @@ impl Tree {
             .filter_map(|&pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
-    /// What every thread has used so far.
+    /// Returns what every thread has used so far.
     pub(crate) fn used(&self) -> io::Result<Used> {
         let mut used = HashMap::new();
         for pid in &self.0 {
@@ -107,7 +107,7 @@ impl Tree {
 pub(crate) struct Used(HashMap<OsString, u64>);
 
 impl Used {
-    /// What was used after `earlier`; of threads that have ended since, nothing is known.
+    /// Returns what was used after `earlier`; nothing is known of threads that have ended since.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let before = |thread| earlier.0.get(thread).copied().unwrap_or(0);
         let nanos = self
@@ -147,7 +147,7 @@ fn parents() -> io::Result<Vec<(u32, u32)>> {
     Ok(parents)
 }
 
-/// How long all cores together have been busy with whatever, or been taken by the hypervisor.
+/// Returns how long all cores together have been busy, or been taken by the hypervisor.
 pub(crate) fn busy() -> io::Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let line = stat.lines().next().unwrap_or_default();
@@ -166,7 +166,7 @@ pub(crate) fn busy() -> io::Result<Duration> {
     ))
 }
 
-/// The model's name, as the kernel tells it.
+/// The model's name, as the kernel has it.
 pub(crate) fn model() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = info.lines().find(|line| line.starts_with("model name"));

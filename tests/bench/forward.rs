@@ -1,4 +1,4 @@
-//! What a forwarded request costs, next to nginx and haproxy on the same job.
+//! The costs of a forwarded request, next to nginx and haproxy on the same job.
 //!
 //! `cargo bench --bench forward` puts nginx, haproxy and orgproxy in front of one TLS origin,
 //! measures them in turn (A B C, then C B A, …) and prints one Markdown table. The figure to trust
@@ -48,7 +48,7 @@ use crate::cpu::Cores;
 use crate::folder::Folder;
 use crate::targets::{Name, Origin, Target};
 
-/// What a forwarded request costs, next to nginx and haproxy on the same job.
+/// Measures what a forwarded request costs, next to nginx and haproxy on the same job.
 #[derive(Parser)]
 #[command(subcommand_negates_reqs = true)]
 struct Args {
@@ -64,14 +64,14 @@ struct Args {
     /// Measure these targets only.
     #[arg(long, value_delimiter = ',', default_values_t = Name::ALL)]
     only: Vec<Name>,
-    /// What `cargo bench` says to every benchmark; `cargo test --all-targets` does not.
+    /// Said by `cargo bench` to every benchmark; `cargo test --all-targets` does not say it.
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
 
-/// What this process is, if it is not the benchmark itself but was started by it.
+/// The part of this process, if it is not the benchmark itself but was started by it.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Role {

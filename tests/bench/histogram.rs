@@ -33,7 +33,7 @@ impl Histogram {
     }
 }
 
-/// Small values have a bucket each; larger ones are told by their leading bits.
+/// Small values have a bucket each; larger ones are told apart by their leading bits.
 fn bucket(nanos: u64) -> usize {
     let shift = nanos.max(1).ilog2().saturating_sub(STEPS_LOG2);
     ((shift as usize) << STEPS_LOG2) + (nanos >> shift) as usize

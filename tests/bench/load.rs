@@ -66,14 +66,14 @@ pub(crate) enum Post {
     Rest,
 }
 
-/// What was measured in one go.
+/// The figures of one go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) seconds: f64,
     pub(crate) requests: u64,
-    /// What the proxy used, in seconds.
+    /// Processor time of the proxy, in seconds.
     pub(crate) cpu: f64,
-    /// What processes that have no part in this used meanwhile, in cores.
+    /// The use that processes made meanwhile that have no part in this, in cores.
     pub(crate) others: f64,
     /// In nanoseconds.
     pub(crate) p50: f64,
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What is sent, and what must come back, every time.
+/// The request that is sent every time, and what must come back.
 struct Job {
     head: Vec<u8>,
     upload: u64,
@@ -151,8 +151,8 @@ impl Job {
     fn new(args: &Args) -> Self {
         let upload = args.upload.unwrap_or(0);
         let mut body = String::new();
-        let (line, more, answer) = match (args.download, args.upload) {
-            _ if let Some(post) = args.post => {
+        let (line, more, answer) = match (args.post, args.download, args.upload) {
+            (Some(post), ..) => {
                 body = envelope();
                 let path = match post {
                     Post::Soap => "/services/Soap/u/62.0",
@@ -167,17 +167,17 @@ impl Job {
                     Answer::Length(BODY_LENGTH),
                 )
             }
-            (Some(bytes), _) => (
+            (None, Some(bytes), _) => (
                 format!("GET /services/data/v62.0/sobjects/Attachment/body?bytes={bytes}"),
                 String::new(),
                 Answer::Length(bytes),
             ),
-            (None, Some(bytes)) => (
+            (None, None, Some(bytes)) => (
                 "PUT /services/data/v62.0/jobs/ingest/7505g00000XyzAb/batches".to_owned(),
                 format!("Content-Type: text/csv\r\nContent-Length: {bytes}\r\n"),
                 Answer::Exactly(origin::received(bytes)),
             ),
-            (None, None) => (
+            (None, None, None) => (
                 "GET /services/data/v62.0/query?q=SELECT+Id,Description+FROM+Account+LIMIT+1"
                     .to_owned(),
                 String::new(),
@@ -203,7 +203,7 @@ impl Job {
         }
     }
 
-    /// Whether `length` and `body`, which may be only the start of a long one, are right.
+    /// True if `length` and `body`, which may be only the start of a long one, are right.
     fn accepts(&self, length: u64, body: &[u8]) -> bool {
         match &self.answer {
             Answer::Length(expected) => length == *expected,
@@ -237,11 +237,11 @@ struct Connection {
 }
 
 enum Phase {
-    /// How much of the head is sent, and how much of the body is not.
+    /// The bytes of the head that are sent, and those of the body that are not.
     Sending { head: usize, body: u64 },
     /// The answer's head, as far as it has come.
     Waiting(Vec<u8>),
-    /// What is still to come of the answer's body.
+    /// The bytes of the answer's body that are still to come.
     Receiving(u64),
 }
 
@@ -512,7 +512,7 @@ impl Processes {
     }
 }
 
-/// What had been done and used by a certain moment.
+/// The answers and the time that had been counted by a certain moment.
 struct Reading {
     at: Instant,
     answers: u64,
@@ -521,5 +521,5 @@ struct Reading {
     busy: Duration,
 }
 
-/// How long nothing at all may happen before a proxy is taken to be stuck.
+/// The time for which nothing at all may happen before a proxy is taken to be stuck.
 const PATIENCE: Duration = Duration::from_secs(30);

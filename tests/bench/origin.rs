@@ -29,7 +29,7 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-/// Serves for ever.
+/// Serves forever.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -101,7 +101,7 @@ fn tls(args: &Args) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
     Ok(Arc::new(config))
 }
 
-/// What the origin answers, made once.
+/// The origin's answers, made once.
 struct Org {
     host: String,
     authorization: String,
@@ -178,9 +178,9 @@ struct Connection {
     request: Option<(Request, u64)>,
     /// The body of a call, as far as it has come.
     body: Vec<u8>,
-    /// How many bytes of an answer's body are still to be made.
+    /// The bytes of an answer's body that are still to be made.
     stream: u64,
-    /// Whether the socket takes no more for now.
+    /// If true, the socket takes no more for now.
     blocked: bool,
 }
 
@@ -208,7 +208,7 @@ impl Connection {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let mut tls = ServerConnection::new(Arc::clone(tls))?;
-        // How much is pending is bounded by `PIECE`.
+        // `PIECE` bounds how much is pending.
         tls.set_buffer_limit(None);
         Ok(Self {
             socket: BufReader::with_capacity(PIECE.len(), socket),
@@ -233,7 +233,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
-            // Epoll tells what is left in the socket, but knows nothing of our buffer.
+            // Epoll reports what is left in the socket, but knows nothing of our buffer.
             if self.socket.buffer().is_empty() {
                 break;
             }
@@ -392,5 +392,5 @@ fn too_much() -> io::Error {
 
 const LISTENER: u64 = u64::MAX;
 
-/// What streamed bodies are made of, up and down.
+/// The piece that streamed bodies are made of, up and down.
 pub(crate) static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];

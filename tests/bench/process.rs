@@ -28,7 +28,7 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-/// Becomes `args.command`: pinned, and told to stop should the benchmark die. Both must be done
+/// Becomes `args.command`: pinned, and to be stopped should the benchmark die. Both must be done
 /// between fork and exec, which only a process of our own may do without `unsafe`.
 pub(crate) fn launch(args: &Args) -> Result<(), Box<dyn Error>> {
     set_parent_process_death_signal(Some(Signal::TERM))?;
@@ -195,8 +195,8 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// How long a program may take to say where it listens. Under callgrind it takes seconds.
+/// The time that a program may take to say where it listens. Under callgrind it takes seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a program may take to stop once nothing is connected to it any more.
+/// The time that a program may take to stop once nothing is connected to it any more.
 const STOP: Duration = Duration::from_secs(10);

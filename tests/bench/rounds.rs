@@ -17,7 +17,7 @@ pub(crate) struct Job {
     pub(crate) title: String,
     pub(crate) load: Load,
     pub(crate) measured: Vec<Measured>,
-    /// How long each sample was to take at least.
+    /// The time that each sample was to take at least.
     pub(crate) length: Duration,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// Whether `target` can do this job. Nobody else puts sessions into envelopes.
+    /// True if `target` can do this job. Nobody else puts sessions into envelopes.
     fn is_for(self, target: Name) -> bool {
         !matches!(self, Self::Post(_)) || target == Name::Orgproxy
     }
@@ -183,7 +183,7 @@ fn sample(
     Ok(serde_json::from_slice(&output)?)
 }
 
-/// What `command` printed, or what it complained of.
+/// Returns what `command` printed, or what it complained of.
 pub(crate) fn output(mut command: Command) -> Result<Vec<u8>, Box<dyn Error>> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
@@ -193,10 +193,10 @@ pub(crate) fn output(mut command: Command) -> Result<Vec<u8>, Box<dyn Error>> {
     Err(said.trim_end().trim_start_matches("error: ").into())
 }
 
-/// What others may use, in cores, for a sample to count as undisturbed.
+/// The most that others may use, in cores, for a sample to count as undisturbed.
 pub(crate) const QUIET: f64 = 0.15;
 
-/// A machine that is never quiet must not keep the benchmark for ever.
+/// A machine that is never quiet must not keep the benchmark forever.
 const TRIES: u32 = 3;
 
 const MIB: u64 = 1024 * 1024;

@@ -125,8 +125,8 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
     text
 }
 
-/// Whether to put the session into an envelope costs orgproxy less than as much again as to pass it
-/// on.
+/// Fails if putting the session into an envelope costs orgproxy more than [`MOST_FOR_SOAP`] times as
+/// much as passing it on.
 pub(crate) fn soap_gate(jobs: &[Job]) -> Result<(), Box<dyn Error>> {
     let cost = |post: Post| {
         let is_it = |job: &&Job| matches!(job.load, Load::Post(it) if it == post);
@@ -148,7 +148,7 @@ pub(crate) fn soap_gate(jobs: &[Job]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Whether orgproxy's CPU per request at 16 connections is within `most` of nginx's.
+/// Fails if orgproxy's CPU per request at 16 connections is more than `most` times nginx's.
 pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
     let job = jobs
         .iter()
@@ -171,7 +171,7 @@ pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
 /// One figure of a sample.
 type Figure = fn(Load, &Sample) -> f64;
 
-/// How a figure is written, of small answers or not.
+/// Writes a figure, of small answers or not.
 type Unit = fn(f64, bool) -> String;
 
 /// Seconds per request or per GiB.

@@ -1,4 +1,4 @@
-//! What is measured: nginx, haproxy and orgproxy with the same job to do, and no proxy at all.
+//! The targets that are measured: nginx, haproxy and orgproxy with the same job to do, and no proxy at all.
 //!
 //! The job: TLS to the origin, verified against a CA and for the name `localhost`; connections
 //! kept on both sides; `Host` rewritten; `Authorization` set; bodies streamed; one worker; no
@@ -64,7 +64,7 @@ impl fmt::Display for Name {
 /// One of them, running.
 pub(crate) struct Target {
     pub(crate) name: Name,
-    /// As the program tells it.
+    /// The version that the program prints.
     pub(crate) version: Option<String>,
     pub(crate) address: SocketAddr,
     pub(crate) process: Option<Running>,
@@ -106,7 +106,7 @@ impl Target {
                     .arg(folder.root())
                     .arg("-c");
                 command.arg(nginx(folder, origin.address, listener.address)?);
-                // How nginx hands its listeners to a new binary, and so we to it.
+                // nginx hands its listeners to a new binary in this way, and takes ours so.
                 command.env("NGINX", format!("{};", listener.fd()));
                 listener.into_target(name, version, "nginx", command, folder)
             }

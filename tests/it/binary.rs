@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::MetadataExt,
-    process::Stdio,
 };
 
 use rustix::process::{Signal, geteuid};
@@ -12,16 +11,15 @@ use tempfile::TempDir;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    key::{Keys, chmod},
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files, config, run},
-        proxy::client,
-    },
+use crate::support::{
+    Binary, Fault, Files, Org,
+    binary::{ORGPROXY, run},
+    chmod, client, curl,
+    files::config,
+    keys::locked,
+    path::{ECHO, LIMITS, SINK},
+    user::NOBODY,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]
@@ -36,7 +34,7 @@ async fn it_serves_what_the_file_says(command: &[&str]) {
 }
 
 #[tokio::test]
-async fn its_first_line_tells_where_it_listens_and_for_whom() {
+async fn its_first_line_says_where_it_listens_and_for_whom() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -84,7 +82,7 @@ async fn it_needs_no_file() {
 }
 
 #[tokio::test]
-async fn without_file_and_flags_it_tells_how_to_begin() {
+async fn without_file_and_flags_it_says_how_to_begin() {
     let folder = TempDir::new().unwrap();
     let mut command = Binary::command(&[]);
     command.current_dir(&folder);
@@ -141,7 +139,7 @@ async fn every_mistake_is_reported_at_once() {
 }
 
 #[tokio::test]
-async fn a_log_filter_that_is_none_is_refused() {
+async fn an_invalid_log_filter_is_refused() {
     for arguments in [["demo", "--log", "a=b=c"], ["check", "--log", "loud"]] {
         let ended = run(&arguments).await;
         assert_eq!(ended.code(), 64, "{ended:?}");
@@ -285,7 +283,7 @@ async fn it_stops_at_once_if_nothing_is_in_flight() {
 }
 
 #[tokio::test]
-async fn health_tells_whether_it_runs() {
+async fn health_reports_whether_it_runs() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -294,7 +292,7 @@ async fn health_tells_whether_it_runs() {
 
     let well = ask().await;
     assert_eq!((well.code(), &*well.stdout, &*well.stderr), (0, "", ""));
-    // Whether the org is well is another question.
+    // The health of the org is another question.
     assert_eq!(org.counts().token_requests, 0);
 
     proxy.stop().await;
@@ -374,7 +372,7 @@ async fn curl_speaks_every_version_of_http(version: &str) {
     assert_eq!(head.status(), "200", "{head:?}");
     assert!(!head.body().contains("DailyApiRequests"), "{head:?}");
 
-    let url = proxy.url("/services/apexrest/echo").await;
+    let url = proxy.url(ECHO).await;
     let echo = curl(&format!("curl {version} {url} -d some=thing")).await;
     assert_eq!(echo.body(), "some=thing", "{echo:?}");
 }
@@ -392,7 +390,7 @@ async fn curl_uploads_more_than_is_kept(how: &str) {
     let file = files.path("upload.bin");
     fs::write(&file, &bytes).unwrap();
 
-    let url = proxy.url("/services/apexrest/sink").await;
+    let url = proxy.url(SINK).await;
     let line = format!(
         "curl -v {url} -H Expect:\\ 100-continue {how}{}",
         file.display()
@@ -425,13 +423,7 @@ async fn the_key_comes_from_where_it_is_kept(reference: &str) {
         "proxy.toml",
         &config(&org, &reference.replace("FOLDER", &folder)),
     );
-    let keys = Keys::new();
-    fs::write(keys.path("key.pem"), org.private_key_pem()).unwrap();
-    keys.openssl("pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:sesame -out locked.key");
-    files.write(
-        "locked.key",
-        &fs::read_to_string(keys.path("locked.key")).unwrap(),
-    );
+    files.write("locked.key", &locked(org.private_key_pem(), "sesame"));
 
     let mut command = Binary::command(&["--config", &files.config()]);
     command
@@ -477,7 +469,7 @@ async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
     // away that is root. So it must not be root that runs it.
     let folder = TempDir::new().unwrap();
     let program = folder.path().join("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     chmod(folder.path(), 0o755);
     let mut command = Command::new(&program);
     command.args(["demo", "--port", "0"]);
@@ -537,7 +529,7 @@ async fn several_orgs_are_told_apart_by_name() {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_told_in_the_answer_and_in_the_log() {
+async fn a_refused_login_is_reported_in_the_answer_and_in_the_log() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
@@ -552,44 +544,3 @@ async fn a_refused_login_is_told_in_the_answer_and_in_the_log() {
     );
     proxy.log("user hasn't approved this consumer").await;
 }
-
-/// Runs a command line as a shell does. Its standard output ends with the status that curl got.
-pub(crate) async fn curl(line: &str) -> Ended {
-    let home = TempDir::new().unwrap();
-    let settings = "silent\nshow-error\nwrite-out = \"\\n%{http_code}\"\n";
-    fs::write(home.path().join(".curlrc"), settings).unwrap();
-    let output = Command::new("sh")
-        .args(["-c", line])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home.path())
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap();
-    Ended {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// What curl got.
-impl Ended {
-    pub(crate) fn status(&self) -> &str {
-        self.parts().1
-    }
-
-    pub(crate) fn body(&self) -> &str {
-        self.parts().0
-    }
-
-    fn parts(&self) -> (&str, &str) {
-        self.stdout
-            .rsplit_once('\n')
-            .unwrap_or_else(|| panic!("{self:?}"))
-    }
-}
-
-/// The user of the least rights, by convention.
-const NOBODY: u32 = 65534;

@@ -1,21 +1,20 @@
 //! The Bulk APIs: 1.0, which has a header of its own for the session and errors of its own, and 2.0.
 
 use http::{Method, StatusCode};
-use orgproxy::{config::Config, demo::Counts};
+use orgproxy::demo::Counts;
 use reqwest::{Body, Response};
 use serde_json::{Value, json};
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy,
+    Both, Fault,
     answer::{Answer, ask},
-    proxy::client,
+    client, json_of,
+    path::{JOB, LIMITS},
     session,
 };
 
-const JOB: &str = "/services/async/67.0/job";
 const INGEST: &str = "/services/data/v67.0/jobs/ingest";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const XML: &str = "application/xml; charset=UTF-8";
 const JSON: &str = "application/json";
 const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";
@@ -38,12 +37,12 @@ async fn the_session_is_in_both_headers_whatever_the_client_sent(lines: &str) {
         lines => format!("{lines}\r\n"),
     };
     let lines = lines.replace("THEIRS", "00Dxx0000001gPL!AQ.theirs");
-    let answer = both
-        .ask(
-            JOB,
-            &format!("Host: localhost\r\nContent-Type: {XML}\r\n{lines}"),
-        )
-        .await;
+    let answer = ask_for_job(
+        &both,
+        JOB,
+        &format!("Host: localhost\r\nContent-Type: {XML}\r\n{lines}"),
+    )
+    .await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let seen = both.org.last_request();
     assert!(seen.authorized);
@@ -84,7 +83,7 @@ async fn a_session_that_ends_within_a_job_is_replaced_unseen(format: &str) {
     let both = Both::start().await;
     both.proxy.get(LIMITS).await;
     both.org.end_sessions();
-    let created = both.send(Method::POST, JOB, format, new_job(format)).await;
+    let created = send(&both, Method::POST, JOB, format, new_job(format)).await;
     assert_eq!(created.status(), StatusCode::CREATED);
     let path = format!("{JOB}/{}", id_of(created, format).await);
     assert_eq!(both.org.logins(), 2);
@@ -100,12 +99,12 @@ async fn a_session_that_ends_within_a_job_is_replaced_unseen(format: &str) {
     assert_eq!(again.header("x-sfdc-session"), session(again));
 
     both.org.end_sessions();
-    let status = both.send(Method::GET, &path, format, "").await;
+    let status = send(&both, Method::GET, &path, format, "").await;
     assert_eq!(status.status(), StatusCode::OK);
     assert!(path.ends_with(&id_of(status, format).await));
     assert_eq!(both.org.logins(), 3);
 
-    // As in curl, which tells no type: XML.
+    // XML, as for curl, which names no type.
     both.org.end_sessions();
     assert_eq!(both.proxy.get(&path).await.status(), StatusCode::OK);
     assert_eq!(both.org.logins(), 4);
@@ -118,7 +117,7 @@ async fn a_session_that_ends_within_a_job_is_replaced_unseen(format: &str) {
 async fn another_mistake_is_passed_on(format: &str, words: &str) {
     let both = Both::start().await;
     let job = new_job(format).replace("Account", "Nope");
-    let answer = both.send(Method::POST, JOB, format, job).await;
+    let answer = send(&both, Method::POST, JOB, format, job).await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(!answer.headers().contains_key("proxy-status"));
     let length = answer.headers()["content-length"].to_str().unwrap().parse();
@@ -138,7 +137,7 @@ async fn a_session_that_bulk_never_takes_is_not_renewed_in_vain() {
     let invalid = Fault::answer(StatusCode::BAD_REQUEST, JSON, error);
     both.org.faults().always(JOB, invalid);
     for _ in 0..3 {
-        let answer = both.send(Method::POST, JOB, JSON, new_job(JSON)).await;
+        let answer = send(&both, Method::POST, JOB, JSON, new_job(JSON)).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
         assert_eq!(answer.text().await.unwrap(), error);
     }
@@ -147,7 +146,7 @@ async fn a_session_that_bulk_never_takes_is_not_renewed_in_vain() {
 }
 
 #[tokio::test]
-async fn our_own_errors_have_the_format_of_the_request() {
+async fn errors_of_the_proxy_have_the_format_of_the_request() {
     let both = Both::start().await;
     let evil = "Host: evil.com\r\n";
     for lines in [
@@ -155,7 +154,7 @@ async fn our_own_errors_have_the_format_of_the_request() {
         format!("{evil}Content-Type: text/csv\r\n"),
         evil.to_owned(),
     ] {
-        let answer = both.ask(JOB, &lines).await;
+        let answer = ask_for_job(&both, JOB, &lines).await;
         assert_eq!(answer.status, 421);
         assert_eq!(answer.header("content-type"), Some("application/xml"));
         answer.is_marked("WRONG_HOST");
@@ -165,9 +164,7 @@ async fn our_own_errors_have_the_format_of_the_request() {
         assert!(answer.body.starts_with(&start), "{answer:?}");
         assert!(answer.body.ends_with("</exceptionMessage></error>"));
     }
-    let answer = both
-        .ask(JOB, &format!("{evil}Content-Type: {JSON}\r\n"))
-        .await;
+    let answer = ask_for_job(&both, JOB, &format!("{evil}Content-Type: {JSON}\r\n")).await;
     assert_eq!(answer.status, 421);
     assert_eq!(
         answer.header("content-type"),
@@ -182,7 +179,7 @@ async fn our_own_errors_have_the_format_of_the_request() {
 
     let refused = Fault::login_refused("invalid_grant", "user is locked");
     both.org.faults().always("/services/oauth2", refused);
-    let answer = both.ask(JOB, "Host: localhost\r\n").await;
+    let answer = ask_for_job(&both, JOB, "Host: localhost\r\n").await;
     assert_eq!(answer.status, 502);
     let code = "<exceptionCode>LOGIN_REFUSED</exceptionCode>";
     assert!(answer.body.contains(code), "{answer:?}");
@@ -192,14 +189,19 @@ async fn our_own_errors_have_the_format_of_the_request() {
 async fn bulk_2_loads_rows_though_its_session_ends_within() {
     let both = Both::start().await;
     let job = json!({"object": "Account", "operation": "insert", "contentType": "CSV", "lineEnding": "LF"});
-    let created = both.send(Method::POST, INGEST, JSON, job.to_string()).await;
+    let created = send(&both, Method::POST, INGEST, JSON, job.to_string()).await;
     let id = id_of(created, JSON).await;
     let path = format!("{INGEST}/{id}");
 
     let rows = "Name,Industry\n\"Z\u{fc}rich, Inc.\",Paper\n,Bad\n";
-    let uploaded = both
-        .send(Method::PUT, &format!("{path}/batches"), "text/csv", rows)
-        .await;
+    let uploaded = send(
+        &both,
+        Method::PUT,
+        &format!("{path}/batches"),
+        "text/csv",
+        rows,
+    )
+    .await;
     assert_eq!(uploaded.status(), StatusCode::CREATED);
     let seen = both.org.last_request();
     assert_eq!(seen.body, rows.as_bytes());
@@ -208,7 +210,7 @@ async fn bulk_2_loads_rows_though_its_session_ends_within() {
 
     both.org.end_sessions();
     let complete = json!({"state": "UploadComplete"}).to_string();
-    let closed = both.send(Method::PATCH, &path, JSON, complete).await;
+    let closed = send(&both, Method::PATCH, &path, JSON, complete).await;
     assert_eq!(closed.status(), StatusCode::OK);
     assert_eq!(both.org.logins(), 2);
 
@@ -227,43 +229,29 @@ async fn bulk_2_loads_rows_though_its_session_ends_within() {
     assert_eq!(both.org.logins(), 3);
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+/// Asks for a job in XML by a head with these `lines`.
+async fn ask_for_job(both: &Both, path: &str, lines: &str) -> Answer {
+    let body = new_job(XML);
+    let length = body.len();
+    let wire = format!(
+        "POST {path} HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    ask(both.proxy.address, wire).await
 }
 
-impl Both {
-    async fn start() -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, |config: &mut Config| config.threads = 1).await;
-        Self { org, proxy }
-    }
-
-    /// Asks for a job in XML by a head with these `lines`.
-    async fn ask(&self, path: &str, lines: &str) -> Answer {
-        let body = new_job(XML);
-        let length = body.len();
-        let wire = format!(
-            "POST {path} HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        ask(self.proxy.address, wire).await
-    }
-
-    /// Sends it as clients do, with something that they take for a session.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: &str,
-        body: impl Into<Body>,
-    ) -> Response {
-        let request = client()
-            .request(method, self.proxy.url(path))
-            .header("x-sfdc-session", "theirs")
-            .header("content-type", content_type);
-        request.body(body).send().await.unwrap()
-    }
+/// Sends it as clients do, with something that they take for a session.
+async fn send(
+    both: &Both,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    body: impl Into<Body>,
+) -> Response {
+    let request = client()
+        .request(method, both.proxy.url(path))
+        .header("x-sfdc-session", "theirs")
+        .header("content-type", content_type);
+    request.body(body).send().await.unwrap()
 }
 
 fn new_job(format: &str) -> String {
@@ -285,8 +273,4 @@ async fn id_of(answer: Response, format: &str) -> String {
     let text = answer.text().await.unwrap();
     let (_, rest) = text.split_once("<id>").expect(&text);
     rest.split_once("</id>").unwrap().0.to_owned()
-}
-
-async fn json_of(answer: Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }

@@ -10,26 +10,19 @@ use rustix::process::Signal;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files},
-        session, skip,
-    },
+use crate::support::{
+    Binary, Ended, Fault, Files, Org, Setup, binary::ORGPROXY, curl, path::LIMITS, session, skip,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 /// Plain and by TLS.
 const TWICE: &str = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
-const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
 
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]
 #[tokio::test]
 async fn the_program_asks_the_org_as_it_stands(command: &[&str]) {
-    let both = Both::start().await;
-    let config = both.files.config();
+    let setup = Setup::start().await;
+    let config = setup.files.config();
     let program = format!("curl -sf $ORGPROXY_URL{LIMITS}");
     let arguments = [command, &["-c", &config, "--", "sh", "-c", &program]].concat();
     let ended = Binary::start(&arguments).end().await;
@@ -37,13 +30,16 @@ async fn the_program_asks_the_org_as_it_stands(command: &[&str]) {
     // Nothing but the program's.
     assert!(ended.stdout.starts_with('{'), "{}", ended.stdout);
     assert!(ended.stdout.ends_with('}'), "{}", ended.stdout);
-    assert_eq!((both.org.logins(), both.org.counts().requests), (1, 1));
+    assert_eq!((setup.org.logins(), setup.org.counts().requests), (1, 1));
 }
 
 #[tokio::test]
-async fn its_environment_leads_it_here_and_tells_no_session() {
-    let both = Both::start().await;
-    let mut command = both.command(&["sh", "-c", &format!("env; curl -sf $ORGPROXY_URL{LIMITS}")]);
+async fn its_environment_leads_it_to_the_proxy_and_holds_no_session() {
+    let setup = Setup::start().await;
+    let mut command = command(
+        &setup,
+        &["sh", "-c", &format!("env; curl -sf $ORGPROXY_URL{LIMITS}")],
+    );
     command
         .env("SF_TARGET_ORG", "production")
         .env("SF_ORG_INSTANCE_URL", "https://acme.my.salesforce.com")
@@ -59,7 +55,7 @@ async fn its_environment_leads_it_here_and_tells_no_session() {
     // (https://github.com/forcedotcom/sfdx-core/blob/main/src/util/sfdc.ts).
     let placeholder = &variables["SF_TARGET_ORG"];
     let (org, rest) = placeholder.split_once('!').unwrap();
-    assert_eq!(org, &both.org.org_id()[..15]);
+    assert_eq!(org, &setup.org.org_id()[..15]);
     assert!(
         rest.chars()
             .all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
@@ -72,18 +68,18 @@ async fn its_environment_leads_it_here_and_tells_no_session() {
     for name in ["HTTPS_PROXY", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
         assert!(!variables.contains_key(name), "{name}");
     }
-    assert!(!ended.stdout.contains(session(&both.org.last_request())));
-    assert!(!ended.stderr.contains(session(&both.org.last_request())));
+    assert!(!ended.stdout.contains(session(&setup.org.last_request())));
+    assert!(!ended.stderr.contains(session(&setup.org.last_request())));
 }
 
 #[tokio::test]
-async fn the_key_stays_with_us() {
-    let both = Both::with("private_key = { env = \"SERVER_KEY\" }\n").await;
+async fn the_key_is_not_passed_on() {
+    let setup = Setup::with("private_key = { env = \"SERVER_KEY\" }\n").await;
     for variable in ["SERVER_KEY", "ORGPROXY_PRIVATE_KEY"] {
-        let mut command = both.command(&["env"]);
+        let mut command = command(&setup, &["env"]);
         command
             .env("SERVER_KEY", "not a key")
-            .env(variable, both.org.private_key_pem())
+            .env(variable, setup.org.private_key_pem())
             .env("OTHER", "stays");
         let ended = Binary::spawn(command).end().await;
         assert_eq!(ended.code(), 0, "{ended:?}");
@@ -95,8 +91,8 @@ async fn the_key_stays_with_us() {
 #[tokio::test]
 async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
     let more = "guard.client_key = { env = \"SHOWN\" }\nclients.etl = { env = \"PASSWORD\" }\n";
-    let both = Both::with(more).await;
-    let mut command = both.command(&["env"]);
+    let setup = Setup::with(more).await;
+    let mut command = command(&setup, &["env"]);
     command
         .env("PASSWORD", "CANARY-1")
         .env("SHOWN", "CANARY-2-CANARY-2");
@@ -130,13 +126,13 @@ async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
 
 #[tokio::test]
 async fn it_trusts_the_local_authority_besides_all_others() {
-    let both = Both::with(&format!("{TWICE}intercept = true\n")).await;
-    let Both { org, files } = &both;
+    let setup = Setup::with(&format!("{TWICE}intercept = true\n")).await;
+    let Setup { org, files } = &setup;
     let program = format!(
         "curl -sf $ORGPROXY_HTTPS_URL{LIMITS} && curl -sf https://login.salesforce.com{LIMITS} && \
          grep -c '^-----BEGIN' \"$SSL_CERT_FILE\" && ! grep -e '-----.*-----.*-----.*-----' \"$SSL_CERT_FILE\" && cat \"$NODE_EXTRA_CA_CERTS\" && echo \"$REQUESTS_CA_BUNDLE\""
     );
-    let mut command = both.command_with_state(&["sh", "-c", &program]);
+    let mut command = command_with_state(&setup, &["sh", "-c", &program]);
     // As a company has it, and without a line end.
     files.write("ca.pem", org.ca_pem().trim_end());
     command.env("REQUESTS_CA_BUNDLE", files.path("ca.pem"));
@@ -155,11 +151,11 @@ async fn it_trusts_the_local_authority_besides_all_others() {
 
 #[tokio::test]
 async fn every_program_finds_the_authorities_where_it_looks() {
-    let both = Both::with(TWICE).await;
-    let Both { org, files } = &both;
+    let setup = Setup::with(TWICE).await;
+    let Setup { org, files } = &setup;
     files.write("mine.pem", org.ca_pem());
     let show = "cat \"$NODE_EXTRA_CA_CERTS\"; env";
-    let mut command = both.command_with_state(&["sh", "-c", show]);
+    let mut command = command_with_state(&setup, &["sh", "-c", show]);
     command
         .env("JAVA_TOOL_OPTIONS", "-Dmine=1")
         .env("NODE_EXTRA_CA_CERTS", files.path("mine.pem"));
@@ -201,16 +197,16 @@ async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
     if !modules.is_ok_and(|modules| modules.contains("curl")) {
         return skip("there is no php with its module curl");
     }
-    let both = Both::with(TWICE).await;
-    both.files.write(
+    let setup = Setup::with(TWICE).await;
+    setup.files.write(
         "ask.php",
         "<?php $url = $argv[1]; $c = curl_init($url); curl_setopt($c, CURLOPT_RETURNTRANSFER, true);\n\
          curl_exec($c); echo curl_getinfo($c, CURLINFO_RESPONSE_CODE), ' ';\n\
          echo strlen(file_get_contents($url)) > 0 ? 'read' : 'nothing';\n",
     );
-    let script = both.files.path("ask.php").display().to_string();
+    let script = setup.files.path("ask.php").display().to_string();
     let ask = format!("php {script} \"$ORGPROXY_HTTPS_URL{LIMITS}\"; echo; echo $PHP_INI_SCAN_DIR");
-    let mut command = both.command_with_state(&["sh", "-c", &ask]);
+    let mut command = command_with_state(&setup, &["sh", "-c", &ask]);
     command.env("PHP_INI_SCAN_DIR", ":/nowhere");
     let ended = Binary::spawn(command).end().await;
     let (answer, folders) = ended.stdout.split_once('\n').unwrap();
@@ -220,8 +216,8 @@ async fn php_trusts_the_local_authority_by_curl_and_by_streams() {
 
 #[tokio::test]
 async fn a_trust_store_of_ones_own_is_left_alone() {
-    let both = Both::with(TWICE).await;
-    let mut command = both.command_with_state(&["env"]);
+    let setup = Setup::with(TWICE).await;
+    let mut command = command_with_state(&setup, &["env"]);
     let own = "-Djavax.net.ssl.trustStore=/etc/mine.jks";
     command.env("JAVA_TOOL_OPTIONS", own);
     let ended = Binary::spawn(command).end().await;
@@ -243,8 +239,8 @@ async fn java_trusts_the_local_authority_besides_its_own() {
     {
         return skip("there is no javac");
     }
-    let both = Both::with(TWICE).await;
-    both.files.write(
+    let setup = Setup::with(TWICE).await;
+    setup.files.write(
         "Ask.java",
         "import java.net.*; import java.security.*; import javax.net.ssl.*;\n\
          public class Ask { public static void main(String[] a) throws Exception {\n\
@@ -255,7 +251,7 @@ async fn java_trusts_the_local_authority_besides_its_own() {
            : ((HttpURLConnection) new URL(a[0]).openConnection()).getResponseCode();\n\
          System.out.println(status + \" \" + trusted); } }\n",
     );
-    let source = both.files.path("Ask.java").display().to_string();
+    let source = setup.files.path("Ask.java").display().to_string();
     let before = std::process::Command::new("java")
         .arg(&source)
         .output()
@@ -264,7 +260,7 @@ async fn java_trusts_the_local_authority_besides_its_own() {
     let before: usize = before.trim().strip_prefix("0 ").unwrap().parse().unwrap();
 
     let ask = format!("java {source} \"$ORGPROXY_HTTPS_URL{LIMITS}\"");
-    let ended = Binary::spawn(both.command_with_state(&["sh", "-c", &ask]));
+    let ended = Binary::spawn(command_with_state(&setup, &["sh", "-c", &ask]));
     let ended = ended.end().await;
     let after = ended
         .stdout
@@ -280,20 +276,26 @@ async fn java_trusts_the_local_authority_besides_its_own() {
 #[test_case("kill -TERM $$", 128 + 15; "terminated")]
 #[tokio::test]
 async fn it_ends_as_the_program_does(program: &str, code: i32) {
-    let both = Both::start().await;
-    let ended = both
-        .run(&["sh", "-c", &format!("echo $ORGPROXY_URL; {program}")])
-        .await;
+    let setup = Setup::start().await;
+    let ended = run(
+        &setup,
+        &["sh", "-c", &format!("echo $ORGPROXY_URL; {program}")],
+    )
+    .await;
     assert_eq!(ended.code(), code, "{ended:?}");
-    both.assert_gone(&ended);
+    assert_gone(&setup, &ended);
 }
 
 #[test_case("nowhere", 127, "cannot run nowhere: No such file"; "not found")]
 #[test_case("/etc/passwd", 126, "cannot run /etc/passwd: Permission denied"; "not executable")]
 #[tokio::test]
-async fn a_program_that_cannot_be_run_is_told_as_shells_do(program: &str, code: i32, told: &str) {
-    let both = Both::start().await;
-    let ended = both.run(&[program]).await;
+async fn a_program_that_cannot_be_run_is_reported_as_by_shells(
+    program: &str,
+    code: i32,
+    told: &str,
+) {
+    let setup = Setup::start().await;
+    let ended = run(&setup, &[program]).await;
     assert_eq!((ended.code(), &*ended.stdout), (code, ""));
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
@@ -306,27 +308,27 @@ async fn a_program_that_cannot_be_run_is_told_as_shells_do(program: &str, code: 
 #[test_case(Signal::USR2, "USR2"; "second user defined")]
 #[tokio::test]
 async fn signals_are_passed_on(signal: Signal, name: &str) {
-    let both = Both::start().await;
-    let proxy = both.spawn_waiting(&format!("trap 'echo told; exit 9' {name}"));
+    let setup = Setup::start().await;
+    let proxy = spawn_waiting(&setup, &format!("trap 'echo told; exit 9' {name}"));
     proxy.print("http").await;
     proxy.signal(signal);
     let ended = proxy.end().await;
     assert_eq!(ended.code(), 9, "{ended:?}");
     assert!(ended.stdout.contains("told"), "{}", ended.stdout);
-    both.assert_gone(&ended);
+    assert_gone(&setup, &ended);
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_a_program_that_does_not_listen() {
-    let both = Both::start().await;
-    let proxy = both.spawn_waiting("trap 'echo told' TERM");
+    let setup = Setup::start().await;
+    let proxy = spawn_waiting(&setup, "trap 'echo told' TERM");
     proxy.print("http").await;
     proxy.signal(Signal::TERM);
     proxy.print("told").await;
     proxy.signal(Signal::TERM);
     let ended = proxy.end().await;
     assert_eq!(ended.code(), 128 + 9, "{ended:?}");
-    both.assert_gone(&ended);
+    assert_gone(&setup, &ended);
 }
 
 #[test_case(Signal::HUP, "HUP"; "hang up")]
@@ -336,9 +338,9 @@ async fn a_program_may_get_a_signal_that_is_not_for_ending_as_often_as_one_likes
     signal: Signal,
     name: &str,
 ) {
-    let both = Both::start().await;
+    let setup = Setup::start().await;
     let count = format!("n=0; trap 'n=$((n+1)); echo told $n' {name}; trap 'exit 9' TERM");
-    let proxy = both.spawn_waiting(&count);
+    let proxy = spawn_waiting(&setup, &count);
     proxy.print("http").await;
     for number in 1..=3 {
         proxy.signal(signal);
@@ -353,9 +355,9 @@ async fn a_program_may_get_a_signal_that_is_not_for_ending_as_often_as_one_likes
 #[test_case(Signal::ALARM; "alarm")]
 #[test_case(Signal::IO; "input and output")]
 #[tokio::test]
-async fn a_signal_that_is_for_nobody_ends_neither_us_nor_the_program(signal: Signal) {
-    let both = Both::start().await;
-    let proxy = both.spawn_waiting("trap 'exit 9' TERM");
+async fn a_signal_that_is_for_nobody_ends_neither_the_proxy_nor_the_program(signal: Signal) {
+    let setup = Setup::start().await;
+    let proxy = spawn_waiting(&setup, "trap 'exit 9' TERM");
     proxy.print("http").await;
     proxy.signal(signal);
     proxy.signal(Signal::TERM);
@@ -365,10 +367,12 @@ async fn a_signal_that_is_for_nobody_ends_neither_us_nor_the_program(signal: Sig
 
 #[tokio::test]
 async fn the_program_starts_with_the_usual_actions_for_signals() {
-    let both = Both::start().await;
-    let ended = both
-        .run(&["sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"])
-        .await;
+    let setup = Setup::start().await;
+    let ended = run(
+        &setup,
+        &["sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"],
+    )
+    .await;
     let ours = [
         Signal::HUP,
         Signal::PIPE,
@@ -389,16 +393,16 @@ async fn the_program_starts_with_the_usual_actions_for_signals() {
 
 #[tokio::test]
 async fn standard_input_is_the_programs() {
-    let both = Both::start().await;
-    let config = both.files.config();
+    let setup = Setup::start().await;
+    let config = setup.files.config();
     let ended = curl(&format!("echo hello | {ORGPROXY} -c {config} -- cat")).await;
     assert_eq!(ended.stdout, "hello\n", "{ended:?}");
 }
 
 #[tokio::test]
-async fn its_limits_are_those_that_we_were_started_with() {
-    let both = Both::start().await;
-    let config = both.files.config();
+async fn its_limits_are_those_that_the_proxy_was_started_with() {
+    let setup = Setup::start().await;
+    let config = setup.files.config();
     let line = format!("ulimit -Sn 250; {ORGPROXY} -c {config} -- sh -c 'ulimit -Sn'");
     let ended = curl(&line).await;
     assert_eq!(ended.stdout, "250\n", "{ended:?}");
@@ -406,86 +410,67 @@ async fn its_limits_are_those_that_we_were_started_with() {
 
 #[tokio::test]
 async fn without_a_login_it_is_not_started() {
-    let both = Both::start().await;
+    let setup = Setup::start().await;
     let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
-    both.org.faults().always(orgproxy::demo::TOKEN, refusal);
-    let ended = both.run(&["echo", "started"]).await;
+    setup.org.faults().always(orgproxy::demo::TOKEN, refusal);
+    let ended = run(&setup, &["echo", "started"]).await;
     assert_eq!((ended.code(), &*ended.stdout), (1, ""));
     assert!(ended.stderr.contains("cannot log in"), "{}", ended.stderr);
     assert!(ended.stderr.contains("pre-authorize"), "{}", ended.stderr);
 }
 
 #[tokio::test]
-async fn a_socket_alone_leads_no_program_here() {
-    let both = Both::with("listen = \"unix:proxy.sock\"\n").await;
-    let ended = both.run(&["true"]).await;
+async fn a_program_cannot_be_led_to_a_unix_socket_alone() {
+    let setup = Setup::with("listen = \"unix:proxy.sock\"\n").await;
+    let ended = run(&setup, &["true"]).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(
         ended.stderr.contains("only on Unix sockets"),
         "{}",
         ended.stderr
     );
-    assert!(!both.files.path("proxy.sock").exists());
+    assert!(!setup.files.path("proxy.sock").exists());
 }
 
-/// An org, and a configuration for it.
-struct Both {
-    org: Org,
-    files: Files,
+fn command(setup: &Setup, program: &[&str]) -> Command {
+    let config = setup.files.config();
+    Binary::command(&[&["run", "--config", &config, "--"], program].concat())
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with("").await
-    }
+/// Returns a command with a place for the local certificate authority.
+fn command_with_state(setup: &Setup, program: &[&str]) -> Command {
+    let config = setup.files.config();
+    let state = setup.files.path("state").display().to_string();
+    let arguments = ["-c", &config, "--state-dir", &state, "--"];
+    Binary::command(&[&arguments, program].concat())
+}
 
-    /// The configuration goes on with `more`, which begins in the table of the org.
-    async fn with(more: &str) -> Self {
-        let org = Org::start().await.unwrap();
-        let files = Files::with(&org, more);
-        Self { org, files }
-    }
+async fn run(setup: &Setup, program: &[&str]) -> Ended {
+    Binary::spawn(command(setup, program)).end().await
+}
 
-    fn command(&self, program: &[&str]) -> Command {
-        let config = self.files.config();
-        Binary::command(&[&["run", "--config", &config, "--"], program].concat())
-    }
+/// A program that says where the org is, and waits for signals forever.
+fn spawn_waiting(setup: &Setup, trap: &str) -> Binary {
+    let fifo = setup.files.path("fifo").display().to_string();
+    let wait = format!(
+        "mkfifo {fifo}; exec 3<>{fifo}; {trap}; echo $ORGPROXY_URL; while :; do read line <&3; done"
+    );
+    Binary::spawn(command(setup, &["sh", "-c", &wait]))
+}
 
-    /// With a place for the local certificate authority.
-    fn command_with_state(&self, program: &[&str]) -> Command {
-        let config = self.files.config();
-        let state = self.files.path("state").display().to_string();
-        let arguments = ["-c", &config, "--state-dir", &state, "--"];
-        Binary::command(&[&arguments, program].concat())
-    }
-
-    async fn run(&self, program: &[&str]) -> Ended {
-        Binary::spawn(self.command(program)).end().await
-    }
-
-    /// A program that says where the org is, and waits for signals for ever.
-    fn spawn_waiting(&self, trap: &str) -> Binary {
-        let fifo = self.files.path("fifo").display().to_string();
-        let wait = format!(
-            "mkfifo {fifo}; exec 3<>{fifo}; {trap}; echo $ORGPROXY_URL; while :; do read line <&3; done"
-        );
-        Binary::spawn(self.command(&["sh", "-c", &wait]))
-    }
-
-    /// Whether nothing listens where the program was told that the org is.
-    #[track_caller]
-    fn assert_gone(&self, ended: &Ended) {
-        let (_, port) = ended
-            .stdout
-            .lines()
-            .next()
-            .unwrap()
-            .rsplit_once(':')
-            .unwrap();
-        let address = (Ipv4Addr::LOCALHOST, port.parse().unwrap());
-        TcpListener::bind(address).unwrap();
-        assert!(self.org.logins() > 0);
-    }
+/// Asserts that nothing listens any more where the program found the org.
+#[track_caller]
+fn assert_gone(setup: &Setup, ended: &Ended) {
+    let (_, port) = ended
+        .stdout
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap();
+    let address = (Ipv4Addr::LOCALHOST, port.parse().unwrap());
+    TcpListener::bind(address).unwrap();
+    assert!(setup.org.logins() > 0);
 }
 
 fn variables(text: &str) -> HashMap<String, String> {

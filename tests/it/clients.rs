@@ -2,19 +2,19 @@
 
 use orgproxy::{
     config::{ClientKey, Clients, Config},
-    demo::Counts,
+    demo::{Counts, TOKEN},
 };
 use serde_json::Value;
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::support::{Org, Proxy, binary::Files, proxy::client};
+use crate::support::{
+    Both, Files, Org, Proxy, client, in_time,
+    namespace::PARTNER,
+    path::{LIMITS, SOAP},
+};
 
 const KEY: &str = "0123456789abcdef-the-key";
-const LIMITS: &str = "/services/data/v62.0/limits";
-const SOAP: &str = "/services/Soap/u/62.0";
-const TOKEN: &str = "/services/oauth2/token";
-const PARTNER: &str = "urn:partner.soap.sforce.com";
 const RIGHT: &str = "grant_type=password&username=etl&password=right";
 
 #[test_case("authorization", "Bearer PLACEHOLDER"; "bearer")]
@@ -22,9 +22,9 @@ const RIGHT: &str = "grant_type=password&username=etl&password=right";
 #[test_case("x-sfdc-session", "PLACEHOLDER"; "bulk")]
 #[test_case("cookie", "a=b; sid=PLACEHOLDER"; "cookie")]
 #[tokio::test]
-async fn what_a_login_gave_does_for_the_client_key(name: &str, value: &str) {
-    let both = Both::start().await;
-    let placeholder = both.log_in(RIGHT).await;
+async fn what_a_login_gave_counts_as_a_client_key(name: &str, value: &str) {
+    let both = with_etl().await;
+    let placeholder = log_in(&both, RIGHT).await;
     let value = value.replace("PLACEHOLDER", &placeholder);
     let request = client().get(both.proxy.url(LIMITS)).header(name, &value);
     assert_eq!(request.send().await.unwrap().status(), 200);
@@ -35,9 +35,9 @@ async fn what_a_login_gave_does_for_the_client_key(name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn in_a_query_it_does_too() {
-    let both = Both::start().await;
-    let placeholder = both.log_in(RIGHT).await.replace('!', "%21");
+async fn it_counts_as_one_in_a_query_too() {
+    let both = with_etl().await;
+    let placeholder = log_in(&both, RIGHT).await.replace('!', "%21");
     let url = both
         .proxy
         .url(&format!("{LIMITS}?oauth_token={placeholder}"));
@@ -46,16 +46,16 @@ async fn in_a_query_it_does_too() {
 
 #[tokio::test]
 async fn a_soap_client_logs_in_and_goes_on() {
-    let both = Both::start().await;
-    let (status, answer) = both.soap(SOAP, "", &login("right")).await;
+    let both = with_etl().await;
+    let (status, answer) = soap(&both, SOAP, "", &login("right")).await;
     assert_eq!(status, 200, "{answer}");
     let (_, rest) = answer.split_once("<sessionId>").unwrap();
     let (session, _) = rest.split_once("</sessionId>").unwrap();
-    let (status, answer) = both.soap(SOAP, session, "<getUserInfo/>").await;
+    let (status, answer) = soap(&both, SOAP, session, "<getUserInfo/>").await;
     assert_eq!(status, 200, "{answer}");
     assert!(answer.contains("getUserInfoResponse"), "{answer}");
     assert!(both.org.last_request().authorized);
-    let (status, answer) = both.soap(SOAP, session, "<logout/>").await;
+    let (status, answer) = soap(&both, SOAP, session, "<logout/>").await;
     assert_eq!(status, 200, "{answer}");
 }
 
@@ -63,11 +63,11 @@ async fn a_soap_client_logs_in_and_goes_on() {
 #[test_case("grant_type=refresh_token&refresh_token=PLACEHOLDER"; "a refresh token")]
 #[tokio::test]
 async fn every_grant_that_is_judged_lets_in(form: &str) {
-    let both = Both::start().await;
-    let placeholder = both.log_in(RIGHT).await;
+    let both = with_etl().await;
+    let placeholder = log_in(&both, RIGHT).await;
     // The same, so that a tool may keep what it has.
     let form = form.replace("PLACEHOLDER", &placeholder);
-    assert_eq!(both.log_in(&form).await, placeholder);
+    assert_eq!(log_in(&both, &form).await, placeholder);
 }
 
 #[test_case("grant_type=password&username=etl&password=wrong"; "a wrong password")]
@@ -78,8 +78,8 @@ async fn every_grant_that_is_judged_lets_in(form: &str) {
 #[test_case("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ"; "an assertion")]
 #[tokio::test]
 async fn a_wrong_login_gets_nothing(form: &str) {
-    let both = Both::start().await;
-    let answer = both.post(form).await;
+    let both = with_etl().await;
+    let answer = post(&both, form).await;
     assert_eq!(answer.status(), 400);
     assert!(!answer.text().await.unwrap().contains("access_token"));
     assert_eq!(both.org.counts(), Counts::default());
@@ -91,9 +91,9 @@ async fn a_wrong_login_gets_nothing(form: &str) {
 #[test_case("/services/Soap/class/Acme", login("right"), "CLIENT_KEY_MISSING"; "the login of an Apex class")]
 #[tokio::test]
 async fn by_soap_nothing_but_a_right_login_passes(path: &str, operation: String, code: &str) {
-    let both = Both::start().await;
+    let both = with_etl().await;
     for session in ["", "x", "00Dxx0000001gPL!AAAA"] {
-        let (status, answer) = both.soap(path, session, &operation).await;
+        let (status, answer) = soap(&both, path, session, &operation).await;
         assert_eq!(status, 500, "{answer}");
         assert!(answer.contains(code), "{answer}");
     }
@@ -101,9 +101,9 @@ async fn by_soap_nothing_but_a_right_login_passes(path: &str, operation: String,
 }
 
 #[tokio::test]
-async fn nothing_else_does_for_the_key() {
-    let both = Both::start().await;
-    let right = both.log_in(RIGHT).await;
+async fn nothing_else_counts_as_the_key() {
+    let both = with_etl().await;
+    let right = log_in(&both, RIGHT).await;
     // The one that is given out where nobody says who may log in.
     let open = Proxy::with(&both.org, keyed).await;
     let form = client().post(open.url(TOKEN)).bearer_auth(KEY);
@@ -111,8 +111,8 @@ async fn nothing_else_does_for_the_key() {
     let answer = form.body("grant_type=password").send().await.unwrap();
     let nobodys = token_of(&answer.text().await.unwrap());
     // One of a client of another password.
-    let other = Both::with("another").await;
-    let others = other.log_in(&RIGHT.replace("right", "another")).await;
+    let other = with_password("another").await;
+    let others = log_in(&other, &RIGHT.replace("right", "another")).await;
 
     let before = both.org.counts().requests;
     let cut = right[..right.len() - 1].to_owned();
@@ -148,8 +148,8 @@ async fn without_clients_a_login_needs_the_key_as_anything_does() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, keyed).await;
     let both = Both { org, proxy };
-    assert_eq!(both.post(RIGHT).await.status(), 403);
-    let (status, answer) = both.soap(SOAP, "", &login("right")).await;
+    assert_eq!(post(&both, RIGHT).await.status(), 403);
+    let (status, answer) = soap(&both, SOAP, "", &login("right")).await;
     assert_eq!(status, 500);
     assert!(answer.contains("CLIENT_KEY_MISSING"), "{answer}");
     assert_eq!(both.org.counts(), Counts::default());
@@ -157,7 +157,7 @@ async fn without_clients_a_login_needs_the_key_as_anything_does() {
 
 #[tokio::test]
 async fn who_has_the_key_needs_no_login() {
-    let both = Both::start().await;
+    let both = with_etl().await;
     let request = client().get(both.proxy.url(LIMITS)).bearer_auth(KEY);
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
@@ -179,7 +179,7 @@ async fn the_line_to_try_shows_how_to_send_the_key_but_not_the_key(kept: &str, s
     assert!(!proxy.said().contains(KEY), "{}", proxy.said());
     let mut curl = Command::new("sh");
     curl.args(["-c", &format!("{line} -s -w '%{{http_code}}' -o /dev/null")]);
-    let answer = curl.env("SHOWN", KEY).output().await.unwrap();
+    let answer = in_time(curl.env("SHOWN", KEY).output()).await.unwrap();
     assert_eq!(answer.stdout, b"200", "{line} {answer:?}");
 }
 
@@ -198,54 +198,47 @@ fn token_of(answer: &str) -> String {
     told["access_token"].as_str().expect(answer).to_owned()
 }
 
-struct Both {
-    org: Org,
-    proxy: Proxy,
+async fn with_etl() -> Both {
+    with_password("right").await
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with("right").await
-    }
+/// Starts a proxy that takes this password of `etl`.
+async fn with_password(password: &str) -> Both {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        keyed(config);
+        let mut clients = Clients::default();
+        clients.add("etl".to_owned(), password.as_bytes());
+        config.orgs[0].clients = Some(clients);
+    })
+    .await;
+    Both { org, proxy }
+}
 
-    /// With this password for `etl`.
-    async fn with(password: &str) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, |config| {
-            keyed(config);
-            let mut clients = Clients::default();
-            clients.add("etl".to_owned(), password.as_bytes());
-            config.orgs[0].clients = Some(clients);
-        })
-        .await;
-        Self { org, proxy }
-    }
+async fn post(both: &Both, form: &str) -> reqwest::Response {
+    client()
+        .post(both.proxy.url(TOKEN))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form.to_owned())
+        .send()
+        .await
+        .unwrap()
+}
 
-    async fn post(&self, form: &str) -> reqwest::Response {
-        client()
-            .post(self.proxy.url(TOKEN))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.to_owned())
-            .send()
-            .await
-            .unwrap()
-    }
+async fn log_in(both: &Both, form: &str) -> String {
+    let answer = post(both, form).await;
+    assert_eq!(answer.status(), 200);
+    token_of(&answer.text().await.unwrap())
+}
 
-    async fn log_in(&self, form: &str) -> String {
-        let answer = self.post(form).await;
-        assert_eq!(answer.status(), 200);
-        token_of(&answer.text().await.unwrap())
-    }
-
-    async fn soap(&self, path: &str, session: &str, operation: &str) -> (u16, String) {
-        let envelope = format!(
-            "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{PARTNER}\">\
-             <e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header>\
-             <e:Body>{operation}</e:Body></e:Envelope>"
-        );
-        let request = client().post(self.proxy.url(path)).body(envelope);
-        let request = request.header("content-type", "text/xml");
-        let answer = request.header("soapaction", "\"\"").send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    }
+async fn soap(both: &Both, path: &str, session: &str, operation: &str) -> (u16, String) {
+    let envelope = format!(
+        "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{PARTNER}\">\
+         <e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header>\
+         <e:Body>{operation}</e:Body></e:Envelope>"
+    );
+    let request = client().post(both.proxy.url(path)).body(envelope);
+    let request = request.header("content-type", "text/xml");
+    let answer = request.header("soapaction", "\"\"").send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
 }

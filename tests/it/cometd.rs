@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy, Raw,
+    Both, Fault, Proxy, Raw,
     answer::{Answer, ask},
-    proxy::client,
+    client,
+    path::{COMETD, LIMITS},
     session,
 };
 
-const COMETD: &str = "/cometd/67.0";
 const ORDERS: &str = "/event/Order__e";
 
 #[tokio::test]
 async fn an_event_comes_through() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     let first = listener.connect().await;
     assert_eq!(first[0]["advice"]["reconnect"], "retry");
@@ -37,8 +37,8 @@ async fn an_event_comes_through() {
 }
 
 #[tokio::test]
-async fn cookies_are_such_as_a_client_of_ours_keeps() {
-    let (org, proxy) = both().await;
+async fn cookies_are_such_as_a_client_of_the_proxy_keeps() {
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     for name in ["BAYEUX_BROWSER", "sfdc-stream", "BrowserId"] {
         let start = format!("{name}=");
@@ -59,7 +59,7 @@ async fn cookies_are_such_as_a_client_of_ours_keeps() {
 
 #[tokio::test]
 async fn a_session_that_ends_within_a_connect_is_replaced_unseen() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.connect().await;
     listener.subscribe().await;
@@ -87,8 +87,8 @@ async fn a_session_that_ends_within_a_connect_is_replaced_unseen() {
 
 #[tokio::test]
 async fn a_session_that_ended_before_is_replaced_unseen() {
-    let (org, proxy) = both().await;
-    proxy.get("/services/data/v62.0/limits").await;
+    let Both { org, proxy } = Both::start().await;
+    proxy.get(LIMITS).await;
     org.end_sessions();
     let mut listener = Listener::shake_hands(&proxy).await;
     assert_eq!(org.logins(), 2);
@@ -106,7 +106,7 @@ async fn a_session_that_ended_before_is_replaced_unseen() {
 
 #[tokio::test]
 async fn what_an_event_says_ends_no_session() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.subscribe().await;
     let words = "401::Authentication invalid";
@@ -119,8 +119,8 @@ async fn what_an_event_says_ends_no_session() {
 }
 
 #[tokio::test]
-async fn who_is_unknown_is_told_so_and_costs_no_login() {
-    let (org, proxy) = both().await;
+async fn an_unknown_client_learns_that_it_is_and_costs_no_login() {
+    let Both { org, proxy } = Both::start().await;
     let mut listener = Listener::shake_hands(&proxy).await;
     listener.id = "nobody".to_owned();
     let said = listener.connect().await;
@@ -130,8 +130,8 @@ async fn who_is_unknown_is_told_so_and_costs_no_login() {
 }
 
 #[tokio::test]
-async fn who_would_rather_have_a_web_socket_learns_at_once_that_there_is_none() {
-    let (org, proxy) = both().await;
+async fn a_client_that_wants_a_web_socket_learns_at_once_that_there_is_none() {
+    let Both { org, proxy } = Both::start().await;
     let mut raw = proxy.connect().await;
     raw.send(format!(
         "GET {COMETD} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -150,14 +150,14 @@ async fn who_would_rather_have_a_web_socket_learns_at_once_that_there_is_none() 
 #[test_case("localhost", Some(Fault::login_refused("invalid_grant", "user is locked")), 502, "LOGIN_REFUSED", "retry"; "a login that is refused")]
 #[test_case("localhost", Some(Fault::html(StatusCode::SERVICE_UNAVAILABLE)), 503, "LOGIN_UNAVAILABLE", "retry"; "a login that fails")]
 #[tokio::test]
-async fn our_own_errors_are_messages(
+async fn errors_of_the_proxy_are_messages(
     host: &str,
     fault: Option<Fault>,
     status: u16,
     code: &str,
     reconnect: &str,
 ) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     if let Some(fault) = fault.clone() {
         org.faults().always("/services/oauth2", fault);
     }
@@ -186,16 +186,10 @@ async fn our_own_errors_are_messages(
     }
 }
 
-async fn both() -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::start(&org).await;
-    (org, proxy)
-}
-
 /// A client with one connection, which keeps its cookies.
 struct Listener {
     raw: Raw,
-    /// As they were set.
+    /// The cookies as they were set.
     set: Vec<String>,
     id: String,
 }

@@ -15,7 +15,7 @@ use orgproxy::{
 
 use test_case::test_case;
 
-use crate::key::Keys;
+use crate::support::{Keys, chmod};
 
 /// The settings of `[limits]` that are numbers.
 const COUNTS: [&str; 3] = ["connections", "requests", "headers"];
@@ -37,7 +37,7 @@ fn every_valid_file_loads() {
 }
 
 #[test]
-fn every_invalid_file_is_told_what_is_wrong() {
+fn every_invalid_file_is_refused_with_what_is_wrong() {
     let folder = Folder::new();
     let files = files("invalid");
     for file in &files {
@@ -170,7 +170,7 @@ fn every_key_can_be_overridden() {
 }
 
 #[test]
-fn a_mistake_in_a_flag_or_variable_is_told_by_its_name() {
+fn a_mistake_in_a_flag_or_variable_is_reported_by_its_name() {
     let folder = Folder::new();
     let mut overrides = Overrides::default();
     flag(&mut overrides, "login_url", "https://evil.tld");
@@ -320,7 +320,7 @@ fn a_missing_file_is_named() {
 fn no_secret_is_in_the_debug_output() {
     let folder = Folder::new();
     fs::write(folder.0.path("client.key"), "correct-horse-battery\n").unwrap();
-    crate::key::chmod(&folder.0.path("client.key"), 0o600);
+    chmod(&folder.0.path("client.key"), 0o600);
     let file = format!("{MINIMAL}guard.client_key = {{ file = \"client.key\" }}\n");
     let config = folder.load(&file).unwrap();
     let guard = &config.orgs[0].guard;
@@ -487,10 +487,10 @@ impl Folder {
     fn new() -> Self {
         let keys = Keys::new();
         keys.openssl("req -x509 -new -key key.pem -subj /CN=test -days 9 -out cert.pem");
-        crate::key::chmod(&keys.path("cert.pem"), 0o644);
+        chmod(&keys.path("cert.pem"), 0o644);
         fs::copy(keys.path("key.pem"), keys.path("server.key")).unwrap();
         fs::write(keys.path("empty"), "").unwrap();
-        crate::key::chmod(&keys.path("empty"), 0o600);
+        chmod(&keys.path("empty"), 0o600);
         Self(keys)
     }
 
@@ -498,7 +498,7 @@ impl Folder {
         self.load_with(text, &Overrides::default())
     }
 
-    /// As from `proxy.toml` in this folder; messages name the files as if one stood in it.
+    /// Loads it as `proxy.toml` in this folder; messages name the files as if one stood in it.
     fn load_with(&self, text: &str, overrides: &Overrides) -> Result<Config, String> {
         let folder = format!("{}/", self.0.path("").display());
         let folder = folder.replace("//", "/");

@@ -2,32 +2,31 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use ::aws_lc_rs::digest;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use orgproxy::demo::{Fault, Org, TOKEN, Then, blocks};
-use pkcs8::{PrivateKeyInfoRef, SecretDocument};
-use reqwest::{Certificate, Client, Response};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use orgproxy::demo::{Fault, TOKEN, Then, blocks};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
-const QUERY: &str = "/services/data/v67.0/query";
+use crate::support::{
+    Demo, Digest,
+    demo::{QUERY, encoded},
+    in_time, json_of,
+    path::{BYTES, SINK},
+    sha256,
+};
 
 #[tokio::test]
 async fn a_login_gives_what_salesforce_gives() {
     let org = Demo::start().await;
     let answer = org.log_in(org.claims()).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    let body: Value = json_of(answer).await;
+    let body = json_of(answer).await;
 
     let names: Vec<_> = body.as_object().unwrap().keys().collect();
     let expected = ["access_token", "scope", "instance_url", "id", "token_type"];
@@ -165,7 +164,7 @@ async fn the_token_endpoint_fails_on_demand() {
 }
 
 #[tokio::test]
-async fn access_tokens_may_be_jwts_and_tell_their_life() {
+async fn access_tokens_may_be_jwts_that_say_when_they_expire() {
     let org = Demo::start().await;
     org.org.set(|knobs| {
         knobs.jwt_tokens = true;
@@ -685,19 +684,17 @@ async fn big_bodies_stream_both_ways() {
             answer.content_length(),
             extra.is_empty().then_some(100_000_001)
         );
-        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut digest = Digest::new();
         while let Some(chunk) = answer.chunk().await.unwrap() {
-            hash.update(&chunk);
+            digest.update(&chunk);
         }
-        let mut expected = digest::Context::new(&digest::SHA256);
-        blocks(100_000_001).for_each(|block| expected.update(&block));
-        assert_eq!(hash.finish().as_ref(), expected.finish().as_ref());
+        assert_eq!(digest.finish(), sha256(blocks(100_000_001)));
     }
 
     let body: Vec<u8> = blocks(10_000_000).flatten().collect();
     let sink = org
         .client
-        .post(org.url("/services/apexrest/sink"))
+        .post(org.url(SINK))
         .bearer_auth(&token)
         .body(body);
     let told = json_of(sink.send().await.unwrap()).await;
@@ -755,7 +752,7 @@ async fn requests_are_held_until_released() {
 async fn a_body_is_held_in_the_middle() {
     let org = Demo::start().await;
     let token = org.session().await;
-    let hold = org.org.hold_body("/services/apexrest/bytes", 70_000);
+    let hold = org.org.hold_body(BYTES, 70_000);
     let mut answer = org
         .request(Method::GET, "/services/apexrest/bytes?n=100000", &token)
         .await;
@@ -831,7 +828,10 @@ async fn bodies_are_cut_and_connections_end_unannounced() {
     let mut answer = org.http2(&token, "/services/apexrest/bytes?n=100000").await;
     let mut length = 0;
     let error = loop {
-        match answer.frame().await.expect("an error before the end") {
+        match in_time(answer.frame())
+            .await
+            .expect("an error before the end")
+        {
             Ok(frame) => length += frame.into_data().unwrap().len(),
             Err(error) => break error,
         }
@@ -900,128 +900,11 @@ async fn connections_are_closed_and_the_org_stopped() {
     assert!(client.get(url).send().await.unwrap_err().is_connect());
 }
 
-/// A demo org and a client of it.
-pub(crate) struct Demo {
-    pub(crate) org: Org,
-    pub(crate) client: Client,
-}
-
-impl Demo {
-    pub(crate) async fn start() -> Self {
-        let org = Org::start().await.unwrap();
-        // reqwest takes its provider from the process; the first one to set it wins.
-        let _ = aws_lc_rs::default_provider().install_default();
-        let client = Client::builder()
-            .tls_certs_only([Certificate::from_pem(org.ca_pem().as_bytes()).unwrap()])
-            .build()
-            .unwrap();
-        Self { org, client }
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        self.org.instance_url() + path
-    }
-
-    fn claims(&self) -> Value {
-        json!({
-            "iss": self.org.client_id(),
-            "sub": self.org.username(),
-            "aud": "https://login.salesforce.com",
-            "exp": jsonwebtoken::get_current_timestamp() + 180,
-        })
-    }
-
-    fn assertion(&self, claims: &Value) -> String {
-        let (_, key) = SecretDocument::from_pem(self.org.private_key_pem()).unwrap();
-        let key = PrivateKeyInfoRef::try_from(key.as_bytes()).unwrap();
-        let key = EncodingKey::from_rsa_der(key.private_key.as_bytes());
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &key).unwrap()
-    }
-
-    async fn log_in(&self, claims: Value) -> Response {
-        self.send_assertion(&self.assertion(&claims)).await
-    }
-
-    async fn send_assertion(&self, assertion: &str) -> Response {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
-            .append_pair("assertion", assertion)
-            .finish();
-        let request = self.client.post(self.url(TOKEN));
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        request.body(form).send().await.unwrap()
-    }
-
-    pub(crate) async fn session(&self) -> String {
-        let body = json_of(self.log_in(self.claims()).await).await;
-        body["access_token"].as_str().unwrap().to_owned()
-    }
-
-    pub async fn request(&self, method: Method, path: &str, token: &str) -> Response {
-        let request = self.client.request(method, self.url(path));
-        request.bearer_auth(token).send().await.unwrap()
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        let token = self.session().await;
-        self.request(Method::GET, path, &token).await
-    }
-
-    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
-        let request = self.client.post(self.url(path)).bearer_auth(token);
-        request.body(body.to_string()).send().await.unwrap()
-    }
-
-    pub async fn query(&self, query: &str) -> Value {
-        json_of(self.get(&format!("{QUERY}?{}", encoded(query))).await).await
-    }
-
-    async fn http2(&self, token: &str, path: &str) -> http::Response<Incoming> {
-        let tls = TokioIo::new(self.connect(&[b"h2"]).await);
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tls).await.unwrap();
-        task::spawn(connection);
-        let request = http::Request::get(self.url(path))
-            .header("authorization", format!("Bearer {token}"))
-            .body(String::new())
-            .unwrap();
-        sender.send_request(request).await.unwrap()
-    }
-
-    pub async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.org.ca_der()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        let tcp = TcpStream::connect(("127.0.0.1", self.org.port()))
-            .await
-            .unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
-        connector
-            .connect("localhost".try_into().unwrap(), tcp)
-            .await
-            .unwrap()
-    }
-}
-
-pub async fn json_of(answer: Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-}
-
 async fn read_until(tls: &mut TlsStream<TcpStream>, end: &[u8]) -> String {
     let mut said = Vec::new();
     while memchr::memmem::find(&said, end).is_none() {
-        let read = tls.read_buf(&mut said).await.unwrap();
+        let read = in_time(tls.read_buf(&mut said)).await.unwrap();
         assert_ne!(read, 0, "{}", String::from_utf8_lossy(&said));
     }
     String::from_utf8_lossy(&said).into_owned()
-}
-
-fn encoded(query: &str) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("q", query)
-        .finish()
 }

@@ -1,15 +1,11 @@
 //! The demo org's two Bulk APIs: real work in every format that clients use.
 
-use std::io::Write;
-
-use flate2::{Compression, write::GzEncoder};
 use http::{Method, StatusCode};
 use reqwest::{Body, Response};
 use serde_json::{Value, json};
 
-use crate::demo::{Demo, json_of};
+use crate::support::{Demo, coding::gzip, json_of, path::JOB};
 
-const JOB: &str = "/services/async/67.0/job";
 const XML: &str = "application/xml; charset=UTF-8";
 const NS: &str = r#"xmlns="http://www.force.com/2009/06/asyncapi/dataload""#;
 
@@ -248,7 +244,7 @@ async fn json_updates_upserts_and_deletes() {
 }
 
 #[tokio::test]
-async fn xml_batches_may_be_compressed_and_have_mistakes_told_in_xml() {
+async fn xml_batches_may_be_compressed_and_have_mistakes_reported_in_xml() {
     let org = Demo::start().await;
     let session = org.session().await;
     let created = org
@@ -261,22 +257,16 @@ async fn xml_batches_may_be_compressed_and_have_mistakes_told_in_xml() {
         )
         .await;
     let path = format!("{JOB}/{}", element(&created.text().await.unwrap(), "id"));
-    let mut zipped = GzEncoder::new(Vec::new(), Compression::default());
-    zipped
-        .write_all(
-            format!(
-                r#"<?xml version="1.0"?><sObjects {NS} xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><sObject><type>Contact</type><LastName>O&apos;Hara &amp; Co</LastName><Phone xsi:nil="true"/></sObject><sObject><FirstName>No</FirstName></sObject></sObjects>"#
-            )
-            .as_bytes(),
-        )
-        .unwrap();
+    let zipped = gzip(&format!(
+        r#"<?xml version="1.0"?><sObjects {NS} xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><sObject><type>Contact</type><LastName>O&apos;Hara &amp; Co</LastName><Phone xsi:nil="true"/></sObject><sObject><FirstName>No</FirstName></sObject></sObjects>"#
+    ));
     let batch = org
         .client
         .post(org.url(&format!("{path}/batch")))
         .header("x-sfdc-session", &session)
         .header("content-type", XML)
         .header("content-encoding", "gzip")
-        .body(zipped.finish().unwrap())
+        .body(zipped)
         .send()
         .await
         .unwrap();
@@ -520,7 +510,7 @@ impl Demo {
         request.body(body).send().await.unwrap()
     }
 
-    /// As strict clients get it, who tell no type of a content that is not there.
+    /// Gets it as strict clients do, who name no type of a content that is not there.
     async fn bulk_text(&self, path: &str, session: &str) -> String {
         let request = self.client.get(self.url(path));
         let answer = request.header("x-sfdc-session", session).send().await;

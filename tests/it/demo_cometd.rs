@@ -4,9 +4,7 @@ use http::{Method, StatusCode};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::demo::{Demo, json_of};
-
-const COMETD: &str = "/cometd/67.0";
+use crate::support::{Demo, json_of, path::COMETD};
 
 #[tokio::test]
 async fn a_client_hears_of_what_it_subscribed_to() {
@@ -240,7 +238,7 @@ async fn a_session_that_ends_ends_its_held_connect_but_not_the_client() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused() {
+async fn what_is_not_a_message_is_refused() {
     let org = Demo::start().await;
     let session = org.session().await;
     let request = org.client.get(org.url(COMETD));

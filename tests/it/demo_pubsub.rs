@@ -5,18 +5,16 @@ use http::HeaderMap;
 use prost::Message;
 use tokio::{sync::mpsc, task};
 
-use crate::{
-    demo::Demo,
-    support::grpc::{
-        Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, Topic, fetch, named,
-        payloads,
+use crate::support::{
+    Demo,
+    grpc::{
+        Answer, Caller, Event, Fetched, Outcome, Publish, Published, Schema, TOPIC, Topic, fetch,
+        named, payloads,
     },
 };
 
-const TOPIC: &str = "/event/Order__e";
-
 #[tokio::test]
-async fn a_topic_tells_its_schema() {
+async fn a_topic_names_its_schema() {
     let org = Demo::start().await;
     let session = org.session().await;
     let mut answer = org
@@ -43,7 +41,7 @@ async fn a_topic_tells_its_schema() {
 }
 
 #[tokio::test]
-async fn who_is_not_who_they_say_is_refused_in_trailers_only() {
+async fn a_caller_who_is_not_who_they_say_is_refused_in_trailers_only() {
     let org = Demo::start().await;
     let session = org.session().await;
     let good = org.metadata(&session);
@@ -152,10 +150,7 @@ impl Demo {
     }
 
     async fn call(&self, method: &str, metadata: &HeaderMap, message: &impl Message) -> Answer {
-        let (requests, answer) = self.open(method, metadata).await;
-        requests.send(message.encode_to_vec()).unwrap();
-        drop(requests);
-        answer.await.unwrap()
+        self.caller().await.call(method, metadata, message).await
     }
 
     async fn subscribe(&self, session: &str) -> (mpsc::UnboundedSender<Vec<u8>>, Answer) {
@@ -164,23 +159,8 @@ impl Demo {
     }
 
     async fn publish(&self, session: &str, payloads: &[&str]) -> Vec<Outcome> {
-        let mut answer = self
-            .call("GetTopic", &self.metadata(session), &named(TOPIC))
-            .await;
-        let topic: Topic = answer.message().await.unwrap();
-        let events = payloads.iter().map(|payload| Event {
-            id: (*payload).to_owned(),
-            schema_id: topic.schema_id.clone(),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
-        });
-        let request = Publish {
-            topic_name: TOPIC.to_owned(),
-            events: events.collect(),
-        };
-        let mut answer = self
-            .call("Publish", &self.metadata(session), &request)
-            .await;
-        answer.message::<Published>().await.unwrap().results
+        let caller = self.caller().await;
+        caller.publish(&self.metadata(session), payloads).await
     }
 
     /// A call whose messages are yet to be sent.
@@ -189,8 +169,11 @@ impl Demo {
         method: &str,
         metadata: &HeaderMap,
     ) -> (mpsc::UnboundedSender<Vec<u8>>, task::JoinHandle<Answer>) {
+        self.caller().await.open(method, metadata)
+    }
+
+    async fn caller(&self) -> Caller {
         let tls = self.connect(&[b"h2"]).await;
-        let caller = Caller::new(tls, &self.org.instance_url()).await;
-        caller.open(method, metadata)
+        Caller::new(tls, &self.org.instance_url()).await
     }
 }

@@ -4,9 +4,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::demo::{Demo, json_of};
-
-const DATA: &str = "/services/data/v62.0";
+use crate::support::{
+    Demo, json_of,
+    path::{LIMITS, REST},
+};
 
 #[tokio::test]
 async fn columns_are_described_in_place_of_a_result() {
@@ -98,7 +99,7 @@ async fn a_batch_carries_out_what_it_can() {
         {"method": "POST", "url": "v62.0/composite/batch", "richInput": {"batchRequests": []}},
         {"method": "GET", "url": "v9.0/limits"},
     ]});
-    let path = format!("{DATA}/composite/batch");
+    let path = format!("{REST}/composite/batch");
     let answer = org.post(&path, &token, &body).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let answer = json_of(answer).await;
@@ -128,7 +129,7 @@ async fn a_batch_carries_out_what_it_can() {
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     for wrong in [json!({}), json!([])] {
         for what in ["batch", "sobjects"] {
-            let path = format!("{DATA}/composite/{what}");
+            let path = format!("{REST}/composite/{what}");
             let answer = org.post(&path, &token, &wrong).await;
             assert_eq!(json_of(answer).await[0]["errorCode"], "JSON_PARSER_ERROR");
         }
@@ -151,7 +152,7 @@ async fn records_are_found_by_their_words() {
     }
     let asked = json!({"q": "Lovelace OR Hopper", "in": "ALL", "fields": ["Id", "LastName"],
         "sobjects": [{"name": "Contact"}, {"name": "Account", "fields": ["Id"]}], "overallLimit": 3});
-    let path = format!("{DATA}/parameterizedSearch");
+    let path = format!("{REST}/parameterizedSearch");
     let found = json_of(org.post(&path, &token, &asked).await).await;
     let records = found["searchRecords"].as_array().unwrap();
     assert_eq!(records.len(), 3, "{found}");
@@ -207,7 +208,7 @@ async fn a_body_that_is_not_there_is_compressed_in_any_way(coding: &str) {
     let org = Demo::start().await;
     let token = org.session().await;
     for (method, path, status) in [
-        (Method::GET, "/services/data/v62.0/limits", 200),
+        (Method::GET, LIMITS, 200),
         (
             Method::DELETE,
             "/services/data/v62.0/sobjects/Account/001xx0000000001AAA",
@@ -241,7 +242,7 @@ impl Demo {
     async fn ask(&self, path: &str) -> Value {
         let token = self.session().await;
         json_of(
-            self.request(Method::GET, &format!("{DATA}/{path}"), &token)
+            self.request(Method::GET, &format!("{REST}/{path}"), &token)
                 .await,
         )
         .await

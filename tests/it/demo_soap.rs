@@ -11,12 +11,12 @@ use orgproxy::demo::{Fault, Org};
 use reqwest::{Client, Response};
 use test_case::test_case;
 
-use super::demo::Demo;
+use crate::support::{
+    Demo,
+    namespace::{ENTERPRISE, PARTNER, TOOLING},
+};
 
-const PARTNER: &str = "urn:partner.soap.sforce.com";
-const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";
 const METADATA: &str = "http://soap.sforce.com/2006/04/metadata";
-const TOOLING: &str = "urn:tooling.soap.sforce.com";
 const APEX: &str = "http://soap.sforce.com/2006/08/apex";
 const GREETER: &str = "http://soap.sforce.com/schemas/class/Greeter";
 
@@ -49,11 +49,12 @@ async fn only_the_session_in_the_body_counts(path: &str, ns: &str, faults: &str,
         let why = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, \
                    missing session hash: yNHBc2RmZ0FhYkNkRWZHaEk0C0A=\nThis error usually occurs \
                    after a session expires or a user logs out. ";
-        let detail = match detailed {
-            true => format!(
+        let detail = if detailed {
+            format!(
                 r#"<detail><sf:UnexpectedErrorFault xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>INVALID_SESSION_ID</sf:exceptionCode><sf:exceptionMessage>{why}</sf:exceptionMessage></sf:UnexpectedErrorFault></detail>"#
-            ),
-            false => String::new(),
+            )
+        } else {
+            String::new()
         };
         let expected = format!(
             r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="{faults}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>INVALID_SESSION_ID: {why}</faultstring>{detail}</soapenv:Fault></soapenv:Body></soapenv:Envelope>"#
@@ -87,7 +88,7 @@ async fn a_canned_expiry_has_the_orgs_own_bytes() {
 }
 
 #[tokio::test]
-async fn the_user_is_told_in_the_order_of_the_wsdl() {
+async fn the_user_is_described_in_the_order_of_the_wsdl() {
     let soap = Soap::start("u/46.0", PARTNER).await;
     let answer = soap.call("<getUserInfo/>").await;
     let expected = r#"<soapenv:Body><getUserInfoResponse><result><accessibilityMode>false</accessibilityMode><chatterExternal>false</chatterExternal><currencySymbol>$</currencySymbol><orgAttachmentFileSizeLimit>5242880</orgAttachmentFileSizeLimit><orgDefaultCurrencyIsoCode>USD</orgDefaultCurrencyIsoCode><orgDefaultCurrencyLocale>en_US</orgDefaultCurrencyLocale><orgDisallowHtmlAttachments>false</orgDisallowHtmlAttachments><orgHasPersonAccounts>false</orgHasPersonAccounts><organizationId>00Dxx0000001gPLEAY</organizationId><organizationMultiCurrency>false</organizationMultiCurrency><organizationName>Demo Org</organizationName><profileId>00exx0000000001AAA</profileId><roleId xsi:nil="true"/><sessionSecondsValid>7200</sessionSecondsValid><userDefaultCurrencyIsoCode xsi:nil="true"/><userEmail>integration@demo.example</userEmail><userFullName>Integration User</userFullName><userId>005xx000001SwiUAAS</userId><userLanguage>en_US</userLanguage><userLocale>en_US</userLocale><userName>integration@demo.example</userName><userTimeZone>America/Los_Angeles</userTimeZone><userType>Standard</userType><userUiSkin>Theme3</userUiSkin></result></getUserInfoResponse></soapenv:Body></soapenv:Envelope>"#;
@@ -660,7 +661,7 @@ impl Soap {
         &self.demo.org
     }
 
-    /// What `operation` brings.
+    /// Calls `operation`.
     async fn call(&self, operation: &str) -> String {
         self.call_with("", operation).await
     }
@@ -688,9 +689,10 @@ impl Soap {
         let header = format!("{}{header}", session_header(namespace, &self.session));
         let end = operation.find(['>', '/', ' ']).unwrap();
         let (name, rest) = operation.split_at(end);
-        let operation = match rest.starts_with(" xmlns=") {
-            true => operation.to_owned(),
-            false => format!("{name} xmlns=\"{namespace}\"{rest}"),
+        let operation = if rest.starts_with(" xmlns=") {
+            operation.to_owned()
+        } else {
+            format!("{name} xmlns=\"{namespace}\"{rest}")
         };
         envelope(&header, &operation)
     }

@@ -1,4 +1,4 @@
-//! `orgproxy doctor`: every step is looked at, and what is wrong is told with its true cause.
+//! `orgproxy doctor`: every step is looked at, and what is wrong is reported with its true cause.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -12,13 +12,7 @@ use test_case::test_case;
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    key::Keys,
-    support::{
-        Binary, Fault, Org,
-        binary::{Ended, Files, config, run},
-    },
-};
+use crate::support::{Binary, Ended, Fault, Keys, Org, Setup, binary::run, files::config};
 
 /// The demo org in the doctor's own process.
 const DEMO: &str = "[org.main]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
@@ -26,9 +20,9 @@ const DEMO: &str = "[org.main]\nclient_id = \"3MVG9x\"\nusername = \"me@example.
 
 #[tokio::test]
 async fn all_is_well_with_the_demo_org() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     setup.files.write("proxy.toml", DEMO);
-    let ended = setup.run(&["doctor"]).await;
+    let ended = run_in_folder(&setup, &["doctor"]).await;
     let expected = "\
 ✓ configuration: proxy.toml
 
@@ -59,11 +53,11 @@ main: 16 passed
 
 #[tokio::test]
 async fn each_refusal_has_the_orgs_words_and_a_diagnosis_of_its_own() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let mut told: Vec<(String, &str)> = Vec::new();
     for refusal in Refusal::all() {
         setup.org.set(|knobs| knobs.refusal = Some(refusal));
-        let found = setup.doctor(&[]).await;
+        let found = doctor(&setup, &[]).await;
         assert_eq!(found.failed(), ["login"], "{}", refusal.name());
         let login = found.check("login");
         let message = login["message"].as_str().unwrap();
@@ -100,10 +94,10 @@ async fn each_refusal_has_the_orgs_words_and_a_diagnosis_of_its_own() {
 
 #[tokio::test]
 async fn the_demo_org_refuses_as_the_configuration_says() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let refusing = DEMO.replace("demo = true", "demo = \"ip-restricted\"");
     setup.files.write("proxy.toml", &refusing);
-    let found = setup.doctor(&["main"]).await;
+    let found = doctor(&setup, &["main"]).await;
     assert_eq!(found.failed(), ["login"]);
     found.says("login", "invalid_grant: ip restricted");
     found.says("login", "login IP ranges of the user's profile");
@@ -111,7 +105,7 @@ async fn the_demo_org_refuses_as_the_configuration_says() {
 
     let nonsense = DEMO.replace("demo = true", "demo = \"nonsense\"");
     setup.files.write("proxy.toml", &nonsense);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["configuration"]);
     found.says(
         "configuration",
@@ -128,13 +122,13 @@ async fn the_demo_org_refuses_as_the_configuration_says() {
 
 #[tokio::test]
 async fn the_certificate_of_another_key_is_the_true_cause() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let keys = Keys::new();
     keys.openssl("req -x509 -new -key key.pem -subj /CN=x -days 90 -out other.crt");
     let other = std::fs::read_to_string(keys.path("other.crt")).unwrap();
     setup.files.write("server.crt", &other);
     setup.files.write("proxy.toml", DEMO);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["certificate", "login"]);
     found.says("certificate", "server.crt does not belong to private_key");
     found.says(
@@ -152,12 +146,12 @@ async fn the_certificate_of_another_key_is_the_true_cause() {
 #[test_case(4000, "passed", "valid until 4000-01-01"; "good")]
 #[tokio::test]
 async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says: &str) {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     setup
         .files
         .write("server.crt", &certificate(&setup.org, year));
     setup.files.write("proxy.toml", DEMO);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.check("certificate")["outcome"], outcome);
     found.says("certificate", says);
     if outcome == "failed" {
@@ -169,8 +163,8 @@ async fn an_expired_certificate_is_the_true_cause(year: i32, outcome: &str, says
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_certificate_is_told_by_the_files_own_names() {
-    let setup = Setup::start().await;
+async fn all_that_is_wrong_with_a_certificate_is_reported_by_the_files_own_names() {
+    let setup = complete().await;
     let soon = certificate_until(&setup.org, OffsetDateTime::now_utc() + Duration::days(10));
     std::fs::rename(setup.files.path("server.key"), setup.files.path("my.key")).unwrap();
     std::fs::remove_file(setup.files.path("server.crt")).unwrap();
@@ -178,7 +172,7 @@ async fn all_that_is_wrong_with_a_certificate_is_told_by_the_files_own_names() {
     setup
         .files
         .write("proxy.toml", &DEMO.replace("server.key", "my.key"));
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.check("certificate")["outcome"], "warning");
     found.says("certificate", "expires in ");
     found.says("certificate", "--rotate-key");
@@ -187,9 +181,9 @@ async fn all_that_is_wrong_with_a_certificate_is_told_by_the_files_own_names() {
 
 #[tokio::test]
 async fn a_key_without_certificate_is_no_failure() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     std::fs::remove_file(setup.files.path("server.crt")).unwrap();
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), [""; 0]);
     assert_eq!(found.check("certificate")["outcome"], "skipped");
 }
@@ -199,8 +193,8 @@ async fn a_key_without_certificate_is_no_failure() {
 #[test_case("audience = \"https://wrong.example\"\n", "audience is invalid", "why: audience is https://wrong.example, but https://localhost:"; "audience")]
 #[tokio::test]
 async fn what_is_wrong_in_the_configuration_is_found(more: &str, words: &str, advice: &str) {
-    let setup = Setup::with(more).await;
-    let found = setup.doctor(&[]).await;
+    let setup = complete_with(more).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["login"]);
     found.says("login", words);
     found.says("login", advice);
@@ -211,8 +205,8 @@ async fn what_is_wrong_in_the_configuration_is_found(more: &str, words: &str, ad
 
 #[tokio::test]
 async fn another_audience_is_tried_on_demand_and_the_rest_goes_on_with_it() {
-    let setup = Setup::with("audience = \"https://wrong.example\"\n").await;
-    let found = setup.doctor(&["--try-audiences"]).await;
+    let setup = complete_with("audience = \"https://wrong.example\"\n").await;
+    let found = doctor(&setup, &["--try-audiences"]).await;
     assert_eq!(found.failed(), ["login"]);
     assert_eq!(found.check("audiences")["outcome"], "passed");
     let origin = setup.org.instance_url();
@@ -223,11 +217,11 @@ async fn another_audience_is_tried_on_demand_and_the_rest_goes_on_with_it() {
 
 #[tokio::test]
 async fn other_audiences_are_not_tried_where_they_cannot_help() {
-    let setup = Setup::with("audience = \"https://wrong.example\"\n").await;
+    let setup = complete_with("audience = \"https://wrong.example\"\n").await;
     setup
         .org
         .set(|knobs| knobs.refusal = Refusal::named("ip-restricted"));
-    let found = setup.doctor(&["--try-audiences"]).await;
+    let found = doctor(&setup, &["--try-audiences"]).await;
     assert_eq!(found.check("audiences")["outcome"], "skipped");
     found.says("audiences", "the refusal is not about host or audience");
     assert_eq!(found.check("session")["outcome"], "skipped");
@@ -237,14 +231,14 @@ async fn other_audiences_are_not_tried_where_they_cannot_help() {
 
 #[tokio::test]
 async fn what_the_token_endpoint_says_is_harmless() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let origin = setup.org.instance_url();
     let answer = serde_json::json!({"access_token": "00Dxx0000001gPL!x", "instance_url": origin,
         "scope": format!("api {TRICK}")});
     let answer = Fault::answer(StatusCode::OK, "application/json", answer.to_string());
     setup.org.faults().always(TOKEN, answer);
     for arguments in [&["doctor"][..], &["doctor", "--json"]] {
-        let ended = setup.run(arguments).await;
+        let ended = run_in_folder(&setup, arguments).await;
         harmless(&ended);
         assert!(ended.stdout.contains("u001b[2J"), "{}", ended.stdout);
     }
@@ -253,7 +247,7 @@ async fn what_the_token_endpoint_says_is_harmless() {
 #[tokio::test]
 async fn the_certificate_of_whoever_answers_is_harmless() {
     let (port, pem) = answer_with_a_tricky_certificate().await;
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let login_url = format!("login_url = \"https://localhost:{port}\"\n");
     let whole = config(&setup.org, &login_url);
     setup.files.write("tricky.pem", &pem);
@@ -262,7 +256,7 @@ async fn the_certificate_of_whoever_answers_is_harmless() {
     for (configuration, name) in [(unknown, "is by '"), (misnamed, "is for ")] {
         setup.files.write("proxy.toml", &configuration);
         for arguments in [&["doctor"][..], &["doctor", "--json"]] {
-            let ended = setup.run(arguments).await;
+            let ended = run_in_folder(&setup, arguments).await;
             harmless(&ended);
             let words = ended
                 .stdout
@@ -272,18 +266,18 @@ async fn the_certificate_of_whoever_answers_is_harmless() {
             assert!(words.contains(name), "{words}");
             assert!(words.contains("u001b[2J"), "{words}");
         }
-        let ended = setup.run(&["token"]).await;
+        let ended = run_in_folder(&setup, &["token"]).await;
         harmless(&ended);
         assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
     }
 }
 
 #[tokio::test]
-async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
-    let setup = Setup::start().await;
+async fn a_chain_that_nobody_knows_is_reported_with_its_issuer() {
+    let setup = complete().await;
     let without = config(&setup.org, "").replace("ca_file = \"ca.pem\"\n", "");
     setup.files.write("proxy.toml", &without);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["login_host_tls", "login"]);
     found.says(
         "login_host_tls",
@@ -293,41 +287,41 @@ async fn a_chain_that_nobody_knows_is_told_with_its_issuer() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_there_is_told_by_the_step() {
+async fn a_host_that_is_not_there_is_reported_by_the_step() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
-    let setup = Setup::with(&format!("login_url = \"https://localhost:{port}\"\n")).await;
-    let found = setup.doctor(&[]).await;
+    let setup = complete_with(&format!("login_url = \"https://localhost:{port}\"\n")).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["login_host_connection", "login"]);
     found.says("login_host_connection", "refused");
 
     let more = "login_url = \"https://nowhere.invalid\"\ntrusted_hosts = [\"nowhere.invalid\"]\n";
-    let setup = Setup::with(more).await;
-    let found = setup.doctor(&[]).await;
+    let setup = complete_with(more).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["login_host_name", "login"]);
     found.says("login_host_name", "nowhere.invalid does not resolve");
     assert_eq!(found.check("login_host_tls")["outcome"], "skipped");
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_the_program() {
+async fn a_port_that_is_taken_is_reported_with_the_program() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let setup = Setup::with(&format!("listen = \"{address}\"\n")).await;
-    let found = setup.doctor(&[]).await;
+    let setup = complete_with(&format!("listen = \"{address}\"\n")).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["listen"]);
     found.says("listen", &format!("{address} is taken by "));
     found.says("listen", &format!("(process {})", std::process::id()));
 }
 
 #[tokio::test]
-async fn half_of_localhost_that_is_taken_is_warned_of() {
+async fn the_doctor_warns_of_half_of_localhost_that_is_taken() {
     for taken in ["127.0.0.1:0", "[::1]:0"] {
         let taken = TcpListener::bind(taken).unwrap();
         let address = taken.local_addr().unwrap();
-        let setup = Setup::with(&format!("listen = \"localhost:{}\"\n", address.port())).await;
-        let found = setup.doctor(&[]).await;
+        let setup = complete_with(&format!("listen = \"localhost:{}\"\n", address.port())).await;
+        let found = doctor(&setup, &[]).await;
         assert_eq!(found.check("listen")["outcome"], "warning");
         found.says("listen", &format!("{address} is taken by "));
         found.says("listen", &format!("(process {})", std::process::id()));
@@ -336,15 +330,15 @@ async fn half_of_localhost_that_is_taken_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_runs_already_is_warned_of() {
-    let setup = Setup::start().await;
+async fn the_doctor_warns_of_a_proxy_that_runs_already() {
+    let setup = complete().await;
     let running = setup.files.start();
     let address = running.address().await;
     setup.files.write(
         "proxy.toml",
         &config(&setup.org, &format!("listen = \"{address}\"\n")),
     );
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), [""; 0]);
     assert_eq!(found.check("listen")["outcome"], "warning");
     found.says("listen", "already listens there");
@@ -352,9 +346,9 @@ async fn a_proxy_that_runs_already_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_program_that_only_has_our_name_is_none_of_ours() {
-    let setup = Setup::start().await;
-    let other = Setup::start().await;
+async fn a_program_that_only_has_the_name_is_not_an_orgproxy() {
+    let setup = complete().await;
+    let other = complete().await;
     let more = "listen = \"https://127.0.0.1:0\"\n";
     other.files.write("proxy.toml", &config(&other.org, more));
     let state = other.files.path("state").display().to_string();
@@ -369,22 +363,24 @@ async fn a_program_that_only_has_our_name_is_none_of_ours() {
     // It shows a certificate of its own authority, which is not the one of this configuration.
     let more = format!("listen = \"https://127.0.0.1:{port}\"\n");
     setup.files.write("proxy.toml", &config(&setup.org, &more));
-    let found = setup
-        .doctor(&[
+    let found = doctor(
+        &setup,
+        &[
             "--state-dir",
             &setup.files.path("state").display().to_string(),
-        ])
-        .await;
+        ],
+    )
+    .await;
     assert_eq!(found.failed(), ["listen"]);
     found.says("listen", "is taken by orgproxy (process ");
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_told_with_its_direction() {
-    let setup = Setup::start().await;
+async fn a_clock_that_is_wrong_is_reported_with_its_direction() {
+    let setup = complete().await;
     let late = Fault::html(StatusCode::OK).header("date", "Mon, 01 Jan 2120 00:00:00 GMT");
     setup.org.faults().next(1, TOKEN, late);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["clock"]);
     found.says("clock", " behind the login host");
 
@@ -393,7 +389,7 @@ async fn a_clock_that_is_wrong_is_told_with_its_direction() {
     setup
         .org
         .set(|knobs| knobs.refusal = Refusal::named("clock"));
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["clock", "login"]);
     found.says("login", "expired authorization code");
     let why = "why: the assertion had expired: this machine is ";
@@ -406,7 +402,7 @@ async fn a_clock_that_is_wrong_is_told_with_its_direction() {
 #[test_case(Some("Sat, 01 Jan 2000 00:00:00 GMT"), "ahead of the login host"; "ahead")]
 #[tokio::test]
 async fn a_clock_that_is_not_behind_is_not_blamed(date: Option<&str>, says: &str) {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     if let Some(date) = date {
         let early = Fault::html(StatusCode::OK).header("date", date);
         setup.org.faults().next(1, TOKEN, early);
@@ -414,7 +410,7 @@ async fn a_clock_that_is_not_behind_is_not_blamed(date: Option<&str>, says: &str
     setup
         .org
         .set(|knobs| knobs.refusal = Refusal::named("clock"));
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     found.says("clock", says);
     found.says("login", says);
     found.says("login", "not the cause");
@@ -424,8 +420,8 @@ async fn a_clock_that_is_not_behind_is_not_blamed(date: Option<&str>, says: &str
 }
 
 #[tokio::test]
-async fn what_the_api_refuses_is_told_in_the_orgs_words() {
-    let setup = Setup::start().await;
+async fn what_the_api_refuses_is_reported_in_the_orgs_words() {
+    let setup = complete().await;
     let disabled = Fault::error(
         StatusCode::FORBIDDEN,
         "API_CURRENTLY_DISABLED",
@@ -435,7 +431,7 @@ async fn what_the_api_refuses_is_told_in_the_orgs_words() {
         .org
         .faults()
         .always("/services/data/v67.0/query", disabled);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["query"]);
     found.says(
         "query",
@@ -445,10 +441,10 @@ async fn what_the_api_refuses_is_told_in_the_orgs_words() {
 }
 
 #[tokio::test]
-async fn a_session_in_jwt_format_is_warned_of() {
-    let setup = Setup::start().await;
+async fn the_doctor_warns_of_a_session_in_jwt_format() {
+    let setup = complete().await;
     setup.org.set(|knobs| knobs.jwt_tokens = true);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), [""; 0]);
     assert_eq!(found.check("session")["outcome"], "warning");
     found.says("session", "in JWT format");
@@ -456,33 +452,33 @@ async fn a_session_in_jwt_format_is_warned_of() {
 }
 
 #[tokio::test]
-async fn names_and_the_local_authority_are_warned_of() {
+async fn the_doctor_warns_of_names_and_of_the_local_authority() {
     let more = "hosts = [\"nowhere.invalid\"]\nlisten = \"https://127.0.0.1:0\"\n";
-    let setup = Setup::with(more).await;
+    let setup = complete_with(more).await;
     let state = setup.files.path("state").display().to_string();
-    let found = setup.doctor(&["--state-dir", &state]).await;
+    let found = doctor(&setup, &["--state-dir", &state]).await;
     assert_eq!(found.failed(), [""; 0]);
     found.says("hosts", "nowhere.invalid does not resolve");
     found.says("hosts", "127.0.0.1 nowhere.invalid");
     assert_eq!(found.check("local_authority")["outcome"], "warning");
     found.says("local_authority", "orgproxy trust");
 
-    let found = setup.doctor(&["--state-dir", "/dev/null/state"]).await;
+    let found = doctor(&setup, &["--state-dir", "/dev/null/state"]).await;
     assert_eq!(found.check("local_authority")["outcome"], "failed");
     found.says("local_authority", "set state_dir");
 }
 
 #[tokio::test]
 async fn several_orgs_are_looked_at_or_the_one_that_is_named() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let two = DEMO.to_owned() + &DEMO.replace("main", "other");
     setup.files.write("proxy.toml", &two);
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.0["orgs"].as_array().unwrap().len(), 2);
-    let found = setup.doctor(&["other"]).await;
+    let found = doctor(&setup, &["other"]).await;
     assert_eq!(found.0["orgs"].as_array().unwrap().len(), 1);
     assert_eq!(found.0["orgs"][0]["name"], "other");
-    let found = setup.doctor(&["third"]).await;
+    let found = doctor(&setup, &["third"]).await;
     found.says(
         "configuration",
         "there is no org third; the configuration has main, other",
@@ -491,13 +487,13 @@ async fn several_orgs_are_looked_at_or_the_one_that_is_named() {
 
 #[tokio::test]
 async fn a_demo_org_that_cannot_start_hides_no_other() {
-    let setup = Setup::start().await;
+    let setup = complete().await;
     let bare = DEMO
         .replace("server.key", "bare.key")
         .replace("main", "bare");
     std::fs::copy(setup.files.path("server.key"), setup.files.path("bare.key")).unwrap();
     setup.files.write("proxy.toml", &(bare + DEMO));
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["demo_org"]);
     found.says("demo_org", "there is no certificate bare.crt");
     assert_eq!(found.0["orgs"][0]["name"], "bare");
@@ -505,20 +501,20 @@ async fn a_demo_org_that_cannot_start_hides_no_other() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_configuration_is_told() {
-    let setup = Setup::start().await;
+async fn every_mistake_in_the_configuration_is_reported() {
+    let setup = complete().await;
     setup.files.write(
         "proxy.toml",
         "threads = 0\n[org.main]\nusername = \"me@example.com\"\n",
     );
-    let found = setup.doctor(&[]).await;
+    let found = doctor(&setup, &[]).await;
     assert_eq!(found.failed(), ["configuration"]);
     found.says("configuration", "3 mistakes");
     found.says(
         "configuration",
         "proxy.toml:1: threads: must be more than zero",
     );
-    let ended = setup.run(&["doctor"]).await;
+    let ended = run_in_folder(&setup, &["doctor"]).await;
     assert!(
         ended.stdout.starts_with("✗ configuration: 3 mistakes\n"),
         "{}",
@@ -531,48 +527,40 @@ async fn every_mistake_in_the_configuration_is_told() {
     );
 }
 
-/// An org, and a folder with a configuration for it: `proxy.toml`, `server.key`, `server.crt`.
-struct Setup {
-    org: Org,
-    files: Files,
+/// Starts an org, with a folder that has its certificate too: `server.crt`.
+async fn complete() -> Setup {
+    complete_with("").await
 }
 
-impl Setup {
-    async fn start() -> Self {
-        Self::with("").await
-    }
-
-    async fn with(more: &str) -> Self {
-        let org = Org::start().await.unwrap();
-        let files = Files::with(&org, more);
-        files.write("server.crt", org.certificate_pem());
-        Self { org, files }
-    }
-
-    /// In the folder, so that paths are short.
-    async fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = Binary::command(arguments);
-        command.current_dir(self.files.folder());
-        let ended = Binary::spawn(command).end().await;
-        for secret in ["eyJ", "00Dxx0000001gPL!", "PRIVATE KEY"] {
-            let said = format!("{}{}", ended.stdout, ended.stderr);
-            assert!(!said.contains(secret), "{secret} in {said}");
-        }
-        ended
-    }
-
-    async fn doctor(&self, arguments: &[&str]) -> Found {
-        let ended = self.run(&[&["doctor", "--json"], arguments].concat()).await;
-        assert_eq!(ended.stderr, "");
-        let found = Found(serde_json::from_str(&ended.stdout).unwrap());
-        assert_eq!(found.0["passed"], ended.code() == 0);
-        assert_eq!(found.failed().is_empty(), ended.code() == 0);
-        assert!(ended.code() <= 1);
-        found
-    }
+async fn complete_with(more: &str) -> Setup {
+    let setup = Setup::with(more).await;
+    setup.files.write("server.crt", setup.org.certificate_pem());
+    setup
 }
 
-/// What it found, as JSON.
+/// Runs a command in the folder, so that paths are short.
+async fn run_in_folder(setup: &Setup, arguments: &[&str]) -> Ended {
+    let mut command = Binary::command(arguments);
+    command.current_dir(setup.files.folder());
+    let ended = Binary::spawn(command).end().await;
+    for secret in ["eyJ", "00Dxx0000001gPL!", "PRIVATE KEY"] {
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+    ended
+}
+
+async fn doctor(setup: &Setup, arguments: &[&str]) -> Found {
+    let ended = run_in_folder(setup, &[&["doctor", "--json"], arguments].concat()).await;
+    assert_eq!(ended.stderr, "");
+    let found = Found(serde_json::from_str(&ended.stdout).unwrap());
+    assert_eq!(found.0["passed"], ended.code() == 0);
+    assert_eq!(found.failed().is_empty(), ended.code() == 0);
+    assert!(ended.code() <= 1);
+    found
+}
+
+/// The doctor's findings, as JSON.
 struct Found(Value);
 
 impl Found {
@@ -667,7 +655,7 @@ fn certificate_until(org: &Org, end: OffsetDateTime) -> String {
     params.self_signed(&key).unwrap().pem()
 }
 
-/// Without what differs between two runs.
+/// Takes off what differs between two runs.
 fn normal(text: &str) -> String {
     let mut normal = text.replace("127.0.0.1, ::1", "127.0.0.1");
     for (before, after, name) in [
@@ -689,9 +677,10 @@ fn without_number(text: &str, before: &str, after: &str, name: &str) -> String {
     for piece in pieces {
         changed += before;
         let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-        match digits > 0 && piece[digits..].starts_with(after) {
-            true => changed += &format!("{name}{}", &piece[digits..]),
-            false => changed += piece,
+        if digits > 0 && piece[digits..].starts_with(after) {
+            changed += &format!("{name}{}", &piece[digits..]);
+        } else {
+            changed += piece;
         }
     }
     changed

@@ -14,12 +14,10 @@ use tokio::net::TcpStream;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{ask, exchange, talk},
-    proxy::client,
+    client,
+    get::{get, get_and_close},
+    path::{BYTES, ECHO, LIMITS},
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const BYTES: &str = "/services/apexrest/bytes";
-const ECHO: &str = "/services/apexrest/echo";
 
 #[tokio::test]
 async fn a_plain_request_gets_the_orgs_answer() {
@@ -48,8 +46,7 @@ async fn the_target_arrives_byte_for_byte(target: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
-    raw.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    raw.send(get(target)).await;
     raw.answer().await;
     let seen = org.last_request();
     let head = String::from_utf8(seen.head.to_vec()).unwrap();
@@ -59,7 +56,7 @@ async fn the_target_arrives_byte_for_byte(target: &str) {
     );
 }
 
-/// As PHP, Java, Python, Ruby, curl and Node send them.
+/// PHP, Java, Python, Ruby, curl and Node send them.
 #[tokio::test]
 async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() {
     let org = Org::start().await.unwrap();
@@ -87,8 +84,7 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
         ),
     ] {
         for size in [1, 7, 1000] {
-            let wire =
-                format!("GET {sent} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let wire = get_and_close(sent);
             let stream = TcpStream::connect(proxy.address).await.unwrap();
             talk(stream, wire.as_bytes(), size).await;
             assert_eq!(org.last_request().target, arrives, "in pieces of {size}");
@@ -100,7 +96,7 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
 }
 
 #[tokio::test]
-async fn so_they_do_where_the_client_speaks_http_2() {
+async fn such_characters_arrive_percent_encoded_over_http_2_too() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
@@ -123,7 +119,6 @@ async fn so_they_do_where_the_client_speaks_http_2() {
 async fn each_of_several_requests_in_a_row_has_its_own_target() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
-    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let last = get("/\u{e9}").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     let wire = [get("/<1>"), get("/2"), get("/\"3\""), last].concat();
     let answers = exchange(proxy.address, wire).await;
@@ -146,7 +141,7 @@ async fn what_is_raw_is_judged_as_what_it_means_and_refused_where_it_means_somet
         ("/\" \"", 400),
         ("http://localhost\"/", 400),
     ] {
-        let wire = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let wire = get_and_close(target);
         for size in [1, 1000] {
             let stream = TcpStream::connect(proxy.address).await.unwrap();
             let answers = talk(stream, wire.as_bytes(), size).await;
@@ -181,7 +176,7 @@ async fn a_session_in_the_query_does_not_arrive(query: &str, arrives: &str) {
 #[test_case("/site/services/apexrest/demo"; "of a site")]
 #[test_case("/%73ervices/apexrest/a;b"; "encoded")]
 #[tokio::test]
-async fn a_class_of_apex_rest_gets_all_that_is_a_session_elsewhere_only(path: &str) {
+async fn an_apex_class_gets_what_is_a_session_only_elsewhere(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let target = format!("{path}?access_token=x&oauth_token=y&q=1");
@@ -389,7 +384,7 @@ async fn nothing_is_added_to_a_request_without_body(method: &str) {
 }
 
 #[tokio::test]
-async fn a_length_of_nothing_arrives_as_one() {
+async fn a_length_of_zero_arrives_as_a_length() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -406,7 +401,7 @@ async fn a_length_of_nothing_arrives_as_one() {
 #[test_case("DELETE"; "delete")]
 #[test_case("GET"; "get")]
 #[tokio::test]
-async fn a_body_of_known_length_arrives_as_one(method: &str) {
+async fn a_body_of_known_length_arrives_with_its_length(method: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -595,7 +590,7 @@ async fn redirects_pass_and_nobody_follows_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_to_be_told_to_go_on_is_told() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -612,7 +607,7 @@ async fn a_client_that_expects_to_be_told_to_go_on_is_told() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_refused_is_not_told_to_go_on() {
+async fn a_client_that_is_refused_gets_no_100_continue() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -626,7 +621,7 @@ async fn a_client_that_is_refused_is_not_told_to_go_on() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_gets_what_it_can_read() {
+async fn a_client_that_speaks_http_1_0_gets_what_it_can_read() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut raw = proxy.connect().await;
@@ -641,7 +636,7 @@ async fn a_client_of_http_1_0_gets_what_it_can_read() {
 }
 
 #[tokio::test]
-async fn an_org_of_http_1_0_is_read_to_its_end_and_told_in_http_1_1() {
+async fn an_answer_in_http_1_0_is_read_to_its_end_and_passed_on_in_http_1_1() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let wire = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n0123456789";
@@ -674,7 +669,7 @@ async fn an_absolute_target_arrives_as_path_and_query() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_2_is_served() {
+async fn a_client_that_speaks_http_2_is_served() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let (status, body) = over_http2(&proxy, Method::POST, "hello").await;
@@ -699,7 +694,7 @@ async fn nothing_is_added_to_a_request_without_body_that_came_over_http_2() {
 }
 
 #[tokio::test]
-async fn an_org_of_http_2_is_served_alike() {
+async fn an_org_that_speaks_http_2_is_served_alike() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| config.orgs[0].http2 = true).await;
     let mut raw = proxy.connect().await;
@@ -799,10 +794,6 @@ async fn over_http2(proxy: &Proxy, method: Method, body: &str) -> (StatusCode, S
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// The names of the header lines that arrived, sorted.

@@ -4,18 +4,18 @@ use orgproxy::demo::Seen;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Org, Proxy, Random, Raw,
-    answer::{Answer, PATIENCE, exchange, talk},
+    Both, PATIENCE, Proxy, Random, Raw,
+    answer::{Answer, exchange, talk},
+    get::{get, get_and_close},
+    path::LIMITS,
 };
 
-/// What an attacker hopes is taken for a request of its own.
+/// A request that an attacker hides in another.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[tokio::test]
 async fn a_head_that_can_be_read_in_two_ways_ends_the_connection_and_reaches_nobody() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for lines in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -87,7 +87,7 @@ async fn a_head_that_can_be_read_in_two_ways_ends_the_connection_and_reaches_nob
 
 #[tokio::test]
 async fn a_first_line_that_can_be_read_in_two_ways_ends_the_connection_and_reaches_nobody() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for line in [
         "POST /victim HTTP/1.1\n",
         "POST /victim HTTP/1.1\r\r\n",
@@ -125,7 +125,7 @@ async fn a_first_line_that_can_be_read_in_two_ways_ends_the_connection_and_reach
 
 #[tokio::test]
 async fn chunks_that_can_be_read_in_two_ways_complete_no_request() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for body in [
         "5\nhello\r\n0\r\n\r\n",
         "5\rhello\r\n0\r\n\r\n",
@@ -183,7 +183,7 @@ async fn chunks_that_can_be_read_in_two_ways_complete_no_request() {
 async fn a_body_that_breaks_off_completes_no_request() {
     use tokio::io::AsyncWriteExt;
 
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for rest in [
         "Content-Length: 10\r\n\r\nhello",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
@@ -216,7 +216,7 @@ async fn a_body_that_breaks_off_completes_no_request() {
 
 #[tokio::test]
 async fn chunk_extensions_and_trailers_are_read_and_dropped() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let wire = "POST /services/apexrest/echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
         Trailer: Authorization\r\nTransfer-Encoding: Chunked \r\n\r\n\
         5;name=value\r\nhello\r\n006 ;a\r\n";
@@ -239,7 +239,7 @@ async fn chunk_extensions_and_trailers_are_read_and_dropped() {
 
 #[tokio::test]
 async fn requests_in_a_row_are_answered_in_order() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let wire = "GET /services/data HTTP/1.1\r\nHost: localhost\r\n\r\n\
         POST /services/apexrest/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\nc\
         \r\nGET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -261,7 +261,7 @@ async fn requests_in_a_row_are_answered_in_order() {
 
 #[tokio::test]
 async fn the_body_of_a_refused_request_is_never_read_as_a_request() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for (length, refused) in [
         (SMUGGLED.len(), "/secur/frontdoor.jsp"),
         (SMUGGLED.len() + 100_000, "/secur/frontdoor.jsp"),
@@ -283,7 +283,7 @@ async fn the_body_of_a_refused_request_is_never_read_as_a_request() {
 
 #[tokio::test]
 async fn nobody_is_switched_to_another_protocol() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     for lines in [
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
@@ -307,7 +307,7 @@ async fn nobody_is_switched_to_another_protocol() {
 
 #[tokio::test]
 async fn a_refused_connect_opens_no_tunnel() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let wire = format!(
         "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n\
          GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -325,7 +325,7 @@ async fn a_refused_connect_opens_no_tunnel() {
 /// hyper reads heads of up to 400 KiB, so a line can be longer than what is looked at of it.
 #[tokio::test]
 async fn framing_hidden_in_a_very_long_line_is_refused() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let pad = |count: usize| " ".repeat(count);
     for line in [
         format!("Content-Length: {}0{}", pad(262_200), pad(20_000)),
@@ -342,7 +342,7 @@ async fn framing_hidden_in_a_very_long_line_is_refused() {
 
 #[tokio::test]
 async fn a_second_request_with_a_fault_does_not_spoil_the_first() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let wire = format!(
         "GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n\
          GET /a#b HTTP/1.1\r\nHost: localhost\r\n\r\n{SMUGGLED}"
@@ -360,9 +360,9 @@ async fn a_second_request_with_a_fault_does_not_spoil_the_first() {
 /// answered or closed, and the org sees no more requests than heads can have been meant.
 #[tokio::test]
 async fn random_damage_is_answered_or_closed_and_smuggles_nothing() {
-    let (org, proxy) = one_thread().await;
+    let Both { org, proxy } = one_thread().await;
     let seeds: [&str; 4] = [
-        "GET /services/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        &get_and_close("/services/data"),
         "POST /services/apexrest/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 47\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\nabcd",
         "POST /services/apexrest/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2f;x=y\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\nabcd\r\n0\r\nA: b\r\n\r\n",
         "GET http://localhost/services/data?q=%20 HTTP/1.1\r\nHost: localhost\r\nCookie: sid=1; a=b\r\nConnection: close\r\n\r\n",
@@ -467,7 +467,7 @@ fn meant(wire: &[u8]) -> Vec<String> {
 
 const ROUNDS: usize = 3000;
 
-/// As `talk`, for what may be incomplete: says that no more comes.
+/// Talks as `talk` does, but says at the end that no more comes, since `wire` may be incomplete.
 async fn half_closing(mut stream: TcpStream, wire: &[u8], size: usize) -> Vec<Answer> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -495,16 +495,14 @@ async fn half_closing(mut stream: TcpStream, wire: &[u8], size: usize) -> Vec<An
     Answer::all(&heard)
 }
 
-/// Whether a client asked for it: we ask ourselves whether a session lives.
+/// True for what a client asked; the proxy itself asks whether a session lives.
 fn is_clients(seen: &Seen) -> bool {
     seen.target != "/services/oauth2/userinfo"
 }
 
 /// One thread, so that whatever an attacker leaves behind is what the next client meets.
-async fn one_thread() -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, |config| config.threads = 1).await;
-    (org, proxy)
+async fn one_thread() -> Both {
+    Both::with(|config| config.threads = 1).await
 }
 
 /// Asserts that `wire` gets one refusal at most and the connection is closed, in one piece and
@@ -536,9 +534,7 @@ fn only_refusals(answers: &[Answer], wire: &str) {
 
 async fn gets_its_own_answer(proxy: &Proxy) {
     let mut client: Raw = proxy.connect().await;
-    client
-        .send(format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    client.send(get(LIMITS)).await;
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("DailyApiRequests"), "{answer}");

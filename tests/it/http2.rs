@@ -11,7 +11,6 @@ use http::Request;
 use http_body_util::Empty;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use orgproxy::config::Config;
 use test_case::test_case;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -19,20 +18,16 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Binary, CpuTime, Org, Proxy,
-        answer::{PATIENCE, ask},
-        binary::Files,
-    },
+use crate::support::{
+    Binary, Both, CpuTime, Files, Org, PATIENCE, Proxy, SHORT,
+    answer::ask,
+    get::get_and_close,
+    in_time,
+    path::{LIMITS, SINK},
     tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str =
-    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SHORT: Duration = Duration::from_millis(300);
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -49,7 +44,7 @@ const ENHANCE_YOUR_CALM: u8 = 11;
 
 #[tokio::test]
 async fn what_begins_as_http2_and_does_not_go_on_so_is_a_connection_error() {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     for (from, wrong) in [(16, b'x'), (18, b'x'), (20, b'\n'), (23, b'x')] {
         let mut preface = PREFACE.to_vec();
         preface[from] = wrong;
@@ -63,11 +58,11 @@ async fn what_begins_as_http2_and_does_not_go_on_so_is_a_connection_error() {
     assert_eq!(error(&heard), None);
 }
 
-#[test_case(b"h2", GET.as_bytes(), false; "http2 agreed and http1 spoken")]
+#[test_case(b"h2", get_and_close(LIMITS).as_bytes(), false; "http2 agreed and http1 spoken")]
 #[test_case(b"h2", b"INVALID CONNECTION PREFACE\r\n\r\n", false; "http2 agreed and nothing spoken")]
 #[test_case(b"http/1.1", PREFACE, false; "http1 agreed and http2 spoken")]
-#[test_case(b"http/1.1", GET.as_bytes(), true; "http1 agreed and spoken")]
-#[test_case(b"", GET.as_bytes(), true; "nothing agreed and http1 spoken")]
+#[test_case(b"http/1.1", get_and_close(LIMITS).as_bytes(), true; "http1 agreed and spoken")]
+#[test_case(b"", get_and_close(LIMITS).as_bytes(), true; "nothing agreed and http1 spoken")]
 #[tokio::test]
 async fn what_tls_agreed_on_is_what_is_spoken(agreed: &[u8], wire: &[u8], passes: bool) {
     let org = Org::start().await.unwrap();
@@ -98,7 +93,7 @@ async fn what_tls_agreed_on_is_what_is_spoken(agreed: &[u8], wire: &[u8], passes
 #[test_case(true; "it sends some")]
 #[tokio::test]
 async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
-    let (_org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org: _org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let (mut reading, mut writing) = tokio::io::split(connect(&proxy).await);
     writing.write_all(&begun(&[])).await.unwrap();
     let heard = tokio::spawn(async move {
@@ -107,9 +102,10 @@ async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
         heard
     });
     let began = Instant::now();
-    let ping = match sends {
-        true => frame(PING, 0, 0, &[1; 8]),
-        false => frame(PING, 1, 0, &[1; 8]),
+    let ping = if sends {
+        frame(PING, 0, 0, &[1; 8])
+    } else {
+        frame(PING, 1, 0, &[1; 8])
     };
     while !heard.is_finished() && began.elapsed() < PATIENCE {
         // A client that pings now and then, for longer than it may be idle: faster would be a flood.
@@ -122,7 +118,7 @@ async fn a_client_that_wants_nothing_is_let_go_whatever_it_pings(sends: bool) {
 
 #[tokio::test]
 async fn a_client_whose_request_is_under_way_is_not_let_go() {
-    let (org, proxy) = with(|config| config.limits.header_read = SHORT).await;
+    let Both { org, proxy } = Both::with(|config| config.limits.header_read = SHORT).await;
     let hold = org.hold(LIMITS);
     // One that answers pings.
     let (mut sender, connection) =
@@ -143,7 +139,7 @@ async fn a_client_whose_request_is_under_way_is_not_let_go() {
 
 const MOST_OF_A_FLOOD: Duration = Duration::from_millis(10);
 
-/// What a client sends once, and then again and again.
+/// Returns floods by name: what a client sends once, and what it then sends again and again.
 fn floods() -> [(&'static str, Vec<u8>, Vec<u8>); 11] {
     let open = || request(1, false);
     let mut unfinished = open();
@@ -200,15 +196,15 @@ fn given_up(count: u32) -> Vec<u8> {
 #[test_case("window update of a stream")]
 #[test_case("reset")]
 #[tokio::test]
-async fn a_flood_of_frames_that_carry_nothing_is_told_to_calm_down(name: &str) {
-    let (_org, proxy) = with(|_| {}).await;
+async fn a_flood_of_frames_that_carry_nothing_is_asked_to_calm_down(name: &str) {
+    let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [begun(&[&first]), again.repeat(5000)].concat();
     let heard = talk(connect(&proxy).await, wire).await;
     let error = error(&heard);
     assert_eq!(error, Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
     // It cost nobody else anything.
-    assert_eq!(ask(proxy.address, GET).await.status, 200);
+    assert_eq!(ask(proxy.address, get_and_close(LIMITS)).await.status, 200);
 }
 
 /// Which is what a flood costs all others on its thread: of processors, since that is the same on a
@@ -221,7 +217,7 @@ async fn a_flood_is_over_before_it_costs_others_ten_milliseconds() {
     let address = proxy.address().await;
     // Its answer comes once the thread is done with what came before.
     let rests = async || {
-        assert_eq!(ask(address, GET).await.status, 200);
+        assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
         CpuTime::of(proxy.id())
     };
     rests().await;
@@ -268,8 +264,8 @@ async fn no_flood_fills_the_log() {
 #[test_case("window update")]
 #[test_case("unknown")]
 #[tokio::test]
-async fn some_of_them_are_nothing_to_mind(name: &str) {
-    let (_org, proxy) = with(|_| {}).await;
+async fn a_few_such_frames_do_no_harm(name: &str) {
+    let Both { org: _org, proxy } = Both::start().await;
     let (first, again) = flood(name);
     let wire = [
         begun(&[&first]),
@@ -284,7 +280,7 @@ async fn some_of_them_are_nothing_to_mind(name: &str) {
 
 #[tokio::test]
 async fn requests_that_are_given_up_at_once_are_a_flood_too() {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let heard = talk(connect(&proxy).await, given_up(2000)).await;
     assert_eq!(error(&heard), Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
 }
@@ -292,7 +288,7 @@ async fn requests_that_are_given_up_at_once_are_a_flood_too() {
 #[tokio::test]
 async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it() {
     const LENGTH: usize = 24 << 20;
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let path = format!("/services/apexrest/bytes?n={LENGTH}");
     let mut client = connect(&proxy).await;
     client
@@ -301,10 +297,8 @@ async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it
         .unwrap();
     let mut got = 0;
     while got < LENGTH {
-        let (kind, _, payload) = timeout(PATIENCE, read_frame(&mut client))
-            .await
-            .expect("the next frame")
-            .expect("the whole answer");
+        let next = read_frame(&mut client).await;
+        let (kind, _, payload) = next.expect("the whole answer");
         if kind == DATA && !payload.is_empty() {
             got += payload.len();
             // As if it took a KiB at a time, and measured the way as well.
@@ -324,7 +318,7 @@ async fn a_client_that_acknowledges_every_piece_of_a_large_answer_gets_all_of_it
 }
 
 #[tokio::test]
-async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_the_log() {
+async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);
@@ -344,10 +338,10 @@ async fn a_client_that_opens_no_window_for_its_answer_is_cut_off_and_told_of_in_
 #[test_case("1152921504606846977")]
 #[tokio::test]
 async fn a_length_that_no_body_has_is_refused(length: &str) {
-    let (org, proxy) = with(|_| {}).await;
-    let wire = begun(&[&request_for(1, false, "/services/apexrest/sink", length)]);
+    let Both { org, proxy } = Both::start().await;
+    let wire = begun(&[&request_for(1, false, SINK, length)]);
     let stream = connect(&proxy).await;
-    // What is not to be counted with at all, hyper refuses.
+    // hyper refuses what cannot be counted with at all.
     let heard = match length {
         "18446744073709551615" => talk_until(stream, wire, RST_STREAM).await,
         _ => talk_until(stream, wire, HEADERS).await,
@@ -361,7 +355,7 @@ async fn a_length_that_no_body_has_is_refused(length: &str) {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_an_idle_client_that_answers_nothing() {
-    let (_org, proxy) = with(|_| {}).await;
+    let Both { org: _org, proxy } = Both::start().await;
     let mut silent = connect(&proxy).await;
     silent.write_all(&begun(&[])).await.unwrap();
     // Its settings say that it is there.
@@ -379,12 +373,6 @@ async fn a_stop_does_not_wait_for_an_idle_client_that_answers_nothing() {
     );
 }
 
-async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, change).await;
-    (org, proxy)
-}
-
 async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address).await.unwrap()
 }
@@ -399,7 +387,7 @@ async fn pour(address: SocketAddr, wire: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
     let write = async {
-        // What is too much, nobody takes.
+        // Nobody takes what is too much.
         let _ = writing.write_all(wire).await;
         let _ = writing.shutdown().await;
     };
@@ -410,7 +398,7 @@ async fn pour(address: SocketAddr, wire: &[u8]) -> Vec<u8> {
     heard
 }
 
-/// As [`talk`], but ends with the first frame of a kind.
+/// Talks as [`talk`] does, but ends with the first frame of a kind.
 async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8) -> Vec<u8> {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let write = async {
@@ -431,16 +419,16 @@ async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8
     };
     tokio::select! {
         heard = timeout(PATIENCE, read) => heard.expect("an end"),
-        () = write => unreachable!("it waits for ever"),
+        () = write => unreachable!("it waits forever"),
     }
 }
 
 async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
-    stream.read_exact(&mut head).await.ok()?;
+    in_time(stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; usize::try_from(length).unwrap()];
-    stream.read_exact(&mut payload).await.ok()?;
+    in_time(stream.read_exact(&mut payload)).await.ok()?;
     let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     Some((head[3], number, payload))
 }
@@ -462,7 +450,7 @@ fn error(heard: &[u8]) -> Option<u8> {
     away.map(|(_, payload)| payload[7])
 }
 
-/// How the head of the first answer begins: an indexed status (RFC 7541 appendix A).
+/// Returns the first byte of the first answer's head: an indexed status (RFC 7541 appendix A).
 fn status(heard: &[u8]) -> Option<u8> {
     let mut frames = frames(heard);
     frames

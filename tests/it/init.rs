@@ -17,13 +17,9 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::chmod,
-    support::{Binary, Org, binary::Ended, proxy::client, skip},
+use crate::support::{
+    Binary, Ended, Org, binary::ORGPROXY, chmod, client, curl, path::LIMITS, skip, user::NOBODY,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 /// All that has to be said.
 const NEW: &str = "init --yes --key-bits 2048 --username api@acme.com";
@@ -142,7 +138,7 @@ async fn an_app_that_is_there_needs_a_certificate_only() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_done_next_fits_the_terminal_and_tells_no_secret() {
+async fn what_is_to_be_done_next_fits_the_terminal_and_shows_no_secret() {
     let folder = Folder::new();
     let said = folder.good(NEW).await.stdout;
     for part in [
@@ -203,7 +199,7 @@ async fn a_passphrase_locks_the_key_and_the_proxy_opens_it() {
 #[test_case("--rotate-key --from-sf acme", "cannot be used with"; "two at once")]
 #[test_case("--rotate-key", "there is no proxy.toml here"; "nothing to rotate")]
 #[tokio::test]
-async fn what_is_wrong_is_told_and_nothing_is_written(arguments: &str, message: &str) {
+async fn what_is_wrong_is_reported_and_nothing_is_written(arguments: &str, message: &str) {
     let folder = Folder::new();
     let ended = folder.run(&format!("init {arguments}")).await;
     assert_ne!(ended.code(), 0);
@@ -370,7 +366,7 @@ async fn it_closes_its_memory_before_all_else() {
     let folder = Folder::new();
     folder.shell("mkfifo pipe");
     let mut command = tokio::process::Command::new("sh");
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let line = format!("ulimit -Sn 64; exec {program} {NEW} --config pipe");
     command.args(["-c", &line]).current_dir(&folder.0);
     let init = Binary::spawn(command);
@@ -643,14 +639,14 @@ async fn whoever_reads_the_key_reads_the_next_one() {
 }
 
 #[tokio::test]
-async fn whom_the_next_key_cannot_be_given_to_is_told() {
+async fn a_user_whom_the_next_key_cannot_be_given_to_is_named() {
     if !geteuid().is_root() {
         return skip("only root gives a key to a group that its owner is not in");
     }
     let folder = Folder::new();
     folder.good(NEW).await;
     folder.open_to_group();
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), folder.path("orgproxy")).unwrap();
+    fs::copy(ORGPROXY, folder.path("orgproxy")).unwrap();
     for name in folder.files().keys() {
         lchown(folder.0.path().join(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -688,7 +684,7 @@ async fn the_key_of_an_earlier_rotation_is_kept() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_not_ours_has_its_next_certificate_uploaded() {
+async fn an_app_that_init_did_not_make_has_its_next_certificate_uploaded() {
     let folder = Folder::new();
     folder.good(&format!("{NEW} --client-id 3MVG9.there")).await;
     let said = folder
@@ -877,19 +873,18 @@ impl Folder {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => {
-                        let name = path.strip_prefix(self.0.path()).unwrap().to_owned();
-                        files.insert(name, fs::read(path).unwrap());
-                    }
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.0.path()).unwrap().to_owned();
+                    files.insert(name, fs::read(path).unwrap());
                 }
             }
         }
         files
     }
 
-    /// What the Salesforce CLI leaves after `sf org login jwt`, without some of it. Returns the
+    /// Writes what the Salesforce CLI leaves after `sf org login jwt`, without some of it. Returns the
     /// path of the key.
     fn with_sf(&self, without: &[&str]) -> String {
         let key = self.path("sf.key");
@@ -915,9 +910,10 @@ impl Folder {
         .filter(|(name, _)| !without.contains(name))
         .map(|(name, value)| format!("{name:?}: {value:?}"))
         .collect();
-        let auth = match without.contains(&"json") {
-            true => "{\"accessToken\": \"CANARY".to_owned(),
-            false => format!("{{{}}}", auth.join(", ")),
+        let auth = if without.contains(&"json") {
+            "{\"accessToken\": \"CANARY".to_owned()
+        } else {
+            format!("{{{}}}", auth.join(", "))
         };
         fs::create_dir(self.path(".sfdx")).unwrap();
         self.write(".sfdx/api@acme.com.json", &auth);
@@ -936,7 +932,7 @@ fn moves(said: &str) -> String {
     moves.join("\n")
 }
 
-/// Of the first org.
+/// Returns the client id of the first org.
 fn client_id(folder: &Folder) -> String {
     let toml = folder.read("proxy.toml");
     let (_, rest) = toml.split_once("\nclient_id = \"").unwrap();
@@ -947,8 +943,6 @@ fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.path(name)).unwrap()
 }
 
-/// A user, and a group, of no significance.
-const NOBODY: u32 = 65_534;
 const GROUP: u32 = 4242;
 
 /// Seconds.

@@ -3,17 +3,14 @@
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Fault, Org, Raw,
-        answer::{Answer, ask, talk},
-        binary::Files,
-    },
+use crate::support::{
+    Binary, Fault, Files, Org, Raw,
+    answer::{Answer, ask, talk},
+    curl,
+    path::LIMITS,
     tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const ON: &str = "intercept = true\n";
 const KEYED: &str = "intercept = true\n\
     guard.client_key = { command = [\"echo\", \"correct-horse-battery\"] }\n";
@@ -22,15 +19,15 @@ const KEYED: &str = "intercept = true\n\
 #[test_case("--http2")]
 #[tokio::test]
 async fn a_tool_that_names_salesforce_gets_the_org(version: &str) {
-    let both = Both::with(ON).await;
+    let interceptor = Interceptor::with(ON).await;
     for host in ["login.salesforce.com", "test.salesforce.com"] {
-        let answer = both
+        let answer = interceptor
             .curl(&format!("{version} https://{host}{LIMITS}"))
             .await;
         assert_eq!(answer.status(), "200", "{answer:?}");
         assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
     }
-    assert_eq!(both.org.logins(), 1);
+    assert_eq!(interceptor.org.logins(), 1);
 }
 
 #[tokio::test]
@@ -52,9 +49,9 @@ async fn the_demo_stands_in_for_salesforce_if_it_is_asked_to() {
 
 #[tokio::test]
 async fn a_tunnel_serves_one_request_after_the_other() {
-    let both = Both::with(ON).await;
+    let interceptor = Interceptor::with(ON).await;
     let url = format!("https://login.salesforce.com{LIMITS}");
-    let answer = both
+    let answer = interceptor
         .curl(&format!(
             "-v {url} {url} -d x https://login.salesforce.com/services/apexrest/echo"
         ))
@@ -66,22 +63,22 @@ async fn a_tunnel_serves_one_request_after_the_other() {
             .count(),
         1
     );
-    assert_eq!(both.org.counts().requests, 3, "{answer:?}");
+    assert_eq!(interceptor.org.counts().requests, 3, "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_login_through_a_tunnel_sends_the_client_to_the_instance() {
-    let both = Both::with(ON).await;
+    let interceptor = Interceptor::with(ON).await;
     for (scheme, ends_in) in [("http", "by absolute form"), ("https", "in a tunnel")] {
-        let answer = both
+        let answer = interceptor
             .curl(&format!(
                 "{scheme}://login.salesforce.com/services/oauth2/token -d grant_type=password"
             ))
             .await;
-        let instance = both.org.instance_url().replace("https", scheme);
+        let instance = interceptor.org.instance_url().replace("https", scheme);
         let told = format!("\"instance_url\":\"{instance}\"");
         assert!(answer.body().contains(&told), "{ends_in}: {answer:?}");
-        let answer = both.curl(&format!("{instance}{LIMITS}")).await;
+        let answer = interceptor.curl(&format!("{instance}{LIMITS}")).await;
         // In this test the instance has a port that no tunnel leads to unless it is trusted.
         assert_eq!(answer.status(), "200", "{ends_in}: {answer:?}");
     }
@@ -89,9 +86,10 @@ async fn a_login_through_a_tunnel_sends_the_client_to_the_instance() {
 
 #[tokio::test]
 async fn a_tunnel_within_tls_works_as_well() {
-    let both = Both::with("intercept = true\nlisten = [\"https://127.0.0.1:0\"]\n").await;
-    let ca = both.files.local_ca();
-    let port = both.proxy.secure_port().await;
+    let interceptor =
+        Interceptor::with("intercept = true\nlisten = [\"https://127.0.0.1:0\"]\n").await;
+    let ca = interceptor.files.local_ca();
+    let port = interceptor.proxy.secure_port().await;
     let answer = curl(&format!(
         "curl --proxy-cacert {ca} -x https://localhost:{port} --cacert {ca} \
          https://login.salesforce.com{LIMITS}"
@@ -102,8 +100,8 @@ async fn a_tunnel_within_tls_works_as_well() {
 
 #[tokio::test]
 async fn it_is_off_unless_it_is_set() {
-    let both = Both::with("").await;
-    let answer = both.connect("login.salesforce.com:443", "").await;
+    let interceptor = Interceptor::with("").await;
+    let answer = interceptor.connect("login.salesforce.com:443", "").await;
     let message = answer.refusal(405, "METHOD_REFUSED");
     assert!(message.contains("set intercept = true"), "{message}");
 }
@@ -117,8 +115,8 @@ async fn it_is_off_unless_it_is_set() {
 #[test_case("169.254.169.254:80")]
 #[tokio::test]
 async fn other_hosts_get_no_tunnel(host: &str) {
-    let both = Both::with(ON).await;
-    let answer = both.connect(host, "").await;
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor.connect(host, "").await;
     let message = answer.refusal(403, "TUNNEL_REFUSED");
     assert!(message.contains("NO_PROXY"), "{message}");
 }
@@ -128,11 +126,11 @@ async fn other_hosts_get_no_tunnel(host: &str) {
 #[test_case("login.salesforce.com:443/services"; "a path")]
 #[test_case("/services"; "no host")]
 #[tokio::test]
-async fn what_is_no_host_and_port_gets_no_tunnel(target: &str) {
-    let both = Both::with(ON).await;
-    let answer = both.connect(target, "").await;
+async fn what_is_not_a_host_and_port_gets_no_tunnel(target: &str) {
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor.connect(target, "").await;
     assert_eq!(answer.status, 400, "{answer:?}");
-    assert_eq!(both.org.logins(), 0);
+    assert_eq!(interceptor.org.logins(), 0);
 }
 
 #[test_case("", "login.salesforce.com:443", 405; "no tunnels")]
@@ -141,55 +139,57 @@ async fn what_is_no_host_and_port_gets_no_tunnel(target: &str) {
 #[test_case(KEYED, "login.salesforce.com:443", 403; "no key")]
 #[tokio::test]
 async fn what_follows_a_refused_connect_is_not_carried_out(more: &str, target: &str, status: u16) {
-    let both = Both::with(more).await;
+    let interceptor = Interceptor::with(more).await;
     let wire = format!(
         "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n\
          GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nX-Orgproxy-Key: correct-horse-battery\r\n\r\n"
     );
     for size in [usize::MAX, 1] {
-        let stream = TcpStream::connect(both.proxy.address().await)
+        let stream = TcpStream::connect(interceptor.proxy.address().await)
             .await
             .unwrap();
         let answers = talk(stream, wire.as_bytes(), size).await;
         assert_eq!(answers.len(), 1, "{answers:?}");
         assert_eq!(answers[0].status, status, "{answers:?}");
     }
-    assert_eq!(both.org.counts().requests, 0);
+    assert_eq!(interceptor.org.counts().requests, 0);
 }
 
 #[test_case("Origin: https://evil.tld\r\n", "FOREIGN_ORIGIN")]
 #[test_case("Sec-Fetch-Site: cross-site\r\n", "FOREIGN_PAGE")]
 #[tokio::test]
 async fn a_web_page_gets_no_tunnel(header: &str, code: &str) {
-    let both = Both::with(ON).await;
-    let answer = both.connect("login.salesforce.com:443", header).await;
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor
+        .connect("login.salesforce.com:443", header)
+        .await;
     answer.refusal(403, code);
 }
 
 #[tokio::test]
 async fn a_client_shows_its_key_once_when_it_asks_for_the_tunnel() {
-    let both = Both::with(KEYED).await;
-    let answer = both.connect("login.salesforce.com:443", "").await;
+    let interceptor = Interceptor::with(KEYED).await;
+    let answer = interceptor.connect("login.salesforce.com:443", "").await;
     answer.refusal(403, "CLIENT_KEY_MISSING");
 
     let url = format!("https://login.salesforce.com{LIMITS}");
-    let answer = both
+    let answer = interceptor
         .curl(&format!("-U any:correct-horse-battery {url}"))
         .await;
     assert_eq!(answer.status(), "200", "{answer:?}");
-    assert_eq!(both.org.counts().requests, 1);
+    assert_eq!(interceptor.org.counts().requests, 1);
 }
 
 #[tokio::test]
 async fn a_refused_connect_ends_its_connection_and_no_other() {
-    let both = Both::with(ON).await;
-    let mut raw = Raw::connect(both.proxy.address().await).await;
+    let interceptor = Interceptor::with(ON).await;
+    let mut raw = Raw::connect(interceptor.proxy.address().await).await;
     raw.send("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
         .await;
     let refused = raw.rest().await;
     assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
     assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
-    both.tunnel("login.salesforce.com").await;
+    interceptor.tunnel("login.salesforce.com").await;
 }
 
 #[test_case("login.salesforce.com", 200, ""; "its own")]
@@ -199,8 +199,8 @@ async fn a_refused_connect_ends_its_connection_and_no_other() {
 #[test_case("evil.tld", 421, "WRONG_HOST"; "anybody's")]
 #[tokio::test]
 async fn in_a_tunnel_the_host_is_that_of_its_end(host: &str, status: u16, code: &str) {
-    let both = Both::with(ON).await;
-    let answer = both.through("login.salesforce.com", host).await;
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor.through("login.salesforce.com", host).await;
     assert_eq!(answer.status, status, "{answer:?}");
     if status != 200 {
         answer.refusal(status, code);
@@ -209,32 +209,34 @@ async fn in_a_tunnel_the_host_is_that_of_its_end(host: &str, status: u16, code: 
 
 #[tokio::test]
 async fn the_host_of_another_org_does_not_lead_to_this_one() {
-    let both = Both::with(ON).await;
-    let answer = both
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor
         .through("other.my.salesforce.com", "other.my.salesforce.com")
         .await;
     answer.refusal(421, "WRONG_INSTANCE");
-    assert_eq!(both.org.counts().requests, 0);
+    assert_eq!(interceptor.org.counts().requests, 0);
 }
 
 #[tokio::test]
 async fn the_host_where_the_org_was_leads_to_where_it_is() {
-    let both = Both::with(ON).await;
+    let interceptor = Interceptor::with(ON).await;
     let (old, new) = (
-        both.org.twin().await.unwrap(),
-        both.org.twin().await.unwrap(),
+        interceptor.org.twin().await.unwrap(),
+        interceptor.org.twin().await.unwrap(),
     );
-    both.org
+    interceptor
+        .org
         .set(|knobs| knobs.instance_url = Some(old.instance_url()));
     let url = old.instance_url() + LIMITS;
-    assert_eq!(both.curl(&url).await.status(), "200");
-    both.org
+    assert_eq!(interceptor.curl(&url).await.status(), "200");
+    interceptor
+        .org
         .set(|knobs| knobs.instance_url = Some(new.instance_url()));
     let location = new.instance_url() + LIMITS;
     let moved = Fault::redirect(http::StatusCode::MOVED_PERMANENTLY, &location);
     old.faults().always(LIMITS, moved);
     for asked in 1..=2 {
-        let answer = both.curl(&url).await;
+        let answer = interceptor.curl(&url).await;
         assert_eq!(answer.status(), "200", "{answer:?}");
         assert_eq!(new.counts().requests, asked);
     }
@@ -242,18 +244,18 @@ async fn the_host_where_the_org_was_leads_to_where_it_is() {
 
 #[tokio::test]
 async fn the_paths_that_are_refused_are_so_in_a_tunnel() {
-    let both = Both::with(ON).await;
-    let answer = both
+    let interceptor = Interceptor::with(ON).await;
+    let answer = interceptor
         .curl("https://login.salesforce.com/services/oauth2/singleaccess")
         .await;
     assert_eq!(answer.status(), "403", "{answer:?}");
     // What is answered here is so in a tunnel, too.
-    let answer = both
+    let answer = interceptor
         .curl("https://login.salesforce.com/services/oauth2/revoke")
         .await;
     assert_eq!(answer.status(), "200", "{answer:?}");
     // Nor is there a tunnel in a tunnel.
-    let tunnel = both.tunnel("login.salesforce.com").await;
+    let tunnel = interceptor.tunnel("login.salesforce.com").await;
     let wire = CONNECT.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     let answers = talk(tunnel, wire.as_bytes(), usize::MAX).await;
     answers[0].refusal(405, "METHOD_REFUSED");
@@ -261,13 +263,13 @@ async fn the_paths_that_are_refused_are_so_in_a_tunnel() {
 
 #[tokio::test]
 async fn a_client_that_does_not_wait_for_its_tunnel_is_left() {
-    let both = Both::with(ON).await;
-    let mut raw = Raw::connect(both.proxy.address().await).await;
+    let interceptor = Interceptor::with(ON).await;
+    let mut raw = Raw::connect(interceptor.proxy.address().await).await;
     raw.send([CONNECT.as_bytes(), b"\x16\x03\x01\x00\x05hello"].concat())
         .await;
     let rest = raw.rest().await;
     assert!(rest.starts_with("HTTP/1.1 200"), "{rest}");
-    both.proxy.log("did not wait for its tunnel").await;
+    interceptor.proxy.log("did not wait for its tunnel").await;
 }
 
 #[tokio::test]
@@ -299,28 +301,28 @@ async fn orgs_that_share_a_listener_are_told_apart_by_their_my_domain() {
 
 #[tokio::test]
 async fn a_stop_waits_for_what_is_under_way_in_a_tunnel() {
-    let both = Both::with(ON).await;
-    let hold = both.org.hold(LIMITS);
-    let mut tunnel = both.tunnel("login.salesforce.com").await;
+    let interceptor = Interceptor::with(ON).await;
+    let hold = interceptor.org.hold(LIMITS);
+    let mut tunnel = interceptor.tunnel("login.salesforce.com").await;
     let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: login.salesforce.com\r\n\r\n");
     tunnel.write_all(request.as_bytes()).await.unwrap();
-    both.org.wait_until(|_| hold.waiting() == 1).await;
-    both.proxy.signal(rustix::process::Signal::TERM);
-    both.proxy.log("stopping").await;
+    interceptor.org.wait_until(|_| hold.waiting() == 1).await;
+    interceptor.proxy.signal(rustix::process::Signal::TERM);
+    interceptor.proxy.log("stopping").await;
     drop(hold);
     let answers = talk(tunnel, b"", usize::MAX).await;
     assert_eq!(answers[0].status, 200, "{answers:?}");
-    assert_eq!(both.proxy.end().await.code(), 0);
+    assert_eq!(interceptor.proxy.end().await.code(), 0);
 }
 
-/// An org, and a proxy in front of it.
-struct Both {
+/// An org, and a running proxy in front of it that intercepts what is for its hosts.
+struct Interceptor {
     org: Org,
     files: Files,
     proxy: Binary,
 }
 
-impl Both {
+impl Interceptor {
     async fn with(more: &str) -> Self {
         let org = Org::start().await.unwrap();
         let files = Files::with(&org, more);

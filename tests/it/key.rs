@@ -1,17 +1,15 @@
 //! Private keys in every form that the real `openssl` writes.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, process::Command};
 
 use orgproxy::config::{Config, Overrides, PrivateKey};
-use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::support::skip;
+use crate::support::{
+    Keys, chmod,
+    keys::{base64, der},
+    skip,
+};
 
 #[test_case("rsa -in key.pem -traditional -out out"; "pkcs1")]
 #[test_case("pkcs8 -topk8 -nocrypt -in key.pem -out out"; "pkcs8")]
@@ -69,7 +67,7 @@ fn an_encrypted_key_is_read_with_its_passphrase_only(command: &str) {
 #[test_case("pkcs12 -export -inkey key.pem -nocerts -passout pass:x -out out", "is a Java or PKCS#12 key store; extract"; "pkcs12")]
 #[test_case("pkcs8 -topk8 -in key.pem -v1 PBE-SHA1-3DES -passout pass:x -out out", "is encrypted in a way that is not supported (not PBES2); convert"; "pbes1")]
 #[test_case("rsa -in key.pem -traditional -camellia128 -passout pass:x -out out", "is encrypted in a way that is not supported (CAMELLIA-128-CBC); convert"; "camellia")]
-fn what_is_no_key_for_us_is_told_so(command: &str, expected: &str) {
+fn what_is_not_a_usable_key_is_refused_as_what_it_is(command: &str, expected: &str) {
     let keys = Keys::new();
     keys.openssl(command);
     let error = keys.parse("out", Some("x")).unwrap_err();
@@ -269,7 +267,7 @@ fn a_group_may_read_if_allowed(mode: u32, expected: bool) {
     "{ file = \"key.pem\", passphrase = { env = \"ORGPROXY_TEST_UNSET\" } }",
     "passphrase: environment variable ORGPROXY_TEST_UNSET is not set"
 )]
-fn a_key_that_cannot_be_had_is_told_why(reference: &str, expected: &str) {
+fn a_key_that_cannot_be_had_is_reported_with_the_reason(reference: &str, expected: &str) {
     let keys = Keys::new();
     fs::create_dir(keys.path("folder")).unwrap();
     fs::write(keys.path("empty"), "").unwrap();
@@ -326,43 +324,20 @@ fn within_an_environment() {
     keys.load("{ credential = \"key.pem\" }").unwrap();
 }
 
-/// A folder with a key of 2048 bits, `key.pem`.
-pub(crate) struct Keys(TempDir);
-
 impl Keys {
-    pub(crate) fn new() -> Self {
-        let keys = Self(TempDir::new().unwrap());
-        keys.openssl("genrsa -out key.pem 2048");
-        keys
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Runs in the folder.
-    pub(crate) fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(&self.0)
-            .output()
-            .expect("openssl must be installed");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {arguments}: {errors}");
-    }
-
     fn parse(&self, name: &str, passphrase: Option<&str>) -> Result<PrivateKey, String> {
         let bytes = fs::read(self.path(name)).unwrap();
         let passphrase = passphrase.map(str::as_bytes);
         PrivateKey::parse(name, &bytes, passphrase).map_err(|error| error.to_string())
     }
 
-    /// As `private_key` of a file in the folder. The error is without its place.
+    /// Loads a configuration in this folder whose `private_key` is `reference`. The error is without its
+    /// place.
     fn load(&self, reference: &str) -> Result<Config, String> {
         let file = format!(
             "[org.main]\nclient_id = \"3MVG9\"\nusername = \"me\"\nprivate_key = {reference}\n"
         );
-        let folder = self.0.path().display().to_string() + "/";
+        let folder = self.path("").display().to_string();
         Config::from_toml(&file, &self.path("proxy.toml"), &Overrides::default()).map_err(|error| {
             let error = error.to_string().replace(&folder, "");
             let error = error.replace(folder.trim_end_matches('/'), "FOLDER");
@@ -376,27 +351,10 @@ impl Keys {
     }
 }
 
-/// What `openssl base64 -A` makes of it.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    use base64ct::Encoding;
-
-    base64ct::Base64::encode_string(bytes)
-}
-
-/// What a PEM holds.
-pub(crate) fn der(pem: &str) -> Vec<u8> {
-    let (_, der) = pkcs8::SecretDocument::from_pem(pem).unwrap();
-    der.as_bytes().to_vec()
-}
-
 fn lines_of(text: &str, width: usize) -> String {
     let lines = text
         .as_bytes()
         .chunks(width)
         .map(|line| str::from_utf8(line).unwrap());
     lines.map(|line| format!("{line}\n")).collect()
-}
-
-pub(crate) fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -1,9 +1,13 @@
-//! What becomes of an org's header lines, whichever way they go.
+//! An org's header lines arrive the same, whichever way they go.
 
 use orgproxy::demo::Then;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Fault, Org, Proxy, Random, answer::PATIENCE, session};
+use crate::support::{
+    Fault, Org, PATIENCE, Proxy, Random,
+    path::{ECHO, LIMITS},
+    session,
+};
 
 /// None of them is for clients.
 const DROPPED: [&str; 10] = [
@@ -29,14 +33,14 @@ async fn lines_arrive_the_same_whole_and_one_by_one() {
         config.orgs[0].guard.allow_origins = vec![PAGE.into()];
     })
     .await;
-    proxy.get("/services/data/v62.0/limits").await;
+    proxy.get(LIMITS).await;
     let token = session(&org.last_request()).to_owned();
     let mut random = Random(0x5eed);
     for round in 0..ROUNDS {
         let (mut wire, mut asked) = (String::new(), Vec::new());
         for number in 0..=random.below(4) {
             let method = random.of(&["GET", "GET", "HEAD"]);
-            let path = random.of(&["/services/apexrest/echo", "/services/data/v62.0"]);
+            let path = random.of(&[ECHO, "/services/data/v62.0"]);
             let mark = format!("{round}-{number}");
             let sent = Sent::make(&mut random, method, &mark, &token, &org.instance_url());
             let origin = random.of(&["", "", "", ORIGIN]);
@@ -74,7 +78,7 @@ async fn lines_arrive_the_same_whole_and_one_by_one() {
 /// An answer of the org.
 #[derive(Debug)]
 struct Sent {
-    /// What goes before it.
+    /// An interim answer that goes before it.
     before: &'static str,
     status: String,
     lines: String,
@@ -109,9 +113,10 @@ impl Sent {
         } else if framing.contains("chunked") {
             body = chunked(&body);
         }
-        let then = match has_body && framing.is_empty() {
-            true => Then::Close,
-            false => Then::Keep,
+        let then = if has_body && framing.is_empty() {
+            Then::Close
+        } else {
+            Then::Keep
         };
         let mut sent = Self {
             before: random.of(&[

@@ -5,16 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Org, Proxy,
-        binary::{Files, run},
-        proxy::client,
-    },
-};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{Binary, Files, Org, Proxy, binary::run, client, curl, path::LIMITS};
 
 #[tokio::test]
 async fn the_default_is_on_both_addresses() {
@@ -151,7 +142,7 @@ async fn where_other_programs_have_both_it_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_program_is_led_to_localhost_where_both_are_ours() {
+async fn a_program_is_led_to_localhost_where_the_proxy_has_both_addresses() {
     let org = Org::start().await.unwrap();
     let files = Files::with(
         &org,

@@ -1,46 +1,38 @@
 //! SOAP `login()` and `logout()`, answered without the org. User name and password end here.
 
-use std::io::Write;
-
-use flate2::{
-    Compression,
-    write::{GzEncoder, ZlibEncoder},
-};
 use http::StatusCode;
 use orgproxy::{
     Bound, Server,
     config::{Clients, Config},
-    demo::Counts,
 };
 use test_case::test_case;
 
 use crate::support::{
-    Fault, Org, Proxy,
-    proxy::{client, config, org},
+    Both, Fault, Org, client,
+    coding::compress,
+    namespace::{ENTERPRISE, ENVELOPE, PARTNER, TOOLING},
+    path::LIMITS,
+    proxy::{config, org},
 };
 
-const PARTNER: &str = "urn:partner.soap.sforce.com";
-const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";
-const TOOLING: &str = "urn:tooling.soap.sforce.com";
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const V46: &str = "/services/Soap/u/46.0";
 const USER: &str = "etl@example.com";
 const PASSWORD: &str = "pa<ss&word";
 
-/// As jsforce writes it.
+/// Returns a login as jsforce writes it.
 fn jsforce(namespace: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><se:Envelope xmlns:se=\"{SOAP}\"><se:Header/>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><se:Envelope xmlns:se=\"{ENVELOPE}\"><se:Header/>\
          <se:Body><login xmlns=\"{namespace}\"><username>{USER}</username>\
          <password>pa&lt;ss&amp;word</password></login></se:Body></se:Envelope>"
     )
 }
 
-/// As simple-salesforce does.
+/// Returns a login as simple-salesforce writes it.
 fn simple_salesforce() -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<env:Envelope\n xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\"\n \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"\n xmlns:env=\"{SOAP}\"\n xmlns:urn=\"{PARTNER}\">\n \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"\n xmlns:env=\"{ENVELOPE}\"\n xmlns:urn=\"{PARTNER}\">\n \
          <env:Header>\n <urn:CallOptions>\n <urn:client>simple-salesforce</urn:client>\n \
          <urn:defaultNamespace>sf</urn:defaultNamespace>\n </urn:CallOptions>\n </env:Header>\n <env:Body>\n \
          <n1:login xmlns:n1=\"{PARTNER}\">\n <n1:username>{USER}</n1:username>\n \
@@ -48,19 +40,19 @@ fn simple_salesforce() -> String {
     )
 }
 
-/// As the force CLI and EMP-Connector do.
+/// Returns a login as the force CLI and EMP-Connector write it.
 fn force() -> String {
     format!(
-        "<soapenv:Envelope xmlns:soapenv='{SOAP}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
+        "<soapenv:Envelope xmlns:soapenv='{ENVELOPE}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
          xmlns:urn='{PARTNER}'><soapenv:Body><urn:login><urn:username>{USER}</urn:username>\
          <urn:password><![CDATA[{PASSWORD}]]></urn:password></urn:login></soapenv:Body></soapenv:Envelope>"
     )
 }
 
-/// As WSC does, before it compresses.
+/// Returns a login as WSC writes it before it compresses.
 fn wsc(namespace: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><env:Envelope xmlns:env=\"{SOAP}\" \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><env:Envelope xmlns:env=\"{ENVELOPE}\" \
          xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
          <env:Header><LoginScopeHeader xmlns=\"{namespace}\"><organizationId>00D000000000062</organizationId>\
          </LoginScopeHeader></env:Header><env:Body><m:login xmlns:m=\"{namespace}\" xmlns:sobj=\"urn:sobject\">\
@@ -96,7 +88,7 @@ async fn every_client_is_let_in(
         config.orgs[0].clients = Some(clients);
     })
     .await;
-    let (status, answer) = both.post(path, coding, envelope).await;
+    let (status, answer) = post(&both, path, coding, envelope).await;
     assert_eq!(status, 200, "{answer}");
     let within = |name: &str| text_of(&answer, name);
     let base = both.proxy.url("");
@@ -118,7 +110,7 @@ async fn every_client_is_let_in(
     assert_eq!(within("userId"), both.org.user_id());
     assert_eq!(within("organizationId"), both.org.org_id());
     assert_eq!(within("userName"), both.org.username());
-    both.has_told_no_password();
+    has_told_no_password(&both);
 }
 
 #[tokio::test]
@@ -180,10 +172,10 @@ async fn the_answer_is_salesforces_byte_for_byte() {
 #[tokio::test]
 async fn what_a_client_is_given_works_and_is_not_the_session() {
     let both = Both::start().await;
-    let (_, answer) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (_, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
     let (url, session) = (text_of(&answer, "serverUrl"), text_of(&answer, "sessionId"));
     let query = format!(
-        "<e:Envelope xmlns:e='{SOAP}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
+        "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
          </sessionId></SessionHeader></e:Header><e:Body><query><queryString>SELECT Id FROM Account\
          </queryString></query></e:Body></e:Envelope>"
     );
@@ -191,7 +183,7 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
     assert_eq!(answer.status(), 200);
     assert!(answer.text().await.unwrap().contains("<queryResponse>"));
     let answer = client()
-        .get(both.proxy.url("/services/data/v62.0/limits"))
+        .get(both.proxy.url(LIMITS))
         .bearer_auth(&session)
         .send()
         .await
@@ -201,17 +193,17 @@ async fn what_a_client_is_given_works_and_is_not_the_session() {
         assert!(!format!("{:?}", seen.headers).contains(&session));
         assert!(!String::from_utf8_lossy(&seen.body).contains(&session));
     }
-    // The same to all, for ever.
-    let (_, again) = both.post(V46, "", jsforce(PARTNER)).await;
+    // The same for all, forever.
+    let (_, again) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(text_of(&again, "sessionId"), session);
 }
 
 #[tokio::test]
 async fn a_dead_session_is_not_the_clients_problem() {
     let both = Both::start().await;
-    assert_eq!(both.post(V46, "", jsforce(PARTNER)).await.0, 200);
+    assert_eq!(post(&both, V46, "", jsforce(PARTNER)).await.0, 200);
     both.org.end_sessions();
-    assert_eq!(both.post(V46, "", jsforce(PARTNER)).await.0, 200);
+    assert_eq!(post(&both, V46, "", jsforce(PARTNER)).await.0, 200);
     assert_eq!(both.org.logins(), 2);
 }
 
@@ -220,7 +212,7 @@ async fn the_clients_version_is_asked_and_64_if_the_org_does_not_know_it() {
     let both = Both::start().await;
     for version in ["31.0", "999.0"] {
         let path = format!("/services/Soap/u/{version}");
-        assert_eq!(both.post(&path, "", jsforce(PARTNER)).await.0, 200);
+        assert_eq!(post(&both, &path, "", jsforce(PARTNER)).await.0, 200);
     }
     let asked: Vec<_> = both
         .org
@@ -233,19 +225,19 @@ async fn the_clients_version_is_asked_and_64_if_the_org_does_not_know_it() {
 }
 
 #[tokio::test]
-async fn what_the_org_has_against_it_is_told_in_its_own_words() {
+async fn what_the_org_has_against_it_is_reported_in_its_own_words() {
     let both = Both::start().await;
     let fault = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:sf=\"urn:fault.partner.soap.sforce.com\"><soapenv:Body><soapenv:Fault><faultcode>sf:API_DISABLED_FOR_ORG</faultcode><faultstring>API_DISABLED_FOR_ORG: API is not enabled for this Organization or Partner</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>";
     let answer = Fault::answer(StatusCode::INTERNAL_SERVER_ERROR, "text/xml", fault);
     both.org.faults().always("/services/Soap/u", answer);
-    let (status, told) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (status, told) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!((status, told.as_str()), (500, fault));
 
     both.org.faults().clear();
     both.org
         .faults()
         .always("/services/Soap/u", Fault::html(StatusCode::OK));
-    let (status, told) = both.post(V46, "", jsforce(PARTNER)).await;
+    let (status, told) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(status, 500);
     assert!(
         told.contains("<faultcode>sf:SERVER_UNAVAILABLE</faultcode>"),
@@ -258,7 +250,7 @@ async fn what_the_org_has_against_it_is_told_in_its_own_words() {
 #[test_case("c", ENTERPRISE, "enterprise")]
 #[test_case("T", TOOLING, "tooling")]
 #[tokio::test]
-async fn who_is_not_among_the_clients_gets_salesforces_refusal(
+async fn a_user_who_is_not_among_the_clients_gets_salesforces_refusal(
     api: &str,
     namespace: &str,
     name: &str,
@@ -272,11 +264,11 @@ async fn who_is_not_among_the_clients_gets_salesforces_refusal(
     .await;
     let nobody = jsforce(namespace).replace(USER, "");
     let nothing = format!(
-        "<e:Envelope xmlns:e='{SOAP}'><e:Body><login xmlns='{namespace}'/></e:Body></e:Envelope>"
+        "<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><login xmlns='{namespace}'/></e:Body></e:Envelope>"
     );
     for envelope in [jsforce(namespace), nobody, nothing] {
         let path = format!("/services/Soap/{api}/62.0");
-        let (status, answer) = both.post(&path, "", envelope).await;
+        let (status, answer) = post(&both, &path, "", envelope).await;
         assert_eq!(status, 500);
         assert_eq!(
             answer,
@@ -303,13 +295,13 @@ async fn logging_out_ends_nothing(api: &str, namespace: &str) {
         ),
     ] {
         let envelope = format!(
-            "<e:Envelope xmlns:e='{SOAP}' xmlns='{namespace}'><e:Header><SessionHeader><sessionId>x\
+            "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{namespace}'><e:Header><SessionHeader><sessionId>x\
              </sessionId></SessionHeader></e:Header><e:Body>{operation}</e:Body></e:Envelope>"
         );
-        let (status, told) = both.post(&path, "gzip", envelope).await;
+        let (status, told) = post(&both, &path, "gzip", envelope).await;
         assert_eq!(status, 200);
         let expected = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{SOAP}\" \
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"{ENVELOPE}\" \
              xmlns=\"{namespace}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
              <soapenv:Body>{answer}</soapenv:Body></soapenv:Envelope>"
         );
@@ -323,7 +315,7 @@ async fn an_apex_class_may_call_its_own_methods_as_it_likes() {
     let both = Both::start().await;
     let namespace = "http://soap.sforce.com/schemas/class/Acme";
     let envelope = jsforce(namespace);
-    let (status, answer) = both.post("/services/Soap/class/Acme", "", envelope).await;
+    let (status, answer) = post(&both, "/services/Soap/class/Acme", "", envelope).await;
     assert_eq!(status, 200);
     assert!(answer.contains("<loginResponse>"), "{answer}");
     assert_eq!(both.org.counts().requests, 1);
@@ -340,9 +332,9 @@ async fn an_apex_class_may_call_its_own_methods_as_it_likes() {
 #[test_case(V46, jsforce(PARTNER).replace("&lt;", &"x".repeat(70_000)), "BODY_TOO_LARGE"; "huge")]
 #[test_case(V46, jsforce(PARTNER).replace("&lt;", &"x".repeat(10_000_000)), "BODY_TOO_LARGE"; "monstrous")]
 #[tokio::test]
-async fn what_is_no_login_gets_a_fault_that_says_why(path: &str, envelope: String, code: &str) {
+async fn what_is_not_a_login_gets_a_fault_that_says_why(path: &str, envelope: String, code: &str) {
     let both = Both::start().await;
-    let (status, answer) = both.post(path, "", envelope).await;
+    let (status, answer) = post(&both, path, "", envelope).await;
     assert_eq!(status, 500, "{answer}");
     assert!(
         answer.contains(&format!("<faultstring>{code}: orgproxy: ")),
@@ -400,7 +392,7 @@ async fn a_session_id_of_another_org_is_refused() {
             assert!(!answer.contains(&**session), "{answer}");
         }
         let envelope = format!(
-            "<e:Envelope xmlns:e='{SOAP}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
+            "<e:Envelope xmlns:e='{ENVELOPE}' xmlns='{PARTNER}'><e:Header><SessionHeader><sessionId>{session}\
              </sessionId></SessionHeader></e:Header><e:Body><getUserInfo/></e:Body></e:Envelope>"
         );
         let request = client().post(format!("{url}{V46}")).body(envelope);
@@ -414,66 +406,33 @@ async fn a_session_id_of_another_org_is_refused() {
     }
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+async fn post(both: &Both, path: &str, coding: &str, envelope: String) -> (u16, String) {
+    let body = match coding {
+        "" => envelope.into_bytes(),
+        _ => compress(coding, &envelope),
+    };
+    let mut request = client()
+        .post(both.proxy.url(path))
+        .header("content-type", "text/xml; charset=utf-8")
+        .header("soapaction", "\"\"");
+    if !coding.is_empty() {
+        request = request.header("content-encoding", coding);
+    }
+    let answer = request.body(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, change).await;
-        Self { org, proxy }
-    }
-
-    async fn post(&self, path: &str, coding: &str, envelope: String) -> (u16, String) {
-        let body = match coding {
-            "gzip" => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(envelope.as_bytes()).unwrap();
-                encoder.finish().unwrap()
-            }
-            "deflate" => {
-                let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(envelope.as_bytes()).unwrap();
-                encoder.finish().unwrap()
-            }
-            _ => envelope.into_bytes(),
-        };
-        let mut request = client()
-            .post(self.proxy.url(path))
-            .header("content-type", "text/xml; charset=utf-8")
-            .header("soapaction", "\"\"");
-        if !coding.is_empty() {
-            request = request.header("content-encoding", coding);
+/// Asserts that the org was asked who its user is, and nothing else.
+#[track_caller]
+fn has_told_no_password(both: &Both) {
+    let requests = both.org.requests();
+    assert!(!requests.is_empty());
+    for seen in requests {
+        let body = String::from_utf8_lossy(&seen.body);
+        assert!(body.contains("<getUserInfo "), "{body}");
+        for word in [USER, "word", "login"] {
+            assert!(!body.contains(word), "{body}");
         }
-        let answer = request.body(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    }
-
-    /// Asserts that the org was asked who its user is, and nothing else.
-    #[track_caller]
-    fn has_told_no_password(&self) {
-        let requests = self.org.requests();
-        assert!(!requests.is_empty());
-        for seen in requests {
-            let body = String::from_utf8_lossy(&seen.body);
-            assert!(body.contains("<getUserInfo "), "{body}");
-            for word in [USER, "word", "login"] {
-                assert!(!body.contains(word), "{body}");
-            }
-        }
-    }
-
-    /// Asserts that nothing at all reached the org.
-    #[track_caller]
-    fn untouched(&self) {
-        assert_eq!(self.org.counts(), Counts::default());
     }
 }
 

@@ -1,21 +1,23 @@
 //! Bodies of any size pass through the program, and its memory does not grow with them.
 
 use std::{
-    fmt::Write as _,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 use orgproxy::demo::blocks;
 
-use crate::support::{Org, binary::Files, proxy::client};
+use crate::support::{
+    Digest, Files, LONGEST, Org, client,
+    path::{LIMITS, SINK},
+    sha256,
+};
 
 const GIB: u64 = 1 << 30;
 
-/// What it has at start is a quarter of it.
+/// The most that the program may take. It has a quarter of it at the start.
 const MOST_MEMORY: u64 = 64 << 20;
 
 #[tokio::test]
@@ -24,10 +26,10 @@ async fn a_gibibyte_down_and_a_gibibyte_up_take_no_memory() {
     let files = Files::new(&org);
     let proxy = files.start();
     let address = proxy.address().await;
-    let expected = digest_of_blocks(GIB);
+    let expected = sha256(blocks(GIB));
 
     let (down, up) = beside(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = connect(address);
         (download(&mut stream, GIB), upload(&mut stream, GIB))
     })
     .await;
@@ -53,16 +55,16 @@ async fn a_large_upload_on_a_dead_session_arrives_once_and_whole() {
 
     let address = proxy.address().await;
     let answer = beside(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = connect(address);
         upload(&mut stream, LENGTH)
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.contains(&digest_of_blocks(LENGTH)), "{answer}");
+    assert!(answer.contains(&sha256(blocks(LENGTH))), "{answer}");
     let uploads: Vec<_> = org
         .requests()
         .into_iter()
-        .filter(|seen| seen.target == "/services/apexrest/sink")
+        .filter(|seen| seen.target == SINK)
         .collect();
     assert_eq!(uploads.len(), 1);
     assert!(uploads[0].authorized);
@@ -79,26 +81,26 @@ async fn sixty_uploads_at_once_on_a_dead_session_all_arrive_in_bounded_memory() 
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
-    let limits = proxy.url("/services/data/v62.0/limits").await;
+    let limits = proxy.url(LIMITS).await;
     assert_eq!(client().get(limits).send().await.unwrap().status(), 200);
     org.end_sessions();
 
     let address = proxy.address().await;
     let uploads = (0..UPLOADS).map(|_| {
         beside(move || {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = connect(address);
             upload(&mut stream, LENGTH)
         })
     });
-    let expected = digest_of_blocks(LENGTH);
+    let expected = sha256(blocks(LENGTH));
     for answer in join_all(uploads).await {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains(&expected), "{answer}");
     }
     let seen = org.requests();
-    let arrived = seen.iter().filter(|seen| {
-        seen.target == "/services/apexrest/sink" && seen.authorized && seen.complete
-    });
+    let arrived = seen
+        .iter()
+        .filter(|seen| seen.target == SINK && seen.authorized && seen.complete);
     assert_eq!(arrived.count(), UPLOADS);
     assert_eq!(org.logins(), 2);
     let peak = proxy.peak_memory();
@@ -119,7 +121,7 @@ async fn compressed_requests_that_wait_share_a_bounded_memory() {
           <getUserInfo xmlns='urn:partner.soap.sforce.com'/>",
     )
     .unwrap();
-    // What is no use to anybody, but not so little that it is refused.
+    // Of no use to anybody, but not so little that it is refused.
     for line in 0..1000 {
         gzip.write_all(format!("<!-- {line:990} -->\n").as_bytes())
             .unwrap();
@@ -137,7 +139,7 @@ async fn compressed_requests_that_wait_share_a_bounded_memory() {
     let hold = org.hold("/services/Soap");
     let waiting: Vec<_> = (0..REQUESTS)
         .map(|_| {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = connect(address);
             stream.write_all(&request).unwrap();
             stream
         })
@@ -153,6 +155,14 @@ async fn beside<T: Send + 'static>(client: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(client).await.unwrap()
 }
 
+/// Connects a client that does not wait forever.
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LONGEST)).unwrap();
+    stream.set_write_timeout(Some(LONGEST)).unwrap();
+    stream
+}
+
 /// Returns the digest of what came.
 fn download(stream: &mut TcpStream, length: u64) -> String {
     let head =
@@ -160,7 +170,7 @@ fn download(stream: &mut TcpStream, length: u64) -> String {
     stream.write_all(head.as_bytes()).unwrap();
     let head = head_of_answer(stream);
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let mut digest = Context::new(&SHA256);
+    let mut digest = Digest::new();
     let mut left = length;
     let mut bytes = vec![0; 256 * 1024];
     while left > 0 {
@@ -169,7 +179,7 @@ fn download(stream: &mut TcpStream, length: u64) -> String {
         digest.update(&bytes[..length]);
         left -= length as u64;
     }
-    hex(digest)
+    digest.finish()
 }
 
 /// Sends so many bytes to where they are counted. Returns the answer.
@@ -204,20 +214,4 @@ fn head_of_answer(stream: &mut TcpStream) -> String {
         head.push(byte[0]);
     }
     String::from_utf8(head).unwrap()
-}
-
-fn digest_of_blocks(length: u64) -> String {
-    let mut digest = Context::new(&SHA256);
-    for block in blocks(length) {
-        digest.update(&block);
-    }
-    hex(digest)
-}
-
-fn hex(digest: Context) -> String {
-    let mut text = String::new();
-    for byte in digest.finish().as_ref() {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
 }

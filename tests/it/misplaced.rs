@@ -4,18 +4,16 @@
 use orgproxy::config::{Config, KEYS, Overrides};
 use test_case::test_case;
 
-use crate::{
-    key::{base64, der},
-    support::{
-        Binary, Org,
-        binary::{Files, config},
-    },
+use crate::support::{
+    Binary, Files, Org,
+    files::config,
+    keys::{base64, der},
 };
 
 /// A private key in every form that people have it in.
 struct Forms {
     forms: Vec<(&'static str, String)>,
-    /// What must not be found: every stretch of each form, and of the bytes as numbers.
+    /// The texts that must not be found: every stretch of each form, and of the bytes as numbers.
     pieces: Vec<String>,
 }
 
@@ -176,9 +174,10 @@ async fn no_setting_of_the_file_shows_a_key() {
     let files = Files::new(&org);
     for (index, setting) in SETTINGS.iter().enumerate() {
         // Every form where a key belongs, and a third of them elsewhere.
-        let (first, step) = match setting.contains("private_key = VALUE") {
-            true => (0, 1),
-            false => (index % 3, 3),
+        let (first, step) = if setting.contains("private_key = VALUE") {
+            (0, 1)
+        } else {
+            (index % 3, 3)
         };
         for (form, value) in forms.forms.iter().skip(first).step_by(step) {
             let quoted = toml_string(value);
@@ -186,14 +185,14 @@ async fn no_setting_of_the_file_shows_a_key() {
                 .replace("\"unix:VALUE\"", &format!("\"unix:{}", &quoted[1..]))
                 .replace("VALUE", &quoted);
             let text = config(&org, &setting);
-            // Of what is taken as it is, such as a user name, there is nothing to say.
+            // There is nothing to say of what is taken as it is, such as a user name.
             let said = load(&files, &text).err().unwrap_or_default();
             forms.assert_not_in(&format!("{setting} with {form}"), &said);
         }
     }
 }
 
-/// What is not yet a string shows in a mistake in the syntax.
+/// A mistake in the syntax shows what is not a string yet.
 #[test_case("private_key = \"VALUE\""; "in quotes that end on the same line")]
 #[test_case("private_key = VALUE"; "without quotes")]
 #[test_case("private_key = '''VALUE"; "in quotes that do not end")]
@@ -243,9 +242,10 @@ async fn no_flag_or_variable_shows_a_key() {
         for (form, value) in forms.forms.iter().skip(index % 3).step_by(3) {
             for is_flag in [true, false] {
                 let mut overrides = Overrides::default();
-                match is_flag {
-                    true => overrides.set_flag(key, value.clone()),
-                    false => overrides.set_variable(key, value.clone()),
+                if is_flag {
+                    overrides.set_flag(key, value.clone());
+                } else {
+                    overrides.set_variable(key, value.clone());
                 }
                 let loaded = Config::load(Some(&files.path("proxy.toml")), &overrides);
                 let said = match loaded {
@@ -259,7 +259,7 @@ async fn no_flag_or_variable_shows_a_key() {
     }
 }
 
-/// By the process itself, since arguments and the environment are read before any of our code.
+/// Runs the program itself, since arguments and the environment are read before any of our code.
 #[test_case(&["run"])]
 #[test_case(&["check"])]
 #[test_case(&["health"])]
@@ -307,7 +307,7 @@ async fn no_command_shows_a_key(command: &[&str]) {
                 if !is_flag {
                     process.env(variable, value);
                 }
-                // What would serve for ever is stopped once it does.
+                // What would serve forever is stopped once it does.
                 let ended = Binary::spawn(process).end_or_serve().await;
                 forms.assert_not_in(&format!("{command:?} {flag} with {form}"), &ended);
             }
@@ -315,7 +315,7 @@ async fn no_command_shows_a_key(command: &[&str]) {
     }
 }
 
-/// What a certificate's file holds besides may be the key.
+/// A certificate's file may hold the key, too.
 #[test_case("ca_file = \"mixed.pem\"")]
 #[test_case("[tls]\nclient_ca = \"mixed.pem\"")]
 #[test_case("[tls]\nprivate_key = \"server.key\"\ncertificate = \"mixed.pem\"")]

@@ -9,12 +9,10 @@ use test_case::test_case;
 use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
-    proxy::client,
+    client,
+    path::{LIMITS, SINK, SOAP},
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const SINK: &str = "/services/apexrest/sink";
-const SOAP: &str = "/services/Soap/u/62.0";
 const JOB: &str = "/services/async/62.0/job";
 
 /// An org that logs in at one host, was at another, and is at a third now.
@@ -49,7 +47,7 @@ impl Moved {
         }
     }
 
-    /// What a client gets that takes the proxy for its HTTP proxy and names the host of `org`.
+    /// Asks as a client that takes the proxy for its HTTP proxy and names the host of `org`.
     async fn by_name(&self, org: &Org) -> Answer {
         let host = org.instance_url().replace("https://", "");
         let head = format!(
@@ -91,7 +89,7 @@ async fn a_redirect_to_the_new_host_is_followed_after_a_login(status: u16) {
 #[test_case(SOAP, 500, "text/xml", "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><e:Fault><faultcode>sf:UNKNOWN_EXCEPTION</faultcode><faultstring>UNKNOWN_EXCEPTION: Destination URL not reset. The URL returned from login must be set in the SforceService</faultstring></e:Fault></e:Body></e:Envelope>"; "soap")]
 #[test_case(JOB, 400, "application/xml", "<error><exceptionCode>ClientInputError</exceptionCode><exceptionMessage>Destination URL not reset. The URL returned from login must be set</exceptionMessage></error>"; "bulk")]
 #[tokio::test]
-async fn an_answer_that_says_so_is_taken_for_a_move(
+async fn an_answer_that_says_that_the_org_has_moved_is_believed(
     path: &str,
     status: u16,
     content_type: &str,
@@ -150,7 +148,7 @@ async fn a_host_that_refuses_connections_is_left_for_the_new_one() {
     for length in [0, 300_000] {
         let request = client().post(proxy.url(SINK)).body("x".repeat(length));
         let answer = request.send().await.unwrap();
-        // Of the first it cannot be known whether it arrived.
+        // Nobody can know whether the first arrived.
         if length > 0 || answer.status() != 502 {
             assert_eq!(answer.status(), 200);
             assert_eq!(new.last_request().length, length as u64);

@@ -11,15 +11,15 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, ConnectProxy, Fault, Gate, Org, Proxy, Raw, SocksProxy, binary::Files,
-        proxy::client, skip,
-    },
+use crate::support::{
+    Binary, ConnectProxy, Fault, Files, Gate, Org, Proxy, Raw, SocksProxy,
+    binary::ORGPROXY,
+    client, curl,
+    get::{get, get_and_close},
+    in_time,
+    path::{ECHO, LIMITS},
+    skip,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 /// The name that the certificate of the demo org has besides localhost.
 const HOST: &str = "demo.my.salesforce.com";
@@ -93,7 +93,7 @@ async fn the_proxy_is_shown_its_password() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told_of() {
+async fn a_proxy_that_refuses_is_reported() {
     let far = Far::start().await;
     let way = ConnectProxy::with(far.org.port(), |_| {
         Some("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -112,7 +112,7 @@ async fn a_proxy_that_refuses_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_requests_only_is_told_of() {
+async fn a_proxy_that_refuses_requests_only_is_reported() {
     let far = Far::start().await;
     let way = ConnectProxy::start(far.org.port()).await;
     // The login goes straight, since the org is on this machine.
@@ -158,7 +158,7 @@ async fn what_no_proxy_names_is_reached_without(names: &str) {
 }
 
 #[tokio::test]
-async fn clients_may_take_us_for_their_proxy_and_name_the_org() {
+async fn clients_may_use_orgproxy_as_their_proxy_and_name_the_org() {
     let far = Far::start().await;
     let way = ConnectProxy::start(far.org.port()).await;
     let proxy = far.run(&[("HTTPS_PROXY", &format!("http://{}", way.address))]);
@@ -225,7 +225,7 @@ async fn a_proxy_may_speak_tls() {
     }
     // More than the buffers of a socket hold, both ways.
     let body = vec![b'x'; 8 * 1024 * 1024];
-    let echo = proxy.url("/services/apexrest/echo").await;
+    let echo = proxy.url(ECHO).await;
     let answer = client().post(echo).body(body.clone()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.bytes().await.unwrap();
@@ -290,7 +290,7 @@ async fn by_socks5_without_h_names_are_looked_up_here() {
 #[test_case("", "put them into HTTPS_PROXY as socks5h://USER:PASSWORD@127.0.0.1"; "without a password")]
 #[test_case("me:wrong@", "refuses the user and password of HTTPS_PROXY"; "with a wrong one")]
 #[tokio::test]
-async fn a_socks_proxy_that_lets_nobody_in_is_told_of(shown: &str, advice: &str) {
+async fn a_socks_proxy_that_lets_nobody_in_is_reported(shown: &str, advice: &str) {
     let far = Far::start().await;
     let way = SocksProxy::start(far.org.port(), Some(("me", "s3cret"))).await;
     let proxy = far.run(&[("HTTPS_PROXY", &format!("socks5h://{shown}{}", way.address))]);
@@ -351,7 +351,7 @@ async fn a_407_names_the_proxy_what_it_offers_and_what_to_do(
 }
 
 #[tokio::test]
-async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
+async fn a_login_that_leads_to_the_proxy_itself_is_reported_at_once() {
     let org = Org::start().await.unwrap();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = free.local_addr().unwrap().port();
@@ -381,20 +381,19 @@ async fn a_login_that_leads_to_the_proxy_itself_is_said_to_at_once() {
     assert!(!found.contains("ca_file"), "{found}");
 }
 
-/// As a container's port may be, or one that a firewall redirects.
+/// A container's port may lead back so, or one that a firewall redirects.
 #[test_case(false; "by the name of the org")]
 #[test_case(true; "by a proxy on the way")]
 #[tokio::test]
-async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bool) {
+async fn a_login_that_comes_back_by_another_port_is_reported_at_once(by_proxy: bool) {
     let org = Org::start().await.unwrap();
     let gate = Gate::closed().await;
     let listen = "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
-    let files = match by_proxy {
-        true => Files::with(&org, &format!("login_url = \"https://{HOST}\"\n{listen}")),
-        false => {
-            let login_url = format!("login_url = \"https://localhost:{}\"\n", gate.port);
-            Files::with(&org, &format!("{login_url}{listen}"))
-        }
+    let files = if by_proxy {
+        Files::with(&org, &format!("login_url = \"https://{HOST}\"\n{listen}"))
+    } else {
+        let login_url = format!("login_url = \"https://localhost:{}\"\n", gate.port);
+        Files::with(&org, &format!("{login_url}{listen}"))
     };
     // The first one makes the authority that the second one is to trust.
     let first = files.start_with_state();
@@ -408,9 +407,10 @@ async fn a_login_that_comes_back_by_another_port_is_said_to_at_once(by_proxy: bo
         command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", gate.port));
     }
     let proxy = Binary::spawn(command);
-    gate.open(match by_proxy {
-        true => proxy.address().await.port(),
-        false => proxy.secure_port().await,
+    gate.open(if by_proxy {
+        proxy.address().await.port()
+    } else {
+        proxy.secure_port().await
     });
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 502);
@@ -440,14 +440,14 @@ async fn a_client_of_another_name_may_log_in_where_an_orgproxy_may_not() {
 }
 
 #[tokio::test]
-async fn to_have_run_out_of_files_is_not_the_orgs_fault() {
+async fn running_out_of_files_is_not_the_orgs_fault() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
     let address = proxy.address().await;
     let mut waiting = Raw::connect(address).await;
     let mut second = Raw::connect(address).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     // So that it is sure to have been accepted.
     waiting
         .send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -488,6 +488,7 @@ async fn silent_port() -> (u16, impl Sized) {
     while let Ok(connected) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await
     {
         waiting.push(connected.unwrap());
+        assert!(waiting.len() < 100, "there is always room for one more");
     }
     (address.port(), (listener, waiting))
 }
@@ -513,7 +514,7 @@ async fn an_address_that_is_silent_costs_neither_login_nor_request() {
         .args(["--map-root-user", "--mount", "sh", "-c"])
         .arg("mount --bind \"$1\" /etc/hosts && exec \"$2\" --config \"$3\"")
         .args(["sh", &files.path("hosts").display().to_string()])
-        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()]);
+        .args([ORGPROXY, &files.config()]);
     let is_allowed = std::process::Command::new("unshare")
         .args([
             "--map-root-user",
@@ -550,7 +551,7 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
         ip route replace blackhole 127.0.0.1/32 table local; echo cut; read line; kill $!";
     let mut child = Command::new("unshare")
         .args(["--map-root-user", "--net", "sh", "-c", script, "sh"])
-        .args([env!("CARGO_BIN_EXE_orgproxy"), &files.config()])
+        .args([ORGPROXY, &files.config()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -558,15 +559,14 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut orders = child.stdin.take().unwrap();
-    let Some(line) = lines.next_line().await.unwrap() else {
+    let Some(line) = in_time(lines.next_line()).await.unwrap() else {
         return skip("this system lets nobody have a network of their own");
     };
     assert!(line.contains("listening on unix:"), "{line}");
     let socket = files.path("proxy.sock");
     let ask = || async {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        let request =
-            format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = get_and_close(LIMITS);
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -575,13 +575,13 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     assert!(ask().await.starts_with("HTTP/1.1 200"));
 
     orders.write_all(b"\n").await.unwrap();
-    while lines.next_line().await.unwrap().unwrap() != "cut" {}
+    while in_time(lines.next_line()).await.unwrap().unwrap() != "cut" {}
     // It is sent once more, and nobody is there.
-    let answer = timeout(Duration::from_secs(60), ask()).await.unwrap();
+    let answer = in_time(ask()).await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     assert!(answer.contains("ORG_UNREACHABLE"), "{answer}");
     drop(orders);
-    child.wait().await.unwrap();
+    in_time(child.wait()).await.unwrap();
 }
 
 #[test_case("me:wrong@", 1; "one that is wrong, once")]

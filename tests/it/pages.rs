@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Both, Fault, client, get::get};
 
 const EXPORT: &str = "/00O000000000001?isdtp=p1&export=1&enc=UTF-8&xf=csv";
 const REPORT: &str = "/00O000000000001";
@@ -12,7 +12,7 @@ const REPORT: &str = "/00O000000000001";
 #[test_case(true; "a script")]
 #[tokio::test]
 async fn a_report_is_exported_though_the_session_has_died(scripted: bool) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     org.set(|knobs| knobs.scripted_login = scripted);
     for logins in 1..4 {
         let answer = proxy.get(EXPORT).await;
@@ -31,7 +31,7 @@ async fn a_report_is_exported_though_the_session_has_died(scripted: bool) {
 #[test_case("/login?startURL=%2F00O000000000001"; "a login page")]
 #[tokio::test]
 async fn wherever_it_is_sent_to_log_in_it_is_asked_for_again(location: &str) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     org.faults()
         .next(1, REPORT, Fault::redirect(StatusCode::FOUND, location));
     let answer = proxy.get(EXPORT).await;
@@ -45,7 +45,7 @@ async fn wherever_it_is_sent_to_log_in_it_is_asked_for_again(location: &str) {
 #[test_case(Fault::answer(StatusCode::OK, "text/html; charset=UTF-8", "<META HTTP-EQUIV='Refresh' CONTENT='0; URL=https://login.salesforce.com/?ec=302&amp;startURL=%2F00O'>"); "a refresh")]
 #[tokio::test]
 async fn a_page_that_stays_closed_is_an_honest_error_and_costs_few_logins(fault: Fault) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     org.faults().always(REPORT, fault);
     for _ in 0..5 {
         let answer = proxy.get(EXPORT).await;
@@ -63,7 +63,7 @@ async fn a_page_that_stays_closed_is_an_honest_error_and_costs_few_logins(fault:
 #[test_case(Method::GET, "/apex/Acme", "https://login.salesforce.com/"; "a login page for no reason")]
 #[tokio::test]
 async fn other_redirects_of_pages_pass(method: Method, path: &str, location: &str) {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     org.faults()
         .always(path, Fault::redirect(StatusCode::FOUND, location));
     let request = client().request(method, proxy.url(path));
@@ -76,11 +76,10 @@ async fn other_redirects_of_pages_pass(method: Method, path: &str, location: &st
 
 #[tokio::test]
 async fn pages_that_show_something_stream() {
-    let (org, proxy) = both().await;
+    let Both { org, proxy } = Both::start().await;
     let hold = org.hold_body(REPORT, 20);
     let mut raw = proxy.connect().await;
-    raw.send(format!("GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    raw.send(get(REPORT)).await;
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));
     assert_eq!(raw.exactly(20).await, b"<html><head><title>R");
     assert_eq!(hold.waiting(), 1);
@@ -88,10 +87,4 @@ async fn pages_that_show_something_stream() {
     let rest = "eport</title></head><body><h1>Report</h1></body></html>";
     assert_eq!(raw.exactly(rest.len()).await, rest.as_bytes());
     assert_eq!(org.logins(), 1);
-}
-
-async fn both() -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::start(&org).await;
-    (org, proxy)
 }

@@ -1,4 +1,4 @@
-//! What is written beside the program is true of it.
+//! The papers beside the program are true of it.
 
 use std::{
     fs,
@@ -122,7 +122,7 @@ fn texts() -> Vec<(PathBuf, String)> {
     texts
 }
 
-/// Whether git or cargo has written it.
+/// True for what git or cargo has written.
 fn is_made(path: &Path) -> bool {
     [".git", "target"].iter().any(|name| path.ends_with(name))
 }

@@ -1,6 +1,5 @@
 //! The Pub/Sub API: calls in HTTP/2 without TLS, with the session in their metadata.
 
-use bytes::Bytes;
 use http::{HeaderMap, Version};
 use orgproxy::{
     config::{Listen, PubSub},
@@ -11,37 +10,37 @@ use tokio::net::TcpStream;
 use crate::support::{
     Fault, Org, Proxy,
     answer::ask,
-    grpc::{
-        Answer, Caller, Event, Fetched, Named, Outcome, Publish, Published, Topic, fetch, named,
-        payloads,
-    },
+    get::get_and_close,
+    grpc::{Answer, Caller, Fetched, Named, Outcome, TOPIC, Topic, fetch, named, payloads},
+    path::LIMITS,
 };
 
-const TOPIC: &str = "/event/Order__e";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const AUTH_ERROR: &str = "sfdc.platform.eventbus.grpc.service.auth.error";
 
 #[tokio::test]
 async fn the_metadata_of_a_call_are_ours_and_the_rest_is_the_clients() {
-    let both = Both::start().await;
+    let calls = Calls::start().await;
     let mut metadata = theirs();
     metadata.insert("authorization", "Bearer theirs".try_into().unwrap());
     metadata.insert("x-sfdc-session", "theirs".try_into().unwrap());
     metadata.append("accesstoken", "theirs, too".try_into().unwrap());
     metadata.insert("x-client-trace-id", "kept".try_into().unwrap());
     metadata.insert("grpc-timeout", "10S".try_into().unwrap());
-    let mut answer = both.caller.call("GetTopic", &metadata, &named(TOPIC)).await;
+    let mut answer = calls
+        .caller
+        .call("GetTopic", &metadata, &named(TOPIC))
+        .await;
     let topic: Topic = answer.message().await.unwrap();
     assert_eq!(topic.topic_name, TOPIC);
     assert_eq!(answer.trailers().await["grpc-status"], "0");
     assert_eq!(answer.head["content-type"], "application/grpc");
 
-    let seen = both.org.last_request();
+    let seen = calls.org.last_request();
     assert_eq!(seen.target, "/eventbus.v1.PubSub/GetTopic");
     assert_eq!(seen.version, Version::HTTP_2);
     assert!(seen.authorized);
-    assert_eq!(seen.header("instanceurl"), both.org.instance_url());
-    assert_eq!(seen.header("tenantid"), both.org.org_id());
+    assert_eq!(seen.header("instanceurl"), calls.org.instance_url());
+    assert_eq!(seen.header("tenantid"), calls.org.org_id());
     for name in ["accesstoken", "instanceurl", "tenantid"] {
         assert_eq!(seen.headers.get_all(name).iter().count(), 1, "{name}");
     }
@@ -60,11 +59,11 @@ async fn the_metadata_of_a_call_are_ours_and_the_rest_is_the_clients() {
 
 #[tokio::test]
 async fn events_are_published_and_subscribers_get_them_as_they_happen() {
-    let both = Both::start().await;
-    let (requests, answer) = both.caller.open("Subscribe", &theirs());
+    let calls = Calls::start().await;
+    let (requests, answer) = calls.caller.open("Subscribe", &theirs());
     requests.send(fetch(TOPIC, 1, &[], 1)).unwrap();
     let mut answer = answer.await.unwrap();
-    let outcomes = both.publish(&["one", "two"]).await;
+    let outcomes = calls.publish(&["one", "two"]).await;
     assert!(outcomes.iter().all(|outcome| outcome.error.is_none()));
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["one"]);
@@ -74,112 +73,112 @@ async fn events_are_published_and_subscribers_get_them_as_they_happen() {
     requests.send(fetch(TOPIC, 0, &[], 2)).unwrap();
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["two"]);
-    both.publish(&["three"]).await;
+    calls.publish(&["three"]).await;
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["three"]);
     drop(requests);
     assert_eq!(answer.message::<Fetched>().await, None);
     assert_eq!(answer.trailers().await["grpc-status"], "0");
-    assert_eq!(both.org.logins(), 1);
+    assert_eq!(calls.org.logins(), 1);
 }
 
 #[tokio::test]
 async fn what_the_org_refuses_is_passed_on() {
-    let both = Both::start().await;
-    let mut answer = both.call(&named("/event/No__e")).await;
+    let calls = Calls::start().await;
+    let mut answer = calls.call(&named("/event/No__e")).await;
     assert_eq!(answer.head["grpc-status"], "5");
     let message = answer.head["grpc-message"].to_str().unwrap();
     assert!(message.contains("no topic but"), "{message}");
     assert_eq!(answer.message::<Topic>().await, None);
     assert!(!answer.head.contains_key("proxy-status"));
-    assert_eq!(both.org.counts().requests, 1);
-    assert_eq!(both.org.counts().token_requests, 1);
+    assert_eq!(calls.org.counts().requests, 1);
+    assert_eq!(calls.org.counts().token_requests, 1);
 }
 
 #[tokio::test]
 async fn a_session_that_ends_before_a_call_is_replaced_unseen() {
-    let both = Both::start().await;
-    both.publish(&["one"]).await;
-    both.org.end_sessions();
-    let mut answer = both.call(&named(TOPIC)).await;
+    let calls = Calls::start().await;
+    calls.publish(&["one"]).await;
+    calls.org.end_sessions();
+    let mut answer = calls.call(&named(TOPIC)).await;
     let topic: Topic = answer.message().await.unwrap();
     assert_eq!(topic.topic_name, TOPIC);
     assert_eq!(answer.trailers().await["grpc-status"], "0");
-    assert_eq!(both.org.logins(), 2);
-    let [.., first, again] = &both.org.requests()[..] else {
+    assert_eq!(calls.org.logins(), 2);
+    let [.., first, again] = &calls.org.requests()[..] else {
         panic!("two requests")
     };
     assert!(!first.authorized && again.authorized);
     assert_eq!(first.target, again.target);
     assert_ne!(first.header("accesstoken"), again.header("accesstoken"));
 
-    both.org.end_sessions();
-    let (requests, answer) = both.caller.open("Subscribe", &theirs());
+    calls.org.end_sessions();
+    let (requests, answer) = calls.caller.open("Subscribe", &theirs());
     requests.send(fetch(TOPIC, 1, &[], 5)).unwrap();
     let mut answer = answer.await.unwrap();
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["one"]);
-    assert_eq!(both.org.logins(), 3);
+    assert_eq!(calls.org.logins(), 3);
 }
 
 #[tokio::test]
 async fn a_session_that_ends_within_a_subscription_ends_it_and_the_next_call_goes_well() {
-    let both = Both::start().await;
-    both.publish(&["one"]).await;
-    let (requests, answer) = both.caller.open("Subscribe", &theirs());
+    let calls = Calls::start().await;
+    calls.publish(&["one"]).await;
+    let (requests, answer) = calls.caller.open("Subscribe", &theirs());
     requests.send(fetch(TOPIC, 1, &[], 5)).unwrap();
     let mut answer = answer.await.unwrap();
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["one"]);
 
-    both.org.end_sessions();
+    calls.org.end_sessions();
     assert_eq!(answer.message::<Fetched>().await, None);
     let trailers = answer.trailers().await;
     assert_eq!(trailers["grpc-status"], "16");
     assert_eq!(trailers["error-code"], AUTH_ERROR);
 
     // What the trailers said was heard: nobody tries with the old one.
-    let before = both.org.counts().requests;
-    let (requests, answer) = both.caller.open("Subscribe", &theirs());
+    let before = calls.org.counts().requests;
+    let (requests, answer) = calls.caller.open("Subscribe", &theirs());
     requests.send(fetch(TOPIC, 2, &response.latest, 5)).unwrap();
     let mut answer = answer.await.unwrap();
-    both.publish(&["two"]).await;
+    calls.publish(&["two"]).await;
     let response: Fetched = answer.message().await.unwrap();
     assert_eq!(payloads(&response), ["two"]);
-    let seen = &both.org.requests()[before..];
+    let seen = &calls.org.requests()[before..];
     assert!(seen.iter().all(|seen| seen.authorized));
-    assert_eq!(both.org.logins(), 2);
+    assert_eq!(calls.org.logins(), 2);
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_refused_there() {
-    let both = Both::start().await;
-    let wire = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let answer = ask(both.proxy.calls(), wire).await;
+async fn what_is_not_a_call_is_refused_there() {
+    let calls = Calls::start().await;
+    let wire = get_and_close(LIMITS);
+    let answer = ask(calls.proxy.calls(), wire).await;
     let message = answer.refusal(421, "NO_CALL");
     assert!(message.contains("gRPC over HTTP/2"), "{message}");
-    both.untouched();
+    calls.untouched();
 }
 
 #[tokio::test]
-async fn our_own_errors_are_statuses() {
-    let both = Both::start().await;
-    let evil = both.caller_of("evil.com").await;
+async fn errors_of_the_proxy_are_statuses() {
+    let calls = Calls::start().await;
+    let evil = calls.caller_of("evil.com").await;
     let answer = evil.call("GetTopic", &theirs(), &named(TOPIC)).await;
     assert_status(&answer, "7", "WRONG_HOST");
     let mut from_a_page = theirs();
     from_a_page.insert("origin", "https://evil.com".try_into().unwrap());
     for method in ["GetTopic", "Subscribe"] {
-        let answer = both.caller.call(method, &from_a_page, &named(TOPIC)).await;
+        let answer = calls.caller.call(method, &from_a_page, &named(TOPIC)).await;
         assert_status(&answer, "7", "FOREIGN_ORIGIN");
     }
-    both.untouched();
+    calls.untouched();
 
     let refused = Fault::login_refused("invalid_grant", "user is locked");
-    both.org.faults().always("/services/oauth2", refused);
-    let answer = both.call(&named(TOPIC)).await;
+    calls.org.faults().always("/services/oauth2", refused);
+    let answer = calls.call(&named(TOPIC)).await;
     assert_status(&answer, "14", "LOGIN_REFUSED");
-    assert_eq!(both.org.counts().requests, 0);
+    assert_eq!(calls.org.counts().requests, 0);
 }
 
 /// Asserts that a call ended before it began, by us.
@@ -197,7 +196,7 @@ fn assert_status(answer: &Answer, status: &str, code: &str) {
     assert!(marked.contains(code), "{marked}");
 }
 
-/// What clients send of their own, in vain.
+/// Metadata that clients send of their own, in vain.
 fn theirs() -> HeaderMap {
     let mut metadata = HeaderMap::new();
     for (name, value) in [
@@ -211,13 +210,13 @@ fn theirs() -> HeaderMap {
 }
 
 /// An org, a proxy with a listener for calls in front of it, and a client there.
-struct Both {
+struct Calls {
     org: Org,
     proxy: Proxy,
     caller: Caller,
 }
 
-impl Both {
+impl Calls {
     async fn start() -> Self {
         let org = Org::start().await.unwrap();
         let proxy = Proxy::with(&org, |config| {
@@ -242,18 +241,7 @@ impl Both {
     }
 
     async fn publish(&self, payloads: &[&str]) -> Vec<Outcome> {
-        let topic: Topic = self.call(&named(TOPIC)).await.message().await.unwrap();
-        let events = payloads.iter().map(|payload| Event {
-            id: (*payload).to_owned(),
-            schema_id: topic.schema_id.clone(),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
-        });
-        let request = Publish {
-            topic_name: TOPIC.to_owned(),
-            events: events.collect(),
-        };
-        let mut answer = self.caller.call("Publish", &theirs(), &request).await;
-        answer.message::<Published>().await.unwrap().results
+        self.caller.publish(&theirs(), payloads).await
     }
 
     /// Asserts that nothing at all reached the org.

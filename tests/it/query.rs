@@ -7,9 +7,9 @@ use serde_json::Value;
 use test_case::test_case;
 
 use crate::support::{
-    Binary, Fault, Org,
-    binary::{Ended, Files, config},
-    session,
+    Binary, Ended, Fault, Setup,
+    files::config,
+    in_time, session,
     terminal::{on_terminal, plain_lines},
 };
 
@@ -17,53 +17,39 @@ const QUERY: &str = "/services/data/v62.0/query";
 
 const THREE: &str = "SELECT Name, Phone, Account.Name FROM Contact ORDER BY Id LIMIT 3";
 
-/// An org, and what a program needs to ask it.
-struct Asking {
-    org: Org,
-    files: Files,
+/// Small answers, so that there are several.
+async fn with_batches_of(size: usize) -> Setup {
+    let setup = Setup::start().await;
+    setup.org.set(|knobs| knobs.batch_size = size);
+    setup
 }
 
-impl Asking {
-    async fn start() -> Self {
-        let org = Org::start().await.unwrap();
-        let files = Files::new(&org);
-        Self { org, files }
-    }
+fn command(setup: &Setup, arguments: &[&str]) -> tokio::process::Command {
+    let mut command = Binary::command(&["query", "--config", &setup.files.config()]);
+    command.args(arguments);
+    command
+}
 
-    /// Small answers, so that there are several.
-    async fn with_batches_of(size: usize) -> Self {
-        let asking = Self::start().await;
-        asking.org.set(|knobs| knobs.batch_size = size);
-        asking
-    }
+async fn query(setup: &Setup, arguments: &[&str]) -> Ended {
+    Binary::spawn(command(setup, arguments)).end().await
+}
 
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = Binary::command(&["query", "--config", &self.files.config()]);
-        command.args(arguments);
-        command
-    }
+/// The records that it prints as JSON.
+async fn records(setup: &Setup, soql: &str) -> Vec<Value> {
+    let ended = query(setup, &[soql]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    serde_json::from_str(&ended.stdout).expect(&ended.stdout)
+}
 
-    async fn query(&self, arguments: &[&str]) -> Ended {
-        Binary::spawn(self.command(arguments)).end().await
-    }
-
-    /// The records that it prints as JSON.
-    async fn records(&self, soql: &str) -> Vec<Value> {
-        let ended = self.query(&[soql]).await;
-        assert_eq!(ended.code(), 0, "{ended:?}");
-        serde_json::from_str(&ended.stdout).expect(&ended.stdout)
-    }
-
-    fn targets(&self) -> Vec<String> {
-        let seen = self.org.requests().into_iter();
-        seen.map(|seen| seen.target).collect()
-    }
+fn targets(setup: &Setup) -> Vec<String> {
+    let seen = setup.org.requests().into_iter();
+    seen.map(|seen| seen.target).collect()
 }
 
 #[tokio::test]
 async fn a_pipe_gets_json_a_record_on_each_line() {
-    let asking = Asking::start().await;
-    let ended = asking.query(&[THREE]).await;
+    let setup = Setup::start().await;
+    let ended = query(&setup, &[THREE]).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert_eq!(
         ended.stdout,
@@ -80,8 +66,8 @@ async fn a_pipe_gets_json_a_record_on_each_line() {
 
 #[tokio::test]
 async fn csv_has_the_columns_of_the_query() {
-    let asking = Asking::start().await;
-    let ended = asking.query(&["--format", "csv", THREE]).await;
+    let setup = Setup::start().await;
+    let ended = query(&setup, &["--format", "csv", THREE]).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert_eq!(
         ended.stdout,
@@ -94,8 +80,8 @@ async fn csv_has_the_columns_of_the_query() {
 
 #[tokio::test]
 async fn a_table_is_followed_by_the_number_of_its_records() {
-    let asking = Asking::start().await;
-    let ended = asking.query(&["-f", "table", THREE]).await;
+    let setup = Setup::start().await;
+    let ended = query(&setup, &["-f", "table", THREE]).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert_eq!(
         ended.stdout,
@@ -112,27 +98,23 @@ Edsger Dijkstra  +1 555 0102  Lisbon Foods
 
 #[tokio::test]
 async fn every_record_of_many_answers_is_there_once() {
-    let asking = Asking::with_batches_of(700).await;
-    let records = asking
-        .records("SELECT Name FROM Invoice__c ORDER BY Name")
-        .await;
+    let setup = with_batches_of(700).await;
+    let records = records(&setup, "SELECT Name FROM Invoice__c ORDER BY Name").await;
     let names: Vec<_> = records
         .iter()
         .map(|record| record["Name"].as_str().unwrap())
         .collect();
     let expected: Vec<_> = (1..=5_000).map(|n| format!("INV-{n:05}")).collect();
     assert_eq!(names, expected);
-    assert_eq!(asking.org.counts().requests, 8);
+    assert_eq!(setup.org.counts().requests, 8);
 }
 
 #[test_case("csv", 5_001; "csv has one header")]
 #[test_case("table", 5_002; "a table has one header and one rule")]
 #[tokio::test]
 async fn many_answers_have_one_header(format: &str, lines: usize) {
-    let asking = Asking::with_batches_of(700).await;
-    let ended = asking
-        .query(&["-f", format, "SELECT Id, Name FROM Invoice__c"])
-        .await;
+    let setup = with_batches_of(700).await;
+    let ended = query(&setup, &["-f", format, "SELECT Id, Name FROM Invoice__c"]).await;
     assert_eq!(ended.stdout.lines().count(), lines);
     let last = ended.stdout.lines().last().unwrap();
     assert!(last.ends_with("INV-05000"), "{last}");
@@ -140,29 +122,29 @@ async fn many_answers_have_one_header(format: &str, lines: usize) {
 
 #[tokio::test]
 async fn a_session_that_ends_between_two_answers_is_not_noticed() {
-    let asking = Asking::with_batches_of(2_000).await;
-    let second = asking.org.hold(&format!("{QUERY}/"));
-    let running = Binary::spawn(asking.command(&["SELECT Id FROM Invoice__c"]));
-    asking.org.wait_until(|_| second.waiting() == 1).await;
-    asking.org.end_sessions();
+    let setup = with_batches_of(2_000).await;
+    let second = setup.org.hold(&format!("{QUERY}/"));
+    let running = Binary::spawn(command(&setup, &["SELECT Id FROM Invoice__c"]));
+    setup.org.wait_until(|_| second.waiting() == 1).await;
+    setup.org.end_sessions();
     second.release();
     let ended = running.end().await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     let records: Vec<Value> = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(records.len(), 5_000);
-    assert_eq!(asking.org.logins(), 2);
+    assert_eq!(setup.org.logins(), 2);
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_no_whole_json() {
-    let asking = Asking::with_batches_of(2_000).await;
+async fn what_breaks_off_is_not_a_whole_json() {
+    let setup = with_batches_of(2_000).await;
     let locked = Fault::error(
         StatusCode::BAD_REQUEST,
         "INVALID_QUERY_LOCATOR",
         "invalid query locator",
     );
-    asking.org.faults().always(&format!("{QUERY}/"), locked);
-    let ended = asking.query(&["SELECT Id FROM Invoice__c"]).await;
+    setup.org.faults().always(&format!("{QUERY}/"), locked);
+    let ended = query(&setup, &["SELECT Id FROM Invoice__c"]).await;
     assert_eq!(ended.code(), 1);
     assert_eq!(
         ended.stderr,
@@ -175,9 +157,9 @@ async fn what_breaks_off_is_no_whole_json() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_error() {
-    let asking = Asking::start().await;
-    asking.org.faults().always(QUERY, Fault::CutBody(100));
-    let ended = asking.query(&["SELECT Id FROM Account"]).await;
+    let setup = Setup::start().await;
+    setup.org.faults().always(QUERY, Fault::CutBody(100));
+    let ended = query(&setup, &["SELECT Id FROM Account"]).await;
     assert_eq!(ended.code(), 1);
     assert_eq!(ended.stdout, "");
     assert!(
@@ -191,10 +173,8 @@ async fn an_answer_that_breaks_off_is_an_error() {
 #[test_case("table"; "table")]
 #[tokio::test]
 async fn a_count_is_a_number(format: &str) {
-    let asking = Asking::start().await;
-    let ended = asking
-        .query(&["-f", format, "SELECT COUNT() FROM Account"])
-        .await;
+    let setup = Setup::start().await;
+    let ended = query(&setup, &["-f", format, "SELECT COUNT() FROM Account"]).await;
     assert_eq!(
         (ended.code(), ended.stdout.as_str()),
         (0, "20\n"),
@@ -206,9 +186,9 @@ async fn a_count_is_a_number(format: &str) {
 #[test_case("csv", "Id,Owner.Name\n")]
 #[tokio::test]
 async fn nothing_found_is_nothing_wrong(format: &str, expected: &str) {
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let soql = "SELECT Id, Owner.Name FROM Account WHERE Name = 'None'";
-    let ended = asking.query(&["-f", format, soql]).await;
+    let ended = query(&setup, &["-f", format, soql]).await;
     assert_eq!(
         (ended.code(), ended.stdout.as_str()),
         (0, expected),
@@ -218,11 +198,11 @@ async fn nothing_found_is_nothing_wrong(format: &str, expected: &str) {
 
 #[tokio::test]
 async fn a_parent_that_is_null_at_first_has_its_columns() {
-    let asking = Asking::with_batches_of(2).await;
+    let setup = with_batches_of(2).await;
     // Null first.
     let soql =
         "SELECT Name, Account.Name, Account.Owner.Name FROM Contact ORDER BY Account.Name LIMIT 7";
-    let ended = asking.query(&["-f", "csv", soql]).await;
+    let ended = query(&setup, &["-f", "csv", soql]).await;
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "Name,Account.Name,Account.Owner.Name");
     assert_eq!(lines.len(), 8);
@@ -236,21 +216,21 @@ async fn a_parent_that_is_null_at_first_has_its_columns() {
 
 #[tokio::test]
 async fn numbers_keep_their_digits_and_children_are_in_a_cell() {
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let answer = r#"{"totalSize":1,"done":true,"records":[{"attributes":{"type":"A"},"N":12345678901234567.890,
         "Cs":{"totalSize":2,"done":false,"nextRecordsUrl":"/x","records":[{"attributes":{"type":"C"},"Id":"1"}]}}]}"#;
     let answer = Fault::answer(StatusCode::OK, "application/json", answer);
-    asking.org.faults().always(QUERY, answer);
+    setup.org.faults().always(QUERY, answer);
     let soql = "SELECT N, (SELECT Id FROM Cs) FROM A";
     let children = r#"{"totalSize":2,"done":false,"nextRecordsUrl":"/x","records":[{"Id":"1"}]}"#;
-    let json = asking.query(&[soql]).await;
+    let json = query(&setup, &[soql]).await;
     let expected = format!("[\n{{\"N\":12345678901234567.890,\"Cs\":{children}}}\n]\n");
     assert_eq!(json.stdout, expected);
     assert!(
         json.stderr.contains("some records have more children"),
         "{json:?}"
     );
-    let csv = asking.query(&["-f", "csv", soql]).await;
+    let csv = query(&setup, &["-f", "csv", soql]).await;
     let quoted = children.replace('"', "\"\"");
     assert_eq!(
         csv.stdout,
@@ -260,36 +240,34 @@ async fn numbers_keep_their_digits_and_children_are_in_a_cell() {
 
 #[tokio::test]
 async fn a_person_sees_how_far_it_is() {
-    let asking = Asking::with_batches_of(2_000).await;
-    let second = asking.org.hold(&format!("{QUERY}/"));
-    let query = asking.command(&["SELECT Id FROM Invoice__c"]);
+    let setup = with_batches_of(2_000).await;
+    let second = setup.org.hold(&format!("{QUERY}/"));
+    let query = command(&setup, &["SELECT Id FROM Invoice__c"]);
     let mut command = tokio::process::Command::new("sh");
     command.args(["-c", "exec \"$0\" \"$@\" > records.json"]);
     command
         .arg(query.as_std().get_program())
         .args(query.as_std().get_args());
-    command.current_dir(asking.files.folder());
+    command.current_dir(setup.files.folder());
     let release = async {
-        asking.org.wait_until(|_| second.waiting() == 1).await;
+        setup.org.wait_until(|_| second.waiting() == 1).await;
         second.release();
     };
     let (shown, ()) = futures_util::join!(on_terminal(command, 80), release);
     assert!(shown.contains("2,000 of 5,000 records"), "{shown:?}");
     assert!(shown.contains("5,000 records, "), "{shown:?}");
-    let written = std::fs::read(asking.files.path("records.json")).unwrap();
+    let written = std::fs::read(setup.files.path("records.json")).unwrap();
     let records: Vec<Value> = serde_json::from_slice(&written).unwrap();
     assert_eq!(records.len(), 5_000);
 }
 
 #[tokio::test]
 async fn the_names_of_columns_are_harmless_too() {
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let answer = r#"{"totalSize":1,"done":true,"records":[{"attributes":{"type":"A"},"\u001b[2J\u202e":1}]}"#;
     let answer = Fault::answer(StatusCode::OK, "application/json", answer);
-    asking.org.faults().always(QUERY, answer);
-    let table = asking
-        .query(&["-f", "table", "SELECT FIELDS(ALL) FROM A"])
-        .await;
+    setup.org.faults().always(QUERY, answer);
+    let table = query(&setup, &["-f", "table", "SELECT FIELDS(ALL) FROM A"]).await;
     let header = table.stdout.lines().next().unwrap();
     assert_eq!(header, "\\u001b[2J\\u202e", "{table:?}");
 }
@@ -298,21 +276,21 @@ async fn the_names_of_columns_are_harmless_too() {
 async fn values_are_quoted_for_csv_exact_in_pipes_and_harmless_on_terminals() {
     const NAME: &str = "a, \"b\"\r\n\u{1b}[2J\u{9b}é";
 
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let body = serde_json::json!({"Name": NAME}).to_string();
-    let config = asking.files.config();
+    let config = setup.files.config();
     let path = "/services/data/v62.0/sobjects/Account";
     let created = Binary::start(&["request", "--config", &config, "POST", path, "-d", &body]);
     assert_eq!(created.end().await.code(), 0);
 
     let soql = "SELECT Name, Site FROM Account WHERE Name LIKE 'a, %'".replace("Site", "Website");
-    let csv = asking.query(&["-f", "csv", &soql]).await.stdout;
+    let csv = query(&setup, &["-f", "csv", &soql]).await.stdout;
     assert_eq!(csv, "Name,Website\n\"a, \"\"b\"\"\r\n\u{1b}[2J\u{9b}é\",\n");
-    let records = asking.records(&soql).await;
+    let records = records(&setup, &soql).await;
     assert_eq!(records[0]["Name"], NAME);
 
     for format in ["table", "csv", "json"] {
-        let shown = on_terminal(asking.command(&["-f", format, &soql]), 80).await;
+        let shown = on_terminal(command(&setup, &["-f", format, &soql]), 80).await;
         let said = shown.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
         let is_fine = |c: char| !c.is_control() || matches!(c, '\r' | '\n');
         assert!(said.chars().all(is_fine), "{format}: {said:?}");
@@ -322,10 +300,10 @@ async fn values_are_quoted_for_csv_exact_in_pipes_and_harmless_on_terminals() {
 
 #[tokio::test]
 async fn a_terminal_gets_a_table_that_fits() {
-    let asking = Asking::with_batches_of(7).await;
+    let setup = with_batches_of(7).await;
     let soql =
         "SELECT Id, Name, Industry, AnnualRevenue, BillingCity, Website, Owner.Name FROM Account";
-    let shown = on_terminal(asking.command(&[soql]), 80).await;
+    let shown = on_terminal(command(&setup, &[soql]), 80).await;
     assert!(shown.contains("AnnualRe…"), "{shown}");
     let lines = plain_lines(&shown);
     // Header, rule, records, and how many there are.
@@ -338,10 +316,10 @@ async fn a_terminal_gets_a_table_that_fits() {
 
 #[tokio::test]
 async fn what_has_too_many_columns_gets_a_line_for_each() {
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let soql = "SELECT Id, Name, Industry, AnnualRevenue, NumberOfEmployees, BillingCity, Website, \
                 OwnerId, CreatedDate, Owner.Name FROM Account LIMIT 1";
-    let shown = on_terminal(asking.command(&[soql]), 80).await;
+    let shown = on_terminal(command(&setup, &[soql]), 80).await;
     let lines = plain_lines(&shown);
     assert_eq!(lines[1], "Name               Zürich Timber");
     assert_eq!(lines.len(), 10 + 1 + 1);
@@ -349,22 +327,22 @@ async fn what_has_too_many_columns_gets_a_line_for_each() {
 
 #[tokio::test]
 async fn what_nobody_reads_any_more_ends_quietly() {
-    let asking = Asking::with_batches_of(200).await;
-    let mut command = asking.command(&["SELECT Id FROM Invoice__c"]);
+    let setup = with_batches_of(200).await;
+    let mut command = command(&setup, &["SELECT Id FROM Invoice__c"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
-    let ended = child.wait_with_output().await.unwrap();
+    let ended = in_time(child.wait_with_output()).await.unwrap();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
     // It has not asked for what it could not print.
-    assert!(asking.org.counts().requests <= 2);
+    assert!(setup.org.counts().requests <= 2);
 }
 
 #[tokio::test]
 async fn a_query_can_come_from_standard_input() {
-    let asking = Asking::start().await;
-    let mut command = asking.command(&["-f", "csv", "-"]);
+    let setup = Setup::start().await;
+    let mut command = command(&setup, &["-f", "csv", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.into_std().spawn().unwrap();
     let soql = "SELECT Name\nFROM Account\nLIMIT 1\n";
@@ -388,17 +366,15 @@ async fn a_query_can_come_from_standard_input() {
 #[test_case(&["--tooling", "--api-version", "v63"], "/services/data/v63.0/tooling/query?q=SELECT%20Id%20FROM%20X"; "tooling")]
 #[tokio::test]
 async fn options_lead_elsewhere(options: &[&str], target: &str) {
-    let asking = Asking::start().await;
-    asking
-        .query(&[options, &["SELECT Id FROM X"]].concat())
-        .await;
-    assert_eq!(asking.targets(), [target]);
+    let setup = Setup::start().await;
+    query(&setup, &[options, &["SELECT Id FROM X"]].concat()).await;
+    assert_eq!(targets(&setup), [target]);
 }
 
 #[tokio::test]
 async fn the_place_of_a_mistake_is_shown_under_it() {
-    let asking = Asking::start().await;
-    let ended = asking.query(&["SELECT Id\nFROM Account WHERE"]).await;
+    let setup = Setup::start().await;
+    let ended = query(&setup, &["SELECT Id\nFROM Account WHERE"]).await;
     assert_eq!((ended.code(), ended.stdout.as_str()), (1, ""));
     assert_eq!(
         ended.stderr,
@@ -414,13 +390,10 @@ unexpected token: <EOF>
 
 #[tokio::test]
 async fn a_refused_login_leads_to_the_doctor() {
-    let asking = Asking::start().await;
+    let setup = Setup::start().await;
     let refused = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
-    asking
-        .org
-        .faults()
-        .always("/services/oauth2/token", refused);
-    let ended = asking.query(&["SELECT Id FROM Account"]).await;
+    setup.org.faults().always("/services/oauth2/token", refused);
+    let ended = query(&setup, &["SELECT Id FROM Account"]).await;
     assert_eq!((ended.code(), ended.stdout.as_str()), (1, ""));
     let lines: Vec<_> = ended.stderr.lines().collect();
     assert!(
@@ -435,23 +408,23 @@ async fn a_refused_login_leads_to_the_doctor() {
 }
 
 #[tokio::test]
-async fn a_page_for_people_is_told_by_its_status() {
-    let asking = Asking::start().await;
-    asking
+async fn a_page_for_people_is_reported_by_its_status() {
+    let setup = Setup::start().await;
+    setup
         .org
         .faults()
         .always(QUERY, Fault::html(StatusCode::SERVICE_UNAVAILABLE));
-    let ended = asking.query(&["SELECT Id FROM Account"]).await;
+    let ended = query(&setup, &["SELECT Id FROM Account"]).await;
     assert_eq!(
         ended.stderr,
         "orgproxy: the response is 503 Service Unavailable\n"
     );
-    asking.org.faults().clear();
-    asking
+    setup.org.faults().clear();
+    setup
         .org
         .faults()
         .always(QUERY, Fault::html(StatusCode::OK));
-    let ended = asking.query(&["SELECT Id FROM Account"]).await;
+    let ended = query(&setup, &["SELECT Id FROM Account"]).await;
     assert_eq!(ended.code(), 1);
     assert!(
         ended.stderr.contains("the response is not a query result"),
@@ -461,37 +434,39 @@ async fn a_page_for_people_is_told_by_its_status() {
 
 #[tokio::test]
 async fn of_several_orgs_one_is_to_be_named() {
-    let asking = Asking::start().await;
-    let one = config(&asking.org, "");
+    let setup = Setup::start().await;
+    let one = config(&setup.org, "");
     let two = one
         .replace("[org.demo]", "[org.other]")
         .replace(":0\"", ":1\"");
-    asking.files.write("proxy.toml", &(one + &two));
+    setup.files.write("proxy.toml", &(one + &two));
     for (options, code, said) in [
         (&[][..], 64, "there are several orgs: demo, other"),
         (&["--org", "acme"], 64, "there is no org acme"),
         (&["--org", "other"], 0, ""),
     ] {
-        let ended = asking
-            .query(&[options, &["SELECT COUNT() FROM Account"]].concat())
-            .await;
+        let ended = query(
+            &setup,
+            &[options, &["SELECT COUNT() FROM Account"]].concat(),
+        )
+        .await;
         assert_eq!(ended.code(), code, "{ended:?}");
         assert!(ended.stderr.contains(said), "{ended:?}");
     }
 }
 
 #[tokio::test]
-async fn it_leaves_nothing_behind_and_tells_no_session() {
-    let asking = Asking::start().await;
+async fn it_leaves_nothing_behind_and_shows_no_session() {
+    let setup = Setup::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut command = asking.command(&["--log", "trace", "SELECT Id FROM Account"]);
+    let mut command = command(&setup, &["--log", "trace", "SELECT Id FROM Account"]);
     command.env("TMPDIR", folder.path());
-    let ended = command.output().await.unwrap();
+    let ended = in_time(command.output()).await.unwrap();
     assert!(ended.status.success());
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     let said = [ended.stdout, ended.stderr].concat();
     let said = String::from_utf8(said).unwrap();
-    let seen = asking.org.last_request();
+    let seen = setup.org.last_request();
     assert!(!said.contains(session(&seen)), "{said}");
 }
 
@@ -500,15 +475,13 @@ async fn it_leaves_nothing_behind_and_tells_no_session() {
 #[test_case("TMPDIR", LONG; "or have names too long for a socket")]
 #[tokio::test]
 async fn the_demo_org_is_asked_whatever_the_environment_says(name: &str, value: &str) {
-    let asking = Asking::start().await;
-    asking
-        .files
-        .write("server.crt", asking.org.certificate_pem());
-    let whole = config(&asking.org, "demo = true\n");
+    let setup = Setup::start().await;
+    setup.files.write("server.crt", setup.org.certificate_pem());
+    let whole = config(&setup.org, "demo = true\n");
     let own = |line: &&str| !line.starts_with("login_url") && !line.starts_with("ca_file");
     let lines: Vec<_> = whole.lines().filter(own).collect();
-    asking.files.write("proxy.toml", &lines.join("\n"));
-    let mut command = asking.command(&["SELECT COUNT() FROM Account"]);
+    setup.files.write("proxy.toml", &lines.join("\n"));
+    let mut command = command(&setup, &["SELECT COUNT() FROM Account"]);
     command.env(name, value);
     let ended = Binary::spawn_as_it_is(command).end().await;
     assert_eq!((ended.code(), &*ended.stdout), (0, "20\n"), "{ended:?}");

@@ -1,10 +1,10 @@
-//! What the README shows of a terminal is what a terminal shows.
+//! The README shows of a terminal what a terminal shows.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{binary::Binary, terminal::on_terminal};
+use crate::support::{Binary, binary::ORGPROXY, terminal::on_terminal};
 
 const README: &str = include_str!("../../README.md");
 
@@ -76,7 +76,7 @@ fn shown_in(readme: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 fn typed(command: &str, folder: &Path) -> tokio::process::Command {
-    let program = Path::new(env!("CARGO_BIN_EXE_orgproxy"));
+    let program = Path::new(ORGPROXY);
     let path = std::env::var("PATH").unwrap();
     let mut shell = tokio::process::Command::new("sh");
     shell
@@ -91,7 +91,7 @@ fn typed(command: &str, folder: &Path) -> tokio::process::Command {
     shell
 }
 
-/// Without colours, and with the line ends of a file.
+/// Takes off the colours, and ends lines as in a file.
 fn plain(shown: &str) -> String {
     let mut pieces = shown.split('\u{1b}');
     let mut text = pieces.next().unwrap_or_default().to_owned();
@@ -101,7 +101,7 @@ fn plain(shown: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-/// Whether `text` is `pattern`, in which each `…` stands for anything.
+/// True if `text` is `pattern`, in which each `…` stands for anything.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('…').map(|part| part.trim_matches('\n'));
     let first = parts.next().unwrap_or_default();

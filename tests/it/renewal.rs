@@ -1,8 +1,7 @@
-//! A dead session is never the client's problem, and a login that fails is told honestly.
+//! A dead session is never the client's problem, and a login that fails is reported honestly.
 
 use std::time::Duration;
 
-use ::aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -10,15 +9,16 @@ use orgproxy::{
     config::Config,
     demo::{TOKEN, Then, blocks},
 };
-use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, Seen, proxy::client, session};
+use crate::support::{
+    Fault, Org, Proxy, Seen, client,
+    get::get,
+    json_of,
+    path::{LIMITS, REST, SINK, USERINFO},
+    session, sha256,
+};
 
-const LIMITS: &str = "/services/data/v62.0/limits";
-const VERSION: &str = "/services/data/v62.0";
-const SINK: &str = "/services/apexrest/sink";
-const USERINFO: &str = "/services/oauth2/userinfo";
 const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
 
 #[test_case(LIMITS, "accept: */*"; "json")]
@@ -137,7 +137,7 @@ async fn a_body_within_the_copy_is_sent_again_whole() {
         org.end_sessions();
         let body = pattern(5_000_000);
         let answer = upload(&proxy, &body, chunked).await;
-        assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+        assert_eq!(answer, (StatusCode::OK, sha256([&body])));
         let seen = org.last_request();
         assert!(seen.complete && seen.authorized);
         assert_eq!(seen.header("transfer-encoding") == "chunked", chunked);
@@ -168,7 +168,7 @@ async fn a_body_that_is_still_coming_is_sent_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_asked_to() {
     let (org, proxy) = living_with(|config| config.limits.replay_bytes = 1 << 20).await;
     org.end_sessions();
     let body = pattern(3 << 20);
@@ -184,7 +184,7 @@ async fn a_body_beyond_the_copy_cannot_be_sent_again_and_the_client_is_told_to()
     // And when it does, it goes well.
     assert_eq!(
         upload(&proxy, &body, false).await,
-        (StatusCode::OK, sha256(&body))
+        (StatusCode::OK, sha256([&body]))
     );
     assert_eq!(org.logins(), 2);
 }
@@ -200,7 +200,7 @@ async fn large_bodies_at_once_on_a_dead_session_all_arrive_though_not_all_can_be
         let body = pattern(3_000_000);
         let uploads = (0..N).map(|_| upload(&proxy, &body, false));
         for answer in join_all(uploads).await {
-            assert_eq!(answer, (StatusCode::OK, sha256(&body)));
+            assert_eq!(answer, (StatusCode::OK, sha256([&body])));
         }
         assert_eq!(org.logins(), logins + 1);
     }
@@ -222,7 +222,7 @@ async fn before_a_large_body_the_session_is_asked_for_if_nobody_knows(chunked: b
     let body = pattern(20 << 20);
     assert_eq!(
         upload(&proxy, &body, chunked).await,
-        (StatusCode::OK, sha256(&body))
+        (StatusCode::OK, sha256([&body]))
     );
     let seen: Vec<_> = org.requests().into_iter().map(|seen| seen.target).collect();
     assert_eq!(seen, [LIMITS, USERINFO, SINK]);
@@ -275,7 +275,7 @@ async fn a_session_that_dies_while_requests_are_refused_for_good_is_replaced_all
     for round in 0..3 {
         assert_eq!(proxy.get(LIMITS).await.status(), 401);
         org.end_sessions();
-        assert_eq!(proxy.get(VERSION).await.status(), 200, "{round}");
+        assert_eq!(proxy.get(REST).await.status(), 200, "{round}");
     }
     // One in vain, and one for each that died.
     assert_eq!(org.logins(), 1 + 1 + 3);
@@ -378,7 +378,7 @@ async fn a_session_that_was_idle_too_long_is_not_used() {
 #[test_case("invalid_app_access", "user is not admin approved", "permission set"; "access")]
 #[test_case("new_error", "never seen", "Login History"; "unheard of")]
 #[tokio::test]
-async fn a_refused_login_is_told_in_the_orgs_words_with_a_way_out(
+async fn a_refused_login_is_reported_in_the_orgs_words_with_a_way_out(
     error: &str,
     description: &str,
     remedy: &str,
@@ -543,7 +543,7 @@ async fn a_failure_rests_and_is_forgotten() {
     let answer = proxy.get(LIMITS).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(org.counts().token_requests, 3);
-    // Nothing but time ends the rest, and this is what the client is told to wait.
+    // Nothing but time ends the rest, and this is how long the client is asked to wait.
     let seconds = answer.headers()["retry-after"].to_str().unwrap();
     tokio::time::sleep(Duration::from_secs(seconds.parse().unwrap())).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
@@ -583,7 +583,7 @@ async fn a_client_that_hangs_up_takes_nobody_elses_login_with_it() {
 }
 
 #[tokio::test]
-async fn no_error_shows_what_the_org_echoes_of_our_secrets() {
+async fn no_error_shows_a_secret_that_the_org_echoes() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let token =
@@ -616,7 +616,7 @@ async fn living_with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
     (org, proxy)
 }
 
-/// How many requests for `path` there were.
+/// Counts the requests for `path`.
 fn times(org: &Org, path: &str) -> usize {
     let seen = org.requests();
     seen.iter().filter(|seen| seen.target == path).count()
@@ -624,18 +624,19 @@ fn times(org: &Org, path: &str) -> usize {
 
 async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, String) {
     let request = client().post(proxy.url(SINK));
-    let request = match chunked {
-        false => request.body(body.clone()),
-        true => request.body(reqwest::Body::wrap(http_body_util::StreamBody::new(
+    let request = if chunked {
+        request.body(reqwest::Body::wrap(http_body_util::StreamBody::new(
             futures_util::stream::iter(
                 blocks(body.len() as u64)
                     .map(|block| Ok::<_, std::io::Error>(hyper::body::Frame::data(block))),
             ),
-        ))),
+        )))
+    } else {
+        request.body(body.clone())
     };
     let answer = request.send().await.unwrap();
     let status = answer.status();
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     (
         status,
         body["sha256"].as_str().unwrap_or_default().to_owned(),
@@ -644,7 +645,7 @@ async fn upload(proxy: &Proxy, body: &Bytes, chunked: bool) -> (StatusCode, Stri
 
 /// Code and message of an error in the shape of the REST API.
 async fn error_code(answer: reqwest::Response) -> (String, String) {
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     let text = |name: &str| body[0][name].as_str().unwrap().to_owned();
     (text("errorCode"), text("message"))
 }
@@ -657,16 +658,4 @@ fn granted(answer: &str) -> Fault {
 
 fn pattern(length: u64) -> Bytes {
     blocks(length).flatten().collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    digest::digest(&digest::SHA256, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }

@@ -5,16 +5,7 @@ use std::{fs, io::Write};
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 
-use crate::{
-    key::{Keys, chmod},
-    support::{
-        Binary, Org,
-        binary::{Files, config},
-        proxy::client,
-    },
-};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
+use crate::support::{Binary, Files, Keys, Org, chmod, client, files::config, path::LIMITS};
 
 /// A passphrase is of no use to a key that is not encrypted, and does no harm.
 const ENCRYPTED: &str =
@@ -61,7 +52,7 @@ async fn a_changed_key_ends_the_rest_after_a_refused_login() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_leaves_the_old_one_in_use_and_is_told_once() {
+async fn what_is_not_a_key_leaves_the_old_one_in_use_and_is_reported_once() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = start(&files).await;
@@ -193,7 +184,7 @@ impl Next {
         fs::read(self.0.path("cert.der")).unwrap().into()
     }
 
-    /// By this passphrase, from now on.
+    /// Encrypts it with this passphrase from now on.
     fn encrypt(&self, passphrase: &str) {
         fs::write(self.0.path("passphrase"), passphrase).unwrap();
         self.0.openssl(

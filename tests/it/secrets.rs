@@ -15,16 +15,15 @@ use orgproxy::{
 use serde_json::json;
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::Keys,
-    support::{
-        Binary, ConnectProxy, Fault, Org,
-        binary::{Files, config, run},
-    },
+use crate::support::{
+    Binary, ConnectProxy, Fault, Files, Org,
+    binary::run,
+    curl,
+    files::config,
+    keys::locked,
+    path::{ECHO, LIMITS},
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const PASSPHRASE: &str = "canary-passphrase-7f3a";
 const CLIENT_KEY: &str = "canary-client-key-91c2d4e6";
 
@@ -35,7 +34,7 @@ const STRAY_TOKEN: &str = "00D000000000000!canary.stray.token.5b8e";
 struct Canaries(Vec<(String, String)>);
 
 impl Canaries {
-    /// What every run knows from the start.
+    /// Makes those that every run knows from the start.
     fn new(org: &Org) -> Self {
         let mut canaries = Self(Vec::new());
         for (what, word) in [
@@ -138,7 +137,7 @@ struct Talkative {
     org: Org,
     files: Files,
     proxy: Binary,
-    /// What clients were answered.
+    /// All that clients were answered.
     answers: String,
     begin: u64,
 }
@@ -148,15 +147,7 @@ impl Talkative {
         let org = Org::start().await.unwrap();
         org.set(|knobs| knobs.reuse_session = false);
         let files = Files::new(&org);
-        let keys = Keys::new();
-        fs::write(keys.path("key.pem"), org.private_key_pem()).unwrap();
-        keys.openssl(&format!(
-            "pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:{PASSPHRASE} -out locked.key"
-        ));
-        files.write(
-            "locked.key",
-            &fs::read_to_string(keys.path("locked.key")).unwrap(),
-        );
+        files.write("locked.key", &locked(org.private_key_pem(), PASSPHRASE));
         files.write("client.key", CLIENT_KEY);
         let more = format!(
             "private_key = {{ file = \"locked.key\", passphrase = {{ env = \"PHRASE\" }} }}\n\
@@ -229,15 +220,12 @@ async fn on_a_good_day(more: &str, version: &str) {
     let query = "/services/data/v62.0/query?q=SELECT+Id+FROM+Account&oauth_token=x";
     assert_eq!(it.ask_admitted(query, version).await, "200");
 
-    // Twice, so that what is told of an ended session and of a new one is said, too.
+    // Twice, so that what is logged of an ended session and of a new one is there, too.
     it.org.end_sessions();
     assert_eq!(it.ask_admitted(LIMITS, version).await, "200");
     it.org.end_sessions();
     let upload = format!("{version} -d body");
-    assert_eq!(
-        it.ask_admitted("/services/apexrest/echo", &upload).await,
-        "200"
-    );
+    assert_eq!(it.ask_admitted(ECHO, &upload).await, "200");
     it.end(3).await;
 }
 
@@ -356,8 +344,8 @@ async fn when_the_org_has_a_bad_day() {
         (Fault::cut_length(), "200"),
         (Fault::extra_bytes(), "200"),
     ] {
-        it.org.faults().next(1, "/services/apexrest/echo", fault);
-        let answer = it.ask_admitted("/services/apexrest/echo", "-d body").await;
+        it.org.faults().next(1, ECHO, fault);
+        let answer = it.ask_admitted(ECHO, "-d body").await;
         assert_eq!(answer, status);
     }
     it.org.disconnect();
@@ -425,15 +413,7 @@ async fn when_a_secret_is_wrong(more: &str) {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, more);
     let pem = org.private_key_pem();
-    let keys = Keys::new();
-    fs::write(keys.path("key.pem"), pem).unwrap();
-    keys.openssl(&format!(
-        "pkcs8 -topk8 -in key.pem -v2 aes256 -passout pass:{PASSPHRASE} -out locked.key"
-    ));
-    files.write(
-        "locked.key",
-        &fs::read_to_string(keys.path("locked.key")).unwrap(),
-    );
+    files.write("locked.key", &locked(pem, PASSPHRASE));
     files.write("damaged.key", &pem.replacen('M', "!", 3));
     files.write("client.key", CLIENT_KEY);
     files.write("spaced.key", &format!("{CLIENT_KEY} {CLIENT_KEY}"));

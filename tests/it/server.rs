@@ -4,7 +4,6 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
 use orgproxy::{
@@ -14,21 +13,15 @@ use orgproxy::{
 use test_case::test_case;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::{
-    binary::curl,
-    support::{
-        Binary, Org, Proxy,
-        answer::{Answer, ask, talk},
-        binary::Files,
-        proxy::{self, client},
-        skip,
-    },
+use crate::support::{
+    Binary, Files, Org, Proxy, SHORT,
+    answer::{Answer, ask, talk},
+    chmod, client, curl,
+    get::{get, get_and_close},
+    path::LIMITS,
+    proxy, skip,
+    user::NOBODY,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str = "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const ONE_GET: &str =
-    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn a_stop_lets_go_of_idle_connections_and_waits_for_what_is_in_flight() {
@@ -37,11 +30,11 @@ async fn a_stop_lets_go_of_idle_connections_and_waits_for_what_is_in_flight() {
     let address = proxy.address;
     let mut fresh = proxy.connect().await;
     let mut idle = proxy.connect().await;
-    idle.send(GET).await;
+    idle.send(get(LIMITS)).await;
     idle.answer().await;
     let hold = org.hold(LIMITS);
     let mut waiting = proxy.connect().await;
-    waiting.send(GET).await;
+    waiting.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 1).await;
 
     let stopped = tokio::spawn(proxy.stop());
@@ -62,16 +55,16 @@ async fn what_outlasts_the_grace_period_is_cut_and_only_that_is_counted() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
         config.threads = 1;
-        config.grace = Duration::from_secs(1);
+        config.grace = SHORT;
     })
     .await;
     let first = org.hold(LIMITS);
     let _second = org.hold("/services/data/v62.0/sobjects");
     let mut idle = proxy.connect().await;
     let mut waiting = proxy.connect().await;
-    waiting.send(GET).await;
+    waiting.send(get(LIMITS)).await;
     let mut cut = proxy.connect().await;
-    cut.send(GET.replace("limits", "sobjects")).await;
+    cut.send(get(LIMITS).replace("limits", "sobjects")).await;
     org.wait_for_requests(2).await;
 
     let stopped = tokio::spawn(proxy.stop());
@@ -140,7 +133,7 @@ async fn another_user_reaches_a_unix_socket_only_if_allowed() {
     let org = Org::start().await.unwrap();
     for (uids, passes) in [(vec![], false), (vec![1], false), (vec![NOBODY], true)] {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        chmod(folder.path(), 0o755);
         let path = folder.path().join("orgproxy.sock");
         let before = org.counts();
         let _proxy = on_socket(&org, &path, &uids).await;
@@ -175,7 +168,7 @@ async fn orgs_that_share_a_listener_are_told_apart_by_host() {
         ("one.localhost.evil.com", 421),
     ] {
         let stream = UnixStream::connect(&path).await.unwrap();
-        let wire = ONE_GET.replace("localhost", host);
+        let wire = get_and_close(LIMITS).replace("localhost", host);
         let answers = talk(stream, wire.as_bytes(), usize::MAX).await;
         assert_eq!(answers[0].status, status, "{host} {answers:?}");
     }
@@ -190,7 +183,7 @@ async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
     }
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    chmod(folder.path(), 0o755);
     let path = folder.path().join("orgproxy.sock");
     let mut config = two_orgs(&one, &two);
     for org in &mut config.orgs {
@@ -226,7 +219,7 @@ async fn the_address_that_is_listened_on_can_be_called(listen: &str, host: &str)
         ("0.0.0.0", 421),
         ("127.0.0.2.evil.com", 421),
     ] {
-        let answer = ask(address, ONE_GET.replace("localhost", named)).await;
+        let answer = ask(address, get_and_close(LIMITS).replace("localhost", named)).await;
         assert_eq!(answer.status, status, "{named}: {answer:?}");
     }
     assert_eq!(org.counts().requests, 3);
@@ -255,7 +248,7 @@ async fn orgs_that_share_an_address_are_not_told_apart_by_it() {
         org.listen = vec![Listen::Tcp(port)];
     }
     let _proxy = Proxy::serve(config).await;
-    let named = |host: &str| ask(port, ONE_GET.replace("localhost", host));
+    let named = |host: &str| ask(port, get_and_close(LIMITS).replace("localhost", host));
     assert_eq!(named(&port.to_string()).await.status, 421);
     assert_eq!(named("two.localhost").await.status, 200);
     assert_eq!((one.counts().requests, two.counts().requests), (0, 1));
@@ -266,7 +259,7 @@ async fn orgs_that_share_an_address_are_not_told_apart_by_it() {
 #[test_case("listen = \"https://0.0.0.0:0\"\n", false; "with tls")]
 #[test_case("listen = \"127.0.0.1:0\"\n", false; "this machine only")]
 #[tokio::test]
-async fn a_client_key_that_crosses_the_network_in_clear_is_warned_of(listen: &str, warns: bool) {
+async fn a_client_key_that_crosses_the_network_in_clear_gets_a_warning(listen: &str, warns: bool) {
     let org = Org::start().await.unwrap();
     let guard = "[org.demo.guard]\nallow_remote = true\nclient_key = { env = \"KEY\" }\n";
     let files = Files::with(&org, &format!("{listen}{guard}"));
@@ -297,7 +290,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     tokio::spawn(server.serve(std::future::pending()));
     for _ in 0..5 {
         for address in &ports {
-            assert_eq!(ask(*address, ONE_GET).await.status, 200);
+            assert_eq!(ask(*address, get_and_close(LIMITS)).await.status, 200);
         }
     }
     for org in [&one, &two] {
@@ -310,9 +303,7 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     assert_ne!(sessions[0], sessions[1]);
 }
 
-const NOBODY: u32 = 65534;
-
-/// What curl gets as another user; nothing if it is not let in.
+/// Runs curl as another user, and returns what it gets: nothing if it is not let in.
 fn as_nobody(path: &Path) -> String {
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -334,7 +325,7 @@ async fn on_socket(org: &Org, path: &Path, uids: &[u32]) -> Proxy {
 
 async fn through(path: &Path) -> Vec<Answer> {
     let stream = UnixStream::connect(path).await.unwrap();
-    talk(stream, ONE_GET.as_bytes(), usize::MAX).await
+    talk(stream, get_and_close(LIMITS).as_bytes(), usize::MAX).await
 }
 
 fn files(folder: &Path) -> usize {

@@ -5,13 +5,11 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use test_case::test_case;
 
-use crate::{
-    support::{
-        Org,
-        binary::{Binary, Files, run},
-        skip,
-    },
-    token::on_a_terminal,
+use crate::support::{
+    Binary, Files, Org,
+    binary::{ORGPROXY, run},
+    skip,
+    terminal::on_a_terminal,
 };
 
 const COMMANDS: [&str; 12] = [
@@ -61,7 +59,7 @@ async fn bash_completes_what_is_begun() {
 }
 
 #[tokio::test]
-async fn a_shell_that_is_unknown_is_told_the_known_ones() {
+async fn an_unknown_shell_is_refused_with_the_known_ones() {
     let ended = run(&["completions", "tcsh"]).await;
     assert_eq!(ended.code(), 2);
     assert!(
@@ -114,7 +112,7 @@ async fn each_command_has_a_page_if_a_folder_is_named() {
 }
 
 #[tokio::test]
-async fn the_manual_tells_no_secret() {
+async fn the_manual_shows_no_secret() {
     let mut command = Binary::command(&["man"]);
     command.env("ORGPROXY_PRIVATE_KEY", "CANARY");
     let ended = Binary::spawn(command).end().await;
@@ -150,7 +148,7 @@ async fn colours_are_for_terminals_that_want_them() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let config = files.config();
-    let orgproxy = env!("CARGO_BIN_EXE_orgproxy");
+    let orgproxy = ORGPROXY;
     for line in [
         format!("{orgproxy} --help"),
         format!("{orgproxy} token --decode eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJtZSJ9.c2ln"),
@@ -169,7 +167,7 @@ async fn colours_are_for_terminals_that_want_them() {
     assert!(!piped.contains('\u{1b}'), "{piped:?}");
 }
 
-/// What a program does with a text, if it is installed.
+/// Runs a program with `text` as its input. Returns nothing if it is not installed.
 fn pipe(program: &str, text: &str) -> Option<Output> {
     use std::io::Write;
 

@@ -3,40 +3,38 @@
 
 use std::time::{Duration, Instant};
 
-use orgproxy::config::Config;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    Binary, Org, Proxy, Raw,
-    answer::{Answer, PATIENCE, ask},
-    binary::Files,
+    Binary, Both, Files, Org, PATIENCE, Raw, SHORT,
+    answer::{Answer, ask},
+    binary::ORGPROXY,
+    get::{get, get_and_close},
+    path::{LIMITS, SINK},
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const GET: &str = "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const ONE_GET: &str =
-    "GET /services/data/v62.0/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-const SHORT: Duration = Duration::from_millis(300);
 
 #[test_case("", 1; "nothing")]
 #[test_case("P", 1; "half a word")]
 #[test_case("POST /services HTTP/1.1\r\nHost: loc", 1; "half a head")]
 #[test_case("PRI * HTTP/2.0\r\n\r\nSM\r\n", 1; "half a preface")]
 #[test_case("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 1; "http2 without a request")]
-#[test_case(GET, 1; "a request that has its answer")]
+#[test_case(&get(LIMITS), 1; "a request that has its answer")]
 #[test_case("POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf", 1; "half a body")]
 #[test_case("POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha", 1; "half a chunk")]
-#[test_case("GET /services/apexrest/bytes?n=1073741824 HTTP/1.1\r\nHost: localhost\r\n\r\n", 1; "an answer that is not read")]
+#[test_case(&get("/services/apexrest/bytes?n=1073741824"), 1; "an answer that is not read")]
 #[test_case("http2", 4; "bodies on http2")]
 #[tokio::test]
 async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
     const MOST: usize = 20;
     for by_connections in [true, false] {
-        let (_org, proxy) = with(|config| match by_connections {
-            true => config.limits.connections = MOST,
-            false => config.limits.requests = MOST,
+        let Both { org: _org, proxy } = Both::with(|config| {
+            if by_connections {
+                config.limits.connections = MOST;
+            } else {
+                config.limits.requests = MOST;
+            }
         })
         .await;
         let wire = match wire {
@@ -50,7 +48,7 @@ async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
             slow.push(client);
         }
         for _ in 0..5 {
-            let asked = tokio::time::timeout(PATIENCE, ask(proxy.address, ONE_GET));
+            let asked = tokio::time::timeout(PATIENCE, ask(proxy.address, get_and_close(LIMITS)));
             let answer = asked.await.expect("kept out");
             assert_eq!(answer.status, 200, "{answer:?}");
         }
@@ -59,17 +57,19 @@ async fn slow_clients_do_not_keep_others_out(wire: &str, requests: usize) {
 
 #[tokio::test]
 async fn a_client_that_waits_for_its_answer_keeps_its_place() {
-    let (org, proxy) = with(|config| {
+    let Both { org, proxy } = Both::with(|config| {
         config.limits.connections = 2;
-        config.limits.header_read = Duration::from_secs(1);
+        config.limits.header_read = SHORT;
     })
     .await;
     let hold = org.hold(LIMITS);
     let (mut first, mut second) = (proxy.connect().await, proxy.connect().await);
-    first.send(GET).await;
-    second.send(GET).await;
+    first.send(get(LIMITS)).await;
+    second.send(get(LIMITS)).await;
     org.wait_until(|_| hold.waiting() == 2).await;
-    let message = ask(proxy.address, ONE_GET).await.refusal(503, "OVERLOADED");
+    let message = ask(proxy.address, get_and_close(LIMITS))
+        .await
+        .refusal(503, "OVERLOADED");
     assert!(message.contains("limits.connections"), "{message}");
     hold.release();
     for client in [&mut first, &mut second] {
@@ -81,16 +81,22 @@ async fn a_client_that_waits_for_its_answer_keeps_its_place() {
 #[tokio::test]
 async fn what_comes_when_all_is_full_waits_for_its_turn() {
     for by_connections in [true, false] {
-        let (org, proxy) = with(|config| match by_connections {
-            true => config.limits.connections = 1,
-            false => config.limits.requests = 1,
+        let Both { org, proxy } = Both::with(|config| {
+            if by_connections {
+                config.limits.connections = 1;
+            } else {
+                config.limits.requests = 1;
+            }
         })
         .await;
         let hold = org.hold(LIMITS);
         let mut first = proxy.connect().await;
-        first.send(ONE_GET).await;
+        first.send(get_and_close(LIMITS)).await;
         org.wait_until(|_| hold.waiting() == 1).await;
-        let waiting = tokio::spawn(ask(proxy.address, ONE_GET.replace("limits", "sobjects")));
+        let waiting = tokio::spawn(ask(
+            proxy.address,
+            get_and_close(LIMITS).replace("limits", "sobjects"),
+        ));
         hold.release();
         assert!(first.rest().await.starts_with("HTTP/1.1 200"));
         let answer = waiting.await.unwrap();
@@ -104,11 +110,11 @@ async fn a_thousand_requests_at_once_are_all_answered() {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
     setrlimit(Resource::Nofile, files).unwrap();
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let hold = org.hold(LIMITS);
     let address = proxy.address;
     let asked: Vec<_> = (0..1000)
-        .map(|_| tokio::spawn(ask(address, ONE_GET)))
+        .map(|_| tokio::spawn(ask(address, get_and_close(LIMITS))))
         .collect();
     let all = org.wait_until(|_| hold.waiting() == 1000);
     tokio::time::timeout(PATIENCE, all).await.expect("kept out");
@@ -119,22 +125,25 @@ async fn a_thousand_requests_at_once_are_all_answered() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
-    let (org, proxy) = with(|config| {
-        config.limits.idle_body = SHORT;
+async fn a_body_that_drips_is_refused_and_one_that_comes_in_bursts_passes() {
+    const PIECES: usize = 70;
+
+    let Both { org, proxy } = Both::with(|config| {
+        // Five times this is what a client may pause in all.
+        config.limits.idle_body = Duration::from_secs(1);
         config.limits.body_rate = 100;
     })
     .await;
     let head = "POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let drip = async |bytes: usize| {
         let mut client = proxy.connect().await;
-        let length = 40 * bytes;
+        let length = PIECES * bytes;
         client
             .send(format!("{head}Content-Length: {length}\r\n\r\n"))
             .await;
         let (mut reading, mut writing) = client.0.into_split();
         let sent = tokio::spawn(async move {
-            for _ in 0..40 {
+            for _ in 0..PIECES {
                 // Bytes per second are what is limited, so its pace is what this is about.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 if writing.write_all(&vec![b'x'; bytes]).await.is_err() {
@@ -151,7 +160,7 @@ async fn a_body_that_drips_is_told_so_and_one_that_comes_in_bursts_passes() {
     let message = drip(1).await.refusal(408, "STALLED_BODY");
     assert!(message.contains("limits.body_rate"), "{message}");
     assert_eq!(drip(100).await.status, 200);
-    assert_eq!(org.last_request().length, 4000);
+    assert_eq!(org.last_request().length, 100 * PIECES as u64);
 }
 
 #[tokio::test]
@@ -160,7 +169,7 @@ async fn heads_that_do_not_end_take_no_more_memory_than_a_few() {
     let files = Files::new(&org);
     let proxy = files.start();
     let address = proxy.address().await;
-    assert_eq!(ask(address, ONE_GET).await.status, 200);
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
     let before = proxy.peak_memory();
     for line in ["X: ", "X: y\r\nX: "] {
         let head = format!("GET / HTTP/1.1\r\n{line}{}", "y".repeat(240_000));
@@ -171,7 +180,7 @@ async fn heads_that_do_not_end_take_no_more_memory_than_a_few() {
             let _ = client.0.write_all(head.as_bytes()).await;
             slow.push(client);
         }
-        assert_eq!(ask(address, ONE_GET).await.status, 200);
+        assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
     }
     let more = proxy.peak_memory() - before;
     assert!(more < 160 << 20, "{} MiB", more >> 20);
@@ -185,22 +194,24 @@ async fn heads_that_do_not_end_take_no_more_memory_than_a_few() {
 #[test_case("HALF A SECOND HEAD"; "half a second head")]
 #[tokio::test]
 async fn a_stop_does_not_wait_for_what_is_half_sent(wire: &str) {
-    let (org, proxy) = with(|_| {}).await;
+    let Both { org, proxy } = Both::start().await;
     let hold = org.hold("/services/data/v62.0/sobjects");
     let mut waiting = proxy.connect().await;
-    waiting.send(ONE_GET.replace("limits", "sobjects")).await;
+    waiting
+        .send(get_and_close(LIMITS).replace("limits", "sobjects"))
+        .await;
     org.wait_until(|_| hold.waiting() == 1).await;
     let mut slow = proxy.connect().await;
     match wire {
         "HALF A SECOND HEAD" => {
-            slow.send(GET).await;
+            slow.send(get(LIMITS)).await;
             slow.answer().await;
             slow.send("GET / HTTP/1.1\r\nHo").await;
         }
         wire => slow.send(wire).await,
     }
     // What was accepted before it is served before it.
-    assert_eq!(ask(proxy.address, ONE_GET).await.status, 200);
+    assert_eq!(ask(proxy.address, get_and_close(LIMITS)).await.status, 200);
     let began = Instant::now();
     let stopped = tokio::spawn(proxy.stop());
     slow.rest().await;
@@ -216,15 +227,13 @@ async fn a_stop_does_not_wait_for_what_is_half_sent(wire: &str) {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_told_of_in_the_log_with_what_it_asked() {
+async fn a_client_that_does_not_read_is_logged_with_what_it_asked() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);
     let mut client = Raw::connect(proxy.address().await).await;
     let path = "/services/apexrest/bytes?n=1073741824&secret=word";
-    client
-        .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        .await;
+    client.send(get(path)).await;
     let line = proxy.log("limits.idle_body").await;
     assert!(line.contains("GET /services/apexrest/bytes"), "{line}");
     let ended = proxy.stop().await;
@@ -258,7 +267,7 @@ async fn a_file_limit_that_is_low_lowers_what_is_taken_on() {
     let files = Files::new(&org);
     let config = files.config();
     let mut command = tokio::process::Command::new("prlimit");
-    command.args(["--nofile=128:128", env!("CARGO_BIN_EXE_orgproxy")]);
+    command.args(["--nofile=128:128", ORGPROXY]);
     command.args(["run", "--config", &config]);
     let proxy = Binary::spawn(command);
     let address = proxy.address().await;
@@ -266,7 +275,7 @@ async fn a_file_limit_that_is_low_lowers_what_is_taken_on() {
     for _ in 0..200 {
         idle.push(Raw(TcpStream::connect(address).await.unwrap()));
     }
-    assert_eq!(ask(address, ONE_GET).await.status, 200);
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
     let ended = proxy.stop().await;
     assert!(!ended.stderr.contains("cannot accept"), "{}", ended.stderr);
     assert!(
@@ -279,7 +288,7 @@ async fn a_file_limit_that_is_low_lowers_what_is_taken_on() {
 /// So many requests on one connection, whose bodies never come.
 fn open_posts(count: usize) -> Vec<u8> {
     let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-    let path = "/services/apexrest/sink";
+    let path = SINK;
     for number in 0..count {
         // RFC 7541: POST, http, a path and an authority as they are.
         let mut block = vec![0x83, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
@@ -290,10 +299,4 @@ fn open_posts(count: usize) -> Vec<u8> {
         wire.extend(block);
     }
     wire
-}
-
-async fn with(change: impl FnOnce(&mut Config)) -> (Org, Proxy) {
-    let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, change).await;
-    (org, proxy)
 }

@@ -3,25 +3,21 @@
 
 use std::io::Write;
 
-use flate2::{
-    Compression,
-    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
-};
-use orgproxy::{config::Config, demo::Counts};
+use flate2::{Compression, write::GzEncoder};
 use reqwest::{Body, Response};
 use test_case::test_case;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    Fault, Org, Proxy, Seen,
+    Both, Fault, Seen,
     answer::{Answer, ask},
-    proxy::client,
+    client,
+    coding::{bare_deflate, gzip, zlib},
+    namespace::ENVELOPE,
     session,
 };
 
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-
-/// What clients send as their session.
+/// The session that clients send.
 const THEIRS: &str = "00Dxx0000001gPL!AQ.theirs";
 
 const PARTNER: Api = Api {
@@ -111,7 +107,7 @@ async fn the_session_goes_in_whatever_stands_there(api: Api) {
     ] {
         for mark in ["", "\u{feff}"] {
             let theirs = mark.to_owned() + &api.envelope(&header, &api.call());
-            both.answered(&api, theirs).await;
+            answered(&both, &api, theirs).await;
             let seen = both.org.last_request();
             assert_eq!(
                 seen.soap_session().as_deref(),
@@ -144,7 +140,7 @@ async fn what_comes_in_chunks_goes_on_in_chunks() {
 #[test_case("gzip", gzip; "gzip")]
 #[test_case("X-GZip", gzip; "gzip by its old name")]
 #[test_case("deflate", zlib; "deflate")]
-#[test_case("deflate", deflate; "deflate as some have it")]
+#[test_case("deflate", bare_deflate; "deflate as some have it")]
 #[tokio::test]
 async fn what_comes_compressed_goes_on_uncompressed(coding: &str, compress: fn(&str) -> Vec<u8>) {
     let both = Both::start().await;
@@ -170,7 +166,7 @@ async fn what_comes_compressed_goes_on_uncompressed(coding: &str, compress: fn(&
 async fn what_comes_compressed_and_is_more_than_the_copy_goes_on_in_chunks() {
     let both = Both::with(|config| config.limits.replay_bytes = 50_000).await;
     // So that nobody asks whether the session lives.
-    both.answered(&PARTNER, PARTNER.plain()).await;
+    answered(&both, &PARTNER, PARTNER.plain()).await;
     for length in [60_000, 3_000_000] {
         let theirs = PARTNER.with_text(length);
         let wire = post(&PARTNER, "Content-Encoding: gzip\r\n", gzip(&theirs));
@@ -193,19 +189,21 @@ async fn what_comes_compressed_and_is_more_than_the_copy_goes_on_in_chunks() {
 async fn the_beginning_of_a_large_envelope_arrives_before_its_end(chunked: bool) {
     let both = Both::start().await;
     // So that nobody asks whether the session lives.
-    both.answered(&PARTNER, PARTNER.plain()).await;
+    answered(&both, &PARTNER, PARTNER.plain()).await;
     let theirs = PARTNER.with_text(8 << 20);
     let (first, rest) = theirs.as_bytes().split_at(100_000);
-    let framing = match chunked {
-        true => "Transfer-Encoding: chunked".to_owned(),
-        false => format!("Content-Length: {}", theirs.len()),
+    let framing = if chunked {
+        "Transfer-Encoding: chunked".to_owned()
+    } else {
+        format!("Content-Length: {}", theirs.len())
     };
     let mut raw = both.proxy.connect().await;
     raw.send(head(&PARTNER, &format!("{framing}\r\n"))).await;
     for (piece, is_last) in [(first, false), (rest, true)] {
-        match chunked {
-            true => raw.send(in_chunks(piece, piece.len(), is_last)).await,
-            false => raw.send(piece).await,
+        if chunked {
+            raw.send(in_chunks(piece, piece.len(), is_last)).await;
+        } else {
+            raw.send(piece).await;
         }
         if !is_last {
             let seen = || both.org.last_request();
@@ -221,9 +219,10 @@ async fn the_beginning_of_a_large_envelope_arrives_before_its_end(chunked: bool)
     assert!(seen.complete);
     let expected = PARTNER.expected(&theirs, session(&seen));
     assert_eq!(seen.length, expected.len() as u64);
-    let length = match chunked {
-        true => String::new(),
-        false => seen.length.to_string(),
+    let length = if chunked {
+        String::new()
+    } else {
+        seen.length.to_string()
     };
     assert_eq!(seen.header("content-length"), length);
 }
@@ -237,10 +236,10 @@ async fn the_beginning_of_a_large_envelope_arrives_before_its_end(chunked: bool)
 #[tokio::test]
 async fn a_session_that_ends_between_two_calls_is_replaced_unseen(api: Api) {
     let both = Both::start().await;
-    both.answered(&api, api.plain()).await;
+    answered(&both, &api, api.plain()).await;
     both.org.end_sessions();
-    both.answered(&api, api.plain()).await;
-    both.has_replaced_one_session(&api, &api.plain());
+    answered(&both, &api, api.plain()).await;
+    has_replaced_one_session(&both, &api, &api.plain());
 }
 
 #[tokio::test]
@@ -257,7 +256,7 @@ async fn a_session_that_ends_is_replaced_unseen_where_all_is_compressed() {
         assert_eq!(answer.headers()["content-encoding"], "gzip");
         both.org.end_sessions();
     }
-    both.has_replaced_one_session(&PARTNER, &theirs);
+    has_replaced_one_session(&both, &PARTNER, &theirs);
 }
 
 #[tokio::test]
@@ -267,7 +266,7 @@ async fn a_large_envelope_is_not_sent_before_somebody_knows_that_the_session_liv
     both.proxy.get("/services/data").await;
     both.org.end_sessions();
     let theirs = PARTNER.with_text(17 << 20);
-    both.answered(&PARTNER, theirs.clone()).await;
+    answered(&both, &PARTNER, theirs.clone()).await;
     let targets: Vec<_> = both
         .org
         .requests()
@@ -285,7 +284,7 @@ async fn a_session_that_soap_never_takes_is_not_renewed_in_vain() {
     let both = Both::start().await;
     both.org.set(|knobs| knobs.jwt_tokens = true);
     for _ in 0..3 {
-        let answer = both.post(&PARTNER, PARTNER.plain()).await;
+        let answer = send(&both, &PARTNER, PARTNER.plain()).await;
         assert_eq!(answer.status(), 500);
         assert!(!answer.headers().contains_key("proxy-status"));
         let fault = answer.text().await.unwrap();
@@ -301,7 +300,7 @@ async fn the_same_session_again_is_passed_on_and_costs_few_logins() {
     let faults = both.org.faults();
     faults.always("/services/Soap", Fault::soap_session_expired());
     for _ in 0..5 {
-        let answer = both.post(&PARTNER, PARTNER.plain()).await;
+        let answer = send(&both, &PARTNER, PARTNER.plain()).await;
         assert_eq!(answer.status(), 500);
         let fault = answer.text().await.unwrap();
         assert!(fault.contains("sf:INVALID_SESSION_ID<"), "{fault}");
@@ -315,7 +314,7 @@ async fn the_same_session_again_is_passed_on_and_costs_few_logins() {
 async fn another_fault_is_passed_on_byte_for_byte(coding: &str) {
     let both = Both::start().await;
     let fault = format!(
-        "<?xml version='1.0'?>\r\n<e:Envelope xmlns:e='{SOAP}'><e:Body><e:Fault><faultcode>sf:MALFORMED_QUERY\
+        "<?xml version='1.0'?>\r\n<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><e:Fault><faultcode>sf:MALFORMED_QUERY\
          </faultcode><faultstring>INVALID_SESSION_ID: \u{fc}</faultstring></e:Fault></e:Body></e:Envelope>\n"
     );
     let bytes = match coding {
@@ -332,7 +331,7 @@ async fn another_fault_is_passed_on_byte_for_byte(coding: &str) {
         _ => canned,
     };
     both.org.faults().next(1, PARTNER.path, canned);
-    let answer = both.post(&PARTNER, PARTNER.plain()).await;
+    let answer = send(&both, &PARTNER, PARTNER.plain()).await;
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.headers()["content-type"], "text/xml; charset=utf-8");
     assert_eq!(answer.headers()["content-length"], bytes.len().to_string());
@@ -347,11 +346,11 @@ async fn another_fault_is_passed_on_byte_for_byte(coding: &str) {
 }
 
 #[tokio::test]
-async fn a_mistake_in_a_query_is_the_orgs_to_tell() {
+async fn a_mistake_in_a_query_is_for_the_org_to_report() {
     let both = Both::start().await;
     let query = "<a:query><a:queryString>SELECT Id FORM Account</a:queryString></a:query>";
     let theirs = PARTNER.envelope(&PARTNER.header(), query);
-    let answer = both.post(&PARTNER, theirs).await;
+    let answer = send(&both, &PARTNER, theirs).await;
     assert_eq!(answer.status(), 500);
     let fault = answer.text().await.unwrap();
     assert!(fault.contains("<faultcode>sf:MALFORMED_QUERY<"), "{fault}");
@@ -544,9 +543,10 @@ async fn an_envelope_that_breaks_off_reaches_nobody(framing: &str, chunked: bool
     let (beginning, _) = plain.split_once("<a:getUserInfo").unwrap();
     let mut raw = both.proxy.connect().await;
     raw.send(head(&PARTNER, &format!("{framing}\r\n"))).await;
-    match chunked {
-        true => raw.send(in_chunks(beginning.as_bytes(), 50, false)).await,
-        false => raw.send(beginning).await,
+    if chunked {
+        raw.send(in_chunks(beginning.as_bytes(), 50, false)).await;
+    } else {
+        raw.send(beginning).await;
     }
     raw.0.shutdown().await.unwrap();
     let rest = raw.rest().await;
@@ -578,7 +578,7 @@ async fn what_is_compressed_to_more_than_it_is_is_refused_and_keeps_nobody_waiti
 #[tokio::test]
 async fn what_turns_out_broken_on_its_way_is_never_complete() {
     let both = Both::start().await;
-    both.answered(&PARTNER, PARTNER.plain()).await;
+    answered(&both, &PARTNER, PARTNER.plain()).await;
     // More than the copy, and nothing odd about it so far.
     let mut body = gzip(&PARTNER.with_text(3 << 20));
     body.truncate(body.len() / 4 * 3);
@@ -593,16 +593,16 @@ async fn what_turns_out_broken_on_its_way_is_never_complete() {
 }
 
 #[tokio::test]
-async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_told_to() {
+async fn what_is_more_than_the_copy_cannot_be_sent_again_and_the_client_is_asked_to() {
     let both = Both::with(|config| config.limits.replay_bytes = 1 << 20).await;
-    both.answered(&PARTNER, PARTNER.plain()).await;
+    answered(&both, &PARTNER, PARTNER.plain()).await;
     both.org.end_sessions();
     let theirs = PARTNER.with_text(3 << 20);
     let answer = ask(both.proxy.address, post(&PARTNER, "", &theirs)).await;
     answer.fault("SERVER_UNAVAILABLE", "SEND_AGAIN");
     assert_eq!(answer.header("retry-after"), Some("2"));
     // And when it does, it goes well.
-    both.answered(&PARTNER, theirs).await;
+    answered(&both, &PARTNER, theirs).await;
     assert_eq!(both.org.logins(), 2);
 }
 
@@ -651,7 +651,7 @@ struct Api {
 impl Api {
     fn envelope(&self, header: &str, body: &str) -> String {
         format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<se:Envelope xmlns:se=\"{SOAP}\" \
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<se:Envelope xmlns:se=\"{ENVELOPE}\" \
              xmlns:a='{}'>{header}<se:Body>{body}</se:Body></se:Envelope>",
             self.namespace
         )
@@ -678,7 +678,7 @@ impl Api {
         self.envelope(&self.header(), &call)
     }
 
-    /// What the org is to get of `theirs`, byte for byte.
+    /// Returns `theirs` as the org must get it, byte for byte.
     fn expected(&self, theirs: &str, session: &str) -> String {
         let ours = format!(
             "<sessionId xmlns=\"{}\">{session}</sessionId>",
@@ -688,64 +688,40 @@ impl Api {
     }
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+async fn send(both: &Both, api: &Api, body: impl Into<Body>) -> Response {
+    let request = client().post(both.proxy.url(api.path));
+    let request = request.header("content-type", "text/xml; charset=UTF-8");
+    request.body(body).send().await.unwrap()
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, change).await;
-        Self { org, proxy }
-    }
-
-    async fn post(&self, api: &Api, body: impl Into<Body>) -> Response {
-        let request = client().post(self.proxy.url(api.path));
-        let request = request.header("content-type", "text/xml; charset=UTF-8");
-        request.body(body).send().await.unwrap()
-    }
-
-    /// Asserts that the org does what `body` asks for.
-    async fn answered(&self, api: &Api, body: String) {
-        let answer = self.post(api, body).await;
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert_eq!(status, 200, "{text}");
-        let response = format!("<{}Response>", api.operation);
-        assert!(text.contains(&response), "{text}");
-        assert!(self.org.last_request().authorized);
-    }
-
-    /// Asserts that of two calls of `theirs` the second was sent twice, and with what.
-    #[track_caller]
-    fn has_replaced_one_session(&self, api: &Api, theirs: &str) {
-        assert_eq!(self.org.logins(), 2);
-        let seen = self.org.requests();
-        assert_eq!(seen.len(), 3);
-        for seen in &seen {
-            assert_eq!(seen.text(), api.expected(theirs, session(seen)));
-            assert_eq!(seen.header("content-length"), seen.length.to_string());
-        }
-        let sessions: Vec<_> = seen.iter().map(session).collect();
-        assert_eq!(sessions[0], sessions[1]);
-        assert_ne!(sessions[1], sessions[2]);
-    }
-
-    /// Asserts that nothing at all reached the org.
-    #[track_caller]
-    fn untouched(&self) {
-        assert_eq!(self.org.counts(), Counts::default());
-    }
+/// Asserts that the org does what `body` asks for.
+async fn answered(both: &Both, api: &Api, body: String) {
+    let answer = send(both, api, body).await;
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert_eq!(status, 200, "{text}");
+    let response = format!("<{}Response>", api.operation);
+    assert!(text.contains(&response), "{text}");
+    assert!(both.org.last_request().authorized);
 }
 
-/// Asserts that the org got all of `theirs` with the session in place of the client's, and was
-/// told how long it is.
+/// Asserts that of two calls of `theirs` the second was sent twice, and with what.
+#[track_caller]
+fn has_replaced_one_session(both: &Both, api: &Api, theirs: &str) {
+    assert_eq!(both.org.logins(), 2);
+    let seen = both.org.requests();
+    assert_eq!(seen.len(), 3);
+    for seen in &seen {
+        assert_eq!(seen.text(), api.expected(theirs, session(seen)));
+        assert_eq!(seen.header("content-length"), seen.length.to_string());
+    }
+    let sessions: Vec<_> = seen.iter().map(session).collect();
+    assert_eq!(sessions[0], sessions[1]);
+    assert_ne!(sessions[1], sessions[2]);
+}
+
+/// Asserts that the org got all of `theirs` with the session in place of the client's, and
+/// its length.
 #[track_caller]
 fn assert_carries(seen: &Seen, api: &Api, theirs: &str) {
     assert!(seen.authorized && seen.complete);
@@ -794,25 +770,6 @@ fn text(length: usize) -> String {
         char::from(b'a' + ((state >> 33) % 26) as u8)
     };
     (0..length).map(letter).collect()
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(text: &str) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// Without the frame that RFC 9110 section 8.4.1.2 asks for.
-fn deflate(text: &str) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// `text` and 100 MiB of space, in 100 KB.

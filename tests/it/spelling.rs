@@ -4,15 +4,13 @@ use orgproxy::demo::Then;
 use test_case::test_case;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::{
-    binary::curl,
-    support::{Fault, Org, Proxy, Seen, answer::PATIENCE, binary::Files},
+use crate::support::{
+    Fault, Files, Org, PATIENCE, Proxy, Seen, curl,
+    get::get_and_close,
+    path::{ECHO, LIMITS},
 };
 
-const ECHO: &str = "/services/apexrest/echo";
-const LIMITS: &str = "/services/data/v62.0/limits";
-
-/// As nobody spells all of them, in an order that no map keeps. What does not pass is among them.
+/// Names as nobody spells all of them, in an order that no map keeps. Some of them do not pass.
 const REQUEST: &str = "X-Hub-Signature: 1\r\nHost: localhost\r\nuSER-aGENT: x\r\nSOAPAction: \"\"\r\n\
     x-lower: 1\r\nAuthorization: Bearer theirs\r\nX-UPPER-CASE: 2\r\nX-Again: 1\r\nBetween: 2\r\n\
     x-AGAIN: 3\r\nX-Hop: 1\r\nConnection: X-Hop, keep-alive\r\nCookie: a=b\r\n\
@@ -148,10 +146,10 @@ async fn the_client_hears_names_as_the_org_spelled_them(
             .filter(|line| *line != "Connection: close")
             .collect();
         let mut expected = ANSWERED.to_vec();
-        match framed {
-            "" => {}
-            _ if framing.starts_with('c') => expected.insert(0, framed),
-            _ => expected.push(framed),
+        if framing.starts_with('c') {
+            expected.insert(0, framed);
+        } else if !framed.is_empty() {
+            expected.push(framed);
         }
         assert_eq!(names, expected, "{heard}");
     }
@@ -172,9 +170,8 @@ async fn a_document_with_our_urls_keeps_its_names() {
     );
     org.faults()
         .always("/services/oauth2/userinfo", Fault::raw(answer, Then::Keep));
-    let wire =
-        "GET /services/oauth2/userinfo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let heard = heard(proxy.connect().await.0, wire, usize::MAX).await;
+    let wire = get_and_close("/services/oauth2/userinfo");
+    let heard = heard(proxy.connect().await.0, &wire, usize::MAX).await;
     assert!(!heard.contains(&org.instance_url()), "{heard}");
     assert!(
         heard.contains("\r\nx-odd: 1\r\ncontent-TYPE: application/json\r\nCONTENT-Length: "),
@@ -214,7 +211,7 @@ async fn answers_in_a_row_have_their_own_names() {
 }
 
 #[tokio::test]
-async fn names_of_our_own_are_spelled_as_is_usual() {
+async fn names_that_the_proxy_adds_are_spelled_as_is_usual() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     for (request, names) in [
@@ -320,7 +317,7 @@ async fn what_comes_by_http2_is_spelled_as_is_usual() {
     }
 
     let proxy = Proxy::with(&org, |config| config.orgs[0].http2 = true).await;
-    let wire = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let wire = get_and_close(LIMITS);
     let heard = heard(proxy.connect().await.0, &wire, usize::MAX).await;
     for name in ["Sforce-Limit-Info", "Set-Cookie", "Content-Type", "Date"] {
         assert!(

@@ -5,7 +5,6 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::{chown, lchown, symlink},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use orgproxy::{Server, config::Listen};
@@ -18,16 +17,15 @@ use rustix::{
 use test_case::test_case;
 use tokio::process::Command;
 
-use crate::{
-    key::chmod,
-    support::{
-        Binary, Org,
-        binary::{Ended, Files, run},
-        proxy, skip,
-    },
+use crate::support::{
+    Binary, Ended, Files, Org,
+    binary::{ORGPROXY, run},
+    chmod, curl, in_time,
+    path::LIMITS,
+    proxy, skip,
+    user::NOBODY,
 };
 
-const NOBODY: u32 = 65534;
 const STRANGER: u32 = 12345;
 
 /// A configuration that leaves a trace if a program of it was run.
@@ -45,7 +43,7 @@ impl Traced {
         let more = format!(
             "private_key = {{ command = [\"sh\", \"-c\", \"echo > {trace}; cat {key}\"] }}\n"
         );
-        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        files.write("proxy.toml", &crate::support::files::config(&org, &more));
         Self { files }
     }
 
@@ -57,7 +55,7 @@ impl Traced {
         run(&["check", "--config", &self.files.config()]).await
     }
 
-    /// As it is found without being named.
+    /// Checks the configuration that is found without being named.
     async fn check_here(&self) -> Ended {
         let mut command = Binary::command(&["check"]);
         command.current_dir(self.files.folder());
@@ -115,13 +113,13 @@ async fn a_configuration_of_another_user_runs_nothing() {
 
 /// Where each user has a group of their own, all that they make is writable by it.
 #[tokio::test]
-async fn a_group_of_one_is_nobody_else() {
+async fn a_group_with_one_member_counts_as_that_user() {
     if !geteuid().is_root() {
         return skip("only root becomes another user");
     }
     let it = Traced::new().await;
     let program = it.files.path("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     for name in ["", "proxy.toml", "server.key", "ca.pem"] {
         chown(it.files.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -272,7 +270,7 @@ async fn a_configuration_comes_by_a_pipe_of_the_shell() {
         "proxy.toml",
         &text.replace("\"ca.pem\"", &format!("\"{folder}/ca.pem\"")),
     );
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let mut command = Command::new("bash");
     command.args([
         "-c",
@@ -281,14 +279,14 @@ async fn a_configuration_comes_by_a_pipe_of_the_shell() {
     it.assert_taken(&Binary::spawn(command).end().await);
 }
 
-/// What no setting that names a file can be.
+/// No setting can name any of these as its file.
 #[test_case("fifo")]
 #[test_case("zero")]
 #[test_case("socket")]
 #[test_case("folder")]
 #[test_case("huge")]
 #[tokio::test]
-async fn a_file_that_is_none_ends_the_start_soon(kind: &str) {
+async fn a_file_that_is_not_a_regular_one_ends_the_start_soon(kind: &str) {
     let org = Org::start().await.unwrap();
     for setting in [
         "",
@@ -323,7 +321,7 @@ async fn a_file_that_is_none_ends_the_start_soon(kind: &str) {
         let odd = odd.display().to_string();
         let config = files.config();
         let config = if setting.is_empty() { &odd } else { &config };
-        let ended = soon(run(&["run", "--config", config])).await;
+        let ended = in_time(run(&["run", "--config", config])).await;
         assert_eq!(ended.code(), 64, "{setting}: {ended:?}");
         assert!(ended.stderr.contains("odd.pem"), "{setting}: {ended:?}");
     }
@@ -339,9 +337,9 @@ async fn a_start_that_waits_for_a_file_can_be_stopped(signal: Signal, code: i32)
     let proxy = Binary::start(&["run", "--config", pipe.to_str().unwrap()]);
     // Opens once the other side is there to read.
     let writer = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(pipe));
-    let _writer = soon(writer).await.unwrap().unwrap();
+    let _writer = in_time(writer).await.unwrap().unwrap();
     proxy.signal(signal);
-    let ended = soon(proxy.end()).await;
+    let ended = in_time(proxy.end()).await;
     assert_eq!(ended.code(), code, "ended by itself, and not by the system");
 }
 
@@ -353,7 +351,7 @@ async fn a_lock_that_another_process_holds_ends_the_start_soon() {
     chmod(&files.path("state"), 0o700);
     let lock = fs::File::create(files.path("state/lock")).unwrap();
     lock.lock().unwrap();
-    let ended = soon(files.start_with_state().end()).await;
+    let ended = in_time(files.start_with_state().end()).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(
         ended.stderr.contains("has been locked by another process"),
@@ -389,7 +387,11 @@ async fn a_socket_that_takes_no_more_clients_is_in_use() {
     assert!(clients.len() < 100, "it is not full");
     let mut config = proxy::config(&org);
     config.orgs[0].listen = vec![Listen::Unix(path)];
-    let error = soon(Server::bind(config)).await.err().unwrap().to_string();
+    let error = in_time(Server::bind(config))
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("stop what listens there"), "{error}");
 }
 
@@ -413,7 +415,7 @@ async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: b
         let warned = ended.stderr.contains("anybody can put a socket");
         assert_eq!(warned, mode == 0o1777, "{ended:?}");
     } else {
-        let ended = soon(proxy.end()).await;
+        let ended = in_time(proxy.end()).await;
         assert_eq!(ended.code(), 1, "{ended:?}");
         let reason = format!("can be written by others (mode {mode:04o})");
         assert!(ended.stderr.contains(&reason), "{ended:?}");
@@ -434,7 +436,7 @@ async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     chmod(&files.path("proxy.toml"), 0o644);
     chmod(&files.path("ca.pem"), 0o644);
     let program = files.path("orgproxy");
-    fs::copy(env!("CARGO_BIN_EXE_orgproxy"), &program).unwrap();
+    fs::copy(ORGPROXY, &program).unwrap();
     let config = files.config();
     let check = async |variable: Option<&str>| {
         let mut command = Command::new(&program);
@@ -449,7 +451,7 @@ async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     };
     let write = |reference: &str| {
         let more = format!("private_key = {reference}\n");
-        files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+        files.write("proxy.toml", &crate::support::files::config(&org, &more));
         chmod(&files.path("proxy.toml"), 0o644);
     };
     let by_group = "{ file = \"server.key\", allow_group_read = true }";
@@ -523,22 +525,22 @@ async fn no_number_at_its_edge_fails_at_run_time(
     let text = fs::read_to_string(files.path("proxy.toml")).unwrap();
     files.write("proxy.toml", &format!("grace = \"{time}\"\n{text}"));
     let proxy = files.start();
-    let url = proxy.url("/services/data/v62.0/limits").await;
+    let url = proxy.url(LIMITS).await;
     for more in ["", "-d body", "--http2-prior-knowledge"] {
-        let answer = crate::binary::curl(&format!("curl --max-time 30 -i {url} {more}")).await;
+        let answer = curl(&format!("curl --max-time 30 -i {url} {more}")).await;
         if serves && !more.starts_with("-d") {
             assert_eq!(answer.status(), "200", "{more}");
         }
     }
-    let ended = soon(proxy.stop()).await;
+    let ended = in_time(proxy.stop()).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
 
-/// What `check` says with `file` on a mount that is read-only; nothing if none can be made.
+/// Runs `check` with `file` on a mount that is read-only. Returns nothing if none can be made.
 async fn read_only(file: &Path, config: &str) -> Option<Ended> {
     let file = file.display();
-    let program = env!("CARGO_BIN_EXE_orgproxy");
+    let program = ORGPROXY;
     let can = Command::new("unshare")
         .args(["--mount", "true"])
         .output()
@@ -559,11 +561,4 @@ fn mkfifo(path: &Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
     chmod(path, 0o600);
-}
-
-/// What hangs, hangs for longer on any machine.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(120), future)
-        .await
-        .expect("it does not end")
 }

@@ -1,20 +1,17 @@
 //! Bodies stream both ways, and what breaks off on one side breaks off on the other.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use orgproxy::demo::Then;
-use serde_json::Value;
 use test_case::test_case;
 use tokio::net::TcpStream;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const ECHO: &str = "/services/apexrest/echo";
-const SINK: &str = "/services/apexrest/sink";
-const BYTES: &str = "/services/apexrest/bytes";
+use crate::support::{
+    Fault, Org, Proxy, SHORT, client,
+    get::get,
+    json_of,
+    path::{BYTES, ECHO, LIMITS, SINK},
+};
 
 #[test_case(""; "with a length")]
 #[test_case("&chunked=1"; "in chunks")]
@@ -68,8 +65,8 @@ async fn an_answer_comes_back_while_the_upload_goes_on() {
     assert_eq!(raw.exactly(5).await, b" you!");
 }
 
-/// What is not read stays with the org: the socket buffers between take some megabytes, and this
-/// process must not take the rest.
+/// The rest of an answer stays with the org until the client reads on: the socket buffers between take
+/// some megabytes, and this process must not take more.
 #[tokio::test]
 async fn a_client_that_does_not_read_holds_the_org_back() {
     let org = Org::start().await.unwrap();
@@ -169,10 +166,10 @@ async fn an_upload_that_is_given_up_without_an_error_is_never_complete() {
 }
 
 #[tokio::test]
-async fn an_upload_that_stalls_is_told_so_and_never_complete() {
+async fn an_upload_that_stalls_is_refused_and_never_complete() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.idle_body = Duration::from_millis(200);
+        config.limits.idle_body = SHORT;
     })
     .await;
     let mut raw = proxy.connect().await;
@@ -210,7 +207,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_whole(fault: Fault) {
 async fn an_answer_that_stalls_is_broken_off() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.idle_body = Duration::from_millis(200);
+        config.limits.idle_body = SHORT;
     })
     .await;
     let _hold = org.hold_body(BYTES, 10);
@@ -223,7 +220,7 @@ async fn an_answer_that_stalls_is_broken_off() {
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.answer = Duration::from_millis(300);
+        config.limits.answer = SHORT;
     })
     .await;
     org.faults().next(1, LIMITS, Fault::Hang);
@@ -233,7 +230,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         answer.headers()["proxy-status"],
         "orgproxy; error=http_response_timeout; details=\"ORG_TIMED_OUT\""
     );
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     assert_eq!(body[0]["errorCode"], "ORG_TIMED_OUT");
     assert!(
         body[0]["message"]
@@ -248,8 +245,8 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.limits.answer = Duration::from_millis(300);
-        config.limits.idle_body = Duration::from_millis(300);
+        config.limits.answer = SHORT;
+        config.limits.idle_body = SHORT;
     })
     .await;
     let mut raw = proxy.connect().await;
@@ -261,7 +258,7 @@ async fn an_upload_that_takes_its_time_does_not_count_as_waiting_for_the_answer(
         org.wait_until(|org| last_length(org, SINK) == index as u64)
             .await;
         // Each pause is shorter than the limit and all together are longer, which only time tells.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(SHORT / 4).await;
         raw.send([*byte]).await;
     }
     assert!(raw.head().await.starts_with("HTTP/1.1 200"));
@@ -295,7 +292,7 @@ async fn an_unasked_switch_of_protocols_is_an_error_of_the_orgs() {
 }
 
 #[tokio::test]
-async fn of_two_framings_chunks_win_and_the_length_is_not_told() {
+async fn of_two_framings_chunks_win_and_the_length_is_not_passed_on() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     org.faults().next(1, LIMITS, Fault::two_framings());
@@ -356,8 +353,4 @@ fn last_length(org: &Org, path: &str) -> u64 {
         .iter()
         .rfind(|seen| seen.target == path)
         .map_or(u64::MAX, |seen| seen.length)
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }

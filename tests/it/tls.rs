@@ -4,7 +4,6 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -12,26 +11,18 @@ use orgproxy::config::Config;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use test_case::test_case;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{
-    binary::curl,
-    key::chmod,
-    support::{
-        Binary, Org, Raw,
-        answer::{PATIENCE, ask, talk},
-        binary::{Files, run},
-    },
+use crate::support::{
+    Binary, Files, Org, PATIENCE, Raw,
+    answer::{ask, talk},
+    binary::run,
+    chmod, curl,
+    get::{get, get_and_close},
+    path::LIMITS,
+    tls::Client,
 };
 
-const LIMITS: &str = "/services/data/v62.0/limits";
 const HTTPS: &str = "listen = [\"https://127.0.0.1:0\"]\n";
 
 #[tokio::test]
@@ -88,7 +79,7 @@ async fn curl_speaks_every_version(how: &str, version: &str) {
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_somebody_else_is_told_of_in_the_log() {
+async fn a_client_that_trusts_another_authority_is_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
@@ -144,7 +135,7 @@ async fn a_new_name_gets_a_new_certificate_of_the_same_authority() {
     assert_eq!(kept("localhost.pem"), before);
 
     let more = format!("{HTTPS}hosts = [\"acme.localhost\"]\n");
-    files.write("proxy.toml", &crate::support::binary::config(&org, &more));
+    files.write("proxy.toml", &crate::support::files::config(&org, &more));
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
     assert_ne!(kept("localhost.pem"), before);
@@ -161,7 +152,7 @@ async fn a_new_name_gets_a_new_certificate_of_the_same_authority() {
 #[test_case("ca-key.pem", 0o600, Some("no key"), "is damaged: it must hold a certificate and its key; remove it"; "a damaged key")]
 #[test_case("ca.pem", 0o600, Some("no certificate"), "is not the certificate in ca-key.pem"; "another certificate")]
 #[tokio::test]
-async fn a_file_that_cannot_be_used_is_told_with_the_way_out(
+async fn a_file_that_cannot_be_used_is_reported_with_the_way_out(
     name: &str,
     mode: u32,
     text: Option<&str>,
@@ -211,12 +202,12 @@ async fn without_a_place_for_the_state_it_says_so() {
 }
 
 #[tokio::test]
-async fn plain_http_to_an_https_listener_is_told_so() {
+async fn plain_http_to_an_https_listener_gets_an_answer_that_says_so() {
     let org = Org::start().await.unwrap();
     let files = Files::with(&org, HTTPS);
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     let answer = ask(([127, 0, 0, 1], port).into(), request).await;
     assert_eq!(answer.status, 400);
     assert_eq!(
@@ -228,7 +219,7 @@ async fn plain_http_to_an_https_listener_is_told_so() {
 }
 
 #[tokio::test]
-async fn tls_to_a_plain_listener_is_closed_and_told_of_in_the_log() {
+async fn tls_to_a_plain_listener_is_closed_and_logged() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
@@ -365,7 +356,7 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
     let proxy = files.start_with_state();
     let port = proxy.secure_port().await;
     let mut client = Client::trusting(&files.local_ca());
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = get_and_close(LIMITS);
 
     client.shows(&files.path("client.pem"));
     let answers = client.ask(port, &request).await;
@@ -386,7 +377,7 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_does_for_a_key_on_other_machines_too() {
+async fn a_client_certificate_counts_as_a_key_on_other_machines_too() {
     let org = Org::start().await.unwrap();
     let more = "listen = [\"https://0.0.0.0:0\"]\nguard.allow_remote = true\n";
     let files = Files::with(&org, &format!("{more}[tls]\nclient_ca = \"clients.pem\"\n"));
@@ -395,7 +386,7 @@ async fn a_client_certificate_does_for_a_key_on_other_machines_too() {
     let check = ["check", "--config", &files.config(), "--state-dir", &state];
     assert_eq!(run(&check).await.code(), 0);
 
-    files.write("proxy.toml", &crate::support::binary::config(&org, more));
+    files.write("proxy.toml", &crate::support::files::config(&org, more));
     let ended = run(&check).await;
     assert!(
         ended.stderr.contains("or tls.client_ca for https://"),
@@ -444,72 +435,6 @@ async fn an_expired_certificate_of_the_operators_own_is_refused() {
     files.write("tls.key", &key.serialize_pem());
     let error = Config::load(Some(&files.path("proxy.toml")), &Default::default()).unwrap_err();
     assert!(error.to_string().contains("tls.pem expired on"), "{error}");
-}
-
-/// A client of ours, for what curl does not do.
-pub(crate) struct Client(ClientConfig);
-
-impl Client {
-    pub(crate) fn trusting(ca_file: &str) -> Self {
-        Self(client_config(ca_file).with_no_client_auth())
-    }
-
-    /// Sends the certificate and key of a file from now on.
-    fn shows(&mut self, file: &Path) {
-        let chain = vec![CertificateDer::from_pem_file(file).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(file).unwrap();
-        let ca = file.with_file_name("state/ca.pem");
-        self.0 = client_config(&ca.display().to_string())
-            .with_client_auth_cert(chain, key)
-            .unwrap();
-    }
-
-    /// Offers nothing but this by ALPN from now on.
-    pub(crate) fn agree_on(&mut self, protocol: &[u8]) {
-        self.0.alpn_protocols = vec![protocol.to_vec()];
-    }
-
-    pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        self.greet(stream, "localhost").await
-    }
-
-    /// Speaks TLS with `name` over a connection that is there.
-    pub(crate) async fn greet(
-        &self,
-        stream: TcpStream,
-        name: &str,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(self.0.clone()))
-            .connect(name, stream)
-            .await
-    }
-
-    /// The answers to `request`, none if it is not let in.
-    async fn ask(&self, port: u16, request: &str) -> Vec<crate::support::answer::Answer> {
-        let Ok(mut stream) = self.connect(port).await else {
-            return Vec::new();
-        };
-        // Refused for its certificate, it may learn so only now.
-        let _ = stream.write_all(request.as_bytes()).await;
-        let mut heard = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut heard)).await;
-        crate::support::answer::Answer::all(&heard)
-    }
-}
-
-fn client_config(
-    ca_file: &str,
-) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(ca_file).unwrap())
-        .unwrap();
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
 }
 
 /// Writes an authority, and a client's certificate with its key.

@@ -1,53 +1,49 @@
-//! `orgproxy token`: what scripts get, and what is told of what they got.
+//! `orgproxy token`: what scripts get, and what it says about a token.
 
 use orgproxy::demo::{Fault, Org, TOKEN};
 use test_case::test_case;
 
-use crate::{
-    binary::curl,
-    key::Keys,
-    support::{
-        binary::{Binary, Ended, Files, run},
-        terminal::end_on_terminal,
-    },
+use crate::support::{
+    Binary, Ended, Files, Keys, Setup,
+    binary::{ORGPROXY, run},
+    curl,
+    path::LIMITS,
+    terminal::on_a_terminal,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[tokio::test]
 async fn it_opens_the_org_and_stands_alone() {
-    let both = Both::start().await;
-    let ended = both.token("").await;
+    let setup = Setup::start().await;
+    let ended = print_token(&setup, "").await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     let token = ended.stdout.strip_suffix('\n').unwrap();
     assert_eq!(token.len(), 112, "{token}");
     assert!(!token.contains(char::is_whitespace));
-    assert_eq!(both.org.logins(), 1);
+    assert_eq!(setup.org.logins(), 1);
 
-    both.ask(&format!("-H 'Authorization: Bearer {token}'"))
-        .await;
-    assert!(both.org.last_request().authorized);
+    ask_org(&setup, &format!("-H 'Authorization: Bearer {token}'")).await;
+    assert!(setup.org.last_request().authorized);
 }
 
 #[tokio::test]
 async fn curl_takes_it_as_a_header() {
-    let both = Both::start().await;
-    let url = both.org.instance_url();
-    let ca = both.files.path("ca.pem").display().to_string();
-    let token = both.line("--header");
+    let setup = Setup::start().await;
+    let url = setup.org.instance_url();
+    let ca = setup.files.path("ca.pem").display().to_string();
+    let token = typed(&setup, "--header");
     let answer = curl(&format!("{token} | curl --cacert {ca} -H @- {url}{LIMITS}")).await;
     assert_eq!(answer.status(), "200", "{answer:?}");
-    assert!(both.org.last_request().authorized);
+    assert!(setup.org.last_request().authorized);
 }
 
 #[tokio::test]
 async fn its_assertion_is_one_that_logs_in() {
-    let both = Both::start().await;
-    let assertion = both.token("--assertion").await.stdout;
-    assert_eq!(both.org.counts().token_requests, 0);
+    let setup = Setup::start().await;
+    let assertion = print_token(&setup, "--assertion").await.stdout;
+    assert_eq!(setup.org.counts().token_requests, 0);
 
-    let url = both.org.login_url();
-    let ca = both.files.path("ca.pem").display().to_string();
+    let url = setup.org.login_url();
+    let ca = setup.files.path("ca.pem").display().to_string();
     let answer = curl(&format!(
         "curl --cacert {ca} {url}services/oauth2/token -d assertion={} \
          -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -62,17 +58,17 @@ async fn its_assertion_is_one_that_logs_in() {
 #[test_case("--assertion"; "assertion")]
 #[tokio::test]
 async fn a_terminal_gets_it_only_if_it_is_to_be_shown(what: &str) {
-    let both = Both::start().await;
-    let refused = on_a_terminal(&both.line(what)).await;
+    let setup = Setup::start().await;
+    let refused = on_a_terminal(&typed(&setup, what)).await;
     assert_eq!(refused.code(), 1, "{refused:?}");
     assert!(refused.stdout.contains("pipe it"), "{refused:?}");
     assert!(refused.stdout.contains("--show"), "{refused:?}");
     for secret in ["00D", "eyJ"] {
         assert!(!refused.stdout.contains(secret), "{refused:?}");
     }
-    assert_eq!(both.org.counts().token_requests, 0);
+    assert_eq!(setup.org.counts().token_requests, 0);
 
-    let shown = on_a_terminal(&both.line(&format!("{what} --show"))).await;
+    let shown = on_a_terminal(&typed(&setup, &format!("{what} --show"))).await;
     assert_eq!(shown.code(), 0, "{shown:?}");
     assert!(
         shown.stdout.contains("00D") || shown.stdout.contains("eyJ"),
@@ -82,10 +78,10 @@ async fn a_terminal_gets_it_only_if_it_is_to_be_shown(what: &str) {
 
 #[tokio::test]
 async fn a_refused_login_prints_nothing_that_a_script_could_take_for_a_token() {
-    let both = Both::start().await;
+    let setup = Setup::start().await;
     let refusal = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
-    both.org.faults().always(TOKEN, refusal);
-    let ended = both.token("").await;
+    setup.org.faults().always(TOKEN, refusal);
+    let ended = print_token(&setup, "").await;
     assert_eq!((ended.code(), &*ended.stdout), (1, ""));
     assert!(ended.stderr.contains("pre-authorize"), "{}", ended.stderr);
 }
@@ -114,17 +110,17 @@ async fn of_several_orgs_one_is_named() {
 }
 
 #[tokio::test]
-async fn an_assertion_of_ours_is_told_and_fits() {
-    let both = Both::start().await;
-    let decode = both.line("--decode");
-    let ended = curl(&format!("{} | {decode}", both.line("--assertion"))).await;
+async fn an_assertion_of_the_proxy_is_decoded_and_fits() {
+    let setup = Setup::start().await;
+    let decode = typed(&setup, "--decode");
+    let ended = curl(&format!("{} | {decode}", typed(&setup, "--assertion"))).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     for part in [
         "An assertion: what logs in to org demo.".to_owned(),
         "  alg  RS256".to_owned(),
-        format!("  iss  {}", both.org.client_id()),
-        format!("  sub  {}", both.org.username()),
-        format!("  aud  {}", both.org.instance_url()),
+        format!("  iss  {}", setup.org.client_id()),
+        format!("  sub  {}", setup.org.username()),
+        format!("  aud  {}", setup.org.instance_url()),
         " UTC, in 3 minutes".to_owned(),
         "matches the key of org demo".to_owned(),
     ] {
@@ -138,24 +134,24 @@ async fn an_assertion_of_ours_is_told_and_fits() {
     }
     assert!(!ended.stdout.contains("Wrong"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("eyJ"), "{}", ended.stdout);
-    assert_eq!(both.org.counts().token_requests, 0);
+    assert_eq!(setup.org.counts().token_requests, 0);
 }
 
 #[test_case("server.key", 0, "matches the key of org demo"; "with the key")]
 #[test_case("key.pem", 1, "does not match the key of org demo"; "with another")]
 #[tokio::test]
-async fn an_assertion_that_openssl_signed(key: &str, code: i32, told: &str) {
-    let both = Both::start().await;
+async fn an_assertion_that_openssl_signed_is_decoded_and_fits(key: &str, code: i32, told: &str) {
+    let setup = Setup::start().await;
     let keys = Keys::new();
-    std::fs::copy(both.files.path("server.key"), keys.path("server.key")).unwrap();
-    // As people do it by hand: the claims of the org, in base64url, signed in a shell.
+    std::fs::copy(setup.files.path("server.key"), keys.path("server.key")).unwrap();
+    // People do it so by hand: the claims of the org, in base64url, signed in a shell.
     let line = format!(
         "cd {} && b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d =; }} && \
          body=$(printf '{{\"alg\":\"RS256\"}}' | b64).$(printf '{{\"iss\":\"{}\",\"sub\":\"x\"}}' | b64) && \
          echo $body.$(printf %s $body | openssl dgst -sha256 -sign {key} | b64) | {}",
         keys.path("").display(),
-        both.org.client_id(),
-        both.line("--decode")
+        setup.org.client_id(),
+        typed(&setup, "--decode")
     );
     let ended = curl(&line).await;
     assert_eq!(ended.code(), code, "{ended:?}");
@@ -169,40 +165,40 @@ async fn an_assertion_that_openssl_signed(key: &str, code: i32, told: &str) {
 
 #[tokio::test]
 async fn an_assertion_that_was_changed_does_not_fit() {
-    let both = Both::start().await;
-    let assertion = both.token("--assertion").await.stdout;
+    let setup = Setup::start().await;
+    let assertion = print_token(&setup, "--assertion").await.stdout;
     let (body, signature) = assertion.trim_end().rsplit_once('.').unwrap();
     let first = match signature.as_bytes()[0] {
         b'A' => 'B',
         _ => 'A',
     };
     let changed = format!("{body}.{first}{}", &signature[1..]);
-    let ended = both.token(&format!("--decode {changed}")).await;
+    let ended = print_token(&setup, &format!("--decode {changed}")).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(ended.stdout.contains("does not match"), "{}", ended.stdout);
 }
 
 #[tokio::test]
 async fn without_a_configuration_only_the_signature_stays_open() {
-    let both = Both::start().await;
-    let assertion = both.token("--assertion").await.stdout;
+    let setup = Setup::start().await;
+    let assertion = print_token(&setup, "--assertion").await.stdout;
     let mut command = Binary::command(&["token", "--decode", assertion.trim_end()]);
     command.current_dir("/");
     let ended = Binary::spawn(command).end().await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(ended.stdout.contains("not checked"), "{}", ended.stdout);
     assert!(
-        ended.stdout.contains(both.org.username()),
+        ended.stdout.contains(setup.org.username()),
         "{}",
         ended.stdout
     );
 }
 
 #[tokio::test]
-async fn a_token_is_told_without_itself() {
-    let both = Both::start().await;
-    let token = both.token("").await.stdout;
-    let ended = both.token(&format!("--decode {token}")).await;
+async fn a_token_is_described_without_being_shown() {
+    let setup = Setup::start().await;
+    let token = print_token(&setup, "").await.stdout;
+    let ended = print_token(&setup, &format!("--decode {token}")).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     let (org, secret) = token.trim_end().split_once('!').unwrap();
     assert!(ended.stdout.contains("session id"), "{}", ended.stdout);
@@ -212,16 +208,16 @@ async fn a_token_is_told_without_itself() {
 }
 
 #[tokio::test]
-async fn a_token_in_jwt_format_tells_whose_it_is() {
-    let both = Both::start().await;
-    both.org.set(|knobs| knobs.jwt_tokens = true);
-    let token = both.token("").await.stdout;
-    let ended = both.token(&format!("--decode {token}")).await;
+async fn a_token_in_jwt_format_shows_whose_it_is() {
+    let setup = Setup::start().await;
+    setup.org.set(|knobs| knobs.jwt_tokens = true);
+    let token = print_token(&setup, "").await.stdout;
+    let ended = print_token(&setup, &format!("--decode {token}")).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
     for part in [
         "An access token in JWT format",
-        &format!("org {}", both.org.org_id()),
-        &format!("user {}", both.org.user_id()),
+        &format!("org {}", setup.org.org_id()),
+        &format!("user {}", setup.org.user_id()),
         "not checked: signed by the org, whose key is not available here",
     ] {
         let joined = ended.stdout.replace('\n', " ");
@@ -232,12 +228,12 @@ async fn a_token_in_jwt_format_tells_whose_it_is() {
 
 #[tokio::test]
 async fn a_placeholder_is_known() {
-    let both = Both::start().await;
+    let setup = Setup::start().await;
     let program = "printenv SF_ACCESS_TOKEN";
-    let config = both.files.config();
+    let config = setup.files.config();
     let line = format!(
         "{ORGPROXY} -c {config} -- {program} | {}",
-        both.line("--decode")
+        typed(&setup, "--decode")
     );
     let ended = curl(&line).await;
     assert_eq!(ended.code(), 0, "{ended:?}");
@@ -267,7 +263,7 @@ async fn claims_are_harmless_to_a_terminal() {
 #[test_case("CANARY", "neither a session id"; "garbage")]
 #[test_case("eyJCANARY", "cut off"; "cut off")]
 #[tokio::test]
-async fn what_is_no_token_is_not_repeated(text: &str, message: &str) {
+async fn what_is_not_a_token_is_not_repeated(text: &str, message: &str) {
     let ended = run(&["token", "--decode", text]).await;
     assert_eq!((ended.code(), &*ended.stdout), (1, ""));
     assert!(ended.stderr.contains(message), "{}", ended.stderr);
@@ -281,46 +277,20 @@ async fn standard_input_has_a_bound() {
     assert!(ended.stderr.contains("64 KiB"), "{}", ended.stderr);
 }
 
-/// An org, and a configuration for it.
-struct Both {
-    org: Org,
-    files: Files,
+/// A command line for a shell.
+fn typed(setup: &Setup, more: &str) -> String {
+    let config = setup.files.config();
+    format!("{ORGPROXY} token --config {config} {more}")
 }
 
-impl Both {
-    async fn start() -> Self {
-        let org = Org::start().await.unwrap();
-        let files = Files::new(&org);
-        Self { org, files }
-    }
-
-    /// As in a shell.
-    fn line(&self, more: &str) -> String {
-        let config = self.files.config();
-        format!("{ORGPROXY} token --config {config} {more}")
-    }
-
-    async fn token(&self, more: &str) -> Ended {
-        let config = self.files.config();
-        let more: Vec<_> = more.split_whitespace().collect();
-        run(&[&["token", "--config", &config][..], &more].concat()).await
-    }
-
-    async fn ask(&self, more: &str) -> Ended {
-        let ca = self.files.path("ca.pem").display().to_string();
-        let url = self.org.instance_url();
-        curl(&format!("curl --cacert {ca} {url}{LIMITS} {more}")).await
-    }
+async fn print_token(setup: &Setup, more: &str) -> Ended {
+    let config = setup.files.config();
+    let more: Vec<_> = more.split_whitespace().collect();
+    run(&[&["token", "--config", &config][..], &more].concat()).await
 }
 
-/// Runs a command line with a terminal for its input, output and errors, which come as one.
-pub(crate) async fn on_a_terminal(line: &str) -> Ended {
-    let mut shell = tokio::process::Command::new("sh");
-    shell
-        .args(["-c", line])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    end_on_terminal(shell, 80).await
+async fn ask_org(setup: &Setup, more: &str) -> Ended {
+    let ca = setup.files.path("ca.pem").display().to_string();
+    let url = setup.org.instance_url();
+    curl(&format!("curl --cacert {ca} {url}{LIMITS} {more}")).await
 }
-
-const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");

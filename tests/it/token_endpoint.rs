@@ -4,24 +4,23 @@ use aws_lc_rs::hmac;
 use base64ct::{Base64, Encoding};
 use http::StatusCode;
 use orgproxy::{
-    config::{Clients, Config},
+    config::Clients,
     demo::{Counts, TOKEN},
 };
 use reqwest::Response;
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{Both, Fault, client, json_of, path::LIMITS};
 
-const PATH: &str = "/services/oauth2/token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 #[tokio::test]
-async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
+async fn a_client_gets_what_salesforce_would_send_and_a_placeholder() {
     let both = Both::start().await;
     let form =
         "grant_type=password&client_id=3MVG9&client_secret=s%C3%A9cret&username=me&password=x";
-    let answer = both.post(form).await;
+    let answer = post(&both, form).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(
@@ -82,12 +81,12 @@ async fn a_client_gets_what_salesforce_would_tell_and_a_placeholder() {
 #[test_case("client_credentials")]
 #[test_case(JWT_BEARER; "jwt bearer")]
 #[tokio::test]
-async fn every_grant_will_do_where_nobody_says_who_may(grant: &str) {
+async fn every_grant_passes_where_nobody_says_who_may_log_in(grant: &str) {
     let both = Both::start().await;
     let form = format!("grant_type={}", grant.replace(':', "%3A"));
-    assert_eq!(both.post(&form).await.status(), 200);
+    assert_eq!(post(&both, &form).await.status(), 200);
     // Scripts have it in the query.
-    let url = both.proxy.url(&format!("/{PATH}/?{form}"));
+    let url = both.proxy.url(&format!("/{TOKEN}/?{form}"));
     let answer = client().post(url).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }
@@ -111,18 +110,15 @@ async fn only_clients_are_let_in_where_there_are_some(grant: &str, form: &str, b
         config.orgs[0].clients = Some(clients);
     })
     .await;
-    let ours = match form.contains("OURS") {
-        true => {
-            let told = both
-                .post("grant_type=password&username=me&password=right")
-                .await;
-            let told: Value = json_of(told).await;
-            told["access_token"].as_str().unwrap().to_owned()
-        }
-        false => String::new(),
+    let ours = if form.contains("OURS") {
+        let told = post(&both, "grant_type=password&username=me&password=right").await;
+        let told: Value = json_of(told).await;
+        told["access_token"].as_str().unwrap().to_owned()
+    } else {
+        String::new()
     };
     let form = form.replace("OURS", &ours);
-    let mut request = both.request(&format!("grant_type={grant}&{form}"));
+    let mut request = request(&both, &format!("grant_type={grant}&{form}"));
     if let Some((id, secret)) = basic.split_once(':') {
         request = request.basic_auth(id, Some(secret));
     }
@@ -143,7 +139,7 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     let both = Both::start().await;
     let unsupported = ("unsupported_grant_type", "grant type not supported");
     for form in ["grant_type=authorization_code&code=x", "grant_type=", "a=b"] {
-        let answer = both.post(form).await;
+        let answer = post(&both, form).await;
         assert_eq!(answer.status(), 400);
         let told: Value = json_of(answer).await;
         let (error, description) = unsupported;
@@ -165,18 +161,18 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
         ("application/x-www-form-urlencoded", ""),
         ("text/plain", "grant_type=password"),
     ] {
-        let request = client().post(both.proxy.url(PATH)).body(body);
+        let request = client().post(both.proxy.url(TOKEN)).body(body);
         let answer = request.header("content-type", kind).send().await.unwrap();
         assert_eq!(answer.status(), 400);
         let told: Value = json_of(answer).await;
         assert_eq!(told["error"], "invalid_request", "{kind}");
     }
     let huge = format!("grant_type=password&password={}", "x".repeat(70_000));
-    let answer = both.post(&huge).await;
+    let answer = post(&both, &huge).await;
     assert_eq!(answer.status(), 413);
     let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "invalid_request");
-    for path in [PATH, "/services/oauth2/introspect"] {
+    for path in [TOKEN, "/services/oauth2/introspect"] {
         let answer = both.proxy.get(&format!("{path}?grant_type=password")).await;
         assert_eq!(answer.status(), 405);
         assert_eq!(answer.headers()["allow"], "POST");
@@ -186,7 +182,8 @@ async fn what_it_cannot_do_it_says_as_salesforce_does() {
     assert_eq!(both.org.counts(), Counts::default());
 }
 
-/// As `CURLOPT_POSTFIELDS` writes an array, and `FormData` of Node; the boundary goes into `kind`.
+/// A form as `CURLOPT_POSTFIELDS` writes an array, and `FormData` of Node; the boundary goes into
+/// `kind`.
 const MULTIPART: &str = "--XX\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n\
     password\r\n--XX\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nm\u{e9}\r\n\
     --XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\
@@ -211,7 +208,7 @@ async fn what_a_client_shows_is_read_in_every_way_that_clients_write_it(kind: &s
         (body.to_owned(), 200),
         (body.replace("a&b", "a&x").replace("a%26b", "a%26x"), 400),
     ] {
-        let mut request = client().post(both.proxy.url(PATH)).body(body);
+        let mut request = client().post(both.proxy.url(TOKEN)).body(body);
         if !kind.is_empty() {
             request = request.header("content-type", kind);
         }
@@ -228,7 +225,7 @@ const FORM: &str = "grant_type=password&username=m%C3%A9&password=a%26b%3Dc%2B%0
 #[tokio::test]
 async fn introspection_and_revocation_read_the_same(kind: &str, body: &str) {
     let both = Both::start().await;
-    let told: Value = json_of(both.post("grant_type=password").await).await;
+    let told: Value = json_of(post(&both, "grant_type=password").await).await;
     let body = body.replace("TOKEN", told["access_token"].as_str().unwrap());
     for (path, expected) in [("introspect", "\"active\":true"), ("revoke", "")] {
         let url = both.proxy.url(&format!("/services/oauth2/{path}"));
@@ -245,11 +242,11 @@ async fn introspection_and_revocation_read_the_same(kind: &str, body: &str) {
 }
 
 #[tokio::test]
-async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
+async fn the_reason_for_having_no_session_has_the_shape_of_oauth() {
     let both = Both::start().await;
     let refused = Fault::login_refused("invalid_grant", "user hasn't approved this consumer");
     both.org.faults().always(TOKEN, refused);
-    let answer = both.post("grant_type=client_credentials").await;
+    let answer = post(&both, "grant_type=client_credentials").await;
     assert_eq!(answer.status(), 502);
     let told: Value = json_of(answer).await;
     assert_eq!(told["error"], "server_error");
@@ -259,7 +256,7 @@ async fn why_there_is_no_session_is_told_in_the_shape_of_oauth() {
 }
 
 #[tokio::test]
-async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
+async fn an_org_that_does_not_say_whose_session_it_gave_is_asked() {
     let both = Both::start().await;
     let silent = json!({"access_token": "opaque", "instance_url": both.org.instance_url()});
     let silent = Fault::answer(StatusCode::OK, "application/json", silent.to_string());
@@ -270,7 +267,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
     both.org
         .faults()
         .next(1, "/services/oauth2/userinfo", userinfo);
-    let answer = both.post("grant_type=password").await;
+    let answer = post(&both, "grant_type=password").await;
     let told: Value = json_of(answer).await;
     let id = both.proxy.url("/id/00D000000000001AAA/005000000000001AAA");
     assert_eq!(told["id"], id);
@@ -281,7 +278,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
             .starts_with("00D000000000001!")
     );
 
-    let answer = both.post("grant_type=password").await;
+    let answer = post(&both, "grant_type=password").await;
     assert_eq!(answer.status(), 502);
     let told = answer.text().await.unwrap();
     assert!(
@@ -293,7 +290,7 @@ async fn an_org_that_does_not_say_whose_the_session_is_is_asked() {
 #[tokio::test]
 async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() {
     let both = Both::start().await;
-    let told: Value = json_of(both.post("grant_type=password").await).await;
+    let told: Value = json_of(post(&both, "grant_type=password").await).await;
     let ours = told["access_token"].as_str().unwrap();
     let introspect = async |token: &str| {
         let answer = client()
@@ -323,10 +320,7 @@ async fn a_placeholder_is_worth_what_the_session_is_and_anything_else_nothing() 
 #[tokio::test]
 async fn revoking_revokes_nothing() {
     let both = Both::start().await;
-    assert_eq!(
-        both.proxy.get("/services/data/v62.0/limits").await.status(),
-        200
-    );
+    assert_eq!(both.proxy.get(LIMITS).await.status(), 200);
     let answer = client()
         .post(both.proxy.url("/services/oauth2/revoke"))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -340,10 +334,7 @@ async fn revoking_revokes_nothing() {
     assert_eq!(page.status(), 200);
     let page = page.text().await.unwrap();
     assert!(page.contains("stays logged in"), "{page}");
-    assert_eq!(
-        both.proxy.get("/services/data/v62.0/limits").await.status(),
-        200
-    );
+    assert_eq!(both.proxy.get(LIMITS).await.status(), 200);
     assert_eq!(both.org.logins(), 1);
     assert_eq!(both.org.counts().requests, 2);
 }
@@ -355,42 +346,20 @@ async fn a_page_that_may_call_sees_the_answer() {
         config.orgs[0].guard.allow_origins = vec![PAGE.to_owned()];
     })
     .await;
-    let request = both.request("grant_type=password").header("origin", PAGE);
+    let request = request(&both, "grant_type=password").header("origin", PAGE);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["access-control-allow-origin"], PAGE);
 }
 
-/// An org and a proxy in front of it.
-struct Both {
-    org: Org,
-    proxy: Proxy,
+fn request(both: &Both, form: &str) -> reqwest::RequestBuilder {
+    let kind = "application/x-www-form-urlencoded";
+    client()
+        .post(both.proxy.url(TOKEN))
+        .header("content-type", kind)
+        .body(form.to_owned())
 }
 
-impl Both {
-    async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let org = Org::start().await.unwrap();
-        let proxy = Proxy::with(&org, change).await;
-        Self { org, proxy }
-    }
-
-    fn request(&self, form: &str) -> reqwest::RequestBuilder {
-        let kind = "application/x-www-form-urlencoded";
-        client()
-            .post(self.proxy.url(PATH))
-            .header("content-type", kind)
-            .body(form.to_owned())
-    }
-
-    async fn post(&self, form: &str) -> Response {
-        self.request(form).send().await.unwrap()
-    }
-}
-
-async fn json_of(answer: Response) -> Value {
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+async fn post(both: &Both, form: &str) -> Response {
+    request(both, form).send().await.unwrap()
 }

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use http::{Method, StatusCode};
 use orgproxy::demo::Then;
 use rustls_pki_types::CertificateDer;
-use serde_json::Value;
 use test_case::test_case;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -14,10 +13,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Fault, Gate, Org, Own, Proxy, proxy::client};
-
-const LIMITS: &str = "/services/data/v62.0/limits";
-const ECHO: &str = "/services/apexrest/echo";
+use crate::support::{
+    Fault, Gate, Org, Own, Proxy, client,
+    get::get,
+    in_time, json_of,
+    path::{ECHO, LIMITS},
+};
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_another() {
@@ -96,7 +97,7 @@ async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
 }
 
 #[tokio::test]
-async fn an_org_that_is_gone_is_said_to_be() {
+async fn an_org_that_is_gone_is_reported() {
     let (org, proxy) = warm(false).await;
     let port = org.port();
     org.shutdown().await;
@@ -126,7 +127,7 @@ async fn an_instance_with_a_certificate_gets_nothing(
     let plain = |text: &str| text.to_lowercase().replace(' ', "");
     assert!(plain(&text).contains(&plain(reason)), "{text}");
     // The handshake failed before the first byte of HTTP.
-    assert_eq!(heard.await.unwrap(), None);
+    assert_eq!(in_time(heard).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -135,7 +136,7 @@ async fn an_instance_with_a_good_certificate_of_ones_own_authority_is_served() {
     let (port, heard) = listen(&own).await;
     let text = refused(port, Some(own.authority.der().clone())).await;
     assert!(text.contains("ORG_CLOSED"), "{text}");
-    let heard = heard.await.unwrap().unwrap();
+    let heard = in_time(heard).await.unwrap().unwrap();
     assert!(heard.starts_with(b"GET /services/"));
 }
 
@@ -155,7 +156,7 @@ async fn an_instance_without_tls_gets_no_http() {
     });
     let text = refused(port, None).await;
     assert!(text.contains("its TLS cannot be trusted"), "{text}");
-    let heard = heard.await.unwrap();
+    let heard = in_time(heard).await.unwrap();
     assert_eq!(heard[0], 22, "a TLS handshake");
     let said = |word: &[u8]| heard.windows(word.len()).any(|bytes| bytes == word);
     assert!(!said(b"HTTP") && !said(b"Bearer") && !said(b"00Dxx"));
@@ -219,7 +220,7 @@ async fn send(proxy: &Proxy, method: Method) -> reqwest::Response {
 
 async fn message(answer: reqwest::Response, code: &str) -> String {
     assert!(answer.headers().contains_key("proxy-status"));
-    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let body = json_of(answer).await;
     assert_eq!(body[0]["errorCode"], code);
     body[0]["message"].as_str().unwrap().to_owned()
 }
@@ -281,7 +282,7 @@ async fn gated(gate: &Gate) -> (Org, Proxy) {
 async fn a_connection_outlives_the_request_that_it_was_opened_for() {
     let gate = Gate::closed().await;
     let (org, proxy) = gated(&gate).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     let mut client = proxy.connect().await;
     client.send(&request).await;
     gate.wait_for(1).await;
@@ -299,7 +300,7 @@ async fn a_connection_outlives_the_request_that_it_was_opened_for() {
 async fn requests_that_are_given_up_do_not_become_connections() {
     let gate = Gate::closed().await;
     let (org, proxy) = gated(&gate).await;
-    let request = format!("GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = get(LIMITS);
     for _ in 0..5 {
         let mut clients = Vec::new();
         for _ in 0..100 {
@@ -320,7 +321,7 @@ async fn requests_that_are_given_up_do_not_become_connections() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_the_proxy_itself_is_said_to_be() {
+async fn an_instance_that_is_the_proxy_itself_is_reported() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let port = proxy.address.port();

@@ -1,23 +1,26 @@
 //! URLs of the org that a client would follow lead back to the proxy, and nothing else of an answer
 //! changes.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use flate2::{Compression, read, write};
+use flate2::read;
 use http::StatusCode;
 use orgproxy::demo::Then;
 use serde_json::Value;
 use test_case::test_case;
 
-use crate::support::{Fault, Org, Proxy, proxy::client};
+use crate::support::{
+    Fault, Org, Proxy, client,
+    coding::compress,
+    get::get,
+    json_of,
+    path::{LIMITS, REST, USERINFO},
+};
 
-const USERINFO: &str = "/services/oauth2/userinfo";
-const RESOURCES: &str = "/services/data/v62.0";
-const LIMITS: &str = "/services/data/v62.0/limits";
 const WSDL: &str = "/services/wsdl/class/My_Class";
 
 #[tokio::test]
-async fn the_urls_of_a_user_lead_to_us() {
+async fn the_urls_of_a_user_lead_to_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let identity = format!("/id/{}/{}", org.org_id(), org.user_id());
@@ -36,10 +39,10 @@ async fn the_urls_of_a_user_lead_to_us() {
     }
 }
 
-#[test_case(RESOURCES)]
+#[test_case(REST)]
 #[test_case("//services/data/v62.0/"; "as some clients send it")]
 #[tokio::test]
-async fn the_identity_that_a_version_tells_leads_to_us(path: &str) {
+async fn the_identity_that_a_version_names_leads_to_the_proxy(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let resources = json(&proxy, path).await;
@@ -50,13 +53,13 @@ async fn the_identity_that_a_version_tells_leads_to_us(path: &str) {
 }
 
 #[tokio::test]
-async fn the_urls_begin_as_the_client_called_us() {
+async fn the_urls_begin_as_the_client_called_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let port = proxy.address.port();
     let mut raw = proxy.connect().await;
     for host in [format!("localhost:{port}"), "LOCALHOST".to_owned()] {
-        raw.send(format!("GET {RESOURCES} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        raw.send(format!("GET {REST} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
             .await;
         let answer = raw.answer().await;
         let identity = format!("\"identity\":\"http://{host}/id/");
@@ -68,7 +71,7 @@ async fn the_urls_begin_as_the_client_called_us() {
 #[test_case("/soap/wsdl.jsp?type=*")]
 #[test_case("/services/Soap/class/My_Class?wsdl")]
 #[tokio::test]
-async fn the_address_in_a_wsdl_is_ours(path: &str) {
+async fn the_address_in_a_wsdl_is_the_proxys(path: &str) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     for origin in [&org.instance_url(), "https://login.salesforce.com"] {
@@ -80,7 +83,7 @@ async fn the_address_in_a_wsdl_is_ours(path: &str) {
 }
 
 #[tokio::test]
-async fn the_other_form_of_an_identity_has_our_urls_too() {
+async fn the_other_form_of_an_identity_leads_to_the_proxy_too() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let user =
@@ -173,14 +176,13 @@ async fn what_is_too_large_passes_as_it_is(has_length: bool) {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let body = wsdl(&org.instance_url()) + &" ".repeat(17 << 20);
-    let fault = match has_length {
-        true => Fault::answer(StatusCode::OK, "text/xml", body.clone()),
-        false => {
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked";
-            let length = body.len();
-            let wire = format!("{head}\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
-            Fault::raw(wire, Then::Keep)
-        }
+    let fault = if has_length {
+        Fault::answer(StatusCode::OK, "text/xml", body.clone())
+    } else {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked";
+        let length = body.len();
+        let wire = format!("{head}\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+        Fault::raw(wire, Then::Keep)
     };
     org.faults().next(1, WSDL, fault);
     let answer = proxy.get(WSDL).await;
@@ -203,8 +205,8 @@ async fn nothing_else_changes() {
         (LIMITS, 200),
         ("/services/apexrest/urls", 200),
         ("/services/data", 200),
-        (RESOURCES, 201),
-        (RESOURCES, 300),
+        (REST, 201),
+        (REST, 300),
         (USERINFO, 404),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
@@ -251,7 +253,7 @@ async fn what_breaks_off_is_an_error_and_the_next_answer_is_whole(mut fault: Fau
     }
     org.faults().next(1, USERINFO, fault);
     let mut raw = proxy.connect().await;
-    let get = format!("GET {USERINFO} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let get = get(USERINFO);
     raw.send(&get).await;
     let answer = raw.answer().await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
@@ -266,7 +268,7 @@ async fn what_breaks_off_is_an_error_and_the_next_answer_is_whole(mut fault: Fau
 }
 
 #[tokio::test]
-async fn redirects_within_the_org_stay_with_us() {
+async fn redirects_within_the_org_stay_with_the_proxy() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let instance = org.instance_url();
@@ -344,9 +346,9 @@ async fn no_header_of_an_answer_has_the_session() {
     }
 }
 
-/// What a browser would keep for all of localhost, and what only this proxy may say.
+/// A browser would keep some of it for all of localhost, and some only this proxy may say.
 #[tokio::test]
-async fn what_the_org_says_of_its_own_address_stays_there() {
+async fn headers_about_the_orgs_own_address_stay_there() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
     let mut fault = Fault::answer(StatusCode::OK, "application/json", "{}")
@@ -383,7 +385,7 @@ async fn what_the_org_says_of_its_own_address_stays_there() {
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
 }
 
-/// What clients of `proxy` are given for a session.
+/// Logs in to `proxy`, and returns what it gives for a session.
 async fn placeholder(proxy: &Proxy) -> String {
     let answer = client()
         .post(proxy.url("/services/oauth2/token"))
@@ -392,7 +394,7 @@ async fn placeholder(proxy: &Proxy) -> String {
         .send()
         .await
         .unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let answer = json_of(answer).await;
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -408,26 +410,11 @@ fn wsdl(origin: &str) -> String {
 async fn json(proxy: &Proxy, path: &str) -> Value {
     let answer = proxy.get(path).await;
     assert_eq!(answer.status(), 200, "{path}");
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    json_of(answer).await
 }
 
 fn same(url: String) -> (String, String) {
     (url.clone(), url)
-}
-
-fn compress(coding: &str, text: &str) -> Vec<u8> {
-    match coding {
-        "gzip" => {
-            let mut encoder = write::GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(text.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-        _ => {
-            let mut encoder = write::ZlibEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(text.as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-    }
 }
 
 fn inflate(coding: &str, body: &[u8]) -> String {

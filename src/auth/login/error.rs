@@ -5,7 +5,7 @@ use super::{
     ATTEMPT_TIMEOUT,
 };
 use crate::{
-    network::{ConnectError, Why},
+    network::{ConnectError, ConnectFault},
     system::escape,
 };
 
@@ -149,9 +149,9 @@ impl LoginError {
         // Certificates are quoted in it, which anybody can make.
         let reason = escape::line(&error.why.to_string()).into_owned();
         match error.why {
-            Why::Exhausted(_) => Self::Exhausted(reason),
-            Why::Loop(_) => Self::Loop { url, reason },
-            Why::Proxy {
+            ConnectFault::Exhausted(_) => Self::Exhausted(reason),
+            ConnectFault::Loop(_) => Self::Loop { url, reason },
+            ConnectFault::Proxy {
                 wrong_password: true,
                 ..
             } => Self::Barred { url, reason },

@@ -23,7 +23,7 @@ pub(super) struct Bundle {
     pub(super) addition: PathBuf,
     /// In PEM. Removed when this is dropped, like the next two.
     pub(super) whole: NamedTempFile,
-    /// As a Java trust store.
+    /// A Java trust store.
     pub(super) java: NamedTempFile,
     /// A folder with PHP settings, because PHP's cURL reads no variable.
     pub(super) php: TempDir,

@@ -17,7 +17,7 @@ pub(super) struct Environment(Vec<(String, String)>);
 
 /// The value of a variable.
 #[derive(Clone, Copy)]
-enum Says {
+enum Value {
     /// The address of the org.
     Url,
     /// Its address with TLS, if it has one.
@@ -26,21 +26,22 @@ enum Says {
     Placeholder,
 }
 
-/// Which programs read which variables. jsforce and simple-salesforce read none by themselves.
+/// The variables, with the programs that read them. jsforce and simple-salesforce read none by
+/// themselves.
 #[rustfmt::skip]
-const TABLE: &[(&str, Says)] = &[
+const TABLE: &[(&str, Value)] = &[
     // Scripts: curl "$ORGPROXY_URL/services/data".
-    ("ORGPROXY_URL", Says::Url),
+    ("ORGPROXY_URL", Value::Url),
     // Programs that take only https://, such as simple-salesforce's `instance_url`.
-    ("ORGPROXY_HTTPS_URL", Says::SecureUrl),
+    ("ORGPROXY_HTTPS_URL", Value::SecureUrl),
     // Salesforce CLI: every command, for an org that it has never logged in to.
-    ("SF_ORG_INSTANCE_URL", Says::Url),
-    ("SF_TARGET_ORG", Says::Placeholder),
+    ("SF_ORG_INSTANCE_URL", Value::Url),
+    ("SF_TARGET_ORG", Value::Placeholder),
     // Salesforce CLI: `sf org login access-token --no-prompt`.
-    ("SF_ACCESS_TOKEN", Says::Placeholder),
+    ("SF_ACCESS_TOKEN", Value::Placeholder),
     // A user's own programs, with jsforce, fetch and the like: most of them read these.
-    ("SALESFORCE_INSTANCE_URL", Says::Url),
-    ("SALESFORCE_ACCESS_TOKEN", Says::Placeholder),
+    ("SALESFORCE_INSTANCE_URL", Value::Url),
+    ("SALESFORCE_ACCESS_TOKEN", Value::Placeholder),
 ];
 
 impl Environment {
@@ -56,8 +57,8 @@ impl Environment {
     ) -> Result<Self, CommandError> {
         let mut variables = Vec::new();
         let mut set = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
-        let places = Places::of(bounds, first);
-        let url = places.url().ok_or_else(|| {
+        let addresses = Addresses::of(bounds, first);
+        let url = addresses.url().ok_or_else(|| {
             CommandError::Other(format!(
                 "org {first} listens only on Unix sockets, which a URL cannot name; add an \
                  address to listen, such as 127.0.0.1:0"
@@ -65,15 +66,15 @@ impl Environment {
         })?;
         for (name, says) in TABLE {
             match says {
-                Says::Url => set(name, url),
-                Says::SecureUrl => places.secure.iter().for_each(|url| set(name, url)),
-                Says::Placeholder => set(name, placeholder),
+                Value::Url => set(name, url),
+                Value::SecureUrl => addresses.secure.iter().for_each(|url| set(name, url)),
+                Value::Placeholder => set(name, placeholder),
             }
         }
         for org in orgs(bounds) {
-            let places = Places::of(bounds, &org.name);
+            let addresses = Addresses::of(bounds, &org.name);
             if org.name != first
-                && let Some(url) = places.url()
+                && let Some(url) = addresses.url()
             {
                 set(&format!("ORGPROXY_URL_{}", in_capitals(&org.name)), url);
             }
@@ -112,14 +113,14 @@ impl Environment {
 
 /// The addresses of an org.
 #[derive(Default)]
-struct Places {
+struct Addresses {
     plain: Option<String>,
     secure: Option<String>,
 }
 
-impl Places {
+impl Addresses {
     fn of(bounds: &[Bound], org: &str) -> Self {
-        let mut places = Self::default();
+        let mut addresses = Self::default();
         for bound in bounds
             .iter()
             .filter(|bound| bound.protocol == Protocol::Api)
@@ -132,16 +133,16 @@ impl Places {
             };
             let authority = format!("{}:{}", bound.host(org), address.port());
             if bound.listen.is_https() {
-                places
+                addresses
                     .secure
                     .get_or_insert_with(|| format!("https://{authority}"));
             } else {
-                places
+                addresses
                     .plain
                     .get_or_insert_with(|| format!("http://{authority}"));
             }
         }
-        places
+        addresses
     }
 
     /// The address that all programs can use, if there is one.

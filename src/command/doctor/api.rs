@@ -21,8 +21,8 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
         Ok(client) => client,
         Err(error) => return report.add(Check::failed("query", error.to_string())),
     };
-    let told = ask(&mut client, get("/services/oauth2/userinfo")).await;
-    report.add(user(told, &org.username));
+    let reply = ask(&mut client, get("/services/oauth2/userinfo")).await;
+    report.add(user(reply, &org.username));
 
     report.add(match session.lifetime() {
         Some(lifetime) => Check::passed(
@@ -32,26 +32,29 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
         None => idle_timeout(user_info(&mut client).await, org.session_timeout),
     });
 
-    let told = ask(&mut client, get("/services/data/")).await;
-    let newest = newest(&told);
-    report.add(versions(told));
+    let reply = ask(&mut client, get("/services/data/")).await;
+    let newest = newest(&reply);
+    report.add(versions(reply));
 
     let newest = newest.as_deref().unwrap_or(KNOWN_VERSION);
-    let told = ask(
+    let reply = ask(
         &mut client,
         get(&format!("/services/data/v{newest}/{QUERY}")),
     )
     .await;
-    let used = told.as_ref().ok().and_then(|told| usage_of(&told.headers));
-    let is_allowed = told
+    let used = reply
         .as_ref()
-        .is_ok_and(|told| told.status == StatusCode::OK);
-    report.add(query(told));
+        .ok()
+        .and_then(|reply| usage_of(&reply.headers));
+    let is_allowed = reply
+        .as_ref()
+        .is_ok_and(|reply| reply.status == StatusCode::OK);
+    report.add(query(reply));
     let used = match used {
         None if is_allowed => {
             let path = format!("/services/data/v{newest}/limits");
-            let told = ask(&mut client, get(&path)).await;
-            told.ok().and_then(|told| daily_requests(&told.json()))
+            let reply = ask(&mut client, get(&path)).await;
+            reply.ok().and_then(|reply| daily_requests(&reply.json()))
         }
         used => used,
     };
@@ -92,11 +95,11 @@ impl Reply {
 
 async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Reply, String> {
     let asked = async {
-        let answer = client
+        let response = client
             .send(request)
             .await
             .map_err(|error| error.to_string())?;
-        let (head, body) = answer.into_parts();
+        let (head, body) = response.into_parts();
         let body = Limited::new(body, LARGEST).collect().await;
         Ok(Reply {
             status: head.status,
@@ -104,8 +107,8 @@ async fn ask(client: &mut Client, request: Request<Full<Bytes>>) -> Result<Reply
             body: body.map_err(|error| error.to_string())?.to_bytes(),
         })
     };
-    let waited = tokio::time::timeout(PATIENCE, asked).await;
-    waited.unwrap_or_else(|_| Err(format!("no answer within {}s", PATIENCE.as_secs())))
+    let waited = tokio::time::timeout(TIMEOUT, asked).await;
+    waited.unwrap_or_else(|_| Err(format!("no answer within {}s", TIMEOUT.as_secs())))
 }
 
 fn get(path: &str) -> Request<Full<Bytes>> {
@@ -116,14 +119,14 @@ fn get(path: &str) -> Request<Full<Bytes>> {
     request
 }
 
-fn user(told: Result<Reply, String>, configured: &str) -> Check {
-    let told = match told {
-        Ok(told) => told,
+fn user(reply: Result<Reply, String>, configured: &str) -> Check {
+    let reply = match reply {
+        Ok(reply) => reply,
         Err(error) => return Check::failed("user", error),
     };
-    let json = told.json();
+    let json = reply.json();
     let Some(username) = json["preferred_username"].as_str().map(printable) else {
-        let (_, words) = told.fault();
+        let (_, words) = reply.fault();
         return Check::skipped(
             "user",
             format!("the org does not say who the user is: {words}"),
@@ -148,15 +151,15 @@ async fn user_info(client: &mut Client) -> Result<Reply, String> {
     ask(client, request.map(Full::new)).await
 }
 
-fn idle_timeout(told: Result<Reply, String>, assumed: Duration) -> Check {
-    let told = match told {
-        Ok(told) => told,
+fn idle_timeout(reply: Result<Reply, String>, assumed: Duration) -> Check {
+    let reply = match reply {
+        Ok(reply) => reply,
         Err(error) => return Check::failed("idle_timeout", error),
     };
-    let body = String::from_utf8_lossy(&told.body);
+    let body = String::from_utf8_lossy(&reply.body);
     let seconds = between(&body, "<sessionSecondsValid>", "</sessionSecondsValid>");
     let Some(seconds) = seconds.and_then(|seconds| seconds.parse().ok()) else {
-        let (code, words) = told.fault();
+        let (code, words) = reply.fault();
         return meant(Check::warning("idle_timeout", words.clone()), &code, &words);
     };
     let idle = Duration::from_secs(seconds);
@@ -171,17 +174,17 @@ fn idle_timeout(told: Result<Reply, String>, assumed: Duration) -> Check {
     }
 }
 
-fn newest(told: &Result<Reply, String>) -> Option<String> {
-    let json = told.as_ref().ok()?.json();
+fn newest(reply: &Result<Reply, String>) -> Option<String> {
+    let json = reply.as_ref().ok()?.json();
     Some(json.as_array()?.last()?["version"].as_str()?.to_owned())
 }
 
-fn versions(told: Result<Reply, String>) -> Check {
-    let told = match told {
-        Ok(told) => told,
+fn versions(reply: Result<Reply, String>) -> Check {
+    let reply = match reply {
+        Ok(reply) => reply,
         Err(error) => return Check::failed("api_versions", error),
     };
-    let json = told.json();
+    let json = reply.json();
     let versions: Vec<_> = json
         .as_array()
         .into_iter()
@@ -192,18 +195,18 @@ fn versions(told: Result<Reply, String>) -> Check {
     match (versions.first(), versions.last()) {
         (Some(first), Some(last)) => Check::passed("api_versions", format!("{first} to {last}")),
         _ => {
-            let (code, words) = told.fault();
+            let (code, words) = reply.fault();
             meant(Check::failed("api_versions", words.clone()), &code, &words)
         }
     }
 }
 
-fn query(told: Result<Reply, String>) -> Check {
-    let told = match told {
-        Ok(told) => told,
+fn query(reply: Result<Reply, String>) -> Check {
+    let reply = match reply {
+        Ok(reply) => reply,
         Err(error) => return Check::failed("query", error),
     };
-    let json = told.json();
+    let json = reply.json();
     match json["records"].as_array() {
         Some(records) => Check::passed(
             "query",
@@ -216,7 +219,7 @@ fn query(told: Result<Reply, String>) -> Check {
             ),
         ),
         None => {
-            let (code, words) = told.fault();
+            let (code, words) = reply.fault();
             meant(Check::failed("query", words.clone()), &code, &words)
         }
     }
@@ -310,7 +313,7 @@ const QUERY: &str = "query?q=SELECT+Id,+Name+FROM+User+LIMIT+1";
 const LARGEST: usize = 1024 * 1024;
 
 /// For one response.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -358,7 +361,7 @@ mod tests {
         advice: &str,
     ) {
         let body = serde_json::json!([{"message": message, "errorCode": code}]);
-        let check = format!("{:?}", query(Ok(told(status, &body.to_string()))));
+        let check = format!("{:?}", query(Ok(reply(status, &body.to_string()))));
         for part in [&format!("{status} {code}: {message}"), advice] {
             assert!(check.contains(part), "{check}");
         }
@@ -381,7 +384,7 @@ mod tests {
         usage_of(&headers)
     }
 
-    fn told(status: u16, body: &str) -> Reply {
+    fn reply(status: u16, body: &str) -> Reply {
         Reply {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),

@@ -95,10 +95,12 @@ fn judge(
         "{place} belongs to the key, valid until {end}, {} bytes",
         certificate.size
     );
-    let mut check = match (left < SOON, certificate.size > LARGEST) {
-        (true, _) => Check::warning("certificate", format!("{says}: expires in {}", days(left))),
-        (false, true) => Check::warning("certificate", says),
-        (false, false) => Check::passed("certificate", says),
+    let mut check = if left < SOON {
+        Check::warning("certificate", format!("{says}: expires in {}", days(left)))
+    } else if certificate.size > LARGEST {
+        Check::warning("certificate", says)
+    } else {
+        Check::passed("certificate", says)
     };
     if left < SOON {
         check = check.advise(RENEW);

@@ -50,7 +50,7 @@ async fn address(listen: &Listen, config: &Config) -> Check {
     }
     if error.kind() == io::ErrorKind::AddrInUse {
         let owner = owner::of(*address);
-        return taken(listen, owner.as_ref(), is_ours(listen, config).await);
+        return taken(listen, owner.as_ref(), is_orgproxy(listen, config).await);
     }
     Check::failed("listen", format!("{listen}: {error}")).advise(match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -79,26 +79,26 @@ fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error)
 }
 
 /// Asks the program itself, because it may have any name.
-async fn is_ours(listen: &Listen, config: &Config) -> bool {
-    health::answers(listen, config).await.unwrap_or_default()
+async fn is_orgproxy(listen: &Listen, config: &Config) -> bool {
+    health::is_orgproxy(listen, config)
+        .await
+        .unwrap_or_default()
 }
 
-fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_ours: bool) -> Check {
-    let by = by(owner);
-    match (is_ours, owner) {
-        (true, owner) => {
-            let process = owner.map(|owner| format!(" (process {})", owner.process));
-            let says = format!(
-                "{listen}: an orgproxy{} already listens there",
-                process.unwrap_or_default()
-            );
-            Check::warning("listen", says)
-                .advise("hint: if it runs with another configuration, this one cannot start")
-        }
-        (false, _) => Check::failed("listen", format!("{listen} is taken by {by}")).advise(
+fn taken(listen: &Listen, owner: Option<&owner::Owner>, is_orgproxy: bool) -> Check {
+    if !is_orgproxy {
+        let says = format!("{listen} is taken by {}", by(owner));
+        return Check::failed("listen", says).advise(
             "do: stop that program, or choose another port: listen in proxy.toml, or --port",
-        ),
+        );
     }
+    let process = owner.map(|owner| format!(" (process {})", owner.process));
+    let says = format!(
+        "{listen}: an orgproxy{} already listens there",
+        process.unwrap_or_default()
+    );
+    Check::warning("listen", says)
+        .advise("hint: if it runs with another configuration, this one cannot start")
 }
 
 fn by(owner: Option<&owner::Owner>) -> String {
@@ -126,7 +126,7 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
         return Check::passed("listen", format!("{listen} is free"));
     }
     match UnixStream::connect(path).await {
-        Ok(_) => taken(listen, None, is_ours(listen, config).await),
+        Ok(_) => taken(listen, None, is_orgproxy(listen, config).await),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Check::passed(
             "listen",
             format!("{listen} is free: nobody listens on the socket that is left there"),

@@ -98,17 +98,18 @@ fn real_cause(diagnosis: &Diagnosis, org: &Org, found: &Findings) -> Option<Stri
         }),
         About::Clock => {
             let ahead = found.skew?;
-            Some(match (is_behind(ahead), ahead.unsigned_abs() > DOUBTFUL) {
-                (true, _) => format!("the assertion had expired: {}", skew(ahead)),
-                (false, true) => format!(
+            Some(if is_behind(ahead) {
+                format!("the assertion had expired: {}", skew(ahead))
+            } else if ahead.unsigned_abs() > DOUBTFUL {
+                format!(
                     "the org considered the assertion expired, although {}: a clock that is ahead \
                      is not the cause",
                     skew(ahead)
-                ),
-                (false, false) => "the org considered the assertion expired, although the clock \
-                                   of this machine agrees with the login host: as far as could be \
-                                   measured, it is not the cause"
-                    .to_owned(),
+                )
+            } else {
+                "the org considered the assertion expired, although the clock of this machine \
+                 agrees with the login host: as far as could be measured, it is not the cause"
+                    .to_owned()
             })
         }
         About::Place if diagnosis.cause.contains("(aud)") => {

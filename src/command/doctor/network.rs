@@ -130,7 +130,7 @@ async fn resolve(
     is_known
 }
 
-/// Connects to the host, or to the proxy that stands in the way.
+/// Connects to the host, through the proxy if there is one.
 async fn connect(
     names: &Names,
     host: &Authority,
@@ -179,11 +179,13 @@ async fn leads_back(
     config: &Config,
 ) -> Option<(String, String)> {
     let address = tcp.peer_addr().ok().filter(|_| tcp.is_local())?;
-    let mut is_ours = false;
+    let mut is_orgproxy = false;
     for listen in [Listen::Tcp(address), Listen::Https(address)] {
-        is_ours |= health::answers(&listen, config).await.unwrap_or_default();
+        is_orgproxy |= health::is_orgproxy(&listen, config)
+            .await
+            .unwrap_or_default();
     }
-    is_ours.then(|| match proxy {
+    is_orgproxy.then(|| match proxy {
         Some(proxy) => (
             format!(
                 "{} points to {address}, where an orgproxy listens",

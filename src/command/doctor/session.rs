@@ -42,7 +42,7 @@ pub(super) fn scopes(session: &Session) -> Check {
     Check::passed("scopes", scope)
 }
 
-/// Where requests go.
+/// The host that requests go to.
 pub(super) fn instance(session: &Session, org: &Org) -> Check {
     let instance = session.instance_url();
     let login_url = org.login_url.as_str().trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Who may read a key.
+//! The permissions of a key.
 
 use std::{
     fs::{self, File, Permissions},

@@ -44,7 +44,7 @@ pub(super) struct Table<'a> {
     pub(super) demo: bool,
 }
 
-/// Where a passphrase is kept.
+/// The place of a passphrase.
 pub(super) enum Reference {
     File(PathBuf),
     Variable(&'static str),
@@ -69,7 +69,7 @@ impl Configuration {
     }
 
     /// The change to the file, in words.
-    pub(super) fn deed(&self) -> &'static str {
+    pub(super) fn change(&self) -> &'static str {
         match self.before {
             Before::Nothing => "the configuration",
             Before::Example => "the example, filled in",

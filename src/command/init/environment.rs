@@ -5,7 +5,7 @@ use crate::config::check;
 /// The login URL; nothing if it is the default.
 ///
 /// # Errors
-/// What to give instead.
+/// The message says what to give instead.
 pub(super) fn login_url(environment: &str) -> Result<Option<String>, String> {
     let environment = environment.trim();
     let url = match environment.to_ascii_lowercase().as_str() {

@@ -83,7 +83,7 @@ impl Files {
     /// names.
     ///
     /// # Errors
-    /// What could not be written. Everything is then as it was before.
+    /// The file that could not be written. Everything is then as it was before.
     pub(super) fn write(self, force: bool) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         let in_the_way = if force { self.in_the_way() } else { Vec::new() };
         let moves: Vec<_> = in_the_way

@@ -33,7 +33,7 @@ pub(super) fn text(
 /// Asks for a new passphrase, twice; nothing if none is wanted.
 ///
 /// # Errors
-/// As [`text`].
+/// Those of [`text`].
 pub(super) fn passphrase() -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
     let ask = |question| {
         let answer = Password::new()

@@ -26,7 +26,7 @@ pub(super) struct Upload {
 
 impl Upload {
     /// # Errors
-    /// What is wrong with the file.
+    /// A file that cannot be read.
     pub(super) fn open(data: Option<&Data>) -> Result<Self, String> {
         match data {
             None => Ok(Self {

@@ -202,17 +202,17 @@ fn describe(name: &str, value: &Value, now: SystemTime) -> String {
         "exp" | "iat" | "nbf" => Moment::of(value),
         _ => None,
     };
-    match moment {
-        None => text,
-        Some(moment) => {
-            let form = match (moment.is_in_milliseconds, value.is_string()) {
-                (true, _) => " in milliseconds",
-                (false, true) => " as a string",
-                (false, false) => "",
-            };
-            format!("{text}{form}: {}", moment.tell(now))
-        }
-    }
+    let Some(moment) = moment else {
+        return text;
+    };
+    let form = if moment.is_in_milliseconds {
+        " in milliseconds"
+    } else if value.is_string() {
+        " as a string"
+    } else {
+        ""
+    };
+    format!("{text}{form}: {}", moment.describe(now))
 }
 
 /// A Salesforce id within a text, found by its first three characters.

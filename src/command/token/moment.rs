@@ -44,7 +44,7 @@ impl Moment {
     }
 
     /// The date, and how far away it is: "in 3 minutes", "3 minutes ago".
-    pub(super) fn tell(self, now: SystemTime) -> String {
+    pub(super) fn describe(self, now: SystemTime) -> String {
         let now = seconds(now);
         let away = match self.seconds.checked_sub(now) {
             Some(0) => "now".to_owned(),
@@ -138,9 +138,9 @@ mod tests {
     #[test_case(json!((NOW + 300) * 1000), "2025-11-24 16:05:00 UTC, in 5 minutes"; "milliseconds")]
     #[test_case(json!(1_764_000_000.5), "2025-11-24 16:00:00 UTC, now"; "a fraction")]
     #[test_case(json!(NOW * 1000 * 1000), "after the year 9999, in 55936017 years 45 days"; "microseconds")]
-    fn is_told(claim: Value, told: &str) {
+    fn is_described(claim: Value, expected: &str) {
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
-        assert_eq!(Moment::of(&claim).unwrap().tell(now), told);
+        assert_eq!(Moment::of(&claim).unwrap().describe(now), expected);
     }
 
     #[test_case(json!("tomorrow"))]

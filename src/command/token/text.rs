@@ -33,7 +33,7 @@ impl Text {
     /// of a token endpoint.
     ///
     /// # Errors
-    /// What is wrong with it, without repeating it.
+    /// The fault of the text, which does not repeat it.
     pub(super) fn find(given: &str) -> Result<Self, Unreadable> {
         let text = unwrap(given.trim());
         let joined: Zeroizing<String> =
@@ -77,8 +77,8 @@ impl Jwt {
 /// Removes what is around a token.
 fn unwrap(text: &str) -> Cow<'_, str> {
     if text.starts_with('{')
-        && let Ok(Value::Object(answer)) = serde_json::from_str(text)
-        && let Some(Value::String(token)) = answer.get("access_token")
+        && let Ok(Value::Object(response)) = serde_json::from_str(text)
+        && let Some(Value::String(token)) = response.get("access_token")
     {
         return token.clone().into();
     }
@@ -176,7 +176,7 @@ mod tests {
     #[test_case("grant_type=urn%3Aietf%3Ax&assertion=TEXT"; "form")]
     #[test_case("assertion=TEXT&x=y"; "form the other way round")]
     #[test_case("https://acme.my.salesforce.com/secur/frontdoor.jsp?sid=TEXT&x=y"; "link")]
-    #[test_case("{\"access_token\": \"TEXT\", \"scope\": \"api\"}"; "answer of a token endpoint")]
+    #[test_case("{\"access_token\": \"TEXT\", \"scope\": \"api\"}"; "response of a token endpoint")]
     fn it_is_found_in(around: &str) {
         let found = Text::find(&around.replace("TEXT", SESSION)).unwrap();
         assert!(

@@ -34,10 +34,10 @@ pub(crate) const REPLACEMENTS: [(&str, &str); 7] = [
 /// For Node, which adds them to its own; so for jsforce and the Salesforce CLI.
 pub(crate) const ADDITION: &str = "NODE_EXTRA_CA_CERTS";
 
-/// Where every Java runtime looks for more options.
+/// The variable with more options for every Java runtime.
 pub(crate) const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 
-/// Where PHP looks for settings, in folders separated by colons.
+/// The variable with the folders, separated by colons, where PHP looks for settings.
 pub(crate) const PHP_FOLDERS: &str = "PHP_INI_SCAN_DIR";
 
 /// The settings that make PHP use `bundle`.

@@ -1,7 +1,7 @@
-//! Bulk 1.0: `/services/async/…`. Jobs of batches; a batch is done as soon as it is here.
+//! Bulk 1.0: `/services/async/…`. Jobs of batches; a batch is done as soon as it has arrived.
 //!
-//! Told and answered in XML, or in JSON if the request says that it is JSON. The elements stand in
-//! the order of the schema, which strict clients insist on.
+//! Requests and responses are in XML, or in JSON if the request says so. The elements have the
+//! order of the schema, which strict clients insist on.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -35,14 +35,14 @@ impl Inner {
         let content = content.and_then(|value| value.to_str().ok());
         let format = content.map(Format::of);
         let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
-        let asked = Asked { version, format };
-        let answered = asked
+        let request = Request { version, format };
+        let answered = request
             .check(call.access)
             .and_then(|()| {
                 let body = decoded(&call.head.headers, &body);
                 body.map_err(|_| Problem("ClientInputError", "Cannot inflate the body".to_owned()))
             })
-            .and_then(|body| self.bulk_resource(&asked, call.head.method.as_str(), path, &body));
+            .and_then(|body| self.bulk_resource(&request, call.head.method.as_str(), path, &body));
         answered.unwrap_or_else(|Problem(code, message)| {
             let mut error = Map::new();
             error.insert("exceptionCode".to_owned(), code.into());
@@ -54,7 +54,7 @@ impl Inner {
 
     fn bulk_resource(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         method: &str,
         path: &[&str],
         body: &[u8],
@@ -67,16 +67,16 @@ impl Inner {
             return Ok(Answer::not_found());
         }
         let [id, rest @ ..] = rest else {
-            let job = self.new_job(asked, method, jobs.id("750"), body)?;
-            let answer = asked.job(&job, StatusCode::CREATED);
+            let job = self.new_job(request, method, jobs.id("750"), body)?;
+            let answer = request.job(&job, StatusCode::CREATED);
             jobs.add(job.id.clone(), job);
             return Ok(answer);
         };
         if (method, rest) == ("POST", &["batch"]) {
             let (batch_id, result_id) = (jobs.id("751"), jobs.id("752"));
             let job = jobs.find(id).ok_or_else(|| no_job(id))?;
-            let batch = self.new_batch(asked, job, batch_id, result_id, body)?;
-            // It was done in no time, but is seen to be so only when asked for.
+            let batch = self.new_batch(request, job, batch_id, result_id, body)?;
+            // It is done already, but that shows only when the client asks.
             let mut info = batch.info(&job.id);
             info["state"] = "Queued".into();
             info["numberRecordsProcessed"] = 0.into();
@@ -87,9 +87,9 @@ impl Inner {
         }
         let job = jobs.find(id).ok_or_else(|| no_job(id))?;
         match (method, rest) {
-            ("GET", []) => Ok(asked.job(job, StatusCode::OK)),
+            ("GET", []) => Ok(request.job(job, StatusCode::OK)),
             ("POST", []) => {
-                job.state = match fields(asked, body)?.get("state").and_then(Value::as_str) {
+                job.state = match fields(request, body)?.get("state").and_then(Value::as_str) {
                     Some("Closed") => "Closed",
                     Some("Aborted") => "Aborted",
                     other => {
@@ -97,7 +97,7 @@ impl Inner {
                         return Err(Problem("InvalidJobState", message));
                     }
                 };
-                Ok(asked.job(job, StatusCode::OK))
+                Ok(request.job(job, StatusCode::OK))
             }
             ("GET", ["batch"]) => Ok(list(job)),
             ("GET", ["batch", id]) => {
@@ -116,7 +116,7 @@ impl Inner {
 
     fn new_job(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         method: &str,
         id: String,
         body: &[u8],
@@ -124,7 +124,7 @@ impl Inner {
         if method != "POST" {
             return Err(invalid_job("A job is created by POST"));
         }
-        let fields = fields(asked, body)?;
+        let fields = fields(request, body)?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let operation = text("operation").unwrap_or_default();
         let operation = Operation::parse(operation)
@@ -156,14 +156,14 @@ impl Inner {
             format,
             state: "Open",
             created: now(),
-            version: asked.version.to_owned(),
+            version: request.version.to_owned(),
             batches: Vec::new(),
         })
     }
 
     fn new_batch(
         &self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         job: &Job,
         id: String,
         result_id: String,
@@ -173,7 +173,7 @@ impl Inner {
             let message = format!("{} job cannot take a new batch", job.state);
             return Err(Problem("InvalidJobState", message));
         }
-        if asked.format.is_some_and(|format| format != job.format) {
+        if request.format.is_some_and(|format| format != job.format) {
             let message = format!(
                 "The Content-Type of a batch of this job is {}",
                 job.format.content_type()
@@ -185,7 +185,7 @@ impl Inner {
             let found = std::str::from_utf8(body)
                 .map_err(|error| error.to_string())
                 .and_then(|query| {
-                    let version = format!("v{}", asked.version);
+                    let version = format!("v{}", request.version);
                     soql::run(&data, &version, query).map_err(|error| error.to_string())
                 })
                 .map_err(|error| format!("InvalidBatch : Failed to process query: {error}"));
@@ -210,14 +210,14 @@ impl Inner {
     }
 }
 
-/// What is asked, and how.
-struct Asked<'a> {
+/// A request and its form.
+struct Request<'a> {
     version: &'a str,
-    /// That of the request, if it says so.
+    /// The format of the request, if it names one.
     format: Option<Format>,
 }
 
-impl Asked<'_> {
+impl Request<'_> {
     fn check(&self, access: Access) -> Result<(), Problem> {
         if !is_supported(self.version) {
             let message = format!("Invalid version: {}", self.version);
@@ -231,14 +231,15 @@ impl Asked<'_> {
         Err(Problem("InvalidSessionId", message.to_owned()))
     }
 
-    /// Of a job: in JSON if that is what the request is, or the job if the request does not say.
+    /// An answer about a job: in the format of the request, or of the job if the request does not
+    /// name one.
     fn job(&self, job: &Job, status: StatusCode) -> Answer {
         let format = self.format.unwrap_or(job.format);
         document(status, format, "jobInfo", &job.info())
     }
 }
 
-/// Of all batches: in the format of the job, as of one.
+/// An answer about all batches, in the format of the job, like one about a single batch.
 fn list(job: &Job) -> Answer {
     let infos = job.batches.iter().map(|batch| batch.info(&job.id));
     if job.format == Format::Json {
@@ -258,7 +259,7 @@ fn list(job: &Job) -> Answer {
     raw(XML, text + "</batchInfoList>")
 }
 
-/// Of a batch: in JSON if that is what the job's batches are, else in XML, whatever the request is.
+/// An answer about a batch: in JSON if the job's batches are, else in XML, whatever the request is.
 fn batch_info(job: &Job, status: StatusCode, info: &Map<String, Value>) -> Answer {
     document(status, job.format, "batchInfo", info)
 }
@@ -267,8 +268,8 @@ fn batch_info(job: &Job, status: StatusCode, info: &Map<String, Value>) -> Answe
 struct Problem(&'static str, String);
 
 /// The fields of a `jobInfo` that a client sends.
-fn fields(asked: &Asked<'_>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    if asked.format == Some(Format::Json) {
+fn fields(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if request.format == Some(Format::Json) {
         return serde_json::from_slice(body).map_err(|error| invalid_job(error.to_string()));
     }
     let root = xml::parse(body).map_err(invalid_job)?;

@@ -1,4 +1,4 @@
-//! What a job does with its rows.
+//! Carrying out a job for its rows.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -8,12 +8,12 @@ use crate::demo::{
     rest::{Mistake, insert, known},
 };
 
-/// A job's operation, and what it is about.
+/// A job's operation, and its object.
 #[derive(Debug, Clone)]
 pub(in crate::demo) struct Load {
     pub(in crate::demo) operation: Operation,
     pub(in crate::demo) object: String,
-    /// By which field an upsert finds a record: any field of text, or `Id`.
+    /// The field by which an upsert finds a record: any text field, or `Id`.
     pub(in crate::demo) external_id: Option<String>,
 }
 
@@ -56,7 +56,7 @@ const NAMES: [(Operation, &str); 7] = [
     (Operation::QueryAll, "queryAll"),
 ];
 
-/// What became of a row.
+/// The outcome for a row.
 pub(in crate::demo) struct Outcome {
     pub(in crate::demo) id: String,
     pub(in crate::demo) created: bool,
@@ -64,7 +64,7 @@ pub(in crate::demo) struct Outcome {
 }
 
 impl Outcome {
-    /// As the CSV of a result tells it: `CODE:message:fields --`. Empty if nothing is wrong.
+    /// The error in the CSV of a result: `CODE:message:fields --`. Empty if there is none.
     pub(in crate::demo) fn error(&self) -> String {
         self.mistake.as_ref().map_or_else(String::new, |mistake| {
             let fields = mistake.fields.join(", ");
@@ -73,7 +73,7 @@ impl Outcome {
     }
 }
 
-/// Does with each row what `load` says.
+/// Carries out `load` for each row.
 pub(in crate::demo) fn load(data: &mut Data, load: &Load, rows: &[Record]) -> Vec<Outcome> {
     rows.iter()
         .map(|row| match one(data, load, row.clone()) {
@@ -168,12 +168,12 @@ fn update(
     }
 }
 
-/// The row's values with the types of the object's fields. Empty ones are left as they are in the
-/// org, `#N/A` empties them.
+/// The row's values with the types of the object's fields. Empty values leave a field as it is;
+/// `#N/A` empties it.
 fn typed(row: Record, object: &Object) -> Result<Value, Mistake> {
     let mut values = Record::new();
     for (name, value) in row {
-        // Which object a record is of, in JSON and in XML.
+        // The object of a record, in JSON and in XML.
         if name == "attributes" || name == "type" {
             continue;
         }
@@ -215,7 +215,7 @@ fn own_id(row: &mut Record, call: &str) -> Result<String, Mistake> {
     }
 }
 
-/// Names of fields have no case.
+/// Takes a value by the name of its field, whatever the case.
 fn take(row: &mut Record, name: &str) -> Option<Value> {
     let own = row.keys().find(|own| own.eq_ignore_ascii_case(name))?;
     let own = own.clone();

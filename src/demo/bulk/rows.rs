@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::xml::{self, Element};
 use crate::demo::{data::Record, soql::Found};
 
-/// What a client wants loaded.
+/// The rows that a client uploads.
 #[derive(Default)]
 pub(in crate::demo) struct Rows {
     /// The names in the order of the first line; CSV only.
@@ -14,7 +14,7 @@ pub(in crate::demo) struct Rows {
     pub(in crate::demo) records: Vec<Record>,
 }
 
-/// The error tells what is wrong with the text.
+/// Reads CSV. The error says what is wrong with the text.
 pub(in crate::demo) fn csv_rows(text: &[u8]) -> Result<Rows, String> {
     let mut reader = csv::Reader::from_reader(text);
     let columns: Vec<String> = match reader.headers() {
@@ -30,7 +30,7 @@ pub(in crate::demo) fn csv_rows(text: &[u8]) -> Result<Rows, String> {
     Ok(Rows { columns, records })
 }
 
-/// An array of objects.
+/// Reads an array of objects.
 pub(super) fn json_rows(text: &[u8]) -> Result<Rows, String> {
     let records = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     Ok(Rows {
@@ -65,7 +65,7 @@ pub(in crate::demo) const LF: Terminator = Terminator::Any(b'\n');
 
 pub(in crate::demo) const CRLF: Terminator = Terminator::CRLF;
 
-/// Every value in quotes, as the org writes them.
+/// Writes CSV with every value in quotes, as the org does.
 pub(in crate::demo) fn write_csv<S: AsRef<[u8]>>(
     end: Terminator,
     lines: impl IntoIterator<Item = Vec<S>>,
@@ -75,7 +75,7 @@ pub(in crate::demo) fn write_csv<S: AsRef<[u8]>>(
         .terminator(end)
         .from_writer(Vec::new());
     for line in lines {
-        // Writing to a Vec cannot fail, and all lines are of one length.
+        // Writing to a Vec cannot fail, and all lines have the same number of values.
         let _ = writer.write_record(line);
     }
     writer.into_inner().unwrap_or_default()
@@ -107,7 +107,7 @@ fn shown(record: &Value, path: &str) -> String {
     }
 }
 
-/// `<queryResult><records xsi:type="sObject">…`: the type first, then the id, always.
+/// `<queryResult><records xsi:type="sObject">…`: always the type first, then the id.
 pub(super) fn found_as_xml(found: &Found) -> String {
     let mut text = format!(
         r#"{}<queryResult xmlns="{}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">"#,

@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/datalo
 
 pub(super) const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
-/// An element as far as a Bulk client says something with it; names are without their prefixes.
+/// An element, with the parts that Bulk clients use; names have no prefixes.
 #[derive(Default)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -94,5 +94,5 @@ pub(super) fn write(xml: &mut String, name: &str, text: &str) {
     xml.push_str(&format!("<{name}>{}</{name}>", escape(text)));
 }
 
-/// Elements within each other.
+/// Levels of elements.
 const DEEPEST: usize = 16;

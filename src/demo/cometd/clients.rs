@@ -1,4 +1,4 @@
-//! Who listens to what.
+//! The clients and their subscriptions.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::demo::event::Events;
 
-/// The clients that shook hands; the newest.
+/// The newest clients that shook hands.
 #[derive(Default)]
 pub(in crate::demo) struct Clients(Mutex<VecDeque<Client>>);
 
 struct Client {
     id: String,
-    /// What its cookie `BAYEUX_BROWSER` says.
+    /// The value of its cookie `BAYEUX_BROWSER`.
     browser: String,
     connected: bool,
     subscriptions: Vec<Subscription>,
@@ -23,7 +23,7 @@ struct Client {
 
 pub(super) struct Subscription {
     pub(super) channel: String,
-    /// The replay id of the newest event that it has, or does not want.
+    /// The replay id of the newest event that it has or does not want.
     pub(super) seen: u64,
 }
 
@@ -34,7 +34,7 @@ impl Subscription {
     }
 }
 
-/// All but `add` tell in some way whether there is such a client.
+/// All methods but `add` show in their result whether the client exists.
 impl Clients {
     pub(super) fn add(&self, id: String, browser: String) {
         let mut clients = self.lock();
@@ -49,7 +49,7 @@ impl Clients {
         });
     }
 
-    /// Whether this is the client's first connect.
+    /// Returns whether this is the client's first connect.
     pub(super) fn connect(&self, id: &str, browser: &str) -> Option<bool> {
         let mut clients = self.lock();
         let mut clients = clients.iter_mut();
@@ -85,7 +85,7 @@ impl Clients {
         clients.len() < before
     }
 
-    /// What a client has not had yet, as messages.
+    /// The events that a client has not had yet, as messages.
     pub(super) fn events(&self, id: &str, events: &Events) -> Option<Vec<Value>> {
         let mut clients = self.lock();
         let client = clients.iter_mut().find(|client| client.id == id)?;
@@ -117,5 +117,5 @@ impl Clients {
     }
 }
 
-/// Clients kept, so that a demo org may run for ever.
+/// Clients kept, so that a demo org can run forever.
 const MOST: usize = 1_000;

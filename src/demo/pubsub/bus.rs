@@ -1,4 +1,4 @@
-//! The events of the one topic.
+//! The events of the only topic.
 
 use std::{
     collections::VecDeque,
@@ -7,7 +7,7 @@ use std::{
 
 use super::message::{ConsumerEvent, ProducerEvent};
 
-/// What was published since the org started; the newest.
+/// The newest events since the org started.
 #[derive(Default)]
 pub(in crate::demo) struct Bus(Mutex<Kept>);
 
@@ -18,7 +18,7 @@ struct Kept {
 }
 
 impl Bus {
-    /// Returns the event's replay id.
+    /// Adds an event, and returns its replay id.
     pub(super) fn publish(&self, event: ProducerEvent) -> Vec<u8> {
         let mut kept = self.lock();
         if kept.events.len() == MOST {
@@ -34,7 +34,7 @@ impl Bus {
         self.lock().published
     }
 
-    /// At most so many events after the one with this number, and the number of the last of them.
+    /// At most `most` events after the one with this number, and the number of the last of them.
     pub(super) fn after(&self, number: u64, most: usize) -> (Vec<ConsumerEvent>, u64) {
         let kept = self.lock();
         let oldest = kept.published - kept.events.len() as u64;
@@ -58,7 +58,7 @@ impl Bus {
     }
 }
 
-/// Eight bytes; clients are told to read nothing into them.
+/// The replay id of an event: eight bytes, which clients must not interpret.
 pub(super) fn replay_id(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
@@ -68,5 +68,5 @@ pub(super) fn number(replay_id: &[u8]) -> Option<u64> {
     replay_id.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Events kept, so that a demo org may run for ever.
+/// Events kept, so that a demo org can run forever.
 const MOST: usize = 10_000;

@@ -1,5 +1,5 @@
-//! gRPC over HTTP/2, as far as a server of few methods needs it: messages of a body, and how a
-//! call ends.
+//! gRPC over HTTP/2, as far as a server with few methods needs it: the messages of a body, and the
+//! end of a call.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -11,12 +11,12 @@ use crate::demo::{
     rig::seen::Watched,
 };
 
-/// How a call fails.
+/// The failure of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Status {
     code: u16,
     message: &'static str,
-    /// What Salesforce says in addition.
+    /// Salesforce's own code.
     error_code: Option<&'static str>,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn trailers(result: Result<(), Status>) -> HeaderMap {
     trailers
 }
 
-/// An answer that is nothing but trailers, which gRPC writes as headers then.
+/// A response of trailers only, which gRPC then writes as headers.
 pub(super) fn failed(status: Status) -> Response<Body> {
     let mut response = answer(full(Bytes::new()));
     status.add_to(response.headers_mut());
@@ -83,7 +83,7 @@ pub(super) fn answer(body: Body) -> Response<Body> {
     response
 }
 
-/// A message with the five bytes before it: not compressed, and how long.
+/// A message after its five bytes of framing: not compressed, and its length.
 pub(super) fn framed(message: &impl Message) -> Bytes {
     let message = message.encode_to_vec();
     let mut bytes = BytesMut::with_capacity(5 + message.len());
@@ -93,10 +93,10 @@ pub(super) fn framed(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-/// The messages that come in.
+/// The messages of a request.
 pub(super) struct Messages {
     body: Watched,
-    /// What came in, and is not yet a whole message.
+    /// Received bytes that are not a whole message yet.
     rest: BytesMut,
 }
 
@@ -108,7 +108,7 @@ impl Messages {
         }
     }
 
-    /// The next message; none if there are no more. May be dropped and called again.
+    /// The next message; nothing if there are no more. Safe to cancel and call again.
     pub(super) async fn next<M: Message + Default>(&mut self) -> Result<Option<M>, Status> {
         const BROKEN: Status = Status::invalid("The message cannot be read");
 
@@ -152,5 +152,5 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("error-code");
 
-/// Bytes of a message: what gRPC takes if nothing else is said.
+/// Bytes of a message: gRPC's default limit.
 const LONGEST: usize = 4 * 1024 * 1024;

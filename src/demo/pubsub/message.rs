@@ -1,4 +1,4 @@
-//! The messages of `eventbus.v1`, as the public `pubsub_api.proto` numbers their fields.
+//! The messages of `eventbus.v1`, with the field numbers of the public `pubsub_api.proto`.
 
 use prost::Message;
 
@@ -100,7 +100,7 @@ pub(super) struct PublishResult {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Error {
-    /// 1 for what could not be published.
+    /// 1 if the event could not be published.
     #[prost(int32, tag = "1")]
     pub(super) code: i32,
     #[prost(string, tag = "2")]
@@ -109,15 +109,15 @@ pub(super) struct Error {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct FetchRequest {
-    /// May be left out after the first.
+    /// Optional after the first request.
     #[prost(string, tag = "1")]
     pub(super) topic_name: String,
-    /// Where to begin: 0 with what is new, 1 with what is oldest, 2 after `replay_id`.
+    /// The start: 0 for new events, 1 for the oldest, 2 for those after `replay_id`.
     #[prost(int32, tag = "2")]
     pub(super) replay_preset: i32,
     #[prost(bytes = "vec", tag = "3")]
     pub(super) replay_id: Vec<u8>,
-    /// How many events the client takes in addition.
+    /// Number of further events that the client accepts.
     #[prost(int32, tag = "4")]
     pub(super) num_requested: i32,
 }

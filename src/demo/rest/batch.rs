@@ -1,17 +1,17 @@
-//! `/composite/batch`: several requests in one that know nothing of each other.
+//! `/composite/batch`: several independent requests in one.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Ask, composite, records::missing};
+use super::{RestCall, composite, records::missing};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
 };
 
 impl Inner {
-    pub(super) fn batch(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let asked = ask.json()?;
+    pub(super) fn batch(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let asked = call.json()?;
         let requests = asked["batchRequests"]
             .as_array()
             .ok_or_else(|| missing("batchRequests"))?;
@@ -24,7 +24,7 @@ impl Inner {
                 halted()
             } else {
                 self.subrequest(
-                    ask,
+                    call,
                     request["method"].as_str().unwrap_or_default(),
                     &full(request["url"].as_str().unwrap_or_default()),
                     &request["richInput"],

@@ -1,4 +1,4 @@
-//! `columns=true`: what the columns of a query's result are, in place of the result.
+//! `columns=true`: the columns of a query's result in place of the result.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn column(field: &Field) -> Value {
     column
 }
 
-/// Of `COUNT(Id)`, which is `expr0`.
+/// The column of `COUNT(Id)`, which is `expr0`.
 fn aggregate(name: &str) -> Value {
     let mut column = plain(name, "Integer".into());
     column["aggregate"] = true.into();

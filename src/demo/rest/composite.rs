@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Ask, parameters, records::missing, unsupported};
+use super::{RestCall, parameters, records::missing, unsupported};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
 };
 
 impl Inner {
-    pub(super) fn composite(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let mut asked = ask.json()?;
+    pub(super) fn composite(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let mut asked = call.json()?;
         let requests = asked.get_mut("compositeRequest").map(Value::take);
         let Some(Value::Array(requests)) = requests else {
             return Err(missing("compositeRequest"));
@@ -35,7 +35,7 @@ impl Inner {
                     "The transaction was rolled back since another operation in the same transaction failed.",
                 )
             } else {
-                self.part(ask, request, &results)
+                self.part(call, request, &results)
             };
             let part = Part::new(name, answer);
             failed |= !part.status.is_success();
@@ -59,14 +59,19 @@ impl Inner {
         Ok(Answer::json(json!({"compositeResponse": responses})))
     }
 
-    fn part(&self, ask: &Ask<'_>, mut request: Value, results: &HashMap<String, Value>) -> Answer {
+    fn part(
+        &self,
+        call: &RestCall<'_>,
+        mut request: Value,
+        results: &HashMap<String, Value>,
+    ) -> Answer {
         if let Err(reference) = resolve(&mut request, results) {
             return halted(&format!(
                 "Invalid reference specified. No value for {reference} found"
             ));
         }
         self.subrequest(
-            ask,
+            call,
             request["method"].as_str().unwrap_or_default(),
             request["url"].as_str().unwrap_or_default(),
             &request["body"],
@@ -76,7 +81,7 @@ impl Inner {
     /// Carries out one request of several.
     pub(super) fn subrequest(
         &self,
-        ask: &Ask<'_>,
+        call: &RestCall<'_>,
         method: &str,
         url: &str,
         body: &Value,
@@ -92,7 +97,7 @@ impl Inner {
         if let Some(answer) = unsupported(version) {
             return answer;
         }
-        // A composite request within another would have no end.
+        // Composite requests within each other could go on without end.
         if matches!(path, ["composite"] | ["composite", "batch"]) {
             return Answer::not_found();
         }
@@ -103,13 +108,13 @@ impl Inner {
             Value::Null => String::new(),
             body => body.to_string(),
         };
-        self.resource(&Ask {
+        self.resource(&RestCall {
             method: &method,
             version,
             path,
             parameters: parameters(query),
             body: body.as_bytes(),
-            batch_size: ask.batch_size,
+            batch_size: call.batch_size,
         })
     }
 }
@@ -152,8 +157,8 @@ impl Part {
     }
 }
 
-/// Replaces every `@{name.field}` in the strings within `value`. The error is the first that
-/// refers to nothing.
+/// Replaces every `@{name.field}` in the strings within `value`. The error is the first reference
+/// that cannot be resolved.
 fn resolve(value: &mut Value, results: &HashMap<String, Value>) -> Result<(), String> {
     match value {
         Value::Array(values) => values
@@ -179,7 +184,7 @@ fn resolve(value: &mut Value, results: &HashMap<String, Value>) -> Result<(), St
     }
 }
 
-/// What `name.records[0].Id` means.
+/// The value of a reference such as `name.records[0].Id`.
 fn referred(reference: &str, results: &HashMap<String, Value>) -> Option<String> {
     let (name, path) = reference.split_once('.')?;
     let mut value = results.get(name)?;
@@ -196,7 +201,7 @@ fn referred(reference: &str, results: &HashMap<String, Value>) -> Option<String>
     }
 }
 
-/// Refuses more requests in one than an org takes.
+/// Refuses more requests in one than an org accepts.
 pub(super) fn check_number(requests: usize) -> Result<(), Answer> {
     if requests <= MOST {
         return Ok(());

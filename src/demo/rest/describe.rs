@@ -1,8 +1,8 @@
-//! What objects there are, and what fields they have.
+//! The objects and their fields.
 
 use serde_json::{Map, Value, json};
 
-use super::Ask;
+use super::RestCall;
 use crate::demo::{
     Inner,
     answer::Answer,
@@ -12,18 +12,18 @@ use crate::demo::{
 
 impl Inner {
     /// `/sobjects`
-    pub(super) fn objects(&self, ask: &Ask<'_>) -> Answer {
+    pub(super) fn objects(&self, call: &RestCall<'_>) -> Answer {
         let objects: Vec<_> = self
             .data()
             .tables
             .iter()
-            .map(|table| summary(table.object, ask.version))
+            .map(|table| summary(table.object, call.version))
             .collect();
         Answer::json(json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}))
     }
 
     /// `/sobjects/{object}`
-    pub(super) fn object(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
+    pub(super) fn object(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
         let data = self.data();
         let table = data.table(object).ok_or_else(Answer::not_found)?;
         let name = table.object.name;
@@ -34,20 +34,20 @@ impl Inner {
             .take(5)
             .map(|record| {
                 let id = record["Id"].as_str().unwrap_or_default();
-                json!({"attributes": attributes(ask.version, name, id), "Id": id, "Name": record["Name"]})
+                json!({"attributes": attributes(call.version, name, id), "Id": id, "Name": record["Name"]})
             })
             .collect();
         Ok(Answer::json(json!({
-            "objectDescribe": summary(table.object, ask.version),
+            "objectDescribe": summary(table.object, call.version),
             "recentItems": recent,
         })))
     }
 
     /// `/sobjects/{object}/describe`
-    pub(super) fn describe(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
+    pub(super) fn describe(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
         let data = self.data();
         let object = data.table(object).ok_or_else(Answer::not_found)?.object;
-        let mut description = summary(object, ask.version);
+        let mut description = summary(object, call.version);
         let whole = json!({
             "actionOverrides": [],
             "childRelationships": children(&data, object),
@@ -73,7 +73,7 @@ impl Inner {
     }
 }
 
-/// An object as the list of all has it, with everything that a strict client looks for.
+/// An object in the list of all, with everything that a strict client looks for.
 fn summary(object: &Object, version: &str) -> Value {
     let name = object.name;
     let url = format!("/services/data/{version}/sobjects/{name}");
@@ -119,7 +119,7 @@ fn summary(object: &Object, version: &str) -> Value {
     })
 }
 
-/// Which fields of which objects refer to `object`. They have no names to query them by.
+/// The fields of other objects that refer to `object`. They have no names for queries.
 fn children(data: &Data, object: &Object) -> Vec<Value> {
     let mut found = Vec::new();
     for child in data.tables.iter().map(|table| table.object) {
@@ -188,7 +188,7 @@ fn describe(field: &Field) -> Value {
     description.into()
 }
 
-/// What is the same for every field here.
+/// The properties that are the same for every field here.
 const USUAL: [(bool, &[&str]); 2] = [
     (true, &["aggregatable", "filterable", "sortable"]),
     (
@@ -218,7 +218,7 @@ const USUAL: [(bool, &[&str]); 2] = [
     ),
 ];
 
-/// What no field here has.
+/// The properties that no field here has.
 const NULL: [&str; 12] = [
     "calculatedFormula",
     "compoundFieldName",

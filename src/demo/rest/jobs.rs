@@ -5,7 +5,7 @@ use csv::Terminator;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Ask, header_value};
+use super::{RestCall, header_value};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
@@ -29,27 +29,32 @@ pub(in crate::demo) struct BulkJob {
 }
 
 enum Work {
-    /// What was uploaded, and what became of it.
+    /// The uploaded rows, and their outcomes.
     Ingest(Rows, Vec<Outcome>),
     Query(Found),
 }
 
 impl Inner {
     /// `/jobs/{kind}/…`
-    pub(super) fn jobs(&self, ask: &Ask<'_>, kind: &str, path: &[&str]) -> Result<Answer, Answer> {
+    pub(super) fn jobs(
+        &self,
+        call: &RestCall<'_>,
+        kind: &str,
+        path: &[&str],
+    ) -> Result<Answer, Answer> {
         let ingest = match kind {
             "ingest" => true,
             "query" => false,
             _ => return Err(Answer::not_found()),
         };
-        match (ask.method.as_str(), path) {
-            ("POST", []) => self.new_job_2(ask, ingest),
+        match (call.method.as_str(), path) {
+            ("POST", []) => self.new_job_2(call, ingest),
             ("GET", []) => {
                 let jobs = lock(&self.bulk.jobs);
                 let infos: Vec<_> = jobs
                     .all()
                     .filter(|job| job.is_ingest() == ingest)
-                    .map(|job| job.info(ask.version))
+                    .map(|job| job.info(call.version))
                     .collect();
                 Ok(Answer::json(
                     json!({"done": true, "records": infos, "nextRecordsUrl": null}),
@@ -63,11 +68,11 @@ impl Inner {
                     .ok_or_else(Answer::not_found)?;
                 match (method, rest) {
                     ("GET", []) => {
-                        let mut info = job.info(ask.version);
+                        let mut info = job.info(call.version);
                         job.add_progress(&mut info);
                         Ok(Answer::json(info))
                     }
-                    ("PATCH", []) => self.change_job(ask, job),
+                    ("PATCH", []) => self.change_job(call, job),
                     ("DELETE", []) => {
                         if job.state == "Open" {
                             return Err(wrong_state("Job is not complete or aborted"));
@@ -75,8 +80,8 @@ impl Inner {
                         jobs.remove(id);
                         Ok(Answer::empty(StatusCode::NO_CONTENT))
                     }
-                    ("PUT", ["batches"]) => job.upload(ask.body),
-                    ("GET", ["results"]) => job.results(ask),
+                    ("PUT", ["batches"]) => job.upload(call.body),
+                    ("GET", ["results"]) => job.results(call),
                     ("GET", [which]) => job.outcomes(which),
                     _ => Err(Answer::not_found()),
                 }
@@ -85,8 +90,8 @@ impl Inner {
         }
     }
 
-    fn new_job_2(&self, ask: &Ask<'_>, ingest: bool) -> Result<Answer, Answer> {
-        let asked = ask.json()?;
+    fn new_job_2(&self, call: &RestCall<'_>, ingest: bool) -> Result<Answer, Answer> {
+        let asked = call.json()?;
         let text = |name: &str| asked[name].as_str();
         let operation = text("operation").unwrap_or_default();
         let operation = Operation::parse(operation)
@@ -109,7 +114,7 @@ impl Inner {
             (table.object.name.to_owned(), work)
         } else {
             let query = text("query").unwrap_or_default();
-            let found = soql::run(&data, ask.version, query)?;
+            let found = soql::run(&data, call.version, query)?;
             let object = found.object.to_owned();
             (object, Work::Query(found))
         };
@@ -130,7 +135,7 @@ impl Inner {
             state: if ingest { "Open" } else { "UploadComplete" },
             work,
         };
-        let info = job.info(ask.version);
+        let info = job.info(call.version);
         if !ingest {
             job.state = "JobComplete";
         }
@@ -138,19 +143,19 @@ impl Inner {
         Ok(Answer::json(info))
     }
 
-    fn change_job(&self, ask: &Ask<'_>, job: &mut BulkJob) -> Result<Answer, Answer> {
-        let wanted = ask.json()?["state"].as_str().map(str::to_owned);
+    fn change_job(&self, call: &RestCall<'_>, job: &mut BulkJob) -> Result<Answer, Answer> {
+        let wanted = call.json()?["state"].as_str().map(str::to_owned);
         let mut info = match (wanted.as_deref(), job.state, &mut job.work) {
             (Some("UploadComplete"), "Open", Work::Ingest(rows, outcomes)) => {
                 *outcomes = load(&mut self.data(), &job.load, &rows.records);
                 job.state = "UploadComplete";
-                let info = job.info(ask.version);
+                let info = job.info(call.version);
                 job.state = "JobComplete";
                 info
             }
             (Some("Aborted"), "Open", _) => {
                 job.state = "Aborted";
-                job.info(ask.version)
+                job.info(call.version)
             }
             (wanted, state, _) => {
                 let wanted = wanted.unwrap_or_default();
@@ -236,7 +241,7 @@ impl BulkJob {
     }
 
     /// `successfulResults`, `failedResults`, `unprocessedrecords`: the rows as they were uploaded,
-    /// with what became of them.
+    /// with their outcomes.
     fn outcomes(&self, which: &str) -> Result<Answer, Answer> {
         let Work::Ingest(rows, outcomes) = &self.work else {
             return Err(Answer::not_found());
@@ -277,12 +282,12 @@ impl BulkJob {
             .header(header::CONTENT_TYPE, CSV))
     }
 
-    /// A part of what a query found; `locator` is the index of the next record, in Base64.
-    fn results(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
+    /// A part of a query's result; `locator` is the index of the next record, in Base64.
+    fn results(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
         let Work::Query(found) = &self.work else {
             return Err(Answer::not_found());
         };
-        let from = match ask.parameter("locator") {
+        let from = match call.parameter("locator") {
             None => 0,
             Some(locator) => Base64UrlUnpadded::decode_vec(locator)
                 .ok()
@@ -290,7 +295,7 @@ impl BulkJob {
                 .filter(|from| *from < found.records.len())
                 .ok_or_else(|| invalid("Invalid locator"))?,
         };
-        let most = match ask.parameter("maxRecords") {
+        let most = match call.parameter("maxRecords") {
             None => MOST,
             Some(most) => match most.parse() {
                 Ok(most) if most > 0 => most,
@@ -319,7 +324,7 @@ fn wrong_state(message: impl Into<String>) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "INVALIDJOBSTATE", message)
 }
 
-/// Records in one part of a result if nothing else is asked for: jsforce cannot read two parts.
+/// Default number of records in one part of a result: jsforce cannot read two parts.
 const MOST: usize = 50_000;
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv");

@@ -1,4 +1,4 @@
-//! `/query`, and the batches that do not fit into one answer.
+//! `/query`, and the results that do not fit into one response.
 
 use std::{
     collections::VecDeque,
@@ -8,12 +8,12 @@ use std::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Ask, columns};
+use super::{RestCall, columns};
 use crate::demo::{Inner, answer::Answer, id::record_id, soql};
 
 impl Inner {
-    pub(super) fn query(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let query = ask.parameter("q").ok_or_else(|| {
+    pub(super) fn query(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let query = call.parameter("q").ok_or_else(|| {
             Answer::error(
                 StatusCode::BAD_REQUEST,
                 "MALFORMED_QUERY",
@@ -21,11 +21,11 @@ impl Inner {
             )
         })?;
         let data = self.data();
-        let found = soql::run(&data, ask.version, query)?;
-        if ask.parameter("columns") == Some("true") {
+        let found = soql::run(&data, call.version, query)?;
+        if call.parameter("columns") == Some("true") {
             return Ok(Answer::json(columns::metadata(&data, &found)));
         }
-        if found.records.len() <= ask.batch_size {
+        if found.records.len() <= call.batch_size {
             return Ok(Answer::json(json!({
                 "totalSize": found.total,
                 "done": true,
@@ -33,10 +33,10 @@ impl Inner {
             })));
         }
         let cursor = self.cursors.open(found.records);
-        Ok(batch(ask, &cursor, 0))
+        Ok(batch(call, &cursor, 0))
     }
 
-    pub(super) fn query_more(&self, ask: &Ask<'_>, locator: &str) -> Result<Answer, Answer> {
+    pub(super) fn query_more(&self, call: &RestCall<'_>, locator: &str) -> Result<Answer, Answer> {
         let (cursor, from) = self.cursors.at(locator).ok_or_else(|| {
             Answer::error(
                 StatusCode::BAD_REQUEST,
@@ -44,20 +44,20 @@ impl Inner {
                 "invalid query locator",
             )
         })?;
-        Ok(batch(ask, &cursor, from))
+        Ok(batch(call, &cursor, from))
     }
 }
 
-fn batch(ask: &Ask<'_>, cursor: &Cursor, from: usize) -> Answer {
+fn batch(call: &RestCall<'_>, cursor: &Cursor, from: usize) -> Answer {
     let total = cursor.records.len();
-    let to = total.min(from + ask.batch_size);
+    let to = total.min(from + call.batch_size);
     let mut answer = json!({"totalSize": total, "done": to == total});
     if to < total {
-        let api = match ask.path {
+        let api = match call.path {
             ["tooling", ..] => "tooling/query",
             _ => "query",
         };
-        let (version, id) = (ask.version, &cursor.id);
+        let (version, id) = (call.version, &cursor.id);
         answer["nextRecordsUrl"] = format!("/services/data/{version}/{api}/{id}-{to}").into();
     }
     answer["records"] = cursor.records[from..to].into();
@@ -83,7 +83,7 @@ impl Cursors {
         cursor
     }
 
-    /// What a locator leads to, `01g…-2000`: a cursor, and the index of the next record.
+    /// The cursor and the index of the next record for a locator, `01g…-2000`.
     pub(in crate::demo) fn at(&self, locator: &str) -> Option<(Arc<Cursor>, usize)> {
         let (id, from) = locator.rsplit_once('-')?;
         let from = from.parse().ok()?;

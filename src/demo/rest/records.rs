@@ -1,9 +1,9 @@
-//! Records: made, read, changed, deleted.
+//! Creating, reading, changing and deleting records.
 
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Ask, header_value};
+use super::{RestCall, header_value};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
@@ -12,23 +12,23 @@ use crate::demo::{
 };
 
 impl Inner {
-    pub(super) fn create(&self, ask: &Ask<'_>, object: &str) -> Result<Answer, Answer> {
-        let values = ask.json()?;
+    pub(super) fn create(&self, call: &RestCall<'_>, object: &str) -> Result<Answer, Answer> {
+        let values = call.json()?;
         let mut data = self.data();
         if object.ends_with("__e") {
             data.publish(object, values.as_object().ok_or_else(|| missing("body"))?);
             return Ok(published());
         }
         let (object, id) = insert(&mut data, object, values).map_err(Mistake::into_answer)?;
-        let location = format!("/services/data/{}/sobjects/{object}/{id}", ask.version);
+        let location = format!("/services/data/{}/sobjects/{object}/{id}", call.version);
         let created = json!({"id": id, "success": true, "errors": []});
         Ok(Answer::new(StatusCode::CREATED, Content::Json(created))
             .header(header::LOCATION, header_value(&location)))
     }
 
-    /// Several at once: `{"allOrNone": …, "records": [{"attributes": {"type": …}, …}]}`
-    pub(super) fn create_all(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let mut asked = ask.json()?;
+    /// Creates several records: `{"allOrNone": …, "records": [{"attributes": {"type": …}, …}]}`
+    pub(super) fn create_all(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let mut asked = call.json()?;
         let Some(Value::Array(records)) = asked.get_mut("records").map(Value::take) else {
             return Err(missing("records"));
         };
@@ -62,7 +62,12 @@ impl Inner {
         Ok(Answer::json(results.collect()))
     }
 
-    pub(super) fn retrieve(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
+    pub(super) fn retrieve(
+        &self,
+        call: &RestCall<'_>,
+        object: &str,
+        id: &str,
+    ) -> Result<Answer, Answer> {
         let data = self.data();
         let table = data.table(object).ok_or_else(Answer::not_found)?;
         let record = table.find(id).ok_or_else(|| no_record(id))?;
@@ -70,9 +75,9 @@ impl Inner {
         let mut shown = Record::new();
         shown.insert(
             "attributes".to_owned(),
-            attributes(ask.version, table.object.name, own_id),
+            attributes(call.version, table.object.name, own_id),
         );
-        match ask.parameter("fields") {
+        match call.parameter("fields") {
             None => shown.extend(record.clone()),
             Some(names) => {
                 for name in names.split(',').map(str::trim) {
@@ -86,8 +91,13 @@ impl Inner {
         Ok(Answer::json(Value::Object(shown)))
     }
 
-    pub(super) fn update(&self, ask: &Ask<'_>, object: &str, id: &str) -> Result<Answer, Answer> {
-        let values = ask.json()?;
+    pub(super) fn update(
+        &self,
+        call: &RestCall<'_>,
+        object: &str,
+        id: &str,
+    ) -> Result<Answer, Answer> {
+        let values = call.json()?;
         let mut data = self.data();
         let table = data.table_mut(object).ok_or_else(Answer::not_found)?;
         if update(table, id, values).map_err(Mistake::into_answer)? {
@@ -108,7 +118,7 @@ impl Inner {
     }
 }
 
-/// The answer to a platform event, which is no record.
+/// The answer to a platform event, which is not a record.
 fn published() -> Answer {
     let enqueued = json!({
         "statusCode": "OPERATION_ENQUEUED",
@@ -119,7 +129,7 @@ fn published() -> Answer {
     Answer::new(StatusCode::CREATED, Content::Json(body))
 }
 
-/// What is wrong with a record.
+/// A fault of a record.
 #[derive(Debug)]
 pub(in crate::demo) struct Mistake {
     pub(in crate::demo) status: StatusCode,
@@ -129,7 +139,7 @@ pub(in crate::demo) struct Mistake {
 }
 
 impl Mistake {
-    /// A mistake in what the client asks for.
+    /// A mistake of the client.
     pub(in crate::demo) fn new(
         code: &'static str,
         message: impl Into<String>,
@@ -155,7 +165,7 @@ impl Mistake {
         &self.fields
     }
 
-    /// As the answer to a request for one record.
+    /// The answer to a request for one record.
     fn into_answer(self) -> Answer {
         let mut error = json!({"message": self.message, "errorCode": self.code});
         if !self.fields.is_empty() {
@@ -164,13 +174,13 @@ impl Mistake {
         Answer::new(self.status, Content::Json(json!([error])))
     }
 
-    /// As the result for one record of several.
+    /// The result for one record of several.
     fn into_result(self) -> Value {
         json!({"statusCode": self.code, "message": self.message, "fields": self.fields})
     }
 }
 
-/// Makes a record, and tells its object and its id.
+/// Creates a record, and returns its object and its id.
 pub(in crate::demo) fn insert(
     data: &mut Data,
     object: &str,
@@ -205,14 +215,14 @@ pub(in crate::demo) fn insert(
     Ok((object.name, id))
 }
 
-/// Changes a record. False if there is none with this id.
+/// Changes a record. Returns false if none has this id.
 pub(in crate::demo) fn update(table: &mut Table, id: &str, values: Value) -> Result<bool, Mistake> {
     let values = known(values, table.object)?;
     Ok(table.update(id, values))
 }
 
-/// Puts `data` back to what it was `before`, if all or none was to be done and not all was, and says
-/// so in the results that were good.
+/// Restores `data` to `before` if the request was all or none and a record failed. The results of
+/// the other records then say so.
 pub(in crate::demo) fn roll_back<T>(
     data: &mut Data,
     before: Option<Data>,
@@ -235,7 +245,7 @@ pub(in crate::demo) fn roll_back<T>(
     }
 }
 
-/// The values under the names that the object's fields really have.
+/// The values under the real names of the object's fields.
 pub(in crate::demo) fn known(values: Value, object: &'static Object) -> Result<Record, Mistake> {
     let mut known = Record::new();
     let Value::Object(values) = values else {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::RestCall;
 use crate::demo::{
     Inner,
     answer::Answer,
@@ -12,33 +12,33 @@ use crate::demo::{
 
 impl Inner {
     /// `/search?q=FIND …`
-    pub(super) fn search(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let search = Search::parse(ask.parameter("q").ok_or_else(no_search)?)?;
-        self.search_records(ask, &search)
+    pub(super) fn search(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let search = Search::parse(call.parameter("q").ok_or_else(no_search)?)?;
+        self.search_records(call, &search)
     }
 
     /// `/parameterizedSearch`, with parameters in the query or in JSON.
-    pub(super) fn parameterized_search(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        let parameters = if ask.method == "POST" {
-            ask.json()?
+    pub(super) fn parameterized_search(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        let parameters = if call.method == "POST" {
+            call.json()?
         } else {
-            from_query(ask)
+            from_query(call)
         };
         let search = from_parameters(&parameters)?;
-        self.search_records(ask, &search)
+        self.search_records(call, &search)
     }
 
-    fn search_records(&self, ask: &Ask<'_>, search: &Search) -> Result<Answer, Answer> {
-        let found = search.run(&self.data(), ask.version)?;
+    fn search_records(&self, call: &RestCall<'_>, search: &Search) -> Result<Answer, Answer> {
+        let found = search.run(&self.data(), call.version)?;
         Ok(Answer::json(json!({"searchRecords": found})))
     }
 }
 
 /// The parameters of a GET in the form of those of a POST.
-fn from_query(ask: &Ask<'_>) -> Value {
+fn from_query(call: &RestCall<'_>) -> Value {
     let list =
-        |name: &str| -> Option<Vec<&str>> { Some(ask.parameter(name)?.split(',').collect()) };
-    let sobjects: Vec<_> = ask
+        |name: &str| -> Option<Vec<&str>> { Some(call.parameter(name)?.split(',').collect()) };
+    let sobjects: Vec<_> = call
         .parameters
         .iter()
         .filter(|(name, _)| name == "sobject")
@@ -47,18 +47,18 @@ fn from_query(ask: &Ask<'_>) -> Value {
             json!({
                 "name": name,
                 "fields": list(&format!("{name}.fields")),
-                "where": ask.parameter(&format!("{name}.where")),
-                "orderBy": ask.parameter(&format!("{name}.orderBy")),
-                "limit": ask.parameter(&format!("{name}.limit")),
+                "where": call.parameter(&format!("{name}.where")),
+                "orderBy": call.parameter(&format!("{name}.orderBy")),
+                "limit": call.parameter(&format!("{name}.limit")),
             })
         })
         .collect();
     json!({
-        "q": ask.parameter("q"),
-        "in": ask.parameter("in"),
+        "q": call.parameter("q"),
+        "in": call.parameter("in"),
         "fields": list("fields"),
-        "defaultLimit": ask.parameter("defaultLimit"),
-        "overallLimit": ask.parameter("overallLimit"),
+        "defaultLimit": call.parameter("defaultLimit"),
+        "overallLimit": call.parameter("overallLimit"),
         "sobjects": sobjects,
     })
 }
@@ -93,7 +93,7 @@ fn from_parameters(asked: &Value) -> Result<Search, Answer> {
     })
 }
 
-/// A number, or one in quotes.
+/// Reads a number, which may be in quotes.
 fn count(value: &Value) -> Option<usize> {
     let number = value.as_u64().and_then(|number| number.try_into().ok());
     number.or_else(|| value.as_str()?.parse().ok())
@@ -107,5 +107,5 @@ fn malformed(message: &str) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "MALFORMED_SEARCH", message)
 }
 
-/// Records in one answer.
+/// Records in one response.
 const MOST: usize = 2000;

@@ -1,15 +1,15 @@
-//! The Tooling API: queries, and Apex that is run.
+//! The Tooling API: queries, and running Apex.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::RestCall;
 use crate::demo::{Inner, answer::Answer};
 
 impl Inner {
-    /// `/tooling/executeAnonymous`: whatever it is, it works.
-    pub(super) fn execute_anonymous(&self, ask: &Ask<'_>) -> Result<Answer, Answer> {
-        if ask.parameter("anonymousBody").is_none_or(str::is_empty) {
+    /// `/tooling/executeAnonymous`: any code succeeds.
+    pub(super) fn execute_anonymous(&self, call: &RestCall<'_>) -> Result<Answer, Answer> {
+        if call.parameter("anonymousBody").is_none_or(str::is_empty) {
             return Err(Answer::error(
                 StatusCode::BAD_REQUEST,
                 "MALFORMED_QUERY",

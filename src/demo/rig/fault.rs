@@ -1,4 +1,4 @@
-//! What can go wrong on the way to an org, on demand.
+//! Faults on the way to an org, on demand.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,33 +10,33 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::demo::answer::{Answer, Content};
 
-/// One thing that goes wrong with one request.
+/// A fault of one request.
 ///
-/// All but `Early` take the request's body in first, so that the connection could be kept.
+/// All but `Early` read the request's body first, so that the connection could be kept.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The real answer, late.
+    /// The real response, late.
     Delay(Duration),
-    /// No answer, ever.
+    /// No response, ever.
     Hang,
-    /// Another answer; see the constructors.
+    /// Another response; see the constructors.
     Answer(Canned),
-    /// These bytes in place of an answer. HTTP/2 connections break by it.
+    /// These bytes in place of a response. HTTP/2 connections break.
     Raw(Bytes, Then),
-    /// The real answer, whose body breaks off after so many bytes: a connection that closes too
-    /// soon in HTTP/1.1, a reset stream in HTTP/2.
+    /// The real response, whose body breaks off after so many bytes: the connection closes too soon
+    /// in HTTP/1.1, the stream is reset in HTTP/2.
     CutBody(u64),
-    /// The real answer, whose body pauses after so many bytes.
+    /// The real response, whose body pauses after so many bytes.
     PauseBody(u64, Duration),
-    /// The real answer, then the connection ends without having said that it would.
+    /// The real response, and then an unannounced end of the connection.
     EndAfter(Then),
-    /// As the fault within, but without waiting for the request's body.
+    /// The fault within, but without waiting for the request's body.
     Early(Box<Self>),
 }
 
 impl Fault {
-    /// The session is dead, whatever the org thinks of it: a new login gets the same session, and
-    /// the same answer.
+    /// The session is refused although it is alive: a new login gets the same session, and the same
+    /// response.
     pub fn session_expired() -> Self {
         Self::error(
             StatusCode::UNAUTHORIZED,
@@ -45,7 +45,7 @@ impl Fault {
         )
     }
 
-    /// As [`Fault::session_expired`], as the partner API tells it.
+    /// Like [`Fault::session_expired`], in the form of the partner API.
     pub fn soap_session_expired() -> Self {
         Self::answer(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -54,7 +54,7 @@ impl Fault {
         )
     }
 
-    /// The session lives, but policy forbids it: logging in again does not help.
+    /// The session is alive, but policy forbids its use: logging in again does not help.
     pub fn not_for_rest() -> Self {
         Self::error(
             StatusCode::UNAUTHORIZED,
@@ -63,7 +63,7 @@ impl Fault {
         )
     }
 
-    /// As [`Fault::not_for_rest`], for an agent-only app.
+    /// Like [`Fault::not_for_rest`], for an agent-only app.
     pub fn not_attached_to_agent() -> Self {
         Self::error(
             StatusCode::UNAUTHORIZED,
@@ -99,7 +99,7 @@ impl Fault {
         )
     }
 
-    /// A page meant for people, as load balancers and maintenance windows send it.
+    /// A page for people, such as load balancers and maintenance windows send.
     pub fn html(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self::answer(
@@ -116,7 +116,7 @@ impl Fault {
         Self::answer(status, "text/html; charset=UTF-8", "").header("location", location)
     }
 
-    /// Any other answer.
+    /// Any other response.
     pub fn answer(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self::Answer(Canned {
             status,
@@ -126,11 +126,11 @@ impl Fault {
         .header("content-type", content_type)
     }
 
-    /// Adds a header to a canned answer.
+    /// Adds a header to a canned response.
     ///
     /// # Panics
     ///
-    /// If `name` or `value` is none.
+    /// If `name` or `value` is invalid.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -143,12 +143,12 @@ impl Fault {
         self
     }
 
-    /// `bytes` in place of an answer.
+    /// `bytes` in place of a response.
     pub fn raw(bytes: impl Into<Bytes>, then: Then) -> Self {
         Self::Raw(bytes.into(), then)
     }
 
-    /// The connection ends before a byte of the answer.
+    /// The connection ends before the first byte of the response.
     pub fn no_answer(end: Then) -> Self {
         Self::raw("", end)
     }
@@ -175,7 +175,7 @@ impl Fault {
         )
     }
 
-    /// A second, unasked answer right behind the first.
+    /// A second, unsolicited response right after the first.
     pub fn extra_bytes() -> Self {
         Self::raw(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok\
@@ -184,7 +184,7 @@ impl Fault {
         )
     }
 
-    /// A switch of protocols that nobody asked for.
+    /// A switch of protocols without a request for it.
     pub fn unasked_switch() -> Self {
         Self::raw(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: evil\r\n\r\n",
@@ -192,7 +192,7 @@ impl Fault {
         )
     }
 
-    /// Two ways at once to tell where the body ends.
+    /// Two conflicting ways to mark the end of the body.
     pub fn two_framings() -> Self {
         Self::raw(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\
@@ -201,17 +201,17 @@ impl Fault {
         )
     }
 
-    /// Without waiting for the request's body.
+    /// The same fault, without waiting for the request's body.
     #[must_use]
     pub fn early(self) -> Self {
         Self::Early(Box::new(self))
     }
 }
 
-/// How a connection goes on.
+/// The rest of a connection's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// It stays, as if the answer had been an ordinary one.
+    /// It stays open, as after an ordinary response.
     Keep,
     /// It closes in good order.
     Close,
@@ -221,7 +221,7 @@ pub enum Then {
     Reset,
 }
 
-/// An answer that was made beforehand.
+/// A response that was made beforehand.
 #[derive(Debug, Clone)]
 pub struct Canned {
     status: StatusCode,
@@ -237,25 +237,25 @@ impl From<Canned> for Answer {
     }
 }
 
-/// Which requests fail, and how. The rule that was added first is asked first.
+/// The rules by which requests fail. The rule that was added first is tried first.
 ///
-/// A rule is for the paths that start with its prefix; the token endpoint counts only for a prefix
-/// that names it (`/services/oauth2…`), so that a login does not use up what is meant for a request.
+/// A rule is for the paths that start with its prefix. The token endpoint needs a prefix that names
+/// it (`/services/oauth2…`), so that a login does not use up a rule that is meant for a request.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<Vec<Rule>>>);
 
 impl Faults {
-    /// For the next `count` requests to `prefix`.
+    /// Adds a fault for the next `count` requests to `prefix`.
     pub fn next(&self, count: usize, prefix: &str, fault: Fault) {
         self.add(Some(count), prefix, fault);
     }
 
-    /// For every request to `prefix` from now on.
+    /// Adds a fault for every request to `prefix` from now on.
     pub fn always(&self, prefix: &str, fault: Fault) {
         self.add(None, prefix, fault);
     }
 
-    /// No faults any more.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -296,7 +296,7 @@ struct Rule {
     fault: Fault,
 }
 
-/// Whether a rule for `prefix` is about `path`.
+/// Returns whether a rule for `prefix` is about `path`.
 pub(in crate::demo) fn concerns(prefix: &str, path: &str) -> bool {
     path.starts_with(prefix) && (path != TOKEN || prefix.starts_with("/services/oauth2"))
 }

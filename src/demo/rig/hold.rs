@@ -1,4 +1,4 @@
-//! Answers kept back until a test lets them go.
+//! Responses that wait until a test lets them go.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -9,16 +9,16 @@ use tokio::sync::Semaphore;
 
 use super::fault::concerns;
 
-/// Keeps the answers of some paths back until [`Hold::release`], or until it is dropped.
+/// Holds the responses of some paths until [`Hold::release`], or until it is dropped.
 #[must_use = "dropping it lets the requests go on"]
 #[derive(Debug)]
 pub struct Hold(Gate);
 
 impl Hold {
-    /// Lets go what is held, and holds nothing more.
+    /// Lets go of everything, and holds nothing more.
     pub fn release(self) {}
 
-    /// How many requests it keeps back right now.
+    /// Number of requests that it holds now.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::SeqCst)
     }
@@ -60,12 +60,12 @@ impl Holds {
     }
 }
 
-/// Where in an exchange requests are held.
+/// The place in an exchange where requests are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::demo) enum Place {
-    /// The head of the request is here; nothing of its body has been read.
+    /// The head of the request has arrived; nothing of its body has been read.
     Request,
-    /// So many bytes of the answer's body are out.
+    /// So many bytes of the response's body have been sent.
     Body(u64),
 }
 
@@ -73,7 +73,7 @@ pub(in crate::demo) enum Place {
 pub(in crate::demo) struct Gate {
     prefix: Arc<str>,
     pub(in crate::demo) place: Place,
-    /// Has no permits ever; closing it is what lets the waiting go on.
+    /// Never has permits; closing it lets the waiting ones continue.
     open: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
@@ -83,12 +83,12 @@ impl Gate {
     pub(in crate::demo) async fn pass(&self, arrived: impl FnOnce()) {
         let _waiting = Waiting::new(&self.waiting);
         arrived();
-        // The error is that it was closed, which is what we wait for.
+        // The error is that it was closed, which is the signal to go on.
         let _ = self.open.acquire().await;
     }
 }
 
-/// One more who waits, however the waiting ends.
+/// Counts one that waits, however the wait ends.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -1,4 +1,4 @@
-//! What the org got to see.
+//! The requests that reached the org.
 
 use std::{
     collections::VecDeque,
@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -17,15 +18,15 @@ use tokio::sync::Notify;
 use crate::demo::{
     coding::decoded_prefix,
     service::segments,
-    soap::{Door, session_of},
+    soap::{Endpoint, session_of},
 };
 
-/// A request as it reached the org. What concerns its body grows while it comes in.
+/// A request as it reached the org. The fields about its body change while it arrives.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Counts the requests, from 1.
+    /// The number of the request, from 1.
     pub number: usize,
-    /// Counts the connections, from 1: on which one it came.
+    /// The number of its connection, from 1.
     pub connection: usize,
     /// The method.
     pub method: Method,
@@ -33,26 +34,27 @@ pub struct Seen {
     pub target: String,
     /// HTTP/1.1 or HTTP/2.
     pub version: Version,
-    /// The headers in their order; names are in lower case, and repeated names stand together.
+    /// The headers in their order; names are in lower case, and repeated names are together.
     pub headers: HeaderMap,
     /// The head's exact bytes in HTTP/1.
     pub head: Bytes,
-    /// Whether a live session came with it.
+    /// If true, it had a live session.
     pub authorized: bool,
     /// Bytes of body so far, without framing.
     pub length: u64,
-    /// The first 64 KiB of the body, as it came; of a SOAP request the first 1 MiB.
+    /// The first 64 KiB of the body as received, or 1 MiB for a SOAP request.
     pub body: Vec<u8>,
-    /// Of the body that came in, in hexadecimal. Empty until it is complete or broken off.
+    /// The digest of the received body, in hexadecimal. Empty until the body is complete or has
+    /// broken off.
     pub sha256: String,
-    /// Whether the whole body came in.
+    /// If true, the whole body has arrived.
     pub complete: bool,
-    /// What followed the body.
+    /// The trailers after the body.
     pub trailers: Option<HeaderMap>,
 }
 
 impl Seen {
-    /// The header lines of an HTTP/1 head exactly as they came in: name and value.
+    /// The header lines of an HTTP/1 head exactly as received: name and value.
     pub fn lines(&self) -> Vec<(String, String)> {
         String::from_utf8_lossy(&self.head)
             .split("\r\n")
@@ -62,24 +64,24 @@ impl Seen {
             .collect()
     }
 
-    /// What is kept of the body as text, with any `Content-Encoding` taken off.
+    /// The stored part of the body as text, without any `Content-Encoding`.
     pub fn text(&self) -> String {
         let decoded = decoded_prefix(&self.headers, &self.body);
         String::from_utf8_lossy(&decoded).into_owned()
     }
 
     /// The session in the body of a SOAP request: that of a `SessionHeader` in the namespace of the
-    /// WSDL that its path stands for. The head of the envelope has to be within what is kept.
+    /// WSDL for its path. The head of the envelope must be in the stored part.
     pub fn soap_session(&self) -> Option<String> {
-        session_of(&self.text(), &self.door()?.namespace)
+        session_of(&self.text(), &self.endpoint()?.namespace)
     }
 
-    fn door(&self) -> Option<Door> {
+    fn endpoint(&self) -> Option<Endpoint> {
         let path = self.target.split('?').next().unwrap_or_default();
-        Door::new(&segments(path))
+        Endpoint::new(&segments(path))
     }
 
-    /// The value of a header that is there once; empty if it is not there.
+    /// The value of a header that occurs once; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -88,26 +90,26 @@ impl Seen {
     }
 }
 
-/// How often something happened.
+/// Counts of what has happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Requests but those to the token endpoint.
+    /// Requests, without those to the token endpoint.
     pub requests: usize,
     /// Requests to the token endpoint, as they arrive.
     pub token_requests: usize,
-    /// Token requests that gave a session.
+    /// Token requests that got a session.
     pub logins: usize,
     /// Token requests that the org itself refused.
     pub refusals: usize,
     /// TLS connections accepted.
     pub connections: usize,
-    /// Of them, how many are open.
+    /// The number of those that are open.
     pub open: usize,
-    /// Connects of the Streaming API that wait right now.
+    /// Connects of the Streaming API that are waiting now.
     pub long_polls: usize,
 }
 
-/// What happened so far, and a signal whenever more did.
+/// The log of what has happened, and a signal for every change.
 #[derive(Debug, Default)]
 pub(in crate::demo) struct Log {
     record: Mutex<Record>,
@@ -128,7 +130,7 @@ impl Log {
         self.notify();
     }
 
-    /// Keeps a request, and returns its number.
+    /// Adds a request, and returns its number.
     pub(in crate::demo) fn add(&self, mut seen: Seen) -> usize {
         let mut record = self.lock();
         record.counts.requests += 1;
@@ -145,7 +147,7 @@ impl Log {
 
     pub(in crate::demo) fn update(&self, number: usize, change: impl FnOnce(&mut Seen)) {
         let mut record = self.lock();
-        // They are in the order of their numbers.
+        // Requests are in the order of their numbers.
         if let Ok(index) = record
             .seen
             .binary_search_by_key(&number, |seen| seen.number)
@@ -160,6 +162,8 @@ impl Log {
         self.changed.notify_waiters();
     }
 
+    /// # Panics
+    /// If nothing comes of it within [`LONGEST_WAIT`].
     pub(in crate::demo) async fn wait_until(&self, condition: impl Fn() -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -168,7 +172,8 @@ impl Log {
             if condition() {
                 return;
             }
-            changed.await;
+            let waited = tokio::time::timeout(LONGEST_WAIT, changed).await;
+            assert!(waited.is_ok(), "waited for a request that did not come");
         }
     }
 
@@ -180,11 +185,11 @@ impl Log {
 #[derive(Debug, Default)]
 struct Record {
     counts: Counts,
-    /// The newest.
+    /// The newest requests.
     seen: VecDeque<Seen>,
 }
 
-/// A request's body whose bytes are written down while they are read.
+/// A request's body that is recorded while it is read.
 pub(in crate::demo) struct Watched {
     body: Incoming,
     log: Arc<Log>,
@@ -246,7 +251,7 @@ impl Body for Watched {
                     }
                     self.log.update(self.number, |seen| {
                         seen.length += data.len() as u64;
-                        let kept = match seen.door() {
+                        let kept = match seen.endpoint() {
                             Some(_) => KEPT_ENVELOPE,
                             None => KEPT_BODY,
                         };
@@ -282,7 +287,7 @@ impl Drop for Watched {
     }
 }
 
-/// Requests kept, so that a demo org may run for ever.
+/// Requests kept, so that a demo org can run forever.
 const KEPT: usize = 4096;
 
 /// Bytes of each body kept.
@@ -290,3 +295,6 @@ const KEPT_BODY: usize = 64 * 1024;
 
 /// The same for SOAP.
 const KEPT_ENVELOPE: usize = 1024 * 1024;
+
+/// For the next request. Longer than any test goes on that does not hang.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);

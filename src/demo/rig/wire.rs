@@ -1,5 +1,5 @@
-//! A connection's bytes, below HTTP: hears the exact head of a request, and says what no HTTP
-//! library would say.
+//! A connection's bytes, below HTTP: reads the exact head of a request, and writes what no HTTP
+//! library would write.
 
 use std::{
     io::{self, IoSlice},
@@ -76,7 +76,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.control.lock();
         match &mut state.mode {
-            // What hyper says instead is swallowed.
+            // hyper's own response is discarded.
             Mode::Raw { due, .. } => {
                 *due = true;
                 Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
@@ -125,16 +125,16 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// How a request's handler reaches the connection below it.
+/// The handle by which a request's handler reaches the connection below it.
 #[derive(Clone, Default)]
 pub(in crate::demo) struct Control {
     state: Arc<Mutex<State>>,
-    /// Of the answers that hyper is to write.
+    /// The heads of the responses that hyper is to write.
     pub(in crate::demo) heads: Arc<Heads>,
 }
 
 impl Control {
-    /// Replaces the next answer with `bytes`.
+    /// Replaces the next response with `bytes`.
     pub(in crate::demo) fn say(&self, bytes: Bytes, then: Then) {
         self.lock().mode = Mode::Raw {
             bytes,
@@ -143,12 +143,12 @@ impl Control {
         };
     }
 
-    /// Ends the connection once all that hyper has begun to say is said.
+    /// Ends the connection once everything that hyper has begun to write is written.
     pub(in crate::demo) fn end(&self, then: Then) {
         self.lock().mode = Mode::Ending(then);
     }
 
-    /// The exact bytes of the HTTP/1 head that starts with `request_line` and has just been heard.
+    /// The exact bytes of the HTTP/1 head that starts with `request_line` and has just been read.
     pub(in crate::demo) fn head(&self, request_line: &str) -> Bytes {
         let state = self.lock();
         let Some(start) = memmem::rfind(&state.heard, request_line.as_bytes()) else {
@@ -166,10 +166,10 @@ impl Control {
 
 #[derive(Default)]
 struct State {
-    /// What came in since the last answer, as far as it fits.
+    /// Bytes received since the last response, as far as they fit.
     heard: Vec<u8>,
     mode: Mode,
-    /// Who waits for more to read, and has to hear of the end.
+    /// The task that waits for more to read, to be woken at the end.
     reader: Option<Waker>,
 }
 
@@ -213,10 +213,10 @@ enum Mode {
     Raw {
         bytes: Bytes,
         then: Then,
-        /// hyper has begun the answer that these bytes replace.
+        /// If true, hyper has begun the response that these bytes replace.
         due: bool,
     },
-    /// As soon as the last bytes are out.
+    /// Ends as soon as the last bytes have been written.
     Ending(Then),
     /// hyper reads the end of the stream, and closes.
     Ended(Then),

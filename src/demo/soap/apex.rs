@@ -1,8 +1,8 @@
-//! Apex: code that is run, and the web services of classes.
+//! Apex: running code, and the web services of classes.
 
-use super::{door::Door, element::Element, xml::Xml};
+use super::{element::Element, endpoint::Endpoint, xml::Xml};
 
-/// `executeAnonymous`: whatever it is, it works.
+/// `executeAnonymous`: any code succeeds.
 pub(super) fn execute_anonymous(xml: &mut Xml) {
     xml.within("result", |xml| {
         xml.text("column", "-1");
@@ -25,15 +25,23 @@ pub(super) fn echo(method: &Element, xml: &mut Xml) {
     xml.text("result", &arguments.join(" "));
 }
 
-/// The header of an answer to a request with a `DebuggingHeader`: the log of what was run.
-pub(super) fn debugging_info(door: &Door, operation: &Element, username: &str, xml: &mut Xml) {
-    // Clients call the code by different names, which an org does not look at.
+/// The header of the response to a request with a `DebuggingHeader`: the log of the run.
+pub(super) fn debugging_info(
+    endpoint: &Endpoint,
+    operation: &Element,
+    username: &str,
+    xml: &mut Xml,
+) {
+    // Clients name the element of the code differently, and an org ignores its name.
     let code = match operation.name.as_str() {
         "executeAnonymous" => operation.children.first(),
         _ => None,
     };
     let code = code.map_or("", |code| code.text.as_str());
-    let mut log = format!("{}.0 APEX_CODE,DEBUG;APEX_PROFILING,INFO\n", door.version);
+    let mut log = format!(
+        "{}.0 APEX_CODE,DEBUG;APEX_PROFILING,INFO\n",
+        endpoint.version
+    );
     for line in code.lines() {
         log += &format!("Execute Anonymous: {line}\n");
     }
@@ -50,7 +58,7 @@ pub(super) fn debugging_info(door: &Door, operation: &Element, username: &str, x
     xml.within("DebuggingInfo", |xml| xml.text("debugLog", &log));
 }
 
-/// What `System.debug('…')` says. Nothing else is understood.
+/// The text in `System.debug('…')`. Nothing else is understood.
 fn debugged(line: &str) -> Option<&str> {
     let (_, argument) = line.split_once("System.debug('")?;
     let (text, _) = argument.split_once("')")?;

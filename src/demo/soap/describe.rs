@@ -1,7 +1,7 @@
-//! What objects there are, and what fields they have. Elements stand in the order of the WSDL, and
-//! none that it requires is left out: strict clients stop at anything else.
+//! The objects and their fields. Elements have the order of the WSDL, and none that it requires is
+//! missing: strict clients stop at anything else.
 
-use super::{door::Door, fault::SoapFault, query::no_object, xml::Xml};
+use super::{endpoint::Endpoint, fault::SoapFault, query::no_object, xml::Xml};
 use crate::demo::{
     Inner,
     data::{Field, Kind, Object},
@@ -9,12 +9,12 @@ use crate::demo::{
 };
 
 impl Inner {
-    pub(super) fn soap_describe_global(&self, door: &Door, xml: &mut Xml) {
+    pub(super) fn soap_describe_global(&self, endpoint: &Endpoint, xml: &mut Xml) {
         xml.within("result", |xml| {
             xml.text("encoding", "UTF-8");
             xml.text("maxBatchSize", "200");
             for table in &self.data().tables {
-                xml.within("sobjects", |xml| object(door, xml, table.object, false));
+                xml.within("sobjects", |xml| object(endpoint, xml, table.object, false));
             }
         });
     }
@@ -22,7 +22,7 @@ impl Inner {
     /// `describeSObject` and `describeSObjects`
     pub(super) fn soap_describe(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         operation: &Element,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
@@ -30,14 +30,14 @@ impl Inner {
         for name in operation.children("sObjectType") {
             let name = name.text.trim();
             let table = data.table(name).ok_or_else(|| no_object(name))?;
-            xml.within("result", |xml| object(door, xml, table.object, true));
+            xml.within("result", |xml| object(endpoint, xml, table.object, true));
         }
         Ok(())
     }
 }
 
-fn object(door: &Door, xml: &mut Xml, object: &Object, whole: bool) {
-    let later = door.version >= LATER;
+fn object(endpoint: &Endpoint, xml: &mut Xml, object: &Object, whole: bool) {
+    let later = endpoint.version >= LATER;
     let name = object.name;
     xml.bool("activateable", false);
     if whole {
@@ -150,6 +150,6 @@ fn field(later: bool, xml: &mut Xml, field: &Field) {
     xml.bool("updateable", writable);
 }
 
-/// From here on there are elements that the WSDL of version 38 does not know. In which version each
-/// of them came is not known.
+/// The first version with elements that the WSDL of version 38 does not have. It is not known which
+/// version added each.
 const LATER: usize = 46;

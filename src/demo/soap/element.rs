@@ -1,4 +1,4 @@
-//! XML elements as they are read: a tree, with namespaces resolved.
+//! Reading XML elements: a tree, with namespaces resolved.
 
 use quick_xml::{
     NsReader, XmlVersion,
@@ -9,14 +9,14 @@ use quick_xml::{
 
 use super::XSI;
 
-/// An element. The order of its children is kept, that of text between them is not.
+/// An element. It keeps the order of its children, but not the place of text between them.
 #[derive(Debug, Default)]
 pub(in crate::demo) struct Element {
-    /// Empty if it is in none.
+    /// Empty if it has none.
     pub(super) namespace: String,
     /// Without prefix.
     pub(super) name: String,
-    /// What `xsi:type` says, without prefix.
+    /// The value of `xsi:type`, without prefix.
     pub(super) kind: Option<String>,
     /// `xsi:nil`
     pub(super) nil: bool,
@@ -25,7 +25,7 @@ pub(in crate::demo) struct Element {
 }
 
 impl Element {
-    /// The first child of this name, in whatever namespace.
+    /// The first child of this name, in any namespace.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
@@ -40,7 +40,7 @@ impl Element {
     }
 }
 
-/// Reads a document piece by piece. Errors say in a few words what is wrong with it.
+/// Reads a document piece by piece. Errors are a few words each.
 pub(super) struct Elements<'a>(NsReader<&'a [u8]>);
 
 impl<'a> Elements<'a> {
@@ -50,8 +50,8 @@ impl<'a> Elements<'a> {
         Self(reader)
     }
 
-    /// The next start of an element within the one that was begun last, without its content; none
-    /// if that one ends here.
+    /// The start of the next element within the one that was begun last, without its content;
+    /// nothing if that one ends here.
     pub(super) fn begin(&mut self) -> Result<Option<Begun>, String> {
         loop {
             match self.event()? {
@@ -63,7 +63,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// The element that was begun, with all that is in it.
+    /// The element that was begun, with its content.
     pub(super) fn finish(&mut self, begun: Begun) -> Result<Element, String> {
         self.content(begun.0, 0)
     }
@@ -123,7 +123,7 @@ impl<'a> Elements<'a> {
         Ok(Begun(element))
     }
 
-    /// The next event but those without a meaning.
+    /// The next event that has a meaning.
     fn event(&mut self) -> Result<Event<'a>, String> {
         loop {
             match self.0.read_event().map_err(|error| error.to_string())? {
@@ -137,7 +137,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// An element whose content has yet to be read.
+/// An element whose content has not been read yet.
 pub(super) struct Begun(Element);
 
 impl Begun {

@@ -5,7 +5,7 @@ use super::{
     element::{Element, Elements},
 };
 
-/// What is asked, and what goes with it.
+/// A request's operation and headers.
 pub(super) struct Envelope {
     header: Vec<Element>,
     /// The first element of the body.
@@ -13,7 +13,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Reads a document. The error says what is wrong with it.
+    /// Reads a document. The error says what is wrong.
     pub(super) fn read(document: &str) -> Result<Self, String> {
         let mut elements = Elements::new(document);
         open(&mut elements)?;
@@ -40,13 +40,13 @@ impl Envelope {
         find(&self.header, namespace, name)
     }
 
-    /// The session that it carries.
+    /// The session in it.
     pub(super) fn session(&self, namespace: &str) -> Option<&str> {
         session(&self.header, namespace)
     }
 }
 
-/// The session that a document carries whose Body need not be whole.
+/// The session in a document whose Body may be incomplete.
 pub(in crate::demo) fn session_of(document: &str, namespace: &str) -> Option<String> {
     let mut elements = Elements::new(document);
     open(&mut elements).ok()?;

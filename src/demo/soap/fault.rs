@@ -1,17 +1,17 @@
-//! Faults, in the exact bytes of the org: [`crate::salesforce::facts::expiry`].
+//! Faults, in the exact bytes of an org: [`crate::salesforce::facts::expiry`].
 
 use http::StatusCode;
 
-use super::{ENVELOPE, XSI, door::Door, xml::Xml};
+use super::{ENVELOPE, XSI, endpoint::Endpoint, xml::Xml};
 use crate::demo::{
     answer::{Answer, Content},
     soql,
 };
 
-/// Why a call fails as a whole.
+/// The failure of a call as a whole.
 #[derive(Debug)]
 pub(super) struct SoapFault {
-    /// None is a request that the SOAP stack does not understand.
+    /// None for a request that the SOAP stack does not understand.
     code: Option<&'static str>,
     message: String,
     /// Its type in the WSDL.
@@ -38,7 +38,7 @@ impl SoapFault {
         }
     }
 
-    /// What the SOAP stack says before anything of Salesforce gets to see the request.
+    /// A fault of the SOAP stack, before Salesforce's own code gets the request.
     pub(super) fn client(message: impl Into<String>) -> Self {
         Self {
             code: None,
@@ -48,43 +48,43 @@ impl SoapFault {
         }
     }
 
-    /// The session is not there or dead.
+    /// The session is missing or dead.
     pub(super) fn invalid_session() -> Self {
         Self::new("INVALID_SESSION_ID", INVALID_SESSION)
     }
 
-    pub(super) fn into_answer(self, door: &Door) -> Answer {
+    pub(super) fn into_answer(self, endpoint: &Endpoint) -> Answer {
         Answer::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            Content::Soap(self.into_xml(door)),
+            Content::Soap(self.into_xml(endpoint)),
         )
     }
 
-    pub(super) fn into_xml(self, door: &Door) -> String {
+    pub(super) fn into_xml(self, endpoint: &Endpoint) -> String {
         let mut xml = Xml::document();
         let envelope = match self.code {
             Some(_) => format!(
                 r#"soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns:sf="{}" xmlns:xsi="{XSI}""#,
-                door.fault_namespace()
+                endpoint.fault_namespace()
             ),
             None => format!(r#"soapenv:Envelope xmlns:soapenv="{ENVELOPE}""#),
         };
         xml.within(&envelope, |xml| {
             xml.within("soapenv:Body", |xml| {
-                xml.within("soapenv:Fault", |xml| self.write(door, xml));
+                xml.within("soapenv:Fault", |xml| self.write(endpoint, xml));
             });
         });
         xml.into_string()
     }
 
-    fn write(&self, door: &Door, xml: &mut Xml) {
+    fn write(&self, endpoint: &Endpoint, xml: &mut Xml) {
         let Some(code) = self.code else {
             xml.text("faultcode", "soapenv:Client");
             return xml.text("faultstring", &self.message);
         };
         xml.text("faultcode", &format!("sf:{code}"));
         xml.text("faultstring", &format!("{code}: {}", self.message));
-        if !door.explains_faults() {
+        if !endpoint.explains_faults() {
             return;
         }
         let kind = self.kind;

@@ -1,5 +1,5 @@
-//! The Metadata API: what there is, described and listed; a deployment that succeeds at once, and a
-//! retrieval that always brings the same.
+//! The Metadata API: descriptions and lists; a deployment that succeeds at once, and a retrieval
+//! that always returns the same.
 
 use super::{element::Element, fault::SoapFault, xml::Xml};
 use crate::demo::{
@@ -9,7 +9,7 @@ use crate::demo::{
 };
 
 impl Inner {
-    /// Writes the response to `operation`. False if there is no such operation.
+    /// Writes the response to `operation`. Returns false if there is no such operation.
     pub(super) fn metadata(&self, operation: &Element, xml: &mut Xml) -> Result<bool, SoapFault> {
         match operation.name.as_str() {
             "describeMetadata" => describe(xml),
@@ -52,7 +52,7 @@ impl Inner {
         Ok(())
     }
 
-    /// What there is of a type. Where there are folders, nothing is outside of them.
+    /// The components of a type. Where there are folders, all components are in them.
     fn names(&self, kind: &Type, folder: &str) -> Vec<String> {
         let names: &[&str] = match kind.name {
             "CustomObject" => {
@@ -145,7 +145,7 @@ fn custom_object(xml: &mut Xml, object: &Object) {
     });
 }
 
-/// `FileProperties`; the id is the one of this `number` with `prefix`.
+/// `FileProperties`; the id has this `number` and `prefix`.
 fn file(xml: &mut Xml, kind: &str, name: &str, path: &str, prefix: &str, number: u64) {
     xml.text("createdById", USER_ID);
     xml.text("createdByName", "Integration User");
@@ -229,7 +229,8 @@ fn retrieved(xml: &mut Xml, id: &str) {
     });
 }
 
-/// The type whose folders are of the type `name`: `ReportFolder`. Email templates are the exception.
+/// The type whose folders have the type `name`, such as `ReportFolder`. Email templates are the
+/// exception.
 fn folder(name: &str) -> Option<&'static Type> {
     let content = match name.strip_suffix("Folder")? {
         "Email" => "EmailTemplate",
@@ -250,9 +251,9 @@ fn unknown_type(kind: &str) -> SoapFault {
 struct Type {
     name: &'static str,
     directory: &'static str,
-    /// Of its files.
+    /// The suffix of its files.
     suffix: &'static str,
-    /// How the ids of its components begin.
+    /// The prefix of the ids of its components.
     prefix: &'static str,
     in_folder: bool,
     has_meta_file: bool,
@@ -298,7 +299,7 @@ static KINDS: [Type; 7] = [
     in_folders("Report", "reports", "report", "00O", false),
 ];
 
-/// What folders there are, for each type that has some.
+/// The folders of each type that has some.
 const FOLDERS: [&str; 1] = ["Billing"];
 
 const DAY: &str = "2026-01-15T09:30:00.000Z";

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    door::{Api, Door},
     element::Element,
+    endpoint::{Api, Endpoint},
     envelope::Envelope,
     fault::SoapFault,
     xml::Xml,
@@ -15,24 +15,24 @@ impl Inner {
     /// `query` and `queryAll`
     pub(super) fn soap_query(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
         let query = envelope.operation.text_of("queryString");
         let found = soql::run(&self.data(), "", query)?;
-        let size = self.soap_batch_size(door, envelope);
+        let size = self.soap_batch_size(endpoint, envelope);
         if found.records.len() <= size {
-            write(door, xml, &found.records, None, found.total);
+            write(endpoint, xml, &found.records, None, found.total);
         } else {
-            write_batch(door, xml, &self.cursors.open(found.records), 0, size);
+            write_batch(endpoint, xml, &self.cursors.open(found.records), 0, size);
         }
         Ok(())
     }
 
     pub(super) fn soap_query_more(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
@@ -41,15 +41,15 @@ impl Inner {
             .cursors
             .at(locator)
             .ok_or_else(|| SoapFault::new("INVALID_QUERY_LOCATOR", "invalid query locator"))?;
-        let size = self.soap_batch_size(door, envelope);
-        write_batch(door, xml, &cursor, from, size);
+        let size = self.soap_batch_size(endpoint, envelope);
+        write_batch(endpoint, xml, &cursor, from, size);
         Ok(())
     }
 
     /// `search`
     pub(super) fn soap_search(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         operation: &Element,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
@@ -59,16 +59,19 @@ impl Inner {
         xml.within("result", |xml| {
             xml.text("queryId", "demo");
             for value in &found {
-                xml.within("searchRecords", |xml| record(door, xml, "record", value));
+                xml.within("searchRecords", |xml| {
+                    record(endpoint, xml, "record", value)
+                });
             }
         });
         Ok(())
     }
 
-    /// From `QueryOptions`. A real org takes 200 at least; this one has too few records for that.
-    fn soap_batch_size(&self, door: &Door, envelope: &Envelope) -> usize {
+    /// The batch size from `QueryOptions`. A real org requires at least 200; this one has too few
+    /// records for that.
+    fn soap_batch_size(&self, endpoint: &Endpoint, envelope: &Envelope) -> usize {
         envelope
-            .header(&door.namespace, "QueryOptions")
+            .header(&endpoint.namespace, "QueryOptions")
             .and_then(|options| options.text_of("batchSize").parse().ok())
             .map_or_else(
                 || self.knobs().batch_size,
@@ -79,7 +82,7 @@ impl Inner {
     /// The records of these ids, each as a `result`.
     pub(super) fn soap_retrieve(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         operation: &Element,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
@@ -109,7 +112,7 @@ impl Inner {
             for field in &fields {
                 shown.insert(field.name.to_owned(), found[field.name].clone());
             }
-            record(door, xml, "result", &Value::Object(shown));
+            record(endpoint, xml, "result", &Value::Object(shown));
         }
         Ok(())
     }
@@ -123,14 +126,20 @@ pub(super) fn no_field(name: &str, object: &str) -> SoapFault {
     SoapFault::from(soql::Error::no_field(0, name, object))
 }
 
-fn write_batch(door: &Door, xml: &mut Xml, cursor: &Cursor, from: usize, size: usize) {
+fn write_batch(endpoint: &Endpoint, xml: &mut Xml, cursor: &Cursor, from: usize, size: usize) {
     let total = cursor.records.len();
     let to = total.min(from + size);
     let locator = (to < total).then(|| format!("{}-{to}", cursor.id));
-    write(door, xml, &cursor.records[from..to], locator, total);
+    write(endpoint, xml, &cursor.records[from..to], locator, total);
 }
 
-fn write(door: &Door, xml: &mut Xml, records: &[Value], locator: Option<String>, total: usize) {
+fn write(
+    endpoint: &Endpoint,
+    xml: &mut Xml,
+    records: &[Value],
+    locator: Option<String>,
+    total: usize,
+) {
     xml.within(r#"result xsi:type="QueryResult""#, |xml| {
         xml.bool("done", locator.is_none());
         match locator {
@@ -138,14 +147,14 @@ fn write(door: &Door, xml: &mut Xml, records: &[Value], locator: Option<String>,
             None => xml.nil("queryLocator"),
         }
         for value in records {
-            record(door, xml, "records", value);
+            record(endpoint, xml, "records", value);
         }
         xml.text("size", &total.to_string());
     });
 }
 
-/// A record, or a parent within it, as an element of name `tag`.
-fn record(door: &Door, xml: &mut Xml, tag: &str, record: &Value) {
+/// A record, or a parent within it, as an element `tag`.
+fn record(endpoint: &Endpoint, xml: &mut Xml, tag: &str, record: &Value) {
     let kind = record["attributes"]["type"].as_str().unwrap_or_default();
     let mut values: Vec<_> = record
         .as_object()
@@ -154,13 +163,13 @@ fn record(door: &Door, xml: &mut Xml, tag: &str, record: &Value) {
         .filter(|(name, _)| *name != "attributes" && *name != "Id")
         .collect();
     let id = &record["Id"];
-    if door.api == Api::Partner {
+    if endpoint.api == Api::Partner {
         xml.within(&format!(r#"{tag} xsi:type="sf:sObject""#), |xml| {
             xml.text("sf:type", kind);
-            // Always there, asked for or not.
-            value(door, xml, "Id", id);
+            // Always there, selected or not.
+            value(endpoint, xml, "Id", id);
             for (name, one) in values {
-                value(door, xml, name, one);
+                value(endpoint, xml, name, one);
             }
         });
     } else {
@@ -168,22 +177,22 @@ fn record(door: &Door, xml: &mut Xml, tag: &str, record: &Value) {
         values.sort_by_key(|(name, _)| *name);
         xml.within(&format!(r#"{tag} xsi:type="sf:{kind}""#), |xml| {
             if !id.is_null() {
-                value(door, xml, "Id", id);
+                value(endpoint, xml, "Id", id);
             }
             for (name, one) in values {
-                value(door, xml, name, one);
+                value(endpoint, xml, name, one);
             }
         });
     }
 }
 
-fn value(door: &Door, xml: &mut Xml, name: &str, value: &Value) {
+fn value(endpoint: &Endpoint, xml: &mut Xml, name: &str, value: &Value) {
     let tag = format!("sf:{name}");
     match value {
         Value::Null => xml.nil(&tag),
-        Value::Object(_) => record(door, xml, &tag, value),
+        Value::Object(_) => record(endpoint, xml, &tag, value),
         Value::String(text) => xml.text(&tag, &as_date_time(text)),
-        // What a client has no other way to know.
+        // Clients have no other way to know the type.
         Value::Number(number) if name.starts_with("expr") => {
             xml.text(&format!(r#"{tag} xsi:type="xsd:int""#), &number.to_string());
         }
@@ -191,7 +200,7 @@ fn value(door: &Door, xml: &mut Xml, name: &str, value: &Value) {
     }
 }
 
-/// SOAP tells times as `…Z`, REST as `…+0000`.
+/// Times are `…Z` in SOAP, and `…+0000` in REST.
 fn as_date_time(text: &str) -> String {
     match text.strip_suffix("+0000") {
         Some(time) if time.len() == 23 && time.as_bytes()[10] == b'T' => format!("{time}Z"),

@@ -1,10 +1,10 @@
-//! Records: made, changed, deleted. What is wrong with one of several is told in its result.
+//! Creating, changing and deleting records. The fault of one of several is in its result.
 
 use serde_json::{Map, Value};
 
 use super::{
-    door::{Api, Door},
     element::Element,
+    endpoint::{Api, Endpoint},
     envelope::Envelope,
     fault::SoapFault,
     query::{no_field, no_object},
@@ -23,25 +23,25 @@ impl Inner {
     /// `create`, `update`, and `upsert`
     pub(super) fn soap_save(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
         let operation = &envelope.operation;
         let mut data = self.data();
-        let asked = operation
+        let wanted = operation
             .children("sObjects")
-            .map(|element| Asked::read(door, &data, element))
+            .map(|element| Wanted::read(endpoint, &data, element))
             .collect::<Result<Vec<_>, _>>()?;
-        check_number(asked.len())?;
-        let before = all_or_none(door, envelope).then(|| data.clone());
+        check_number(wanted.len())?;
+        let before = all_or_none(endpoint, envelope).then(|| data.clone());
         let key = operation.text_of("externalIDFieldName");
-        let mut results: Vec<_> = asked
+        let mut results: Vec<_> = wanted
             .into_iter()
-            .map(|asked| match operation.name.as_str() {
-                "create" => asked.create(&mut data),
-                "update" => asked.update(&mut data),
-                _ => asked.upsert(&mut data, key),
+            .map(|wanted| match operation.name.as_str() {
+                "create" => wanted.create(&mut data),
+                "update" => wanted.update(&mut data),
+                _ => wanted.upsert(&mut data, key),
             })
             .collect();
         roll_back(&mut data, before, &mut results);
@@ -60,18 +60,18 @@ impl Inner {
 
     pub(super) fn soap_delete(
         &self,
-        door: &Door,
+        endpoint: &Endpoint,
         envelope: &Envelope,
         xml: &mut Xml,
     ) -> Result<(), SoapFault> {
-        // The WSDL says `ids`. Older clients send `id`, which an org takes as well.
+        // The WSDL has `ids`. Older clients send `id`, which an org accepts as well.
         let children = envelope.operation.children.iter();
         let ids: Vec<_> = children
             .filter(|child| matches!(child.name.as_str(), "ids" | "id"))
             .collect();
         check_number(ids.len())?;
         let mut data = self.data();
-        let before = all_or_none(door, envelope).then(|| data.clone());
+        let before = all_or_none(endpoint, envelope).then(|| data.clone());
         let mut results: Vec<_> = ids
             .into_iter()
             .map(|id| delete(&mut data, id.text.trim()))
@@ -84,22 +84,22 @@ impl Inner {
     }
 }
 
-/// A record as the client wants it to be.
-struct Asked {
+/// A record as the client wants it.
+struct Wanted {
     object: &'static Object,
     id: Option<String>,
     values: Map<String, Value>,
     mistake: Option<Mistake>,
 }
 
-impl Asked {
-    fn read(door: &Door, data: &Data, element: &Element) -> Result<Self, SoapFault> {
-        let name = match door.api {
+impl Wanted {
+    fn read(endpoint: &Endpoint, data: &Data, element: &Element) -> Result<Self, SoapFault> {
+        let name = match endpoint.api {
             Api::Partner => element.text_of("type"),
             _ => element.kind.as_deref().unwrap_or_default(),
         };
         let object = data.table(name).ok_or_else(|| no_object(name))?.object;
-        let mut asked = Self {
+        let mut wanted = Self {
             object,
             id: None,
             values: Map::new(),
@@ -109,31 +109,31 @@ impl Asked {
         let children = element
             .children
             .iter()
-            .filter(|child| door.api != Api::Partner || child.name != "type");
+            .filter(|child| endpoint.api != Api::Partner || child.name != "type");
         for child in children {
             if child.name == "fieldsToNull" {
                 let name = child.text.trim();
                 let field = object.field(name);
                 let field = field.ok_or_else(|| no_field(name, object.name))?;
-                asked.values.insert(field.name.to_owned(), Value::Null);
+                wanted.values.insert(field.name.to_owned(), Value::Null);
                 continue;
             }
             let field = object.field(&child.name);
             let field = field.ok_or_else(|| no_field(&child.name, object.name))?;
-            // An empty element says nothing, and is not sent to change anything.
+            // An empty element does not change anything.
             if child.nil || child.text.is_empty() {
                 continue;
             }
             if field.kind == Kind::Id {
-                asked.id = Some(child.text.trim().to_owned());
+                wanted.id = Some(child.text.trim().to_owned());
                 continue;
             }
             match typed(field.kind, &child.text) {
                 Some(value) => {
-                    asked.values.insert(field.name.to_owned(), value);
+                    wanted.values.insert(field.name.to_owned(), value);
                 }
                 None => {
-                    asked.mistake = Some(Mistake::new(
+                    wanted.mistake = Some(Mistake::new(
                         "INVALID_TYPE_ON_FIELD_IN_RECORD",
                         format!("{}: value not of required type: {}", field.name, child.text),
                         vec![field.name],
@@ -141,7 +141,7 @@ impl Asked {
                 }
             }
         }
-        Ok(asked)
+        Ok(wanted)
     }
 
     fn create(mut self, data: &mut Data) -> Saved {
@@ -187,7 +187,7 @@ impl Asked {
         }
     }
 
-    /// Updates the one record whose field `key` has the value given here, or makes one.
+    /// Updates the record whose field `key` has this value, or creates one.
     fn upsert(mut self, data: &mut Data, key: &str) -> Saved {
         if key.is_empty() || key.eq_ignore_ascii_case("Id") {
             return match self.id {
@@ -279,9 +279,9 @@ fn write(xml: &mut Xml, result: Result<String, Mistake>) {
     xml.bool("success", success);
 }
 
-fn all_or_none(door: &Door, envelope: &Envelope) -> bool {
+fn all_or_none(endpoint: &Endpoint, envelope: &Envelope) -> bool {
     envelope
-        .header(&door.namespace, "AllOrNoneHeader")
+        .header(&endpoint.namespace, "AllOrNoneHeader")
         .is_some_and(|header| matches!(header.text_of("allOrNone"), "true" | "1"))
 }
 

@@ -1,4 +1,4 @@
-//! Who the user is, and what time it is.
+//! The user, and the time.
 
 use super::xml::Xml;
 use crate::demo::{

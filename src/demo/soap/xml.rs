@@ -1,8 +1,8 @@
-//! XML as it is written.
+//! Writing XML.
 
 use quick_xml::escape::partial_escape;
 
-/// A piece of a document that grows.
+/// A growing piece of a document.
 #[derive(Default)]
 pub(super) struct Xml(String);
 
@@ -12,7 +12,7 @@ impl Xml {
         Self(r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned())
     }
 
-    /// An element with `within` in it. Attributes may follow the name in `tag`.
+    /// Adds an element with `within` in it. Attributes may follow the name in `tag`.
     pub(super) fn within(&mut self, tag: &str, within: impl FnOnce(&mut Self)) {
         let name = tag.split(' ').next().unwrap_or(tag);
         self.0 += &format!("<{tag}>");
@@ -25,7 +25,7 @@ impl Xml {
         }
     }
 
-    /// An element that holds text. Attributes may follow the name in `tag`.
+    /// Adds an element with text. Attributes may follow the name in `tag`.
     pub(super) fn text(&mut self, tag: &str, text: &str) {
         self.within(tag, |xml| xml.0 += &partial_escape(text));
     }
@@ -34,7 +34,7 @@ impl Xml {
         self.text(tag, if value { "true" } else { "false" });
     }
 
-    /// An element that says that there is no value.
+    /// Adds an element for a missing value.
     pub(super) fn nil(&mut self, name: &str) {
         self.0 += &format!(r#"<{name} xsi:nil="true"/>"#);
     }

@@ -23,7 +23,7 @@ pub(super) enum TokenKind {
 }
 
 impl TokenKind {
-    /// As the org quotes it in an error.
+    /// The text that the org quotes in an error.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Word(word) | Self::Date(word) => format!("'{word}'"),
@@ -108,7 +108,7 @@ fn literal(at: usize, rest: &str) -> Result<(TokenKind, usize), Error> {
 }
 
 fn symbol(rest: &str) -> Option<(TokenKind, usize)> {
-    // The longer ones first.
+    // Longer symbols first.
     let symbols = ["!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ","];
     let symbol = symbols
         .into_iter()

@@ -20,13 +20,13 @@ pub(super) struct Query {
 #[derive(Debug, PartialEq)]
 pub(super) enum Select {
     Fields(Vec<Name>),
-    /// `COUNT()`: nothing but how many.
+    /// `COUNT()`: only the number of records.
     Count,
-    /// `COUNT(field)`: one record that says how many.
+    /// `COUNT(field)`: one record with the number.
     CountField(Name),
 }
 
-/// A field path or an object, and where it stands.
+/// A field path or an object, and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Name {
     pub(super) text: String,
@@ -68,7 +68,7 @@ pub(super) struct Order {
     pub(super) nulls_last: bool,
 }
 
-/// The errors already show where in the query they are.
+/// Reads a query. The errors already show their place in it.
 pub(super) fn parse(query: &str) -> Result<Query, Error> {
     let parsed = tokens(query).and_then(|tokens| Parser { tokens, next: 0 }.query());
     parsed.map_err(|error| error.shown_in(query))

@@ -21,7 +21,7 @@ pub(super) fn run(data: &Data, version: &str, query: &Query) -> Result<Found, Er
         version,
     };
 
-    // Before any record is looked at, so that mistakes show even if there is none.
+    // Before any record is read, so that mistakes show even without records.
     let columns = match &query.select {
         Select::Fields(names) => names
             .iter()
@@ -86,14 +86,14 @@ pub(super) fn run(data: &Data, version: &str, query: &Query) -> Result<Found, Er
     })
 }
 
-/// What the names in a query mean.
+/// The meaning of names in a query.
 struct Scope<'a> {
     data: &'a Data,
     table: &'a Table,
     version: &'a str,
 }
 
-/// Whether a record is wanted.
+/// A condition on records.
 type Test<'a> = Box<dyn Fn(&Record) -> bool + 'a>;
 
 impl<'a> Scope<'a> {
@@ -187,7 +187,7 @@ impl<'a> Scope<'a> {
         orderings.fold(Ordering::Equal, Ordering::then)
     }
 
-    /// The record as the answer shows it, parents within.
+    /// The record in the form of a response, with parents in it.
     fn shown(&self, record: &Record, columns: &[Column]) -> Value {
         let mut shown = Map::new();
         shown.insert(
@@ -247,7 +247,7 @@ impl Column {
         record.get(self.field.name).cloned().unwrap_or_default()
     }
 
-    /// Whether the literal's type is that of the field.
+    /// Checks that the literal's type is that of the field.
     fn accepts(&self, name: &Name, literal: &Literal) -> Result<(), Error> {
         let is_text = literal.value.is_string() && !literal.is_date;
         let (right, kind) = match self.field.kind {
@@ -349,9 +349,9 @@ fn ordering(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// Whether `text` is like `pattern`: `%` stands for anything, `_` for one character.
+/// Returns whether `text` is like `pattern`: `%` stands for anything, `_` for one character.
 ///
-/// Goes back to the last `%` only, which is enough, so that no pattern takes exponential time.
+/// Backtracks to the last `%` only, which is enough, so that no pattern takes exponential time.
 pub(in crate::demo) fn like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut parts = Vec::new();

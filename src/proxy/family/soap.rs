@@ -188,8 +188,8 @@ fn charset(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// `getUserInfo` on a path of the partner API; it is the same in every WSDL that has it. The session
-/// goes in on the way.
+/// `getUserInfo` on a path of the partner API; it is the same in every WSDL that has it. The
+/// session goes in on the way.
 ///
 /// # Errors
 /// When `path` is not a valid one.

@@ -30,8 +30,8 @@ impl Open {
         self.since
     }
 
-    /// The time for which its client has left undone what is its to do. `None` if there is no such
-    /// thing, or it has been cut off already.
+    /// The time for which its client has kept the proxy waiting. `None` if it does not, or is cut
+    /// off already.
     pub(super) fn idle(&mut self, now: Instant) -> Option<Duration> {
         let activity = &self.activity;
         let (moves, received) = (activity.moves(), activity.all_received());

@@ -13,8 +13,8 @@ use crate::{config::Limits, proxy::load::Activity, system::deadline::Deadline};
 
 /// Counts how long a client was waited for, and what came of it.
 ///
-/// A client may pause while it computes, and a slow link is no fault of its. But whoever sends a byte
-/// now and then would hold its place forever.
+/// A client may pause while it computes, and a slow link is no fault of its. But whoever sends a
+/// byte now and then would hold its place forever.
 pub(super) struct Pace {
     activity: Arc<Activity>,
     /// The longest pause.

@@ -41,15 +41,15 @@ fn edit(
     origin: impl Fn(&str) -> Option<usize>,
 ) -> Option<Edit> {
     let url = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    let theirs = &url[..origin(url)?];
-    let ours = serde_json::to_string(base).ok()?;
-    let ours = ours.trim_matches('"');
+    let replaced = &url[..origin(url)?];
+    let base = serde_json::to_string(base).ok()?;
+    let base = base.trim_matches('"');
     Some(Edit {
-        at: place(text, theirs)?,
-        text: if theirs.contains("\\/") {
-            ours.replace('/', "\\/")
+        at: place(text, replaced)?,
+        text: if replaced.contains("\\/") {
+            base.replace('/', "\\/")
         } else {
-            ours.to_owned()
+            base.to_owned()
         },
     })
 }

@@ -44,8 +44,8 @@ impl Connector {
         }
     }
 
-    /// The same, for connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one on
-    /// which it is asked too often whether it lives, so it is not asked.
+    /// The same, for connections that carry calls: HTTP/2 and nothing else. A gRPC server ends one
+    /// on which it is asked too often whether it lives, so it is not asked.
     pub(crate) fn for_calls(&self) -> Self {
         let mut tls = ClientConfig::clone(self.tls.config());
         tls.alpn_protocols = vec![H2.to_vec()];

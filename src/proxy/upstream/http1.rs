@@ -298,8 +298,8 @@ fn poll_take<T>(
         }
         let record = ready!(poll_record(tls, cx))?;
         let length = record.len();
-        // What is small finds room where what was there before it is gone. Large pieces are on their
-        // way for longer, and share what they are in.
+        // What is small finds room where what was there before it is gone. Large pieces are on
+        // their way for longer, and share what they are in.
         if length > SMALL && input.capacity() - input.len() < length {
             input.reserve(ROOM);
         }

@@ -327,6 +327,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Further apart than clocks are adjusted smoothly.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// At a time, on one thread: more than an org lets a user's long requests run at once, and few enough
-/// to make no flood.
+/// At a time, on one thread: more than an org lets a user's long requests run at once, and few
+/// enough to make no flood.
 const MOST_OPENING: usize = 64;

@@ -110,8 +110,8 @@ impl ResponseBody {
         Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(|fault| causes(&fault))))
     }
 
-    /// Ends the body with `error`, once what came before it has been sent to the client: hyper drops
-    /// what it has not sent when it learns of an error.
+    /// Ends the body with `error`, once what came before it has been sent to the client: hyper
+    /// drops what it has not sent when it learns of an error.
     fn break_off(
         &mut self,
         error: io::Error,

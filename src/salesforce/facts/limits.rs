@@ -9,7 +9,7 @@
 //! | URI and headers together | 16,384 bytes | 431, or 414 if the URI alone has more | [article 000386264] |
 //! | silence of a Pub/Sub subscription | 270 s | | [proto] |
 //!
-//! - `Sforce-Limit-Info: api-usage=18/5000` comes with every answer of the REST API but the list of
+//! - `Sforce-Limit-Info: api-usage=18/5000` comes with every response of the REST API but the list of
 //!   versions: requests of the day, used and allowed ([limit info]). More may follow, such as
 //!   `; per-app-api-usage=17/250(appName=…)` or `; api-bursts=1/750`. Clients match it from end to end,
 //!   so it must pass unchanged.

@@ -19,7 +19,7 @@
 //! - A session ends after a time without use, and each call begins that time anew ([error handling]).
 //!   The time is the app's, else the profile's, else the org's, which begins at two hours
 //!   ([Pub/Sub authentication]). The `exp` of the assertion has nothing to do with it.
-//! - `sessionSecondsValid` in the answer to SOAP `getUserInfo` is that time (observed:
+//! - `sessionSecondsValid` in the response to SOAP `getUserInfo` is that time (observed:
 //!   [TestSalesforceBasicAuthenticator] has `7200`).
 //! - A connected CometD client keeps its session alive ([streaming errors]); a Pub/Sub subscriber does
 //!   not need it any more ([Pub/Sub authentication]).

@@ -22,7 +22,7 @@
 //!
 //! The flow's page has a sample ([flow]); clients read the ids from `id` ([oauth2.ts]).
 //!
-//! - There is no `expires_in` (observed): an answer does not say how long the session lives.
+//! - There is no `expires_in` (observed): a response does not say how long the session lives.
 //! - There is never a `refresh_token` ([flow]).
 //! - Every field but `access_token` and `instance_url` is to be taken as optional.
 //!

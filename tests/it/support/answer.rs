@@ -1,11 +1,13 @@
 //! Answers as they stood on the wire, taken apart.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
+
+use super::PATIENCE;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Answer {
             .find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    /// Asserts that this is a refusal of ours, in the shape that clients of the REST API read or as
+    /// Asserts that this is a refusal of the proxy, in the shape that clients of the REST API read or as
     /// text for pages, and returns its message.
     #[track_caller]
     pub fn refusal(&self, status: u16, code: &str) -> String {
@@ -74,7 +76,7 @@ impl Answer {
         message
     }
 
-    /// Asserts that this is an error of ours as SOAP clients read it, with a code of the WSDL's, and
+    /// Asserts that this is an error of the proxy as SOAP clients read it, with a code of the WSDL's, and
     /// returns its message.
     #[track_caller]
     pub fn fault(&self, exception_code: &str, code: &str) -> String {
@@ -99,7 +101,7 @@ impl Answer {
         message.to_owned()
     }
 
-    /// Asserts that this is marked as ours (RFC 9209).
+    /// Asserts that this is marked as the proxy's own (RFC 9209).
     #[track_caller]
     pub fn is_marked(&self, code: &str) {
         let marked = self.header("proxy-status").unwrap_or_default();
@@ -148,6 +150,3 @@ pub async fn talk(stream: impl AsyncRead + AsyncWrite, wire: &[u8], size: usize)
     assert!(closed.is_ok(), "left open: {shown:?}");
     Answer::all(&heard)
 }
-
-/// Far more than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -2,11 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
 };
 
-use orgproxy::demo::Org;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -15,10 +14,10 @@ use tokio::{
     sync::watch,
 };
 
-use crate::key::chmod;
+use super::{LONGEST, chmod, in_time};
 
-/// For what a busy machine may take long over, and what would otherwise be waited for without end.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(120);
+/// The path of the program.
+pub const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
 
 /// A running `orgproxy`. Dropped, it is killed.
 pub struct Binary {
@@ -29,7 +28,7 @@ pub struct Binary {
     _temporary: Option<TempDir>,
 }
 
-/// What is left of one that has ended.
+/// The status and the output of a program that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -44,7 +43,7 @@ impl Binary {
 
     /// One whose environment, say, can still be changed. It begins with nothing that could matter.
     pub fn command(arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orgproxy"));
+        let mut command = Command::new(ORGPROXY);
         command
             .args(arguments)
             .env_clear()
@@ -63,7 +62,7 @@ impl Binary {
         }
     }
 
-    /// As [`Self::spawn`], with the folder for temporary files that it is told.
+    /// Spawns it with the folder for temporary files that the command names.
     pub fn spawn_as_it_is(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -96,7 +95,7 @@ impl Binary {
         address.parse::<SocketAddr>().unwrap().port()
     }
 
-    /// As `address`, for a client.
+    /// Returns a URL for a client.
     pub async fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address().await)
     }
@@ -172,10 +171,9 @@ impl Binary {
 
     /// Waits for its end, and for the end of what it says.
     pub async fn end(mut self) -> Ended {
-        let ended = tokio::time::timeout(LONGEST, self.child.wait());
-        let status = ended.await.expect("it does not end").unwrap();
+        let status = in_time(self.child.wait()).await.unwrap();
         for stream in [&mut self.stdout, &mut self.stderr] {
-            while stream.changed().await.is_ok() {}
+            in_time(async { while stream.changed().await.is_ok() {} }).await;
         }
         Ended {
             status,
@@ -188,13 +186,17 @@ impl Binary {
     pub async fn end_or_serve(mut self) -> String {
         let mut stdout = self.stdout.clone();
         let serves = stdout.wait_for(|said| said.contains("listening on"));
-        let ended = tokio::select! {
-            _ = self.child.wait() => true,
-            serves = serves => serves.is_err(),
-        };
-        let ended = match ended {
-            true => self.end().await,
-            false => self.stop().await,
+        let ended = in_time(async {
+            tokio::select! {
+                _ = self.child.wait() => true,
+                serves = serves => serves.is_err(),
+            }
+        })
+        .await;
+        let ended = if ended {
+            self.end().await
+        } else {
+            self.stop().await
         };
         ended.stdout + &ended.stderr
     }
@@ -227,91 +229,4 @@ fn follow(mut stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receive
         }
     });
     receiver
-}
-
-/// A folder with what a configuration for an org needs, and the configuration: `proxy.toml`,
-/// `server.key`, `ca.pem`.
-pub struct Files(TempDir);
-
-impl Files {
-    pub fn new(org: &Org) -> Self {
-        Self::with(org, "")
-    }
-
-    /// The configuration goes on with `more`, which begins in the table of the org.
-    pub fn with(org: &Org, more: &str) -> Self {
-        let files = Self(TempDir::new().unwrap());
-        files.write("server.key", org.private_key_pem());
-        files.write("ca.pem", org.ca_pem());
-        files.write("proxy.toml", &config(org, more));
-        files
-    }
-
-    /// Several orgs, each by its name.
-    pub fn several(orgs: &[(&str, &Org)]) -> Self {
-        let files = Self::new(orgs[0].1);
-        let table = |(name, org): &(&str, &Org)| {
-            config(org, "").replace("org.demo", &format!("org.{name}"))
-        };
-        files.write("proxy.toml", &orgs.iter().map(table).collect::<String>());
-        files
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Readable by us alone.
-    pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-        chmod(&self.path(name), 0o600);
-    }
-
-    pub fn config(&self) -> String {
-        self.path("proxy.toml").display().to_string()
-    }
-
-    /// Runs with it, and with a place for the local certificate authority.
-    pub fn start_with_state(&self) -> Binary {
-        let state = self.path("state").display().to_string();
-        Binary::start(&["run", "--config", &self.config(), "--state-dir", &state])
-    }
-
-    /// The certificate of the local authority.
-    pub fn local_ca(&self) -> String {
-        self.path("state/ca.pem").display().to_string()
-    }
-
-    /// Runs with it.
-    pub fn start(&self) -> Binary {
-        Binary::start(&["run", "--config", &self.config()])
-    }
-}
-
-/// A configuration for `org` on a free port. What `more` gives goes before what is given here.
-pub fn config(org: &Org, more: &str) -> String {
-    let login_url = org.login_url();
-    let values = [
-        ("client_id", org.client_id()),
-        ("username", org.username()),
-        ("private_key", "server.key"),
-        ("login_url", login_url.as_str().trim_end_matches('/')),
-        ("trusted_hosts", "localhost"),
-        ("ca_file", "ca.pem"),
-        ("listen", "127.0.0.1:0"),
-    ];
-    let mut text = "[org.demo]\n".to_owned();
-    for (key, value) in values {
-        let is_given = more
-            .lines()
-            .any(|line| line.starts_with(&format!("{key} =")));
-        if !is_given {
-            text += &format!("{key} = {value:?}\n");
-        }
-    }
-    text + more
 }

@@ -9,6 +9,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::in_time;
+
 /// A port of this machine that takes connections, and is silent until it is opened.
 pub struct Gate {
     pub port: u16,
@@ -18,10 +20,12 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Makes a gate on a free port.
     pub async fn closed() -> Self {
         Self::closed_at((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
+    /// Makes a gate at `address`.
     pub async fn closed_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -54,7 +58,7 @@ impl Gate {
         self.leads_to.send_replace(Some(port));
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn accepted(&self) -> usize {
         *self.accepted.borrow()
     }
@@ -62,10 +66,8 @@ impl Gate {
     /// Waits for so many of them.
     pub async fn wait_for(&self, count: usize) {
         let mut accepted = self.accepted.clone();
-        accepted
-            .wait_for(|accepted| *accepted >= count)
-            .await
-            .unwrap();
+        let enough = accepted.wait_for(|accepted| *accepted >= count);
+        in_time(enough).await.unwrap();
     }
 }
 

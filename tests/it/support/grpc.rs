@@ -18,6 +18,11 @@ use tokio::{
     task,
 };
 
+use super::in_time;
+
+/// A topic that the demo org has.
+pub const TOPIC: &str = "/event/Order__e";
+
 /// A connection to make calls on.
 #[derive(Clone)]
 pub struct Caller {
@@ -49,6 +54,23 @@ impl Caller {
         answer.await.unwrap()
     }
 
+    /// Publishes events, whose payloads are text here.
+    pub async fn publish(&self, metadata: &HeaderMap, payloads: &[&str]) -> Vec<Outcome> {
+        let mut answer = self.call("GetTopic", metadata, &named(TOPIC)).await;
+        let topic: Topic = answer.message().await.unwrap();
+        let events = payloads.iter().map(|payload| Event {
+            id: (*payload).to_owned(),
+            schema_id: topic.schema_id.clone(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        });
+        let request = Publish {
+            topic_name: TOPIC.to_owned(),
+            events: events.collect(),
+        };
+        let mut answer = self.call("Publish", metadata, &request).await;
+        answer.message::<Published>().await.unwrap().results
+    }
+
     /// A call whose messages are yet to be sent.
     pub fn open(
         &self,
@@ -72,14 +94,14 @@ impl Caller {
         request.headers_mut().extend(metadata.clone());
         let mut caller = self.clone();
         let answer = task::spawn(async move {
-            let answer = caller.sender.send_request(request).await.unwrap();
+            let answer = in_time(caller.sender.send_request(request)).await.unwrap();
             Answer::new(answer, caller)
         });
         (requests, answer)
     }
 }
 
-/// What a call gives.
+/// The answer to a call: messages, then trailers.
 pub struct Answer {
     pub head: HeaderMap,
     body: Incoming,
@@ -116,19 +138,19 @@ impl Answer {
                     return Some(M::decode(self.rest.split_to(length)).unwrap());
                 }
             }
-            match self.body.frame().await?.unwrap().into_data() {
+            match in_time(self.body.frame()).await?.unwrap().into_data() {
                 Ok(data) => self.rest.extend_from_slice(&data),
                 Err(frame) => self.trailers.extend(frame.into_trailers()),
             }
         }
     }
 
-    /// Whether the call ended before it began: a status, and nothing else.
+    /// True if the call ended before it began: a status, and nothing else.
     pub fn is_trailers_only(&self) -> bool {
         self.head.contains_key("grpc-status") && self.body.is_end_stream()
     }
 
-    /// What the call ended with, after the last message.
+    /// Returns the trailers, which must come next.
     pub async fn trailers(&mut self) -> HeaderMap {
         assert_eq!(self.message::<Topic>().await, None);
         self.trailers.pop_front().expect("trailers")
@@ -162,7 +184,7 @@ pub fn payloads(response: &Fetched) -> Vec<String> {
         .collect()
 }
 
-// What tests need of the public `pubsub_api.proto`.
+// The part of the public `pubsub_api.proto` that tests need.
 
 /// A request for a topic or for a schema.
 #[derive(Clone, PartialEq, Message)]

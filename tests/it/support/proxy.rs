@@ -9,9 +9,9 @@ use orgproxy::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::Raw;
+use super::{LONGEST, Raw, in_time};
 
-/// A running proxy. Dropped, it is told to stop.
+/// A running proxy. It stops when it is dropped.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// Where it takes calls of the Pub/Sub API, if it does.
@@ -34,6 +34,7 @@ impl Proxy {
         Self::serve(config).await
     }
 
+    /// Starts a proxy that serves this configuration.
     pub(crate) async fn serve(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let address = server.bound()[0].listen.address();
@@ -58,10 +59,10 @@ impl Proxy {
         }
     }
 
-    /// Tells it to stop, and returns how many connections it had to cut.
+    /// Stops it, and returns how many connections it had to cut.
     pub(crate) async fn stop(mut self) -> usize {
         drop(self.stop.take());
-        self.served.take().unwrap().await.unwrap()
+        in_time(self.served.take().unwrap()).await.unwrap()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -112,6 +113,7 @@ pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
+        .timeout(LONGEST)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()

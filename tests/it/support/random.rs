@@ -4,6 +4,7 @@
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -7,6 +7,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::in_time;
+
 /// A bare connection.
 pub(crate) struct Raw(pub(crate) TcpStream);
 
@@ -23,11 +25,11 @@ impl Raw {
     pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         // A reset after the answer is an end too.
-        let _ = self.0.read_to_end(&mut bytes).await;
+        let _ = in_time(self.0.read_to_end(&mut bytes)).await;
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// One head, and the body that its Content-Length tells.
+    /// One head, and the body that its Content-Length announces.
     pub(crate) async fn answer(&mut self) -> String {
         let mut text = self.head().await;
         let length = text
@@ -43,7 +45,7 @@ impl Raw {
     pub(crate) async fn head(&mut self) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
-            bytes.push(self.0.read_u8().await.unwrap());
+            bytes.push(in_time(self.0.read_u8()).await.unwrap());
         }
         String::from_utf8(bytes).unwrap()
     }
@@ -51,7 +53,7 @@ impl Raw {
     /// The next `count` bytes.
     pub(crate) async fn exactly(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        self.0.read_exact(&mut bytes).await.unwrap();
+        in_time(self.0.read_exact(&mut bytes)).await.unwrap();
         bytes
     }
 }

@@ -42,7 +42,7 @@ impl SocksProxy {
         }
     }
 
-    /// The hosts asked for so far, with ports.
+    /// Returns the hosts asked for so far, with ports.
     pub fn targets(&self) -> Vec<String> {
         self.targets.lock().unwrap().clone()
     }

@@ -12,20 +12,27 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use super::{answer::PATIENCE, binary::Ended};
+use super::{Ended, in_time};
 
-/// What a program shows on a terminal of so many columns.
+/// Returns what a program shows on a terminal of so many columns.
 pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> String {
     end_on_terminal(command, columns).await.stdout
 }
 
-/// As [`on_terminal`], with how it ended.
+/// Returns what a program shows on a terminal, and how it ended.
 pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
     let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
-    tokio::time::timeout(PATIENCE, showing)
-        .await
-        .unwrap()
-        .unwrap()
+    in_time(showing).await.unwrap()
+}
+
+/// Runs a command line with a terminal for its input, output and errors, which come as one.
+pub(crate) async fn on_a_terminal(line: &str) -> Ended {
+    let mut shell = tokio::process::Command::new("sh");
+    shell
+        .args(["-c", line])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    end_on_terminal(shell, 80).await
 }
 
 fn show(mut command: Command, columns: u16) -> Ended {

@@ -9,7 +9,7 @@ use crate::demo::{
     bulk::xml,
 };
 
-/// In what a document, or a job's batches, are written.
+/// The format of a document, or of a job's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Csv,
@@ -35,7 +35,7 @@ impl Format {
         }
     }
 
-    /// As a job says it.
+    /// The name in a job.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
@@ -45,7 +45,7 @@ impl Format {
     }
 }
 
-/// In XML what is null is not there.
+/// A document. XML omits null values.
 pub(super) fn document(
     status: StatusCode,
     format: Format,
@@ -73,7 +73,7 @@ pub(super) fn write_fields(text: &mut String, fields: &Map<String, Value>) {
     }
 }
 
-/// Without a charset, as clients compare it.
+/// An answer without a charset, because clients compare the content type.
 pub(super) fn raw(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     Answer::new(StatusCode::OK, Content::Bytes(body.into()))
         .header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))

@@ -1,4 +1,4 @@
-//! A job and its batches, and what is told of them.
+//! A job and its batches, and their descriptions.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -82,12 +82,12 @@ pub(super) struct Batch {
 
 pub(super) enum Done {
     Loaded(Vec<Outcome>),
-    /// The id of the result, and what it is.
+    /// The id of the result, and the result.
     Found(String, Found),
 }
 
 impl Batch {
-    /// How many were processed, and how many of them failed.
+    /// The number of records processed, and the number of those that failed.
     fn records(&self) -> (usize, usize) {
         match &self.done {
             Ok(Done::Loaded(outcomes)) => {

@@ -1,4 +1,4 @@
-//! What became of a batch, in the format of its job.
+//! The result of a batch, in the format of its job.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use crate::demo::{
 };
 
 impl Batch {
-    /// What became of each row; for a query the list of its results, of which there is one.
+    /// The outcome of each row; for a query, the list of its results, of which there is one.
     pub(super) fn result(&self, format: Format) -> Result<Answer, Problem> {
         match (&self.done, format) {
             (Err(_), _) => Err(Problem("InvalidBatch", "Batch has no result".to_owned())),
@@ -47,7 +47,7 @@ impl Batch {
         }
     }
 
-    /// What a query found.
+    /// The records that a query found.
     pub(super) fn found(&self, format: Format, result: &str) -> Result<Answer, Problem> {
         match &self.done {
             Ok(Done::Found(id, found)) if id == result => Ok(match format {

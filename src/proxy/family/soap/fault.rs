@@ -7,9 +7,9 @@ use super::{SOAP, Wsdl};
 
 /// A fault as the org writes it, byte for byte: some clients read it with regular expressions.
 ///
-/// `kind` is the type of its detail in the WSDL, and `exception_code` one of the WSDL's `ExceptionCode`,
-/// which strict clients look up. The Metadata and Apex APIs and web services of Apex classes have no
-/// detail.
+/// `kind` is the type of its detail in the WSDL, and `exception_code` one of the WSDL's
+/// `ExceptionCode`, which strict clients look up. The Metadata and Apex APIs and web services of
+/// Apex classes have no detail.
 pub(crate) fn fault(
     wsdl: Wsdl,
     kind: &str,

@@ -155,7 +155,7 @@ fn many_elements_are_read_in_little_time() {
     );
     let _ = Envelope::read(text.as_bytes(), Wsdl::Partner);
     assert!(
-        start.elapsed() < Duration::from_secs(1),
+        start.elapsed() < Duration::from_secs(10),
         "{:?}",
         start.elapsed()
     );

@@ -1,15 +1,15 @@
-//! Which SOAP API a path leads to, and what differs between them.
+//! The SOAP API that a path leads to, and the differences between them.
 
 use super::{fault::SoapFault, xml::Xml};
 use crate::demo::rest::{NEWEST, OLDEST};
 
 /// A SOAP API in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::demo) struct Door {
+pub(in crate::demo) struct Endpoint {
     pub(super) api: Api,
-    /// Any number, or 0 if the path says none.
+    /// Any number, or 0 if the path has none.
     pub(super) version: usize,
-    /// Of its elements.
+    /// The namespace of its elements.
     pub(in crate::demo) namespace: String,
 }
 
@@ -24,8 +24,8 @@ pub(super) enum Api {
     Class,
 }
 
-impl Door {
-    /// What the segments of a path lead to: `services/Soap/u/64.0/00D…`.
+impl Endpoint {
+    /// Reads the segments of a path: `services/Soap/u/64.0/00D…`.
     pub(in crate::demo) fn new(segments: &[&str]) -> Option<Self> {
         let ["services", soap, letter, rest @ ..] = segments else {
             return None;
@@ -59,7 +59,7 @@ impl Door {
         })
     }
 
-    /// Refuses a version that is no more, or not yet.
+    /// Refuses a retired or future version.
     pub(super) fn check_version(&self) -> Result<(), SoapFault> {
         match self.version {
             OLDEST..=NEWEST => Ok(()),
@@ -80,17 +80,17 @@ impl Door {
         }
     }
 
-    /// Whether a fault has a `<detail>`.
+    /// Returns whether its faults have a `<detail>`.
     pub(super) fn explains_faults(&self) -> bool {
         self.has_records()
     }
 
-    /// Whether there are records behind it, and so queries and all that.
+    /// Returns whether it has records, and so queries and the like.
     pub(super) fn has_records(&self) -> bool {
         matches!(self.api, Api::Partner | Api::Enterprise | Api::Tooling)
     }
 
-    /// What `sf` is bound to in an answer.
+    /// The namespace that `sf` is bound to in a response.
     fn record_namespace(&self) -> Option<&'static str> {
         match self.api {
             Api::Partner => Some("urn:sobject.partner.soap.sforce.com"),
@@ -100,13 +100,13 @@ impl Door {
         }
     }
 
-    /// Whether there is Apex behind it, which can be debugged.
+    /// Returns whether it runs Apex, which can be debugged.
     pub(super) fn runs_apex(&self) -> bool {
         matches!(self.api, Api::Apex | Api::Class | Api::Metadata)
     }
 
-    /// The answer to `operation`, with what is `within` its response, and what the header says
-    /// besides the limits.
+    /// The answer to `operation`, with the content `within` its response, and with `header` in its
+    /// header, beside the limits.
     pub(super) fn response(
         &self,
         operation: &str,
@@ -157,28 +157,34 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_one_api() {
-        let door = |path: &str| {
+        let endpoint = |path: &str| {
             let segments: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-            Door::new(&segments).map(|door| (door.api, door.version))
+            Endpoint::new(&segments).map(|endpoint| (endpoint.api, endpoint.version))
         };
-        assert_eq!(door("//services/Soap/u/64.0/"), Some((Api::Partner, 64)));
         assert_eq!(
-            door("/services/soap/C/31.0/00D"),
+            endpoint("//services/Soap/u/64.0/"),
+            Some((Api::Partner, 64))
+        );
+        assert_eq!(
+            endpoint("/services/soap/C/31.0/00D"),
             Some((Api::Enterprise, 31))
         );
-        assert_eq!(door("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
-        assert_eq!(door("/services/Soap/u/v62.0"), Some((Api::Partner, 62)));
+        assert_eq!(endpoint("/services/Soap/T/67.0"), Some((Api::Tooling, 67)));
+        assert_eq!(endpoint("/services/Soap/u/v62.0"), Some((Api::Partner, 62)));
         assert_eq!(
-            door("/services/Soap/m/v58.0/00D"),
+            endpoint("/services/Soap/m/v58.0/00D"),
             Some((Api::Metadata, 58))
         );
-        assert_eq!(door("/services/Soap/m/x"), Some((Api::Metadata, 0)));
-        assert_eq!(door("/services/Soap/m/vv62.0"), Some((Api::Metadata, 0)));
+        assert_eq!(endpoint("/services/Soap/m/x"), Some((Api::Metadata, 0)));
         assert_eq!(
-            door("/services/Soap/class/ns/A"),
+            endpoint("/services/Soap/m/vv62.0"),
+            Some((Api::Metadata, 0))
+        );
+        assert_eq!(
+            endpoint("/services/Soap/class/ns/A"),
             Some((Api::Class, NEWEST))
         );
-        assert_eq!(door("/services/Soap/x/64.0"), None);
-        assert_eq!(door("/services/Soap/class"), None);
+        assert_eq!(endpoint("/services/Soap/x/64.0"), None);
+        assert_eq!(endpoint("/services/Soap/class"), None);
     }
 }
