@@ -14,14 +14,8 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Org,
-    binary::{Files, run},
-    proxy::client,
-    session,
-    terminal::on_terminal,
+    Binary, Files, LIMITS, Org, binary::run, proxy::client, session, terminal::on_terminal,
 };
-
-const LIMITS: &str = "/services/data/v62.0/limits";
 
 #[tokio::test]
 async fn the_demo_shows_each_request_on_standard_error() {
