@@ -14,7 +14,7 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Files, LIMITS, Org, binary::run, proxy::client, session, terminal::on_terminal,
+    Binary, Files, Org, binary::run, path::LIMITS, proxy::client, session, terminal::on_terminal,
 };
 
 #[tokio::test]
