@@ -128,11 +128,17 @@ impl State {
     }
 
     fn family(&mut self, name: &'static str) -> usize {
-        let known = self.families.iter().position(|known| is(known, name));
-        known.unwrap_or_else(|| {
-            self.families.push(name);
-            self.families.len() - 1
-        })
+        let mut families = self.families.iter();
+        if let Some(place) = families.position(|known| ptr::eq(*known, name)) {
+            return place;
+        }
+        let mut families = self.families.iter();
+        families
+            .position(|known| *known == name)
+            .unwrap_or_else(|| {
+                self.families.push(name);
+                self.families.len() - 1
+            })
     }
 }
 
@@ -170,8 +176,12 @@ impl Counts {
 impl OrgCounts {
     fn count(&mut self, record: &Record) {
         let waits = &record.waits;
-        self.login_wait = self.login_wait.saturating_add(waits.login);
-        self.connection_wait = self.connection_wait.saturating_add(waits.connection);
+        if waits.login > Duration::ZERO {
+            self.login_wait = self.login_wait.saturating_add(waits.login);
+        }
+        if waits.connection > Duration::ZERO {
+            self.connection_wait = self.connection_wait.saturating_add(waits.connection);
+        }
         if let AnsweredBy::Error(code) = record.answered_by {
             self.refuse(code, 1);
         }
@@ -200,7 +210,7 @@ impl OrgCounts {
     }
 
     fn refuse(&mut self, code: &'static str, count: u64) {
-        match self.refusals.iter_mut().find(|(known, _)| is(known, code)) {
+        match self.refusals.iter_mut().find(|(known, _)| *known == code) {
             Some((_, sum)) => *sum += count,
             None => self.refusals.push((code, count)),
         }
@@ -211,11 +221,6 @@ impl OrgCounts {
             self.usage = Some((came, usage));
         }
     }
-}
-
-/// Compares names of which nearly always one is the other.
-fn is(known: &'static str, name: &'static str) -> bool {
-    ptr::eq(known, name) || known == name
 }
 
 /// The place in [`REASONS`].
