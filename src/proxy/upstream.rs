@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Response, StatusCode, uri::Authority};
 use hyper::body::Incoming;
 
-pub(crate) use self::{connect::Connector, response_body::ResponseBody};
+pub(crate) use self::{connect::Connector, connections::Connections, response_body::ResponseBody};
 use self::{
     connection::{Connection, SendError},
     pool::Pool,
@@ -24,6 +24,7 @@ use crate::{
 
 mod connect;
 mod connection;
+mod connections;
 mod http1;
 mod pool;
 mod response_body;

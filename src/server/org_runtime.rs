@@ -17,7 +17,7 @@ use crate::{
         guard::Guard,
         placeholder::Placeholders,
         replay::Budget,
-        upstream::{Connector, Upstream},
+        upstream::{Connections, Connector, Upstream},
     },
 };
 
@@ -91,6 +91,12 @@ impl OrgRuntime {
             },
             replay_memory: self.replay_memory.clone(),
         }
+    }
+
+    /// The connections to the org, those of its Pub/Sub API included.
+    #[allow(dead_code, reason = "under way")]
+    pub(super) fn connections(&self) -> &Connections {
+        self.connector.connections()
     }
 
     /// A proxy for the thread that this is called on.

@@ -51,6 +51,9 @@ pub(crate) struct OrgFacts {
     pub(crate) logins_unavailable: u64,
     /// Since its login, if there is a session.
     pub(crate) session_age: Option<Duration>,
+    /// To the org, busy ones included.
+    pub(crate) connections_open: u64,
+    pub(crate) connections_idle: u64,
 }
 
 /// A certificate and its end.

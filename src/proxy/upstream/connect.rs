@@ -10,6 +10,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     connection::{Connection, Protocol},
+    connections::Connections,
     http1::Http1,
 };
 use crate::{
@@ -25,6 +26,7 @@ pub(crate) struct Connector {
     tick: Duration,
     /// The time between two questions whether an HTTP/2 peer is alive.
     ping: Option<Duration>,
+    connections: Arc<Connections>,
 }
 
 impl Connector {
@@ -41,6 +43,7 @@ impl Connector {
             tls: TlsConnector::from(Arc::new(tls)),
             tick: limits.idle_body.min(limits.answer),
             ping: Some(PING),
+            connections: Arc::default(),
         }
     }
 
@@ -54,7 +57,13 @@ impl Connector {
             tls: TlsConnector::from(Arc::new(tls)),
             tick: self.tick,
             ping: None,
+            connections: self.connections.clone(),
         }
+    }
+
+    /// The connections that it has opened.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// The longest time that [`Self::connect`] takes.
@@ -80,19 +89,24 @@ impl Connector {
         authority: &Authority,
         tls: TlsStream<Socket>,
     ) -> hyper::Result<Box<Connection>> {
-        let protocol = match tls.get_ref().1.alpn_protocol() {
+        let open = self.connections.begin();
+        let (protocol, open) = match tls.get_ref().1.alpn_protocol() {
             Some(H2) => {
                 let (sender, driver) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .keep_alive_interval(self.ping)
                     .handshake(TokioIo::new(tls))
                     .await?;
-                tokio::spawn(driver);
-                Protocol::Http2(sender)
+                tokio::spawn(async move {
+                    let _ended = driver.await;
+                    drop(open);
+                });
+                (Protocol::Http2(sender), None)
             }
-            _ => Protocol::Http1(Http1::new(tls)),
+            _ => (Protocol::Http1(Http1::new(tls)), Some(open)),
         };
-        Ok(Connection::new(authority.clone(), protocol, self.tick))
+        let authority = authority.clone();
+        Ok(Connection::new(authority, protocol, open, self.tick))
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
 use http::{Response, uri::Authority};
 use hyper::{body::Incoming, client::conn::http2};
 
-use super::http1::{self, Http1, Malformed};
+use super::{
+    connections::Open,
+    http1::{self, Http1, Malformed},
+};
 use crate::{
     auth::Session,
     proxy::{
@@ -32,6 +35,8 @@ pub(super) struct Connection {
     /// The number of sweeps of the pool since a response ended on it.
     sweeps: u32,
     reused: bool,
+    /// Nothing, if it shares one.
+    _open: Option<Open>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
@@ -52,13 +57,19 @@ pub(super) enum SendError {
 }
 
 impl Connection {
-    pub(super) fn new(authority: Authority, protocol: Protocol, tick: Duration) -> Box<Self> {
+    pub(super) fn new(
+        authority: Authority,
+        protocol: Protocol,
+        open: Option<Open>,
+        tick: Duration,
+    ) -> Box<Self> {
         Box::new(Self {
             authority,
             protocol,
             deadline: Deadline::new(tick),
             sweeps: 0,
             reused: false,
+            _open: open,
         })
     }
 
@@ -68,7 +79,7 @@ impl Connection {
         sender: http2::SendRequest<Sending>,
         tick: Duration,
     ) -> Box<Self> {
-        let mut share = Self::new(authority, Protocol::Http2(sender), tick);
+        let mut share = Self::new(authority, Protocol::Http2(sender), None, tick);
         share.reused = true;
         share
     }

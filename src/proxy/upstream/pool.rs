@@ -54,6 +54,7 @@ impl Pool {
             state: Mutex::default(),
             tick,
         });
+        pool.connector.connections().include(&pool);
         let swept = Arc::downgrade(&pool);
         tokio::spawn(async move {
             let mut clocks = Clocks::now();
@@ -208,6 +209,11 @@ impl Pool {
         let mut state = self.lock();
         state.exclusive.clear();
         state.shared = None;
+    }
+
+    /// The number of connections that wait for work.
+    pub(super) fn idle(&self) -> usize {
+        self.lock().exclusive.len()
     }
 
     fn sweep(&self, all: bool) {

@@ -68,6 +68,8 @@ pub(super) static METRICS: &[Metric] = &[
     metric("login_wait_seconds_total", Counter, &["org"], "Time that requests waited for a login", login_waits),
     metric("connection_wait_seconds_total", Counter, &["org"], "Time that requests waited for a connection to the org", connection_waits),
     metric("connections_open", Gauge, &[], "Connections of clients", connections),
+    metric("org_connections_open", Gauge, &["org"], "Connections to the org, busy ones included", org_connections),
+    metric("org_connections_idle", Gauge, &["org"], "Connections to the org that carry nothing (HTTP/1.1)", idle_connections),
     metric("logins_total", Counter, &["org", "outcome"], "Logins: ok, refused by the org, or unavailable for now", logins),
     metric("session_age_seconds", Gauge, &["org"], "Time since the login of the session in use", session_ages),
     metric("api_used", Gauge, &["org"], "API requests of the last 24 hours, as the org last reported", api_used),
@@ -180,6 +182,20 @@ fn connection_waits(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
 
 fn connections(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
     series.gauge(&[], scrape.facts.connections_open)
+}
+
+fn org_connections(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for org in &scrape.facts.orgs {
+        series.gauge(&[&org.name], org.connections_open)?;
+    }
+    Ok(())
+}
+
+fn idle_connections(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for org in &scrape.facts.orgs {
+        series.gauge(&[&org.name], org.connections_idle)?;
+    }
+    Ok(())
 }
 
 fn logins(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {

@@ -320,6 +320,8 @@ fn facts_are_reported() {
     assert_eq!(logins("refused"), 1.0);
     assert_eq!(logins("unavailable"), 4.0);
     assert_eq!(value("session_age_seconds", &[("org", ODD)]), 90.0);
+    assert_eq!(value("org_connections_open", &[("org", ODD)]), 9.0);
+    assert_eq!(value("org_connections_idle", &[("org", ODD)]), 6.0);
     let days = |name| value("certificate_expiry_days", &[("name", name)]);
     assert_eq!(days("tls"), 1.5);
     assert_eq!(days("old"), -2.0);
@@ -397,6 +399,8 @@ fn facts() -> Facts {
             logins_refused: 1,
             logins_unavailable: 4,
             session_age: Some(Duration::from_secs(90)),
+            connections_open: 9,
+            connections_idle: 6,
         }],
         certificates: vec![
             certificate("tls", now + day * 3 / 2),
