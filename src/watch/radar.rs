@@ -67,6 +67,15 @@ impl Danger {
         }
     }
 
+    /// One word, such as `soap-login`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ends(name) => name,
+            Self::Warning => "warning",
+            Self::SessionInQuery => "session-in-query",
+        }
+    }
+
     /// In a few words.
     pub(crate) fn what(self) -> &'static str {
         match self {
@@ -89,7 +98,8 @@ impl Danger {
     }
 }
 
-fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
+/// The dangers that `record` shows.
+pub(super) fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
     let ends = |sign| Ending::of(sign).map(|ending| Danger::Ends(ending.name));
     let of_sign = |sign, danger: Option<Danger>| danger.filter(|_| record.signs.has(sign));
     let version = record.api_version.and_then(Ending::of_version);

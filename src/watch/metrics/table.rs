@@ -76,6 +76,7 @@ pub(super) static METRICS: &[Metric] = &[
     metric("api_allowed", Gauge, &["org"], "API requests that the org allows in 24 hours, as it last reported", api_allowed),
     metric("certificate_expiry_days", Gauge, &["name"], "Days until a certificate expires; negative after that", certificates),
     metric("retirement_days", Gauge, &["what"], "Days until something ends that clients may rely on; negative after that", retirements),
+    metric("retiring_requests_total", Counter, &["org", "what"], "Requests that relied on something that ends, that the org warns of, or that leaks a session", retiring),
     metric("access_log_dropped_total", Counter, &[], "Lines of the access log that were left out because its file or reader was too slow", dropped),
     metric("build_info", Info, &["version"], "The version of orgproxy", build),
     metric("start_time_seconds", Gauge, &[], "When orgproxy started, in seconds since 1970", started),
@@ -246,6 +247,15 @@ fn retirements(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
     let today = OffsetDateTime::from(scrape.facts.now).date();
     for ending in CALENDAR {
         series.gauge(&[ending.name], ending.days_left(today))?;
+    }
+    Ok(())
+}
+
+fn retiring(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    for (org, counts) in &scrape.sum.orgs {
+        for (what, count) in &counts.retiring {
+            series.counter(&[org, what], *count)?;
+        }
     }
     Ok(())
 }

@@ -11,7 +11,10 @@ use super::{
     histogram::Histogram,
     labels::{Admitted, Key, Labels},
 };
-use crate::watch::{AnsweredBy, Record, Replayed, Usage};
+use crate::{
+    salesforce::calendar::LATEST_TO_END,
+    watch::{AnsweredBy, Record, Replayed, Signs, Usage, radar},
+};
 
 /// The counts of one thread.
 ///
@@ -60,6 +63,8 @@ pub(super) struct OrgCounts {
     pub(super) connection_wait: Duration,
     /// By code, of which there are few.
     pub(super) refusals: Vec<(&'static str, u64)>,
+    /// By the name of what ends.
+    pub(super) retiring: Vec<(&'static str, u64)>,
     /// By what [`REASONS`] and [`OUTCOMES`] name.
     pub(super) replays: [[u64; OUTCOMES.len()]; REASONS.len()],
     /// The latest, and when it came.
@@ -183,7 +188,13 @@ impl OrgCounts {
             self.connection_wait = self.connection_wait.saturating_add(waits.connection);
         }
         if let AnsweredBy::Error(code) = record.answered_by {
-            self.refuse(code, 1);
+            increase(&mut self.refusals, code, 1);
+        }
+        let is_old = |version| version <= LATEST_TO_END;
+        if record.signs != Signs::default() || record.api_version.is_some_and(is_old) {
+            for danger in radar::dangers(record) {
+                increase(&mut self.retiring, danger.name(), 1);
+            }
         }
         if let Some(reason) = record.replayed_for {
             self.replays[place(reason)][outcome(record)] += u64::from(record.replays);
@@ -198,7 +209,10 @@ impl OrgCounts {
         self.login_wait = self.login_wait.saturating_add(other.login_wait);
         self.connection_wait = self.connection_wait.saturating_add(other.connection_wait);
         for (code, count) in &other.refusals {
-            self.refuse(code, *count);
+            increase(&mut self.refusals, code, *count);
+        }
+        for (name, count) in &other.retiring {
+            increase(&mut self.retiring, name, *count);
         }
         let replays = self.replays.as_flattened_mut().iter_mut();
         for (count, more) in replays.zip(other.replays.as_flattened()) {
@@ -209,17 +223,18 @@ impl OrgCounts {
         }
     }
 
-    fn refuse(&mut self, code: &'static str, count: u64) {
-        match self.refusals.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, sum)) => *sum += count,
-            None => self.refusals.push((code, count)),
-        }
-    }
-
     fn note_usage(&mut self, came: SystemTime, usage: Usage) {
         if self.usage.is_none_or(|(before, _)| before <= came) {
             self.usage = Some((came, usage));
         }
+    }
+}
+
+/// Adds to the one of few counts that has this name.
+fn increase(counts: &mut Vec<(&'static str, u64)>, name: &'static str, count: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, sum)) => *sum += count,
+        None => counts.push((name, count)),
     }
 }
 

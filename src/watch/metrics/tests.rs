@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use test_case::test_case;
 
 use super::{labels::MOST_SERIES, table::METRICS, *};
-use crate::watch::{AnsweredBy, Record, Replayed, Usage, Waits};
+use crate::watch::{AnsweredBy, Record, Replayed, Sign, Usage, Waits};
 
 const README: &str = include_str!("../../../README.md");
 
@@ -228,6 +228,34 @@ fn refusals_and_replays_have_their_reasons() {
 }
 
 #[test]
+fn requests_that_rely_on_what_ends_are_counted_by_what() {
+    let metrics = Metrics::new();
+    let tallies = [metrics.tally(), metrics.tally()];
+    for tally in &tallies {
+        let mut old = record();
+        old.api_version = Some(40);
+        tally.count(&old);
+        old.api_version = Some(41);
+        tally.count(&old);
+        old.signs.add(Sign::SoapLogin);
+        old.signs.add(Sign::SessionInQuery);
+        tally.count(&old);
+    }
+    let text = encode(&metrics);
+    let what = |what| {
+        text.value(
+            "retiring_requests_total",
+            &[("org", "acme"), ("what", what)],
+        )
+    };
+    assert_eq!(what("api-31-to-40"), 2.0);
+    assert_eq!(what("soap-login"), 2.0);
+    assert_eq!(what("session-in-query"), 2.0);
+    let samples = &text["orgproxy_retiring_requests"].samples;
+    assert_eq!(samples.len(), 3);
+}
+
+#[test]
 fn the_latest_usage_counts_whichever_thread_saw_it() {
     let metrics = Metrics::new();
     let (early, late) = (metrics.tally(), metrics.tally());
@@ -263,6 +291,7 @@ fn to_count_does_not_allocate() {
     others.org = None;
     others.family = "soap";
     others.answered_by = AnsweredBy::Error("WRONG_HOST");
+    others.signs.add(Sign::Warning);
     others.replays = 1;
     others.replayed_for = Some(Replayed::Moved);
     others.usage = Some(Usage {
@@ -290,6 +319,7 @@ fn every_metric_of_the_table_is_there_with_its_labels() {
         allowed: 2,
     });
     record.answered_by = AnsweredBy::Error("WRONG_HOST");
+    record.signs.add(Sign::Warning);
     metrics.tally().count(&record);
     let text = encode(&metrics);
     assert_eq!(text.families.len(), METRICS.len());
