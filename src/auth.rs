@@ -5,8 +5,7 @@ pub use login::LoginError;
 pub(crate) use login::{Login, printable};
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
-#[allow(unused_imports, reason = "under way")]
-pub(crate) use sessions::status::{Logins, SessionFacts, SessionState, Status};
+pub(crate) use sessions::status::{SessionState, Status};
 
 pub(crate) mod assertion;
 mod diagnosis;

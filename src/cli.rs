@@ -16,6 +16,7 @@ pub use self::{
     query::{ApiVersion, Format, QueryArgs},
     request::{Data, RequestArgs},
     shell::{CompletionsArgs, ManArgs, Shell},
+    status::{AdminArgs, StatusArgs, WaitArgs},
     token::TokenArgs,
 };
 use crate::config::{KEYS, Overrides, Scope, given};
@@ -27,6 +28,7 @@ mod init;
 mod query;
 mod request;
 mod shell;
+mod status;
 mod token;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
@@ -127,6 +129,10 @@ pub enum Command {
     /// Check whether the running proxy with this configuration is healthy, and exit
     #[command(after_help = HEALTH)]
     Health(ConfigArgs),
+    /// Show how the running proxy is: sessions, logins, connections
+    Status(StatusArgs),
+    /// Wait until the running proxy is ready
+    Wait(WaitArgs),
     /// Show how to trust the local CA, or install it
     #[command(after_help = TRUST)]
     Trust(TrustArgs),
@@ -208,6 +214,7 @@ impl clap::Args for Overrides {
                     Scope::Org => "Org",
                     Scope::Process => "Process",
                     Scope::Tls => "TLS",
+                    Scope::Admin => "Admin",
                     Scope::Limits => "Limits",
                 })
                 .action(ArgAction::Set);

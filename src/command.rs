@@ -9,12 +9,13 @@ pub use self::{error::CommandError, trust::TrustError};
 use self::{ready::begin_to_serve, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
-    config::{Config, LogSink},
+    config::{Config, Listen, LogSink},
     server::{Server, StartupError},
     system::{process, signal, telemetry, terminal},
     watch::access_log,
 };
 
+mod admin;
 mod child;
 mod client;
 mod connection;
@@ -31,9 +32,11 @@ mod query;
 mod ready;
 mod request;
 mod shell;
+mod status;
 mod token;
 mod trust;
 mod verifier;
+mod wait;
 
 /// Carries out `command`. Returns the exit code, after everything has been printed.
 ///
@@ -52,6 +55,8 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         Command::Demo(args) => demo::run(&args)?,
         Command::Check(args) => check(&args)?,
         Command::Health(args) => health(&load(&args)?)?,
+        Command::Status(args) => return status::run(&args),
+        Command::Wait(args) => return wait::run(&args),
         Command::Trust(args) => trust(&args)?,
         Command::Completions(args) => return shell::completions(&args),
         Command::Man(args) => return shell::manual(&args),
@@ -90,8 +95,20 @@ async fn serve(
         };
         say(&format!("{bound}{hints}"));
     }
+    if let Some(listen) = server.admin() {
+        say(&admin_hint(&listen));
+    }
     server.serve(shutdown).await?;
     Ok(())
+}
+
+fn admin_hint(listen: &Listen) -> String {
+    let url = match (listen, listen.address()) {
+        (Listen::Unix(path), _) => format!("--unix-socket {} http://localhost", path.display()),
+        (_, Some(address)) => format!("http://{address}"),
+        (_, None) => return String::new(),
+    };
+    format!("admin listener on {listen}\n  try: curl {url}/api/status")
 }
 
 fn check(args: &ConfigArgs) -> Result<(), CommandError> {

@@ -14,6 +14,7 @@ use crate::{network::Proxies, salesforce::hosts};
 
 pub use crate::salesforce::is_salesforce_host;
 pub use access_log::{AccessLog, LogFormat, LogSink};
+pub use admin::Admin;
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use clients::Clients;
@@ -30,6 +31,7 @@ pub use reference::KeySource;
 pub use tls::Tls;
 
 mod access_log;
+pub(crate) mod admin;
 mod ca;
 mod certificate;
 mod certificates;
@@ -81,6 +83,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Bounds for one process.
     pub limits: Limits,
+    /// Where the process itself can be asked, if it can.
+    pub admin: Option<Admin>,
     /// The proxies on the way out, which the environment names.
     pub(crate) proxies: Proxies,
     /// Environment variables that hold secrets, except those that clients show.
@@ -127,6 +131,22 @@ impl Config {
             file::read_state_dir(document, folder, &problems)
         });
         problems.into_result(state_dir)
+    }
+
+    /// The admin listener, whatever else a configuration says.
+    pub(crate) fn load_admin(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Option<Admin>, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        let text = source::read(path)?.unwrap_or_default();
+        let problems = Problems::new(file.display());
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let admin = document::parse(&text, &problems).map(|mut document| {
+            overrides.apply_to_admin(&mut document);
+            file::read_admin(document, folder, &problems)
+        });
+        problems.into_result(admin)
     }
 
     /// The addresses of the orgs, as far as they can be read, even if the rest of the configuration
@@ -218,6 +238,7 @@ impl Config {
             tls: Tls::default(),
             state_dir: None,
             limits: Limits::default(),
+            admin: None,
             proxies: Proxies::default(),
             secret_variables: Vec::new(),
         }

@@ -44,7 +44,7 @@
 //!
 //! - [`command`]: `run` and `check`, in `command.rs` itself, and all others, in files of their
 //!   names: `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`, `health` and so on.
-//! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown.
+//! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown; the admin listener.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
 //! - [`cli`]: the command-line arguments and their help.

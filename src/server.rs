@@ -9,14 +9,16 @@ use std::{
 use rustls::RootCertStore;
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::{listen::Bound, tcp::Missing};
+pub(crate) use self::admin::{OrgStatus, SERVER, Status, UsageStatus};
 use self::{
+    admin::Facts,
     listen::BoundListener,
     listener::{Listener, NewConnection},
     org_runtime::OrgRuntime,
     tls::{Certificates, Tls},
     worker::{Message, Worker},
 };
+pub use self::{listen::Bound, tcp::Missing};
 use crate::{
     auth::LoginError,
     config::{Config, Listen, Protocol},
@@ -27,6 +29,7 @@ use crate::{
     watch::{Watch, access_log::AccessLog},
 };
 
+mod admin;
 mod early;
 mod farewell;
 mod frames;
@@ -46,6 +49,7 @@ pub struct Server {
     config: Config,
     listeners: Vec<BoundListener>,
     orgs: Vec<Arc<OrgRuntime>>,
+    admin: Option<BoundListener>,
     tls: Tls,
     access_log: Option<AccessLog>,
 }
@@ -82,12 +86,18 @@ impl Server {
             }
             orgs.push(runtime);
         }
-        own.set(listeners.iter().flat_map(BoundListener::tcp_addresses));
+        let admin = match &config.admin {
+            Some(admin) => BoundListener::bind_admin(admin).await?,
+            None => None,
+        };
+        let all = listeners.iter().chain(&admin);
+        own.set(all.flat_map(BoundListener::tcp_addresses));
         let access_log = AccessLog::open(&config.access_log).map_err(StartupError::AccessLog)?;
         Ok(Self {
             config,
             listeners,
             orgs,
+            admin,
             tls,
             access_log,
         })
@@ -99,6 +109,11 @@ impl Server {
             .iter()
             .map(|listener| listener.bound(&self.config))
             .collect()
+    }
+
+    /// Where it can be asked how it is, if it can.
+    pub fn admin(&self) -> Option<Listen> {
+        self.admin.as_ref().map(BoundListener::address)
     }
 
     /// The placeholder that clients of the org of this name get for its session, after a login.
@@ -119,30 +134,45 @@ impl Server {
     /// # Errors
     /// When a thread cannot be started.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
-        let load = Arc::new(Load::new(&self.config.limits, process::files_left()));
+        let files = process::files_left();
+        let bounds = admin::Bounds::of(&self.config.limits, files);
+        let reserved = self.admin.as_ref().map_or(0, |_| bounds.connections);
+        let load = Arc::new(Load::new(&self.config.limits, files - reserved.min(files)));
         let listeners = self
             .listeners
             .iter()
             .map(|bound| bound.listener(&self.tls).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
-        let watch = Some(Watch::start(self.access_log, true).map_err(StartupError::Thread)?);
-        let recorder = || watch.as_ref().map(Watch::recorder);
+        let bound = self.bound();
+        let watch = Watch::start(self.access_log, self.admin.is_some());
+        let watch = Arc::new(watch.map_err(StartupError::Thread)?);
+        let recorder = || Some(watch.recorder());
         let workers = (0..self.config.threads)
             .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
+        let messages = || workers.iter().map(Worker::messages).collect::<Vec<_>>();
+        let mut facts = Facts::new(load.clone(), watch.clone(), messages());
+        facts.orgs = admin::orgs(&self.orgs, &bound);
+        facts.certificate_ends = self.config.tls.ends();
+        let facts = Arc::new(facts);
+        // Aborted when it is dropped, at the very end: it says that the others are stopping.
+        let mut admins = JoinSet::new();
+        if let Some(bound) = self.admin {
+            admins.spawn(admin::serve(bound, facts.clone(), bounds));
+        }
         // Each owns its sockets, and closes them when it ends.
         let mut acceptors = JoinSet::new();
         for (bound, listener) in self.listeners.into_iter().zip(listeners) {
-            let workers = workers.iter().map(Worker::messages).collect();
-            acceptors.spawn(distribute(bound, listener, workers, load.clone()));
+            acceptors.spawn(distribute(bound, listener, messages(), load.clone()));
         }
         if let Some(certificates) = self.tls.certificates {
             acceptors.spawn(renew(certificates));
         }
         shutdown.await;
+        facts.stop();
         acceptors.shutdown().await;
 
         let open = load.connections();
@@ -152,10 +182,8 @@ impl Server {
             .await
             .into_iter()
             .sum();
-        if let Some(watch) = watch {
-            // The last records may have to wait for a slow disk.
-            let _ = tokio::task::spawn_blocking(|| watch.stop()).await;
-        }
+        // The last records may have to wait for a slow disk.
+        let _ = tokio::task::spawn_blocking(move || watch.stop()).await;
         if cut > 0 {
             tracing::warn!(
                 connections = cut,
@@ -232,6 +260,12 @@ pub enum StartupError {
     /// The address is taken, not ours, or not allowed.
     #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.1))]
     Bind(Listen, #[source] io::Error),
+    /// The same for the admin listener.
+    #[error(
+        "cannot listen on {0} for admin: {1}; choose another address ([admin] listen, or \
+         --admin-listen)"
+    )]
+    BindAdmin(Listen, #[source] io::Error),
     /// A certificate authority of `ca_file` that cannot be used.
     #[error("cannot use the certificates in ca_file: {0}")]
     Tls(#[from] rustls::Error),

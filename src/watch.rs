@@ -40,7 +40,8 @@ pub(crate) struct Watch {
     inboxes: Arc<Inboxes>,
     /// Lines of the access log, if there is one.
     lost_lines: Option<Arc<AtomicU64>>,
-    collector: JoinHandle<()>,
+    collector: Thread,
+    collecting: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// One thread's way to [`Watch`]: a request costs it neither a wait nor, mostly, a system call.
@@ -73,7 +74,7 @@ impl Watch {
         let inboxes = Arc::<Inboxes>::default();
         let board = has_board.then(Arc::default);
         let lost_lines = access_log.as_ref().map(AccessLog::dropped);
-        let collector = {
+        let collecting = {
             let (inboxes, board) = (inboxes.clone(), board.clone());
             let collect = move || collect(&inboxes, access_log, board.as_deref());
             thread::Builder::new()
@@ -85,7 +86,8 @@ impl Watch {
             board,
             inboxes,
             lost_lines,
-            collector,
+            collector: collecting.thread().clone(),
+            collecting: Mutex::new(Some(collecting)),
         })
     }
 
@@ -96,7 +98,7 @@ impl Watch {
         Recorder {
             tally: self.metrics.tally(),
             inbox,
-            collector: self.collector.thread().clone(),
+            collector: self.collector.clone(),
         }
     }
 
@@ -117,11 +119,13 @@ impl Watch {
     }
 
     /// Hands on what there is, and ends. To be called when no more requests come.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(&self) {
         self.inboxes.stopping.store(true, Relaxed);
-        self.collector.thread().unpark();
-        // It has panicked, and said so.
-        let _ = self.collector.join();
+        self.collector.unpark();
+        if let Some(collecting) = lock(&self.collecting).take() {
+            // It has panicked, and said so.
+            let _ = collecting.join();
+        }
     }
 }
 

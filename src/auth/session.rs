@@ -165,7 +165,7 @@ impl Session {
         self.confirmed.load(Relaxed) && self.age(now) < CONFIRMED
     }
 
-    pub(super) fn age(&self, now: Instant) -> Duration {
+    pub(crate) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.issued)
     }
 

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::system::telemetry::Throttle;
 
-#[allow(dead_code, reason = "under way")]
 pub(crate) mod status;
 
 /// The sessions of one org: the current one, the login under way, and the last failure.

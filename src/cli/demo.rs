@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 
-use crate::salesforce::Refusal;
+use crate::{config::Admin, salesforce::Refusal};
 
 /// The settings of the demo.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,10 @@ pub struct DemoArgs {
     /// Port to listen on for the Pub/Sub API [default: 7443, or 0 if --port is 0]
     #[arg(long)]
     pub pubsub_port: Option<u16>,
+    /// Where to ask for status and probes [default: 127.0.0.1:9180 if that is free, or any port if
+    /// --port is 0]
+    #[arg(long, value_name = "ADDRESS", value_parser = Admin::parse)]
+    pub admin_listen: Option<Admin>,
     /// What to log, such as info or orgproxy=debug
     #[arg(long, default_value = "info")]
     pub log: String,

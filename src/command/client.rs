@@ -46,6 +46,7 @@ impl Client {
             orgs: vec![org],
             threads: 1,
             access_log: AccessLog::default(),
+            admin: None,
             limits: Limits {
                 header_read: LONGEST_PAUSE,
                 ..config.limits.clone()

@@ -1,12 +1,13 @@
 //! `orgproxy demo`: the demo org, and the proxy in front of it.
 
-use std::{io, path::Path};
+use std::{io, net::Ipv4Addr, path::Path};
 
 use super::{CommandError, ready::begin_to_serve, serve};
 use crate::{
     cli::DemoArgs,
     config::{
-        Certificate, Config, ConfigError, Credential, Listen, LogSink, Org, PrivateKey, PubSub,
+        Admin, Certificate, Config, ConfigError, Credential, Listen, LogSink, Org, PrivateKey,
+        PubSub,
     },
     demo,
     system::{process, telemetry},
@@ -64,10 +65,21 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     let sink = LogSink::parse(&args.access_log, Path::new(""));
     let sink = sink.map_err(|mistake| ConfigError::from(format!("--access-log: {mistake}")))?;
     config.access_log.sink = Some(sink);
+    config.admin = Some(admin(args));
     if let Some(threads) = args.threads {
         config.threads = threads.into();
     }
     Ok(config)
+}
+
+/// The admin listener, which the demo does without if nobody asked for it and its port is taken.
+fn admin(args: &DemoArgs) -> Admin {
+    let mut usual = Admin::usual();
+    if args.port == 0 {
+        usual.listen = Listen::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    }
+    usual.is_optional = true;
+    args.admin_listen.clone().unwrap_or(usual)
 }
 
 /// Running demo orgs. They end when dropped.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, ca, demo,
+    Admin, Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, admin, ca, demo,
     document::{Node, Table, Value},
     given,
     listen::{Listen, Listener, unite},
@@ -40,6 +40,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     config.state_dir = state_dir(&mut root, folder);
     let is_state_dir_given = root.get("state_dir").is_some();
     config.limits = limits(root.child("limits"));
+    let (admin, admin_origin) = admin::read(root.child("admin"), folder);
 
     let orgs = root.child("org").tables("");
     if orgs.is_empty() {
@@ -59,6 +60,10 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
         unite(&mut reach.listen, &all);
     }
     reach::check(&reaches, problems);
+    if let Some(admin) = &admin {
+        admin::check(admin, admin_origin, &reaches, problems);
+    }
+    config.admin = admin;
     config.orgs = orgs.into_iter().collect::<Option<_>>()?;
     for org in &mut config.orgs {
         unite(&mut org.listen, &all);
@@ -85,6 +90,12 @@ pub(super) fn read_state_dir(
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
     state_dir
+}
+
+/// As [`read`], of nothing but the admin listener.
+pub(super) fn read_admin(document: Table, folder: &Path, problems: &Problems) -> Option<Admin> {
+    let mut root = Section::new(document, problems);
+    admin::read(root.child("admin"), folder).0
 }
 
 /// Like [`read`], for the addresses of the orgs only.

@@ -147,6 +147,21 @@ impl Listen {
             .any(|address| other.addresses().any(|it| it == address))
     }
 
+    /// Returns whether this machine cannot have both bound at a time.
+    pub(super) fn collides(&self, other: &Self) -> bool {
+        if let (Self::Unix(one), Self::Unix(other)) = (self, other) {
+            return one == other;
+        }
+        let is_all = |address: &SocketAddr| address.ip().is_unspecified();
+        self.addresses().any(|one| {
+            one.port() != 0
+                && other.addresses().any(|other| {
+                    let is_same = one.ip() == other.ip() || is_all(&one) || is_all(&other);
+                    one.port() == other.port() && is_same
+                })
+        })
+    }
+
     pub(super) fn set_port(&mut self, new: u16) {
         match self {
             Self::Tcp(address) | Self::Https(address) => address.set_port(new),
@@ -259,6 +274,22 @@ mod tests {
         let addresses: Vec<_> = listen.addresses().map(|it| it.to_string()).collect();
         assert_eq!(addresses.join(" "), expected);
         assert_eq!(listen.address(), listen.addresses().next());
+    }
+
+    #[test_case("127.0.0.1:1", "127.0.0.1:1", true; "the same")]
+    #[test_case("127.0.0.1:1", "https://localhost:1", true; "one of two")]
+    #[test_case("127.0.0.1:1", "0.0.0.0:1", true; "one of all")]
+    #[test_case("[::1]:1", "[::]:1", true; "one of all of the other family")]
+    #[test_case("127.0.0.1:1", "127.0.0.2:1", false; "another address")]
+    #[test_case("127.0.0.1:1", "127.0.0.1:2", false; "another port")]
+    #[test_case("127.0.0.1:0", "127.0.0.1:0", false; "any port")]
+    #[test_case("unix:/x", "unix:/x", true; "the same socket")]
+    #[test_case("unix:/x", "unix:/y", false; "another socket")]
+    #[test_case("unix:/x", "127.0.0.1:1", false; "a socket and a port")]
+    fn cannot_be_had_twice(one: &str, other: &str, collides: bool) {
+        let parse = |text| Listen::parse(text, Path::new("/")).unwrap();
+        assert_eq!(parse(one).collides(&parse(other)), collides);
+        assert_eq!(parse(other).collides(&parse(one)), collides);
     }
 
     #[test_case("localhost:1,127.0.0.1:1", "", "localhost:1 localhost:1"; "given twice")]

@@ -18,7 +18,7 @@ pub struct Overrides(BTreeMap<&'static str, (&'static Key, Origin, String)>);
 /// A key that can be given as a flag and as an environment variable.
 #[derive(Debug)]
 pub struct Key {
-    /// The name in the file, with `tls_` before it for those of `[tls]`.
+    /// The name in the file, with `tls_` or `admin_` before it for those of `[tls]` and `[admin]`.
     pub name: &'static str,
     /// The flag, with its dashes.
     pub flag: &'static str,
@@ -39,6 +39,8 @@ pub enum Scope {
     Org,
     /// `[tls]`
     Tls,
+    /// `[admin]`
+    Admin,
     /// `[limits]`
     Limits,
 }
@@ -48,6 +50,7 @@ impl Key {
     pub fn in_file(&self) -> &'static str {
         match self.scope {
             Scope::Tls => self.name.trim_start_matches("tls_"),
+            Scope::Admin => self.name.trim_start_matches("admin_"),
             _ => self.name,
         }
     }
@@ -75,6 +78,19 @@ impl Overrides {
             .any(|name| self.0.contains_key(name))
     }
 
+    /// As `apply`, for what `[admin]` has.
+    pub(super) fn apply_to_admin(&self, document: &mut Table) {
+        for (key, origin, value) in self.0.values() {
+            if key.scope == Scope::Admin
+                && let Some(admin) = table(document, "admin")
+            {
+                let value = Value::Raw(value.clone());
+                let origin = *origin;
+                admin.insert(key.in_file().to_owned(), Node { value, origin });
+            }
+        }
+    }
+
     /// Like `apply`, for the keys at the top of the file.
     pub(super) fn apply_to_process(&self, document: &mut Table) {
         for (key, origin, value) in self.0.values() {
@@ -93,6 +109,7 @@ impl Overrides {
                 Scope::Process => Some(&mut *document),
                 Scope::Limits => table(document, "limits"),
                 Scope::Tls => table(document, "tls"),
+                Scope::Admin => table(document, "admin"),
                 Scope::Org => match only_org(document) {
                     Ok(org) => org,
                     Err(message) => {
@@ -323,6 +340,13 @@ pub const KEYS: &[Key] = &[
         variable: "ORGPROXY_TLS_CLIENT_CA",
         scope: Scope::Tls,
         help: "PEM file with the authorities for client certificates, which are then required",
+    },
+    Key {
+        name: "admin_listen",
+        flag: "--admin-listen",
+        variable: "ORGPROXY_ADMIN_LISTEN",
+        scope: Scope::Admin,
+        help: "Where to ask for status, metrics and probes, such as 127.0.0.1:9180 or unix:/run/admin.sock; off if not given",
     },
     Key {
         name: "connections",

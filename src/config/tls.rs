@@ -1,6 +1,10 @@
 //! `[tls]`: the proxy's own certificate, and the authorities of clients.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::CertificateDer;
@@ -17,6 +21,16 @@ pub struct Tls {
     pub client_ca: Vec<CertificateDer<'static>>,
     /// If true, `client_ca` was given, valid or not: its mistakes are reported once.
     pub(super) asks_for_certificate: bool,
+}
+
+impl Tls {
+    /// When the certificate of `identity` expires.
+    pub(crate) fn ends(&self) -> Option<SystemTime> {
+        let first = self.identity.as_ref()?.cert.first()?;
+        let (_, first) = parse_x509_certificate(first).ok()?;
+        let end = first.validity().not_after.timestamp();
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end.try_into().ok()?))
+    }
 }
 
 pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Tls {

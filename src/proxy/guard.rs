@@ -446,6 +446,12 @@ impl<'a> Once<'a> {
 /// The header for clients whose other headers are taken.
 pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";
 
+/// Returns whether `named`, with any port or none, is this machine and no page can have made it so.
+pub(crate) fn is_loopback(named: &str) -> bool {
+    let mut names = LOOPBACK.iter().filter_map(|name| Host::parse(name));
+    names.any(|own| own.is_named_by(named))
+}
+
 const HTTPS: u16 = 443;
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];

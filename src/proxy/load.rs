@@ -112,6 +112,11 @@ impl Load {
         self.connections.load(Relaxed)
     }
 
+    /// Requests in flight.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Relaxed)
+    }
+
     /// Takes on a connection, as soon as there is room. `None` if too many are being refused
     /// already.
     pub(crate) async fn admit(self: &Arc<Self>) -> Option<Permit> {

@@ -18,7 +18,7 @@ use super::{
     tls::Tls,
 };
 use crate::{
-    config::{self, Config, Listen, Protocol, ownership},
+    config::{self, Admin, Config, Listen, Protocol, ownership},
     local_ca::Authority,
     system::telemetry::Throttle,
     watch::Peer,
@@ -55,6 +55,17 @@ pub(super) enum Stream {
     Unix(std::os::unix::net::UnixStream),
 }
 
+impl Socket {
+    async fn bind(listen: &Listen, uids: &[u32]) -> io::Result<Self> {
+        if let Listen::Unix(path) = listen {
+            let (listener, file) = SocketFile::bind(path, uids).await?;
+            Ok(Self::Unix(listener, file))
+        } else {
+            Ok(Self::Tcp(TcpSockets::bind(listen).await?))
+        }
+    }
+}
+
 impl BoundListener {
     pub(super) async fn bind(
         listen: &Listen,
@@ -69,17 +80,8 @@ impl BoundListener {
                  terminates TLS"
             );
         }
-        let failed = |error| StartupError::Bind(listen.clone(), error);
-        let socket = match listen {
-            Listen::Unix(path) => {
-                let bound = SocketFile::bind(path, &guard.allow_uids).await;
-                let (listener, file) = bound.map_err(failed)?;
-                Socket::Unix(listener, file)
-            }
-            Listen::Tcp(_) | Listen::Https(_) | Listen::Localhost { .. } => {
-                Socket::Tcp(TcpSockets::bind(listen).await.map_err(failed)?)
-            }
-        };
+        let socket = Socket::bind(listen, &guard.allow_uids).await;
+        let socket = socket.map_err(|error| StartupError::Bind(listen.clone(), error))?;
         Ok(Self {
             listen: listen.clone(),
             socket,
@@ -88,6 +90,30 @@ impl BoundListener {
             orgs: vec![org],
             protocol,
         })
+    }
+
+    /// Binds the admin listener, which has no org behind it; `None` if it can be done without.
+    pub(super) async fn bind_admin(admin: &Admin) -> Result<Option<Self>, StartupError> {
+        let listen = &admin.listen;
+        let socket = match Socket::bind(listen, &[]).await {
+            Ok(socket) => socket,
+            Err(error) if admin.is_optional && error.kind() == io::ErrorKind::AddrInUse => {
+                tracing::info!(
+                    "no admin listener, because another program has {listen}; to have one, choose \
+                     another address (--admin-listen)"
+                );
+                return Ok(None);
+            }
+            Err(error) => return Err(StartupError::BindAdmin(listen.clone(), error)),
+        };
+        Ok(Some(Self {
+            listen: listen.clone(),
+            socket,
+            remote: false,
+            uids: Vec::new(),
+            orgs: Vec::new(),
+            protocol: Protocol::Api,
+        }))
     }
 
     /// Puts another org behind it. Who may connect reaches both, so it must be allowed by both.
@@ -139,6 +165,19 @@ impl BoundListener {
                 }
             }
         }
+    }
+
+    /// Where it is bound, with the port that the system chose.
+    pub(super) fn address(&self) -> Listen {
+        match &self.socket {
+            Socket::Tcp(sockets) => sockets.bound.clone(),
+            Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
+        }
+    }
+
+    /// Returns whether it is a Unix socket.
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self.socket, Socket::Unix(..))
     }
 
     /// Where it is bound, if not to a path.
@@ -201,10 +240,7 @@ impl BoundListener {
 
     pub(super) fn bound(&self, config: &Config) -> Bound {
         Bound {
-            listen: match &self.socket {
-                Socket::Tcp(sockets) => sockets.bound.clone(),
-                Socket::Unix(_, file) => Listen::Unix(file.0.clone()),
-            },
+            listen: self.address(),
             missing: match &self.socket {
                 Socket::Tcp(sockets) => sockets.missing,
                 Socket::Unix(..) => None,

@@ -94,7 +94,6 @@ impl OrgRuntime {
     }
 
     /// The connections to the org, those of its Pub/Sub API included.
-    #[allow(dead_code, reason = "under way")]
     pub(super) fn connections(&self) -> &Connections {
         self.connector.connections()
     }

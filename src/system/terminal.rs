@@ -10,6 +10,11 @@ pub(crate) fn print(text: &str) {
     let _ = write!(anstream::stdout().lock(), "{text}");
 }
 
+/// Empties the terminal, whatever `NO_COLOR` says.
+pub(crate) fn clear() {
+    let _ = write!(io::stdout().lock(), "\u{1b}[H\u{1b}[J");
+}
+
 /// Like [`print`], to standard error.
 pub(crate) fn note(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");

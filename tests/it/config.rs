@@ -49,7 +49,7 @@ fn every_invalid_file_is_refused_with_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 15);
+    assert_eq!(files.len(), 17);
 }
 
 #[test]
@@ -137,6 +137,7 @@ fn every_key_can_be_overridden() {
             "ca_file" | "tls_certificate" | "tls_client_ca" => ca.to_str().unwrap(),
             "login_url" | "audience" => "https://test.salesforce.com",
             "listen" => "127.0.0.1:1,unix:/tmp/x",
+            "admin_listen" => "127.0.0.1:7",
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }

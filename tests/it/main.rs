@@ -11,6 +11,7 @@
 )]
 
 mod access_log;
+mod admin;
 mod binary;
 mod bulk;
 mod child;

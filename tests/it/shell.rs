@@ -12,7 +12,7 @@ use crate::support::{
     terminal::on_a_terminal,
 };
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "init",
     "doctor",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 12] = [
     "demo",
     "check",
     "health",
+    "status",
+    "wait",
     "trust",
     "completions",
     "man",

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
@@ -22,10 +23,13 @@ pub(crate) struct Status {
     pub(crate) logins: Logins,
     /// Why the latest login that failed did so, and when, even if a later one went well.
     pub(crate) last_error: Option<(SystemTime, Arc<LoginError>)>,
+    /// Why requests get no session now, and how long no other login is tried.
+    pub(crate) refusal: Option<(Arc<LoginError>, Duration)>,
 }
 
 /// How it stands with the session of an org.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum SessionState {
     /// There is none, or it has ended. The next request logs in.
     Absent,
@@ -86,8 +90,14 @@ impl State {
         } else {
             SessionState::Absent
         };
+        // A session that is good to use does, whatever became of the login for the next.
+        let resting = self.failure.as_ref().filter(|failure| now < failure.until);
+        let refusal = resting
+            .filter(|_| current.is_none())
+            .map(|failure| (failure.error.clone(), failure.until - now));
         Status {
             state,
+            refusal,
             session: current.map(|session| SessionFacts {
                 age: session.age(now),
                 instance_url: session.instance_url(),
@@ -194,6 +204,25 @@ mod tests {
         let status = state.status(Some(session), Instant::now());
         assert_eq!(status.state, SessionState::Absent);
         assert!(status.session.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_refused_while_a_failure_rests_and_there_is_no_session() {
+        let rest = Duration::from_secs(15);
+        let error = refused();
+        let state = State {
+            failure: Some(Failure {
+                error: error.clone(),
+                until: Instant::now() + rest,
+                count: 1,
+            }),
+            ..State::default()
+        };
+        let refusal = |current| state.status(current, Instant::now()).refusal;
+        assert_eq!(refusal(None).unwrap().1, rest);
+        assert!(refusal(Some(session())).is_none());
+        tokio::time::advance(rest).await;
+        assert!(refusal(None).is_none());
     }
 
     #[tokio::test]

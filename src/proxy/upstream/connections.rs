@@ -16,7 +16,6 @@ pub(crate) struct Connections {
 #[derive(Clone, Default)]
 pub(super) struct Open(Arc<()>);
 
-#[allow(dead_code, reason = "under way")]
 impl Connections {
     /// The number of those that are open, be they busy or idle.
     pub(crate) fn open(&self) -> usize {

@@ -16,6 +16,8 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// Where it takes calls of the Pub/Sub API, if it does.
     calls: Option<SocketAddr>,
+    /// Where it can be asked how it is, if it can.
+    admin: Option<Listen>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<usize>>,
 }
@@ -44,6 +46,7 @@ impl Proxy {
             .iter()
             .find(|bound| bound.protocol == Protocol::PubSub);
         let calls = calls.and_then(|bound| bound.listen.address());
+        let admin = server.admin();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             let stopped = async {
@@ -54,6 +57,7 @@ impl Proxy {
         Self {
             address,
             calls,
+            admin,
             stop: Some(stop),
             served: Some(served),
         }
@@ -72,6 +76,12 @@ impl Proxy {
     /// Where it takes calls of the Pub/Sub API, which its configuration has to say.
     pub(crate) fn calls(&self) -> SocketAddr {
         self.calls.expect("a listener for calls")
+    }
+
+    /// Where it can be asked how it is, which its configuration has to say.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let address = self.admin.as_ref().and_then(Listen::address);
+        address.expect("an admin listener")
     }
 
     /// A plain GET by an ordinary client.

@@ -21,8 +21,20 @@ pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> Stri
 
 /// Returns what a program shows on a terminal, and how it ended.
 pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
-    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns));
+    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns, |_| false));
     in_time(showing).await.unwrap()
+}
+
+/// Returns what a program shows that is killed once it has shown `text` so many times.
+pub async fn on_terminal_until(
+    command: tokio::process::Command,
+    columns: u16,
+    text: &'static str,
+    times: usize,
+) -> String {
+    let is_enough = move |shown: &str| shown.matches(text).count() >= times;
+    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns, is_enough));
+    in_time(showing).await.unwrap().stdout
 }
 
 /// Runs a command line with a terminal for its input, output and errors, which come as one.
@@ -35,7 +47,7 @@ pub(crate) async fn on_a_terminal(line: &str) -> Ended {
     end_on_terminal(shell, 80).await
 }
 
-fn show(mut command: Command, columns: u16) -> Ended {
+fn show(mut command: Command, columns: u16, is_enough: impl Fn(&str) -> bool) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -67,6 +79,9 @@ fn show(mut command: Command, columns: u16) -> Ended {
     // Linux says EIO when all have closed theirs.
     while let Ok(length @ 1..) = ours.read(&mut bytes) {
         shown.extend_from_slice(&bytes[..length]);
+        if is_enough(&String::from_utf8_lossy(&shown)) {
+            child.kill().unwrap();
+        }
     }
     Ended {
         status: child.wait().unwrap(),

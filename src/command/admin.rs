@@ -1,0 +1,119 @@
+//! Asking the admin listener of a running proxy.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::connection::{Connection, Streamed};
+use crate::{
+    cli::AdminArgs,
+    config::{Admin, Config, ConfigError, Listen, admin::PORT},
+    server::SERVER,
+};
+
+/// The admin listener of a proxy that may be running.
+pub(super) struct Target {
+    listen: Listen,
+}
+
+/// What it said.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// Why it said nothing that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreachable {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("something else answers there")]
+    Foreign,
+    #[error("it is of another version of orgproxy than this one")]
+    Version,
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    Late,
+}
+
+impl Target {
+    /// The one that `args` name; else that of the configuration, of which nothing else is read; else
+    /// where the demo has it.
+    pub(super) fn of(args: &AdminArgs) -> Result<Self, ConfigError> {
+        let admin = match &args.url {
+            Some(admin) => Some(admin.clone()),
+            None => {
+                let file = args.source.config();
+                Config::load_admin(file.as_deref(), &args.source.overrides)?
+            }
+        };
+        let admin = admin.unwrap_or_else(Admin::usual);
+        Ok(Self {
+            listen: admin.listen,
+        })
+    }
+
+    /// # Errors
+    /// Nobody answers in time, or something else does.
+    pub(super) async fn ask(&self, path: &'static str) -> Result<Reply, Unreachable> {
+        let asked = tokio::time::timeout(TIMEOUT, self.ask_patiently(path));
+        asked.await.unwrap_or(Err(Unreachable::Late))
+    }
+
+    async fn ask_patiently(&self, path: &'static str) -> Result<Reply, Unreachable> {
+        if let Listen::Unix(socket) = &self.listen {
+            let stream = UnixStream::connect(socket).await?;
+            return exchange(Connection::new(stream).await, path).await;
+        }
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in self.listen.addresses() {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return exchange(Connection::new(stream).await, path).await,
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure.into())
+    }
+
+    /// The reason for a person, with what to do.
+    pub(super) fn describe(&self, error: &Unreachable) -> String {
+        format!(
+            "cannot ask the admin listener at {}: {error}; if the proxy runs, turn its admin \
+             listener on ([admin] listen = \"127.0.0.1:{PORT}\" in proxy.toml, or \
+             --admin-listen), or say where it is (--url)",
+            self.listen
+        )
+    }
+}
+
+async fn exchange(
+    connection: hyper::Result<Connection>,
+    path: &'static str,
+) -> Result<Reply, Unreachable> {
+    let broken = |error: hyper::Error| Unreachable::Io(io::Error::other(error));
+    let body: Streamed = Empty::<Bytes>::new()
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let request = Request::get(path).body(body).map_err(io::Error::other)?;
+    let mut connection = connection.map_err(broken)?;
+    let response = connection.send(request).await.map_err(broken)?;
+    if response
+        .headers()
+        .get(header::SERVER)
+        .is_none_or(|server| server != SERVER)
+    {
+        return Err(Unreachable::Foreign);
+    }
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LONGEST).collect().await;
+    let body = body.map_err(io::Error::other)?.to_bytes();
+    Ok(Reply { status, body })
+}
+
+/// For a listener on this machine to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Thousands of orgs.
+const LONGEST: usize = 16 * 1024 * 1024;

@@ -1,0 +1,206 @@
+//! `orgproxy status`: how a running proxy is, for a person.
+
+use std::{fmt::Write, process::ExitCode, time::Duration};
+
+use super::{
+    CommandError,
+    admin::{Reply, Target, Unreachable},
+    output::Output,
+    runtime,
+};
+use crate::{
+    auth::SessionState,
+    cli::StatusArgs,
+    server::{OrgStatus, Status, UsageStatus},
+    system::{
+        escape,
+        terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG, styled},
+    },
+};
+
+pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
+    let target = Target::of(&args.admin)?;
+    if args.watch && !terminal::is_read_by_a_person() {
+        let message = "--watch is for a terminal; use --json in a loop, or scrape /metrics";
+        return Err(CommandError::Other(message.to_owned()));
+    }
+    runtime()?.block_on(async {
+        if args.watch {
+            return watch(&target).await;
+        }
+        let unreachable = |error| CommandError::Other(target.describe(&error));
+        let (reply, status) = ask(&target).await.map_err(unreachable)?;
+        if args.json {
+            Output::new().write(&[&reply.body[..], b"\n"].concat())?;
+        } else {
+            terminal::print(&report(&status));
+        }
+        Ok(if status.ready {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    })
+}
+
+/// Shows it anew until a signal ends the program: a proxy that restarts is there again.
+async fn watch(target: &Target) -> Result<ExitCode, CommandError> {
+    loop {
+        let shown = match ask(target).await {
+            Ok((_, status)) => report(&status),
+            Err(error) => terminal::wrap(&target.describe(&error), 0) + "\n",
+        };
+        terminal::clear();
+        terminal::print(&shown);
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn ask(target: &Target) -> Result<(Reply, Status), Unreachable> {
+    let reply = target.ask("/api/status").await?;
+    let status = serde_json::from_slice(&reply.body).map_err(|_| Unreachable::Version)?;
+    Ok((reply, status))
+}
+
+/// The document in lines, with colours.
+fn report(status: &Status) -> String {
+    let state = if status.ready {
+        styled(GOOD, "ready")
+    } else {
+        styled(BAD, "not ready")
+    };
+    let version = escape::line(&status.version).into_owned();
+    let mut text = format!(
+        "{} {state}\n",
+        styled(STRONG, &format!("orgproxy {version}"))
+    );
+    let process = &status.process;
+    let mut rows = vec![
+        (
+            "up",
+            format!(
+                "{}, since {}",
+                span(status.uptime_seconds),
+                escape::line(&status.started)
+            ),
+        ),
+        ("connections", process.connections.to_string()),
+        ("requests", format!("{} in flight", process.requests)),
+        ("threads", process.threads.to_string()),
+    ];
+    if process.access_log_dropped > 0 {
+        let lost = format!("{} lines lost", process.access_log_dropped);
+        rows.push(("access log", lost));
+    }
+    for reason in &status.not_ready_because {
+        rows.push(("not ready", escape::line(reason).into_owned()));
+    }
+    add_rows(&mut text, &rows);
+    for org in &status.orgs {
+        let _ = writeln!(text, "\n{}", styled(STRONG, &escape::line(&org.name)));
+        add_rows(&mut text, &rows_of(org));
+    }
+    text
+}
+
+fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
+    let session = &org.session;
+    let age = session.age_seconds.map(span).unwrap_or_default();
+    let state = match session.state {
+        SessionState::Live => {
+            let instance = session.instance.as_deref().unwrap_or_default();
+            let for_ = format!("for {age}, at {}", escape::line(instance));
+            format!("{} {for_}", styled(GOOD, "live"))
+        }
+        SessionState::LoggingIn => styled(DOUBTFUL, "logging in"),
+        SessionState::Failed => styled(BAD, "none: the login failed"),
+        SessionState::Absent => "none yet; the next request logs in".to_owned(),
+    };
+    let listeners = org.listeners.iter().map(|listener| {
+        let address = escape::line(&listener.address);
+        let purpose = if listener.pubsub { " (Pub/Sub)" } else { "" };
+        format!("{address}{purpose}")
+    });
+    let mut rows = vec![
+        ("session", state),
+        (
+            "user",
+            format!(
+                "{} at {}",
+                escape::line(&org.username),
+                escape::line(&org.login_host)
+            ),
+        ),
+        ("listens on", listeners.collect::<Vec<_>>().join(", ")),
+    ];
+    if let Some(usage) = &org.api_usage {
+        let UsageStatus { used, allowed, at } = usage;
+        let at = escape::line(at);
+        rows.push((
+            "API usage",
+            format!("{used} of {allowed} in 24 hours, at {at}"),
+        ));
+    }
+    let Some(login) = &org.last_login else {
+        return rows;
+    };
+    let ago = format!("{} ago", span(login.seconds_ago));
+    if login.succeeded {
+        rows.push(("last login", ago));
+        return rows;
+    }
+    rows.push(("last login", format!("{} {ago}", styled(BAD, "failed"))));
+    if let (Some(cause), Some(fix)) = (&login.cause, &login.fix) {
+        rows.push(("why", escape::line(cause).into_owned()));
+        rows.push(("do", escape::line(fix).into_owned()));
+    } else if let Some(error) = &login.error {
+        rows.push(("why", escape::line(error).into_owned()));
+    }
+    if let Some(rest) = login.rests_for_seconds {
+        rows.push(("next login", format!("not before {}", span(rest.max(1)))));
+    }
+    rows
+}
+
+/// Adds the rows, aligned; what is longer than a line of the terminal goes on below itself.
+fn add_rows(text: &mut String, rows: &[(&str, String)]) {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let indent = 2 + width + 2;
+    for (name, value) in rows {
+        let value = terminal::wrap(value, indent);
+        let name = styled(FAINT, &format!("{name:width$}"));
+        let _ = writeln!(text, "  {name}  {}", value.trim_start());
+    }
+}
+
+/// The two largest units of a time.
+fn span(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest} s"),
+        (0, 0, _) => format!("{minutes} min {rest} s"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+const INTERVAL: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(0, "0 s")]
+    #[test_case(59, "59 s")]
+    #[test_case(60, "1 min 0 s")]
+    #[test_case(3599, "59 min 59 s")]
+    #[test_case(3600, "1 h 0 min")]
+    #[test_case(86_399, "23 h 59 min")]
+    #[test_case(90_000, "1 d 1 h")]
+    fn a_time_is_shown_by_its_two_largest_units(seconds: u64, expected: &str) {
+        assert_eq!(span(seconds), expected);
+    }
+}

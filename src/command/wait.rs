@@ -1,0 +1,46 @@
+//! `orgproxy wait`: until the proxy is ready.
+
+use std::{process::ExitCode, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    CommandError,
+    admin::{Target, Unreachable},
+    runtime,
+};
+use crate::{
+    cli::WaitArgs,
+    system::{escape, terminal},
+};
+
+pub(super) fn run(args: &WaitArgs) -> Result<ExitCode, CommandError> {
+    let target = Target::of(&args.admin)?;
+    runtime()?.block_on(async {
+        let until = Instant::now() + args.timeout;
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let asked = tokio::time::timeout_at(until, target.ask("/readiness")).await;
+            let reason = match asked.unwrap_or(Err(Unreachable::Late)) {
+                Ok(reply) if reply.status.is_success() => {
+                    terminal::print("ready\n");
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Ok(reply) => escape::lines(&String::from_utf8_lossy(&reply.body)).into_owned(),
+                Err(error) => target.describe(&error),
+            };
+            if Instant::now() + pause >= until {
+                let waited = humantime::format_duration(args.timeout);
+                let reason = reason.trim_end();
+                return Err(CommandError::Other(format!(
+                    "not ready within {waited}: {reason}"
+                )));
+            }
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    })
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);

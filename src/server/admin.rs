@@ -1,0 +1,238 @@
+//! The admin listener: where the process itself is asked how it is. Programs on this machine may
+//! ask, web pages may not, and nothing there asks the org, or changes anything.
+
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    task::{AbortHandle, JoinSet},
+};
+
+pub(super) use self::facts::{Facts, orgs};
+pub(crate) use self::status::{OrgStatus, Status, UsageStatus};
+use self::timed_stream::TimedStream;
+use super::listen::{Accepted, BoundListener, Stream};
+use crate::{
+    config::Limits,
+    system::{chain::causes, telemetry::Throttle},
+    watch::metrics::CONTENT_TYPE,
+};
+
+mod facts;
+mod guard;
+mod status;
+mod timed_stream;
+
+/// Bounds on what the admin listener takes on.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    /// For a client to send a head, idle keep-alive included, and to take more of a response.
+    pub(super) timeout: Duration,
+}
+
+impl Bounds {
+    /// Those within `limits`, where so many files can still be opened.
+    pub(super) fn of(limits: &Limits, files: usize) -> Self {
+        Self {
+            connections: MOST_CONNECTIONS.min(files / 8).max(1),
+            timeout: LONGEST_TIMEOUT.min(limits.header_read),
+        }
+    }
+}
+
+/// Serves `facts` on `bound` forever. Dropped, it closes all its connections.
+pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bounds) {
+    let most = bounds.connections;
+    let service = TowerToHyperService::new(routes(facts, bound.is_unix()));
+    let mut connections = JoinSet::new();
+    let mut oldest_first = VecDeque::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = bound.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
+            // Out of file descriptors, most likely: some come back as connections end.
+            Err(error) => {
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(left_out, "cannot accept on the admin listener: {error}");
+                }
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        oldest_first.retain(|open: &AbortHandle| !open.is_finished());
+        // Whoever still looks comes back, and a probe must get through.
+        if oldest_first.len() >= most
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            oldest.abort();
+            if let Some(left_out) = THROTTLE.admit() {
+                tracing::warn!(
+                    left_out,
+                    most,
+                    "limit of connections to the admin listener reached; closed the oldest"
+                );
+            }
+        }
+        let connection = connection(accepted, service.clone(), bounds.timeout);
+        oldest_first.push_back(connections.spawn(connection));
+    }
+}
+
+type Service = TowerToHyperService<Router>;
+
+async fn connection(accepted: Accepted, service: Service, timeout: Duration) {
+    match accepted.stream {
+        Stream::Tcp(stream) => talk(TcpStream::from_std(stream), service, timeout).await,
+        Stream::Unix(stream) => talk(UnixStream::from_std(stream), service, timeout).await,
+    }
+}
+
+async fn talk<S>(stream: io::Result<S>, service: Service, timeout: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Ok(stream) = stream else { return };
+    let stream = TokioIo::new(TimedStream::new(stream, timeout));
+    if let Err(error) = http(timeout).serve_connection(stream, service).await {
+        tracing::debug!("an admin connection ended: {}", causes(&error));
+    }
+}
+
+fn http(timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LONGEST_HEAD);
+    http
+}
+
+fn routes(facts: Arc<Facts>, is_unix: bool) -> Router {
+    let guard = axum::middleware::from_fn(move |request, next| guarded(is_unix, request, next));
+    Router::new()
+        .route("/startup", get(startup))
+        .route("/liveness", get(liveness))
+        .route("/readiness", get(readiness))
+        .route("/metrics", get(metrics))
+        .route("/api/status", get(status))
+        .fallback(nothing)
+        .layer(guard)
+        .with_state(facts)
+}
+
+/// Admits what no page in a browser can have sent, and says of each response how to take it.
+async fn guarded(
+    is_unix: bool,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let mut response = match guard::check(&request, is_unix) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => denied.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn startup() -> &'static str {
+    "started\n"
+}
+
+async fn liveness(State(facts): State<Arc<Facts>>) -> Response {
+    if facts.is_alive() {
+        "alive\n".into_response()
+    } else {
+        let reason = "orgproxy: a thread that handles requests has died; restart it\n";
+        (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+    }
+}
+
+async fn readiness(State(facts): State<Arc<Facts>>) -> Response {
+    let reasons = facts.reasons_not_to_be_ready();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    let lines = reasons
+        .iter()
+        .map(|reason| format!("not ready: {reason}\n"));
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect::<String>()).into_response()
+}
+
+async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], facts.metrics()).into_response()
+}
+
+async fn status(State(facts): State<Arc<Facts>>) -> Response {
+    match serde_json::to_vec(&facts.status()) {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn nothing() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, PATHS)
+}
+
+static THROTTLE: Throttle = Throttle::new();
+
+const PATHS: &str = "\
+orgproxy: there is nothing at this path, but at
+  /startup     200 once it serves
+  /liveness    200 while all its threads live
+  /readiness   200, or 503 with the reason: it cannot log in, or it is stopping
+  /metrics     counts of requests and more, for Prometheus
+  /api/status  sessions, logins, connections, as JSON
+";
+
+/// What each response has, if it has nothing else of the name.
+const HEADERS: [(header::HeaderName, &str); 6] = [
+    // By which `status` and `wait` know that it is not another program's.
+    (header::SERVER, SERVER),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// The name that responses of the admin listener bear.
+pub(crate) const SERVER: &str = "orgproxy";
+
+/// More than there are people and programs that look.
+const MOST_CONNECTIONS: usize = 256;
+
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+const LONGEST_HEAD: usize = 16 * 1024;
+const MOST_HEADERS: usize = 64;
+
+/// After an error of the system.
+const PAUSE: Duration = Duration::from_millis(500);

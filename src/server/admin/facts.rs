@@ -1,0 +1,188 @@
+//! All that the admin listener knows.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    super::{Bound, org_runtime::OrgRuntime, worker::Message},
+    status::{self, ListenerStatus, OrgStatus, ProcessStatus, Status},
+};
+use crate::{
+    proxy::load::Load,
+    system::escape,
+    watch::{Usage, Watch, metrics},
+};
+
+/// The parts of a server that are looked at.
+pub(in crate::server) struct Facts {
+    pub(in crate::server) orgs: Vec<Org>,
+    /// When the certificate of `https://` listeners expires, if a person has to renew it.
+    pub(in crate::server) certificate_ends: Option<SystemTime>,
+    load: Arc<Load>,
+    watch: Arc<Watch>,
+    /// Closed when the thread behind it has ended.
+    workers: Vec<mpsc::UnboundedSender<Message>>,
+    started: SystemTime,
+    began: Instant,
+    is_stopping: AtomicBool,
+}
+
+/// One org, and where clients reach it.
+pub(in crate::server) struct Org {
+    runtime: Arc<OrgRuntime>,
+    listeners: Vec<ListenerStatus>,
+}
+
+/// The orgs of a server that is bound.
+pub(in crate::server) fn orgs(orgs: &[Arc<OrgRuntime>], bound: &[Bound]) -> Vec<Org> {
+    let orgs = orgs.iter().map(|runtime| Org {
+        runtime: runtime.clone(),
+        listeners: status::listeners(&runtime.org, bound),
+    });
+    orgs.collect()
+}
+
+impl Facts {
+    /// Those of a process that begins now, without orgs.
+    pub(in crate::server) fn new(
+        load: Arc<Load>,
+        watch: Arc<Watch>,
+        workers: Vec<mpsc::UnboundedSender<Message>>,
+    ) -> Self {
+        Self {
+            orgs: Vec::new(),
+            certificate_ends: None,
+            load,
+            watch,
+            workers,
+            started: SystemTime::now(),
+            began: Instant::now(),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that no more connections are taken.
+    pub(in crate::server) fn stop(&self) {
+        self.is_stopping.store(true, Relaxed);
+    }
+
+    /// Returns whether no thread has died. Those that end in a stop have not.
+    pub(super) fn is_alive(&self) -> bool {
+        self.is_stopping.load(Relaxed) || self.workers.iter().all(|worker| !worker.is_closed())
+    }
+
+    /// Why requests would be refused now, a line each. That no login has been tried is not a
+    /// reason, since the next request tries it; nor is one that failed, once it is time for another.
+    pub(super) fn reasons_not_to_be_ready(&self) -> Vec<String> {
+        if self.is_stopping.load(Relaxed) {
+            return vec!["it is stopping".to_owned()];
+        }
+        let mut reasons = Vec::new();
+        for org in &self.orgs {
+            if let Some((error, rest)) = org.runtime.sessions.status().refusal {
+                reasons.push(format!(
+                    "org {} cannot log in: {} (no other attempt for {} s)",
+                    org.runtime.org.name,
+                    escape::line(&error.to_string()),
+                    rest.as_secs().max(1),
+                ));
+            }
+        }
+        if !self.is_alive() {
+            reasons.push("a thread that handles requests has died".to_owned());
+        }
+        reasons
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let reasons = self.reasons_not_to_be_ready();
+        let orgs = self.orgs.iter().map(|org| {
+            let sessions = org.runtime.sessions.status();
+            let usage = self.usage(&org.runtime.org.name);
+            OrgStatus::new(&org.runtime.org, org.listeners.clone(), &sessions, usage)
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: status::moment(self.started),
+            uptime_seconds: self.began.elapsed().as_secs(),
+            ready: reasons.is_empty(),
+            not_ready_because: reasons,
+            orgs: orgs.collect(),
+            process: ProcessStatus {
+                connections: self.load.connections(),
+                requests: self.load.requests(),
+                threads: self.workers.len(),
+                access_log_dropped: self.watch.lost_lines(),
+            },
+        }
+    }
+
+    /// The text for Prometheus.
+    pub(super) fn metrics(&self) -> String {
+        let orgs = self.orgs.iter().map(|org| {
+            let status = org.runtime.sessions.status();
+            let connections = org.runtime.connections();
+            metrics::OrgFacts {
+                name: org.runtime.org.name.as_str().into(),
+                logins_ok: status.logins.ok,
+                logins_refused: status.logins.refused,
+                logins_unavailable: status.logins.unavailable,
+                session_age: status.session.map(|session| session.age),
+                connections_open: connections.open() as u64,
+                connections_idle: connections.idle() as u64,
+            }
+        });
+        let ends = self.certificate_ends.iter();
+        let certificates = ends.map(|ends| metrics::CertificateFacts {
+            name: "tls".to_owned(),
+            ends: *ends,
+        });
+        self.watch.metrics.encode(&metrics::Facts {
+            now: SystemTime::now(),
+            started: self.started,
+            requests_in_flight: self.load.requests() as u64,
+            connections_open: self.load.connections() as u64,
+            access_log_dropped: self.watch.lost_lines(),
+            orgs: orgs.collect(),
+            certificates: certificates.collect(),
+        })
+    }
+
+    /// What the org said last of its allocation.
+    fn usage(&self, org: &str) -> Option<(Usage, SystemTime)> {
+        self.watch.board()?.orgs.get(org)?.usage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    #[test]
+    fn lives_while_all_threads_do_and_while_they_end_in_a_stop() {
+        let (one, first) = mpsc::unbounded_channel();
+        let (other, second) = mpsc::unbounded_channel();
+        let load = Arc::new(Load::new(&Limits::default(), 1000));
+        let watch = Arc::new(Watch::start(None, false).unwrap());
+        let facts = Facts::new(load, watch, vec![one, other]);
+        assert!(facts.is_alive() && facts.reasons_not_to_be_ready().is_empty());
+        drop(first);
+        assert!(!facts.is_alive());
+        assert_eq!(
+            facts.reasons_not_to_be_ready(),
+            ["a thread that handles requests has died"]
+        );
+        facts.stop();
+        drop(second);
+        assert!(facts.is_alive());
+        assert_eq!(facts.reasons_not_to_be_ready(), ["it is stopping"]);
+    }
+}
