@@ -10,7 +10,7 @@ pub(crate) fn print(text: &str) {
     let _ = write!(anstream::stdout().lock(), "{text}");
 }
 
-/// Like [`print`], to standard error.
+/// Like `print`, to standard error.
 pub(crate) fn note(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");
 }
