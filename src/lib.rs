@@ -61,33 +61,45 @@
 //!
 //! **A new API family** (an API that puts the session elsewhere, or reports a dead one otherwise).
 //! Bulk 1.0 is the one to copy: `grep -rn Bulk src` finds what the steps name.
-//! 1. `salesforce/facts/families.rs` and `expiry.rs`: a row each, with its source.
-//! 2. `proxy/target.rs`: a variant of `Api`, and its paths in `Target::parse`, where the guard, the
-//!    families and what rewrites responses all ask.
-//! 3. `proxy/family.rs`: a variant of `Family`, in `Family::of`, `authorize` (where the session
-//!    goes), `suspects` (which responses are read; whether a JWT may be a session there:
-//!    [`salesforce::facts::sessions`]) and `render_error` (what an error looks like); in
-//!    `family/verdict.rs` what such a response says. The compiler asks for these. It does not ask
-//!    for `refuses_with` and the first `match` of `Verdict::of` (responses to HEAD, which have no
-//!    body), `open_envelope` (a session in the body), `passes`, `suspects_page` and
-//!    `sends_to_login` (pages), `proves_session` (a path that needs no session). Then a row in each
-//!    table of `family/tests.rs`.
+//! 1. `salesforce/facts/families.rs`, `expiry.rs` and, for what it does with a token in JWT format,
+//!    `sessions.rs`: a row each, with its source.
+//! 2. `proxy/target.rs`: a variant of `Api`, and its paths in `Target::parse` (for most in
+//!    `below_services`), where the guard, the families and what rewrites responses all ask. A path
+//!    that is forgotten there is taken for REST.
+//! 3. `proxy/family.rs`: a variant of `Family`. The compiler asks for it in `Family::of`;
+//!    `authorize` (where the session goes); `suspects` (which responses are read, and whether a JWT
+//!    may be a session there); `render_error` (what an error looks like); `family/verdict.rs` (what
+//!    such a response says: `Verdict::Dead`, or `Moved`); and `response/document.rs` (documents with
+//!    absolute URLs). It does not ask for:
+//!    - the `Authorization` header, which `authorize` puts in for all but Pub/Sub, before its
+//!      `match`;
+//!    - responses to HEAD, which have no body: a status that only this family has for a dead session
+//!      goes into `refuses_with`, one that may mean something else into the first `match` of
+//!      `Verdict::of`;
+//!    - `open_envelope` (a session in the body), `passes`, `suspects_page` and `sends_to_login`
+//!      (pages), `proves_session` (a path that needs no session).
 //! 4. A header that carries the session goes into `SESSION_HEADERS` in `proxy/family.rs`, or the
-//!    client's own reaches the org. If its capitals are unusual: `spelling/names.rs`.
-//! 5. `proxy/response/document.rs`, if it has documents with absolute URLs.
+//!    client's own reaches the org; and into `command/token/text.rs`, which takes it off a token that
+//!    somebody pastes. If its capitals are unusual: `spelling/names.rs`.
+//! 5. The tables of the unit tests: `family/tests.rs` (and its list in
+//!    `whatever_carries_the_session_is_known_as_such`), `target.rs`, `response/document.rs`,
+//!    `placeholder.rs`.
 //! 6. `proxy/guard/path.rs`, if some of its paths hand out sessions, or if its session is in the
 //!    body: then its paths must be spelled plainly, as those of SOAP.
 //! 7. If it has a host of its own, as Pub/Sub: every comparison with `Family::PubSub`.
-//! 8. `demo/`: a file of its name; where its session is, in `demo/session.rs` (`Sessions::access`);
-//!    its path in `Inner::answer` of `demo/service.rs`. Errors by `Answer::text`: `Answer::error`
-//!    and `Content::Json` are the REST API's.
-//! 9. `command/failure.rs`, so that `orgproxy request` can read its errors.
-//! 10. `tests/it/`: a file named after it, and its `mod` in `main.rs`: the session is where it
-//!     counts whatever the client sent, a session that dies is replaced unseen, the proxy's errors
-//!     have its shape. A line in `forward.rs` (`exactly_one_session_arrives_and_it_is_ours`) and in
-//!     the two tables of `renewal.rs` if it answers GET and HEAD. What the demo org does by itself
-//!     is tested in `demo_….rs`.
-//! 11. README: *Point your tool at it*, and steps 4 and 6 of *The life of a request*;
+//! 8. `demo/`: a file of its name, with its `mod` in `demo.rs`; where its session is, in
+//!    `demo/session.rs` (`Sessions::access`); its path in `Inner::answer` of `demo/service.rs`. Errors
+//!    by `Answer::text`: `Answer::error` and `Content::Json` are the REST API's.
+//! 9. `command/failure.rs`, so that `orgproxy request` can read the proxy's errors in its shape.
+//!    Where a JWT is no session for it: the texts of `command/doctor/session.rs` and
+//!    `command/token/decoded.rs`.
+//! 10. `tests/it/`: a file named after it, and its `mod` in `tests/it/main.rs`: the session is where
+//!     it counts whatever the client sent, a session that dies is replaced unseen, the proxy's errors
+//!     have its shape. A line in `exactly_one_session_arrives_and_it_is_ours` of `forward.rs`, and, if
+//!     it answers GET and HEAD, in `a_session_that_dies_is_replaced_unseen` and
+//!     `an_answer_without_a_body_alone_is_no_reason_for_a_login` of `renewal.rs`. What the demo org
+//!     does by itself is tested in `demo_….rs`.
+//! 11. README: *Point your tool at it*, and steps 4 and 6 of its *The life of a request*;
 //!     `CHANGELOG.md`.
 //!
 //! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags),

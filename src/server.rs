@@ -145,9 +145,11 @@ impl Server {
             .collect::<Result<Vec<_>, _>>()?;
         let tunnels = self.tls.tunnels.as_ref();
         let bound = self.bound();
+        // Where nobody looks, no request pays for being seen.
+        let is_seen = self.access_log.is_some() || self.admin.is_some();
         let watch = Watch::start(self.access_log, self.admin.is_some());
         let watch = Arc::new(watch.map_err(StartupError::Thread)?);
-        let recorder = || Some(watch.recorder());
+        let recorder = || is_seen.then(|| watch.recorder());
         let workers = (0..self.config.threads)
             .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
             .collect::<io::Result<Vec<_>>>()

@@ -182,11 +182,8 @@ impl Family {
             && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
     }
 
-    /// Returns whether a dead session shows by this status where responses of other statuses have a
-    /// body that says what is wrong.
-    ///
-    /// A family with a status of its own needs it here, or a dead session is not seen in responses
-    /// to HEAD.
+    /// True for a status that may mean a dead session where the response has no body that says so: to
+    /// HEAD. `Verdict::of` decides.
     fn refuses_with(self, status: StatusCode) -> bool {
         status == StatusCode::UNAUTHORIZED
             || self == Self::Identity && status == StatusCode::FORBIDDEN

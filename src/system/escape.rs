@@ -9,7 +9,7 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     spell_out(text, is_tricky)
 }
 
-/// Like [`line`], but lines stay lines.
+/// Like [`line()`], but lines stay lines.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     spell_out(text, |c| is_tricky(c) && c != '\n')
 }

@@ -15,7 +15,7 @@ pub(crate) fn clear() {
     let _ = write!(io::stdout().lock(), "\u{1b}[H\u{1b}[J");
 }
 
-/// Like [`print`], to standard error.
+/// Like `print`, to standard error.
 pub(crate) fn note(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{text}");
 }
