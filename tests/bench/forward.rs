@@ -9,7 +9,8 @@
 //! - `-- --quick` is the same with short rounds and small transfers, for CI.
 //! - `-- --gate 0.9` fails if orgproxy costs more than 0.9 of nginx's CPU at 16 connections, or if a
 //!   SOAP request costs it more than twice as much as a REST request of the same size.
-//! - `-- --instructions` counts user instructions per request instead, under callgrind.
+//! - `-- --instructions` counts user instructions per request instead, under callgrind: bare, with
+//!   metrics, and with an access log. With `--gate`, fails if either costs more than it may.
 //! - `-- --only orgproxy,nginx` leaves the others out.
 //!
 //! The binary runs itself again as the origin, as the load generator and as the launcher of every
@@ -58,7 +59,7 @@ struct Args {
     /// Fail if orgproxy's CPU per request at 16 connections exceeds this part of nginx's.
     #[arg(long, value_name = "RATIO")]
     gate: Option<f64>,
-    /// Print orgproxy's user instructions per request, counted by callgrind, and nothing else.
+    /// Print orgproxy's user instructions per request, counted by callgrind.
     #[arg(long)]
     instructions: bool,
     /// Measure these targets only.
@@ -86,7 +87,7 @@ fn main() -> ExitCode {
         Some(Role::Origin(args)) => origin::run(&args),
         Some(Role::Load(args)) => load::run(&args),
         Some(Role::Launch(args)) => process::launch(&args),
-        None if args.bench && args.instructions => instructions::run(),
+        None if args.bench && args.instructions => instructions::run(args.gate.is_some()),
         None if args.bench => run(&args),
         None => {
             println!("nothing measured: run by `cargo bench --bench forward`");

@@ -9,20 +9,58 @@ use crate::process::{self, Running, installed};
 use crate::rounds::output;
 use crate::targets::{self, ORGPROXY, Origin};
 
-/// Prints the number. The difference of two runs leaves out the start, the login and the
-/// handshakes.
-pub(crate) fn run() -> Result<(), Box<dyn Error>> {
+/// Prints what a request costs, and what it costs more to see it.
+///
+/// # Errors
+/// With `has_gate`, if seeing it costs more than it may.
+pub(crate) fn run(has_gate: bool) -> Result<(), Box<dyn Error>> {
     installed("valgrind", "valgrind")?;
     let folder = Folder::create()?;
     let origin = Origin::start(&folder, None)?;
-    let few = count(FEW, &folder, &origin)?;
-    let many = count(MANY, &folder, &origin)?;
-    println!("{}", many.saturating_sub(few) / (MANY - FEW));
+    let log = folder.path("access.log");
+    let log = log.to_str().ok_or("the folder's name is not text")?;
+    let plain = per_request(&[], &folder, &origin)?;
+    println!("{plain}");
+    let mut dear = Vec::new();
+    for (name, arguments, most) in [
+        (
+            "metrics",
+            ["--admin-listen", "127.0.0.1:0"],
+            MOST_FOR_METRICS,
+        ),
+        ("an access log", ["--access-log", log], MOST_FOR_LOG),
+    ] {
+        let seen = per_request(&arguments, &folder, &origin)?;
+        let share = seen as f64 / plain as f64 - 1.0;
+        println!("{seen} with {name} ({:+.1} %)", share * 100.0);
+        if share > most {
+            dear.push(format!("{name} may cost {:.0} % and no more", most * 100.0));
+        }
+    }
+    if has_gate && !dear.is_empty() {
+        return Err(dear.join("; ").into());
+    }
     Ok(())
 }
 
+/// The difference of two runs leaves out the start, the login and the handshakes.
+fn per_request(
+    arguments: &[&str],
+    folder: &Folder,
+    origin: &Origin,
+) -> Result<u64, Box<dyn Error>> {
+    let few = count(FEW, arguments, folder, origin)?;
+    let many = count(MANY, arguments, folder, origin)?;
+    Ok(many.saturating_sub(few) / (MANY - FEW))
+}
+
 /// Instructions of a whole run of orgproxy with so many requests over 16 connections.
-fn count(requests: u64, folder: &Folder, origin: &Origin) -> Result<u64, Box<dyn Error>> {
+fn count(
+    requests: u64,
+    arguments: &[&str],
+    folder: &Folder,
+    origin: &Origin,
+) -> Result<u64, Box<dyn Error>> {
     let counts = folder.path("callgrind.out");
     let config = targets::orgproxy(folder, origin.address)?;
     let mut command = process::pinned(None, installed("valgrind", "valgrind")?)?;
@@ -31,6 +69,7 @@ fn count(requests: u64, folder: &Folder, origin: &Origin) -> Result<u64, Box<dyn
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .args([ORGPROXY, "run", "--config"])
         .arg(config)
+        .args(arguments)
         .stdout(Stdio::piped());
     let mut proxy = Running::start("orgproxy", command, folder)?;
     let address = proxy.address()?;
@@ -48,3 +87,7 @@ fn count(requests: u64, folder: &Folder, origin: &Origin) -> Result<u64, Box<dyn
 
 const FEW: u64 = 1000;
 const MANY: u64 = 2000;
+
+/// Parts of what a request costs that nobody sees.
+const MOST_FOR_METRICS: f64 = 0.03;
+const MOST_FOR_LOG: f64 = 0.08;
