@@ -93,6 +93,12 @@ fn report(status: &Status) -> String {
         rows.push(("access log", lost));
     }
     for reason in &status.not_ready_because {
+        // The lines of the org say that.
+        let is_error = |error: &String| reason.contains(error);
+        let logins = status.orgs.iter().flat_map(|org| &org.last_login);
+        if logins.flat_map(|login| &login.error).any(is_error) {
+            continue;
+        }
         rows.push(("not ready", escape::line(reason).into_owned()));
     }
     add_rows(&mut text, &rows);

@@ -210,12 +210,14 @@ impl BoundListener {
         };
         let own = rustix::process::geteuid().as_raw();
         let known = uid == own || uid == 0 || self.uids.contains(&uid);
+        // Those of the admin listener are nobody else's.
+        let advice = if self.orgs.is_empty() {
+            "the admin listener is for the user of the proxy and root"
+        } else {
+            "to let it in, add it to guard.allow_uids"
+        };
         if !known && let Some(left_out) = THROTTLE.admit() {
-            tracing::warn!(
-                uid,
-                left_out,
-                "refused another user; to let it in, add it to guard.allow_uids"
-            );
+            tracing::warn!(uid, left_out, "refused another user; {advice}");
         }
         known.then_some(uid)
     }
