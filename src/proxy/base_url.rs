@@ -49,7 +49,8 @@ impl BaseUrl {
         exchange: &Exchange,
         sessions: &Arc<Sessions>,
     ) -> Result<Self, Error> {
-        let session = exchange.time(Wait::Login, sessions.current()).await?;
+        let session = sessions.current().await?;
+        exchange.lap(Wait::Login);
         named.check(&session, sessions)?;
         if named.is_old(&session) {
             exchange.shows(Sign::OldHost);

@@ -58,7 +58,9 @@ impl Delivery {
             body,
             exchange,
         } = request;
-        let mut session = exchange.time(Wait::Login, self.sessions.current()).await?;
+        exchange.lap(Wait::Nothing);
+        let mut session = self.sessions.current().await?;
+        exchange.lap(Wait::Login);
         let is_at_risk = match body.kept(self.replay_bytes) {
             Kept::Whole => false,
             Kept::TooLarge => !session.accepted_within(KNOWN_GOOD),
@@ -140,8 +142,9 @@ impl Delivery {
         let Request { head, exchange, .. } = request;
         let can_ask = head.family() != Family::PubSub;
         if repeats == 0 && !(can_ask && self.sessions.doubts()) && !self.sessions.rests() {
-            let login = self.sessions.replace(session);
-            return Ok(Some(exchange.time(Wait::Login, login).await?));
+            let next = self.sessions.replace(session).await?;
+            exchange.lap(Wait::Login);
+            return Ok(Some(next));
         }
         if !can_ask || self.sessions.rests() {
             return Ok(None);
@@ -157,8 +160,9 @@ impl Delivery {
     ) -> Result<Option<Arc<Session>>, Error> {
         match self.ask(session, exchange).await {
             Ok(Verdict::Dead) => {
-                let login = self.sessions.after(session);
-                Ok(Some(exchange.time(Wait::Login, login).await?))
+                let next = self.sessions.after(session).await?;
+                exchange.lap(Wait::Login);
+                Ok(Some(next))
             }
             _ => Ok(None),
         }
@@ -174,8 +178,9 @@ impl Delivery {
         match request.head.family() {
             Family::PubSub => None,
             _ => {
-                let login = self.sessions.elsewhere(session);
-                request.exchange.time(Wait::Login, login).await
+                let next = self.sessions.elsewhere(session).await;
+                request.exchange.lap(Wait::Login);
+                next
             }
         }
     }
@@ -222,8 +227,9 @@ impl Delivery {
     ) -> Result<Arc<Session>, Error> {
         let next = match self.ask(&session, exchange).await {
             Ok(Verdict::Dead) => {
-                let login = self.sessions.after(&session);
-                return Ok(exchange.time(Wait::Login, login).await?);
+                let next = self.sessions.after(&session).await?;
+                exchange.lap(Wait::Login);
+                return Ok(next);
             }
             Ok(Verdict::Moved) => self.sessions.elsewhere(&session).await,
             Ok(_) => None,

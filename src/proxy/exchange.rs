@@ -2,8 +2,6 @@
 
 use std::{
     borrow::Cow,
-    future::poll_fn,
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,7 +10,8 @@ use std::{
 };
 
 use http::{
-    HeaderMap, Method, Response, StatusCode, Uri, header, request::Parts, uri::PathAndQuery,
+    HeaderMap, HeaderName, Method, Response, StatusCode, Uri, header, request::Parts,
+    uri::PathAndQuery,
 };
 
 use crate::{
@@ -50,6 +49,8 @@ struct Notes {
     status: StatusCode,
     answered_by: Option<AnsweredBy>,
     waits: Waits,
+    /// When the last lap ended.
+    lap: Option<Instant>,
     received: Option<Arc<AtomicU64>>,
     sent: u64,
     is_whole: bool,
@@ -60,8 +61,10 @@ struct Notes {
 }
 
 /// One of the waits of a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
+    /// For nothing that is told: what comes next begins.
+    Nothing,
     Login,
     Connection,
     FirstByte,
@@ -87,7 +90,9 @@ impl Exchange {
 
     /// Notes that it will be recorded.
     pub(crate) fn is_watched(&mut self) {
-        self.began = Some(Instant::now());
+        let now = Instant::now();
+        self.began = Some(now);
+        self.notes().lap = Some(now);
     }
 
     /// Notes for which org it is.
@@ -135,34 +140,25 @@ impl Exchange {
         Some(received)
     }
 
-    /// Awaits `future`, and notes how long that took. If it is ready at once, that costs nothing.
-    pub(crate) async fn time<T>(&self, wait: Wait, future: impl Future<Output = T>) -> T {
+    /// Notes that what went on since the last lap, if it took any time, was `wait`.
+    pub(crate) fn lap(&self, wait: Wait) {
         if self.began.is_none() {
-            return future.await;
+            return;
         }
-        let mut future = pin!(future);
-        let mut since = None;
-        let value = poll_fn(|cx| {
-            let polled = future.as_mut().poll(cx);
-            if polled.is_pending() && since.is_none() {
-                since = Some(Instant::now());
-            }
-            polled
-        })
-        .await;
-        if let Some(since) = since {
-            self.waited(wait, since.elapsed());
+        let now = Instant::now();
+        let mut notes = self.notes();
+        let lap = notes.lap.map_or(Duration::ZERO, |lap| now - lap);
+        // What was there at once was not waited for.
+        if lap < NO_WAIT && wait != Wait::FirstByte {
+            return;
         }
-        value
-    }
-
-    fn waited(&self, wait: Wait, time: Duration) {
-        let waits = &mut self.notes().waits;
-        *match wait {
-            Wait::Login => &mut waits.login,
-            Wait::Connection => &mut waits.connection,
-            Wait::FirstByte => &mut waits.first_byte,
-        } += time;
+        notes.lap = Some(now);
+        match wait {
+            Wait::Login => notes.waits.login += lap,
+            Wait::Connection => notes.waits.connection += lap,
+            Wait::FirstByte => notes.waits.first_byte += lap,
+            Wait::Nothing => {}
+        }
     }
 
     /// Notes that it is sent to the org again.
@@ -177,12 +173,11 @@ impl Exchange {
         if self.began.is_none() {
             return;
         }
-        for (name, value) in headers {
-            match name.as_str() {
-                "sforce-limit-info" => self.notes().usage = Usage::parse(value),
-                "warning" => self.shows(Sign::Warning),
-                _ => {}
-            }
+        if let Some(usage) = headers.get(LIMIT_INFO) {
+            self.notes().usage = Usage::parse(usage);
+        }
+        if headers.contains_key(header::WARNING) {
+            self.shows(Sign::Warning);
         }
     }
 
@@ -284,6 +279,11 @@ fn api_version(path: &str) -> Option<u16> {
 }
 
 static THROTTLE: Throttle = Throttle::new();
+
+const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
+
+/// For a lap that takes less, nothing was waited for.
+const NO_WAIT: Duration = Duration::from_micros(50);
 
 /// Bytes of a path that the log shows.
 const LONGEST_PATH: usize = 2048;

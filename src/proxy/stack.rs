@@ -264,13 +264,15 @@ impl From<Full> for Error {
 /// One request in flight.
 struct Count {
     stack: Arc<Stack>,
-    exchange: Exchange,
+    /// Boxed, since it is large and goes from hand to hand.
+    exchange: Box<Exchange>,
     /// True if its answer goes on when the client takes what there is.
     offered: bool,
 }
 
 impl Count {
-    fn new(stack: Arc<Stack>, mut exchange: Exchange) -> Self {
+    fn new(stack: Arc<Stack>, exchange: Exchange) -> Self {
+        let mut exchange = Box::new(exchange);
         stack.load.begin();
         if stack.recorder.is_some() {
             exchange.is_watched();

@@ -76,11 +76,14 @@ impl Upstream {
         } = request;
         let mut may_repeat = head.method().is_idempotent();
         loop {
-            let connection = self.connection(session);
-            let mut connection = exchange.time(Wait::Connection, connection).await?;
+            let mut connection = self.connection(session).await?;
+            exchange.lap(Wait::Connection);
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
-            let response = connection.send(head, session, sending, body, self.timeout);
-            let error = match exchange.time(Wait::FirstByte, response).await {
+            let response = connection
+                .send(head, session, sending, body, self.timeout)
+                .await;
+            exchange.lap(Wait::FirstByte);
+            let error = match response {
                 Ok(response) => return self.accept(response, connection),
                 Err(error) => error,
             };

@@ -6,11 +6,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{AnsweredBy, Record, Signs};
+use super::{AnsweredBy, Client, Record, Signs};
 
 /// The callers of all orgs, a bounded number of them.
 #[derive(Debug, Default)]
-pub(crate) struct Callers(HashMap<(Arc<str>, Box<str>), Caller>);
+pub(crate) struct Callers {
+    all: Vec<Caller>,
+    by_name: HashMap<(Arc<str>, Box<str>), usize>,
+    /// The one that called last, who mostly calls next as well, and by what it is known.
+    last: Option<(Arc<str>, Client, usize)>,
+}
 
 /// What one client asked of one org.
 #[derive(Debug, Clone, Default)]
@@ -28,15 +33,15 @@ pub(crate) struct Caller {
 impl Callers {
     pub(super) fn count(&mut self, record: &Record, now: SystemTime) {
         let Some(org) = &record.org else { return };
-        let name = record.client.name();
-        let is_full = self.0.len() >= MOST;
-        let key = (org.clone(), Box::from(&*name));
-        let key = if is_full && !self.0.contains_key(&key) {
-            (org.clone(), Box::from(OTHERS))
-        } else {
-            key
+        let last = self
+            .last
+            .as_ref()
+            .filter(|(of, client, _)| Arc::ptr_eq(of, org) && *client == record.client);
+        let place = match last {
+            Some((.., place)) => *place,
+            None => self.place(org, &record.client),
         };
-        let caller = self.0.entry(key).or_default();
+        let caller = &mut self.all[place];
         caller.requests += 1;
         caller.last = Some(now);
         caller.signs.merge(record.signs);
@@ -47,11 +52,27 @@ impl Callers {
         }
     }
 
+    fn place(&mut self, org: &Arc<str>, client: &Client) -> usize {
+        let mut key = (org.clone(), Box::from(&*client.name()));
+        if self.all.len() >= MOST && !self.by_name.contains_key(&key) {
+            key.1 = OTHERS.into();
+        }
+        let place = *self.by_name.entry(key).or_insert_with(|| {
+            self.all.push(Caller::default());
+            self.all.len() - 1
+        });
+        self.last = Some((org.clone(), client.clone(), place));
+        place
+    }
+
     /// Those of `org` with the requests of each in the last 24 hours, the busiest first.
     pub(crate) fn of(&self, org: &str, now: SystemTime) -> Vec<(&str, u64, &Caller)> {
-        let own = self.0.iter().filter(|((of, _), _)| **of == *org);
+        let own = self.by_name.iter().filter(|((of, _), _)| **of == *org);
         let mut own: Vec<_> = own
-            .map(|((_, name), caller)| (&**name, caller.in_a_day(now), caller))
+            .map(|((_, name), place)| {
+                let caller = &self.all[*place];
+                (&**name, caller.in_a_day(now), caller)
+            })
             .collect();
         own.sort_by(|(a_name, a, _), (b_name, b, _)| b.cmp(a).then(a_name.cmp(b_name)));
         own
@@ -97,7 +118,6 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::watch::Client;
 
     fn at(hours: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(hours * 3600)
@@ -144,7 +164,7 @@ mod tests {
         for number in 0..10_000 {
             callers.count(&by(&format!("agent-{number}")), at(100));
         }
-        assert!(callers.0.len() <= MOST + 1);
+        assert!(callers.all.len() <= MOST + 1);
         let total: u64 = callers.of("main", at(100)).iter().map(|it| it.1).sum();
         assert_eq!(total, 10_000);
     }

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use super::{Record, Sign};
-use crate::salesforce::calendar::{self, Ending};
+use super::{Record, Sign, Signs};
+use crate::salesforce::calendar::{self, Ending, LATEST_TO_END};
 
 /// What was seen of each org and client, a bounded number of findings.
 #[derive(Debug, Default)]
@@ -100,6 +100,15 @@ impl Danger {
 
 /// The dangers that `record` shows.
 pub(super) fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
+    // Most show none, and are not looked at further.
+    let is_old = record
+        .api_version
+        .is_some_and(|version| version <= LATEST_TO_END);
+    let shown = (is_old || record.signs != Signs::default()).then(|| all_dangers(record));
+    shown.into_iter().flatten().flatten()
+}
+
+fn all_dangers(record: &Record) -> [Option<Danger>; 6] {
     let ends = |sign| Ending::of(sign).map(|ending| Danger::Ends(ending.name));
     let of_sign = |sign, danger: Option<Danger>| danger.filter(|_| record.signs.has(sign));
     let version = record.api_version.and_then(Ending::of_version);
@@ -111,8 +120,6 @@ pub(super) fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
         of_sign(Sign::Warning, Some(Danger::Warning)),
         of_sign(Sign::SessionInQuery, Some(Danger::SessionInQuery)),
     ]
-    .into_iter()
-    .flatten()
 }
 
 /// Findings of all orgs. A client can call itself what it likes.
@@ -126,7 +133,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::watch::{Client, Signs};
+    use crate::watch::Client;
 
     fn record(agent: &str, version: u16, signs: &[Sign]) -> Record {
         let mut all = Signs::default();

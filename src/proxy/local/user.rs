@@ -29,9 +29,8 @@ impl User {
     /// # Errors
     /// When there is no session, or the org does not say.
     pub(super) async fn of(proxy: &Proxy, exchange: &Exchange) -> Result<Self, Error> {
-        let session = exchange
-            .time(Wait::Login, proxy.delivery.sessions.current())
-            .await?;
+        let session = proxy.delivery.sessions.current().await?;
+        exchange.lap(Wait::Login);
         let Identity {
             org_id,
             user_id,

@@ -11,10 +11,7 @@ use super::{
     histogram::Histogram,
     labels::{Admitted, Key, Labels},
 };
-use crate::{
-    salesforce::calendar::LATEST_TO_END,
-    watch::{AnsweredBy, Record, Replayed, Signs, Usage, radar},
-};
+use crate::watch::{AnsweredBy, Record, Replayed, Usage, radar};
 
 /// The counts of one thread.
 ///
@@ -190,11 +187,8 @@ impl OrgCounts {
         if let AnsweredBy::Error(code) = record.answered_by {
             increase(&mut self.refusals, code, 1);
         }
-        let is_old = |version| version <= LATEST_TO_END;
-        if record.signs != Signs::default() || record.api_version.is_some_and(is_old) {
-            for danger in radar::dangers(record) {
-                increase(&mut self.retiring, danger.name(), 1);
-            }
+        for danger in radar::dangers(record) {
+            increase(&mut self.retiring, danger.name(), 1);
         }
         if let Some(reason) = record.replayed_for {
             self.replays[place(reason)][outcome(record)] += u64::from(record.replays);
