@@ -17,7 +17,10 @@ use self::{
     request::Head,
     response::Body,
 };
-use crate::config::{self, Limits};
+use crate::{
+    config::{self, Limits},
+    watch::Sign,
+};
 
 pub(crate) mod base_url;
 pub(crate) mod coding;
@@ -93,6 +96,9 @@ impl Proxy {
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
         let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
+        if head.had_session_in_query() {
+            exchange.shows(Sign::SessionInQuery);
+        }
         let request = delivery::Request {
             head: &head,
             body: &body,

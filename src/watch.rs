@@ -178,14 +178,14 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mute
             thread::sleep(PAUSE);
         }
         let records = inboxes.take();
-        if let Some(board) = board {
-            lock(board).take(&records, SystemTime::now());
-        }
         if let Some(log) = access_log.as_ref().filter(|_| !records.is_empty()) {
-            log.offer(records);
+            log.offer(&records);
             let dropped = inboxes.dropped();
             log.miss(dropped - missed);
             missed = dropped;
+        }
+        if let Some(board) = board {
+            lock(board).take(records, SystemTime::now());
         }
     }
     if let Some(log) = access_log {

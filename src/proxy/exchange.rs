@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use http::{
@@ -20,11 +20,10 @@ use crate::{
         error::Error,
         family::{Envelope, Family},
         placeholder::Placeholders,
-        request,
         response::Body,
         target::Target,
     },
-    system::{escape, telemetry::Throttle},
+    system::{clock::nanoseconds, escape, telemetry::Throttle},
     watch::{AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
 };
 
@@ -35,8 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) family: Family,
     method: Method,
     target: Option<PathAndQuery>,
-    /// When it came, if anybody looks.
-    began: Option<Instant>,
+    /// When it came ([`nanoseconds`]), if anybody looks.
+    began: Option<u64>,
     notes: Mutex<Notes>,
 }
 
@@ -49,8 +48,8 @@ struct Notes {
     status: StatusCode,
     answered_by: Option<AnsweredBy>,
     waits: Waits,
-    /// When the last lap ended.
-    lap: Option<Instant>,
+    /// When the last lap ended ([`nanoseconds`]).
+    lap: u64,
     received: Option<Arc<AtomicU64>>,
     sent: u64,
     is_whole: bool,
@@ -90,9 +89,7 @@ impl Exchange {
 
     /// Notes that it will be recorded.
     pub(crate) fn is_watched(&mut self) {
-        let now = Instant::now();
-        self.began = Some(now);
-        self.notes().lap = Some(now);
+        self.began = Some(nanoseconds());
     }
 
     /// Notes for which org it is.
@@ -102,9 +99,6 @@ impl Exchange {
 
     /// Notes who sends `head`.
     pub(crate) fn comes_with(&self, head: &Parts, placeholders: &Placeholders) {
-        if self.began.is_some() && self.target.as_ref().is_some_and(request::carries_session) {
-            self.shows(Sign::SessionInQuery);
-        }
         if let Some(name) = placeholders.client_that_shows(head) {
             return self.is_of(name);
         }
@@ -145,14 +139,15 @@ impl Exchange {
         if self.began.is_none() {
             return;
         }
-        let now = Instant::now();
+        let now = nanoseconds();
         let mut notes = self.notes();
-        let lap = notes.lap.map_or(Duration::ZERO, |lap| now - lap);
+        let took = now.saturating_sub(notes.lap);
         // What was there at once was not waited for.
-        if lap < NO_WAIT && wait != Wait::FirstByte {
+        if took < NO_WAIT && wait != Wait::FirstByte {
             return;
         }
-        notes.lap = Some(now);
+        notes.lap = now;
+        let lap = Duration::from_nanos(took);
         match wait {
             Wait::Login => notes.waits.login += lap,
             Wait::Connection => notes.waits.connection += lap,
@@ -203,6 +198,9 @@ impl Exchange {
 
     /// Notes the head of its answer.
     pub(crate) fn is_answered(&self, response: &Response<Body>) {
+        if self.began.is_none() {
+            return;
+        }
         let mut notes = self.notes();
         notes.status = response.status();
         let by = match response.body() {
@@ -224,10 +222,9 @@ impl Exchange {
     /// Records it, now that it has ended.
     pub(crate) fn record(&mut self, recorder: &Recorder) {
         let Some(began) = self.began else { return };
-        let total = began.elapsed();
+        let total = Duration::from_nanos(nanoseconds().saturating_sub(began));
         let notes = std::mem::take(&mut *self.notes());
-        let target = self.target.take();
-        let path = target.as_ref().map_or("", PathAndQuery::path);
+        let path = self.path();
         recorder.record(Record {
             began: SystemTime::now() - total,
             org: notes.org,
@@ -238,7 +235,7 @@ impl Exchange {
             family: self.family.name(),
             operation: notes.operation,
             api_version: api_version(path),
-            target,
+            path: path[..path.floor_char_boundary(LONGEST_RECORDED)].into(),
             status: notes.status,
             answered_by: notes.answered_by.unwrap_or(AnsweredBy::Proxy),
             is_whole: notes.is_whole,
@@ -282,8 +279,11 @@ static THROTTLE: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
-/// For a lap that takes less, nothing was waited for.
-const NO_WAIT: Duration = Duration::from_micros(50);
+/// Nanoseconds. In a lap that takes less, nothing was waited for.
+const NO_WAIT: u64 = 50_000;
+
+/// Bytes of a path that are recorded. More than any log shows.
+const LONGEST_RECORDED: usize = 4096;
 
 /// Bytes of a path that the log shows.
 const LONGEST_PATH: usize = 2048;

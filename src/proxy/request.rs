@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Head {
     method: Method,
     target: PathAndQuery,
+    /// True if the client sent a session in the query.
+    had_session: bool,
     headers: HeaderMap,
     /// The header lines as the client sent them, in HTTP/1.1.
     sent: Bytes,
@@ -52,9 +54,11 @@ impl Head {
             // What goes out is not compressed.
             headers.remove(header::CONTENT_ENCODING);
         }
+        let (target, had_session) = target(parts.uri);
         Self {
             method: parts.method,
-            target: target(parts.uri),
+            target,
+            had_session,
             headers,
             sent,
             family,
@@ -67,6 +71,7 @@ impl Head {
         Self {
             method: Method::GET,
             target: PathAndQuery::from_static(USERINFO),
+            had_session: false,
             headers: HeaderMap::new(),
             sent: Bytes::new(),
             family: Family::Identity,
@@ -84,6 +89,11 @@ impl Head {
 
     pub(crate) fn path(&self) -> &str {
         self.target.path()
+    }
+
+    /// Returns whether the client sent a session in the query.
+    pub(crate) fn had_session_in_query(&self) -> bool {
+        self.had_session
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -210,13 +220,13 @@ impl Framing {
 
 /// Path and query as they came, without the parameters that carry a session
 /// ([`crate::salesforce::facts::families`]). To a class of Apex REST they are parameters like any
-/// others.
-fn target(uri: Uri) -> PathAndQuery {
+/// others. And whether there were any.
+fn target(uri: Uri) -> (PathAndQuery, bool) {
     let Some(whole) = uri.into_parts().path_and_query else {
-        return PathAndQuery::from_static("/");
+        return (PathAndQuery::from_static("/"), false);
     };
     match whole.query() {
-        Some(query) if carries_session(&whole) => {
+        Some(query) if pairs(query).any(is_session) && !is_apex(whole.path()) => {
             let kept: Vec<_> = pairs(query).filter(|pair| !is_session(pair)).collect();
             let mut text = whole.path().as_bytes().to_vec();
             if !kept.is_empty() {
@@ -224,16 +234,14 @@ fn target(uri: Uri) -> PathAndQuery {
                 text.extend(kept.join(&b'&'));
             }
             // What was left out cannot have made it invalid.
-            PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/"))
+            let target = PathAndQuery::try_from(text);
+            (
+                target.unwrap_or_else(|_| PathAndQuery::from_static("/")),
+                true,
+            )
         }
-        _ => whole,
+        _ => (whole, false),
     }
-}
-
-/// Returns whether `target` has a session in its query.
-pub(crate) fn carries_session(target: &PathAndQuery) -> bool {
-    let has_one = |query| pairs(query).any(is_session);
-    target.query().is_some_and(has_one) && !is_apex(target.path())
 }
 
 fn is_session(pair: &[u8]) -> bool {

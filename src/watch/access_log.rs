@@ -88,10 +88,10 @@ impl AccessLog {
     }
 
     /// Takes a line for each of `records`, as far as there is room. Never waits for what is written.
-    pub(crate) fn offer(&self, records: Vec<Record>) {
+    pub(crate) fn offer(&self, records: &[Record]) {
         let mut lines = self.waiting.lock();
         let mut lost = 0;
-        for record in &records {
+        for record in records {
             if lines.batch.size() < self.room {
                 lines.batch.add(|out| self.format.write(record, out));
             } else {

@@ -23,8 +23,8 @@ pub(crate) struct Seen {
 
 impl Board {
     /// Takes in requests that ended about `now`.
-    pub(super) fn take(&mut self, records: &[Record], now: SystemTime) {
-        for record in records {
+    pub(super) fn take(&mut self, records: Vec<Record>, now: SystemTime) {
+        for record in &records {
             self.callers.count(record, now);
             self.radar.see(record, now);
             if let Some(org) = &record.org {
@@ -53,10 +53,8 @@ mod tests {
             ..Record::example()
         };
         let mut board = Board::default();
-        board.take(
-            &[Some(17), None, Some(18), None].map(record),
-            SystemTime::UNIX_EPOCH,
-        );
+        let records = [Some(17), None, Some(18), None].map(record);
+        board.take(records.into(), SystemTime::UNIX_EPOCH);
         let (usage, _) = board.orgs["main"].usage.unwrap();
         assert_eq!(usage.used, 18);
         assert_eq!(board.recent.iter().count(), 4);

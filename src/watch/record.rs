@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderValue, Method, StatusCode, uri::PathAndQuery};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::system::escape;
 
@@ -24,8 +24,8 @@ pub(crate) struct Record {
     pub(crate) peer: Peer,
     pub(crate) client: Client,
     pub(crate) method: Method,
-    /// As the client sent it. Only its path is for others to see.
-    pub(crate) target: Option<PathAndQuery>,
+    /// The path as the client sent it, without the query; cut if it is longer than 4 KiB.
+    pub(crate) path: Box<str>,
     pub(crate) family: &'static str,
     /// The operation of a SOAP API.
     pub(crate) operation: Option<Box<str>>,
@@ -165,20 +165,6 @@ pub(crate) enum Sign {
     Warning = 1 << 4,
 }
 
-impl Record {
-    /// Leaves out the query, which may be secret: what is kept for long must not have it.
-    pub(super) fn forget_query(&mut self) {
-        if self.target.as_ref().is_some_and(|it| it.query().is_some()) {
-            self.target = PathAndQuery::try_from(self.path()).ok();
-        }
-    }
-
-    /// The path, without the query.
-    pub(crate) fn path(&self) -> &str {
-        self.target.as_ref().map_or("", PathAndQuery::path)
-    }
-}
-
 impl Usage {
     /// Reads the value of `Sforce-Limit-Info`, which may have more than this.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
@@ -222,7 +208,7 @@ impl Record {
             peer: Peer::Address([127, 0, 0, 1].into()),
             client: Client::Unknown,
             method: Method::GET,
-            target: Some(PathAndQuery::from_static("/services/data/v62.0/limits")),
+            path: "/services/data/v62.0/limits".into(),
             family: "rest",
             operation: None,
             api_version: Some(62),

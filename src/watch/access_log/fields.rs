@@ -85,7 +85,7 @@ fn client(client: &Client) -> Option<(Cow<'_, str>, &'static str)> {
 }
 
 pub(super) fn path(record: &Record) -> Cow<'_, str> {
-    shown(record.path(), LONGEST_PATH)
+    shown(&record.path, LONGEST_PATH)
 }
 
 /// Who, and with which code.

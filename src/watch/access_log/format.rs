@@ -1,6 +1,7 @@
 //! How a request becomes a line, or a message for the journal.
 
 use std::{
+    cell::RefCell,
     io::Write,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -8,7 +9,7 @@ use std::{
 use super::{
     super::Record,
     fields::{self, Value},
-    shown::quote,
+    shown::{number, quote},
     text,
 };
 use crate::{
@@ -85,12 +86,12 @@ fn write_object(record: &Record, out: &mut Vec<u8>) {
     fields::each(record, |name, value| {
         out.push(separator);
         separator = b',';
-        let _ = write!(out, "\"{name}\":");
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
         match value {
             Value::Text(text) => quote(&text, out),
-            Value::Number(number) => {
-                let _ = write!(out, "{number}");
-            }
+            Value::Number(value) => number(value, out),
             Value::Flag(flag) => {
                 let _ = write!(out, "{flag}");
             }
@@ -132,12 +133,26 @@ fn begin_message(priority: &str, out: &mut Vec<u8>) {
     );
 }
 
-/// RFC 3339.
+/// RFC 3339. Of the lines of one second, only the first pays for the calendar.
 fn write_time(time: SystemTime, out: &mut Vec<u8>) {
+    thread_local! {
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
     // What no clock says that is right cannot be written.
     let time = time.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST);
-    let time = humantime::format_rfc3339_millis(time);
-    let _ = write!(out, "{time}");
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    LAST.with_borrow_mut(|(second, text)| {
+        if *second != since.as_secs() {
+            *second = since.as_secs();
+            *text = humantime::format_rfc3339_seconds(time).to_string();
+        }
+        out.extend_from_slice(text.trim_end_matches('Z').as_bytes());
+    });
+    let millis = since.subsec_millis();
+    let digits = [millis / 100, millis / 10 % 10, millis % 10].map(|digit| b'0' + digit as u8);
+    out.push(b'.');
+    out.extend_from_slice(&digits);
+    out.push(b'Z');
 }
 
 fn write_milliseconds(time: Duration, out: &mut Vec<u8>) {

@@ -63,6 +63,11 @@ pub(super) fn word(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes `number` without the machinery of `write!`, which costs several times as much.
+pub(super) fn number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 /// What needs no escape, and is a byte.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'

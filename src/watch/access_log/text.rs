@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use super::{
     super::{Client, Peer, Record},
     fields::{answered_by, path, replayed_for},
-    shown::{shown, word},
+    shown::{number, shown, word},
 };
 
 /// Writes `main curl GET /services/data/v62.0/query 200 org 142ms …`, without the time.
@@ -21,9 +21,13 @@ pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
         path => word(path, out),
     }
     let (by, code) = answered_by(record.answered_by);
-    let _ = write!(out, " {} {by}", record.status.as_u16());
+    out.push(b' ');
+    out.extend_from_slice(record.status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(by.as_bytes());
     if let Some(code) = code {
-        let _ = write!(out, ":{code}");
+        out.push(b':');
+        out.extend_from_slice(code.as_bytes());
     }
     out.push(b' ');
     write_milliseconds(record.waits.total, out);
@@ -56,13 +60,14 @@ fn write_details(record: &Record, out: &mut Vec<u8>) {
         ("first_byte", waits.first_byte),
     ] {
         if !wait.is_zero() {
-            let _ = write!(out, " {name}=");
+            write_name(name, out);
             write_milliseconds(wait, out);
         }
     }
     for (name, bytes) in [("in", record.received), ("out", record.sent)] {
         if bytes > 0 {
-            let _ = write!(out, " {name}={bytes}");
+            write_name(name, out);
+            number(bytes, out);
         }
     }
     if record.replays > 0 {
@@ -70,7 +75,10 @@ fn write_details(record: &Record, out: &mut Vec<u8>) {
         let _ = write!(out, " replays={}:{reason}", record.replays);
     }
     if let Some(usage) = record.usage {
-        let _ = write!(out, " api={}/{}", usage.used, usage.allowed);
+        write_name("api", out);
+        number(usage.used, out);
+        out.push(b'/');
+        number(usage.allowed, out);
     }
     // On this machine there is no other.
     if let Peer::Address(address) = record.peer
@@ -79,24 +87,34 @@ fn write_details(record: &Record, out: &mut Vec<u8>) {
         let _ = write!(out, " from={address}");
     }
     if !record.family.is_empty() {
-        let _ = write!(out, " {}", record.family);
+        out.push(b' ');
+        out.extend_from_slice(record.family.as_bytes());
     }
     if let Some(operation) = &record.operation {
         out.push(b':');
         word(&shown(operation, LONGEST_WORD), out);
     }
     if let Some(version) = record.api_version {
-        let _ = write!(out, " v{version}");
+        out.extend_from_slice(b" v");
+        number(version, out);
     }
+}
+
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
 }
 
 /// `0.8ms`, `142ms`: always in this unit, so that lines can be compared.
 fn write_milliseconds(time: Duration, out: &mut Vec<u8>) {
-    let tenths = time.as_micros() / 100;
-    let _ = match tenths {
-        ..100 => write!(out, "{}.{}ms", tenths / 10, tenths % 10),
-        _ => write!(out, "{}ms", time.as_millis()),
-    };
+    let tenths = u64::try_from(time.as_micros() / 100).unwrap_or(u64::MAX);
+    number(tenths / 10, out);
+    if tenths < 100 {
+        out.push(b'.');
+        number(tenths % 10, out);
+    }
+    out.extend_from_slice(b"ms");
 }
 
 /// Bytes.
