@@ -1,7 +1,6 @@
 //! The operating system, and the person at the terminal.
 
 pub(crate) mod chain;
-pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod escape;
 pub(crate) mod percent;

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{
@@ -23,7 +23,7 @@ use crate::{
         response::Body,
         target::Target,
     },
-    system::{clock::nanoseconds, escape, telemetry::Throttle},
+    system::{escape, telemetry::Throttle},
     watch::{AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) family: Family,
     method: Method,
     target: Option<PathAndQuery>,
-    /// When it came ([`nanoseconds`]), if anybody looks.
-    began: Option<u64>,
+    /// When it came, if anybody looks.
+    began: Option<Instant>,
     notes: Mutex<Notes>,
 }
 
@@ -48,8 +48,8 @@ struct Notes {
     status: StatusCode,
     answered_by: Option<AnsweredBy>,
     waits: Waits,
-    /// When the last lap ended ([`nanoseconds`]).
-    lap: u64,
+    /// When the last lap ended.
+    lap: Option<Instant>,
     received: Option<Arc<AtomicU64>>,
     sent: u64,
     is_whole: bool,
@@ -89,7 +89,7 @@ impl Exchange {
 
     /// Notes that it will be recorded.
     pub(crate) fn is_watched(&mut self) {
-        self.began = Some(nanoseconds());
+        self.began = Some(Instant::now());
     }
 
     /// Notes for which org it is.
@@ -139,19 +139,18 @@ impl Exchange {
         if self.began.is_none() {
             return;
         }
-        let now = nanoseconds();
+        let now = Instant::now();
         let mut notes = self.notes();
-        let took = now.saturating_sub(notes.lap);
+        let took = notes.lap.map_or(Duration::ZERO, |lap| now - lap);
         // What was there at once was not waited for.
-        if took < NO_WAIT && wait != Wait::FirstByte {
+        if wait != Wait::Nothing && wait != Wait::FirstByte && took < NO_WAIT {
             return;
         }
-        notes.lap = now;
-        let lap = Duration::from_nanos(took);
+        notes.lap = Some(now);
         match wait {
-            Wait::Login => notes.waits.login += lap,
-            Wait::Connection => notes.waits.connection += lap,
-            Wait::FirstByte => notes.waits.first_byte += lap,
+            Wait::Login => notes.waits.login += took,
+            Wait::Connection => notes.waits.connection += took,
+            Wait::FirstByte => notes.waits.first_byte += took,
             Wait::Nothing => {}
         }
     }
@@ -222,7 +221,7 @@ impl Exchange {
     /// Records it, now that it has ended.
     pub(crate) fn record(&mut self, recorder: &Recorder) {
         let Some(began) = self.began else { return };
-        let total = Duration::from_nanos(nanoseconds().saturating_sub(began));
+        let total = began.elapsed();
         let notes = std::mem::take(&mut *self.notes());
         let path = self.path();
         recorder.record(Record {
@@ -279,8 +278,8 @@ static THROTTLE: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
-/// Nanoseconds. In a lap that takes less, nothing was waited for.
-const NO_WAIT: u64 = 50_000;
+/// In a lap that takes less, nothing was waited for.
+const NO_WAIT: Duration = Duration::from_micros(50);
 
 /// Bytes of a path that are recorded. More than any log shows.
 const LONGEST_RECORDED: usize = 4096;
