@@ -102,9 +102,12 @@ impl Exchange {
         if let Some(name) = placeholders.client_that_shows(head) {
             return self.is_of(name);
         }
-        let said = head.headers.get(header::USER_AGENT);
-        let uid = self.connection.peer().uid().map(Client::Uid);
-        self.notes().client = uid.or_else(|| said.cloned().map(Client::Says));
+        let client = self.connection.peer().uid().map(Client::Uid);
+        // Mostly among the first, so that to look it up would cost more.
+        let mut lines = head.headers.iter();
+        let mut said = || lines.find(|(name, _)| **name == header::USER_AGENT);
+        let client = client.or_else(|| said().map(|(_, value)| Client::Says(value.clone())));
+        self.notes().client = client;
     }
 
     /// Notes what is asked for in `envelope`, and by whom, if that says so.
