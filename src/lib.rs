@@ -34,6 +34,8 @@
 //! 10. [`proxy::response`] rewrites the response for the client, leads the few absolute URLs in it
 //!     back to the proxy, and streams it.
 //! 11. Any [`proxy::error`] becomes a marked response in one place.
+//! 12. When the last byte has gone, or the connection has broken, what [`proxy::exchange`] noted on the
+//!     way becomes a record, if anybody looks: for the access log, metrics and status ([`watch`]).
 //!
 //! Steps 3 to 10 are `Proxy::forward` in [`proxy`], on one screen.
 //!
@@ -47,6 +49,8 @@
 //! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown; the admin listener.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
+//! - [`watch`]: the record that each request leaves, and what is made of it: access log, metrics, who
+//!   calls, and what still uses what Salesforce is about to end.
 //! - [`cli`]: the command-line arguments and their help.
 //! - [`local_ca`]: the local certificate authority, for `https://` listeners and tunnels.
 //! - [`config`]: files, variables and flags, read into one configuration. Nothing else reads them.
@@ -122,7 +126,9 @@
 //! `watch/access_log/fields.rs` (JSON and the journal) and `text.rs`, and the samples in README's *Watch
 //! it*, which a test compares.
 //!
-//! **A new metric:** there is no place for it yet; requests are counted in `proxy/stack.rs`.
+//! **A new metric:** a row in `watch/metrics/table.rs`; its count in `watch/metrics/tally.rs`, or, if it
+//! is looked up when somebody asks, in `Facts` of `watch/metrics.rs`, which `server/admin/facts.rs`
+//! fills; both are written in `watch/metrics/scrape.rs`. README's table, which a test compares.
 //!
 //! # Decisions
 //!
