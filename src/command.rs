@@ -103,12 +103,18 @@ async fn serve(
 }
 
 fn admin_hint(listen: &Listen) -> String {
-    let url = match (listen, listen.address()) {
-        (Listen::Unix(path), _) => format!("--unix-socket {} http://localhost", path.display()),
-        (_, Some(address)) => format!("http://{address}"),
-        (_, None) => return String::new(),
-    };
-    format!("admin listener on {listen}\n  try: curl {url}/api/status")
+    match (listen, listen.address()) {
+        (Listen::Unix(path), _) => {
+            let path = path.display();
+            let url = format!("--unix-socket {path} http://localhost/api/status");
+            format!("admin listener on {listen}\n  try: curl {url}")
+        }
+        // As an address, which is right whatever `localhost` is.
+        (_, Some(address)) => {
+            format!("admin listener on {listen}\n  dashboard: http://{address}/")
+        }
+        (_, None) => String::new(),
+    }
 }
 
 fn check(args: &ConfigArgs) -> Result<(), CommandError> {

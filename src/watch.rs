@@ -15,10 +15,11 @@ use self::{
     metrics::{Metrics, Tally},
 };
 pub(crate) use self::{
+    access_log::shown::shown,
     board::Board,
     callers::Callers,
-    history::History,
-    radar::Radar,
+    history::{History, LENGTH, Second},
+    radar::{Danger, Finding, Radar},
     recent::Recent,
     record::{AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits},
 };

@@ -23,7 +23,7 @@ use tokio::{
 
 pub(super) use self::facts::{Facts, orgs};
 pub(crate) use self::status::{OrgStatus, Status, UsageStatus};
-use self::timed_stream::TimedStream;
+use self::{dashboard::Live, timed_stream::TimedStream};
 use super::listen::{Accepted, BoundListener, Stream};
 use crate::{
     config::Limits,
@@ -31,6 +31,7 @@ use crate::{
     watch::metrics::CONTENT_TYPE,
 };
 
+mod dashboard;
 mod facts;
 mod guard;
 mod status;
@@ -57,7 +58,10 @@ impl Bounds {
 /// Serves `facts` on `bound` forever. Dropped, it closes all its connections.
 pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bounds) {
     let most = bounds.connections;
-    let service = TowerToHyperService::new(routes(facts, bound.is_unix()));
+    let live = Arc::new(Live::new(facts.clone()));
+    let service = TowerToHyperService::new(routes(facts, live.clone(), bound.is_unix()));
+    let mut drawing = JoinSet::new();
+    drawing.spawn(async move { live.keep_drawing().await });
     let mut connections = JoinSet::new();
     let mut oldest_first = VecDeque::new();
     loop {
@@ -124,7 +128,7 @@ fn http(timeout: Duration) -> http1::Builder {
     http
 }
 
-fn routes(facts: Arc<Facts>, is_unix: bool) -> Router {
+fn routes(facts: Arc<Facts>, live: Arc<Live>, is_unix: bool) -> Router {
     let guard = axum::middleware::from_fn(move |request, next| guarded(is_unix, request, next));
     Router::new()
         .route("/startup", get(startup))
@@ -132,9 +136,10 @@ fn routes(facts: Arc<Facts>, is_unix: bool) -> Router {
         .route("/readiness", get(readiness))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .with_state(facts)
+        .merge(dashboard::routes(live))
         .fallback(nothing)
         .layer(guard)
-        .with_state(facts)
 }
 
 /// Admits what no page in a browser can have sent, and says of each response how to take it.
@@ -199,6 +204,7 @@ static THROTTLE: Throttle = Throttle::new();
 
 const PATHS: &str = "\
 orgproxy: there is nothing at this path, but at
+  /            the dashboard
   /startup     200 once it serves
   /liveness    200 while all its threads live
   /readiness   200, or 503 with the reason: it cannot log in, or it is stopping

@@ -22,6 +22,8 @@ pub(crate) struct Second {
     pub(crate) requests: u32,
     /// Those of them that the proxy answered with an error, or the org with a status of 400 or more.
     pub(crate) errors: u32,
+    /// Those that the org answered, most of which it counts.
+    pub(crate) forwarded: u32,
     /// Requests by how long they took: at most 1 ms, 2 ms, 4 ms and so on, and more.
     took: [u32; STEPS],
 }
@@ -35,6 +37,7 @@ impl History {
             || record.status.as_u16() >= 400
             || !record.is_whole;
         second.errors += u32::from(is_error);
+        second.forwarded += u32::from(record.answered_by == AnsweredBy::Org);
         second.took[step(record.waits.total)] += 1;
     }
 
@@ -75,6 +78,16 @@ impl Second {
         Self {
             at,
             ..Self::default()
+        }
+    }
+
+    /// Adds what ended in `other`.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.forwarded += other.forwarded;
+        for (mine, more) in self.took.iter_mut().zip(other.took) {
+            *mine += more;
         }
     }
 
@@ -142,6 +155,11 @@ mod tests {
             Some(Duration::from_millis(128))
         );
         assert_eq!(seconds[298].quantile(0.5), None);
+
+        let mut both = seconds[297];
+        both.add(&seconds[299]);
+        assert_eq!((both.at, both.requests, both.forwarded), (1000, 3, 3));
+        assert_eq!(both.quantile(0.3), Some(Duration::from_millis(1)));
     }
 
     #[test]

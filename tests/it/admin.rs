@@ -34,7 +34,7 @@ async fn says_how_the_process_is() {
         let answer = get(address, path).await;
         assert_eq!((answer.status, &*answer.body), (200, body), "{path}");
     }
-    let missing = get(address, "/").await;
+    let missing = get(address, "/nothing").await;
     assert_eq!(missing.status, 404);
     for path in [
         "/startup",
@@ -539,7 +539,7 @@ async fn wait_returns_once_it_is_ready_and_not_before() {
     );
 }
 
-async fn with_admin(org: &Org, change: impl FnOnce(&mut Config)) -> Proxy {
+pub(crate) async fn with_admin(org: &Org, change: impl FnOnce(&mut Config)) -> Proxy {
     Proxy::with(org, |config| {
         config.admin = Some(Admin::at(Listen::Tcp(([127, 0, 0, 1], 0).into())));
         change(config);
@@ -547,11 +547,11 @@ async fn with_admin(org: &Org, change: impl FnOnce(&mut Config)) -> Proxy {
     .await
 }
 
-fn request(path: &str) -> String {
+pub(crate) fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
-async fn get(address: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, request(path)).await
 }
 
@@ -563,7 +563,7 @@ async fn status(proxy: &Proxy) -> Value {
 }
 
 /// Where a program says that it can be asked.
-async fn admin_url(program: &Binary) -> String {
+pub(crate) async fn admin_url(program: &Binary) -> String {
     let line = program.print("admin listener on ").await;
     format!("http://{}", line.trim_start_matches("admin listener on "))
 }

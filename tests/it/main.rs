@@ -18,6 +18,7 @@ mod child;
 mod clients;
 mod cometd;
 mod config;
+mod dashboard;
 mod demo;
 mod demo_bulk;
 mod demo_cometd;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, MutexGuard,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::SystemTime,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     proxy::load::Load,
     system::escape,
-    watch::{Usage, Watch, metrics},
+    watch::{Board, Usage, Watch, metrics},
 };
 
 /// The parts of a server that are looked at.
@@ -153,6 +153,16 @@ impl Facts {
             orgs: orgs.collect(),
             certificates: certificates.collect(),
         })
+    }
+
+    /// The names of the orgs.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.orgs.iter().map(|org| org.runtime.org.name.as_str())
+    }
+
+    /// What people are shown of the requests.
+    pub(super) fn board(&self) -> Option<MutexGuard<'_, Board>> {
+        self.watch.board()
     }
 
     /// What the org said last of its allocation.

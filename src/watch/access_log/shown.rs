@@ -8,7 +8,7 @@ use memchr::memmem;
 use crate::system::{escape, percent};
 
 /// `text` without what may be a session, and with a mark where it is cut after `most` bytes.
-pub(super) fn shown(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn shown(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return without_sessions(text);
     }

@@ -1,0 +1,28 @@
+//! How the process is.
+
+use askama::Template;
+
+use super::{super::Status, words};
+
+#[derive(Template)]
+#[template(path = "top.html", config = "src/server/admin/dashboard/askama.toml")]
+pub(super) struct Top<'a> {
+    status: &'a Status,
+    up: String,
+    in_flight: String,
+    connections: String,
+    lost_lines: String,
+}
+
+impl<'a> Top<'a> {
+    pub(super) fn of(status: &'a Status) -> Self {
+        let process = &status.process;
+        Self {
+            status,
+            up: words::span(status.uptime_seconds),
+            in_flight: words::counted(process.requests as u64, "request"),
+            connections: words::counted(process.connections as u64, "connection"),
+            lost_lines: words::counted(process.access_log_dropped, "line"),
+        }
+    }
+}
