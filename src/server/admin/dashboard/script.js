@@ -11,6 +11,7 @@
   const PAUSE = 3000;
   let source;
   let silence;
+  let retry;
 
   function say(tone, text) {
     if (connection.textContent === text) return;
@@ -20,6 +21,7 @@
 
   function connect() {
     if (source) source.close();
+    clearTimeout(retry);
     source = new EventSource("/events");
     source.addEventListener("shape", (event) => {
       // Another orgproxy, or one with other orgs.
@@ -41,8 +43,8 @@
     source.addEventListener("beat", hear);
     source.onerror = () => {
       lose();
-      // After an answer that is no stream, a browser does not try again.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, PAUSE);
+      // After an answer that is no stream, or where it gives up, a browser does not try again.
+      if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, PAUSE);
     };
     hear();
   }
@@ -56,7 +58,7 @@
     if (document.body.classList.contains("away")) return;
     document.body.classList.add("away");
     const time = new Date().toISOString().slice(11, 19);
-    say("bad", "orgproxy is away since " + time + " UTC; trying again. What is shown is from before.");
+    say("bad", "orgproxy is away since " + time + " UTC, or has too many pages open; trying again. What is shown is from before.");
   }
 
   // Makes the children of `old` those of `fresh`.
@@ -133,7 +135,7 @@
   filters.hidden = false;
   filters.addEventListener("change", filter);
   filters.addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("reset").addEventListener("click", () => { filters.reset(); filter(); });
+  document.getElementById("unfilter").addEventListener("click", () => { filters.reset(); filter(); });
   filter();
   say("plain", "connecting");
   connect();
