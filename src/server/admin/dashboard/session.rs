@@ -29,6 +29,8 @@ struct Login<'a> {
     /// `09:21` of its day.
     at: &'a str,
     ago: String,
+    /// The error, without what the diagnosis has of it.
+    said: Option<&'a str>,
     rest: Option<String>,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Session<'a> {
                 status,
                 at: status.at.get(11..16).unwrap_or(&status.at),
                 ago: words::span(status.seconds_ago),
+                said: said(status),
                 rest: status.rests_for_seconds.map(words::span),
             }),
         }
@@ -79,4 +82,12 @@ impl<'a> Session<'a> {
             is_calm: true,
         }
     }
+}
+
+/// The error of a login up to its diagnosis, which stands in brackets behind it.
+fn said(login: &LoginStatus) -> Option<&str> {
+    let error = login.error.as_deref()?;
+    let cause = login.cause.as_ref().map(|cause| format!(" ({cause}"));
+    let end = cause.and_then(|cause| error.find(&cause));
+    Some(&error[..end.unwrap_or(error.len())])
 }
