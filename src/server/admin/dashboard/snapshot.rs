@@ -113,7 +113,8 @@ pub(super) fn client(name: &str) -> String {
     shown(name, LONGEST_NAME).into_owned()
 }
 
-/// The same as long as a name, so that a page is read, not searched.
+/// Shown, of those that are kept: a page is sent as often as one of them changes.
 const MOST_REQUESTS: usize = 100;
 
+/// Bytes.
 const LONGEST_NAME: usize = 64;

@@ -119,3 +119,36 @@ fn limit(time: Duration) -> String {
 
 /// Seconds.
 const BIN: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(0.0 => 1.0)]
+    #[test_case(1.2 => 2.0)]
+    #[test_case(7.0 => 10.0)]
+    #[test_case(10.0 => 10.0)]
+    #[test_case(340.0 => 500.0)]
+    fn a_scale_ends_at_a_round_number(highest: f64) -> f64 {
+        nice(highest)
+    }
+
+    #[test_case(1000; "at the beginning of a bin")]
+    #[test_case(1003; "within one")]
+    fn a_plot_has_no_more_bins_than_fit_and_the_last_is_of_its_length(end: u64) {
+        let seconds: Vec<_> = (end - LENGTH..end)
+            .map(|at| {
+                let mut second = Second::default();
+                (second.at, second.requests) = (at, 1);
+                second
+            })
+            .collect();
+        let bins = bins(&seconds);
+        assert_eq!(bins.len() as u64, LENGTH / BIN);
+        for (bin, length) in bins {
+            assert_eq!(f64::from(bin.requests), length);
+        }
+    }
+}
