@@ -15,7 +15,7 @@ use crate::{
         replay::{Kept, Replay},
         request::Head,
         response::{self, Body},
-        upstream::Upstream,
+        upstream::{self, Upstream},
     },
     watch::Replayed,
 };
@@ -103,13 +103,17 @@ impl Delivery {
                 Err(_) => None,
             };
             let Some(next) = next else { break };
-            request.exchange.is_replayed(match &attempt {
+            let why = match &attempt {
                 Ok((_, Verdict::Moved)) | Err(_) => Replayed::Moved,
                 Ok(_) => Replayed::Session,
-            });
+            };
             let is_confirmed = next.same_token(&session) && !Arc::ptr_eq(&next, &session);
             session = next;
             attempt = self.attempt(request, &session).await;
+            // A body that had outgrown its copy was not sent again.
+            if !matches!(attempt, Err(Error::Upstream(upstream::Error::Outgrown))) {
+                request.exchange.is_replayed(why);
+            }
             repeats += 1;
             // A login says that it lives, so it is the request that is refused.
             if is_confirmed && matches!(attempt, Ok((_, Verdict::Dead | Verdict::Login))) {

@@ -1,7 +1,6 @@
 //! One request and its answer, as others are to see them.
 
 use std::{
-    borrow::Cow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,7 +23,10 @@ use crate::{
         target::Target,
     },
     system::{escape, telemetry::Throttle},
-    watch::{AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
+    watch::{
+        AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits,
+        access_log::shown,
+    },
 };
 
 /// A request in flight: the facts about it, noted where they arise, and recorded once the last byte of
@@ -45,11 +47,12 @@ struct Notes {
     org: Option<Arc<str>>,
     client: Option<Client>,
     operation: Option<Box<str>>,
-    status: StatusCode,
+    status: Option<StatusCode>,
     answered_by: Option<AnsweredBy>,
     waits: Waits,
-    /// When the last lap ended.
+    /// When the last lap ended, and what was waited for since.
     lap: Option<Instant>,
+    next: Option<Wait>,
     received: Option<Arc<AtomicU64>>,
     sent: u64,
     is_whole: bool,
@@ -67,6 +70,29 @@ pub(crate) enum Wait {
     Login,
     Connection,
     FirstByte,
+}
+
+impl Wait {
+    /// What is waited for after it.
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Nothing => Some(Self::Login),
+            Self::Login => Some(Self::Connection),
+            Self::Connection => Some(Self::FirstByte),
+            Self::FirstByte => None,
+        }
+    }
+}
+
+impl Notes {
+    fn add(&mut self, wait: Wait, took: Duration) {
+        match wait {
+            Wait::Login => self.waits.login += took,
+            Wait::Connection => self.waits.connection += took,
+            Wait::FirstByte => self.waits.first_byte += took,
+            Wait::Nothing => {}
+        }
+    }
 }
 
 impl Exchange {
@@ -145,17 +171,13 @@ impl Exchange {
         let now = Instant::now();
         let mut notes = self.notes();
         let took = notes.lap.map_or(Duration::ZERO, |lap| now - lap);
+        notes.next = wait.next();
         // What was there at once was not waited for.
         if wait != Wait::Nothing && wait != Wait::FirstByte && took < NO_WAIT {
             return;
         }
         notes.lap = Some(now);
-        match wait {
-            Wait::Login => notes.waits.login += took,
-            Wait::Connection => notes.waits.connection += took,
-            Wait::FirstByte => notes.waits.first_byte += took,
-            Wait::Nothing => {}
-        }
+        notes.add(wait, took);
     }
 
     /// Notes that it is sent to the org again.
@@ -188,9 +210,9 @@ impl Exchange {
                 fault = ?error.blame(),
                 left_out,
                 org = notes.org.as_deref(),
-                client = notes.client.as_ref().map(|client| client.name()).as_deref(),
+                client = notes.client.as_ref().map(|client| shown(&client.name())).as_deref(),
                 method = %self.method,
-                path = &*shown(self.path()),
+                path = shown(self.path()),
                 "{error}"
             );
         }
@@ -204,7 +226,7 @@ impl Exchange {
             return;
         }
         let mut notes = self.notes();
-        notes.status = response.status();
+        notes.status = Some(response.status());
         let by = match response.body() {
             Body::Local(_) => AnsweredBy::Proxy,
             Body::Org { .. } | Body::Call(_) => AnsweredBy::Org,
@@ -225,7 +247,11 @@ impl Exchange {
     pub(crate) fn record(&mut self, recorder: &Recorder) {
         let Some(began) = self.began else { return };
         let total = began.elapsed();
-        let notes = std::mem::take(&mut *self.notes());
+        let mut notes = std::mem::take(&mut *self.notes());
+        // Whoever gives up while the org says nothing has waited for it all the same.
+        if let (None, Some(lap), Some(wait)) = (notes.answered_by, notes.lap, notes.next) {
+            notes.add(wait, lap.elapsed());
+        }
         let path = self.path();
         recorder.record(Record {
             began: SystemTime::now() - total,
@@ -238,8 +264,8 @@ impl Exchange {
             operation: notes.operation,
             api_version: api_version(path),
             path: path[..path.floor_char_boundary(LONGEST_RECORDED)].into(),
-            status: notes.status,
-            answered_by: notes.answered_by.unwrap_or(AnsweredBy::Proxy),
+            status: notes.status.unwrap_or_else(client_closed_request),
+            answered_by: notes.answered_by.unwrap_or(AnsweredBy::Nobody),
             is_whole: notes.is_whole,
             waits: Waits {
                 total,
@@ -263,10 +289,14 @@ impl Exchange {
     }
 }
 
-/// `path` for the log, on one line.
-fn shown(path: &str) -> Cow<'_, str> {
-    let end = path.floor_char_boundary(LONGEST_PATH);
-    escape::line(&path[..end])
+/// `text` for the log, on one line, without what may be a session.
+fn shown(text: &str) -> String {
+    escape::line(&shown::shown(text, LONGEST_SHOWN)).into_owned()
+}
+
+/// What servers note for a request whose client was gone before it was answered. No client sees it.
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 /// The version of the API that `path` leads to.
@@ -287,5 +317,5 @@ const NO_WAIT: Duration = Duration::from_micros(50);
 /// Bytes of a path that are recorded. More than any log shows.
 const LONGEST_RECORDED: usize = 4096;
 
-/// Bytes of a path that the log shows.
-const LONGEST_PATH: usize = 2048;
+/// Bytes of a path or a client that the log shows.
+const LONGEST_SHOWN: usize = 2048;

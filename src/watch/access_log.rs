@@ -22,7 +22,7 @@ mod fields;
 mod file;
 mod format;
 mod journal;
-pub(super) mod shown;
+pub(crate) mod shown;
 mod sink;
 mod stream;
 #[cfg(test)]

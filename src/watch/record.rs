@@ -114,6 +114,8 @@ pub(crate) enum AnsweredBy {
     Proxy,
     /// The proxy, with an error of this code.
     Error(&'static str),
+    /// Nobody: the client was gone before.
+    Nobody,
 }
 
 /// Where the time went. Zero is no wait.

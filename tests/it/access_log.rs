@@ -14,7 +14,8 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Files, Org, binary::run, path::LIMITS, proxy::client, session, terminal::on_terminal,
+    Binary, Fault, Files, Org, binary::run, path::LIMITS, proxy::client, session,
+    terminal::on_terminal,
 };
 
 #[tokio::test]
@@ -129,6 +130,53 @@ async fn a_file_gets_an_object_for_each_request_without_any_secret() {
     }
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_on_a_silent_org_was_answered_by_nobody() {
+    let org = Org::start().await.unwrap();
+    org.faults().always(LIMITS, Fault::Hang);
+    let files = Files::new(&org);
+    let path = files.path("access.log");
+    let proxy = with_access_log(&files, &path, &["--access-log-format", "json"]);
+    let url = proxy.url(LIMITS).await;
+    let asking = tokio::spawn(client().get(url).send());
+    org.wait_for_requests(1).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    proxy.stop().await;
+
+    let line: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(
+        (line["status"].as_u64(), &line["answered_by"]),
+        (Some(499), &"nobody".into())
+    );
+    assert_eq!(line["complete"], false);
+    assert!(line["first_byte_ms"].as_f64().unwrap() > 0.0, "{line}");
+}
+
+#[tokio::test]
+async fn a_warning_names_the_request_without_what_may_be_a_session() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = with_access_log(&files, &files.path("access.log"), &[]);
+    let session = "00Dxx0000001gPL!canary.session";
+    let refused = client()
+        .get(proxy.url(&format!("/secur/{session}/x")).await)
+        .header("user-agent", format!("tool/{session}"))
+        .send();
+    assert_eq!(refused.await.unwrap().status(), 403);
+    let line = proxy.log("PATH_REFUSED").await;
+    for part in [
+        "org=\"demo\"",
+        "method=GET",
+        "/secur/[session]/x",
+        "tool/[session]",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!line.contains("canary"), "{line}");
+    proxy.stop().await;
 }
 
 #[tokio::test]

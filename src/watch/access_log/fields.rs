@@ -94,6 +94,7 @@ pub(super) fn answered_by(by: AnsweredBy) -> (&'static str, Option<&'static str>
         AnsweredBy::Org => ("org", None),
         AnsweredBy::Proxy => ("proxy", None),
         AnsweredBy::Error(code) => ("proxy", Some(code)),
+        AnsweredBy::Nobody => ("nobody", None),
     }
 }
 

@@ -96,6 +96,7 @@ fn notes(record: &Record) -> Vec<String> {
         AnsweredBy::Org => {}
         AnsweredBy::Proxy => notes.push("by orgproxy".to_owned()),
         AnsweredBy::Error(code) => notes.push(code.to_owned()),
+        AnsweredBy::Nobody => notes.push("the client was gone before it was answered".to_owned()),
     }
     if !record.is_whole {
         notes.push("broken off".to_owned());
