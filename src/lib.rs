@@ -223,5 +223,4 @@ mod salesforce;
 mod server;
 mod spelling;
 mod system;
-#[allow(dead_code, unused_imports, reason = "under way")]
 mod watch;

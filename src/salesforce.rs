@@ -9,7 +9,6 @@ pub(crate) use self::refusals::Body as RefusalBody;
 )]
 pub use self::refusals::Refusal;
 
-#[allow(dead_code, reason = "under way")]
 pub(crate) mod calendar;
 pub(crate) mod facts;
 pub(crate) mod hosts;

@@ -108,11 +108,6 @@ impl Watch {
         self.board.as_deref().map(lock)
     }
 
-    /// The number of records that nobody had time for.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.inboxes.dropped()
-    }
-
     /// The number of lines that the access log has lost, for whatever reason.
     pub(crate) fn lost_lines(&self) -> u64 {
         let lines = self.lost_lines.as_ref();
@@ -161,6 +156,7 @@ impl Inboxes {
         })
     }
 
+    /// The number of records that nobody had time for.
     fn dropped(&self) -> u64 {
         let all = lock(&self.all);
         all.iter().map(|inbox| inbox.dropped.load(Relaxed)).sum()

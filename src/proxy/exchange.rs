@@ -23,10 +23,7 @@ use crate::{
         target::Target,
     },
     system::{escape, telemetry::Throttle},
-    watch::{
-        AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits,
-        access_log::shown,
-    },
+    watch::{self, AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
 };
 
 /// A request in flight: the facts about it, noted where they arise, and recorded once the last byte of
@@ -291,7 +288,7 @@ impl Exchange {
 
 /// `text` for the log, on one line, without what may be a session.
 fn shown(text: &str) -> String {
-    escape::line(&shown::shown(text, LONGEST_SHOWN)).into_owned()
+    escape::line(&watch::shown(text, LONGEST_SHOWN)).into_owned()
 }
 
 /// What servers note for a request whose client was gone before it was answered. No client sees it.

@@ -22,7 +22,7 @@ mod fields;
 mod file;
 mod format;
 mod journal;
-pub(crate) mod shown;
+pub(super) mod shown;
 mod sink;
 mod stream;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{AnsweredBy, Client, Record, Signs};
+use super::{AnsweredBy, Client, Record};
 
 /// The callers of all orgs, a bounded number of them.
 #[derive(Debug, Default)]
@@ -24,10 +24,8 @@ pub(crate) struct Caller {
     hours: [u32; HOURS],
     /// The latest hour, since the Unix epoch.
     hour: u64,
-    pub(crate) last: Option<SystemTime>,
     /// Requests of all kinds since the start.
     pub(crate) requests: u64,
-    pub(crate) signs: Signs,
 }
 
 impl Callers {
@@ -43,8 +41,6 @@ impl Callers {
         };
         let caller = &mut self.all[place];
         caller.requests += 1;
-        caller.last = Some(now);
-        caller.signs.merge(record.signs);
         let hour = hour_of(now);
         caller.turn_to(hour);
         if record.answered_by == AnsweredBy::Org {

@@ -187,10 +187,6 @@ impl Signs {
         self.0 |= sign as u8;
     }
 
-    pub(super) fn merge(&mut self, others: Self) {
-        self.0 |= others.0;
-    }
-
     pub(crate) fn has(self, sign: Sign) -> bool {
         self.0 & sign as u8 != 0
     }

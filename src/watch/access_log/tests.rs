@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
-    net::{IpAddr, Ipv4Addr},
+    io::{BufRead, BufReader},
     os::unix::{
         fs::{OpenOptionsExt, PermissionsExt},
         net::UnixDatagram,
@@ -12,16 +11,16 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderValue, Method, StatusCode};
+use http::HeaderValue;
 use rustix::{
     fs::{CWD, Mode, OFlags, mkfifoat},
     io::ioctl_fionread,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    super::{AnsweredBy, Client, Peer, Record, Replayed, Signs, Usage, Waits},
+    super::{Client, Record, Usage, Waits},
     AccessLog, check,
     file::LogFile,
     format::Format,
@@ -274,32 +273,19 @@ fn a_place_that_cannot_be_written_is_named_with_what_to_do() {
 fn record() -> Record {
     Record {
         began: UNIX_EPOCH + Duration::from_millis(1_795_680_902_123),
-        org: Some("main".into()),
-        listener: "localhost:8080".into(),
-        peer: Peer::Address(Ipv4Addr::LOCALHOST.into()),
         client: Client::Says(HeaderValue::from_static("curl/8.5.0")),
-        method: Method::GET,
         path: "/services/data/v62.0/query".into(),
-        family: "rest",
-        operation: None,
-        api_version: Some(62),
-        status: StatusCode::OK,
-        answered_by: AnsweredBy::Org,
-        is_whole: true,
         waits: Waits {
             first_byte: Duration::from_micros(138_005),
             total: Duration::from_micros(142_318),
             ..Waits::default()
         },
-        received: 0,
         sent: 3480,
-        replays: 0,
-        replayed_for: None,
         usage: Some(Usage {
             used: 1234,
             allowed: 15000,
         }),
-        signs: Signs::default(),
+        ..Record::example()
     }
 }
 

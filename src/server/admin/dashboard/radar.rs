@@ -1,6 +1,6 @@
 //! What clients use that ends.
 
-use std::{cmp::Reverse, time::SystemTime};
+use std::time::SystemTime;
 
 use askama::Template;
 use time::{Date, OffsetDateTime};
@@ -99,8 +99,8 @@ impl<'a> Threat<'a> {
             None if danger == Danger::SessionInQuery => (Tone::Doubtful, "Not safe".to_owned()),
             None => (Tone::Doubtful, "Discouraged".to_owned()),
         };
-        let mut uses: Vec<_> = group.iter().collect();
-        uses.sort_by_key(|(_, _, finding)| Reverse(finding.times));
+        // The most frequent comes first.
+        let uses = group.iter().take(MOST_CLIENTS);
         Some(Self {
             danger,
             tone,
@@ -108,8 +108,6 @@ impl<'a> Threat<'a> {
             date: ending.map(|ending| date(ending, today)),
             source: ending.map(|ending| ending.source),
             uses: uses
-                .into_iter()
-                .take(MOST_CLIENTS)
                 .map(|(_, client, finding)| Use {
                     client,
                     times: words::count(finding.times),
