@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use self::{exhaustion::is_exhausted, proxies::Scheme, tunnel::TunnelError};
 pub(crate) use self::{
-    own::OwnListeners,
+    own::{OwnListeners, is_own_mark},
     proxies::{Proxies, Proxy},
     socket::Socket,
 };

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    network::{Dialer, OwnListeners},
+    network::{Dialer, OwnListeners, is_own_mark},
     system::escape,
 };
 
@@ -285,7 +285,7 @@ impl Login {
 /// Returns whether an orgproxy answered in the org's place.
 fn is_of_orgproxy(headers: &HeaderMap) -> bool {
     let mark = headers.get("proxy-status");
-    mark.is_some_and(|mark| mark.as_bytes().starts_with(b"orgproxy"))
+    mark.is_some_and(|mark| is_own_mark(mark.as_bytes()))
 }
 
 /// Tries again after errors that may pass, once after each of [`PAUSES`].

@@ -12,6 +12,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::network::is_own_mark;
+
 /// A body that need not be in memory as a whole.
 pub(super) type Streamed = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -43,7 +45,7 @@ impl Connection {
 
 /// Returns whether a response is the proxy's own (RFC 9209).
 pub(super) fn is_from_orgproxy(headers: &HeaderMap) -> bool {
-    marks(headers).starts_with("orgproxy")
+    is_own_mark(marks(headers).as_bytes())
 }
 
 /// The marks of the proxies that a response has passed.

@@ -1,4 +1,4 @@
-//! The process's own listeners, which do not lead to an org.
+//! What tells that a connection has led to orgproxy, and not to an org.
 
 use std::{
     net::SocketAddr,
@@ -29,6 +29,11 @@ impl OwnListeners {
             })
         })
     }
+}
+
+/// Returns whether this value of `Proxy-Status` says that the response is of an orgproxy (RFC 9209).
+pub(crate) fn is_own_mark(proxy_status: &[u8]) -> bool {
+    proxy_status.starts_with(b"orgproxy")
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

@@ -5,7 +5,7 @@ use std::io;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::proxies::Proxy;
+use super::{own::is_own_mark, proxies::Proxy};
 use crate::system::escape;
 
 /// Asks the proxy at the other end of `stream` to connect to `host`.
@@ -51,7 +51,7 @@ pub(super) async fn open(
 
 fn judge(response: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), TunnelError> {
     let is_of_orgproxy = response.headers.iter().any(|header| {
-        header.name.eq_ignore_ascii_case("proxy-status") && header.value.starts_with(b"orgproxy")
+        header.name.eq_ignore_ascii_case("proxy-status") && is_own_mark(header.value)
     });
     if is_of_orgproxy {
         return Err(TunnelError::Orgproxy);
