@@ -25,7 +25,7 @@ use crate::{
     local_ca::AuthorityError,
     network::{self, OwnListeners},
     proxy::{load::Load, replay::Budget},
-    system::{process, telemetry::Throttle},
+    system::process,
     watch::{Watch, access_log::AccessLog},
 };
 
@@ -225,22 +225,9 @@ async fn distribute(
     workers: Vec<mpsc::UnboundedSender<Message>>,
     load: Arc<Load>,
 ) {
-    let mut pause = SHORTEST_PAUSE;
     let mut turns = workers.iter().cycle();
     loop {
-        let accepted = match bound.accept().await {
-            Ok(accepted) => accepted,
-            // Out of file descriptors, most likely: some come back as connections end.
-            Err(error) => {
-                if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(?pause, left_out, "cannot accept: {error}");
-                }
-                tokio::time::sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
-                continue;
-            }
-        };
-        pause = SHORTEST_PAUSE;
+        let accepted = bound.next().await;
         // So many are being refused already that this one is closed without a word.
         let Some(permit) = load.admit().await else {
             continue;
@@ -320,10 +307,5 @@ const READING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at whether a certificate is to be renewed.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
 /// What clients take for the id of the org, where a login did not report it.
 const SOME_ORG: &str = "00D000000000000";
-
-static THROTTLE: Throttle = Throttle::new();

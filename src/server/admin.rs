@@ -66,19 +66,8 @@ pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bound
     let mut oldest_first = VecDeque::new();
     loop {
         let accepted = tokio::select! {
-            accepted = bound.accept() => accepted,
+            accepted = bound.next() => accepted,
             Some(_) = connections.join_next() => continue,
-        };
-        let accepted = match accepted {
-            Ok(accepted) => accepted,
-            // Out of file descriptors, most likely: some come back as connections end.
-            Err(error) => {
-                if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(left_out, "cannot accept on the admin listener: {error}");
-                }
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
         };
         oldest_first.retain(|open: &AbortHandle| !open.is_finished());
         // Whoever still looks comes back, and a probe must get through.
@@ -239,6 +228,3 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
-
-/// After an error of the system.
-const PAUSE: Duration = Duration::from_millis(500);

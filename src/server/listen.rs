@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::net::{UnixListener, UnixStream};
@@ -129,8 +130,27 @@ impl BoundListener {
         self.listen == *listen && listen.is_fixed()
     }
 
+    /// The next client, whatever it takes.
+    pub(super) async fn next(&self) -> Accepted {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            match self.accept().await {
+                Ok(accepted) => return accepted,
+                // Out of file descriptors, most likely: some come back as connections end.
+                Err(error) => {
+                    if let Some(left_out) = THROTTLE.admit() {
+                        let listener = &self.listen;
+                        tracing::warn!(%listener, ?pause, left_out, "cannot accept: {error}");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+            }
+        }
+    }
+
     /// Accepts the next client that may connect at all. What it may ask is the guard's business.
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<Accepted> {
         loop {
             match &self.socket {
                 Socket::Tcp(sockets) => {
@@ -395,6 +415,9 @@ fn key_for_curl(org: &config::Org) -> String {
     let key = org.guard.client_key_in_shell.as_deref();
     format!("-u \"client:{}\" ", key.unwrap_or("CLIENT_KEY"))
 }
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Cheap, allowed to everybody with API access, and plain to see.
 const TRY: &str = "/services/data/v62.0/limits";
