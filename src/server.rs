@@ -147,24 +147,26 @@ impl Server {
         let bound = self.bound();
         // Where nobody looks, no request pays for being seen.
         let is_seen = self.access_log.is_some() || self.admin.is_some();
-        let watch = Watch::start(self.access_log, self.admin.is_some());
-        let watch = Arc::new(watch.map_err(StartupError::Thread)?);
-        let recorder = || is_seen.then(|| watch.recorder());
+        let watch = is_seen.then(|| Watch::start(self.access_log, self.admin.is_some()));
+        let watch = watch.transpose().map_err(StartupError::Thread)?;
+        let watch = watch.map(Arc::new);
+        let recorder = || watch.as_deref().map(Watch::recorder);
         let workers = (0..self.config.threads)
             .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
             .collect::<io::Result<Vec<_>>>()
             .map_err(StartupError::Thread)?;
 
         let messages = || workers.iter().map(Worker::messages).collect::<Vec<_>>();
-        let mut facts = Facts::new(load.clone(), watch.clone(), messages());
-        facts.orgs = admin::orgs(&self.orgs, &bound);
-        facts.certificate_ends = self.config.tls.ends();
-        let facts = Arc::new(facts);
         // Aborted when it is dropped, at the very end: it says that the others are stopping.
         let mut admins = JoinSet::new();
-        if let Some(bound) = self.admin {
-            admins.spawn(admin::serve(bound, facts.clone(), bounds));
-        }
+        let facts = self.admin.zip(watch.clone()).map(|(listener, watch)| {
+            let mut facts = Facts::new(load.clone(), watch, messages());
+            facts.orgs = admin::orgs(&self.orgs, &bound);
+            facts.certificate_ends = self.config.tls.ends();
+            let facts = Arc::new(facts);
+            admins.spawn(admin::serve(listener, facts.clone(), bounds));
+            facts
+        });
         // Each owns its sockets, and closes them when it ends.
         let mut acceptors = JoinSet::new();
         for (bound, listener) in self.listeners.into_iter().zip(listeners) {
@@ -174,7 +176,9 @@ impl Server {
             acceptors.spawn(renew(certificates));
         }
         shutdown.await;
-        facts.stop();
+        if let Some(facts) = facts {
+            facts.stop();
+        }
         acceptors.shutdown().await;
 
         let open = load.connections();
@@ -184,8 +188,10 @@ impl Server {
             .await
             .into_iter()
             .sum();
-        // The last records may have to wait for a slow disk.
-        let _ = tokio::task::spawn_blocking(move || watch.stop()).await;
+        if let Some(watch) = watch {
+            // The last records may have to wait for a slow disk.
+            let _ = tokio::task::spawn_blocking(move || watch.stop()).await;
+        }
         if cut > 0 {
             tracing::warn!(
                 connections = cut,
