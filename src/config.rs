@@ -303,6 +303,17 @@ pub struct Org {
 }
 
 impl Org {
+    /// The demo org, with every default.
+    #[cfg(test)]
+    #[cfg(feature = "demo")]
+    pub(crate) fn at_demo(name: &str, demo: &crate::demo::Org) -> Self {
+        let pem = demo.private_key_pem().as_bytes();
+        let key = PrivateKey::parse("the demo's key", pem, None).unwrap();
+        let credential = Credential::jwt_bearer(demo.client_id().to_owned(), key);
+        let username = demo.username().to_owned();
+        Self::new(name.to_owned(), demo.login_url(), username, credential)
+    }
+
     /// An org with every default.
     pub fn new(name: String, login_url: Url, username: String, credential: Credential) -> Self {
         Self {

@@ -461,14 +461,7 @@ mod tests {
     async fn gives_up_on_a_login_that_hangs() {
         let demo = Org::start().await.unwrap();
         demo.faults().always(TOKEN, Fault::Hang);
-        let pem = demo.private_key_pem().as_bytes();
-        let key = config::PrivateKey::parse("the demo's key", pem, None).unwrap();
-        let org = config::Org::new(
-            "demo".to_owned(),
-            demo.login_url(),
-            demo.username().to_owned(),
-            config::Credential::jwt_bearer(demo.client_id().to_owned(), key),
-        );
+        let org = config::Org::at_demo("demo", &demo);
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let config = Config::new(vec![org.clone()]);
         let mut login = Login::alone(&config, &org, tls).unwrap();

@@ -241,17 +241,9 @@ mod tests {
     /// Two orgs that differ in nothing but their names.
     async fn orgs() -> Vec<config::Org> {
         let demo = demo::Org::start().await.unwrap();
-        let org = |name: &str| {
-            let pem = demo.private_key_pem().as_bytes();
-            let key = config::PrivateKey::parse("the demo's key", pem, None).unwrap();
-            config::Org::new(
-                name.to_owned(),
-                demo.login_url(),
-                demo.username().to_owned(),
-                config::Credential::jwt_bearer(demo.client_id().to_owned(), key),
-            )
-        };
-        vec![org("one"), org("two")]
+        ["one", "two"]
+            .map(|name| config::Org::at_demo(name, &demo))
+            .into()
     }
 
     #[tokio::test]

@@ -66,15 +66,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_counts_while_it_is_open_and_a_share_in_one_does_not() {
         let demo = Org::start().await.unwrap();
-        let pem = demo.private_key_pem().as_bytes();
-        let key = config::PrivateKey::parse("the demo's key", pem, None).unwrap();
-        let org = config::Org::new(
-            "demo".to_owned(),
-            demo.login_url(),
-            demo.username().to_owned(),
-            config::Credential::jwt_bearer(demo.client_id().to_owned(), key),
-        );
-        let config = Config::new(vec![org]);
+        let config = Config::new(vec![config::Org::at_demo("demo", &demo)]);
         let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
         let second = Duration::from_secs(1);
         let proxies = config.proxies_to(&config.orgs[0]);
