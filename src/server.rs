@@ -37,6 +37,7 @@ mod framing;
 mod listen;
 mod listener;
 mod org_runtime;
+mod socket_file;
 mod stacks;
 mod strict_stream;
 mod tcp;
