@@ -78,6 +78,7 @@ pub(super) fn is_content(text: &str, folder: &Path) -> bool {
 pub(crate) fn shown(text: &str) -> String {
     let is_plain = text.chars().count() <= LONGEST_SHOWN
         && Look::of(text).is_none()
+        && !is_random(text)
         && !text
             .rsplit_once('@')
             .is_some_and(|(before, _)| before.contains(':'))
@@ -178,6 +179,24 @@ fn is_wordy(part: &str) -> bool {
     part.split(['-', '_', '.', ' ', '~']).all(is_word)
 }
 
+/// Returns whether it may be a short piece of base64, such as the last line of a key, instead of a
+/// name: names have few capitals, and digits at the end only.
+fn is_random(text: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/-_=".contains(c);
+    let has_digits_inside = || {
+        let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
+        parts
+            .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()))
+            .any(|part| part.contains(|c: char| c.is_ascii_digit()))
+    };
+    let capitals = text.chars().filter(char::is_ascii_uppercase).count();
+    text.len() >= SHORTEST_RANDOM
+        && text.chars().all(is_base64)
+        && text.contains(|c: char| c.is_ascii_lowercase())
+        && capitals > 0
+        && (capitals > text.len() / 3 || has_digits_inside())
+}
+
 /// The extensions of files with keys, certificates, secrets and configurations.
 const EXTENSIONS: &[&str] = &[
     "key", "pem", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "jks", "p7b", "p7c", "ca",
@@ -190,6 +209,9 @@ const LONGEST_NAME: usize = 255;
 
 /// Bytes: longer than any host, number or word that a setting takes.
 const LONGEST_SHOWN: usize = 120;
+
+/// Bytes: what is shorter gives away too little of a key to be of use.
+const SHORTEST_RANDOM: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -255,6 +277,11 @@ mod tests {
     #[test_case("two words" => true)]
     #[test_case("https://me:pa ss@gateway" => false)]
     #[test_case("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" => false)]
+    #[test_case("UNflxU1TVHhjoHrUaJ44" => false; "the last line of a key")]
+    #[test_case("1/0UjzxsMLWANH4XU4gt" => false; "the last line with a slash")]
+    #[test_case("loginUrlOfTheOrg" => true)]
+    #[test_case("AcmeProduction-Org2" => true)]
+    #[test_case("INFORMATION" => true)]
     fn a_value_is_shown_if_it_holds_no_secret(text: &str) -> bool {
         shown(text).contains(text) && word(text) == text
     }

@@ -52,6 +52,11 @@ impl Forms {
             ("the body of PEM on one line", body.concat()),
             ("a line of PEM", body[3].to_owned()),
             ("the last line of PEM", body[body.len() - 1].to_owned()),
+            ("a short last line", {
+                let all = body.concat();
+                let all = all.trim_end_matches('=');
+                all[all.len() - 20..].to_owned()
+            }),
             ("base64 of PEM", base64(pem.as_bytes())),
             (
                 "base64 of base64 of PEM",
