@@ -37,9 +37,14 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// True if `target` can do this job. Nobody else puts sessions into envelopes.
+    /// True if `target` can do this job, and it is worth seeing. Nobody else puts sessions into
+    /// envelopes, and to watch a request costs the same whatever it carries.
     fn is_for(self, target: Name) -> bool {
-        !matches!(self, Self::Post(_)) || target == Name::Orgproxy
+        match target {
+            Name::Orgproxy => true,
+            Name::Scraped | Name::Logged => matches!(self, Self::Small { .. }),
+            Name::Nginx | Name::Haproxy | Name::Direct => !matches!(self, Self::Post(_)),
+        }
     }
 }
 

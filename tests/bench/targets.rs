@@ -6,10 +6,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -39,6 +43,10 @@ impl Origin {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Name {
     Orgproxy,
+    /// orgproxy with metrics, which are asked for each second.
+    Scraped,
+    /// orgproxy with an access log.
+    Logged,
     Nginx,
     Haproxy,
     /// The load generator speaks TLS to the origin itself. Both are on one core then, so its
@@ -47,17 +55,32 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 4] = [Self::Orgproxy, Self::Nginx, Self::Haproxy, Self::Direct];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Orgproxy,
+        Self::Scraped,
+        Self::Logged,
+        Self::Nginx,
+        Self::Haproxy,
+        Self::Direct,
+    ];
+}
+
+impl Name {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Orgproxy => "orgproxy",
+            Self::Scraped => "scraped",
+            Self::Logged => "logged",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Direct => "direct",
+        }
+    }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Orgproxy => "orgproxy",
-            Self::Nginx => "nginx",
-            Self::Haproxy => "haproxy",
-            Self::Direct => "direct",
-        })
+        f.write_str(self.text())
     }
 }
 
@@ -78,23 +101,23 @@ impl Target {
         core: Option<usize>,
     ) -> Result<Self, Box<dyn Error>> {
         match name {
-            Name::Orgproxy => {
-                let config = orgproxy(folder, origin.address)?;
-                let mut command = process::pinned(core, ORGPROXY)?;
-                command
-                    .arg("run")
-                    .arg("--config")
-                    .arg(config)
-                    .stdout(Stdio::piped());
-                let mut process = Running::start("orgproxy", command, folder)?;
-                let address = process.address()?;
-                let version = version(Path::new(ORGPROXY), "--version");
-                Ok(Self {
-                    name,
-                    version,
-                    address,
-                    process: Some(process),
-                })
+            Name::Orgproxy => Self::orgproxy(name, &[], folder, origin, core),
+            Name::Scraped => {
+                let socket = folder.path("admin.sock");
+                let listen = format!("unix:{}", socket.display());
+                let arguments = ["--admin-listen", &listen];
+                let target = Self::orgproxy(name, &arguments, folder, origin, core)?;
+                scrape(&socket)?;
+                thread::spawn(move || {
+                    while scrape(&socket).is_ok() {
+                        thread::park_timeout(Duration::from_secs(1));
+                    }
+                });
+                Ok(target)
+            }
+            Name::Logged => {
+                let log = folder.path("access.log").display().to_string();
+                Self::orgproxy(name, &["--access-log", &log], folder, origin, core)
             }
             Name::Nginx => {
                 let program = installed("nginx", "nginx")?;
@@ -126,6 +149,45 @@ impl Target {
                 process: None,
             }),
         }
+    }
+
+    fn orgproxy(
+        name: Name,
+        arguments: &[&str],
+        folder: &Folder,
+        origin: &Origin,
+        core: Option<usize>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let config = orgproxy(folder, origin.address)?;
+        let mut command = process::pinned(core, ORGPROXY)?;
+        command
+            .args(["run", "--config"])
+            .arg(config)
+            .args(arguments)
+            .stdout(Stdio::piped());
+        let mut process = Running::start(name.text(), command, folder)?;
+        let address = process.address()?;
+        let is_plain = arguments.is_empty();
+        let version = is_plain.then(|| version(Path::new(ORGPROXY), "--version"));
+        Ok(Self {
+            name,
+            version: version.flatten(),
+            address,
+            process: Some(process),
+        })
+    }
+}
+
+/// Asks orgproxy for its metrics.
+fn scrape(socket: &Path) -> io::Result<()> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    if text.contains("orgproxy_requests_total") || text.contains("orgproxy_build_info") {
+        Ok(())
+    } else {
+        Err(io::Error::other(text))
     }
 }
 
