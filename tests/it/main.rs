@@ -63,6 +63,7 @@ mod support;
 mod tls;
 mod token;
 mod token_endpoint;
+mod trace_context;
 mod trust;
 mod upstream;
 mod urls;
