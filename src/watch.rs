@@ -12,10 +12,12 @@ use std::{
 
 use self::{
     access_log::AccessLog,
+    batch::{Agents, Batch},
     metrics::{Metrics, Tally},
 };
 pub(crate) use self::{
     access_log::shown::shown,
+    batch::Slot,
     board::Board,
     callers::Callers,
     history::{History, LENGTH, Second},
@@ -25,6 +27,7 @@ pub(crate) use self::{
 };
 
 pub(crate) mod access_log;
+mod batch;
 mod board;
 mod callers;
 mod history;
@@ -49,6 +52,7 @@ pub(crate) struct Watch {
 pub(crate) struct Recorder {
     tally: Arc<Tally>,
     inbox: Arc<Inbox>,
+    agents: Mutex<Agents>,
     collector: Thread,
 }
 
@@ -62,7 +66,8 @@ struct Inboxes {
 /// Those of one thread.
 #[derive(Default)]
 struct Inbox {
-    records: Mutex<Vec<Record>>,
+    records: Mutex<Batch>,
+    /// Records that nobody had time for.
     dropped: AtomicU64,
 }
 
@@ -99,6 +104,7 @@ impl Watch {
         Recorder {
             tally: self.metrics.tally(),
             inbox,
+            agents: Mutex::default(),
             collector: self.collector.clone(),
         }
     }
@@ -126,16 +132,17 @@ impl Watch {
 }
 
 impl Recorder {
-    /// Takes the record of a request that has ended.
-    pub(crate) fn record(&self, record: Record) {
-        self.tally.count(&record);
-        let mut records = lock(&self.inbox.records);
+    /// Takes the record that `make` makes of a request that has ended.
+    pub(crate) fn record(&self, make: impl FnOnce(Slot<'_>) -> Record) {
+        let (mut records, mut agents) = (lock(&self.inbox.records), lock(&self.agents));
+        let is_first = records.is_empty();
         if records.len() >= MOST_WAITING {
             self.inbox.dropped.fetch_add(1, Relaxed);
+            drop(records);
+            self.tally.count(Batch::default().add(&mut agents, make));
             return;
         }
-        let is_first = records.is_empty();
-        records.push(record);
+        self.tally.count(records.add(&mut agents, make));
         drop(records);
         if is_first {
             self.collector.unpark();
@@ -144,16 +151,14 @@ impl Recorder {
 }
 
 impl Inboxes {
-    fn take(&self) -> Vec<Record> {
+    /// Takes what is in each, in exchange for an empty one of `batches`.
+    fn take(&self, batches: &mut Vec<Batch>) {
         let all = lock(&self.all);
-        let mut records = all
-            .iter()
-            .map(|inbox| mem::take(&mut *lock(&inbox.records)));
-        let first = records.next().unwrap_or_default();
-        records.fold(first, |mut all, more| {
-            all.extend(more);
-            all
-        })
+        batches.resize_with(all.len(), Batch::default);
+        for (inbox, batch) in all.iter().zip(batches) {
+            batch.clear();
+            mem::swap(&mut *lock(&inbox.records), batch);
+        }
     }
 
     /// The number of records that nobody had time for.
@@ -167,6 +172,7 @@ impl Inboxes {
 fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mutex<Board>>) {
     let mut is_last = false;
     let mut missed = 0;
+    let mut batches = Vec::new();
     while !is_last {
         thread::park();
         is_last = inboxes.stopping.load(Relaxed);
@@ -174,15 +180,19 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mute
             #[expect(clippy::disallowed_methods, reason = "no connection is on this thread")]
             thread::sleep(PAUSE);
         }
-        let records = inboxes.take();
-        if let Some(log) = access_log.as_ref().filter(|_| !records.is_empty()) {
-            log.offer(&records);
+        inboxes.take(&mut batches);
+        for batch in batches.iter_mut().filter(|batch| !batch.is_empty()) {
+            if let Some(log) = &access_log {
+                log.offer(batch);
+            }
+            if let Some(board) = board {
+                lock(board).take(batch.records_mut(), SystemTime::now());
+            }
+        }
+        if let Some(log) = &access_log {
             let dropped = inboxes.dropped();
             log.miss(dropped - missed);
             missed = dropped;
-        }
-        if let Some(board) = board {
-            lock(board).take(records, SystemTime::now());
         }
     }
     if let Some(log) = access_log {

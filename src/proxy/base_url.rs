@@ -49,8 +49,7 @@ impl BaseUrl {
         exchange: &Exchange,
         sessions: &Arc<Sessions>,
     ) -> Result<Self, Error> {
-        let session = sessions.current().await?;
-        exchange.lap(Wait::Login);
+        let session = exchange.awaits(Wait::Login, sessions.current()).await?;
         named.check(&session, sessions)?;
         if named.is_old(&session) {
             exchange.shows(Sign::OldHost);

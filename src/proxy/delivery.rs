@@ -58,9 +58,8 @@ impl Delivery {
             body,
             exchange,
         } = request;
-        exchange.lap(Wait::Nothing);
-        let mut session = self.sessions.current().await?;
-        exchange.lap(Wait::Login);
+        let login = self.sessions.current();
+        let mut session = exchange.awaits(Wait::Login, login).await?;
         let is_at_risk = match body.kept(self.replay_bytes) {
             Kept::Whole => false,
             Kept::TooLarge => !session.accepted_within(KNOWN_GOOD),
@@ -146,9 +145,8 @@ impl Delivery {
         let Request { head, exchange, .. } = request;
         let can_ask = head.family() != Family::PubSub;
         if repeats == 0 && !(can_ask && self.sessions.doubts()) && !self.sessions.rests() {
-            let next = self.sessions.replace(session).await?;
-            exchange.lap(Wait::Login);
-            return Ok(Some(next));
+            let login = self.sessions.replace(session);
+            return Ok(Some(exchange.awaits(Wait::Login, login).await?));
         }
         if !can_ask || self.sessions.rests() {
             return Ok(None);
@@ -164,9 +162,8 @@ impl Delivery {
     ) -> Result<Option<Arc<Session>>, Error> {
         match self.ask(session, exchange).await {
             Ok(Verdict::Dead) => {
-                let next = self.sessions.after(session).await?;
-                exchange.lap(Wait::Login);
-                Ok(Some(next))
+                let login = self.sessions.after(session);
+                Ok(Some(exchange.awaits(Wait::Login, login).await?))
             }
             _ => Ok(None),
         }
@@ -182,9 +179,8 @@ impl Delivery {
         match request.head.family() {
             Family::PubSub => None,
             _ => {
-                let next = self.sessions.elsewhere(session).await;
-                request.exchange.lap(Wait::Login);
-                next
+                let login = self.sessions.elsewhere(session);
+                request.exchange.awaits(Wait::Login, login).await
             }
         }
     }
@@ -231,15 +227,17 @@ impl Delivery {
     ) -> Result<Arc<Session>, Error> {
         let next = match self.ask(&session, exchange).await {
             Ok(Verdict::Dead) => {
-                let next = self.sessions.after(&session).await?;
-                exchange.lap(Wait::Login);
-                return Ok(next);
+                let login = self.sessions.after(&session);
+                return Ok(exchange.awaits(Wait::Login, login).await?);
             }
-            Ok(Verdict::Moved) => self.sessions.elsewhere(&session).await,
+            Ok(Verdict::Moved) => {
+                let login = self.sessions.elsewhere(&session);
+                exchange.awaits(Wait::Login, login).await
+            }
             Ok(_) => None,
             Err(error) if error.is_unreachable() => {
-                let next = self.sessions.elsewhere(&session).await;
-                return next.ok_or(error);
+                let login = self.sessions.elsewhere(&session);
+                return exchange.awaits(Wait::Login, login).await.ok_or(error);
             }
             Err(error) => return Err(error),
         };

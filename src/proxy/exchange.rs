@@ -2,29 +2,37 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant, SystemTime},
 };
 
 use http::{
-    HeaderMap, HeaderName, Method, Response, StatusCode, Uri, header, request::Parts,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts,
     uri::PathAndQuery,
 };
+
+pub(crate) use self::wait::Wait;
 
 use crate::{
     proxy::{
         connection_state::ConnectionState,
         error::Error,
         family::{Envelope, Family},
+        path::words,
         placeholder::Placeholders,
         response::Body,
         target::Target,
     },
+    salesforce::REST_ROOT,
     system::{escape, telemetry::Throttle},
-    watch::{self, AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Usage, Waits},
+    watch::{
+        self, AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Slot, Usage, Waits,
+    },
 };
+
+mod wait;
 
 /// A request in flight: the facts about it, noted where they arise, and recorded once the last byte of
 /// its answer has gone or its connection has broken.
@@ -42,15 +50,17 @@ pub(crate) struct Exchange {
 #[derive(Default)]
 struct Notes {
     org: Option<Arc<str>>,
+    /// The client, if it is known by more than what it says of itself.
     client: Option<Client>,
+    /// Its `User-Agent`.
+    agent: Option<HeaderValue>,
     operation: Option<Box<str>>,
     status: Option<StatusCode>,
     answered_by: Option<AnsweredBy>,
     waits: Waits,
-    /// When the last lap ended, and what was waited for since.
-    lap: Option<Instant>,
-    next: Option<Wait>,
-    received: Option<Arc<AtomicU64>>,
+    /// The wait that goes on, and since when.
+    waiting: Option<(Wait, Instant)>,
+    received: Option<Arc<Received>>,
     sent: u64,
     is_whole: bool,
     replays: u8,
@@ -59,36 +69,53 @@ struct Notes {
     signs: Signs,
 }
 
-/// One of the waits of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// For nothing that is told: what comes next begins.
-    Nothing,
-    Login,
-    Connection,
-    FirstByte,
+/// The body of a request, as far as it has come.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    bytes: AtomicU64,
+    ended: OnceLock<Instant>,
 }
 
-impl Wait {
-    /// What is waited for after it.
-    fn next(self) -> Option<Self> {
-        match self {
-            Self::Nothing => Some(Self::Login),
-            Self::Login => Some(Self::Connection),
-            Self::Connection => Some(Self::FirstByte),
-            Self::FirstByte => None,
-        }
+impl Received {
+    /// Notes so many bytes more of it.
+    pub(crate) fn add(&self, bytes: usize) {
+        // All that belongs to a request is on one thread.
+        let sum = self.bytes.load(Relaxed) + bytes as u64;
+        self.bytes.store(sum, Relaxed);
+    }
+
+    /// Notes that this was all, `now`.
+    pub(crate) fn end(&self, now: Instant) {
+        // The end that came first is the end.
+        let _ = self.ended.set(now);
     }
 }
 
 impl Notes {
-    fn add(&mut self, wait: Wait, took: Duration) {
-        match wait {
-            Wait::Login => self.waits.login += took,
-            Wait::Connection => self.waits.connection += took,
-            Wait::FirstByte => self.waits.first_byte += took,
-            Wait::Nothing => {}
-        }
+    /// The client, if anything is known of it.
+    fn client(&self) -> Option<Client> {
+        let said = |agent: &HeaderValue| String::from_utf8_lossy(agent.as_bytes()).into();
+        let agent = self.agent.as_ref().map(said).map(Client::Says);
+        self.client.clone().or(agent)
+    }
+
+    /// Ends the wait that goes on, if one does.
+    fn end_wait(&mut self) {
+        let Some((wait, since)) = self.waiting.take() else {
+            return;
+        };
+        let (waits, received) = (&mut self.waits, &self.received);
+        let (sum, since) = match wait {
+            Wait::Login => (&mut waits.login, since),
+            Wait::Connection => (&mut waits.connection, since),
+            // The org is not waited for as long as the client still sends.
+            Wait::FirstByte => {
+                let ended = received.as_ref().and_then(|body| body.ended.get());
+                let since = ended.map_or(since, |ended| since.max(*ended));
+                (&mut waits.first_byte, since)
+            }
+        };
+        *sum += since.elapsed();
     }
 }
 
@@ -125,12 +152,15 @@ impl Exchange {
         if let Some(name) = placeholders.client_that_shows(head) {
             return self.is_of(name);
         }
-        let client = self.connection.peer().uid().map(Client::Uid);
+        if let Some(uid) = self.connection.peer().uid() {
+            self.notes().client = Some(Client::Uid(uid));
+            return;
+        }
         // Mostly among the first, so that to look it up would cost more.
         let mut lines = head.headers.iter();
-        let mut said = || lines.find(|(name, _)| **name == header::USER_AGENT);
-        let client = client.or_else(|| said().map(|(_, value)| Client::Says(value.clone())));
-        self.notes().client = client;
+        if let Some((_, agent)) = lines.find(|(name, _)| **name == header::USER_AGENT) {
+            self.notes().agent = Some(agent.clone());
+        }
     }
 
     /// Notes what is asked for in `envelope`, and by whom, if that says so.
@@ -152,29 +182,12 @@ impl Exchange {
         self.notes().signs.add(sign);
     }
 
-    /// Has the bytes of its body counted.
-    pub(crate) fn counts_received(&self) -> Option<Arc<AtomicU64>> {
+    /// Has its body counted.
+    pub(crate) fn counts_received(&self) -> Option<Arc<Received>> {
         self.began?;
-        let received = Arc::<AtomicU64>::default();
+        let received = Arc::<Received>::default();
         self.notes().received = Some(received.clone());
         Some(received)
-    }
-
-    /// Notes that what went on since the last lap, if it took any time, was `wait`.
-    pub(crate) fn lap(&self, wait: Wait) {
-        if self.began.is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let mut notes = self.notes();
-        let took = notes.lap.map_or(Duration::ZERO, |lap| now - lap);
-        notes.next = wait.next();
-        // What was there at once was not waited for.
-        if wait != Wait::Nothing && wait != Wait::FirstByte && took < NO_WAIT {
-            return;
-        }
-        notes.lap = Some(now);
-        notes.add(wait, took);
     }
 
     /// Notes that it is sent to the org again.
@@ -189,11 +202,13 @@ impl Exchange {
         if self.began.is_none() {
             return;
         }
-        if let Some(usage) = headers.get(LIMIT_INFO) {
-            self.notes().usage = Usage::parse(usage);
-        }
-        if headers.contains_key(header::WARNING) {
-            self.shows(Sign::Warning);
+        // One pass: to look both up would cost more.
+        for (name, value) in headers {
+            if *name == LIMIT_INFO {
+                self.notes().usage = Usage::parse(value);
+            } else if *name == header::WARNING {
+                self.shows(Sign::Warning);
+            }
         }
     }
 
@@ -207,7 +222,7 @@ impl Exchange {
                 fault = ?error.blame(),
                 left_out,
                 org = notes.org.as_deref(),
-                client = notes.client.as_ref().map(|client| shown(&client.name())).as_deref(),
+                client = notes.client().map(|client| shown(&client.name())).as_deref(),
                 method = %self.method,
                 path = shown(self.path()),
                 "{error}"
@@ -218,11 +233,11 @@ impl Exchange {
     }
 
     /// Notes the head of its answer.
-    pub(crate) fn is_answered(&self, response: &Response<Body>) {
+    pub(crate) fn is_answered(&mut self, response: &Response<Body>) {
         if self.began.is_none() {
             return;
         }
-        let mut notes = self.notes();
+        let notes = self.own_notes();
         notes.status = Some(response.status());
         let by = match response.body() {
             Body::Local(_) => AnsweredBy::Proxy,
@@ -232,9 +247,9 @@ impl Exchange {
     }
 
     /// Notes so many bytes of the answer, and whether they were the last.
-    pub(crate) fn sends(&self, bytes: usize, is_whole: bool) {
+    pub(crate) fn sends(&mut self, bytes: usize, is_whole: bool) {
         if self.began.is_some() {
-            let mut notes = self.notes();
+            let notes = self.own_notes();
             notes.sent += bytes as u64;
             notes.is_whole = is_whole;
         }
@@ -243,24 +258,29 @@ impl Exchange {
     /// Records it, now that it has ended.
     pub(crate) fn record(&mut self, recorder: &Recorder) {
         let Some(began) = self.began else { return };
-        let total = began.elapsed();
-        let mut notes = std::mem::take(&mut *self.notes());
         // Whoever gives up while the org says nothing has waited for it all the same.
-        if let (None, Some(lap), Some(wait)) = (notes.answered_by, notes.lap, notes.next) {
-            notes.add(wait, lap.elapsed());
-        }
+        self.own_notes().end_wait();
+        let total = began.elapsed();
+        recorder.record(|slot| self.fill(slot, total));
+    }
+
+    fn fill(&mut self, mut slot: Slot<'_>, total: Duration) -> Record {
+        let notes = std::mem::take(self.own_notes());
         let path = self.path();
-        recorder.record(Record {
+        let client = notes
+            .client
+            .unwrap_or_else(|| slot.client(notes.agent.as_ref()));
+        Record {
             began: SystemTime::now() - total,
             org: notes.org,
             listener: self.connection.listener().clone(),
             peer: self.connection.peer(),
-            client: notes.client.unwrap_or(Client::Unknown),
+            client,
             method: self.method.clone(),
             family: self.family.name(),
             operation: notes.operation,
             api_version: api_version(path),
-            path: path[..path.floor_char_boundary(LONGEST_RECORDED)].into(),
+            path: slot.path(&path[..path.floor_char_boundary(LONGEST_RECORDED)]),
             status: notes.status.unwrap_or_else(client_closed_request),
             answered_by: notes.answered_by.unwrap_or(AnsweredBy::Nobody),
             is_whole: notes.is_whole,
@@ -268,17 +288,24 @@ impl Exchange {
                 total,
                 ..notes.waits
             },
-            received: notes.received.map_or(0, |received| received.load(Relaxed)),
+            received: notes
+                .received
+                .map_or(0, |received| received.bytes.load(Relaxed)),
             sent: notes.sent,
             replays: notes.replays,
             replayed_for: notes.replayed_for,
             usage: notes.usage,
             signs: notes.signs,
-        });
+        }
     }
 
     fn path(&self) -> &str {
         self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    /// The same as [`Self::notes`] without a lock.
+    fn own_notes(&mut self) -> &mut Notes {
+        self.notes.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -298,18 +325,25 @@ fn client_closed_request() -> StatusCode {
 
 /// The version of the API that `path` leads to.
 fn api_version(path: &str) -> Option<u16> {
-    let version = Target::parse(path.as_bytes()).version?;
-    let number = version.split(|byte| *byte == b'.').next()?;
-    let number = std::str::from_utf8(number).ok()?;
-    number.trim_start_matches(['v', 'V']).parse().ok()
+    let version = match path.strip_prefix(REST_ROOT) {
+        Some(rest) => words(rest.as_bytes()).next(),
+        None => Target::parse(path.as_bytes()).version,
+    }?;
+    let start = usize::from(!version[0].is_ascii_digit());
+    let number = version[start..].split(|byte| *byte == b'.').next()?;
+    // No version has more digits, and the digits of a text cost less than the text as a number.
+    if number.len() > 3 {
+        return None;
+    }
+    number.iter().try_fold(0, |version, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        Some(10 * version + u16::from(digit))
+    })
 }
 
 static THROTTLE: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
-
-/// In a lap that takes less, nothing was waited for.
-const NO_WAIT: Duration = Duration::from_micros(50);
 
 /// Bytes of a path that are recorded. More than any log shows.
 const LONGEST_RECORDED: usize = 4096;

@@ -5,10 +5,7 @@ use std::{
     error::Error as _,
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -32,7 +29,11 @@ use self::{
 };
 use crate::{
     config::Limits,
-    proxy::{coding::Coding, exchange::Exchange, family::Family},
+    proxy::{
+        coding::Coding,
+        exchange::{Exchange, Received},
+        family::Family,
+    },
 };
 
 mod budget;
@@ -287,7 +288,7 @@ pub(crate) struct Stream {
     /// None where it may pause for as long as it likes: dead peers are found by keep-alive.
     pace: Option<Pace>,
     /// The count of what has come, if anybody looks.
-    received: Option<Arc<AtomicU64>>,
+    received: Option<Arc<Received>>,
 }
 
 impl Stream {
@@ -323,7 +324,10 @@ impl Stream {
                 .and_then(|frame| frame.as_ref().ok()?.data_ref());
             let bytes = data.map_or(0, Bytes::len);
             if let Some(received) = &self.received {
-                received.fetch_add(bytes as u64, Relaxed);
+                received.add(bytes);
+                if self.source.as_ref().is_none_or(Body::is_end_stream) {
+                    received.end(self.moved.into_std());
+                }
             }
             if let Some(pace) = &mut self.pace
                 && let Err(fault) = pace.came(bytes, self.moved)

@@ -86,6 +86,7 @@ impl Stack {
             .await
             .unwrap_or(Err(Error::Panicked))
             .unwrap_or_else(|error| exchange.fails(error));
+        let exchange = &mut count.exchange;
         exchange.is_answered(&response);
         date(response.headers_mut());
         if version != Version::HTTP_2 {
@@ -122,6 +123,7 @@ impl Stack {
             Ok(tunnel) => (Response::new(Body::Local(None)), Some(tunnel)),
             Err(error) => (exchange.fails(error), None),
         };
+        let exchange = &mut count.exchange;
         exchange.is_answered(&response);
         if tunnel.is_none() {
             end_connection(response.headers_mut());

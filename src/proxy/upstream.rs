@@ -76,13 +76,11 @@ impl Upstream {
         } = request;
         let mut may_repeat = head.method().is_idempotent();
         loop {
-            let mut connection = self.connection(session).await?;
-            exchange.lap(Wait::Connection);
+            let connection = self.connection(session);
+            let mut connection = exchange.awaits(Wait::Connection, connection).await?;
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
-            let response = connection
-                .send(head, session, sending, body, self.timeout)
-                .await;
-            exchange.lap(Wait::FirstByte);
+            let response = connection.send(head, session, sending, body, self.timeout);
+            let response = exchange.awaits(Wait::FirstByte, response).await;
             let error = match response {
                 Ok(response) => return self.accept(response, connection),
                 Err(error) => error,

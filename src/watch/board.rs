@@ -23,16 +23,18 @@ pub(crate) struct Seen {
 
 impl Board {
     /// Takes in requests that ended about `now`.
-    pub(super) fn take(&mut self, records: Vec<Record>, now: SystemTime) {
-        for record in &records {
+    pub(super) fn take(&mut self, records: &mut [Record], now: SystemTime) {
+        for record in &*records {
             self.callers.count(record, now);
             self.radar.see(record, now);
-            if let Some(org) = &record.org {
-                let seen = self.orgs.entry(org.clone()).or_default();
-                seen.history.count(record, now);
-                if let Some(usage) = record.usage {
-                    seen.usage = Some((usage, now));
-                }
+        }
+        // Mostly all are for the same org, which then is looked up once.
+        for of_one in records.chunk_by(|one, next| one.org == next.org) {
+            let Some(org) = &of_one[0].org else { continue };
+            let seen = self.orgs.entry(org.clone()).or_default();
+            seen.history.count(of_one, now);
+            if let Some(usage) = of_one.iter().rev().find_map(|record| record.usage) {
+                seen.usage = Some((usage, now));
             }
         }
         self.recent.take(records);
@@ -53,8 +55,8 @@ mod tests {
             ..Record::example()
         };
         let mut board = Board::default();
-        let records = [Some(17), None, Some(18), None].map(record);
-        board.take(records.into(), SystemTime::UNIX_EPOCH);
+        let mut records = [Some(17), None, Some(18), None].map(record);
+        board.take(&mut records, SystemTime::UNIX_EPOCH);
         let (usage, _) = board.orgs["main"].usage.unwrap();
         assert_eq!(usage.used, 18);
         assert_eq!(board.recent.iter().count(), 4);

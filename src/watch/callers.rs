@@ -111,8 +111,6 @@ const OTHERS: &str = "others";
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn at(hours: u64) -> SystemTime {
@@ -121,7 +119,7 @@ mod tests {
 
     fn by(agent: &str) -> Record {
         let mut record = Record::example();
-        record.client = Client::Says(HeaderValue::from_str(agent).unwrap());
+        record.client = Client::Says(agent.into());
         record
     }
 

@@ -29,16 +29,18 @@ pub(crate) struct Second {
 }
 
 impl History {
-    /// Counts a request that ended at `now`.
-    pub(super) fn count(&mut self, record: &Record, now: SystemTime) {
+    /// Counts requests that ended at `now`.
+    pub(super) fn count(&mut self, records: &[Record], now: SystemTime) {
         let second = self.second(now);
-        second.requests += 1;
-        let is_error = matches!(record.answered_by, AnsweredBy::Error(_))
-            || record.status.as_u16() >= 400
-            || !record.is_whole;
-        second.errors += u32::from(is_error);
-        second.forwarded += u32::from(record.answered_by == AnsweredBy::Org);
-        second.took[step(record.waits.total)] += 1;
+        for record in records {
+            second.requests += 1;
+            let is_error = matches!(record.answered_by, AnsweredBy::Error(_))
+                || record.status.as_u16() >= 400
+                || !record.is_whole;
+            second.errors += u32::from(is_error);
+            second.forwarded += u32::from(record.answered_by == AnsweredBy::Org);
+            second.took[step(record.waits.total)] += 1;
+        }
     }
 
     /// The seconds up to the one before `now`, which has ended: [`LENGTH`] of them, the oldest first.
@@ -109,8 +111,11 @@ impl Second {
 }
 
 fn step(took: Duration) -> usize {
-    let millis = took.as_micros().div_ceil(1000).max(1);
-    let step = millis.next_power_of_two().ilog2();
+    // The milliseconds that it took, but for the last nanosecond.
+    let millis = took.saturating_sub(Duration::from_nanos(1)).as_millis();
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    // Two to this power is the first that is more.
+    let step = u64::BITS - millis.leading_zeros();
     usize::try_from(step).map_or(STEPS - 1, |step| step.min(STEPS - 1))
 }
 
@@ -128,6 +133,8 @@ pub(crate) const LENGTH: u64 = 300;
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -140,7 +147,7 @@ mod tests {
         for (second, total) in [(1000, 3), (1000, 100), (1002, 1)] {
             let mut record = Record::example();
             record.waits.total = Duration::from_millis(total);
-            history.count(&record, at(second));
+            history.count(slice::from_ref(&record), at(second));
         }
         let seconds = history.until(at(1003));
         assert_eq!(seconds.len() as u64, LENGTH);
@@ -166,7 +173,7 @@ mod tests {
     fn what_is_old_is_forgotten() {
         let mut history = History::default();
         for second in 0..10_000 {
-            history.count(&Record::example(), at(second));
+            history.count(&[Record::example()], at(second));
         }
         assert!(history.seconds.len() as u64 <= LENGTH + 1);
         assert!(history.until(at(10_000)).iter().all(|it| it.requests == 1));
@@ -176,8 +183,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_breaks_nothing() {
         let mut history = History::default();
-        history.count(&Record::example(), at(1000));
-        history.count(&Record::example(), at(900));
+        history.count(&[Record::example()], at(1000));
+        history.count(&[Record::example()], at(900));
         assert_eq!(history.until(at(1001))[299].requests, 2);
     }
 
@@ -192,9 +199,9 @@ mod tests {
         for change in changes {
             let mut record = Record::example();
             change(&mut record);
-            history.count(&record, at(1000));
+            history.count(slice::from_ref(&record), at(1000));
         }
-        history.count(&Record::example(), at(1000));
+        history.count(&[Record::example()], at(1000));
         let second = history.until(at(1001))[299];
         assert_eq!((second.requests, second.errors), (4, 3));
     }

@@ -130,8 +130,6 @@ const OTHERS: &str = "others";
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
     use crate::watch::Client;
 
@@ -141,7 +139,7 @@ mod tests {
             all.add(*sign);
         }
         Record {
-            client: Client::Says(HeaderValue::from_str(agent).unwrap()),
+            client: Client::Says(agent.into()),
             api_version: Some(version),
             signs: all,
             ..Record::example()

@@ -1,30 +1,36 @@
 //! The last requests.
 
-use std::collections::VecDeque;
-
 use super::Record;
 
-/// The last requests, the latest first.
+/// The last requests.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    records: VecDeque<Record>,
+    /// The latest is before the place of `next`.
+    records: Vec<Record>,
+    next: usize,
     /// All that there have been.
     count: u64,
 }
 
 impl Recent {
-    pub(super) fn take(&mut self, records: Vec<Record>) {
+    /// Takes the last of `records`, and leaves those that it forgets in their places.
+    pub(super) fn take(&mut self, records: &mut [Record]) {
         self.count += records.len() as u64;
         let old = records.len().saturating_sub(MOST);
-        for record in records.into_iter().skip(old) {
-            self.records.push_front(record);
+        for record in &mut records[old..] {
+            match self.records.get_mut(self.next) {
+                Some(oldest) => std::mem::swap(oldest, record),
+                None => self.records.push(record.clone()),
+            }
+            self.next = (self.next + 1) % MOST;
         }
-        self.records.truncate(MOST);
     }
 
-    /// Each with its number, which no other has.
+    /// Each with its number, which no other has, the latest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Record)> {
-        (0..=self.count).rev().zip(&self.records)
+        let (later, earlier) = self.records.split_at(self.next);
+        let all = later.iter().rev().chain(earlier.iter().rev());
+        (0..=self.count).rev().zip(all)
     }
 }
 
@@ -32,6 +38,8 @@ const MOST: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     #[test]
@@ -41,8 +49,12 @@ mod tests {
             sent,
             ..Record::example()
         };
-        recent.take((0..990).map(record).collect());
-        recent.take((990..1000).map(record).collect());
+        let mut take = |numbers: Range<u64>| {
+            recent.take(&mut numbers.map(record).collect::<Vec<_>>());
+        };
+        take(0..150);
+        take(150..990);
+        take(990..1000);
         let sent: Vec<_> = recent.iter().map(|(_, record)| record.sent).collect();
         assert_eq!(sent, (800..1000).rev().collect::<Vec<_>>());
         let numbers: Vec<_> = recent.iter().map(|(number, _)| number).collect();

@@ -29,8 +29,8 @@ impl User {
     /// # Errors
     /// When there is no session, or the org does not say.
     pub(super) async fn of(proxy: &Proxy, exchange: &Exchange) -> Result<Self, Error> {
-        let session = proxy.delivery.sessions.current().await?;
-        exchange.lap(Wait::Login);
+        let login = proxy.delivery.sessions.current();
+        let session = exchange.awaits(Wait::Login, login).await?;
         let Identity {
             org_id,
             user_id,

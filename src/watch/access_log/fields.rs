@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     super::{AnsweredBy, Client, Peer, Record, Replayed},
-    shown::{header, shown},
+    shown::shown,
 };
 
 pub(super) enum Value<'a> {
@@ -79,7 +79,7 @@ fn client(client: &Client) -> Option<(Cow<'_, str>, &'static str)> {
     match client {
         Client::Named(name) => Some((shown(name, LONGEST_NAME), "name")),
         Client::Uid(uid) => Some((uid.to_string().into(), "uid")),
-        Client::Says(agent) => Some((header(agent, LONGEST_NAME), "user_agent")),
+        Client::Says(agent) => Some((shown(agent, LONGEST_NAME), "user_agent")),
         Client::Unknown => None,
     }
 }

@@ -11,7 +11,6 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::HeaderValue;
 use rustix::{
     fs::{CWD, Mode, OFlags, mkfifoat},
     io::ioctl_fionread,
@@ -273,7 +272,7 @@ fn a_place_that_cannot_be_written_is_named_with_what_to_do() {
 fn record() -> Record {
     Record {
         began: UNIX_EPOCH + Duration::from_millis(1_795_680_902_123),
-        client: Client::Says(HeaderValue::from_static("curl/8.5.0")),
+        client: Client::Says("curl/8.5.0".into()),
         path: "/services/data/v62.0/query".into(),
         waits: Waits {
             first_byte: Duration::from_micros(138_005),

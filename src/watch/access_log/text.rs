@@ -108,7 +108,10 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
 
 /// `0.8ms`, `142ms`: always in this unit, so that lines can be compared.
 fn write_milliseconds(time: Duration, out: &mut Vec<u8>) {
-    let tenths = u64::try_from(time.as_micros() / 100).unwrap_or(u64::MAX);
+    let tenths = time
+        .as_secs()
+        .saturating_mul(10_000)
+        .saturating_add(u64::from(time.subsec_micros() / 100));
     number(tenths / 10, out);
     if tenths < 100 {
         out.push(b'.');

@@ -29,8 +29,11 @@ pub(crate) struct Tally {
 struct State {
     orgs: Vec<(Arc<str>, OrgCounts)>,
     families: Vec<&'static str>,
+    series: Vec<(Labels, Counts)>,
     /// Found in some steps of comparing integers: there are dozens of them.
-    series: BTreeMap<Key, (Labels, Counts)>,
+    places: BTreeMap<Key, usize>,
+    /// The one that was counted last, which mostly comes next as well.
+    last: Option<(Key, usize)>,
 }
 
 /// The counts of one thread, or of all.
@@ -83,28 +86,38 @@ impl Tally {
         let org = state.org(record.org.as_ref().unwrap_or(&self.none));
         let family = state.family(record.family);
         let key = Key::of(org, family, record);
-        let State { orgs, series, .. } = &mut *state;
-        let (name, counts) = &mut orgs[org];
-        counts.count(record);
-        if let Some((_, counts)) = series.get_mut(&key) {
-            return counts.count(record);
+        state.orgs[org].1.count(record);
+        let place = match state.last {
+            Some((last, place)) if last == key => place,
+            _ => self.place(&mut state, key, org, record),
+        };
+        state.series[place].1.count(record);
+        state.last = Some((key, place));
+    }
+
+    /// The place of the series for `record`, or of the one for all others of its org.
+    fn place(&self, state: &mut State, key: Key, org: usize, record: &Record) -> usize {
+        if let Some(place) = state.places.get(&key) {
+            return *place;
         }
+        let name = state.orgs[org].0.clone();
         let mut new = (key, Labels::of(name.clone(), record));
         if !self.admitted.admit(&new.1) {
-            new = (Key::other(org), Labels::other(name.clone()));
+            new = (Key::other(org), Labels::other(name));
         }
         let (key, labels) = new;
-        let (_, counts) = series
-            .entry(key)
-            .or_insert_with(|| (labels, Counts::default()));
-        counts.count(record);
+        let State { series, places, .. } = state;
+        *places.entry(key).or_insert_with(|| {
+            series.push((labels, Counts::default()));
+            series.len() - 1
+        })
     }
 
     /// What it has counted so far.
     pub(super) fn counted(&self) -> Tallied {
         let state = self.state();
         Tallied {
-            series: state.series.values().cloned().collect(),
+            series: state.series.iter().cloned().collect(),
             orgs: state.orgs.iter().cloned().collect(),
         }
     }

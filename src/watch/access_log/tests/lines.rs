@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -89,14 +89,13 @@ fn nothing_that_a_client_sends_breaks_a_line_or_floods_it() {
         "\u{202e}moc\u{2066}\u{200b}\u{feff}\u{2028}\u{2029}\u{85}",
         &long,
     ] {
-        let header = HeaderValue::from_bytes(nasty.replace(char::is_control, "\t").as_bytes());
-        let clients = [Client::Named(nasty.into()), Client::Says(header.unwrap())];
+        let clients = [Client::Named(nasty.into()), Client::Says(nasty.into())];
         // The path of a URI has no blanks and no controls.
         let path = nasty.replace(|c: char| c.is_whitespace() || c.is_control(), "/");
         for client in clients {
             let record = Record {
                 client,
-                path: format!("/{path}").into(),
+                path: format!("/{path}"),
                 operation: Some(nasty.into()),
                 method: Method::from_bytes(&long.as_bytes()[..500]).unwrap(),
                 ..record()
@@ -124,8 +123,8 @@ fn nothing_that_a_client_sends_breaks_a_line_or_floods_it() {
 fn neither_a_query_nor_a_session_is_in_a_line() {
     let session = "00DAc00000xyzAB!AQ4AQDxSecret";
     let record = Record {
-        path: format!("/a;{session}/b").into(),
-        client: Client::Says(HeaderValue::from_str(session).unwrap()),
+        path: format!("/a;{session}/b"),
+        client: Client::Says(session.into()),
         ..record()
     };
     for format in ALL {
