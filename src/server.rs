@@ -9,7 +9,7 @@ use std::{
 use rustls::RootCertStore;
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub(crate) use self::admin::{OrgStatus, SERVER, Status, UsageStatus};
+pub(crate) use self::admin::{ClientStatus, LoginStatus, OrgStatus, SERVER, Status, UsageStatus};
 use self::{
     admin::Facts,
     listen::BoundListener,

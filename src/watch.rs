@@ -23,7 +23,9 @@ pub(crate) use self::{
     history::{History, LENGTH, Second},
     radar::{Danger, Finding, Radar},
     recent::Recent,
-    record::{AnsweredBy, Client, Peer, Record, Replayed, Sign, Signs, Usage, Waits},
+    record::{
+        AnsweredBy, Client, Identity, KnownBy, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
+    },
 };
 
 pub(crate) mod access_log;

@@ -1,6 +1,6 @@
 //! `orgproxy status`: how a running proxy is, for a person.
 
-use std::{fmt::Write, process::ExitCode, time::Duration};
+use std::{fmt::Write, iter, process::ExitCode, time::Duration};
 
 use super::{
     CommandError,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::SessionState,
     cli::StatusArgs,
-    server::{OrgStatus, Status, UsageStatus},
+    server::{ClientStatus, LoginStatus, OrgStatus, Status, UsageStatus},
     system::{
         escape,
         terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG, styled},
@@ -147,15 +147,17 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
             format!("{used} of {allowed} in 24 hours, at {at}"),
         ));
     }
-    let Some(login) = &org.last_login else {
-        return rows;
-    };
+    rows.extend(org.last_login.iter().flat_map(rows_of_login));
+    rows.extend(rows_of_clients(org));
+    rows
+}
+
+fn rows_of_login(login: &LoginStatus) -> Vec<(&'static str, String)> {
     let ago = format!("{} ago", span(login.seconds_ago));
     if login.succeeded {
-        rows.push(("last login", ago));
-        return rows;
+        return vec![("last login", ago)];
     }
-    rows.push(("last login", format!("{} {ago}", styled(BAD, "failed"))));
+    let mut rows = vec![("last login", format!("{} {ago}", styled(BAD, "failed")))];
     if let (Some(cause), Some(fix)) = (&login.cause, &login.fix) {
         rows.push(("why", escape::line(cause).into_owned()));
         rows.push(("do", escape::line(fix).into_owned()));
@@ -166,6 +168,19 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
         rows.push(("next login", format!("not before {}", span(rest.max(1)))));
     }
     rows
+}
+
+/// Those that use most, a row each, of which only the first has a name.
+fn rows_of_clients(org: &OrgStatus) -> impl Iterator<Item = (&'static str, String)> {
+    let rows = org.clients.iter().take(MOST_CLIENTS).map(|client| {
+        let ClientStatus { used, requests, .. } = client;
+        let name = client.label();
+        format!("{name}: {used} in 24 hours, {requests} since the start")
+    });
+    let more = org.clients.len().saturating_sub(MOST_CLIENTS);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let names = iter::once("clients").chain(iter::repeat(""));
+    names.zip(rows.chain(more))
 }
 
 /// Adds the rows, aligned; what is longer than a line of the terminal goes on below itself.
@@ -192,6 +207,9 @@ fn span(seconds: u64) -> String {
 }
 
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Shown by name.
+const MOST_CLIENTS: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -222,7 +222,7 @@ impl Exchange {
                 fault = ?error.blame(),
                 left_out,
                 org = notes.org.as_deref(),
-                client = notes.client().map(|client| shown(&client.name())).as_deref(),
+                client = notes.client().map(|client| client.identity().to_string()),
                 method = %self.method,
                 path = shown(self.path()),
                 "{error}"

@@ -6,13 +6,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{AnsweredBy, Client, Record};
+use super::{AnsweredBy, Client, Identity, Record};
 
 /// The callers of all orgs, a bounded number of them.
 #[derive(Debug, Default)]
 pub(crate) struct Callers {
     all: Vec<Caller>,
-    by_name: HashMap<(Arc<str>, Box<str>), usize>,
+    places: HashMap<(Arc<str>, Identity), usize>,
     /// The one that called last, who mostly calls next as well, and by what it is known.
     last: Option<(Arc<str>, Client, usize)>,
 }
@@ -49,11 +49,11 @@ impl Callers {
     }
 
     fn place(&mut self, org: &Arc<str>, client: &Client) -> usize {
-        let mut key = (org.clone(), Box::from(&*client.name()));
-        if self.all.len() >= MOST && !self.by_name.contains_key(&key) {
-            key.1 = OTHERS.into();
+        let mut key = (org.clone(), client.identity());
+        if self.all.len() >= MOST && !self.places.contains_key(&key) {
+            key.1 = Identity::others();
         }
-        let place = *self.by_name.entry(key).or_insert_with(|| {
+        let place = *self.places.entry(key).or_insert_with(|| {
             self.all.push(Caller::default());
             self.all.len() - 1
         });
@@ -62,15 +62,15 @@ impl Callers {
     }
 
     /// Those of `org` with the requests of each in the last 24 hours, the busiest first.
-    pub(crate) fn of(&self, org: &str, now: SystemTime) -> Vec<(&str, u64, &Caller)> {
-        let own = self.by_name.iter().filter(|((of, _), _)| **of == *org);
+    pub(crate) fn of(&self, org: &str, now: SystemTime) -> Vec<(&Identity, u64, &Caller)> {
+        let own = self.places.iter().filter(|((of, _), _)| **of == *org);
         let mut own: Vec<_> = own
-            .map(|((_, name), place)| {
+            .map(|((_, client), place)| {
                 let caller = &self.all[*place];
-                (&**name, caller.in_a_day(now), caller)
+                (client, caller.in_a_day(now), caller)
             })
             .collect();
-        own.sort_by(|(a_name, a, _), (b_name, b, _)| b.cmp(a).then(a_name.cmp(b_name)));
+        own.sort_by(|(a_client, a, _), (b_client, b, _)| b.cmp(a).then(a_client.cmp(b_client)));
         own
     }
 }
@@ -106,9 +106,6 @@ const HOURS: usize = 24;
 /// Of all orgs. A client can call itself what it likes.
 const MOST: usize = 500;
 
-/// Those for whom there was no room.
-const OTHERS: &str = "others";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,13 +129,13 @@ mod tests {
         let shares = |now| {
             let own = callers.of("main", now);
             own.iter()
-                .map(|(name, count, _)| format!("{name} {count}"))
+                .map(|(client, count, _)| format!("{client} {count}"))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(shares(at(111)), ["a/1 2", "b/2 1", "c/3 1"]);
-        assert_eq!(shares(at(120)), ["a/1 2", "b/2 1", "c/3 0"]);
-        assert_eq!(shares(at(125)), ["a/1 1", "b/2 1", "c/3 0"]);
-        assert_eq!(shares(at(1000)), ["a/1 0", "b/2 0", "c/3 0"]);
+        assert_eq!(shares(at(111)), ["ua:a/1 2", "ua:b/2 1", "ua:c/3 1"]);
+        assert_eq!(shares(at(120)), ["ua:a/1 2", "ua:b/2 1", "ua:c/3 0"]);
+        assert_eq!(shares(at(125)), ["ua:a/1 1", "ua:b/2 1", "ua:c/3 0"]);
+        assert_eq!(shares(at(1000)), ["ua:a/1 0", "ua:b/2 0", "ua:c/3 0"]);
         assert!(callers.of("another", at(111)).is_empty());
     }
 
@@ -150,6 +147,31 @@ mod tests {
         callers.count(&record, at(100));
         let own = callers.of("main", at(100));
         assert_eq!((own[0].1, own[0].2.requests), (0, 1));
+    }
+
+    #[test]
+    fn a_client_that_calls_itself_as_another_is_counted_apart() {
+        let mut callers = Callers::default();
+        let named = Record {
+            client: Client::Named("etl@example.com".into()),
+            ..Record::example()
+        };
+        let feigned = by("etl@example.com");
+        for record in [&named, &feigned, &named, &feigned, &named] {
+            callers.count(record, at(100));
+        }
+        let own = callers.of("main", at(100));
+        let own: Vec<_> = own
+            .iter()
+            .map(|(client, count, _)| (client.to_string(), *count))
+            .collect();
+        assert_eq!(
+            own,
+            [
+                ("etl@example.com".to_owned(), 3),
+                ("ua:etl@example.com".to_owned(), 2)
+            ]
+        );
     }
 
     #[test]

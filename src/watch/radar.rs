@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use super::{Record, Sign, Signs};
+use super::{Identity, Record, Sign, Signs};
 use crate::salesforce::calendar::{self, Ending, LATEST_TO_END};
 
 /// What was seen of each org and client, a bounded number of findings.
 #[derive(Debug, Default)]
-pub(crate) struct Radar(HashMap<(Arc<str>, Box<str>, Danger), Finding>);
+pub(crate) struct Radar(HashMap<(Arc<str>, Identity, Danger), Finding>);
 
 /// Something that a client should not rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,12 +31,15 @@ impl Radar {
     pub(super) fn see(&mut self, record: &Record, now: SystemTime) {
         let Some(org) = &record.org else { return };
         for danger in dangers(record) {
-            let key = (org.clone(), Box::from(&*record.client.name()), danger);
+            let key = (org.clone(), record.client.identity(), danger);
             let has_room = self.0.len() < MOST;
             let finding = match self.0.get_mut(&key) {
                 Some(finding) => finding,
                 None if has_room => self.0.entry(key).or_default(),
-                None => self.0.entry((key.0, OTHERS.into(), danger)).or_default(),
+                None => {
+                    let key = (key.0, Identity::others(), danger);
+                    self.0.entry(key).or_default()
+                }
             };
             finding.times += 1;
             finding.last = Some(now);
@@ -44,15 +47,15 @@ impl Radar {
     }
 
     /// The findings of `org`, what ends first coming first, then the most frequent.
-    pub(crate) fn of(&self, org: &str) -> Vec<(Danger, &str, Finding)> {
+    pub(crate) fn of(&self, org: &str) -> Vec<(Danger, &Identity, Finding)> {
         let own = self.0.iter().filter(|((of, ..), _)| **of == *org);
         let mut own: Vec<_> = own
-            .map(|((_, client, danger), finding)| (*danger, &**client, *finding))
+            .map(|((_, client, danger), finding)| (*danger, client, *finding))
             .collect();
         own.sort_by_key(|(danger, client, finding)| {
             let ends = danger.ending().map(|ending| ending.ends.day);
             let times = std::cmp::Reverse(finding.times);
-            (ends.is_none(), ends, *danger, times, client.to_owned())
+            (ends.is_none(), ends, *danger, times, *client)
         });
         own
     }
@@ -125,9 +128,6 @@ fn all_dangers(record: &Record) -> [Option<Danger>; 6] {
 /// Findings of all orgs. A client can call itself what it likes.
 const MOST: usize = 500;
 
-/// Those for whom there was no room.
-const OTHERS: &str = "others";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,12 +177,12 @@ mod tests {
         assert_eq!(
             seen(&radar),
             [
-                "the OAuth user name-password flow by old/1: 1",
-                "SOAP login() by new/2: 2",
-                "SOAP login() by old/1: 1",
-                "API versions 31.0 to 40.0 by old/1: 2",
-                "an API version that the org warns of by old/1: 1",
-                "a session in a query string by old/1: 1",
+                "the OAuth user name-password flow by ua:old/1: 1",
+                "SOAP login() by ua:new/2: 2",
+                "SOAP login() by ua:old/1: 1",
+                "API versions 31.0 to 40.0 by ua:old/1: 2",
+                "an API version that the org warns of by ua:old/1: 1",
+                "a session in a query string by ua:old/1: 1",
             ]
         );
         assert!(radar.of("another").is_empty());
@@ -195,6 +195,26 @@ mod tests {
         for danger in all.chain([Danger::Warning, Danger::SessionInQuery]) {
             assert!(!danger.advice().is_empty() && !danger.what().is_empty());
         }
+    }
+
+    #[test]
+    fn a_client_that_calls_itself_as_another_is_found_apart() {
+        let mut radar = Radar::default();
+        let feigned = record("uid:1000", 64, &[Sign::SoapLogin]);
+        let user = Record {
+            client: Client::Uid(1000),
+            ..feigned.clone()
+        };
+        for record in [&user, &user, &feigned] {
+            radar.see(record, SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(
+            seen(&radar),
+            [
+                "SOAP login() by uid:1000: 2",
+                "SOAP login() by ua:uid:1000: 1"
+            ]
+        );
     }
 
     #[test]

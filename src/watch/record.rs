@@ -2,13 +2,16 @@
 
 use std::{
     borrow::Cow,
+    fmt::{self, Display, Formatter},
     net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
 
+use super::shown;
 use crate::system::escape;
 
 /// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
@@ -79,22 +82,108 @@ pub(crate) enum Client {
     Unknown,
 }
 
+/// How a client is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KnownBy {
+    Name,
+    Uid,
+    UserAgent,
+    Unknown,
+    /// The many for whom there was no room, as one.
+    Others,
+}
+
+/// A client as it is counted and shown: no other is taken for it by calling itself the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    pub(crate) known_by: KnownBy,
+    /// On one line, not endless, without what may be a session.
+    name: Box<str>,
+}
+
 impl Client {
-    /// The name for people, on one line.
+    pub(crate) fn known_by(&self) -> KnownBy {
+        match self {
+            Self::Named(_) => KnownBy::Name,
+            Self::Uid(_) => KnownBy::Uid,
+            Self::Says(_) => KnownBy::UserAgent,
+            Self::Unknown => KnownBy::Unknown,
+        }
+    }
+
+    /// Its name, which may have anything in it.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Named(name) => escape::line(name),
-            Self::Uid(uid) => format!("uid {uid}").into(),
-            Self::Says(agent) => product(agent),
-            Self::Unknown => "unknown".into(),
+            Self::Named(name) => Cow::Borrowed(name),
+            Self::Uid(uid) => uid.to_string().into(),
+            Self::Says(agent) => product(agent).into(),
+            Self::Unknown => "".into(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::new(self.known_by(), &self.name())
+    }
+}
+
+impl KnownBy {
+    /// One word for programs.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Uid => "uid",
+            Self::UserAgent => "user_agent",
+            Self::Unknown => "unknown",
+            Self::Others => "others",
+        }
+    }
+
+    /// What stands before the name for people.
+    pub(crate) fn mark(self) -> &'static str {
+        match self {
+            Self::Name | Self::Unknown | Self::Others => "",
+            Self::Uid => "uid:",
+            Self::UserAgent => "ua:",
+        }
+    }
+}
+
+impl Identity {
+    pub(crate) fn new(known_by: KnownBy, name: &str) -> Self {
+        let name = shown(name, LONGEST_NAME);
+        Self {
+            known_by,
+            name: Box::from(&*escape::line(&name)),
+        }
+    }
+
+    /// Those for whom there was no room.
+    pub(super) fn others() -> Self {
+        Self::new(KnownBy::Others, "")
+    }
+
+    pub(crate) fn name(&self) -> Option<String> {
+        match self.known_by {
+            KnownBy::Unknown | KnownBy::Others => None,
+            _ => Some(self.name.to_string()),
+        }
+    }
+}
+
+impl Display for Identity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.known_by {
+            KnownBy::Unknown | KnownBy::Others => f.write_str(self.known_by.word()),
+            by => write!(f, "{}{}", by.mark(), self.name),
         }
     }
 }
 
 /// The first product of a `User-Agent` (RFC 9110 section 10.1.5), and not all that follows it.
-fn product(agent: &str) -> Cow<'_, str> {
+fn product(agent: &str) -> &str {
     let end = agent.find([' ', '\t', '(']).unwrap_or(agent.len());
-    escape::line(&agent[..agent.floor_char_boundary(end.min(LONGEST_PRODUCT))])
+    &agent[..agent.floor_char_boundary(end.min(LONGEST_PRODUCT))]
 }
 
 /// Whose answer it is.
@@ -192,6 +281,7 @@ impl Signs {
 
 /// Bytes.
 const LONGEST_PRODUCT: usize = 64;
+const LONGEST_NAME: usize = 256;
 
 #[cfg(test)]
 impl Record {
@@ -258,10 +348,45 @@ mod tests {
 
     #[test]
     fn a_client_is_called_by_its_product_on_one_line() {
-        let name = |agent: &str| Client::Says(agent.into()).name().into_owned();
-        assert_eq!(name("python-requests/2.32 extra"), "python-requests/2.32");
-        assert_eq!(name("Mozilla/5.0 (X11)"), "Mozilla/5.0");
-        assert_eq!(name("t\u{202e}x/1"), "t\\u202ex/1");
-        assert_eq!(name(&"é".repeat(10_000)).len(), LONGEST_PRODUCT);
+        let name = |agent: &str| Client::Says(agent.into()).identity().to_string();
+        let requests = name("python-requests/2.32 extra");
+        assert_eq!(requests, "ua:python-requests/2.32");
+        assert_eq!(name("Mozilla/5.0 (X11)"), "ua:Mozilla/5.0");
+        assert_eq!(name("t\u{202e}x/1"), "ua:t\\u202ex/1");
+        assert_eq!(name("00DAc00000xyzAB!AQ4A"), "ua:[session]");
+        let long = name(&"é".repeat(10_000));
+        assert_eq!(long.len(), "ua:".len() + LONGEST_PRODUCT);
+    }
+
+    #[test]
+    fn no_client_can_call_itself_by_the_name_of_another() {
+        for (client, label) in [
+            (Client::Named("etl@example.com".into()), "etl@example.com"),
+            (Client::Uid(1000), "uid:1000"),
+            (Client::Unknown, "unknown"),
+        ] {
+            let identity = client.identity();
+            assert_eq!(identity.to_string(), label);
+            let names = [label, &identity.name];
+            for name in names.into_iter().filter(|name| !name.is_empty()) {
+                let feigned = Client::Says(name.into()).identity();
+                assert_ne!(feigned, identity);
+                assert_ne!(feigned.to_string(), label);
+            }
+        }
+        assert_ne!(Client::Says("others".into()).identity(), Identity::others());
+    }
+
+    #[test]
+    fn a_word_is_the_same_in_each_document() {
+        for by in [
+            KnownBy::Name,
+            KnownBy::Uid,
+            KnownBy::UserAgent,
+            KnownBy::Unknown,
+            KnownBy::Others,
+        ] {
+            assert_eq!(serde_json::to_value(by).unwrap(), by.word());
+        }
     }
 }

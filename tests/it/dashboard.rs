@@ -74,8 +74,8 @@ async fn the_page_says_who_uses_up_the_limit_and_what_breaks_in_summer_27() {
     login.await.unwrap().bytes().await.unwrap();
     let text = page_with(&proxy, "old-sync/1.0 uses").await;
     for words in [
-        "nightly-etl/2.1 uses most: ",
-        "Breaks in Summer '27: SOAP login(), which old-sync/1.0 uses.",
+        "ua:nightly-etl/2.1 uses most: ",
+        "Breaks in Summer '27: SOAP login(), which ua:old-sync/1.0 uses.",
         "in 24 hours are used",
         "logged in",
         "GET /services/data/v62.0/limits",

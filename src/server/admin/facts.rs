@@ -17,7 +17,7 @@ use super::{
 use crate::{
     proxy::load::Load,
     system::escape,
-    watch::{Board, Usage, Watch, metrics},
+    watch::{Board, Watch, metrics},
 };
 
 /// The parts of a server that are looked at.
@@ -103,10 +103,11 @@ impl Facts {
 
     pub(super) fn status(&self) -> Status {
         let reasons = self.reasons_not_to_be_ready();
+        let board = self.board();
+        let board = board.as_deref();
         let orgs = self.orgs.iter().map(|org| {
             let sessions = org.runtime.sessions.status();
-            let usage = self.usage(&org.runtime.org.name);
-            OrgStatus::new(&org.runtime.org, org.listeners.clone(), &sessions, usage)
+            OrgStatus::new(&org.runtime.org, org.listeners.clone(), &sessions, board)
         });
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -163,11 +164,6 @@ impl Facts {
     /// What people are shown of the requests.
     pub(super) fn board(&self) -> Option<MutexGuard<'_, Board>> {
         self.watch.board()
-    }
-
-    /// What the org said last of its allocation.
-    fn usage(&self, org: &str) -> Option<(Usage, SystemTime)> {
-        self.watch.board()?.orgs.get(org)?.usage
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     auth::{self, LoginError, SessionState},
     config::{self, Protocol},
     system::escape,
-    watch::Usage,
+    watch::{Board, Identity, KnownBy},
 };
 
 /// The whole document.
@@ -38,6 +38,8 @@ pub(crate) struct OrgStatus {
     pub(crate) last_login: Option<LoginStatus>,
     /// What the org said last of its allocation.
     pub(crate) api_usage: Option<UsageStatus>,
+    /// Those that have asked since the start, who use most coming first.
+    pub(crate) clients: Vec<ClientStatus>,
 }
 
 /// Where clients reach an org.
@@ -85,6 +87,18 @@ pub(crate) struct ProcessStatus {
     pub(crate) access_log_dropped: u64,
 }
 
+/// One client of an org.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClientStatus {
+    /// None if nothing is known of it.
+    pub(crate) client: Option<String>,
+    pub(crate) client_by: KnownBy,
+    /// Requests that the org answered in the last 24 hours.
+    pub(crate) used: u64,
+    /// All its requests since the start.
+    pub(crate) requests: u64,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UsageStatus {
     /// API requests of the last 24 hours.
@@ -98,9 +112,10 @@ impl OrgStatus {
         org: &config::Org,
         listeners: Vec<ListenerStatus>,
         sessions: &auth::Status,
-        usage: Option<(Usage, SystemTime)>,
+        board: Option<&Board>,
     ) -> Self {
         let session = sessions.session.as_ref();
+        let usage = board.and_then(|board| board.orgs.get(&*org.name)?.usage);
         Self {
             name: org.name.clone(),
             username: org.username.clone(),
@@ -118,7 +133,26 @@ impl OrgStatus {
                 allowed: usage.allowed,
                 at: moment(at),
             }),
+            clients: board.map_or_else(Vec::new, |board| ClientStatus::all(&org.name, board)),
         }
+    }
+}
+
+impl ClientStatus {
+    fn all(org: &str, board: &Board) -> Vec<Self> {
+        let all = board.callers.of(org, SystemTime::now()).into_iter();
+        all.map(|(client, used, caller)| Self {
+            client: client.name(),
+            client_by: client.known_by,
+            used,
+            requests: caller.requests,
+        })
+        .collect()
+    }
+
+    /// The client in one word, by its mark.
+    pub(crate) fn label(&self) -> String {
+        Identity::new(self.client_by, self.client.as_deref().unwrap_or_default()).to_string()
     }
 }
 

@@ -32,9 +32,9 @@ pub(super) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Val
         Peer::Uid(uid) => put("peer_uid", Value::Number(uid.into())),
         Peer::Unknown => {}
     }
-    if let Some((client, by)) = client(&record.client) {
+    if let Some(client) = client(&record.client) {
         put("client", Value::Text(client));
-        put("client_by", fixed(by));
+        put("client_by", fixed(record.client.known_by().word()));
     }
     put("method", text(record.method.as_str()));
     put("path", Value::Text(path(record)));
@@ -74,12 +74,12 @@ pub(super) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Val
     }
 }
 
-/// The name of a client, and how it is known.
-fn client(client: &Client) -> Option<(Cow<'_, str>, &'static str)> {
+/// The name of a client, and more of what it says of itself than people are shown.
+fn client(client: &Client) -> Option<Cow<'_, str>> {
     match client {
-        Client::Named(name) => Some((shown(name, LONGEST_NAME), "name")),
-        Client::Uid(uid) => Some((uid.to_string().into(), "uid")),
-        Client::Says(agent) => Some((shown(agent, LONGEST_NAME), "user_agent")),
+        Client::Named(name) => Some(shown(name, LONGEST_NAME)),
+        Client::Uid(uid) => Some(uid.to_string().into()),
+        Client::Says(agent) => Some(shown(agent, LONGEST_NAME)),
         Client::Unknown => None,
     }
 }

@@ -36,16 +36,11 @@ pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
 
 /// What a client says of itself has a mark, so that none can take the name of another.
 fn write_client(client: &Client, out: &mut Vec<u8>) {
+    out.extend_from_slice(client.known_by().mark().as_bytes());
     match client {
-        Client::Named(name) => word(&shown(name, LONGEST_WORD), out),
-        Client::Uid(uid) => {
-            let _ = write!(out, "uid:{uid}");
-        }
-        Client::Says(_) => {
-            out.extend_from_slice(b"ua:");
-            word(&shown(&client.name(), LONGEST_WORD), out);
-        }
+        Client::Uid(uid) => number(*uid, out),
         Client::Unknown => out.push(b'-'),
+        _ => word(&shown(&client.name(), LONGEST_WORD), out),
     }
 }
 

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::{
-    snapshot::{Snapshot, client},
-    words,
-};
+use super::{snapshot::Snapshot, words};
 use crate::watch::{AnsweredBy, Record, Replayed, shown};
 
 #[derive(Template)]
@@ -76,7 +73,7 @@ impl Row {
             number,
             time: words::clock_with_seconds(record.began),
             org: record.org.as_deref().unwrap_or_default().to_owned(),
-            client: client(&record.client.name()),
+            client: record.client.identity().to_string(),
             method: shown(record.method.as_str(), LONGEST_WORD).into_owned(),
             path: shown(&record.path, LONGEST_PATH).into_owned(),
             api: api.join(" "),

@@ -13,7 +13,7 @@ use super::{
     top::Top,
     traffic::Traffic,
 };
-use crate::watch::{Board, Danger, Finding, Record, Second, Usage, shown};
+use crate::watch::{Board, Danger, Finding, Record, Second, Usage};
 
 /// What there is to show.
 pub(super) struct Snapshot {
@@ -100,21 +100,15 @@ impl OrgFacts {
         Self {
             seconds: seen.map_or_else(Vec::new, |seen| seen.history.until(now)),
             usage: seen.and_then(|seen| seen.usage),
-            callers: callers.map(|(name, day, _)| (client(name), day)).collect(),
+            callers: callers
+                .map(|(client, day, _)| (client.to_string(), day))
+                .collect(),
             findings: findings
-                .map(|(danger, name, finding)| (danger, client(name), finding))
+                .map(|(danger, client, finding)| (danger, client.to_string(), finding))
                 .collect(),
         }
     }
 }
 
-/// The name of a client, which may be anything.
-pub(super) fn client(name: &str) -> String {
-    shown(name, LONGEST_NAME).into_owned()
-}
-
 /// Shown, of those that are kept: a page is sent as often as one of them changes.
 const MOST_REQUESTS: usize = 100;
-
-/// Bytes.
-const LONGEST_NAME: usize = 64;

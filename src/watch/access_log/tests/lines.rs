@@ -42,6 +42,24 @@ fn a_line_of_text_reads_from_left_to_right() {
 }
 
 #[test]
+fn what_a_client_says_of_itself_has_a_mark_and_is_escaped_once() {
+    let client = |client| {
+        let record = Record { client, ..record() };
+        let line = line(Format::Text, &record);
+        let (_, rest) = line.split_once(" main ").unwrap();
+        rest.split_once(" GET ").unwrap().0.to_owned()
+    };
+    let says = |text: &str| client(Client::Says(text.into()));
+    assert_eq!(says("etl@example.com"), "ua:etl@example.com");
+    assert_eq!(says("uid:0"), "ua:uid:0");
+    assert_eq!(says("t\u{202e}x/1"), r#"ua:"t\u202ex/1""#);
+    assert_eq!(says(r"a\b"), r#"ua:"a\\b""#);
+    assert_eq!(client(Client::Uid(0)), "uid:0");
+    let named = Client::Named("t\u{202e}x".into());
+    assert_eq!(client(named), r#""t\u202ex""#);
+}
+
+#[test]
 fn a_line_of_json_is_an_object() {
     let text = line(Format::Json, &record());
     assert_eq!(text.lines().count(), 1);
