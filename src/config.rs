@@ -17,6 +17,7 @@ pub use access_log::{AccessLog, LogFormat, LogSink};
 pub use admin::Admin;
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
+pub use client_names::ClientNames;
 pub use clients::Clients;
 pub use credential::{Credential, JwtBearer};
 pub use demo::Demo;
@@ -37,6 +38,7 @@ mod certificate;
 mod certificates;
 pub(crate) mod check;
 mod client_key;
+mod client_names;
 mod clients;
 mod credential;
 mod demo;
@@ -298,6 +300,8 @@ pub struct Org {
     /// The users that may log in to the proxy, even without the client key. Without this, anyone
     /// who may call can log in with any password.
     pub clients: Option<Clients>,
+    /// The name of the clients of each listener that has one.
+    pub client_names: ClientNames,
     /// The demo org, if it takes the place of a real one.
     pub demo: Option<Demo>,
 }
@@ -334,8 +338,15 @@ impl Org {
             guard: Guard::default(),
             pubsub: None,
             clients: None,
+            client_names: ClientNames::default(),
             demo: None,
         }
+    }
+
+    /// The addresses where clients reach it, those for the Pub/Sub API included.
+    pub(crate) fn listens(&self) -> impl Iterator<Item = &Listen> {
+        let calls = self.pubsub.iter().flat_map(|pubsub| &pubsub.listen);
+        self.listen.iter().chain(calls)
     }
 
     /// Checks that the session may be sent to this `instance_url`: https, a Salesforce host or one

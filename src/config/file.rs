@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Admin, Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, admin, ca, demo,
+    Admin, Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, admin, ca,
+    client_names, demo,
     document::{Node, Table, Value},
     given,
     listen::{Listen, Listener, unite},
@@ -71,6 +72,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
             unite(&mut pubsub.listen, &all);
         }
     }
+    client_names::check(&config.orgs, problems);
     if config.needs_local_ca() && config.state_dir.is_none() && !is_state_dir_given {
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
@@ -199,6 +201,12 @@ fn org(
         .is_some()
         .then(|| reference::clients(section.child("clients"), folder));
 
+    let listens = listen
+        .iter()
+        .chain(pubsub.iter().flat_map(|pubsub| &pubsub.listen));
+    let listens: Vec<_> = listens.cloned().collect();
+    let client_names = client_names::read(section.child("client_names"), &listens, folder);
+
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
     let intercept = section.read("intercept", value::flag);
@@ -225,6 +233,7 @@ fn org(
     org.guard = guard;
     org.pubsub = pubsub;
     org.clients = clients;
+    org.client_names = client_names;
     Some(org)
 }
 

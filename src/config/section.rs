@@ -81,6 +81,23 @@ impl<'a> Section<'a> {
         tables
     }
 
+    /// The values in this table and where each is, whatever their keys, in the order of the file.
+    /// Those that `parse` refuses are reported.
+    pub(super) fn values<T>(
+        self,
+        parse: impl Fn(&str, &Value) -> Result<T, String>,
+    ) -> Vec<(T, Origin)> {
+        let mut values = Vec::new();
+        for (key, node) in &self.entries {
+            match parse(key, &node.value) {
+                Ok(value) => values.push((value, node.origin)),
+                Err(message) => self.problem(key, message),
+            }
+        }
+        values.sort_by_key(|(_, origin)| *origin);
+        values
+    }
+
     /// The value of `key`, if it is there and valid.
     pub(super) fn read<T>(
         &mut self,

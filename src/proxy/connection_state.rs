@@ -15,7 +15,11 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 
-use crate::{proxy::load::Activity, spelling::Heads, watch::Peer};
+use crate::{
+    proxy::load::Activity,
+    spelling::Heads,
+    watch::{Client, Peer},
+};
 
 /// The facts that a connection and the requests on it tell each other.
 ///
@@ -34,6 +38,8 @@ pub(crate) struct ConnectionState {
     /// The address of the listener that the client came in by, as configured.
     listener: Arc<str>,
     peer: Peer,
+    /// The name of all clients of that listener, if they have one.
+    client_name: Option<Arc<str>>,
     /// The port that the client came in by.
     port: Option<u16>,
     activity: Arc<Activity>,
@@ -82,6 +88,14 @@ impl ConnectionState {
         }
     }
 
+    /// The same, for a connection of the client of this name.
+    pub(crate) fn of_client(self, client_name: Option<Arc<str>>) -> Self {
+        Self {
+            client_name,
+            ..self
+        }
+    }
+
     /// The same, for a connection whose doings are noted in `activity`.
     pub(crate) fn noted_in(self, activity: Arc<Activity>) -> Self {
         Self { activity, ..self }
@@ -127,6 +141,7 @@ impl ConnectionState {
     pub(crate) fn within(outer: &Self, host: Authority) -> Self {
         Self {
             intercepted: Some(host),
+            client_name: outer.client_name.clone(),
             ..Self::new(outer.listener.clone(), outer.peer, None).by_tls(true)
         }
     }
@@ -137,6 +152,12 @@ impl ConnectionState {
 
     pub(crate) fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The client, if it is known without a request.
+    pub(crate) fn client(&self) -> Option<Client> {
+        let user = self.peer.uid().map(Client::Uid);
+        user.or_else(|| self.client_name.clone().map(Client::Listener))
     }
 
     /// The port that the client came in by, if it came by TCP.
@@ -275,5 +296,29 @@ impl FramingFault {
             Self::LengthAndChunks => "it has both a Content-Length and a Transfer-Encoding",
             Self::TwoLengths => "it has more than one Content-Length",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_known_by_its_user_or_else_by_its_listener_in_a_tunnel_too() {
+        let outer = |peer| {
+            let name = Some("load".into());
+            ConnectionState::new("localhost:8080".into(), peer, None).of_client(name)
+        };
+        let host = Authority::from_static("acme.my.salesforce.com");
+        for (peer, expected) in [
+            (Peer::Uid(7), Client::Uid(7)),
+            (Peer::Unknown, Client::Listener("load".into())),
+        ] {
+            let outer = outer(peer);
+            assert_eq!(outer.client(), Some(expected.clone()));
+            let inner = ConnectionState::within(&outer, host.clone());
+            assert_eq!(inner.client(), Some(expected));
+        }
+        assert_eq!(ConnectionState::default().client(), None);
     }
 }

@@ -152,8 +152,8 @@ impl Exchange {
         if let Some(name) = placeholders.client_that_shows(head) {
             return self.is_of(name);
         }
-        if let Some(uid) = self.connection.peer().uid() {
-            self.notes().client = Some(Client::Uid(uid));
+        if let Some(client) = self.connection.client() {
+            self.notes().client = Some(client);
             return;
         }
         // Mostly among the first, so that to look it up would cost more.

@@ -252,8 +252,11 @@ impl BoundListener {
             (None, true) => return Err(StartupError::NoStateDir),
             (_, false) => None,
         };
+        let mut orgs = self.orgs.iter();
+        let client_name = orgs.find_map(|runtime| runtime.org.client_names.of(&self.listen));
         Ok(Listener {
             address: self.listen.to_string().into(),
+            client_name: client_name.cloned(),
             orgs: self.orgs.clone(),
             protocol: self.protocol,
             tls,

@@ -12,6 +12,8 @@ pub(super) struct Listener {
     /// The orgs behind it.
     pub(super) orgs: Vec<Arc<OrgRuntime>>,
     pub(super) protocol: Protocol,
+    /// The name of its clients, if they have one.
+    pub(super) client_name: Option<Arc<str>>,
     /// If clients speak TLS to it.
     pub(super) tls: Option<TlsListener>,
 }

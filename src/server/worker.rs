@@ -124,7 +124,10 @@ async fn run(
             held: Arc::new((permit, open.clone())),
         };
         let Accepted { stream, peer } = accepted;
-        let state = |port| ConnectionState::new(listener.address.clone(), peer, port);
+        let state = |port| {
+            let name = listener.client_name.clone();
+            ConnectionState::new(listener.address.clone(), peer, port).of_client(name)
+        };
         let served = match (stream, listener.tls.clone()) {
             (Stream::Tcp(stream), None) => {
                 let state = state(port_of(&stream));

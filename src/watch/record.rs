@@ -77,6 +77,8 @@ pub(crate) enum Client {
     Named(Arc<str>),
     /// The user that it runs as.
     Uid(u32),
+    /// The name of all clients of the listener that it came in by.
+    Listener(Arc<str>),
     /// What it says of itself: its `User-Agent`.
     Says(Arc<str>),
     Unknown,
@@ -88,6 +90,7 @@ pub(crate) enum Client {
 pub(crate) enum KnownBy {
     Name,
     Uid,
+    Listener,
     UserAgent,
     Unknown,
     /// The many for whom there was no room, as one.
@@ -107,6 +110,7 @@ impl Client {
         match self {
             Self::Named(_) => KnownBy::Name,
             Self::Uid(_) => KnownBy::Uid,
+            Self::Listener(_) => KnownBy::Listener,
             Self::Says(_) => KnownBy::UserAgent,
             Self::Unknown => KnownBy::Unknown,
         }
@@ -115,7 +119,7 @@ impl Client {
     /// Its name, which may have anything in it.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Named(name) => Cow::Borrowed(name),
+            Self::Named(name) | Self::Listener(name) => Cow::Borrowed(name),
             Self::Uid(uid) => uid.to_string().into(),
             Self::Says(agent) => product(agent).into(),
             Self::Unknown => "".into(),
@@ -133,6 +137,7 @@ impl KnownBy {
         match self {
             Self::Name => "name",
             Self::Uid => "uid",
+            Self::Listener => "listener",
             Self::UserAgent => "user_agent",
             Self::Unknown => "unknown",
             Self::Others => "others",
@@ -144,6 +149,7 @@ impl KnownBy {
         match self {
             Self::Name | Self::Unknown | Self::Others => "",
             Self::Uid => "uid:",
+            Self::Listener => "listener:",
             Self::UserAgent => "ua:",
         }
     }
@@ -363,6 +369,7 @@ mod tests {
         for (client, label) in [
             (Client::Named("etl@example.com".into()), "etl@example.com"),
             (Client::Uid(1000), "uid:1000"),
+            (Client::Listener("load".into()), "listener:load"),
             (Client::Unknown, "unknown"),
         ] {
             let identity = client.identity();
@@ -382,6 +389,7 @@ mod tests {
         for by in [
             KnownBy::Name,
             KnownBy::Uid,
+            KnownBy::Listener,
             KnownBy::UserAgent,
             KnownBy::Unknown,
             KnownBy::Others,

@@ -1,14 +1,16 @@
 //! Who calls: a client is called by what is known of it, and none passes for another.
 
+use std::{fs, net::SocketAddr};
+
 use orgproxy::{
-    config::{Clients, Config},
+    config::{Clients, Config, Listen},
     demo::TOKEN,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    admin::{get, with_admin},
-    support::{Org, PATIENCE, Proxy, binary::run, path::LIMITS, proxy::client},
+    admin::{admin_url, get, with_admin},
+    support::{Binary, Files, Org, PATIENCE, Proxy, binary::run, path::LIMITS, proxy::client},
 };
 
 const ETL: &str = "etl@example.com";
@@ -79,6 +81,76 @@ async fn few_of_many_clients_are_shown_to_people() {
     assert!(shown.contains(" and 2 more\n"), "{shown}");
 }
 
+#[tokio::test]
+async fn the_clients_of_a_listener_have_its_name_in_the_access_log_and_in_the_status() {
+    let org = Org::start().await.unwrap();
+    let more = "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\n\
+                client_names = { \"127.0.0.1:0\" = \"nightly load\" }\n\
+                [admin]\nlisten = \"127.0.0.1:0\"\n";
+    let files = Files::with(&org, more);
+    let log = files.path("access.log");
+    let log = log.to_str().unwrap();
+    let proxy = Binary::start(&["run", "--config", &files.config(), "--access-log", log]);
+    let mut agents = ["nightly load", "curl/8.5.0"].into_iter();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        let line = proxy.print(&format!("listening on http://{host}:")).await;
+        let (_, address) = line.split_once("http://").unwrap();
+        let (address, _) = address.split_once(' ').unwrap();
+        let asked = client().get(format!("http://{address}{LIMITS}"));
+        let asked = asked.header("user-agent", agents.next().unwrap());
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+    }
+    let admin = admin_url(&proxy).await;
+    let admin = admin.trim_start_matches("http://").parse().unwrap();
+    let mut clients = clients_at(admin, 2).await;
+    clients.sort_by_key(|it| it["client_by"].to_string());
+    let known = |client: &Value| (client["client_by"].clone(), client["client"].clone());
+    assert_eq!(
+        known(&clients[0]),
+        ("listener".into(), "nightly load".into())
+    );
+    assert_eq!(
+        known(&clients[1]),
+        ("user_agent".into(), "curl/8.5.0".into())
+    );
+
+    proxy.stop().await;
+    let text = fs::read_to_string(log).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(
+        lines[0].contains(" demo listener:\"nightly load\" GET "),
+        "{text}"
+    );
+    assert!(lines[1].contains(" demo ua:curl/8.5.0 GET "), "{text}");
+}
+
+#[tokio::test]
+async fn one_that_has_logged_in_is_called_by_its_name_whatever_the_listener() {
+    let org = Org::start().await.unwrap();
+    let proxy = with_admin(&org, |config| {
+        with_etl(config);
+        let names = &mut config.orgs[0].client_names;
+        names.add(Listen::loopback(0), "nightly-load");
+    })
+    .await;
+    let placeholder = log_in(&proxy).await;
+    ask(&proxy, "any/1", Some(&placeholder)).await;
+    ask(&proxy, "any/1", None).await;
+    let clients = clients_after(&proxy, 3).await;
+    let requests = |by: &str| {
+        let mut known = clients.iter().filter(|it| it["client_by"] == *by);
+        let client = known.next()?;
+        Some((client["client"].as_str()?, client["requests"].as_u64()?))
+    };
+    assert_eq!(requests("name"), Some((ETL, 2)), "{clients:?}");
+    assert_eq!(
+        requests("listener"),
+        Some(("nightly-load", 1)),
+        "{clients:?}"
+    );
+    assert_eq!(clients.len(), 2, "{clients:?}");
+}
+
 fn with_etl(config: &mut Config) {
     let mut clients = Clients::default();
     clients.add(ETL.to_owned(), b"right");
@@ -109,9 +181,14 @@ async fn ask(proxy: &Proxy, agent: &str, session: Option<&str>) {
 
 /// The clients of the org in `/api/status`, once all their requests are counted.
 async fn clients_after(proxy: &Proxy, requests: u64) -> Vec<Value> {
+    clients_at(proxy.admin(), requests).await
+}
+
+/// The same of the proxy whose admin listener is there.
+async fn clients_at(admin: SocketAddr, requests: u64) -> Vec<Value> {
     let shown = async {
         loop {
-            let answer = get(proxy.admin(), "/api/status").await;
+            let answer = get(admin, "/api/status").await;
             let status: Value = serde_json::from_str(&answer.body).unwrap();
             let clients = status["orgs"][0]["clients"].as_array().unwrap().clone();
             let counts = clients.iter().map(|it| it["requests"].as_u64().unwrap());

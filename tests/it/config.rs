@@ -49,7 +49,7 @@ fn every_invalid_file_is_refused_with_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 17);
+    assert_eq!(files.len(), 18);
 }
 
 #[test]

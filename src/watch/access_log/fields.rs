@@ -77,7 +77,7 @@ pub(super) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Val
 /// The name of a client, and more of what it says of itself than people are shown.
 fn client(client: &Client) -> Option<Cow<'_, str>> {
     match client {
-        Client::Named(name) => Some(shown(name, LONGEST_NAME)),
+        Client::Named(name) | Client::Listener(name) => Some(shown(name, LONGEST_NAME)),
         Client::Uid(uid) => Some(uid.to_string().into()),
         Client::Says(agent) => Some(shown(agent, LONGEST_NAME)),
         Client::Unknown => None,
