@@ -215,6 +215,7 @@ impl clap::Args for Overrides {
                     Scope::Process => "Process",
                     Scope::Tls => "TLS",
                     Scope::Admin => "Admin",
+                    Scope::Traces => "Traces",
                     Scope::Limits => "Limits",
                 })
                 .action(ArgAction::Set);
@@ -225,7 +226,7 @@ impl clap::Args for Overrides {
                     .require_equals(true),
                 // Content in place of a path gets a message that says so.
                 "private_key" | "tls_private_key" | "ca_file" | "tls_certificate"
-                | "tls_client_ca" => arg.allow_hyphen_values(true),
+                | "tls_client_ca" | "traces_ca_file" => arg.allow_hyphen_values(true),
                 _ => arg,
             })
         })

@@ -30,6 +30,7 @@ use problem::{Origin, Problems};
 pub use pubsub::PubSub;
 pub use reference::KeySource;
 pub use tls::Tls;
+pub use traces::{Sampling, Traces};
 
 mod access_log;
 pub(crate) mod admin;
@@ -63,6 +64,7 @@ mod source;
 mod state;
 mod text;
 mod tls;
+mod traces;
 mod unwrap;
 mod value;
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the process itself can be asked, if it can.
     pub admin: Option<Admin>,
+    /// Where spans of requests are sent, if they are.
+    pub traces: Option<Traces>,
     /// The proxies on the way out, which the environment names.
     pub(crate) proxies: Proxies,
     /// Environment variables that hold secrets, except those that clients show.
@@ -241,6 +245,7 @@ impl Config {
             state_dir: None,
             limits: Limits::default(),
             admin: None,
+            traces: None,
             proxies: Proxies::default(),
             secret_variables: Vec::new(),
         }

@@ -50,7 +50,7 @@
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
 //! - [`watch`]: the record that each request leaves, and what is made of it: access log, metrics, who
-//!   calls, and what still uses what Salesforce is about to end.
+//!   calls, what still uses what Salesforce is about to end, and spans for a collector of traces.
 //! - [`cli`]: the command-line arguments and their help.
 //! - [`local_ca`]: the local certificate authority, for `https://` listeners and tunnels.
 //! - [`config`]: files, variables and flags, read into one configuration. Nothing else reads them.
@@ -124,7 +124,7 @@
 //!
 //! **A new fact about requests:** `watch/record.rs`, filled in `proxy/exchange.rs`; for the access log
 //! `watch/access_log/fields.rs` (JSON and the journal) and `text.rs`, and the samples in README's *Watch
-//! it*, which a test compares.
+//! it*, which a test compares; for spans the attribute of that field in `watch/export/spans.rs`.
 //!
 //! **A new metric:** a row in `watch/metrics/table.rs`; its count in `watch/metrics/tally.rs`, or, if it
 //! is looked up when somebody asks, in `Facts` of `watch/metrics.rs`, which `server/admin/facts.rs`

@@ -95,7 +95,10 @@ impl Proxy {
 
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
-        let head = Head::new(*parts, connection.take_header_lines(), family, envelope);
+        let mut head = Head::new(*parts, connection.take_header_lines(), family, envelope);
+        if let Some(trace) = exchange.trace() {
+            head.join(trace);
+        }
         if head.had_session_in_query() {
             exchange.shows(Sign::SessionInQuery);
         }

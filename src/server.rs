@@ -21,12 +21,12 @@ use self::{
 pub use self::{listen::Bound, tcp::Missing};
 use crate::{
     auth::LoginError,
-    config::{Config, Listen, Protocol},
+    config::{Config, Listen, Protocol, Traces},
     local_ca::AuthorityError,
-    network::{self, OwnListeners},
+    network::{self, Dialer, OwnListeners, Proxies},
     proxy::{load::Load, replay::Budget},
     system::process,
-    watch::{Watch, access_log::AccessLog},
+    watch::{Watch, access_log::AccessLog, export::Export},
 };
 
 mod admin;
@@ -53,6 +53,7 @@ pub struct Server {
     admin: Option<BoundListener>,
     tls: Tls,
     access_log: Option<AccessLog>,
+    export: Option<Export>,
 }
 
 impl Server {
@@ -94,6 +95,10 @@ impl Server {
         let all = listeners.iter().chain(&admin);
         own.set(all.flat_map(BoundListener::tcp_addresses));
         let access_log = AccessLog::open(&config.access_log).map_err(StartupError::AccessLog)?;
+        let traces = config.traces.as_ref();
+        let export = traces
+            .map(|traces| export(traces, &config, &roots, &own))
+            .transpose()?;
         Ok(Self {
             config,
             listeners,
@@ -101,6 +106,7 @@ impl Server {
             admin,
             tls,
             access_log,
+            export,
         })
     }
 
@@ -147,8 +153,9 @@ impl Server {
         let tunnels = self.tls.tunnels.as_ref();
         let bound = self.bound();
         // Where nobody looks, no request pays for being seen.
-        let is_seen = self.access_log.is_some() || self.admin.is_some();
-        let watch = is_seen.then(|| Watch::start(self.access_log, self.admin.is_some()));
+        let has_board = self.admin.is_some();
+        let is_seen = has_board || self.access_log.is_some() || self.export.is_some();
+        let watch = is_seen.then(|| Watch::start(self.access_log, self.export, has_board));
         let watch = watch.transpose().map_err(StartupError::Thread)?;
         let watch = watch.map(Arc::new);
         let recorder = || watch.as_deref().map(Watch::recorder);
@@ -190,7 +197,7 @@ impl Server {
             .into_iter()
             .sum();
         if let Some(watch) = watch {
-            // The last records may have to wait for a slow disk.
+            // The last records may have to wait for a slow disk or collector.
             let _ = tokio::task::spawn_blocking(move || watch.stop()).await;
         }
         if cut > 0 {
@@ -214,6 +221,24 @@ async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
         Ok(Err(error)) => Err(StartupError::Thread(error.into())),
         Err(_) => Err(StartupError::Slow),
     }
+}
+
+/// Begins to send spans as `traces` says. Plain HTTP goes straight to the collector: what the
+/// environment names are proxies for `https://`.
+fn export(
+    traces: &Traces,
+    config: &Config,
+    roots: &RootCertStore,
+    own: &OwnListeners,
+) -> Result<Export, StartupError> {
+    let tls = network::tls::client_config(roots.clone(), &traces.ca)?;
+    let proxies = match traces.endpoint.scheme() {
+        "https" => config.proxies.clone(),
+        _ => Proxies::default(),
+    };
+    let limits = &config.limits;
+    let dialer = Dialer::new(proxies, &tls, limits.connect, limits.idle_body, own.clone());
+    Export::start(traces, dialer, &tls).map_err(StartupError::Thread)
 }
 
 /// Has certificates renewed in time, forever.

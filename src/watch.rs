@@ -10,9 +10,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::HeaderMap;
+
 use self::{
     access_log::AccessLog,
     batch::{Agents, Batch},
+    export::Export,
     metrics::{Metrics, Tally},
 };
 pub(crate) use self::{
@@ -26,17 +29,25 @@ pub(crate) use self::{
     record::{
         AnsweredBy, Client, Identity, KnownBy, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
     },
+    trace::{Lap, Trace, Wait},
 };
+use crate::config::Sampling;
 
 pub(crate) mod access_log;
 mod batch;
 mod board;
 mod callers;
+#[cfg(feature = "otlp")]
+pub(crate) mod export;
+#[cfg(not(feature = "otlp"))]
+#[path = "watch/export/absent.rs"]
+pub(crate) mod export;
 mod history;
 pub(crate) mod metrics;
 pub(crate) mod radar;
 mod recent;
 mod record;
+mod trace;
 
 /// All that looks at the requests of one process.
 pub(crate) struct Watch {
@@ -46,6 +57,9 @@ pub(crate) struct Watch {
     inboxes: Arc<Inboxes>,
     /// Lines of the access log, if there is one.
     lost_lines: Option<Arc<AtomicU64>>,
+    /// Spans, if they are sent anywhere.
+    lost_spans: Option<Arc<AtomicU64>>,
+    sampling: Option<Sampling>,
     collector: Thread,
     collecting: Mutex<Option<JoinHandle<()>>>,
 }
@@ -56,6 +70,8 @@ pub(crate) struct Recorder {
     inbox: Arc<Inbox>,
     agents: Mutex<Agents>,
     collector: Thread,
+    /// Where spans are sent.
+    sampling: Option<Sampling>,
 }
 
 /// The records that nobody has taken yet.
@@ -78,13 +94,19 @@ impl Watch {
     ///
     /// # Errors
     /// If the system refuses the thread.
-    pub(crate) fn start(access_log: Option<AccessLog>, has_board: bool) -> io::Result<Self> {
+    pub(crate) fn start(
+        access_log: Option<AccessLog>,
+        export: Option<Export>,
+        has_board: bool,
+    ) -> io::Result<Self> {
         let inboxes = Arc::<Inboxes>::default();
         let board = has_board.then(Arc::default);
         let lost_lines = access_log.as_ref().map(AccessLog::dropped);
+        let lost_spans = export.as_ref().map(Export::lost);
+        let sampling = export.as_ref().map(Export::sampling);
         let collecting = {
             let (inboxes, board) = (inboxes.clone(), board.clone());
-            let collect = move || collect(&inboxes, access_log, board.as_deref());
+            let collect = move || collect(&inboxes, access_log, export, board.as_deref());
             thread::Builder::new()
                 .name("orgproxy-watch".to_owned())
                 .spawn(collect)?
@@ -94,6 +116,8 @@ impl Watch {
             board,
             inboxes,
             lost_lines,
+            lost_spans,
+            sampling,
             collector: collecting.thread().clone(),
             collecting: Mutex::new(Some(collecting)),
         })
@@ -108,6 +132,7 @@ impl Watch {
             inbox,
             agents: Mutex::default(),
             collector: self.collector.clone(),
+            sampling: self.sampling,
         }
     }
 
@@ -122,6 +147,12 @@ impl Watch {
         lines.map_or(0, |lines| lines.load(Relaxed))
     }
 
+    /// The number of spans that were not sent, for whatever reason.
+    pub(crate) fn lost_spans(&self) -> u64 {
+        let spans = self.lost_spans.as_ref();
+        spans.map_or(0, |spans| spans.load(Relaxed))
+    }
+
     /// Hands on what there is, and ends. To be called when no more requests come.
     pub(crate) fn stop(&self) {
         self.inboxes.stopping.store(true, Relaxed);
@@ -134,6 +165,11 @@ impl Watch {
 }
 
 impl Recorder {
+    /// The place in a trace of a request with `headers`, where spans are sent.
+    pub(crate) fn trace(&self, headers: &HeaderMap) -> Option<Box<Trace>> {
+        Trace::begin(headers, self.sampling?).map(Box::new)
+    }
+
     /// Takes the record that `make` makes of a request that has ended.
     pub(crate) fn record(&self, make: impl FnOnce(Slot<'_>) -> Record) {
         let (mut records, mut agents) = (lock(&self.inbox.records), lock(&self.agents));
@@ -171,7 +207,12 @@ impl Inboxes {
 }
 
 /// Takes records, many at a time, until there are no more to come.
-fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mutex<Board>>) {
+fn collect(
+    inboxes: &Inboxes,
+    access_log: Option<AccessLog>,
+    export: Option<Export>,
+    board: Option<&Mutex<Board>>,
+) {
     let mut is_last = false;
     let mut missed = 0;
     let mut batches = Vec::new();
@@ -187,18 +228,27 @@ fn collect(inboxes: &Inboxes, access_log: Option<AccessLog>, board: Option<&Mute
             if let Some(log) = &access_log {
                 log.offer(batch);
             }
+            if let Some(export) = &export {
+                export.offer(batch);
+            }
             if let Some(board) = board {
                 lock(board).take(batch.records_mut(), SystemTime::now());
             }
         }
+        let dropped = inboxes.dropped();
         if let Some(log) = &access_log {
-            let dropped = inboxes.dropped();
             log.miss(dropped - missed);
-            missed = dropped;
         }
+        if let Some(export) = &export {
+            export.miss(dropped - missed);
+        }
+        missed = dropped;
     }
     if let Some(log) = access_log {
         log.close();
+    }
+    if let Some(export) = export {
+        export.close();
     }
 }
 

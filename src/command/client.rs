@@ -47,6 +47,7 @@ impl Client {
             threads: 1,
             access_log: AccessLog::default(),
             admin: None,
+            traces: None,
             limits: Limits {
                 header_read: LONGEST_PAUSE,
                 ..config.limits.clone()

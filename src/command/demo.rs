@@ -7,7 +7,7 @@ use crate::{
     cli::DemoArgs,
     config::{
         Admin, Certificate, Config, ConfigError, Credential, Listen, LogSink, Org, PrivateKey,
-        PubSub,
+        PubSub, Traces,
     },
     demo,
     system::{process, telemetry},
@@ -66,6 +66,7 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     let sink = sink.map_err(|mistake| ConfigError::from(format!("--access-log: {mistake}")))?;
     config.access_log.sink = Some(sink);
     config.admin = Some(admin(args));
+    config.traces = Traces::from_env()?;
     if let Some(threads) = args.threads {
         config.threads = threads.into();
     }

@@ -23,6 +23,7 @@ pub(super) enum Value {
     List(Vec<Node>),
     Text(String),
     Integer(String, u32),
+    Fraction(String),
     Flag(bool),
     /// A TOML type that no key accepts.
     Other(&'static str),
@@ -62,6 +63,7 @@ impl Value {
             Self::List(_) => "a list",
             Self::Text(_) | Self::Raw(_) => "a string",
             Self::Integer(..) => "an integer",
+            Self::Fraction(_) => "a fraction",
             Self::Flag(_) => "a boolean",
             Self::Other(kind) => kind,
         }
@@ -90,7 +92,7 @@ fn node(text: &str, offset: usize, value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => Value::Integer(number.as_str().to_owned(), number.radix()),
         DeValue::Boolean(flag) => Value::Flag(*flag),
-        DeValue::Float(_) => Value::Other("a fraction"),
+        DeValue::Float(number) => Value::Fraction(number.as_str().to_owned()),
         DeValue::Datetime(_) => Value::Other("a date"),
     };
     let origin = Origin::Line(line(text, offset));

@@ -16,7 +16,7 @@ use super::{
     section::Section,
     state, text,
     tls::{self, Tls},
-    value,
+    traces, value,
 };
 
 /// Turns a document into a configuration; returns nothing if an org is incomplete. All mistakes go
@@ -42,6 +42,7 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
     let is_state_dir_given = root.get("state_dir").is_some();
     config.limits = limits(root.child("limits"));
     let (admin, admin_origin) = admin::read(root.child("admin"), folder);
+    config.traces = traces::read(root.child("traces"), folder, problems);
 
     let orgs = root.child("org").tables("");
     if orgs.is_empty() {

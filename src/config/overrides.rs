@@ -18,7 +18,8 @@ pub struct Overrides(BTreeMap<&'static str, (&'static Key, Origin, String)>);
 /// A key that can be given as a flag and as an environment variable.
 #[derive(Debug)]
 pub struct Key {
-    /// The name in the file, with `tls_` or `admin_` before it for those of `[tls]` and `[admin]`.
+    /// The name in the file, with `tls_`, `admin_` or `traces_` before it for those of `[tls]`,
+    /// `[admin]` and `[traces]`.
     pub name: &'static str,
     /// The flag, with its dashes.
     pub flag: &'static str,
@@ -41,6 +42,8 @@ pub enum Scope {
     Tls,
     /// `[admin]`
     Admin,
+    /// `[traces]`
+    Traces,
     /// `[limits]`
     Limits,
 }
@@ -51,6 +54,7 @@ impl Key {
         match self.scope {
             Scope::Tls => self.name.trim_start_matches("tls_"),
             Scope::Admin => self.name.trim_start_matches("admin_"),
+            Scope::Traces => self.name.trim_start_matches("traces_"),
             _ => self.name,
         }
     }
@@ -110,6 +114,7 @@ impl Overrides {
                 Scope::Limits => table(document, "limits"),
                 Scope::Tls => table(document, "tls"),
                 Scope::Admin => table(document, "admin"),
+                Scope::Traces => table(document, "traces"),
                 Scope::Org => match only_org(document) {
                     Ok(org) => org,
                     Err(message) => {
@@ -347,6 +352,34 @@ pub const KEYS: &[Key] = &[
         variable: "ORGPROXY_ADMIN_LISTEN",
         scope: Scope::Admin,
         help: "Where to ask for status, metrics and probes, such as 127.0.0.1:9180 or unix:/run/admin.sock; off if not given",
+    },
+    Key {
+        name: "traces_endpoint",
+        flag: "--traces-endpoint",
+        variable: "ORGPROXY_TRACES_ENDPOINT",
+        scope: Scope::Traces,
+        help: "Collector to send spans of requests to, by OTLP over HTTP, such as http://127.0.0.1:4318; or off",
+    },
+    Key {
+        name: "traces_sample",
+        flag: "--traces-sample",
+        variable: "ORGPROXY_TRACES_SAMPLE",
+        scope: Scope::Traces,
+        help: "Share of the traces to send that begin here, from 0 to 1",
+    },
+    Key {
+        name: "traces_service_name",
+        flag: "--traces-service-name",
+        variable: "ORGPROXY_TRACES_SERVICE_NAME",
+        scope: Scope::Traces,
+        help: "Name of this service in traces",
+    },
+    Key {
+        name: "traces_ca_file",
+        flag: "--traces-ca-file",
+        variable: "ORGPROXY_TRACES_CA_FILE",
+        scope: Scope::Traces,
+        help: "File with certificate authorities to trust for the collector besides the system's",
     },
     Key {
         name: "connections",

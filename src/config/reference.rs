@@ -227,6 +227,24 @@ pub(super) fn client_key(
         .map(|key| (key, secret.in_shell()))
 }
 
+/// The headers for a collector, as one line of text, and the name of their place.
+pub(super) fn headers(
+    section: &mut Section<'_>,
+    folder: &Path,
+) -> Option<(Zeroizing<String>, String)> {
+    const KEY: &str = "headers";
+    section.get(KEY)?;
+    let secret = secret_in(section, KEY, folder)?;
+    let line = secret.read_line().map_err(|error| error.to_string());
+    line.and_then(|line| match str::from_utf8(&line) {
+        Ok(line) => Ok(Zeroizing::new(line.to_owned())),
+        Err(_) => Err(format!("{secret}: must be UTF-8")),
+    })
+    .map_err(|message| section.problem(KEY, message))
+    .ok()
+    .map(|line| (line, secret.to_string()))
+}
+
 /// The user names of clients, with their passwords.
 pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
     let mut clients = Clients::default();

@@ -226,6 +226,7 @@ impl<'a> Section<'a> {
             Some(Scope::Org) => "unknown key here; it belongs in [org.NAME]".to_owned(),
             Some(Scope::Limits) => "unknown key here; it belongs in [limits]".to_owned(),
             Some(Scope::Admin) => "unknown key here; it belongs in [admin]".to_owned(),
+            Some(Scope::Traces) => "unknown key here; it belongs in [traces]".to_owned(),
             Some(Scope::Tls) => "unknown key here; it belongs in [tls]".to_owned(),
             None => format!("unknown key; the known keys are {}", self.known.join(", ")),
         }

@@ -55,6 +55,26 @@ pub(super) fn lines(value: &Value) -> Result<usize, String> {
     at_most(MOST_LINES, count(value)?, |most| most.to_string())
 }
 
+/// A share, from 0 to 1.
+pub(super) fn fraction(value: &Value) -> Result<f64, String> {
+    let digits = match value {
+        Value::Fraction(digits) | Value::Integer(digits, 10) | Value::Raw(digits) => digits,
+        other => {
+            return Err(format!(
+                "must be a number from 0 to 1, not {}",
+                other.kind()
+            ));
+        }
+    };
+    let number = digits.parse().ok();
+    number
+        .filter(|number| (0.0..=1.0).contains(number))
+        .ok_or_else(|| {
+            let digits = given::word(digits);
+            format!("must be a number from 0 to 1, but is {digits}")
+        })
+}
+
 /// A size such as `64KiB`.
 pub(super) fn bytes(value: &Value) -> Result<usize, String> {
     let text = match value {

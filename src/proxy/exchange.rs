@@ -28,7 +28,8 @@ use crate::{
     salesforce::REST_ROOT,
     system::{escape, telemetry::Throttle},
     watch::{
-        self, AnsweredBy, Client, Record, Recorder, Replayed, Sign, Signs, Slot, Usage, Waits,
+        self, AnsweredBy, Client, Lap, Record, Recorder, Replayed, Sign, Signs, Slot, Trace, Usage,
+        Waits,
     },
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Exchange {
     target: Option<PathAndQuery>,
     /// When it came, if anybody looks.
     began: Option<Instant>,
+    /// Its place in a trace, where traces are configured.
+    trace: Option<Box<Trace>>,
     notes: Mutex<Notes>,
 }
 
@@ -60,6 +63,9 @@ struct Notes {
     waits: Waits,
     /// The wait that goes on, and since when.
     waiting: Option<(Wait, Instant)>,
+    /// When it came, if somebody gets a span of each wait.
+    traced: Option<Instant>,
+    laps: Vec<Lap>,
     received: Option<Arc<Received>>,
     sent: u64,
     is_whole: bool,
@@ -115,7 +121,14 @@ impl Notes {
                 (&mut waits.first_byte, since)
             }
         };
-        *sum += since.elapsed();
+        let took = since.elapsed();
+        *sum += took;
+        if let Some(began) = self.traced
+            && self.laps.len() < MOST_LAPS
+        {
+            let from = since - began;
+            self.laps.push(Lap { wait, from, took });
+        }
     }
 }
 
@@ -133,13 +146,24 @@ impl Exchange {
             method: method.clone(),
             target: uri.path_and_query().cloned(),
             began: None,
+            trace: None,
             notes: Mutex::default(),
         }
     }
 
-    /// Notes that it will be recorded.
-    pub(crate) fn is_watched(&mut self) {
-        self.began = Some(Instant::now());
+    /// Notes that it will be recorded, and its place in a trace.
+    pub(crate) fn is_watched(&mut self, trace: Option<Box<Trace>>) {
+        let began = Instant::now();
+        self.began = Some(began);
+        if let Some(trace) = trace {
+            self.own_notes().traced = trace.is_sampled.then_some(began);
+            self.trace = Some(trace);
+        }
+    }
+
+    /// Its place in a trace, where traces are configured.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// Notes for which org it is.
@@ -266,6 +290,11 @@ impl Exchange {
 
     fn fill(&mut self, mut slot: Slot<'_>, total: Duration) -> Record {
         let notes = std::mem::take(self.own_notes());
+        let trace = self.trace.take().map(|mut trace| {
+            trace.is_secure = self.connection.is_tls();
+            trace.laps = notes.laps;
+            trace
+        });
         let path = self.path();
         let client = notes
             .client
@@ -296,6 +325,7 @@ impl Exchange {
             replayed_for: notes.replayed_for,
             usage: notes.usage,
             signs: notes.signs,
+            trace,
         }
     }
 
@@ -340,6 +370,9 @@ fn api_version(path: &str) -> Option<u16> {
         Some(10 * version + u16::from(digit))
     })
 }
+
+/// Waits in one trace. A request is sent three times at most.
+const MOST_LAPS: usize = 32;
 
 static THROTTLE: Throttle = Throttle::new();
 

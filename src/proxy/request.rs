@@ -17,6 +17,7 @@ use crate::{
         target::{Api, Target},
     },
     spelling,
+    watch::Trace,
 };
 
 /// The head of a request as it goes to the org, but for the session, which goes in last: whatever
@@ -64,6 +65,11 @@ impl Head {
             family,
             envelope,
         }
+    }
+
+    /// Makes it a part of the trace that the request belongs to.
+    pub(crate) fn join(&mut self, trace: &Trace) {
+        trace.lead(&mut self.headers);
     }
 
     /// Asks the org whether `session` lives, at the least cost.

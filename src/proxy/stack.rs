@@ -76,7 +76,7 @@ impl Stack {
         }
         // Counted until its answer has ended, so before anything can end it.
         let exchange = Exchange::new(connection, family, &parts.method, &parts.uri);
-        let mut count = Count::new(self, exchange);
+        let mut count = Count::new(self, exchange, &parts.headers);
         let Count {
             stack, exchange, ..
         } = &count;
@@ -112,7 +112,7 @@ impl Stack {
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = connection.begin();
         let exchange = Exchange::new(connection, Family::Rest, request.method(), request.uri());
-        let mut count = Count::new(self, exchange);
+        let mut count = Count::new(self, exchange, request.headers());
         let Count {
             stack, exchange, ..
         } = &count;
@@ -273,11 +273,11 @@ struct Count {
 }
 
 impl Count {
-    fn new(stack: Arc<Stack>, exchange: Exchange) -> Self {
+    fn new(stack: Arc<Stack>, exchange: Exchange, headers: &HeaderMap) -> Self {
         let mut exchange = Box::new(exchange);
         stack.load.begin();
-        if stack.recorder.is_some() {
-            exchange.is_watched();
+        if let Some(recorder) = &stack.recorder {
+            exchange.is_watched(recorder.trace(headers));
         }
         Self {
             stack,

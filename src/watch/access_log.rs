@@ -18,7 +18,7 @@ use super::Record;
 use crate::config;
 
 mod batch;
-mod fields;
+pub(super) mod fields;
 mod file;
 mod format;
 mod journal;

@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) connections_open: u64,
     /// Lines of the access log that were not written.
     pub(crate) access_log_dropped: u64,
+    /// Spans that were not sent.
+    pub(crate) trace_spans_dropped: u64,
     pub(crate) orgs: Vec<OrgFacts>,
     pub(crate) certificates: Vec<CertificateFacts>,
 }

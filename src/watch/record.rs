@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::shown;
+use super::{Trace, shown};
 use crate::system::escape;
 
 /// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
@@ -49,6 +49,12 @@ pub(crate) struct Record {
     /// What the org said of its allocation.
     pub(crate) usage: Option<Usage>,
     pub(crate) signs: Signs,
+    /// Its place in a trace, where traces are configured.
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(dead_code, reason = "nobody gets spans from such a build")
+    )]
+    pub(crate) trace: Option<Box<Trace>>,
 }
 
 /// Who is at the other end of a connection.
@@ -318,6 +324,7 @@ impl Record {
             replayed_for: None,
             usage: None,
             signs: Signs::default(),
+            trace: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use clap::Parser;
 use orgproxy::{
     cli,
-    config::{Config, KEYS, Listen, Overrides},
+    config::{Config, KEYS, Key, Listen, Overrides, Scope},
 };
 
 use test_case::test_case;
@@ -49,7 +49,7 @@ fn every_invalid_file_is_refused_with_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 18);
+    assert_eq!(files.len(), 19);
 }
 
 #[test]
@@ -131,13 +131,18 @@ fn every_key_can_be_overridden() {
     let folder = Folder::new();
     let key = folder.0.path("key.pem");
     let ca = folder.0.path("cert.pem");
-    for key_of in KEYS {
+    let is_known = |key: &&Key| key.scope != Scope::Traces || cfg!(feature = "otlp");
+    for key_of in KEYS.iter().filter(is_known) {
         let value = match key_of.name {
             "private_key" | "tls_private_key" => key.to_str().unwrap(),
-            "ca_file" | "tls_certificate" | "tls_client_ca" => ca.to_str().unwrap(),
+            "ca_file" | "tls_certificate" | "tls_client_ca" | "traces_ca_file" => {
+                ca.to_str().unwrap()
+            }
             "login_url" | "audience" => "https://test.salesforce.com",
             "listen" => "127.0.0.1:1,unix:/tmp/x",
             "admin_listen" => "127.0.0.1:7",
+            "traces_endpoint" => "http://127.0.0.1:4318",
+            "traces_sample" => "0.5",
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }
@@ -151,15 +156,19 @@ fn every_key_can_be_overridden() {
         };
         let mut overrides = Overrides::default();
         flag(&mut overrides, key_of.name, value);
-        // Neither is of use without the other.
+        // None is of use without the other.
         match key_of.name {
             "tls_certificate" => flag(&mut overrides, "tls_private_key", key.to_str().unwrap()),
             "tls_private_key" => flag(&mut overrides, "tls_certificate", ca.to_str().unwrap()),
             _ => {}
         }
-        let changed = folder.load_with(MINIMAL, &overrides).unwrap();
+        let mut file = MINIMAL.to_owned();
+        if key_of.scope == Scope::Traces && key_of.name != "traces_endpoint" {
+            file += "[traces]\nendpoint = \"https://otel.example.com\"\n";
+        }
+        let changed = folder.load_with(&file, &overrides).unwrap();
         if key_of.name != "private_key" {
-            let unchanged = folder.load(MINIMAL).unwrap();
+            let unchanged = folder.load(&file).unwrap();
             assert_ne!(
                 format!("{changed:?}"),
                 format!("{unchanged:?}"),

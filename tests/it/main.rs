@@ -65,6 +65,8 @@ mod tls;
 mod token;
 mod token_endpoint;
 mod trace_context;
+#[cfg(feature = "otlp")]
+mod traces;
 mod trust;
 mod upstream;
 mod urls;

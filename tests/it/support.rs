@@ -4,6 +4,8 @@ pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod both;
 pub(crate) mod coding;
+#[cfg(feature = "otlp")]
+pub(crate) mod collector;
 pub(crate) mod connect;
 pub(crate) mod cpu_time;
 pub(crate) mod curl;
@@ -31,6 +33,8 @@ pub(crate) mod user;
 
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::collector::Collector;
 pub(crate) use self::{
     binary::{Binary, Ended},
     both::Both,

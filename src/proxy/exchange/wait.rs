@@ -9,15 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::Exchange;
-
-/// Something that a request waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    Login,
-    Connection,
-    /// The first byte of the org's response.
-    FirstByte,
-}
+pub(crate) use crate::watch::Wait;
 
 impl Exchange {
     /// Awaits `future`, and notes for how long if it is not ready at once.

@@ -151,6 +151,7 @@ impl Facts {
             requests_in_flight: self.load.requests() as u64,
             connections_open: self.load.connections() as u64,
             access_log_dropped: self.watch.lost_lines(),
+            trace_spans_dropped: self.watch.lost_spans(),
             orgs: orgs.collect(),
             certificates: certificates.collect(),
         })
@@ -177,7 +178,7 @@ mod tests {
         let (one, first) = mpsc::unbounded_channel();
         let (other, second) = mpsc::unbounded_channel();
         let load = Arc::new(Load::new(&Limits::default(), 1000));
-        let watch = Arc::new(Watch::start(None, false).unwrap());
+        let watch = Arc::new(Watch::start(None, None, false).unwrap());
         let facts = Facts::new(load, watch, vec![one, other]);
         assert!(facts.is_alive() && facts.reasons_not_to_be_ready().is_empty());
         drop(first);

@@ -1,4 +1,4 @@
-//! What there is to say of a request, by name: for JSON and the journal.
+//! What there is to say of a request, by name: for JSON, the journal and spans.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use super::{
     shown::shown,
 };
 
-pub(super) enum Value<'a> {
+pub(in crate::watch) enum Value<'a> {
     Text(Cow<'a, str>),
     Number(u64),
     Flag(bool),
@@ -19,7 +19,7 @@ pub(super) enum Value<'a> {
 }
 
 /// Gives every field to `put`, in an order that does not change. What is not known is left out.
-pub(super) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Value<'a>)) {
+pub(in crate::watch) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'static str, Value<'a>)) {
     let text = |text: &'a str| Value::Text(shown(text, LONGEST_NAME));
     let fixed = |word: &'static str| Value::Text(word.into());
     put("time", Value::Time(record.began));

@@ -78,6 +78,7 @@ pub(super) static METRICS: &[Metric] = &[
     metric("retirement_days", Gauge, &["what"], "Days until something ends that clients may rely on; negative after that", retirements),
     metric("retiring_requests_total", Counter, &["org", "what"], "Requests that relied on something that ends, that the org warns of, or that leaks a session", retiring),
     metric("access_log_dropped_total", Counter, &[], "Lines of the access log that were left out because its file or reader was too slow", dropped),
+    metric("trace_spans_dropped_total", Counter, &[], "Spans that were not sent because their collector was away, too slow or did not take them", dropped_spans),
     metric("build_info", Info, &["version"], "The version of orgproxy", build),
     metric("start_time_seconds", Gauge, &[], "When orgproxy started, in seconds since 1970", started),
 ];
@@ -262,6 +263,10 @@ fn retiring(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
 
 fn dropped(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
     series.counter(&[], scrape.facts.access_log_dropped)
+}
+
+fn dropped_spans(scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {
+    series.counter(&[], scrape.facts.trace_spans_dropped)
 }
 
 fn build(_scrape: &Scrape, series: &mut Series<'_>) -> fmt::Result {

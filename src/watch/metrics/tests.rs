@@ -343,6 +343,7 @@ fn facts_are_reported() {
     assert_eq!(value("requests_in_flight", &[]), 3.0);
     assert_eq!(value("connections_open", &[]), 5.0);
     assert_eq!(value("access_log_dropped_total", &[]), 2.0);
+    assert_eq!(value("trace_spans_dropped_total", &[]), 8.0);
     assert_eq!(value("start_time_seconds", &[]), 1_700_000_000.5);
     let logins = |outcome| value("logins_total", &[("org", ODD), ("outcome", outcome)]);
     assert_eq!(logins("ok"), 7.0);
@@ -422,6 +423,7 @@ fn facts() -> Facts {
         requests_in_flight: 3,
         connections_open: 5,
         access_log_dropped: 2,
+        trace_spans_dropped: 8,
         orgs: vec![OrgFacts {
             name: Arc::from(ODD),
             logins_ok: 7,
