@@ -289,25 +289,24 @@ impl Exchange {
     }
 
     fn fill(&mut self, mut slot: Slot<'_>, total: Duration) -> Record {
-        let notes = std::mem::take(self.own_notes());
         let trace = self.trace.take().map(|mut trace| {
             trace.is_secure = self.connection.is_tls();
-            trace.laps = notes.laps;
+            trace.laps = std::mem::take(&mut self.own_notes().laps);
             trace
         });
-        let path = self.path();
-        let client = notes
-            .client
-            .unwrap_or_else(|| slot.client(notes.agent.as_ref()));
+        // Fact by fact, since to take all of them at once is to copy them twice.
+        let notes = self.notes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let path = self.target.as_ref().map_or("", PathAndQuery::path);
+        let client = notes.client.take();
         Record {
             began: SystemTime::now() - total,
-            org: notes.org,
+            org: notes.org.take(),
             listener: self.connection.listener().clone(),
             peer: self.connection.peer(),
-            client,
+            client: client.unwrap_or_else(|| slot.client(notes.agent.as_ref())),
             method: self.method.clone(),
             family: self.family.name(),
-            operation: notes.operation,
+            operation: notes.operation.take(),
             api_version: api_version(path),
             path: slot.path(&path[..path.floor_char_boundary(LONGEST_RECORDED)]),
             status: notes.status.unwrap_or_else(client_closed_request),
@@ -319,6 +318,7 @@ impl Exchange {
             },
             received: notes
                 .received
+                .as_ref()
                 .map_or(0, |received| received.bytes.load(Relaxed)),
             sent: notes.sent,
             replays: notes.replays,

@@ -2,7 +2,6 @@
 //! once more.
 
 use std::{
-    error::Error as _,
     future::poll_fn,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +19,7 @@ use tokio::{
 
 pub(crate) use self::{
     budget::Budget,
+    fault::ClientFault,
     sending::{Broken, Sending, Splice},
 };
 use self::{
@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod budget;
+mod fault;
 mod inflate;
 mod pace;
 mod sending;
@@ -237,28 +238,6 @@ pub(crate) enum Kept {
     NoMemory,
 }
 
-/// The way in which a client failed to send its body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ClientFault {
-    #[error("the body of the request is not framed as HTTP requires (RFC 9112 section 7)")]
-    Malformed,
-    #[error("the client disconnected before its request was complete")]
-    Gone,
-    #[error("the client sent no more of its request for {}s (limits.idle_body)", .0.as_secs())]
-    Stalled(Duration),
-    #[error("the client sends its request at less than {0} bytes per second (limits.body_rate)")]
-    Slow(u64),
-    #[error("the body of the request is not compressed as its Content-Encoding says")]
-    Undecodable,
-    #[error(
-        "the body of the request is small but decompresses to a huge size, or to more than {} MiB",
-        inflate::MOST / 1024 / 1024
-    )]
-    Inflated,
-    #[error("the body of the request is longer compressed than uncompressed; send it uncompressed")]
-    Hollow,
-}
-
 /// The one stream behind all attempts to send it.
 pub(crate) struct Stream {
     /// The client's body, there until this is dropped.
@@ -356,11 +335,7 @@ impl Stream {
                     };
                 }
                 Some(Err(error)) => {
-                    let fault = if is_malformed(&error) {
-                        ClientFault::Malformed
-                    } else {
-                        ClientFault::Gone
-                    };
+                    let fault = ClientFault::of(&error);
                     return Poll::Ready(Some(Err(self.fail(fault))));
                 }
                 // Trailers end here: nothing that Salesforce reads comes in one, and a header that
@@ -455,18 +430,6 @@ async fn drain(mut body: Incoming) {
     {
         taken += frame.data_ref().map_or(0, Bytes::len);
     }
-}
-
-/// hyper marks a break in the chunks as an error of kind `InvalidData` or `InvalidInput` below
-/// its own, and the end of the connection as `UnexpectedEof`.
-fn is_malformed(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, InvalidInput};
-
-    error.is_parse()
-        || error
-            .source()
-            .and_then(|source| source.downcast_ref::<std::io::Error>())
-            .is_some_and(|source| matches!(source.kind(), InvalidData | InvalidInput))
 }
 
 /// The cost of keeping a piece, in bytes: with a small one, what it was cut from is kept, too.
