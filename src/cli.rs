@@ -220,7 +220,7 @@ impl clap::Args for Overrides {
                 })
                 .action(ArgAction::Set);
             command.arg(match key.name {
-                "http2" | "intercept" => arg
+                "http2" | "intercept" | "name_clients" => arg
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),

@@ -307,6 +307,8 @@ pub struct Org {
     pub clients: Option<Clients>,
     /// The name of the clients of each listener that has one.
     pub client_names: ClientNames,
+    /// If true, the org is told who calls, where its API has a place for that.
+    pub name_clients: bool,
     /// The demo org, if it takes the place of a real one.
     pub demo: Option<Demo>,
 }
@@ -344,6 +346,7 @@ impl Org {
             pubsub: None,
             clients: None,
             client_names: ClientNames::default(),
+            name_clients: false,
             demo: None,
         }
     }

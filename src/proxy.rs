@@ -99,6 +99,9 @@ impl Proxy {
         if let Some(trace) = exchange.trace() {
             head.join(trace);
         }
+        if self.org.name_clients {
+            Box::pin(head.name_client(exchange, &body)).await;
+        }
         if head.had_session_in_query() {
             exchange.shows(Sign::SessionInQuery);
         }

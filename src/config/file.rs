@@ -211,6 +211,7 @@ fn org(
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
     let intercept = section.read("intercept", value::flag);
+    let name_clients = section.read("name_clients", value::flag);
     section.finish();
 
     let (private_key, key_source) = private_key?;
@@ -231,6 +232,7 @@ fn org(
     org.http2 = http2.unwrap_or(org.http2);
     org.session_timeout = session_timeout.unwrap_or(org.session_timeout);
     org.intercept = intercept.unwrap_or(org.intercept);
+    org.name_clients = name_clients.unwrap_or(org.name_clients);
     org.guard = guard;
     org.pubsub = pubsub;
     org.clients = clients;

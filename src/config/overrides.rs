@@ -270,6 +270,13 @@ pub const KEYS: &[Key] = &[
         help: "Stand in for Salesforce's hosts when a client uses this proxy as its HTTPS proxy",
     },
     Key {
+        name: "name_clients",
+        flag: "--name-clients",
+        variable: "ORGPROXY_NAME_CLIENTS",
+        scope: Scope::Org,
+        help: "Tell the org in its call options who calls, for its event log ApiTotalUsage",
+    },
+    Key {
         name: "threads",
         flag: "--threads",
         variable: "ORGPROXY_THREADS",

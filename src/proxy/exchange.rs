@@ -201,6 +201,11 @@ impl Exchange {
         self.notes().client = Some(Client::Named(client.into()));
     }
 
+    /// The client, as far as it is known.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.notes().client()
+    }
+
     /// Notes a sign of what Salesforce is about to end.
     pub(crate) fn shows(&self, sign: Sign) {
         self.notes().signs.add(sign);

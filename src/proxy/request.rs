@@ -11,14 +11,17 @@ use hyper::body::Body;
 use crate::{
     auth::Session,
     proxy::{
+        exchange::Exchange,
         family::{Envelope, Family, SESSION_HEADERS},
         headers, path,
-        replay::{Sending, Splice},
+        replay::{Replay, Sending, Splice},
         target::{Api, Target},
     },
     spelling,
     watch::Trace,
 };
+
+mod call_options;
 
 /// The head of a request as it goes to the org, but for the session, which goes in last: whatever
 /// a client names in `Connection` or smuggles in can neither remove nor shadow it.
@@ -70,6 +73,19 @@ impl Head {
     /// Makes it a part of the trace that the request belongs to.
     pub(crate) fn join(&mut self, trace: &Trace) {
         trace.lead(&mut self.headers);
+    }
+
+    /// Has it say who calls, where the API has a place for that and the client does not say it
+    /// itself.
+    pub(crate) async fn name_client(&mut self, exchange: &Exchange, body: &Replay) {
+        let Some(name) = exchange.client().as_ref().and_then(call_options::name) else {
+            return;
+        };
+        if let (Family::Soap(wsdl), Some(envelope)) = (self.family, &mut self.envelope) {
+            envelope.name_client(wsdl, &name, body).await;
+        } else if call_options::are_known(self.family, self.path()) {
+            call_options::add_client(&mut self.headers, &name);
+        }
     }
 
     /// Asks the org whether `session` lives, at the least cost.

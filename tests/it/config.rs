@@ -81,7 +81,7 @@ fn what_the_example_shows_is_the_default() {
         })
         .collect();
     let shown = uncommented.join("\n");
-    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 26);
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 27);
     assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
 
     /// The lines that show an example, and `threads`, which follows from the machine, are not.
@@ -146,7 +146,7 @@ fn every_key_can_be_overridden() {
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }
-            "http2" | "intercept" => "true",
+            "http2" | "intercept" | "name_clients" => "true",
             "log" => "trace",
             "access_log" => "access.log",
             "access_log_format" => "json",

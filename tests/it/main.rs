@@ -14,6 +14,7 @@ mod access_log;
 mod admin;
 mod binary;
 mod bulk;
+mod call_options;
 mod callers;
 mod child;
 mod clients;

@@ -8,7 +8,10 @@ use quick_xml::escape::escape;
 
 pub(super) use self::fault::exception_code;
 pub(crate) use self::fault::{envelope, fault};
-use self::scan::{Scan, Stop, check_encoding};
+use self::{
+    call_options::Naming,
+    scan::{Scan, Stop, check_encoding},
+};
 use crate::{
     auth::Session,
     proxy::{
@@ -17,6 +20,7 @@ use crate::{
     },
 };
 
+mod call_options;
 mod fault;
 mod scan;
 
@@ -78,6 +82,7 @@ pub(crate) struct Envelope {
     /// The session that the client sent.
     pub(crate) said: String,
     slot: Slot,
+    naming: Naming,
 }
 
 /// The operation of a request: the first element in its body.
@@ -91,8 +96,8 @@ pub(crate) struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Slot {
     at: Range<u64>,
-    before: String,
-    after: String,
+    before: Vec<u8>,
+    after: Vec<u8>,
 }
 
 impl Envelope {
@@ -140,7 +145,7 @@ impl Envelope {
         let token = String::from_utf8_lossy(session.token.as_bytes());
         Splice {
             at: at.clone(),
-            text: Bytes::from([before, &*escape(token), after].concat()),
+            text: [before, escape(token).as_bytes(), after].concat().into(),
         }
     }
 

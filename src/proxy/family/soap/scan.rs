@@ -9,7 +9,7 @@ use quick_xml::{
     reader::NsReader,
 };
 
-use super::{Envelope, EnvelopeError, Operation, SOAP, Slot, Wsdl};
+use super::{Envelope, EnvelopeError, Operation, SOAP, Slot, Wsdl, call_options::Naming};
 
 /// The reason why reading came to an end too early.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Scan<'a> {
     mark: u64,
     wsdl: Wsdl,
     said: String,
+    /// Where the client is to be named, if there are `CallOptions`.
+    naming: Option<Naming>,
 }
 
 /// A tag, and where it is.
@@ -58,6 +60,7 @@ impl<'a> Scan<'a> {
             mark,
             wsdl,
             said: String::new(),
+            naming: None,
         }
     }
 
@@ -81,8 +84,10 @@ impl<'a> Scan<'a> {
                     before: format!("<{prefix}Header>"),
                     after: format!("</{prefix}Header>"),
                 });
+                let naming = self.naming.take().unwrap_or_else(|| slot.naming());
                 return Ok(Envelope {
                     slot: self.slot(slot, operation.as_ref()),
+                    naming: naming.moved(self.mark),
                     operation,
                     said: self.said,
                 });
@@ -108,6 +113,10 @@ impl<'a> Scan<'a> {
         }
         let mut place = None;
         while let Some(child) = self.child()? {
+            if child.name() == "CallOptions" {
+                self.call_options(&child)?;
+                continue;
+            }
             if child.name() != "SessionHeader" {
                 self.skip(&child)?;
                 continue;
@@ -131,6 +140,27 @@ impl<'a> Scan<'a> {
             before: String::new(),
             after: String::new(),
         }))
+    }
+
+    /// Looks for who calls in these `CallOptions`, which are read to their end.
+    fn call_options(&mut self, options: &Tag) -> Result<(), Stop> {
+        let mut is_said = false;
+        while !options.is_empty
+            && let Some(child) = self.child()?
+        {
+            is_said |= child.name() == "client";
+            self.skip(&child)?;
+        }
+        if is_said {
+            self.naming = Some(Naming::Said);
+        } else if self.naming.is_none() && Some(&*options.namespace) == self.wsdl.namespace() {
+            self.naming = Some(if options.is_empty {
+                Naming::InPlaceOf(options.at.clone())
+            } else {
+                Naming::Within(options.at.end)
+            });
+        }
+        Ok(())
     }
 
     /// The place for the session in this `SessionHeader`, which is read to its end.
@@ -157,6 +187,7 @@ impl<'a> Scan<'a> {
         }
         Ok(match at {
             Some(at) => Place::SessionId {
+                header: header.at.start,
                 at,
                 namespace: header.namespace,
             },
@@ -198,10 +229,10 @@ impl<'a> Scan<'a> {
     /// itself, so that it does not matter what is declared around it.
     fn slot(&self, place: Place, operation: Option<&Operation>) -> Slot {
         match place {
-            Place::SessionId { at, namespace } => Slot {
+            Place::SessionId { at, namespace, .. } => Slot {
                 at: self.moved(at),
-                before: format!("<sessionId xmlns=\"{}\">", escape(namespace)),
-                after: "</sessionId>".to_owned(),
+                before: format!("<sessionId xmlns=\"{}\">", escape(namespace)).into(),
+                after: "</sessionId>".into(),
             },
             Place::Around {
                 namespace,
@@ -216,8 +247,9 @@ impl<'a> Scan<'a> {
                 let namespace = escape(namespace);
                 Slot {
                     at: self.moved(at),
-                    before: format!("{before}<SessionHeader xmlns=\"{namespace}\"><sessionId>"),
-                    after: format!("</sessionId></SessionHeader>{after}"),
+                    before: format!("{before}<SessionHeader xmlns=\"{namespace}\"><sessionId>")
+                        .into(),
+                    after: format!("</sessionId></SessionHeader>{after}").into(),
                 }
             }
         }
@@ -293,7 +325,12 @@ impl<'a> Scan<'a> {
 /// The place for the session.
 enum Place {
     /// In place of this element.
-    SessionId { at: Range<u64>, namespace: String },
+    SessionId {
+        at: Range<u64>,
+        namespace: String,
+        /// The start of the `SessionHeader` around it.
+        header: u64,
+    },
     /// Within a `SessionHeader` in place of this range, and between these.
     Around {
         /// That of the API if none is given.
@@ -302,6 +339,16 @@ enum Place {
         before: String,
         after: String,
     },
+}
+
+impl Place {
+    /// Where the client is named if there are no `CallOptions`: just before the session.
+    fn naming(&self) -> Naming {
+        match self {
+            Self::SessionId { header, .. } => Naming::Before(*header),
+            Self::Around { before, .. } => Naming::InSlot(before.len()),
+        }
+    }
 }
 
 fn unfinished(why: &str) -> Stop {

@@ -7,6 +7,10 @@ use super::{scan::span, *};
 /// The bytes of `text` as they go out with the session `00D!x`.
 fn spliced(text: &str, wsdl: Wsdl) -> String {
     let envelope = Envelope::read(text.as_bytes(), wsdl).unwrap();
+    with_session(text, &envelope)
+}
+
+fn with_session(text: &str, envelope: &Envelope) -> String {
     let session = Session::new(
         Authority::from_static("acme.my.salesforce.com"),
         "00D!x",
@@ -69,6 +73,50 @@ fn the_session_goes_in(header: &str, ours: &str) {
             }
             Err(stop) => panic!("{stop:?} of the first {end} bytes"),
         }
+    }
+}
+
+const OPTIONS: &str =
+    r#"<CallOptions xmlns="urn:partner.soap.sforce.com"><client>me</client></CallOptions>"#;
+const CLIENT: &str = r#"<client xmlns="urn:partner.soap.sforce.com">me</client>"#;
+
+/// In what is expected `OPTIONS` and so on stand for what goes in.
+#[test_case("", "<e:Header>OPTIONSHEADER</e:Header>"; "no header")]
+#[test_case("<e:Header/>", "<e:Header>OPTIONSHEADER</e:Header>"; "an empty header")]
+#[test_case("<e:Header><u:x>é</u:x></e:Header>", "<e:Header>OPTIONSHEADER<u:x>é</u:x></e:Header>"; "neither")]
+#[test_case("<e:Header><u:S/></e:Header>", "<e:Header>OPTIONSHEADER</e:Header>"; "no session")]
+#[test_case("<e:Header><u:S a='é'> <u:i>x</u:i></u:S></e:Header>", "<e:Header>OPTIONS<u:S a='é'> SESSION</u:S></e:Header>"; "a session only")]
+#[test_case("<e:Header><u:O><u:n>é</u:n></u:O>é<u:S><u:i>x</u:i></u:S></e:Header>", "<e:Header><u:O>CLIENT<u:n>é</u:n></u:O>é<u:S>SESSION</u:S></e:Header>"; "options without client before the session")]
+#[test_case("<e:Header><u:S><u:i>x</u:i></u:S>é<u:O> <u:n>é</u:n></u:O></e:Header>", "<e:Header><u:S>SESSION</u:S>é<u:O>CLIENT <u:n>é</u:n></u:O></e:Header>"; "options without client after the session")]
+#[test_case("<e:Header><u:O a='é' /><u:S><u:i>x</u:i></u:S></e:Header>", "<e:Header><u:O a='é' >CLIENT</u:O><u:S>SESSION</u:S></e:Header>"; "empty options")]
+#[test_case("<e:Header><u:S><u:i>x</u:i></u:S><u:O/></e:Header>", "<e:Header><u:S>SESSION</u:S><u:O>CLIENT</u:O></e:Header>"; "empty options after the session")]
+#[test_case("<e:Header><u:O><u:client>them</u:client></u:O><u:S><u:i>x</u:i></u:S></e:Header>", "<e:Header><u:O><u:client>them</u:client></u:O><u:S>SESSION</u:S></e:Header>"; "a client")]
+#[test_case("<e:Header><u:O/><O><client>them</client></O></e:Header>", "<e:Header>HEADER<u:O/><O><client>them</client></O></e:Header>"; "a client in no namespace")]
+#[test_case("<e:Header><O/></e:Header>", "<e:Header>OPTIONSHEADER<O/></e:Header>"; "options in no namespace")]
+fn the_client_is_named_if_it_has_not_named_itself(header: &str, expected: &str) {
+    let text = |header: &str| {
+        let header = header
+            .replace("OPTIONS", OPTIONS)
+            .replace("HEADER", HEADER)
+            .replace("SESSION", OURS)
+            .replace("CLIENT", CLIENT)
+            .replace("u:S", "u:SessionHeader")
+            .replace("u:i>", "u:sessionId>")
+            .replace("u:O", "u:CallOptions")
+            .replace("<O", "<CallOptions")
+            .replace("</O", "</CallOptions");
+        format!(
+            "<e:Envelope xmlns:e=\"{SOAP}\" xmlns:u='urn:partner.soap.sforce.com'>{header}\
+             <e:Body><u:query/></e:Body></e:Envelope>"
+        )
+    };
+    for mark in ["", "\u{feff}"] {
+        let theirs = format!("{mark}{}", text(header));
+        let mut envelope = Envelope::read(theirs.as_bytes(), Wsdl::Partner).unwrap();
+        let namespace = Wsdl::Partner.namespace().unwrap();
+        envelope.put_client(namespace, "me", theirs.as_bytes());
+        let expected = format!("{mark}{}", text(expected));
+        assert_eq!(with_session(&theirs, &envelope), expected);
     }
 }
 
