@@ -9,7 +9,9 @@ use std::{
 use rustls::RootCertStore;
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub(crate) use self::admin::{ClientStatus, LoginStatus, OrgStatus, SERVER, Status, UsageStatus};
+pub(crate) use self::admin::{
+    ClientStatus, LoginStatus, OrgStatus, SERVER, Status, ThreatStatus, UsageStatus,
+};
 use self::{
     admin::Facts,
     listen::BoundListener,

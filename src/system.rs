@@ -6,5 +6,6 @@ pub(crate) mod escape;
 pub(crate) mod percent;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod span;
 pub(crate) mod telemetry;
 pub(crate) mod terminal;

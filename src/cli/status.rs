@@ -44,7 +44,7 @@ pub struct AdminArgs {
     pub source: ConfigArgs,
 }
 
-fn url(text: &str) -> Result<Admin, String> {
+pub(super) fn url(text: &str) -> Result<Admin, String> {
     let is_socket = text.starts_with("unix:");
     Admin::parse(if is_socket {
         text

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::connection::{Connection, Streamed};
 use crate::{
-    cli::AdminArgs,
+    cli::ConfigArgs,
     config::{Admin, Config, ConfigError, Listen, admin::PORT},
     server::SERVER,
 };
@@ -39,14 +39,14 @@ pub(super) enum Unreachable {
 }
 
 impl Target {
-    /// The one that `args` name; else that of the configuration, of which nothing else is read; else
+    /// The one at `url`; else that of the configuration, of which nothing else is read; else
     /// where the demo has it.
-    pub(super) fn of(args: &AdminArgs) -> Result<Self, ConfigError> {
-        let admin = match &args.url {
+    pub(super) fn of(url: Option<&Admin>, source: &ConfigArgs) -> Result<Self, ConfigError> {
+        let admin = match url {
             Some(admin) => Some(admin.clone()),
             None => {
-                let file = args.source.config();
-                Config::load_admin(file.as_deref(), &args.source.overrides)?
+                let file = source.config();
+                Config::load_admin(file.as_deref(), &source.overrides)?
             }
         };
         let admin = admin.unwrap_or_else(Admin::usual);

@@ -29,12 +29,16 @@ mod listeners;
 mod login;
 mod network;
 mod owner;
+mod radar;
 mod report;
 mod session;
 
 /// Checks the orgs of the configuration, or the one that is named. Exits with 0 if nothing failed.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
     process::harden();
+    if args.radar {
+        return radar::run(args);
+    }
     let mut report = Report::new(args.json);
     match configuration(args) {
         Ok(config) => {

@@ -6,6 +6,8 @@ use super::{
     CommandError,
     admin::{Reply, Target, Unreachable},
     output::Output,
+    radar,
+    rows::add_rows,
     runtime,
 };
 use crate::{
@@ -14,12 +16,13 @@ use crate::{
     server::{ClientStatus, LoginStatus, OrgStatus, Status, UsageStatus},
     system::{
         escape,
-        terminal::{self, BAD, DOUBTFUL, FAINT, GOOD, STRONG, styled},
+        span::span,
+        terminal::{self, BAD, DOUBTFUL, GOOD, STRONG, styled},
     },
 };
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
-    let target = Target::of(&args.admin)?;
+    let target = Target::of(args.admin.url.as_ref(), &args.admin.source)?;
     if args.watch && !terminal::is_read_by_a_person() {
         let message = "--watch is for a terminal; use --json in a loop, or scrape /metrics";
         return Err(CommandError::Other(message.to_owned()));
@@ -56,7 +59,7 @@ async fn watch(target: &Target) -> Result<ExitCode, CommandError> {
     }
 }
 
-async fn ask(target: &Target) -> Result<(Reply, Status), Unreachable> {
+pub(super) async fn ask(target: &Target) -> Result<(Reply, Status), Unreachable> {
     let reply = target.ask("/api/status").await?;
     let status = serde_json::from_slice(&reply.body).map_err(|_| Unreachable::Version)?;
     Ok((reply, status))
@@ -149,6 +152,7 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
     }
     rows.extend(org.last_login.iter().flat_map(rows_of_login));
     rows.extend(rows_of_clients(org));
+    rows.extend(radar::rows(&org.radar));
     rows
 }
 
@@ -183,48 +187,7 @@ fn rows_of_clients(org: &OrgStatus) -> impl Iterator<Item = (&'static str, Strin
     names.zip(rows.chain(more))
 }
 
-/// Adds the rows, aligned; what is longer than a line of the terminal goes on below itself.
-fn add_rows(text: &mut String, rows: &[(&str, String)]) {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let indent = 2 + width + 2;
-    for (name, value) in rows {
-        let value = terminal::wrap(value, indent);
-        let name = styled(FAINT, &format!("{name:width$}"));
-        let _ = writeln!(text, "  {name}  {}", value.trim_start());
-    }
-}
-
-/// The two largest units of a time.
-fn span(seconds: u64) -> String {
-    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{rest} s"),
-        (0, 0, _) => format!("{minutes} min {rest} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Shown by name.
 const MOST_CLIENTS: usize = 5;
-
-#[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case(0, "0 s")]
-    #[test_case(59, "59 s")]
-    #[test_case(60, "1 min 0 s")]
-    #[test_case(3599, "59 min 59 s")]
-    #[test_case(3600, "1 h 0 min")]
-    #[test_case(86_399, "23 h 59 min")]
-    #[test_case(90_000, "1 d 1 h")]
-    fn a_time_is_shown_by_its_two_largest_units(seconds: u64, expected: &str) {
-        assert_eq!(span(seconds), expected);
-    }
-}

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &WaitArgs) -> Result<ExitCode, CommandError> {
-    let target = Target::of(&args.admin)?;
+    let target = Target::of(args.admin.url.as_ref(), &args.admin.source)?;
     runtime()?.block_on(async {
         let until = Instant::now() + args.timeout;
         let mut pause = SHORTEST_PAUSE;

@@ -68,10 +68,63 @@ impl Ending {
         CALENDAR.iter().find(|ending| ending.sign == sign)
     }
 
+    /// What becomes of it, such as `Breaks in Summer '27`.
+    pub(crate) fn fate(&self, today: Date) -> String {
+        let name = self.ends.name();
+        let preposition = if self.ends.release.is_some() {
+            "in"
+        } else {
+            "on"
+        };
+        match self.deprecated {
+            _ if self.days_left(today) <= 0 => format!("Has ended ({name})"),
+            Some(before) if before.day > today => {
+                let before = before.name();
+                format!("Discouraged from {before}, breaks {preposition} {name}")
+            }
+            _ => format!("Breaks {preposition} {name}"),
+        }
+    }
+
+    /// Returns whether it is not even discouraged yet, though that is announced.
+    pub(crate) fn is_only_discouraged(&self, today: Date) -> bool {
+        self.deprecated.is_some_and(|before| before.day > today)
+    }
+
+    /// The day of its end, such as `about 1 June 2027, in 187 days`.
+    pub(crate) fn date(&self, today: Date) -> String {
+        let about = if self.ends.release.is_some() {
+            "about "
+        } else {
+            ""
+        };
+        let day = in_words(self.ends.day);
+        match self.days_left(today) {
+            ..=0 => format!("{about}{day}"),
+            1 => format!("{about}{day}, tomorrow"),
+            left => format!("{about}{day}, in {left} days"),
+        }
+    }
+
     /// Days from `today` to its end. Negative if that is past.
     pub(crate) fn days_left(&self, today: Date) -> i64 {
         (self.ends.day - today).whole_days()
     }
+}
+
+impl When {
+    /// The release, or the day.
+    pub(crate) fn name(self) -> String {
+        match self.release {
+            Some(release) => release.to_owned(),
+            None => in_words(self.day),
+        }
+    }
+}
+
+/// `1 June 2027`.
+fn in_words(day: Date) -> String {
+    format!("{} {} {}", day.day(), day.month(), day.year())
 }
 
 impl fmt::Display for When {
@@ -245,6 +298,32 @@ mod tests {
         if version >= LATEST_TO_END {
             assert_eq!(ending.is_some(), version == LATEST_TO_END);
         }
+    }
+
+    #[test]
+    fn a_fate_is_told_by_release_or_day() {
+        let told = |sign, today| Ending::of(sign).unwrap().fate(today);
+        let before = day(2026, Month::November, 1);
+        assert_eq!(told(Sign::SoapLogin, before), "Breaks in Summer '27");
+        assert_eq!(
+            told(Sign::PasswordGrant, before),
+            "Breaks on 20 February 2027"
+        );
+        let versions = Sign::Versions(31, 40);
+        assert_eq!(
+            told(versions, before),
+            "Discouraged from Summer '27, breaks in Summer '28"
+        );
+        let between = day(2027, Month::July, 1);
+        assert_eq!(told(versions, between), "Breaks in Summer '28");
+        assert_eq!(told(Sign::SoapLogin, between), "Has ended (Summer '27)");
+    }
+
+    #[test]
+    fn a_date_has_the_days_that_are_left() {
+        let ending = Ending::of(Sign::SoapLogin).unwrap();
+        let told = ending.date(day(2026, Month::December, 1));
+        assert_eq!(told, "about 1 June 2027, in 182 days");
     }
 
     #[test]

@@ -22,7 +22,9 @@ use tokio::{
 };
 
 pub(super) use self::facts::{Facts, orgs};
-pub(crate) use self::status::{ClientStatus, LoginStatus, OrgStatus, Status, UsageStatus};
+pub(crate) use self::status::{
+    ClientStatus, LoginStatus, OrgStatus, Status, ThreatStatus, UsageStatus,
+};
 use self::{dashboard::Live, timed_stream::TimedStream};
 use super::listen::{Accepted, BoundListener, Stream};
 use crate::{

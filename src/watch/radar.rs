@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
+use time::Date;
+
 use super::{Identity, Record, Sign, Signs};
 use crate::salesforce::calendar::{self, Ending, LATEST_TO_END};
 
@@ -67,6 +69,17 @@ impl Danger {
         match self {
             Self::Ends(name) => calendar::CALENDAR.iter().find(|ending| ending.name == name),
             Self::Warning | Self::SessionInQuery => None,
+        }
+    }
+
+    /// What becomes of it, such as `Breaks in Summer '27`.
+    pub(crate) fn fate(self, today: Date) -> String {
+        match self {
+            Self::Ends(name) => self
+                .ending()
+                .map_or_else(|| name.to_owned(), |ending| ending.fate(today)),
+            Self::Warning => "Discouraged".to_owned(),
+            Self::SessionInQuery => "Not safe".to_owned(),
         }
     }
 

@@ -48,6 +48,7 @@ mod pages;
 mod papers;
 mod pubsub;
 mod query;
+mod radar;
 mod readme;
 mod renewal;
 mod request;

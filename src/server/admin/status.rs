@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
 
 use super::super::Bound;
 use crate::{
     auth::{self, LoginError, SessionState},
     config::{self, Protocol},
     system::escape,
-    watch::{Board, Identity, KnownBy},
+    watch::{Board, Danger, Identity, KnownBy},
 };
 
 /// The whole document.
@@ -40,6 +41,8 @@ pub(crate) struct OrgStatus {
     pub(crate) api_usage: Option<UsageStatus>,
     /// Those that have asked since the start, who use most coming first.
     pub(crate) clients: Vec<ClientStatus>,
+    /// What they have used that ends, the first to end coming first.
+    pub(crate) radar: Vec<ThreatStatus>,
 }
 
 /// Where clients reach an org.
@@ -99,6 +102,39 @@ pub(crate) struct ClientStatus {
     pub(crate) requests: u64,
 }
 
+/// Something that ends, or that should not be relied on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ThreatStatus {
+    /// One word, such as `soap-login`.
+    pub(crate) name: String,
+    pub(crate) what: String,
+    /// What becomes of it, and when.
+    pub(crate) fate: String,
+    /// When it ends, if that is known: near enough, if it is with a release.
+    pub(crate) date: Option<String>,
+    pub(crate) release: Option<String>,
+    pub(crate) days_left: Option<i64>,
+    /// The date in words.
+    pub(crate) when: Option<String>,
+    pub(crate) advice: String,
+    /// The page that announces it.
+    pub(crate) source: Option<String>,
+    /// Who uses it, the most frequent coming first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) clients: Vec<UseStatus>,
+}
+
+/// A client that uses it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UseStatus {
+    /// None if nothing is known of it.
+    pub(crate) client: Option<String>,
+    pub(crate) client_by: KnownBy,
+    pub(crate) times: u64,
+    pub(crate) last: String,
+    pub(crate) seconds_ago: u64,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UsageStatus {
     /// API requests of the last 24 hours.
@@ -134,6 +170,7 @@ impl OrgStatus {
                 at: moment(at),
             }),
             clients: board.map_or_else(Vec::new, |board| ClientStatus::all(&org.name, board)),
+            radar: board.map_or_else(Vec::new, |board| ThreatStatus::all(&org.name, board)),
         }
     }
 }
@@ -152,7 +189,63 @@ impl ClientStatus {
 
     /// The client in one word, by its mark.
     pub(crate) fn label(&self) -> String {
-        Identity::new(self.client_by, self.client.as_deref().unwrap_or_default()).to_string()
+        label(self.client_by, self.client.as_deref())
+    }
+}
+
+fn label(known_by: KnownBy, name: Option<&str>) -> String {
+    Identity::new(known_by, name.unwrap_or_default()).to_string()
+}
+
+impl ThreatStatus {
+    /// `danger`, and nobody who uses it.
+    pub(crate) fn new(danger: Danger, today: Date) -> Self {
+        let ending = danger.ending();
+        Self {
+            name: danger.name().to_owned(),
+            what: danger.what().to_owned(),
+            fate: danger.fate(today),
+            date: ending.map(|ending| ending.ends.day.to_string()),
+            release: ending.and_then(|ending| ending.ends.release.map(str::to_owned)),
+            days_left: ending.map(|ending| ending.days_left(today)),
+            when: ending.map(|ending| ending.date(today)),
+            advice: danger.advice().to_owned(),
+            source: ending.map(|ending| ending.source.to_owned()),
+            clients: Vec::new(),
+        }
+    }
+
+    fn all(org: &str, board: &Board) -> Vec<Self> {
+        let now = SystemTime::now();
+        let today = OffsetDateTime::from(now).date();
+        let found = board.radar.of(org);
+        // Findings of one danger are beside each other.
+        let groups = found.chunk_by(|(a, ..), (b, ..)| a == b);
+        groups
+            .filter_map(|group| {
+                let uses = group.iter().map(|(_, client, finding)| {
+                    let last = finding.last.unwrap_or(now);
+                    UseStatus {
+                        client: client.name(),
+                        client_by: client.known_by,
+                        times: finding.times,
+                        last: moment(last),
+                        seconds_ago: now.duration_since(last).unwrap_or_default().as_secs(),
+                    }
+                });
+                Some(Self {
+                    clients: uses.collect(),
+                    ..Self::new(group.first()?.0, today)
+                })
+            })
+            .collect()
+    }
+}
+
+impl UseStatus {
+    /// The client in one word, by its mark.
+    pub(crate) fn label(&self) -> String {
+        label(self.client_by, self.client.as_deref())
     }
 }
 

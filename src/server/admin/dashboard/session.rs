@@ -5,9 +5,8 @@ use askama::Template;
 use super::{
     super::{OrgStatus, status::LoginStatus},
     summary::{Line, Tone},
-    words,
 };
-use crate::auth::SessionState;
+use crate::{auth::SessionState, system::span};
 
 #[derive(Template)]
 #[template(
@@ -46,13 +45,13 @@ impl<'a> Session<'a> {
             org,
             tone,
             state,
-            age: org.session.age_seconds.map(words::span),
+            age: org.session.age_seconds.map(span::calm),
             login: org.last_login.as_ref().map(|status| Login {
                 status,
                 at: status.at.get(11..16).unwrap_or(&status.at),
-                ago: words::span(status.seconds_ago),
+                ago: span::calm(status.seconds_ago),
                 said: said(status),
-                rest: status.rests_for_seconds.map(words::span),
+                rest: status.rests_for_seconds.map(span::calm),
             }),
         }
     }

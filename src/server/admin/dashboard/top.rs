@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{super::Status, words};
+use crate::system::span;
 
 #[derive(Template)]
 #[template(path = "top.html", config = "src/server/admin/dashboard/askama.toml")]
@@ -26,7 +27,7 @@ impl<'a> Top<'a> {
                 .iter()
                 .map(|it| short(it))
                 .collect(),
-            up: words::span(status.uptime_seconds),
+            up: span::calm(status.uptime_seconds),
             in_flight: words::counted(process.requests as u64, "request"),
             connections: words::counted(process.connections as u64, "connection"),
             lost_lines: words::counted(process.access_log_dropped, "line"),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 
 /// `1,234,567`.
 pub(super) fn count(number: u64) -> String {
@@ -21,16 +21,6 @@ pub(super) fn count(number: u64) -> String {
 pub(super) fn counted(number: u64, one: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {one}{ending}", count(number))
-}
-
-/// A time by its largest unit, so that it does not change all the time.
-pub(super) fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => "less than a minute".to_owned(),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
-    }
 }
 
 /// `142 ms`, `0.8 ms`, `3.2 s`.
@@ -52,11 +42,6 @@ pub(super) fn clock(time: SystemTime) -> String {
 /// `09:21:07`, of UTC.
 pub(super) fn clock_with_seconds(time: SystemTime) -> String {
     format!("{}:{:02}", clock(time), OffsetDateTime::from(time).second())
-}
-
-/// `1 June 2027`.
-pub(super) fn day(day: Date) -> String {
-    format!("{} {} {}", day.day(), day.month(), day.year())
 }
 
 /// `8 %`, with a blank that no line breaks at.
@@ -101,14 +86,6 @@ mod tests {
         count(number)
     }
 
-    #[test_case(59 => "less than a minute")]
-    #[test_case(60 => "1 min")]
-    #[test_case(3720 => "1 h 2 min")]
-    #[test_case(90_000 => "1 d 1 h")]
-    fn a_time_is_in_its_largest_units(seconds: u64) -> String {
-        span(seconds)
-    }
-
     #[test_case(800 => "0.8 ms")]
     #[test_case(142_318 => "142 ms")]
     #[test_case(12_345_678 => "12.3 s")]
@@ -134,6 +111,5 @@ mod tests {
     fn times_are_those_of_utc() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_811_846_467);
         assert_eq!(clock_with_seconds(time), "10:41:07");
-        assert_eq!(day(OffsetDateTime::from(time).date()), "1 June 2027");
     }
 }
