@@ -346,6 +346,18 @@ const OWN: [HeaderName; 5] = [
 ];
 
 #[cfg(test)]
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_build_that_sends_none_says_so() {
+    let error = own_endpoint("http://127.0.0.1:4318").unwrap_err();
+    assert!(
+        error.contains("sends no traces") && error.contains("feature otlp"),
+        "{error}"
+    );
+    assert_eq!(own_endpoint("off"), Ok(None));
+}
+
+#[cfg(test)]
 #[cfg(feature = "otlp")]
 mod tests {
     use test_case::test_case;

@@ -10,7 +10,7 @@ use test_case::test_case;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Binary, Collector, Files, Org, Proxy, Seen,
+    Binary, Collector, Files, Org, Own, Proxy, Seen,
     answer::ask,
     client,
     collector::{Answers, attribute, hex, requests, waits},
@@ -391,6 +391,23 @@ async fn a_collector_stalls_no_request_and_what_is_lost_is_counted_and_told(
         .lines()
         .any(|line| line.contains("left_out=") && line.contains(told));
     assert!(is_said, "{}", ended.stderr);
+}
+
+#[test_case(true, 1; "that is trusted")]
+#[test_case(false, 0; "that is not")]
+#[tokio::test]
+async fn a_collector_shows_who_it_is_by_tls(is_trusted: bool, expected: usize) {
+    let (org, own) = (Org::start().await.unwrap(), Own::make("localhost", 2099));
+    let collector = Collector::with_tls(own.tls).await;
+    let proxy = traced(&org, &collector, |traces| {
+        if is_trusted {
+            traces.ca = vec![own.authority.der().clone()];
+        }
+    })
+    .await;
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    proxy.stop().await;
+    assert_eq!(requests(&collector.spans()).len(), expected);
 }
 
 #[tokio::test]

@@ -13,11 +13,15 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use prost::Message;
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+
+use tokio_rustls::TlsAcceptor;
 
 use super::in_time;
 
@@ -46,10 +50,23 @@ impl Collector {
         Self::answering(Some(StatusCode::OK)).await
     }
 
+    /// Starts one that takes everything, and speaks TLS.
+    pub async fn with_tls(tls: Arc<ServerConfig>) -> Self {
+        Self::listen(Some(StatusCode::OK), Some(TlsAcceptor::from(tls))).await
+    }
+
     /// Starts one that answers like this.
     pub async fn answering(answers: Answers) -> Self {
+        Self::listen(answers, None).await
+    }
+
+    async fn listen(answers: Answers, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let port = listener.local_addr().unwrap().port();
+        let url = match &tls {
+            Some(_) => format!("https://localhost:{port}"),
+            None => format!("http://127.0.0.1:{port}"),
+        };
         let (sender, posts) = watch::channel(Vec::new());
         let answers = Arc::new(watch::Sender::new(answers));
         let (sender, theirs) = (Arc::new(sender), answers.clone());
@@ -57,13 +74,17 @@ impl Collector {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (sender, answers) = (sender.clone(), theirs.clone());
-                let take =
-                    service_fn(move |request| take(request, sender.clone(), answers.clone()));
-                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), take);
+                let (sender, answers, tls) = (sender.clone(), theirs.clone(), tls.clone());
                 connections.spawn(async move {
-                    // However it ends.
-                    let _ = serving.await;
+                    match tls {
+                        None => serve(stream, sender, answers).await,
+                        Some(tls) => {
+                            // Whoever does not trust it goes away.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, sender, answers).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -114,6 +135,20 @@ impl Post {
         let scopes = resources.flat_map(|resource| resource.scope_spans);
         scopes.flat_map(|scope| scope.spans).collect()
     }
+}
+
+async fn serve<S>(
+    stream: S,
+    posts: Arc<watch::Sender<Vec<Post>>>,
+    answers: Arc<watch::Sender<Answers>>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let take = service_fn(move |request| take(request, posts.clone(), answers.clone()));
+    // However it ends.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), take)
+        .await;
 }
 
 async fn take(
