@@ -326,6 +326,7 @@ async fn spans_come_within_seconds_and_on_one_connection() {
     proxy.get(LIMITS).await;
     collector.wait_for_posts(2).await;
     assert_eq!(requests(&collector.spans()).len(), 2);
+    assert_eq!(collector.connections(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! A collector of traces, which takes OTLP over HTTP.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -30,6 +36,7 @@ pub struct Collector {
     pub url: String,
     posts: watch::Receiver<Vec<Post>>,
     answers: Arc<watch::Sender<Answers>>,
+    connections: Arc<AtomicUsize>,
     listening: JoinHandle<()>,
 }
 
@@ -70,12 +77,15 @@ impl Collector {
         let (sender, posts) = watch::channel(Vec::new());
         let answers = Arc::new(watch::Sender::new(answers));
         let (sender, theirs) = (Arc::new(sender), answers.clone());
+        let connections = Arc::<AtomicUsize>::default();
+        let count = connections.clone();
         let listening = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
+            let mut serving = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (sender, answers, tls) = (sender.clone(), theirs.clone(), tls.clone());
-                connections.spawn(async move {
+                count.fetch_add(1, Relaxed);
+                serving.spawn(async move {
                     match tls {
                         None => serve(stream, sender, answers).await,
                         Some(tls) => {
@@ -92,6 +102,7 @@ impl Collector {
             url,
             posts,
             answers,
+            connections,
             listening,
         }
     }
@@ -111,6 +122,11 @@ impl Collector {
         let mut posts = self.posts.clone();
         let posts = in_time(posts.wait_for(|posts| posts.len() >= count)).await;
         posts.unwrap().clone()
+    }
+
+    /// How many connections have come.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
     }
 
     /// The spans of all posts.
