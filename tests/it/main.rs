@@ -30,6 +30,7 @@ mod demo_soap;
 mod doctor;
 mod forward;
 mod framing;
+mod grafana;
 mod guard;
 mod http2;
 mod init;
