@@ -45,7 +45,7 @@ async fn status_and_doctor_say_what_ends_and_which_clients_use_it() {
             "SOAP login() (about 1 June 2027",
             "ua:old-sync/1.0: 2 times, last less than a minute ago",
             "ua:new-sync/2.0: once, last less than a minute ago",
-            "Log in through orgproxy only",
+            "Logins through orgproxy go on",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }

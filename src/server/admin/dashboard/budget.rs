@@ -134,7 +134,7 @@ impl Forecast {
     }
 }
 
-/// Requests a second that went to the org in the last minutes, once there is a minute to judge by.
+/// Requests a second that went to the org in the last five minutes, once there are five to judge by: a burst is no rate.
 fn rate(seconds: &[Second], uptime: Duration) -> Option<f64> {
     let span = uptime.as_secs().min(seconds.len() as u64);
     if span < SHORTEST_SPAN {
@@ -151,7 +151,7 @@ fn seconds_to_midnight(now: SystemTime) -> f64 {
 
 /// Seconds.
 const DAY: u64 = 86_400;
-const SHORTEST_SPAN: u64 = 60;
+const SHORTEST_SPAN: u64 = 5 * 60;
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +183,6 @@ mod tests {
         assert_eq!(rate(&[], Duration::from_secs(3600)), None);
         let seconds = vec![Second::default(); 300];
         assert_eq!(rate(&seconds, Duration::from_secs(59)), None);
-        assert_eq!(rate(&seconds, Duration::from_secs(60)), Some(0.0));
+        assert_eq!(rate(&seconds, Duration::from_secs(300)), Some(0.0));
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Radar<'a> {
 struct Threat<'a> {
     danger: Danger,
     tone: Tone,
+    has_ended: bool,
     /// `Breaks in Summer '27`.
     fate: String,
     /// `about 1 June 2027, in 187 days`.
@@ -64,15 +65,15 @@ impl<'a> Radar<'a> {
     }
 
     pub(super) fn lines(&self) -> Vec<Line> {
-        let line = |tone, text| Line {
+        let line = |tone, topic, text| Line {
             tone,
-            topic: "What breaks",
+            topic,
             text,
             is_calm: true,
         };
         if self.threats.is_empty() {
             let text = "Nothing that clients have used since orgproxy started ends.".to_owned();
-            return vec![line(Tone::Good, text)];
+            return vec![line(Tone::Good, "What breaks", text)];
         }
         let threats = self.threats.iter().take(MOST_LINES);
         threats
@@ -85,7 +86,12 @@ impl<'a> Radar<'a> {
                     threat.danger.what(),
                     words::list(&clients),
                 );
-                line(threat.tone, text)
+                let topic = if threat.has_ended {
+                    "Broken now"
+                } else {
+                    "What breaks"
+                };
+                line(threat.tone, topic, text)
             })
             .collect()
     }
@@ -100,6 +106,7 @@ impl<'a> Threat<'a> {
         Some(Self {
             danger,
             tone: tone(danger, today),
+            has_ended: ending.is_some_and(|ending| ending.days_left(today) < 0),
             fate: danger.fate(today),
             date: ending.map(|ending| ending.date(today)),
             source: ending.map(|ending| ending.source),
