@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::{batch::Batch, format::Format, sink::Sink, writer::Writer};
@@ -33,6 +33,8 @@ mod writer;
 /// The access log. Dropped, it writes no more than what its thread has in hand.
 pub(crate) struct AccessLog {
     format: Format,
+    /// What the lines go to, for people.
+    name: String,
     /// Bytes of lines that may wait.
     room: usize,
     waiting: Arc<Waiting>,
@@ -51,6 +53,10 @@ struct Lines {
     batch: Batch,
     /// How many did not fit behind those.
     lost: u64,
+    /// True while the thread writes. It cannot say what is lost then.
+    is_writing: bool,
+    /// When that was last said in place of the thread.
+    warned: Option<Instant>,
     is_closed: bool,
     /// Set when the thread has written the last.
     has_ended: bool,
@@ -77,11 +83,13 @@ impl AccessLog {
             dropped: Arc::default(),
         });
         let theirs = waiting.clone();
+        let sink_name = name.clone();
         thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || Writer::new(sink, name, format).run(&theirs))?;
+            .spawn(move || Writer::new(sink, sink_name, format).run(&theirs))?;
         Ok(Self {
             format,
+            name,
             room,
             waiting,
         })
@@ -99,9 +107,17 @@ impl AccessLog {
             }
         }
         lines.lost += lost;
+        let unsaid = lines.unsaid();
         drop(lines);
         self.waiting.dropped.fetch_add(lost, Relaxed);
         self.waiting.changed.notify_all();
+        if let Some(left_out) = unsaid {
+            let name = &self.name;
+            tracing::warn!(
+                left_out,
+                "lines for the access log ({name}) are lost: it takes them too slowly, or not at all"
+            );
+        }
     }
 
     /// Takes note of records that are lost before they could be offered.
@@ -136,6 +152,18 @@ impl AccessLog {
     }
 }
 
+impl Lines {
+    /// Returns how many are lost so far, if it is time to say that and the thread cannot.
+    fn unsaid(&mut self) -> Option<u64> {
+        let is_time = self.warned.is_none_or(|warned| warned.elapsed() > PAUSE);
+        if self.lost == 0 || !self.is_writing || !is_time {
+            return None;
+        }
+        self.warned = Some(Instant::now());
+        Some(self.lost)
+    }
+}
+
 impl Drop for AccessLog {
     fn drop(&mut self) {
         self.waiting.lock().is_closed = true;
@@ -149,7 +177,8 @@ impl Waiting {
     fn take(&self, batch: &mut Batch, timeout: Option<Duration>) -> (u64, bool) {
         let is_idle =
             |lines: &mut Lines| lines.batch.is_empty() && lines.lost == 0 && !lines.is_closed;
-        let lines = self.lock();
+        let mut lines = self.lock();
+        lines.is_writing = false;
         let mut lines = match timeout {
             Some(timeout) => {
                 let waited = self.changed.wait_timeout_while(lines, timeout, is_idle);
@@ -160,6 +189,7 @@ impl Waiting {
                 waited.unwrap_or_else(PoisonError::into_inner)
             }
         };
+        lines.is_writing = true;
         std::mem::swap(&mut lines.batch, batch);
         (std::mem::take(&mut lines.lost), lines.is_closed)
     }
@@ -184,5 +214,8 @@ pub(crate) fn check(config: &config::AccessLog) -> io::Result<()> {
 
 /// Some 50,000 lines.
 const MOST_WAITING: usize = 8 * 1024 * 1024;
+
+/// Between two warnings.
+const PAUSE: Duration = Duration::from_secs(10);
 
 const LONGEST_CLOSE: Duration = Duration::from_secs(1);

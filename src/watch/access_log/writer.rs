@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Waiting, batch::Batch, format::Format, sink::Sink};
+use super::{PAUSE, Waiting, batch::Batch, format::Format, sink::Sink};
 
 /// Writes what waits, and accounts for what was lost.
 pub(super) struct Writer {
@@ -121,6 +121,3 @@ impl Losses {
 
 /// Until the next attempt to say what was lost, if nothing else is to be written.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Between two warnings.
-const PAUSE: Duration = Duration::from_secs(10);
