@@ -12,6 +12,7 @@
 
 mod access_log;
 mod admin;
+mod bad_days;
 mod binary;
 mod bulk;
 mod call_options;
