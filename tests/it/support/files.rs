@@ -88,8 +88,10 @@ pub fn config(org: &Org, more: &str) -> String {
     ];
     let mut text = "[org.demo]\n".to_owned();
     for (key, value) in values {
+        // Below the header of a table, a key is that table's.
         let is_given = more
             .lines()
+            .take_while(|line| !line.starts_with('['))
             .any(|line| line.starts_with(&format!("{key} =")));
         if !is_given {
             text += &format!("{key} = {value:?}\n");
