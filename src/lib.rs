@@ -21,7 +21,8 @@
 //!    logouts. Clients that insist on logging in get a placeholder. What is for the org is refused if
 //!    it shows the placeholder of another org.
 //! 7. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
-//!    spelling of every header that belongs to the proxy. The session goes in when it is sent.
+//!    spelling of every header that belongs to the proxy. If that is wanted, the head says which span
+//!    and which client it is from (`traces`, `name_clients`). The session goes in when it is sent.
 //! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is
 //!    none, one login is made, and all who need it wait for it. [`proxy::upstream`] sends and
 //!    streams, on connections that [`network`] opens.
