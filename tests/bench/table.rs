@@ -56,7 +56,8 @@ fn row(job: &Job, target: Name) -> String {
     for (figure, shown, unit) in columns {
         let cell = |value: Option<String>| value.filter(|_| shown).unwrap_or_else(|| "–".into());
         let value = median(job.of(target).map(|m| figure(job.load, &m.sample)));
-        let ratio = job.ratio(target, figure).map(|ratio| format!("{ratio:.2}"));
+        let ratio =
+            median(job.ratios(target, Name::Nginx, figure)).map(|ratio| format!("{ratio:.2}"));
         let _ = write!(
             row,
             " {} | {} |",
@@ -117,6 +118,21 @@ fn notes(jobs: &[Job], targets: &[Target], cores: Cores) -> String {
          Where their cores are busy before the proxy's is, as in transfers on two cores, throughput \
          is their limit: compare CPU. ",
     );
+    for (target, what) in [
+        (Name::Scraped, "with metrics scraped each second"),
+        (Name::Logged, "with an access log"),
+    ] {
+        let ratios = jobs.iter().filter_map(|job| {
+            let is_small = matches!(job.load, Load::Small { .. });
+            is_small.then(|| job.ratios(target, Name::Orgproxy, cpu))
+        });
+        if let Some(ratio) = median(ratios.flatten()) {
+            let _ = write!(
+                text,
+                "\"{target}\" is orgproxy {what}: {ratio:.2} of the CPU without. "
+            );
+        }
+    }
     let _ = writeln!(
         text,
         "{disturbed} of {} samples were taken while others used more than {QUIET} of a core.",
@@ -154,8 +170,7 @@ pub(crate) fn gate(jobs: &[Job], most: f64) -> Result<(), Box<dyn Error>> {
         .iter()
         .find(|job| matches!(job.load, Load::Small { connections: 16 }))
         .ok_or("nothing was measured at 16 connections")?;
-    let ratio = job
-        .ratio(Name::Orgproxy, cpu)
+    let ratio = median(job.ratios(Name::Orgproxy, Name::Nginx, cpu))
         .ok_or("the gate needs orgproxy and nginx, and one was not measured")?;
     if ratio > most {
         return Err(format!(
@@ -208,15 +223,15 @@ impl Job {
             .filter(move |measured| measured.target == target)
     }
 
-    /// The median over the rounds of `target`'s figure divided by nginx's.
-    fn ratio(&self, target: Name, figure: Figure) -> Option<f64> {
-        let nginx: BTreeMap<u32, f64> = self
-            .of(Name::Nginx)
+    /// For each round, `target`'s figure divided by that of `base`.
+    fn ratios(&self, target: Name, base: Name, figure: Figure) -> impl Iterator<Item = f64> {
+        let base: BTreeMap<u32, f64> = self
+            .of(base)
             .map(|m| (m.round, figure(self.load, &m.sample)))
             .collect();
-        median(self.of(target).filter_map(|m| {
-            Some(figure(self.load, &m.sample) / nginx.get(&m.round).filter(|of| **of > 0.0)?)
-        }))
+        self.of(target).filter_map(move |m| {
+            Some(figure(self.load, &m.sample) / base.get(&m.round).filter(|of| **of > 0.0)?)
+        })
     }
 }
 
