@@ -145,14 +145,17 @@ impl Config {
         overrides: &Overrides,
     ) -> Result<Option<Admin>, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = source::read(path)?.unwrap_or_default();
+        let text = source::read(path)?;
+        let has_file = text.is_some();
         let problems = Problems::new(file.display());
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let admin = document::parse(&text, &problems).map(|mut document| {
+        let admin = document::parse(&text.unwrap_or_default(), &problems).map(|mut document| {
             overrides.apply_to_admin(&mut document);
             file::read_admin(document, folder, &problems)
         });
-        problems.into_result(admin)
+        let admin = problems.into_result(admin)?;
+        // Who has a configuration without one asks for another proxy than the demo.
+        Ok(admin.or_else(|| (!has_file).then(Admin::usual)))
     }
 
     /// The addresses of the orgs, as far as they can be read, even if the rest of the configuration

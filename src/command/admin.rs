@@ -16,7 +16,8 @@ use crate::{
 
 /// The admin listener of a proxy that may be running.
 pub(super) struct Target {
-    listen: Listen,
+    /// None if the configuration has none.
+    listen: Option<Listen>,
 }
 
 /// What it said.
@@ -30,6 +31,8 @@ pub(super) struct Reply {
 pub(super) enum Unreachable {
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error("the configuration has none")]
+    Off,
     #[error("something else answers there")]
     Foreign,
     #[error("it is of another version of orgproxy than this one")]
@@ -39,8 +42,8 @@ pub(super) enum Unreachable {
 }
 
 impl Target {
-    /// The one at `url`; else that of the configuration, of which nothing else is read; else
-    /// where the demo has it.
+    /// The one at `url`; else that of the configuration, of which nothing else is read; without a
+    /// file, where the demo has it.
     pub(super) fn of(url: Option<&Admin>, source: &ConfigArgs) -> Result<Self, ConfigError> {
         let admin = match url {
             Some(admin) => Some(admin.clone()),
@@ -49,9 +52,8 @@ impl Target {
                 Config::load_admin(file.as_deref(), &source.overrides)?
             }
         };
-        let admin = admin.unwrap_or_else(Admin::usual);
         Ok(Self {
-            listen: admin.listen,
+            listen: admin.map(|admin| admin.listen),
         })
     }
 
@@ -63,12 +65,13 @@ impl Target {
     }
 
     async fn ask_patiently(&self, path: &'static str) -> Result<Reply, Unreachable> {
-        if let Listen::Unix(socket) = &self.listen {
+        let listen = self.listen.as_ref().ok_or(Unreachable::Off)?;
+        if let Listen::Unix(socket) = listen {
             let stream = UnixStream::connect(socket).await?;
             return exchange(Connection::new(stream).await, path).await;
         }
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in self.listen.addresses() {
+        for address in listen.addresses() {
             match TcpStream::connect(address).await {
                 Ok(stream) => return exchange(Connection::new(stream).await, path).await,
                 Err(error) => failure = error,
@@ -79,11 +82,12 @@ impl Target {
 
     /// The reason for a person, with what to do.
     pub(super) fn describe(&self, error: &Unreachable) -> String {
+        let place = self.listen.as_ref().map(|listen| format!(" at {listen}"));
         format!(
-            "cannot ask the admin listener at {}: {error}; if the proxy runs, turn its admin \
-             listener on ([admin] listen = \"127.0.0.1:{PORT}\" in proxy.toml, or \
-             --admin-listen), or say where it is (--url)",
-            self.listen
+            "cannot ask the admin listener{}: {error}; if the proxy runs, turn its admin listener \
+             on ([admin] listen = \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say \
+             where it is (--url)",
+            place.unwrap_or_default()
         )
     }
 }

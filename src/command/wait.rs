@@ -26,6 +26,9 @@ pub(super) fn run(args: &WaitArgs) -> Result<ExitCode, CommandError> {
                     terminal::print("ready\n");
                     return Ok(ExitCode::SUCCESS);
                 }
+                Err(error @ Unreachable::Off) => {
+                    return Err(CommandError::Other(target.describe(&error)));
+                }
                 Ok(reply) => escape::lines(&String::from_utf8_lossy(&reply.body)).into_owned(),
                 Err(error) => target.describe(&error),
             };

@@ -500,6 +500,17 @@ async fn status_of_what_cannot_be_asked_says_how_it_could() {
     is_told_how(&other);
     assert!(other.stderr.contains("something else answers"), "{other:?}");
 
+    // Another proxy, such as the demo, is not taken for the one of a configuration without any.
+    let files = Files::new(&org);
+    for command in ["status", "wait"] {
+        let none = run(&[command, "--config", &files.config()]).await;
+        is_told_how(&none);
+        assert!(
+            none.stderr.contains("the configuration has none"),
+            "{none:?}"
+        );
+    }
+
     fn is_told_how(ended: &Ended) {
         assert_eq!((ended.code(), &*ended.stdout), (1, ""), "{ended:?}");
         for words in ["[admin] listen = ", "--admin-listen", "--url"] {
