@@ -135,6 +135,9 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
     }
     traces.headers = if are_headers_given {
         headers.unwrap_or_default()
+    } else if is_given && standard.names_another() {
+        // They may hold a secret, which is for that one.
+        Vec::new()
     } else {
         let variables = [
             "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
@@ -210,6 +213,15 @@ impl Standard<'_> {
             )),
         });
         Some(endpoint)
+    }
+
+    /// Returns whether they name a collector, whatever it is.
+    fn names_another(&self) -> bool {
+        let variables = [
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ];
+        variables.iter().any(|name| self.get(name).is_some())
     }
 
     fn sampling(&self) -> Sampling {

@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use tokio::{runtime, sync::Notify};
 
 use self::{collector::Collector, sender::Sender, spans::Service};
-use super::{Record, Trace};
+use super::{Lap, Record, Trace};
 use crate::{
     config::{Sampling, Traces},
     network::Dialer,
@@ -236,7 +236,9 @@ impl Waiting {
 
 /// Bytes in memory, more or less.
 fn size(record: &Record) -> usize {
-    size_of::<Record>() + record.path.len() + OTHERS
+    let operation = record.operation.as_ref().map_or(0, |name| name.len());
+    let laps = record.trace.as_ref().map_or(0, |trace| trace.laps.len());
+    size_of::<Record>() + record.path.len() + operation + laps * size_of::<Lap>() + OTHERS
 }
 
 fn spans_of(records: &[Record]) -> u64 {

@@ -78,7 +78,8 @@ impl Trace {
     fn is_within(&self, ratio: f64) -> bool {
         let [.., a, b, c, d, e, f, g, h] = self.id;
         let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;
-        (number as f64) < ratio * (1_u64 << 63) as f64
+        // Rounded, the greatest numbers are as large as the whole.
+        ratio >= 1.0 || (number as f64) < ratio * (1_u64 << 63) as f64
     }
 
     /// Puts it into the headers for the org, whose parent is the request here. What the client says

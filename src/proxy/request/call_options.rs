@@ -1,6 +1,6 @@
 //! `Sforce-Call-Options`: where the org is told who calls.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
 use crate::{
     proxy::{
@@ -45,19 +45,16 @@ pub(super) fn add_client(headers: &mut HeaderMap, name: &str) {
         return;
     }
     let own = format!("client={name}");
-    match headers.get_mut(CALL_OPTIONS) {
-        Some(line) if !line.is_empty() => {
-            let both = [own.as_bytes(), b", ", line.as_bytes()].concat();
-            // Both were fit for a header before.
-            if let Ok(both) = HeaderValue::from_bytes(&both) {
-                *line = both;
-            }
+    if let Entry::Occupied(mut lines) = headers.entry(CALL_OPTIONS)
+        && let Some(line) = lines.iter_mut().find(|line| !line.is_empty())
+    {
+        let both = [own.as_bytes(), b", ", line.as_bytes()].concat();
+        // Both were fit for a header before.
+        if let Ok(both) = HeaderValue::from_bytes(&both) {
+            *line = both;
         }
-        _ => {
-            if let Ok(own) = HeaderValue::from_str(&own) {
-                headers.insert(CALL_OPTIONS, own);
-            }
-        }
+    } else if let Ok(own) = HeaderValue::from_str(&own) {
+        headers.insert(CALL_OPTIONS, own);
     }
 }
 
@@ -100,6 +97,7 @@ mod tests {
 
     #[test_case(&[], &["client=me"]; "nothing")]
     #[test_case(&[""], &["client=me"]; "an empty line")]
+    #[test_case(&["", "a=1"], &["", "client=me, a=1"]; "an empty line before another option")]
     #[test_case(&["defaultNamespace=ns"], &["client=me, defaultNamespace=ns"]; "another option")]
     #[test_case(&["a=1", "b=2"], &["client=me, a=1", "b=2"]; "two lines")]
     #[test_case(&["client=x"], &["client=x"]; "a client")]

@@ -103,13 +103,13 @@ impl Collector {
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST_RESPONSE);
         let body = body.collect().await;
-        let body = body.map_err(|error| Fault::passing(chain::causes(&*error)));
         if !status.is_success() {
             return Err(Fault::of(status));
         }
-        let body = body?.to_bytes();
+        // It has taken them, even if it cannot say so to the end: sent again, they would be doubled.
+        let Ok(body) = body else { return Ok(0) };
         self.kept = Some(sender);
-        let taken = ExportTraceServiceResponse::decode(body).unwrap_or_default();
+        let taken = ExportTraceServiceResponse::decode(body.to_bytes()).unwrap_or_default();
         let partial = taken.partial_success.unwrap_or_default();
         Ok(partial.rejected_spans.try_into().unwrap_or_default())
     }

@@ -77,6 +77,8 @@ impl Sender {
             let fault = match posted {
                 Ok(0) => return 0,
                 Ok(rejected) => {
+                    // It can reject no more than there are.
+                    let rejected = rejected.min(spans_of(batch));
                     self.losses.add(rejected, "the collector rejects them");
                     return rejected;
                 }
@@ -100,7 +102,7 @@ impl Sender {
 impl Losses {
     fn add(&mut self, spans: u64, reason: &str) {
         if spans > 0 {
-            self.unwarned += spans;
+            self.unwarned = self.unwarned.saturating_add(spans);
             reason.clone_into(&mut self.reason);
         }
     }
