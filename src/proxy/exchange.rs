@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
     uri::PathAndQuery,
 };
 
@@ -115,11 +115,11 @@ impl Notes {
             Wait::Login => (&mut waits.login, since),
             Wait::Connection => (&mut waits.connection, since),
             // The org is not waited for as long as the client still sends.
-            Wait::FirstByte => {
-                let ended = received.as_ref().and_then(|body| body.ended.get());
-                let since = ended.map_or(since, |ended| since.max(*ended));
-                (&mut waits.first_byte, since)
-            }
+            Wait::FirstByte => match received.as_ref().map(|body| body.ended.get()) {
+                None => (&mut waits.first_byte, since),
+                Some(Some(ended)) => (&mut waits.first_byte, since.max(*ended)),
+                Some(None) => return,
+            },
         };
         let took = since.elapsed();
         *sum += took;
@@ -133,22 +133,28 @@ impl Notes {
 }
 
 impl Exchange {
-    /// The exchange that begins with a request for `uri` on `connection`.
+    /// The exchange that begins with a request for `target` on `connection`.
     pub(crate) fn new(
         connection: Arc<ConnectionState>,
         family: Family,
         method: &Method,
-        uri: &Uri,
+        target: Option<&PathAndQuery>,
     ) -> Self {
         Self {
             connection,
             family,
             method: method.clone(),
-            target: uri.path_and_query().cloned(),
+            target: target.cloned(),
             began: None,
             trace: None,
             notes: Mutex::default(),
         }
+    }
+
+    /// Returns whether it asks nothing but whether the proxy lives, as `health` does: that comes every
+    /// few seconds, and from no client.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.method == Method::OPTIONS && self.path() == "*"
     }
 
     /// Notes that it will be recorded, and its place in a trace.
@@ -190,7 +196,8 @@ impl Exchange {
     /// Notes what is asked for in `envelope`, and by whom, if that says so.
     pub(crate) fn opens(&self, envelope: &Envelope, placeholders: &Placeholders) {
         let operation = envelope.operation.as_ref();
-        self.notes().operation = operation.map(|operation| operation.name.as_str().into());
+        let operation = operation.map(|operation| cut(&operation.name, LONGEST_WORD).into());
+        self.notes().operation = operation;
         if let Some(name) = placeholders.client_of(&envelope.said) {
             self.is_of(name);
         }
@@ -252,9 +259,10 @@ impl Exchange {
                 left_out,
                 org = notes.org.as_deref(),
                 client = notes.client().map(|client| client.identity().to_string()),
-                method = %self.method,
+                method = shown(self.method.as_str()),
                 path = shown(self.path()),
-                "{error}"
+                "{}",
+                shown(&error.to_string())
             );
         }
         self.notes().answered_by = Some(AnsweredBy::Error(code));
@@ -309,11 +317,11 @@ impl Exchange {
             listener: self.connection.listener().clone(),
             peer: self.connection.peer(),
             client: client.unwrap_or_else(|| slot.client(notes.agent.as_ref())),
-            method: self.method.clone(),
+            method: short(&self.method),
             family: self.family.name(),
             operation: notes.operation.take(),
             api_version: api_version(path),
-            path: slot.path(&path[..path.floor_char_boundary(LONGEST_RECORDED)]),
+            path: slot.path(cut(path, LONGEST_RECORDED)),
             status: notes.status.unwrap_or_else(client_closed_request),
             answered_by: notes.answered_by.unwrap_or(AnsweredBy::Nobody),
             is_whole: notes.is_whole,
@@ -345,6 +353,19 @@ impl Exchange {
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first bytes of `text`, at most so many.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// `method`, which a client can make up, and no endless one.
+fn short(method: &Method) -> Method {
+    match method.as_str() {
+        name if name.len() <= LONGEST_WORD => method.clone(),
+        name => Method::from_bytes(cut(name, LONGEST_WORD).as_bytes()).unwrap_or_default(),
     }
 }
 
@@ -382,6 +403,9 @@ const MOST_LAPS: usize = 32;
 static THROTTLE: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
+
+/// Bytes of a method or an operation that are recorded. No real one is as long.
+const LONGEST_WORD: usize = 256;
 
 /// Bytes of a path that are recorded. More than any log shows.
 const LONGEST_RECORDED: usize = 4096;

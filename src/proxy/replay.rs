@@ -304,7 +304,7 @@ impl Stream {
             let bytes = data.map_or(0, Bytes::len);
             if let Some(received) = &self.received {
                 received.add(bytes);
-                if self.source.as_ref().is_none_or(Body::is_end_stream) {
+                if frame.is_none() || self.source.as_ref().is_none_or(Body::is_end_stream) {
                     received.end(self.moved.into_std());
                 }
             }

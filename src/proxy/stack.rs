@@ -75,7 +75,12 @@ impl Stack {
             connection.asks(&parts);
         }
         // Counted until its answer has ended, so before anything can end it.
-        let exchange = Exchange::new(connection, family, &parts.method, &parts.uri);
+        let exchange = Exchange::new(
+            connection,
+            family,
+            &parts.method,
+            parts.uri.path_and_query(),
+        );
         let mut count = Count::new(self, exchange, &parts.headers);
         let Count {
             stack, exchange, ..
@@ -111,7 +116,12 @@ impl Stack {
         surplus: bool,
     ) -> (Response<Counted>, Option<(Authority, Self)>) {
         let fault = connection.begin();
-        let exchange = Exchange::new(connection, Family::Rest, request.method(), request.uri());
+        let exchange = Exchange::new(
+            connection,
+            Family::Rest,
+            request.method(),
+            request.uri().path_and_query(),
+        );
         let mut count = Count::new(self, exchange, request.headers());
         let Count {
             stack, exchange, ..
@@ -276,7 +286,9 @@ impl Count {
     fn new(stack: Arc<Stack>, exchange: Exchange, headers: &HeaderMap) -> Self {
         let mut exchange = Box::new(exchange);
         stack.load.begin();
-        if let Some(recorder) = &stack.recorder {
+        if let Some(recorder) = &stack.recorder
+            && !exchange.is_probe()
+        {
             exchange.is_watched(recorder.trace(headers));
         }
         Self {

@@ -2,15 +2,20 @@
 //!
 //! hyper answers a head that it cannot read, or that is too long, by a status and nothing else.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header, uri::PathAndQuery};
 
 use super::framing::{Framing, LONGEST_LINE};
 use crate::{
     config::Limits,
-    proxy::{error::Error, family::Family, refusal::Refusal, response::Body, stack::date},
+    proxy::{
+        connection_state::ConnectionState, error::Error, exchange::Exchange, family::Family,
+        refusal::Refusal, response::Body, stack::date,
+    },
     spelling,
-    system::telemetry::Throttle,
+    watch::Recorder,
 };
 
 /// Bounds of what is read of a head.
@@ -49,16 +54,25 @@ impl Bounds {
     }
 }
 
-/// Our answer in place of what hyper `writes`, if that is a refusal of the last head of `framing`.
-pub(super) fn answer(writes: &[u8], framing: &Framing, bounds: Bounds) -> Option<Bytes> {
+/// Our answer in place of what hyper `writes`, if that is a refusal of the last head of `framing`,
+/// which came on `connection`.
+pub(super) fn answer(
+    writes: &[u8],
+    framing: &Framing,
+    bounds: Bounds,
+    connection: &Arc<ConnectionState>,
+    recorder: Option<&Recorder>,
+) -> Option<Bytes> {
     let status = writes.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     let status = StatusCode::from_bytes(status).ok()?;
     let (line, _) = framing.first_line();
     let error = Error::from(bounds.refusal(status, framing));
-    if let Some(left_out) = THROTTLE.admit() {
-        tracing::warn!(code = error.code(), fault = ?error.blame(), left_out, "{error}");
+    let mut exchange = exchange(line, connection.clone());
+    if recorder.is_some() {
+        exchange.is_watched(None);
     }
-    let mut response = error.into_response(family(line));
+    let mut response = exchange.fails(error);
+    exchange.is_answered(&response);
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     date(headers);
@@ -66,6 +80,10 @@ pub(super) fn answer(writes: &[u8], framing: &Framing, bounds: Bounds) -> Option
         Body::Local(body) => body.take().unwrap_or_default(),
         _ => Bytes::new(),
     };
+    exchange.sends(body.len(), true);
+    if let Some(recorder) = recorder {
+        exchange.record(recorder);
+    }
     let length = HeaderValue::from(body.len());
     response
         .headers_mut()
@@ -80,22 +98,27 @@ pub(super) fn answer(writes: &[u8], framing: &Framing, bounds: Bounds) -> Option
     Some(out.freeze())
 }
 
-/// The family of a request of which there is the beginning of the first line, if any.
-fn family(line: &[u8]) -> Family {
-    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    let path = target
-        .split(|byte| *byte == b'?')
-        .next()
-        .unwrap_or_default();
+/// The exchange that begins with `line`, of which only the beginning may be there, if any.
+fn exchange(line: &[u8], connection: Arc<ConnectionState>) -> Exchange {
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().and_then(|word| Method::from_bytes(word).ok());
+    let target = words.next().unwrap_or_default();
+    let path = target.split(|byte| *byte == b'?').next();
+    let path = path.filter(|path| path.starts_with(b"/"));
+    let path = path.and_then(|path| PathAndQuery::try_from(path).ok());
     let mut request = Request::new(());
-    // What is not a path stays `/`.
-    if let Ok(uri) = path.try_into() {
-        *request.uri_mut() = uri;
+    if let Some(path) = &path {
+        *request.uri_mut() = path.clone().into();
     }
-    Family::of(&request.into_parts().0)
+    let family = Family::of(&request.into_parts().0);
+    let method = method.unwrap_or_else(no_method);
+    Exchange::new(connection, family, &method, path.as_ref())
 }
 
-static THROTTLE: Throttle = Throttle::new();
+/// For a line that begins with nothing of the kind.
+fn no_method() -> Method {
+    Method::from_bytes(b"-").unwrap_or_default()
+}
 
 /// Bytes. What the `http` crate takes.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;

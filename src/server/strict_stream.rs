@@ -22,6 +22,7 @@ use crate::{
     proxy::connection_state::{Alpn, ConnectionState},
     spelling::Spelled,
     system::{deadline::Deadline, telemetry::Throttle},
+    watch::Recorder,
 };
 
 /// A connection under hyper.
@@ -49,6 +50,8 @@ pub(super) struct StrictStream<S> {
     write: Option<Deadline>,
     write_limit: Duration,
     bounds: Bounds,
+    /// For requests that hyper refuses, if anybody looks.
+    recorder: Option<Arc<Recorder>>,
     /// The number of requests that had come when all of their answers were out.
     answered: u64,
     /// True if hyper has refused what came, and we said why.
@@ -64,7 +67,12 @@ pub(super) struct StrictStream<S> {
 }
 
 impl<S> StrictStream<S> {
-    pub(super) fn new(stream: S, state: Arc<ConnectionState>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        stream: S,
+        state: Arc<ConnectionState>,
+        limits: &Limits,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
         let mut head = Deadline::new(limits.header_read.min(limits.idle_body));
         head.set(limits.header_read);
         Self {
@@ -85,6 +93,7 @@ impl<S> StrictStream<S> {
             write: None,
             write_limit: limits.idle_body,
             bounds: Bounds::new(limits),
+            recorder,
             answered: 0,
             refused: false,
             stalled: false,
@@ -219,7 +228,9 @@ impl<S: AsyncWrite + Unpin> StrictStream<S> {
             return false;
         }
         let first = bufs.first().map(|buf| &**buf).unwrap_or_default();
-        let Some(answer) = early::answer(first, &self.framing, self.bounds) else {
+        let recorder = self.recorder.as_deref();
+        let answer = early::answer(first, &self.framing, self.bounds, &self.state, recorder);
+        let Some(answer) = answer else {
             return false;
         };
         self.refused = true;
@@ -409,7 +420,7 @@ mod tests {
         let limits = Limits::default();
         for by_shutdown in [false, true] {
             let (near, _far) = duplex(1);
-            let mut wire = StrictStream::new(BufWriter::new(near), Arc::default(), &limits);
+            let mut wire = StrictStream::new(BufWriter::new(near), Arc::default(), &limits, None);
             wire.write_all(b"an answer").await.unwrap();
             let start = Instant::now();
             let written = if by_shutdown {

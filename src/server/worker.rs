@@ -210,7 +210,8 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let state = Arc::new(state.noted_in(self.activity.clone()));
-        let stream = StrictStream::new(stream, state.clone(), &self.context.limits);
+        let recorder = self.stack.recorder.clone();
+        let stream = StrictStream::new(stream, state.clone(), &self.context.limits, recorder);
         let (stack, surplus) = (self.stack.clone(), self.surplus);
         let service = service_fn(move |request: Request<Incoming>| {
             let (stack, state) = (stack.clone(), state.clone());
@@ -229,7 +230,8 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let state = Arc::new(state.noted_in(self.activity.clone()));
-        let stream = StrictStream::new(stream, state.clone(), &self.context.limits);
+        let recorder = self.stack.recorder.clone();
+        let stream = StrictStream::new(stream, state.clone(), &self.context.limits, recorder);
         let client = self.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (client, state, tunnels) = (client.clone(), state.clone(), tunnels.clone());

@@ -52,6 +52,12 @@ impl Batch {
 
     /// Empties it, and gives back what a flood has made of it.
     pub(super) fn clear(&mut self) {
+        for record in &mut self.records[..self.length] {
+            (record.operation, record.trace) = (None, None);
+            if record.path.capacity() > LONG {
+                record.path = String::new();
+            }
+        }
         self.length = 0;
         self.records.truncate(USUAL);
     }
@@ -73,9 +79,6 @@ impl Slot<'_> {
     /// A copy of `path`.
     pub(crate) fn path(&mut self, path: &str) -> String {
         let mut copy = mem::take(&mut self.path);
-        if copy.capacity() > LONG {
-            copy = String::new();
-        }
         copy.push_str(path);
         copy
     }

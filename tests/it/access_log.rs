@@ -14,7 +14,7 @@ use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Fault, Files, Org, binary::run, path::LIMITS, proxy::client, session,
+    Binary, Fault, Files, Org, answer::ask, binary::run, path::LIMITS, proxy::client, session,
     terminal::on_terminal,
 };
 
@@ -110,6 +110,9 @@ async fn a_file_gets_an_object_for_each_request_without_any_secret() {
         request.send().await.unwrap();
     }
     let token = session(&org.last_request()).to_owned();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let health = run(&["health", "--config", &files.config(), "--port", port]).await;
+    assert_eq!(health.code(), 0, "{health:?}");
     proxy.stop().await;
 
     let text = fs::read_to_string(&path).unwrap();
@@ -155,6 +158,52 @@ async fn a_client_that_gives_up_on_a_silent_org_was_answered_by_nobody() {
     assert!(line["first_byte_ms"].as_f64().unwrap() > 0.0, "{line}");
 }
 
+/// Requests that do not get as far as to be one.
+#[tokio::test]
+async fn what_cannot_be_read_as_a_request_has_a_line_as_well() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let path = files.path("access.log");
+    let proxy = with_access_log(&files, &path, &["--access-log-format", "json"]);
+    let url = proxy.url("").await;
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let address = address.parse().unwrap();
+    let many = "X: y\r\n".repeat(101);
+    let long = "x".repeat(70_000);
+    for wire in [
+        format!("GET {LIMITS}?canary HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"),
+        format!("PUT {LIMITS}?{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        "no request at all\r\n\r\n".to_owned(),
+    ] {
+        ask(address, wire).await;
+    }
+    let warning = proxy.log("HEAD_TOO_LARGE").await;
+    assert!(warning.contains(LIMITS), "{warning}");
+    proxy.stop().await;
+
+    let text = fs::read_to_string(&path).unwrap();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let facts = lines.map(|line| {
+        let facts = ["method", "path", "status", "code"].map(|name| line[name].to_string());
+        facts.join(" ").replace('"', "")
+    });
+    // Each connection may be on another thread.
+    let mut facts: Vec<_> = facts.collect();
+    facts.sort();
+    assert_eq!(
+        facts,
+        [
+            format!("GET {LIMITS} 431 HEAD_TOO_LARGE"),
+            format!("PUT {LIMITS} 431 HEAD_TOO_LARGE"),
+            "no  400 MALFORMED_REQUEST".to_owned(),
+        ],
+        "{text}"
+    );
+    assert!(!text.contains("canary"), "{text}");
+}
+
 #[tokio::test]
 async fn a_warning_names_the_request_without_what_may_be_a_session() {
     let org = Org::start().await.unwrap();
@@ -169,7 +218,7 @@ async fn a_warning_names_the_request_without_what_may_be_a_session() {
     let line = proxy.log("PATH_REFUSED").await;
     for part in [
         "org=\"demo\"",
-        "method=GET",
+        "method=\"GET\"",
         "/secur/[session]/x",
         "tool/[session]",
     ] {
