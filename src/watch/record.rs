@@ -50,10 +50,6 @@ pub(crate) struct Record {
     pub(crate) usage: Option<Usage>,
     pub(crate) signs: Signs,
     /// Its place in a trace, where traces are configured.
-    #[cfg_attr(
-        not(feature = "otlp"),
-        expect(dead_code, reason = "nobody gets spans from such a build")
-    )]
     pub(crate) trace: Option<Box<Trace>>,
 }
 
