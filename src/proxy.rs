@@ -96,9 +96,7 @@ impl Proxy {
         self.placeholders
             .refuse_other_orgs(&parts, envelope.as_deref())?;
         let mut head = Head::new(*parts, connection.take_header_lines(), family, envelope);
-        if let Some(trace) = exchange.trace() {
-            head.join(trace);
-        }
+        head.join(exchange.trace());
         if self.org.name_clients {
             Box::pin(head.name_client(exchange, &body)).await;
         }

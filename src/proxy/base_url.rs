@@ -6,12 +6,8 @@ use http::{HeaderValue, header, request::Parts, uri::Scheme};
 
 use crate::{
     auth::Sessions,
-    proxy::{
-        error::Error,
-        exchange::{Exchange, Wait},
-        guard::Named,
-    },
-    watch::Sign,
+    proxy::{error::Error, exchange::Exchange, guard::Named},
+    watch::{Sign, Wait},
 };
 
 /// The beginning of URLs that lead the client back to the proxy: `http://127.0.0.1:8080`, without a

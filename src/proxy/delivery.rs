@@ -10,14 +10,14 @@ use crate::{
     config,
     proxy::{
         error::Error,
-        exchange::{Exchange, Wait},
+        exchange::Exchange,
         family::{Family, Verdict},
         replay::{Kept, Replay},
         request::Head,
         response::{self, Body},
         upstream::{self, Upstream},
     },
-    watch::Replayed,
+    watch::{Replayed, Wait},
 };
 
 mod moved;

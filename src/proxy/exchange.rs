@@ -13,8 +13,6 @@ use http::{
     uri::PathAndQuery,
 };
 
-pub(crate) use self::wait::Wait;
-
 use crate::{
     proxy::{
         connection_state::ConnectionState,
@@ -29,7 +27,7 @@ use crate::{
     system::{escape, telemetry::Throttle},
     watch::{
         self, AnsweredBy, Client, Lap, Record, Recorder, Replayed, Sign, Signs, Slot, Trace, Usage,
-        Waits,
+        Wait, Waits,
     },
 };
 
@@ -302,14 +300,14 @@ impl Exchange {
     }
 
     fn fill(&mut self, mut slot: Slot<'_>, total: Duration) -> Record {
-        let trace = self.trace.take().map(|mut trace| {
-            trace.is_secure = self.connection.is_tls();
-            trace.laps = std::mem::take(&mut self.own_notes().laps);
-            trace
-        });
         // Fact by fact, since to take all of them at once is to copy them twice.
         let notes = self.notes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let path = self.target.as_ref().map_or("", PathAndQuery::path);
+        let trace = self.trace.take().map(|mut trace| {
+            trace.is_secure = self.connection.is_tls();
+            trace.laps = std::mem::take(&mut notes.laps);
+            trace
+        });
+        let path = path_of(self.target.as_ref());
         let client = notes.client.take();
         Record {
             began: SystemTime::now() - total,
@@ -343,7 +341,7 @@ impl Exchange {
     }
 
     fn path(&self) -> &str {
-        self.target.as_ref().map_or("", PathAndQuery::path)
+        path_of(self.target.as_ref())
     }
 
     /// The same as [`Self::notes`] without a lock.
@@ -354,6 +352,10 @@ impl Exchange {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn path_of(target: Option<&PathAndQuery>) -> &str {
+    target.map_or("", PathAndQuery::path)
 }
 
 /// The first bytes of `text`, at most so many.

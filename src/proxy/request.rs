@@ -70,9 +70,11 @@ impl Head {
         }
     }
 
-    /// Makes it a part of the trace that the request belongs to.
-    pub(crate) fn join(&mut self, trace: &Trace) {
-        trace.lead(&mut self.headers);
+    /// Makes it a part of the trace that the request belongs to, if traces are configured.
+    pub(crate) fn join(&mut self, trace: Option<&Trace>) {
+        if let Some(trace) = trace {
+            trace.lead(&mut self.headers);
+        }
     }
 
     /// Has it say who calls, where the API has a place for that and the client does not say it

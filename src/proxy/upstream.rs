@@ -16,10 +16,9 @@ use crate::{
     network::{ConnectError, ConnectFault},
     proxy::{
         delivery::Request,
-        exchange::Wait,
         replay::{ClientFault, Replay},
     },
-    watch::Replayed,
+    watch::{Replayed, Wait},
 };
 
 mod connect;

@@ -9,7 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::Exchange;
-pub(crate) use crate::watch::Wait;
+use crate::watch::Wait;
 
 impl Exchange {
     /// Awaits `future`, and notes for how long if it is not ready at once.

@@ -8,12 +8,8 @@ use super::query::query;
 use crate::proxy::error::Unanswerable;
 use crate::{
     auth::Identity,
-    proxy::{
-        Proxy,
-        base_url::BaseUrl,
-        error::Error,
-        exchange::{Exchange, Wait},
-    },
+    proxy::{Proxy, base_url::BaseUrl, error::Error, exchange::Exchange},
+    watch::Wait,
 };
 
 /// The user that every request acts as.
