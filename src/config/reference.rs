@@ -217,32 +217,35 @@ pub(super) fn client_key(
     section: &mut Section<'_>,
     folder: &Path,
 ) -> Option<(ClientKey, Option<String>)> {
-    const KEY: &str = "client_key";
-    section.get(KEY)?;
-    let secret = secret_in(section, KEY, folder)?;
-    let key = secret.read_line().map_err(|error| error.to_string());
-    key.and_then(|key| ClientKey::new(&key).map_err(|fault| format!("{secret}: {fault}")))
-        .map_err(|message| section.problem(KEY, message))
-        .ok()
-        .map(|key| (key, secret.in_shell()))
+    let (key, secret) = line(section, "client_key", folder, ClientKey::new)?;
+    Some((key, secret.in_shell()))
 }
 
-/// The headers for a collector, as one line of text, and the name of their place.
-pub(super) fn headers(
+/// The headers for a collector, as `parse` reads them from a line of text.
+pub(super) fn headers<T>(
     section: &mut Section<'_>,
     folder: &Path,
-) -> Option<(Zeroizing<String>, String)> {
-    const KEY: &str = "headers";
-    section.get(KEY)?;
-    let secret = secret_in(section, KEY, folder)?;
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let read = |line: &[u8]| parse(str::from_utf8(line).map_err(|_| "must be UTF-8")?);
+    let (headers, _) = line(section, "headers", folder, read)?;
+    Some(headers)
+}
+
+/// What `parse` makes of the secret of `key`, which is one line, and the secret's place.
+fn line<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    folder: &Path,
+    parse: impl Fn(&[u8]) -> Result<T, String>,
+) -> Option<(T, Secret)> {
+    section.get(key)?;
+    let secret = secret_in(section, key, folder)?;
     let line = secret.read_line().map_err(|error| error.to_string());
-    line.and_then(|line| match str::from_utf8(&line) {
-        Ok(line) => Ok(Zeroizing::new(line.to_owned())),
-        Err(_) => Err(format!("{secret}: must be UTF-8")),
-    })
-    .map_err(|message| section.problem(KEY, message))
-    .ok()
-    .map(|line| (line, secret.to_string()))
+    line.and_then(|line| parse(&line).map_err(|fault| format!("{secret}: {fault}")))
+        .map_err(|message| section.problem(key, message))
+        .ok()
+        .map(|value| (value, secret))
 }
 
 /// The user names of clients, with their passwords.

@@ -100,12 +100,7 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
         "" => Err("must not be empty".to_owned()),
         name => Ok(name.to_owned()),
     });
-    let headers = reference::headers(&mut section, folder).and_then(|(text, place)| {
-        let parsed = headers(&text).map_err(|mistake| format!("{place}: {mistake}"));
-        parsed
-            .map_err(|mistake| section.problem("headers", mistake))
-            .ok()
-    });
+    let headers = reference::headers(&mut section, folder, headers);
     let are_headers_given = section.get("headers").is_some();
     let ca = section.read("ca_file", |path| {
         ca::read(&value::file(path, folder)?, ca::Signed::Servers)
@@ -193,12 +188,10 @@ impl Standard<'_> {
         if is_off || !cfg!(feature = "otlp") {
             return None;
         }
-        let own = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        let [own, base] = ENDPOINTS;
         let endpoint = match self.get(own) {
             Some(_) => self.read(&[own], parse),
-            None => self.read(&["OTEL_EXPORTER_OTLP_ENDPOINT"], |text| {
-                parse(text).map(below)
-            }),
+            None => self.read(&[base], |text| parse(text).map(below)),
         }?;
         let protocols = [
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
@@ -217,11 +210,7 @@ impl Standard<'_> {
 
     /// Returns whether they name a collector, whatever it is.
     fn names_another(&self) -> bool {
-        let variables = [
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-        ];
-        variables.iter().any(|name| self.get(name).is_some())
+        ENDPOINTS.iter().any(|name| self.get(name).is_some())
     }
 
     fn sampling(&self) -> Sampling {
@@ -341,6 +330,12 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 
 /// Where collectors take traces.
 const PATH: &str = "/v1/traces";
+
+/// The variables that name a collector, the one for traces alone coming first.
+const ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
 
 /// OTLP in the only form that is sent.
 const PROTOCOL: &str = "http/protobuf";
