@@ -2,7 +2,9 @@
 
 use std::iter;
 
+use super::rows::{MOST_CLIENTS, under};
 use crate::{
+    salesforce::calendar::SOON,
     server::ThreatStatus,
     system::{
         escape, span,
@@ -18,8 +20,7 @@ pub(super) fn rows(threats: &[ThreatStatus]) -> impl Iterator<Item = (&'static s
         ends.chain(uses(threat)).chain(advice)
     });
     let nothing = threats.is_empty().then(|| NOTHING.to_owned());
-    let names = iter::once("radar").chain(iter::repeat(""));
-    names.zip(values.chain(nothing))
+    under("radar", values.chain(nothing))
 }
 
 /// `Breaks in Summer '27: SOAP login() (about 1 June 2027, in 187 days)`.
@@ -42,16 +43,10 @@ fn uses(threat: &ThreatStatus) -> impl Iterator<Item = String> {
             times => format!("{times} times"),
         };
         let ago = span::calm(it.seconds_ago);
-        format!("{}: {times}, last {ago} ago", it.label())
+        format!("{}: {times}, last {ago} ago", it.who)
     });
     let more = threat.clients.len().saturating_sub(MOST_CLIENTS);
     shown.chain((more > 0).then(|| format!("and {more} more clients")))
 }
 
 const NOTHING: &str = "nothing that clients have used since the start is about to end";
-
-/// Shown by name.
-const MOST_CLIENTS: usize = 5;
-
-/// Days.
-const SOON: i64 = 365;

@@ -1,13 +1,13 @@
 //! `orgproxy status`: how a running proxy is, for a person.
 
-use std::{fmt::Write, iter, process::ExitCode, time::Duration};
+use std::{fmt::Write, process::ExitCode, time::Duration};
 
 use super::{
     CommandError,
     admin::{Reply, Target, Unreachable},
     output::Output,
     radar,
-    rows::add_rows,
+    rows::{MOST_CLIENTS, add_rows, under},
     runtime,
 };
 use crate::{
@@ -177,17 +177,16 @@ fn rows_of_login(login: &LoginStatus) -> Vec<(&'static str, String)> {
 /// Those that use most, a row each, of which only the first has a name.
 fn rows_of_clients(org: &OrgStatus) -> impl Iterator<Item = (&'static str, String)> {
     let rows = org.clients.iter().take(MOST_CLIENTS).map(|client| {
-        let ClientStatus { used, requests, .. } = client;
-        let name = client.label();
-        format!("{name}: {used} in 24 hours, {requests} since the start")
+        let ClientStatus {
+            who,
+            used,
+            requests,
+        } = client;
+        format!("{who}: {used} in 24 hours, {requests} since the start")
     });
     let more = org.clients.len().saturating_sub(MOST_CLIENTS);
     let more = (more > 0).then(|| format!("and {more} more"));
-    let names = iter::once("clients").chain(iter::repeat(""));
-    names.zip(rows.chain(more))
+    under("clients", rows.chain(more))
 }
 
 const INTERVAL: Duration = Duration::from_secs(2);
-
-/// Shown by name.
-const MOST_CLIENTS: usize = 5;

@@ -77,13 +77,18 @@ impl Ending {
             "on"
         };
         match self.deprecated {
-            _ if self.days_left(today) <= 0 => format!("Has ended ({name})"),
+            _ if self.has_ended(today) => format!("Has ended ({name})"),
             Some(before) if before.day > today => {
                 let before = before.name();
                 format!("Discouraged from {before}, breaks {preposition} {name}")
             }
             _ => format!("Breaks {preposition} {name}"),
         }
+    }
+
+    /// True from the day of its end on.
+    pub(crate) fn has_ended(&self, today: Date) -> bool {
+        self.days_left(today) <= 0
     }
 
     /// Returns whether it is not even discouraged yet, though that is announced.
@@ -160,6 +165,9 @@ const fn with(release: &'static str, date: Date) -> When {
 
 /// The latest version of the API that has an entry here.
 pub(crate) const LATEST_TO_END: u16 = 40;
+
+/// Days before its end in which something is to be seen to.
+pub(crate) const SOON: i64 = 365;
 
 /// Everything that ends, the earliest first.
 pub(crate) static CALENDAR: &[Ending] = &[

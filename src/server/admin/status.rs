@@ -1,6 +1,9 @@
 //! `/api/status`: how it stands with each org and with the process. Nothing in it opens anything.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt::{self, Display, Formatter},
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
@@ -90,12 +93,19 @@ pub(crate) struct ProcessStatus {
     pub(crate) access_log_dropped: u64,
 }
 
+/// A client, and how it is known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Who {
+    /// None if nothing is known of it.
+    client: Option<String>,
+    client_by: KnownBy,
+}
+
 /// One client of an org.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ClientStatus {
-    /// None if nothing is known of it.
-    pub(crate) client: Option<String>,
-    pub(crate) client_by: KnownBy,
+    #[serde(flatten)]
+    pub(crate) who: Who,
     /// Requests that the org answered in the last 24 hours.
     pub(crate) used: u64,
     /// All its requests since the start.
@@ -127,9 +137,8 @@ pub(crate) struct ThreatStatus {
 /// A client that uses it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UseStatus {
-    /// None if nothing is known of it.
-    pub(crate) client: Option<String>,
-    pub(crate) client_by: KnownBy,
+    #[serde(flatten)]
+    pub(crate) who: Who,
     pub(crate) times: u64,
     pub(crate) last: String,
     pub(crate) seconds_ago: u64,
@@ -179,22 +188,29 @@ impl ClientStatus {
     fn all(org: &str, board: &Board) -> Vec<Self> {
         let all = board.callers.of(org, SystemTime::now()).into_iter();
         all.map(|(client, used, caller)| Self {
-            client: client.name(),
-            client_by: client.known_by,
+            who: client.into(),
             used,
             requests: caller.requests,
         })
         .collect()
     }
+}
 
-    /// The client in one word, by its mark.
-    pub(crate) fn label(&self) -> String {
-        label(self.client_by, self.client.as_deref())
+impl From<&Identity> for Who {
+    fn from(client: &Identity) -> Self {
+        Self {
+            client: client.name(),
+            client_by: client.known_by,
+        }
     }
 }
 
-fn label(known_by: KnownBy, name: Option<&str>) -> String {
-    Identity::new(known_by, name.unwrap_or_default()).to_string()
+/// In one word, by its mark.
+impl Display for Who {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = self.client.as_deref().unwrap_or_default();
+        Identity::new(self.client_by, name).fmt(f)
+    }
 }
 
 impl ThreatStatus {
@@ -226,8 +242,7 @@ impl ThreatStatus {
                 let uses = group.iter().map(|(_, client, finding)| {
                     let last = finding.last.unwrap_or(now);
                     UseStatus {
-                        client: client.name(),
-                        client_by: client.known_by,
+                        who: (*client).into(),
                         times: finding.times,
                         last: moment(last),
                         seconds_ago: now.duration_since(last).unwrap_or_default().as_secs(),
@@ -239,13 +254,6 @@ impl ThreatStatus {
                 })
             })
             .collect()
-    }
-}
-
-impl UseStatus {
-    /// The client in one word, by its mark.
-    pub(crate) fn label(&self) -> String {
-        label(self.client_by, self.client.as_deref())
     }
 }
 

@@ -134,7 +134,8 @@ impl Forecast {
     }
 }
 
-/// Requests a second that went to the org in the last five minutes, once there are five to judge by: a burst is no rate.
+/// Requests a second that went to the org in the last five minutes, once there are five to judge by:
+/// a burst is no rate.
 fn rate(seconds: &[Second], uptime: Duration) -> Option<f64> {
     let span = uptime.as_secs().min(seconds.len() as u64);
     if span < SHORTEST_SPAN {

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::{
-    salesforce::calendar::{CALENDAR, Ending, Sign},
+    salesforce::calendar::{CALENDAR, Ending, SOON, Sign},
     system::span,
     watch::{Danger, Finding},
 };
@@ -106,7 +106,7 @@ impl<'a> Threat<'a> {
         Some(Self {
             danger,
             tone: tone(danger, today),
-            has_ended: ending.is_some_and(|ending| ending.days_left(today) < 0),
+            has_ended: ending.is_some_and(|ending| ending.has_ended(today)),
             fate: danger.fate(today),
             date: ending.map(|ending| ending.date(today)),
             source: ending.map(|ending| ending.source),
@@ -141,6 +141,3 @@ fn last(finding: &Finding, now: SystemTime) -> String {
 
 const MOST_CLIENTS: usize = 10;
 const MOST_LINES: usize = 4;
-
-/// Days.
-const SOON: i64 = 365;
