@@ -1,21 +1,20 @@
 //! The access log of the real program: a line for each request, and no harm to any.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{BufRead, BufReader},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
-use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
 use serde_json::Value;
 use tempfile::TempDir;
 use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Fault, Files, Org, answer::ask, binary::run, path::LIMITS, proxy::client, session,
-    terminal::on_terminal,
+    Binary, Fault, Files, Org, answer::ask, binary::run, files, path::LIMITS, proxy::client,
+    session, terminal::on_terminal,
 };
 
 #[tokio::test]
@@ -281,14 +280,7 @@ async fn a_disk_that_fills_leaves_whole_lines() {
 async fn a_pipe_that_nobody_reads_stalls_no_request() {
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe");
-    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
-    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-    let mut options = File::options();
-    let reader = options
-        .read(true)
-        .custom_flags(nonblock)
-        .open(&pipe)
-        .unwrap();
+    let reader = files::pipe(&pipe);
     let mut shell = Command::new("sh");
     shell
         .args(["-c", "exec \"$0\" demo --port 0 2> \"$1\""])
@@ -300,7 +292,6 @@ async fn a_pipe_that_nobody_reads_stalls_no_request() {
     for _ in 0..1000 {
         assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
     }
-    fcntl_setfl(&reader, OFlags::empty()).unwrap();
     let reading = tokio::task::spawn_blocking(move || {
         let lines = BufReader::new(reader).lines().map(Result::unwrap);
         lines.filter(|line| is_access(&&**line)).take(1000).count()

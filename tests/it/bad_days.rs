@@ -2,14 +2,12 @@
 //! whatever clients are called, requests go on and what is written is bounded.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +19,7 @@ use crate::{
     support::{
         Binary, Files, Org, Raw,
         answer::Answer,
-        in_time,
+        files, in_time,
         path::{LIMITS, REST},
         proxy::client,
     },
@@ -63,14 +61,7 @@ async fn what_a_pipe_that_nobody_reads_has_lost_is_said_while_nobody_reads_it() 
     let org = Org::start().await.unwrap();
     let files = with_admin(&org);
     let path = files.path("pipe");
-    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
-    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-    let mut options = File::options();
-    let reader = options
-        .read(true)
-        .custom_flags(nonblock)
-        .open(&path)
-        .unwrap();
+    let reader = files::pipe(&path);
     let proxy = start(&files, &path);
     let admin = admin(&proxy).await;
     // Each line has 2 KiB of it, and all that wait have 8 MiB.
@@ -98,7 +89,6 @@ async fn what_a_pipe_that_nobody_reads_has_lost_is_said_while_nobody_reads_it() 
     .await;
     let dropped = value(&metrics, "orgproxy_access_log_dropped_total");
     assert!(dropped > 0);
-    fcntl_setfl(&reader, OFlags::empty()).unwrap();
     let reading = tokio::task::spawn_blocking(move || {
         let mut sum = (0, 0);
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);

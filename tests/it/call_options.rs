@@ -67,14 +67,8 @@ async fn it_is_told_nothing_unless_that_is_set() {
     let asked = asked.header("user-agent", "curl/8.5.0");
     assert_eq!(asked.send().await.unwrap().status(), 200);
     assert!(options(&both.org.last_request()).is_empty());
-    post(
-        &both,
-        "/services/Soap/u/64.0",
-        &envelope(PARTNER, ""),
-        false,
-    )
-    .await;
-    assert!(!both.org.last_request().text().contains("CallOptions"));
+    let text = posted_to_partner(&both).await;
+    assert!(!text.contains("CallOptions"), "{text}");
 }
 
 #[test_case("/services/Soap/u/64.0", PARTNER; "partner")]
@@ -179,18 +173,18 @@ async fn no_name_can_be_anything_else(name: &str, expected: &str) {
     let seen = both.org.last_request();
     assert_eq!(options(&seen), [format!("client={expected}")]);
     assert_eq!(seen.header("x-evil"), "");
-    post(
-        &both,
-        "/services/Soap/u/64.0",
-        &envelope(PARTNER, ""),
-        false,
-    )
-    .await;
-    let text = both.org.last_request().text();
+    let text = posted_to_partner(&both).await;
     assert!(
         text.contains(&format!("<client>{expected}</client>")),
         "{text}"
     );
+}
+
+/// The envelope that the org gets from a client that says nothing of itself.
+async fn posted_to_partner(both: &Both) -> String {
+    let empty = envelope(PARTNER, "");
+    post(both, "/services/Soap/u/64.0", &empty, false).await;
+    both.org.last_request().text()
 }
 
 /// Both, where the org is told who calls.

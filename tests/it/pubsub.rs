@@ -1,10 +1,7 @@
 //! The Pub/Sub API: calls in HTTP/2 without TLS, with the session in their metadata.
 
 use http::{HeaderMap, Version};
-use orgproxy::{
-    config::{Listen, PubSub},
-    demo::Counts,
-};
+use orgproxy::demo::Counts;
 use tokio::net::TcpStream;
 
 use crate::support::{
@@ -13,6 +10,7 @@ use crate::support::{
     get::get_and_close,
     grpc::{Answer, Caller, Fetched, Named, Outcome, TOPIC, Topic, fetch, named, payloads},
     path::LIMITS,
+    proxy::listen_for_calls,
 };
 
 const AUTH_ERROR: &str = "sfdc.platform.eventbus.grpc.service.auth.error";
@@ -220,10 +218,7 @@ impl Calls {
     async fn start() -> Self {
         let org = Org::start().await.unwrap();
         let proxy = Proxy::with(&org, |config| {
-            config.orgs[0].pubsub = Some(PubSub {
-                listen: vec![Listen::loopback(0)],
-                endpoint: org.pubsub_endpoint(),
-            });
+            listen_for_calls(config, &org);
         })
         .await;
         let caller = caller(&proxy, "localhost").await;

@@ -1,7 +1,6 @@
 //! What clients say of the trace that a request belongs to (W3C Trace Context, W3C Baggage), where the
 //! proxy itself takes no part in it.
 
-use orgproxy::config::{Listen, PubSub};
 use test_case::test_case;
 use tokio::net::TcpStream;
 
@@ -9,6 +8,7 @@ use crate::support::{
     Org, Proxy, Seen, client,
     grpc::{Caller, TOPIC, Topic, named},
     path::LIMITS,
+    proxy::listen_for_calls,
 };
 
 /// As a client may send them: more than one line of a name, and values that only it understands.
@@ -75,10 +75,7 @@ async fn none_is_invented() {
 async fn the_same_holds_for_calls_of_the_pubsub_api() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::with(&org, |config| {
-        config.orgs[0].pubsub = Some(PubSub {
-            listen: vec![Listen::loopback(0)],
-            endpoint: org.pubsub_endpoint(),
-        });
+        listen_for_calls(config, &org);
     })
     .await;
     let stream = TcpStream::connect(proxy.calls()).await.unwrap();

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use orgproxy::{
-    config::{Admin, Listen, PubSub, Sampling, Traces},
+    config::{Admin, Listen, Sampling, Traces},
     demo::Refusal,
 };
 use test_case::test_case;
@@ -17,6 +17,7 @@ use crate::support::{
     grpc::{Caller, TOPIC, Topic, named},
     in_time,
     path::{LIMITS, SOAP},
+    proxy::listen_for_calls,
     session,
 };
 
@@ -247,10 +248,7 @@ async fn errors_of_either_side_are_errors_and_refusals_of_the_org_are_not() {
 async fn calls_of_the_pubsub_api_have_spans_like_any_others() {
     let (org, collector) = (Org::start().await.unwrap(), Collector::start().await);
     let proxy = Proxy::with(&org, |config| {
-        config.orgs[0].pubsub = Some(PubSub {
-            listen: vec![Listen::loopback(0)],
-            endpoint: org.pubsub_endpoint(),
-        });
+        listen_for_calls(config, &org);
         config.traces = Some(to(&collector));
     })
     .await;

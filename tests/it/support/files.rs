@@ -1,12 +1,13 @@
 //! A folder with a configuration in it.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
+    fs::{self, File},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use orgproxy::demo::Org;
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
 use tempfile::TempDir;
 
 use super::Binary;
@@ -98,6 +99,18 @@ pub fn config(org: &Org, more: &str) -> String {
         }
     }
     text + more
+}
+
+/// Makes a pipe, and returns its end for readers. Until somebody reads, as much as fits into it can be
+/// written.
+pub(crate) fn pipe(path: &Path) -> File {
+    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = File::options();
+    let reader = options.read(true).custom_flags(nonblock).open(path);
+    let reader = reader.unwrap();
+    fcntl_setfl(&reader, OFlags::empty()).unwrap();
+    reader
 }
 
 /// Sets the permissions of a file.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use orgproxy::{
     Server,
-    config::{self, Config, Credential, Listen, PrivateKey, Protocol},
+    config::{self, Config, Credential, Listen, PrivateKey, Protocol, PubSub},
     demo::Org,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -127,4 +127,12 @@ pub(crate) fn client() -> reqwest::Client {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()
+}
+
+/// Has `config` take calls of the Pub/Sub API of `org`, on a free port.
+pub(crate) fn listen_for_calls(config: &mut Config, org: &Org) {
+    config.orgs[0].pubsub = Some(PubSub {
+        listen: vec![Listen::loopback(0)],
+        endpoint: org.pubsub_endpoint(),
+    });
 }
