@@ -16,7 +16,7 @@ pub use self::{
     query::{ApiVersion, Format, QueryArgs},
     request::{Data, RequestArgs},
     shell::{CompletionsArgs, ManArgs, Shell},
-    status::{AdminArgs, StatusArgs, WaitArgs},
+    status::{AdminArgs, ReloadArgs, StatusArgs, WaitArgs},
     token::TokenArgs,
 };
 use crate::config::{KEYS, Overrides, Scope, given};
@@ -133,6 +133,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Wait until the running proxy is ready
     Wait(WaitArgs),
+    /// Have the running proxy read its configuration, keys and certificates again
+    Reload(ReloadArgs),
     /// Show how to trust the local CA, or install it
     #[command(after_help = TRUST)]
     Trust(TrustArgs),
@@ -216,11 +218,12 @@ impl clap::Args for Overrides {
                     Scope::Tls => "TLS",
                     Scope::Admin => "Admin",
                     Scope::Traces => "Traces",
+                    Scope::Redis => "Redis",
                     Scope::Limits => "Limits",
                 })
                 .action(ArgAction::Set);
             command.arg(match key.name {
-                "http2" | "intercept" | "name_clients" => arg
+                "http2" | "intercept" | "name_clients" | "watch_files" => arg
                     .num_args(0..=1)
                     .default_missing_value("true")
                     .require_equals(true),

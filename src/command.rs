@@ -1,17 +1,17 @@
 //! The commands.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, os::unix::process::parent_id, path::Path, process::ExitCode, sync::Arc};
 
 use tokio::sync::oneshot;
 
 pub(crate) use self::ready::{Ready, load, runtime};
 pub use self::{error::CommandError, trust::TrustError};
-use self::{ready::begin_to_serve, trust::Action};
+use self::{ready::begin_to_serve, reload::FileSource, sandbox::Entered, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
     config::{Config, Listen, LogSink},
-    server::{Server, StartupError},
-    system::{process, signal, telemetry, terminal},
+    server::{Reloading, Server, Service, StartupError},
+    system::{inherited, notify::Notifier, pid_file::PidFile, process, signal, telemetry},
     watch::access_log,
 };
 
@@ -31,8 +31,10 @@ mod output;
 mod query;
 mod radar;
 mod ready;
+mod reload;
 mod request;
 mod rows;
+mod sandbox;
 mod shell;
 mod status;
 mod token;
@@ -45,9 +47,11 @@ mod wait;
 /// # Errors
 /// The error to print for the person who gave the command.
 pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
+    // Every command may come to read a secret.
+    let usual = process::harden();
     match command {
         Command::Run(args) if args.program.is_empty() => run(&args.source)?,
-        Command::Run(args) => return child::run(&args),
+        Command::Run(args) => return child::run(&args, &usual),
         Command::Init(args) => return init::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
         Command::Token(args) => return token::run(&args),
@@ -59,6 +63,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         Command::Health(args) => health(&load(&args)?)?,
         Command::Status(args) => return status::run(&args),
         Command::Wait(args) => return wait::run(&args),
+        Command::Reload(args) => return reload::run(&args),
         Command::Trust(args) => trust(&args)?,
         Command::Completions(args) => return shell::completions(&args),
         Command::Man(args) => return shell::manual(&args),
@@ -67,16 +72,37 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
 }
 
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
-    process::harden();
+    // While there is one thread only, and no file but those that came with it.
+    let (inherited, predecessor) = inherited::take();
+    let program = std::env::current_exe();
+    let program = program.unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
     let (runtime, starting) = begin_to_serve()?;
-    let mut config = load(args)?;
-    if terminal::stderr_is_terminal() {
-        config.access_log.sink.get_or_insert(LogSink::Stderr);
-    }
+    // Before it is read, so that no change is missed.
+    let seen = Config::stamps(args.config().as_deref(), &args.overrides);
+    let config = reload::read(args)?;
+    // While there is no thread that works on: those that come later are in it.
+    let file = args.config();
+    let file = file.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
+    let entered = sandbox::enter(&config, file)?;
     let _log = telemetry::init(&config.log)?;
+    let manager = Notifier::from_env();
+    let service = Service {
+        manager,
+        inherited,
+        predecessor,
+    };
     runtime.block_on(async {
-        let ready = Ready::start(config).await?;
-        serve(ready.config.clone(), "", starting).await
+        let (hangups, upgrades) = (signal::hangups()?, signal::upgrades()?);
+        let Ready { config, demos } = Ready::start(config).await?;
+        let reloading = Reloading {
+            source: FileSource::new(args.clone(), demos),
+            seen,
+            hangups,
+            upgrades,
+            program,
+            pid_file: None,
+        };
+        serve(config, "", starting, &entered, Some((reloading, service))).await
     })
 }
 
@@ -86,10 +112,29 @@ async fn serve(
     config: Config,
     hints: &str,
     starting: oneshot::Sender<()>,
+    entered: &Entered,
+    service: Option<(Reloading<FileSource>, Service)>,
 ) -> Result<(), CommandError> {
     let shutdown = signal::shutdown()?;
-    let server = Server::bind(config).await?;
+    let destinations = destinations(&config);
+    let (mut reloading, service) = service.unzip();
+    // Before anything of another process is in the way.
+    let pid_file = config.pid_file.clone();
+    let pid_file = pid_file.as_deref();
+    let predecessor = service.as_ref().and_then(|it| it.predecessor.as_ref());
+    let before = predecessor.map(|_| parent_id());
+    pid_file
+        .map(|path| PidFile::check(path, before))
+        .transpose()?;
+    let server = Server::bind_as(config, service.unwrap_or_default()).await?;
+    let written = pid_file.map(|path| PidFile::write(path, before));
+    // Until everything has ended.
+    let written = written.transpose()?.map(Arc::new);
+    if let Some(reloading) = &mut reloading {
+        reloading.pid_file.clone_from(&written);
+    }
     drop(starting);
+    entered.report();
     for (index, bound) in server.bound().iter().enumerate() {
         let hints = match index {
             0 => hints.replace("{url}", &bound.url()),
@@ -100,8 +145,25 @@ async fn serve(
     if let Some(listen) = server.admin() {
         say(&admin_hint(&listen));
     }
-    server.serve(shutdown).await?;
+    for destination in destinations {
+        say(&destination);
+    }
+    server.serve_and_reload(shutdown, reloading).await?;
     Ok(())
+}
+
+/// A line for each place where facts about requests go, but for this terminal.
+fn destinations(config: &Config) -> Vec<String> {
+    let sink = config.access_log.sink.as_ref();
+    let sink = sink.filter(|sink| !matches!(sink, LogSink::Off | LogSink::Stderr));
+    let log = sink.map(|sink| format!("access log to {sink}"));
+    let traces = config.traces.as_ref();
+    // Nothing of the path, which may hold a key.
+    let traces = traces.map(|traces| {
+        let collector = traces.endpoint.origin().ascii_serialization();
+        format!("traces to {collector}")
+    });
+    log.into_iter().chain(traces).collect()
 }
 
 fn admin_hint(listen: &Listen) -> String {
@@ -126,6 +188,9 @@ fn check(args: &ConfigArgs) -> Result<(), CommandError> {
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     let orgs: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();
     say(&format!("{}: ok, for {}", path.display(), orgs.join(", ")));
+    if let Some(remark) = sandbox::remark(&config) {
+        say(&remark);
+    }
     Ok(())
 }
 

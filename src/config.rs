@@ -12,28 +12,40 @@ use url::Url;
 
 use crate::{network::Proxies, salesforce::hosts};
 
-pub use crate::salesforce::is_salesforce_host;
+pub use crate::salesforce::{ApiVersion, is_salesforce_host};
 pub use access_log::{AccessLog, LogFormat, LogSink};
 pub use admin::Admin;
+pub use budget::{Amount, Budget, ClientLabel, LongCalls};
 pub(crate) use certificate::Certificate;
 pub use client_key::ClientKey;
 pub use client_names::ClientNames;
 pub use clients::Clients;
 pub use credential::{Credential, JwtBearer};
 pub use demo::Demo;
+pub use guard::{Guard, LocalUsers};
 pub use key::{KeyError, PrivateKey};
+pub use limits::Limits;
 pub(crate) use listen::Listener;
 pub use listen::{Listen, Protocol};
 pub use overrides::{KEYS, Key, Overrides, Scope};
+pub(crate) use policy::METHODS;
+pub use policy::{Fields, Names, Policies, Policy};
 pub use problem::ConfigError;
 use problem::{Origin, Problems};
 pub use pubsub::PubSub;
+pub use redis::Redis;
 pub use reference::KeySource;
+pub use sandbox::Sandbox;
+pub(crate) use stamps::Stamps;
 pub use tls::Tls;
+pub(crate) use traces::HEADER_VARIABLES;
 pub use traces::{Sampling, Traces};
+pub use users::Users;
 
 mod access_log;
 pub(crate) mod admin;
+mod api_version;
+mod budget;
 mod ca;
 mod certificate;
 mod certificates;
@@ -45,27 +57,35 @@ mod credential;
 mod demo;
 mod document;
 mod file;
+mod fixed;
 pub(crate) mod given;
+mod guard;
 mod host;
 pub(crate) mod input;
 mod key;
+mod limits;
 mod listen;
 mod login_url;
 mod look;
 mod overrides;
-pub(crate) mod ownership;
+mod ownership;
+mod policy;
 mod problem;
 mod pubsub;
 mod reach;
+mod redis;
 mod reference;
+mod sandbox;
 mod secret;
 mod section;
 mod source;
+mod stamps;
 mod state;
 mod text;
 mod tls;
 mod traces;
 mod unwrap;
+mod users;
 mod value;
 
 /// Everything the program needs to run. Nothing that must be there at run time is optional.
@@ -85,16 +105,28 @@ pub struct Config {
     pub tls: Tls,
     /// The folder of the local certificate authority.
     pub state_dir: Option<PathBuf>,
+    /// The file with the number of the process, if one is wanted.
+    pub pid_file: Option<PathBuf>,
+    /// If true, a change to the file, or to a file that it names, is taken without being told.
+    pub watch_files: bool,
+    /// Whether the process confines itself.
+    pub sandbox: Sandbox,
     /// Bounds for one process.
     pub limits: Limits,
     /// Where the process itself can be asked, if it can.
     pub admin: Option<Admin>,
     /// Where spans of requests are sent, if they are.
     pub traces: Option<Traces>,
+    /// Where processes for the same orgs share their sessions, if they do.
+    pub redis: Option<Redis>,
     /// The proxies on the way out, which the environment names.
     pub(crate) proxies: Proxies,
     /// Environment variables that hold secrets, except those that clients show.
     pub secret_variables: Vec<String>,
+    /// Files that it names, with keys, certificates and the like.
+    pub(crate) named_files: Vec<PathBuf>,
+    /// True if a program gives a secret.
+    pub(crate) runs_commands: bool,
 }
 
 impl Config {
@@ -156,6 +188,22 @@ impl Config {
         let admin = problems.into_result(admin)?;
         // Who has a configuration without one asks for another proxy than the demo.
         Ok(admin.or_else(|| (!has_file).then(Admin::usual)))
+    }
+
+    /// The file with the number of the process that has this configuration, whatever else it says.
+    pub(crate) fn load_pid_file(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Option<PathBuf>, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        let text = source::read(path)?.unwrap_or_default();
+        let problems = Problems::new(file.display());
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let pid_file = document::parse(&text, &problems).map(|mut document| {
+            overrides.apply_to_process(&mut document);
+            file::read_pid_file(document, folder, &problems)
+        });
+        problems.into_result(pid_file)
     }
 
     /// The addresses of the orgs, as far as they can be read, even if the rest of the configuration
@@ -246,11 +294,17 @@ impl Config {
             access_log: AccessLog::default(),
             tls: Tls::default(),
             state_dir: None,
+            pid_file: None,
+            watch_files: true,
+            sandbox: Sandbox::default(),
             limits: Limits::default(),
             admin: None,
             traces: None,
+            redis: None,
             proxies: Proxies::default(),
             secret_variables: Vec::new(),
+            named_files: Vec::new(),
+            runs_commands: false,
         }
     }
 }
@@ -273,8 +327,8 @@ fn proxies(config: Option<Config>, problems: &Problems) -> Option<Config> {
     })
 }
 
-/// One Salesforce org as one user: where to log in, as whom, how to reach it.
-#[derive(Debug, Clone)]
+/// One Salesforce org: where to log in, as whom, how to reach it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Org {
     /// The name of its table in the file; appears in logs.
     pub name: String,
@@ -286,7 +340,7 @@ pub struct Org {
     pub login_url: Url,
     /// The `aud` claim of assertions.
     pub audience: String,
-    /// The user whose sessions are used: the `sub` claim.
+    /// The user whose sessions are used unless `users` says otherwise: the `sub` claim.
     pub username: String,
     /// The flow that the proxy logs in by, with its secret.
     pub credential: Credential,
@@ -310,8 +364,16 @@ pub struct Org {
     pub clients: Option<Clients>,
     /// The name of the clients of each listener that has one.
     pub client_names: ClientNames,
+    /// What clients may ask, if that is limited.
+    pub policies: Option<Policies>,
     /// If true, the org is told who calls, where its API has a place for that.
     pub name_clients: bool,
+    /// The least version of the APIs that requests are sent at, whatever older one they name.
+    pub minimum_api_version: Option<ApiVersion>,
+    /// How much of what the org allows clients may use, if that is bounded.
+    pub budget: Option<Budget>,
+    /// The users that clients act as, if not all as `username`.
+    pub users: Option<Users>,
     /// The demo org, if it takes the place of a real one.
     pub demo: Option<Demo>,
 }
@@ -349,8 +411,21 @@ impl Org {
             pubsub: None,
             clients: None,
             client_names: ClientNames::default(),
+            policies: None,
             name_clients: false,
+            minimum_api_version: None,
+            budget: None,
+            users: None,
             demo: None,
+        }
+    }
+
+    /// The same org as another of its users, and as no further one.
+    pub(crate) fn as_user(&self, username: &str) -> Self {
+        Self {
+            username: username.to_owned(),
+            users: None,
+            ..self.clone()
         }
     }
 
@@ -407,80 +482,6 @@ impl Org {
     }
 }
 
-/// The clients that may call, and the requests that they may send.
-#[derive(Debug, Clone, Default)]
-pub struct Guard {
-    /// If true, addresses that other machines reach are allowed. Needs `client_key`, or
-    /// `tls.client_ca`.
-    pub allow_remote: bool,
-    /// The key that a client must show, if any.
-    pub client_key: Option<ClientKey>,
-    /// The expression by which a shell gets it, within double quotes: `$(cat client.key)`.
-    pub client_key_in_shell: Option<String>,
-    /// Web origins that may call, such as `http://localhost:5173`.
-    pub allow_origins: Vec<String>,
-    /// Paths that are refused by default and allowed here, in lower case, without trailing slash.
-    pub allow_paths: Vec<String>,
-    /// Users that may connect to a Unix socket besides the proxy's own and root.
-    pub allow_uids: Vec<u32>,
-}
-
-/// Bounds for one process.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Open client connections. Beyond it new ones wait.
-    pub connections: usize,
-    /// Requests in flight. Beyond it new ones wait.
-    pub requests: usize,
-    /// Time for a client to send the head of a request, idle keep-alive included.
-    pub header_read: Duration,
-    /// Bytes in the head of a request.
-    pub header_bytes: usize,
-    /// Header lines in a request.
-    pub headers: usize,
-    /// Time to connect to the org: name, TCP and TLS, each.
-    pub connect: Duration,
-    /// Time for the org to answer.
-    pub answer: Duration,
-    /// Time between two pieces of a body.
-    pub idle_body: Duration,
-    /// Bytes of a body per second that a client must send on average, over the time spent waiting
-    /// for it after the first five times `idle_body`.
-    pub body_rate: usize,
-    /// Bytes of one request's body that are kept to send it again.
-    pub replay_bytes: usize,
-    /// Bytes that are kept of all bodies together.
-    pub replay_memory: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // Far more than anybody has. Each takes little, and what all take together is bounded
-            // where it could be much.
-            connections: 10_000,
-            requests: 10_000,
-            // Shorter than a person's typing, longer than any network's delay; idle keep-alive
-            // included.
-            header_read: Duration::from_secs(30),
-            // Far more than the 16 KiB that Salesforce accepts, so that its own response says so:
-            // see salesforce::facts::limits.
-            header_bytes: 64 * 1024,
-            // The number that hyper reads without allocating.
-            headers: 100,
-            connect: Duration::from_secs(10),
-            // Salesforce ends a request after 10 minutes; its own response says why.
-            answer: Duration::from_secs(11 * 60),
-            idle_body: Duration::from_secs(2 * 60),
-            // No link is as slow as that, nor a client that computes its records.
-            body_rate: 10,
-            // More than the 10 MB of a Bulk batch. For what is larger the org is asked first.
-            replay_bytes: 16 * 1024 * 1024,
-            replay_memory: 64 * 1024 * 1024,
-        }
-    }
-}
-
 const DEFAULT_PATH: &str = "proxy.toml";
 
 /// The port where people expect a local service; Salesforce's own examples use it, too.
@@ -490,3 +491,7 @@ const GETTING_STARTED: &str = "\
 there is no proxy.toml here. To create one, with all that a login needs, run `orgproxy init`; to \
 see it work without an org, `orgproxy demo`. Or name another file with --config, or use \
 --client-id, --username and --private-key";
+
+#[cfg(test)]
+#[path = "../tests/fuzz/config.rs"]
+mod fuzz;

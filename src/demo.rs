@@ -54,6 +54,7 @@ use self::{
     rest::Cursors,
     rig::{
         hold::{Holds, Place},
+        long::OpenCalls,
         seen::Log,
         wire::Wire,
     },
@@ -149,6 +150,7 @@ impl Org {
             bus: Bus::default(),
             changed: Notify::new(),
             used_requests: AtomicUsize::new(17),
+            open_calls: Arc::default(),
             disconnect: Notify::new(),
         });
         let listening = tokio::spawn(listen(listener, inner.clone()));
@@ -235,6 +237,12 @@ impl Org {
         self.inner.changed.notify_waiters();
     }
 
+    /// Ends every session of this user.
+    pub fn end_sessions_of(&self, user: &str) {
+        self.inner.sessions.end_of(user);
+        self.inner.changed.notify_waiters();
+    }
+
     /// Closes every connection.
     pub fn disconnect(&self) {
         self.inner.disconnect.notify_waiters();
@@ -248,6 +256,11 @@ impl Org {
     /// Changes how the org behaves.
     pub fn set(&self, change: impl FnOnce(&mut Knobs)) {
         change(&mut self.inner.lock_knobs());
+    }
+
+    /// Sets the number of requests of the day that are used.
+    pub fn set_used_requests(&self, used: usize) {
+        self.inner.used_requests.store(used, Ordering::Relaxed);
     }
 
     /// Holds requests to paths that start with `prefix`, as soon as their head has arrived and
@@ -270,6 +283,11 @@ impl Org {
     /// Token requests that got a session.
     pub fn logins(&self) -> usize {
         self.counts().logins
+    }
+
+    /// The same, as this user.
+    pub fn logins_of(&self, user: &str) -> usize {
+        self.inner.log.logins_of(user)
     }
 
     /// TLS connections accepted.
@@ -338,8 +356,15 @@ pub struct Knobs {
     pub batch_size: usize,
     /// If true, a page without a session leads to the login by a script instead of a redirect.
     pub scripted_login: bool,
+    /// The number of long calls that it allows at the same time, and how long these are, if it counts
+    /// them.
+    pub long_calls: Option<(usize, Duration)>,
     /// Time that the Streaming API keeps a connect waiting for events.
     pub long_poll: Duration,
+    /// The oldest version of the APIs that is not retired.
+    pub oldest_version: usize,
+    /// Users that the app may log in as besides its own.
+    pub users: Vec<String>,
 }
 
 impl Default for Knobs {
@@ -353,7 +378,10 @@ impl Default for Knobs {
             instance_url: None,
             batch_size: 2000,
             scripted_login: false,
+            long_calls: None,
             long_poll: Duration::from_secs(110),
+            oldest_version: rest::OLDEST,
+            users: Vec::new(),
         }
     }
 }
@@ -378,6 +406,7 @@ struct Inner {
     changed: Notify,
     /// Requests used of the day's allocation.
     used_requests: AtomicUsize,
+    open_calls: Arc<OpenCalls>,
     disconnect: Notify,
 }
 

@@ -18,12 +18,16 @@
 //! 5. A client that must log in has to show its *placeholder* ([`proxy::placeholder`]): the
 //!    stand-in for a session that it got when it logged in to the proxy.
 //! 6. [`proxy::local`] answers what is not for the org: SOAP `login()`, the token endpoint,
-//!    logouts. Clients that insist on logging in get a placeholder. What is for the org is refused if
-//!    it shows the placeholder of another org.
-//! 7. [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
+//!    logouts. Clients that insist on logging in get a placeholder. What is for the org is sent as the
+//!    user that its client acts as ([`proxy::users`]), and is refused if it shows the placeholder of
+//!    another user or org. If there is a policy for the client, [`proxy::policy`]
+//!    judges it, with as much of its body as that takes.
+//! 7. [`proxy::old_version`] gives a request of an old version of the APIs another, if that is wanted
+//!    (`minimum_api_version`). [`proxy::request`] rewrites the head for the org: hop-by-hop headers go first, then every
 //!    spelling of every header that belongs to the proxy. If that is wanted, the head says which span
 //!    and which client it is from (`traces`, `name_clients`). The session goes in when it is sent.
-//! 8. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is
+//! 8. [`proxy::budget`], if there is one, has it wait for its turn, or refuses what is beyond it.
+//!    Replicas may count for it together. [`proxy::delivery`] has the org answer. [`auth`] returns the current session; if there is
 //!    none, one login is made, and all who need it wait for it. [`proxy::upstream`] sends and
 //!    streams, on connections that [`network`] opens.
 //! 9. If the family says that the response means a dead session, that session is replaced by a
@@ -47,7 +51,8 @@
 //!
 //! - [`command`]: `run` and `check`, in `command.rs` itself, and all others, in files of their
 //!   names: `demo`, `init`, `doctor`, `query`, `request`, `token`, `trust`, `health` and so on.
-//! - [`server`]: listeners, threads, TLS towards clients, strict framing, shutdown; the admin listener.
+//! - [`server`]: listeners, threads, TLS towards clients, strict framing, reload, shutdown; the admin
+//!   listener; what a service manager gives and hears.
 //! - [`proxy`]: the life of one request.
 //! - [`auth`]: logins and sessions. It knows nothing of requests.
 //! - [`watch`]: the record that each request leaves, and what is made of it: access log, metrics, who
@@ -57,7 +62,8 @@
 //! - [`config`]: files, variables and flags, read into one configuration. Nothing else reads them.
 //! - [`demo`]: an org to try the proxy with, which the tests use, too. It knows nothing of the
 //!   proxy, and is left out without the feature of that name.
-//! - [`network`]: outgoing connections, for logins and requests alike, and the proxies on their way.
+//! - [`network`]: outgoing connections, for logins and requests alike, and the proxies on their way; the
+//!   way to Redis, which replicas share.
 //! - [`spelling`]: the spelling and the order of header names.
 //! - [`salesforce`]: facts about Salesforce, for the proxy and the demo org.
 //! - [`system`]: the operating system, and the person at the terminal.
@@ -90,7 +96,8 @@
 //!    `whatever_carries_the_session_is_known_as_such`), `target.rs`, `response/document.rs`,
 //!    `placeholder.rs`.
 //! 6. `proxy/guard/path.rs`, if some of its paths hand out sessions, or if its session is in the
-//!    body: then its paths must be spelled plainly, as those of SOAP.
+//!    body: then its paths must be spelled plainly, as those of SOAP. `proxy/policy.rs`: which of its
+//!    requests only read.
 //! 7. If it has a host of its own, as Pub/Sub: every comparison with `Family::PubSub`.
 //! 8. `demo/`: a file of its name, with its `mod` in `demo.rs`; where its session is, in
 //!    `demo/session.rs` (`Sessions::access`); its path in `Inner::answer` of `demo/service.rs`. Errors
@@ -107,9 +114,16 @@
 //! 11. README: *Point your tool at it*, and steps 4 and 6 of its *The life of a request*;
 //!     `CHANGELOG.md`.
 //!
-//! **A new setting:** `config/overrides.rs` (the table of keys, variables and flags),
+//! **A new path that reads or writes:** a line in `proxy/policy/table.rs`, and lines that are allowed and
+//! denied in `proxy/policy/tests/*.txt`.
+//!
+//! **A new state of an org** that a reload must not lose: take it from `before` in `OrgRuntime::new`
+//! (`server/org_runtime.rs`), which is called for an org that has changed; one that has not is kept.
+//!
+//! **A new setting:** `config/overrides/keys.rs` (the table of keys, variables and flags),
 //! `config/file.rs` or the file of its section in `config/` (reading and checking), the public field
-//! in `config.rs`, `proxy.toml`, README; `tests/it/config.rs` compares the table with all of them.
+//! in `config.rs`, `config/fixed.rs` if only a restart changes it, `proxy.toml`, README;
+//! `tests/it/config.rs` compares the table with all of them.
 //!
 //! **A new login flow:** a variant of `Credential` in `config/credential.rs`; the compiler then
 //! asks for it wherever a login, a placeholder or a command uses the key. Its settings as above,
@@ -131,6 +145,9 @@
 //! is looked up when somebody asks, in `Facts` of `watch/metrics.rs`, which `server/admin/facts.rs`
 //! fills; both are written in `watch/metrics/scrape.rs`. README's table, which a test compares.
 //!
+//! **A new reader of what others wrote:** its properties in a file of `tests/fuzz`, and `mod fuzz` in its
+//! module, as in `proxy/guard/path.rs`.
+//!
 //! # Decisions
 //!
 //! **Sessions are judged by the org.** A token response has no lifetime: the real one is an idle
@@ -148,10 +165,16 @@
 //! - That happens twice in a row (`Sessions::rests`): for 1 to 15 s refusals are passed on at once, so
 //!   that a client that is always refused does not cost a login each time.
 //!
+//! **A user is known by its client's label alone.** `users` maps what a client cannot choose for itself
+//! ([`config::ClientLabel`]): nothing in a request leads to a user but a placeholder. Each user has
+//! [`auth`]'s `Sessions` of its own, made with the org and idle until a request needs them, so that
+//! login, failure and rest of one are no other's.
+//!
 //! **A request stays on its thread.** Each thread has its own runtime, client connections and
 //! connections to the org. All that threads share per request is the current session, which is read
-//! without a lock, the memory for copies of bodies, and counts of what is in flight. Logins run on the
-//! main thread. This takes 10 to 20 % less CPU than a runtime that moves work between threads.
+//! without a lock, the memory for copies of bodies, the budget if there is one, and counts of what is
+//! in flight. Logins run on the main thread. This takes 10 to 20 % less CPU than a runtime that moves
+//! work between threads.
 //!
 //! **hyper towards clients, our own HTTP/1.1 towards the org.** Clients may send anything, so hyper
 //! reads them. The org is a single known server behind verified TLS, and the client's side of
@@ -186,11 +209,31 @@
 //! otherwise in chunks, because the length of what is still to be decompressed is not known.
 //!
 //! **Placeholders are derived.** The session ids for clients are derived from the private key and
-//! the names of the org by a one-way function: so restarts and replicas agree, nothing is stored,
+//! the names of org and user by a one-way function: so restarts and replicas agree, nothing is stored,
 //! and there is no further secret to keep.
 //!
-//! **A key changes, a configuration does not.** Each login looks whether the key file has changed,
-//! so that a key can be rotated under a running proxy. Everything else is read at start.
+//! **A changed configuration makes a new `Generation`** (`server::generation`), in which nothing is
+//! changed any more. It is built beside the one in use, down to bound sockets, so a mistake changes
+//! nothing. From the one before it takes what stays as it is: sockets, orgs with their connections,
+//! sessions. Then sockets lead to the new listeners, and each thread's stacks to their successors,
+//! which answer the next request of connections that are open: none has to be closed, unless the new
+//! listener would not have let it in. What is in flight holds the old stack until it ends. Besides,
+//! each login looks whether the key file has changed.
+//!
+//! **An upgrade passes sockets on.** At SIGUSR2 a new process gets duplicates of all sockets
+//! (`server::upgrade`), so that one queue of clients leads to both. Each in turn accepts, and whoever
+//! waits at a socket that another process holds is left to that. Until the new process says that it
+//! is ready, nothing is its own: no path, no pid file that the old one would miss.
+//!
+//! **The sandbox is the process's, not a thread's.** Once the configuration is read and before any thread
+//! is started that stays, `run` confines itself for good (`system::sandbox`): a thread that were left
+//! out could be made to act for the others. So nothing widens it, and a reload that needs more is
+//! refused (`command::sandbox`). Folders are named rather than files, because keys and logs are
+//! replaced by renaming; programs may be started, because they stay within it.
+//!
+//! **A hung thread is reported by silence.** The watchdog of a service manager hears from the main
+//! thread, each time after every worker has answered it (`server::watchdog`): one that does not is
+//! enough for a restart.
 //!
 //! **Commands are clients.** `query`, `request` and `doctor` ask through the proxy itself, on a
 //! socket of their own: what works for them works for clients.
@@ -198,6 +241,9 @@
 //! # Salesforce
 //!
 //! [`salesforce::facts`] holds the facts about Salesforce that the code relies on, with sources.
+//!
+#![doc = include_str!("manual/scale.md")]
+#![doc = include_str!("manual/threats.md")]
 #![allow(
     rustdoc::private_intra_doc_links,
     reason = "the manual is for those who read the source"
@@ -217,6 +263,9 @@ mod command;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+#[cfg(test)]
+#[path = "../tests/fuzz/fuzz.rs"]
+mod fuzz;
 mod local_ca;
 mod network;
 mod proxy;

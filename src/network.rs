@@ -1,5 +1,5 @@
 //! Connections to a host: through a proxy or not, to an address, over TLS. The same for logins and
-//! for requests.
+//! for requests. And the way to Redis.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,19 +12,26 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+#[cfg(feature = "redis")]
+pub(crate) use self::store::Away;
 use self::{exhaustion::is_exhausted, proxies::Scheme, tunnel::TunnelError};
 pub(crate) use self::{
     own::{OwnListeners, is_own_mark},
-    proxies::{Proxies, Proxy},
+    proxies::{Proxies, Proxy, without_credentials},
     socket::Socket,
+    store::Store,
 };
+
 mod bypass;
+mod distrust;
 mod exhaustion;
 mod own;
 mod proxies;
 mod race;
 mod socket;
 mod socks;
+#[cfg_attr(not(feature = "redis"), path = "network/store/absent.rs")]
+mod store;
 pub(crate) mod tls;
 mod tunnel;
 
@@ -79,7 +86,7 @@ impl Dialer {
         timeout(self.timeout, secure(bare(authority), socket, tls))
             .await
             .map_err(|_| late("the TLS handshake"))?
-            .map_err(|error| fail(ConnectFault::Tls(causes(&error))))
+            .map_err(|error| fail(ConnectFault::Tls(distrust::describe(&error))))
     }
 
     /// The time limit of each step.
@@ -117,7 +124,8 @@ impl Dialer {
             Scheme::Http => Socket::new(tcp().await?, self.stall),
             Scheme::Https => {
                 let stream = secure(&proxy.host, tcp().await?, &self.tls).await;
-                let stream = stream.map_err(|error| ConnectFault::Tls(causes(&error)))?;
+                let stream =
+                    stream.map_err(|error| ConnectFault::Tls(distrust::describe(&error)))?;
                 Socket::within(stream, self.stall)
             }
             Scheme::Socks5h => {
@@ -231,9 +239,7 @@ pub(crate) enum ConnectFault {
         /// If true, sending it again might lock its user out.
         wrong_password: bool,
     },
-    #[error(
-        "its TLS cannot be trusted: {0}; if a proxy on the way inspects TLS, set ca_file to its certificate"
-    )]
+    #[error("its TLS cannot be trusted: {0}")]
     Tls(String),
     #[error("{step} took longer than {}s (limits.connect)", .limit.as_secs())]
     TimedOut { step: &'static str, limit: Duration },
@@ -291,8 +297,4 @@ impl ConnectFault {
             wrong_password: refuses && proxy.credentials.is_some(),
         }
     }
-}
-
-fn causes(error: &io::Error) -> String {
-    crate::system::chain::causes(error)
 }

@@ -1,6 +1,5 @@
 //! Facts about Salesforce, for the proxy and the demo org alike.
 
-pub use self::hosts::is_salesforce_host;
 #[cfg(feature = "demo")]
 pub(crate) use self::refusals::Body as RefusalBody;
 #[cfg_attr(
@@ -8,7 +7,9 @@ pub(crate) use self::refusals::Body as RefusalBody;
     expect(unreachable_pub, reason = "the demo org exports it")
 )]
 pub use self::refusals::Refusal;
+pub use self::{api_version::ApiVersion, hosts::is_salesforce_host};
 
+mod api_version;
 pub(crate) mod calendar;
 pub(crate) mod facts;
 pub(crate) mod hosts;

@@ -7,55 +7,73 @@ use std::{
 };
 
 use rustls::RootCertStore;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 
-pub(crate) use self::admin::{
-    ClientStatus, LoginStatus, OrgStatus, SERVER, Status, ThreatStatus, UsageStatus,
-};
 use self::{
+    acceptors::Acceptors,
     admin::Facts,
+    generation::{Generation, READING_TIMEOUT},
     listen::BoundListener,
-    listener::{Listener, NewConnection},
-    org_runtime::OrgRuntime,
-    tls::{Certificates, Tls},
-    worker::{Message, Worker},
+    reload::{NoSource, Reloads, keep_reloading},
+    running::Running,
+    service::InheritedSockets,
+    sockets::Socket,
+    watchdog::keep_reporting,
+    worker::Worker,
 };
-pub use self::{listen::Bound, tcp::Missing};
+pub(crate) use self::{
+    admin::{
+        BudgetStatus, ClientStatus, LoginStatus, OrgStatus, READY, ReloadStatus, SERVER, Status,
+        ThreatStatus, UsageStatus, UsersStatus,
+    },
+    reload::{Reloading, Source},
+    service::Service,
+};
+pub use self::{listen::Bound, sockets::Missing};
 use crate::{
     auth::LoginError,
-    config::{Config, Listen, Protocol, Traces},
+    config::{Config, Listen, Traces},
     local_ca::AuthorityError,
     network::{self, Dialer, OwnListeners, Proxies},
-    proxy::{load::Load, replay::Budget},
-    system::process,
+    proxy::load::Load,
+    system::{inherited::Predecessor, notify::Notifier, process},
     watch::{Watch, access_log::AccessLog, export::Export},
 };
 
+mod abrupt;
+mod acceptors;
 mod admin;
 mod early;
 mod farewell;
 mod frames;
 mod framing;
+mod generation;
 mod listen;
 mod listener;
 mod org_runtime;
+mod reload;
+mod running;
+mod service;
 mod socket_file;
+mod sockets;
 mod stacks;
 mod strict_stream;
-mod tcp;
 mod tls;
 mod tunnel;
+mod upgrade;
+mod watchdog;
 mod worker;
 
 /// A proxy that is bound and not yet serving.
 pub struct Server {
-    config: Config,
-    listeners: Vec<BoundListener>,
-    orgs: Vec<Arc<OrgRuntime>>,
+    generation: Generation,
     admin: Option<BoundListener>,
-    tls: Tls,
     access_log: Option<AccessLog>,
     export: Option<Export>,
+    manager: Arc<Notifier>,
+    predecessor: Option<Predecessor>,
+    /// Those of its sockets that become ours, used or not.
+    handed: Vec<Arc<Socket>>,
 }
 
 impl Server {
@@ -66,58 +84,50 @@ impl Server {
     /// If an address cannot be bound, a certificate authority is not one, or the local one cannot be
     /// created or read.
     pub async fn bind(config: Config) -> Result<Self, StartupError> {
-        let (tls, roots) = tls_of(&config).await?;
-        let mut listeners: Vec<BoundListener> = Vec::new();
-        let mut orgs = Vec::new();
-        let own = OwnListeners::default();
-        let replay_memory = Budget::new(config.limits.replay_memory);
-        for index in 0..config.orgs.len() {
-            let runtime = OrgRuntime::new(&config, index, &roots, &own, &replay_memory)?;
-            let runtime = Arc::new(runtime);
-            for listen in &runtime.org.listen {
-                match listeners.iter_mut().find(|listener| listener.is(listen)) {
-                    Some(shared) => shared.share(runtime.clone()),
-                    None => listeners
-                        .push(BoundListener::bind(listen, Protocol::Api, runtime.clone()).await?),
-                }
-            }
-            if let Some(pubsub) = &runtime.org.pubsub {
-                let calls = Arc::new(runtime.for_pubsub(pubsub));
-                for listen in &pubsub.listen {
-                    listeners
-                        .push(BoundListener::bind(listen, Protocol::PubSub, calls.clone()).await?);
-                }
-            }
-            orgs.push(runtime);
+        Self::bind_as(config, Service::default()).await
+    }
+
+    /// The same as a `service`, which may have sockets already.
+    ///
+    /// # Errors
+    /// Those of [`Self::bind`].
+    pub(crate) async fn bind_as(config: Config, service: Service) -> Result<Self, StartupError> {
+        if SystemTime::now() < SystemTime::UNIX_EPOCH {
+            return Err(StartupError::Clock);
         }
+        let (inherited, handed) = InheritedSockets::new(service.inherited);
+        let generation = Generation::first(config, inherited, &handed).await?;
+        let Generation { config, common, .. } = &generation;
         let admin = match &config.admin {
-            Some(admin) => BoundListener::bind_admin(admin).await?,
+            Some(admin) => {
+                let held: Vec<_> = common.inherited.all().chain(&handed).cloned().collect();
+                BoundListener::bind_admin(admin, &config.limits, &held).await?
+            }
             None => None,
         };
-        let all = listeners.iter().chain(&admin);
-        own.set(all.flat_map(BoundListener::tcp_addresses));
+        generation.compare_with_inherited(&sockets_of(admin.as_ref()));
         let access_log = AccessLog::open(&config.access_log).map_err(StartupError::AccessLog)?;
         let traces = config.traces.as_ref();
         let export = traces
-            .map(|traces| export(traces, &config, &roots, &own))
+            .map(|traces| export(traces, config, &common.roots, &common.own))
             .transpose()?;
         Ok(Self {
-            config,
-            listeners,
-            orgs,
+            generation,
             admin,
-            tls,
             access_log,
             export,
+            manager: Arc::new(service.manager),
+            predecessor: service.predecessor,
+            handed,
         })
     }
 
     /// Where it listens, for which orgs, in the order of the configuration.
     pub fn bound(&self) -> Vec<Bound> {
-        self.listeners
-            .iter()
-            .map(|listener| listener.bound(&self.config))
-            .collect()
+        let Generation {
+            config, listeners, ..
+        } = &self.generation;
+        listeners.iter().map(|it| it.bound(config)).collect()
     }
 
     /// Where it can be asked how it is, if it can.
@@ -125,16 +135,15 @@ impl Server {
         self.admin.as_ref().map(BoundListener::address)
     }
 
-    /// The placeholder that clients of the org of this name get for its session, after a login.
+    /// The placeholder for a program that is a client of the org of this name, after a login.
     ///
     /// # Errors
     /// If the org cannot be logged in to.
     pub(crate) async fn placeholder(&self, org: &str) -> Result<String, Arc<LoginError>> {
-        let org = self.orgs.iter().find(|known| known.org.name == org);
+        let mut orgs = self.generation.orgs.iter();
+        let org = orgs.find(|known| known.org.name == org);
         let org = org.ok_or_else(|| Arc::new(LoginError::Lost))?;
-        let session = org.sessions.current().await?;
-        let id = session.identity.org_id.as_deref();
-        Ok(org.placeholders.session_id(id.unwrap_or(SOME_ORG)))
+        org.placeholder().await
     }
 
     /// Serves until `shutdown` is done, then until what is in flight is done, at most for the
@@ -143,17 +152,24 @@ impl Server {
     /// # Errors
     /// When a thread cannot be started.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<usize, StartupError> {
+        self.serve_and_reload(shutdown, None::<Reloading<NoSource>>)
+            .await
+    }
+
+    /// The same, and takes changes of the configuration meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Self::serve`].
+    pub(crate) async fn serve_and_reload<S: Source>(
+        self,
+        shutdown: impl Future<Output = ()>,
+        reloading: Option<Reloading<S>>,
+    ) -> Result<usize, StartupError> {
+        let config = &self.generation.config;
         let files = process::files_left();
-        let bounds = admin::Bounds::of(&self.config.limits, files);
+        let bounds = admin::Bounds::of(&config.limits, files);
         let reserved = self.admin.as_ref().map_or(0, |_| bounds.connections);
-        let load = Arc::new(Load::new(&self.config.limits, files - reserved.min(files)));
-        let listeners = self
-            .listeners
-            .iter()
-            .map(|bound| bound.listener(&self.tls).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
-        let tunnels = self.tls.tunnels.as_ref();
-        let bound = self.bound();
+        let load = Arc::new(Load::new(&config.limits, files - reserved.min(files)));
         // Where nobody looks, no request pays for being seen.
         let has_board = self.admin.is_some();
         let is_seen = has_board || self.access_log.is_some() || self.export.is_some();
@@ -161,68 +177,81 @@ impl Server {
         let watch = watch.transpose().map_err(StartupError::Thread)?;
         let watch = watch.map(Arc::new);
         let recorder = || watch.as_deref().map(Watch::recorder);
-        let workers = (0..self.config.threads)
-            .map(|number| Worker::start(number, &self.config, tunnels, &load, recorder()))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(StartupError::Thread)?;
+        let workers = (0..config.threads).map(|number| Worker::start(number, &load, recorder()));
+        let workers = workers.collect::<io::Result<Vec<_>>>();
+        let workers = workers.map_err(StartupError::Thread)?;
 
-        let messages = || workers.iter().map(Worker::messages).collect::<Vec<_>>();
+        let messages: Vec<_> = workers.iter().map(Worker::messages).collect();
+        let (reloads, asks) = Reloads::on_demand(reloading.is_some());
+        let reloads = Arc::new(reloads);
         // Aborted when it is dropped, at the very end: it says that the others are stopping.
         let mut admins = JoinSet::new();
+        let own = sockets_of(self.admin.as_ref());
+        let manager = self.manager;
+        let mut watchdog = JoinSet::new();
+        watchdog.spawn(keep_reporting(manager.clone(), messages.clone()));
+        let store = self.generation.common.store.clone();
         let facts = self.admin.zip(watch.clone()).map(|(listener, watch)| {
-            let mut facts = Facts::new(load.clone(), watch, messages());
-            facts.orgs = admin::orgs(&self.orgs, &bound);
-            facts.certificate_ends = self.config.tls.ends();
+            let (messages, reloads) = (messages.clone(), reloads.clone());
+            let facts = Facts::new(load.clone(), watch, messages, reloads, store);
             let facts = Arc::new(facts);
             admins.spawn(admin::serve(listener, facts.clone(), bounds));
             facts
         });
-        // Each owns its sockets, and closes them when it ends.
-        let mut acceptors = JoinSet::new();
-        for (bound, listener) in self.listeners.into_iter().zip(listeners) {
-            acceptors.spawn(distribute(bound, listener, messages(), load.clone()));
+        let acceptors = Acceptors::new(messages.clone(), load.clone());
+        if let Some(predecessor) = self.predecessor {
+            let relieved = predecessor.relieve(self.handed).await;
+            relieved.map_err(StartupError::Predecessor)?;
         }
-        if let Some(certificates) = self.tls.certificates {
-            acceptors.spawn(renew(certificates));
+        let generation = self.generation;
+        let around = (facts.clone(), own, manager.clone());
+        let mut running = Running::start(generation, acceptors, messages, around);
+        let is_over = tokio::select! {
+            () = shutdown => true,
+            () = keep_reloading(reloading, &mut running, &reloads, asks) => false,
+        };
+        if !is_over {
+            // Those who ask how it is are to reach the new process.
+            admins.shutdown().await;
         }
-        shutdown.await;
         if let Some(facts) = facts {
             facts.stop();
         }
-        acceptors.shutdown().await;
-
+        let grace = running.stop().await;
         let open = load.connections();
-        tracing::info!(connections = open, grace = ?self.config.grace, "stopping");
-        let stopped = workers.into_iter().map(Worker::stop);
-        let cut = futures_util::future::join_all(stopped)
-            .await
-            .into_iter()
-            .sum();
+        tracing::info!(connections = open, ?grace, "stopping");
+        if is_over {
+            manager.stopping(&format!("stopping, with {open} connections open"));
+        }
+        let cut = stop_all(workers, grace).await;
+        // Nothing is left to look after but this thread.
+        watchdog = JoinSet::new();
+        watchdog.spawn(keep_reporting(manager, Vec::new()));
         if let Some(watch) = watch {
             // The last records may have to wait for a slow disk or collector.
             let _ = tokio::task::spawn_blocking(move || watch.stop()).await;
-        }
-        if cut > 0 {
-            tracing::warn!(
-                connections = cut,
-                "cut off what was not finished within the grace period"
-            );
         }
         Ok(cut)
     }
 }
 
-/// Reads files, which may be slow, while signals may come.
-async fn tls_of(config: &Config) -> Result<(Tls, RootCertStore), StartupError> {
-    let config = config.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        Tls::new(&config).map(|tls| (tls, network::tls::roots()))
-    });
-    match tokio::time::timeout(READING_TIMEOUT, read).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(error)) => Err(StartupError::Thread(error.into())),
-        Err(_) => Err(StartupError::Slow),
+/// Stops `workers`. Returns how many connections had to be cut.
+async fn stop_all(workers: Vec<Worker>, grace: Duration) -> usize {
+    let stopped = workers.into_iter().map(|worker| worker.stop(grace));
+    let cut = futures_util::future::join_all(stopped).await;
+    let cut = cut.into_iter().sum();
+    if cut > 0 {
+        tracing::warn!(
+            connections = cut,
+            "cut off what was not finished within the grace period"
+        );
     }
+    cut
+}
+
+fn sockets_of(listener: Option<&BoundListener>) -> Vec<Arc<Socket>> {
+    let all = listener.into_iter().flat_map(|it| &it.sockets.all);
+    all.cloned().collect()
 }
 
 /// Begins to send spans as `traces` says. Plain HTTP goes straight to the collector: what the
@@ -243,43 +272,12 @@ fn export(
     Export::start(traces, dialer, &tls).map_err(StartupError::Thread)
 }
 
-/// Has certificates renewed in time, forever.
-async fn renew(certificates: Arc<Certificates>) {
-    loop {
-        // A clock that stands still while the machine sleeps does no harm at this pace.
-        tokio::time::sleep(RENEWAL_CHECK).await;
-        certificates.renew(SystemTime::now());
-    }
-}
-
-/// Accepts on one listener, and distributes connections to the workers in turn.
-async fn distribute(
-    bound: BoundListener,
-    listener: Arc<Listener>,
-    workers: Vec<mpsc::UnboundedSender<Message>>,
-    load: Arc<Load>,
-) {
-    let mut turns = workers.iter().cycle();
-    loop {
-        let accepted = bound.next().await;
-        // So many are being refused already that this one is closed without a word.
-        let Some(permit) = load.admit().await else {
-            continue;
-        };
-        if let Some(worker) = turns.next() {
-            // A worker that is gone has panicked outside any request, and said so.
-            let _ = worker.send(Message::Connection(NewConnection {
-                accepted,
-                listener: listener.clone(),
-                permit,
-            }));
-        }
-    }
-}
-
 /// A reason that the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
+    /// No date of HTTP is that old, and hyper panics.
+    #[error("the clock of this machine shows a time before 1970; set it, then start again")]
+    Clock,
     /// The address is taken, not ours, or not allowed.
     #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.1))]
     Bind(Listen, #[source] io::Error),
@@ -306,6 +304,9 @@ pub enum StartupError {
     /// Nowhere to write the access log.
     #[error(transparent)]
     AccessLog(io::Error),
+    /// A certificate authority of `redis.ca_file` that cannot be used, and the like.
+    #[error("cannot use [redis]: {0}")]
+    Redis(#[source] io::Error),
     /// The client for logins.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -315,6 +316,9 @@ pub enum StartupError {
         READING_TIMEOUT.as_secs()
     )]
     Slow,
+    /// The process that this one was to take the place of is gone, or goes on.
+    #[error("cannot take over from the process before: {0}")]
+    Predecessor(#[source] io::Error),
     /// The system refuses a thread or its event queue.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -334,12 +338,3 @@ fn way_out(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
-
-/// For reading certificate authorities, and for making one.
-const READING_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Between two looks at whether a certificate is to be renewed.
-const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
-
-/// What clients take for the id of the org, where a login did not report it.
-const SOME_ORG: &str = "00D000000000000";

@@ -27,7 +27,8 @@ pub(crate) use self::{
     radar::{Danger, Finding, Radar},
     recent::Recent,
     record::{
-        AnsweredBy, Client, Identity, KnownBy, Peer, Record, Replayed, Sign, Signs, Usage, Waits,
+        AnsweredBy, Client, Identity, KnownBy, Peer, Raised, Record, Replayed, Sign, Signs, Usage,
+        Waits,
     },
     trace::{Lap, Trace, Wait},
 };
@@ -87,6 +88,8 @@ struct Inbox {
     records: Mutex<Batch>,
     /// Records that nobody had time for.
     dropped: AtomicU64,
+    /// Spans of those.
+    dropped_spans: AtomicU64,
 }
 
 impl Watch {
@@ -177,7 +180,11 @@ impl Recorder {
         if records.len() >= MOST_WAITING {
             self.inbox.dropped.fetch_add(1, Relaxed);
             drop(records);
-            self.tally.count(Batch::default().add(&mut agents, make));
+            let mut own = Batch::default();
+            let record = own.add(&mut agents, make);
+            let spans = record.trace.as_deref().map_or(0, Trace::spans);
+            self.inbox.dropped_spans.fetch_add(spans, Relaxed);
+            self.tally.count(record);
             return;
         }
         self.tally.count(records.add(&mut agents, make));
@@ -199,10 +206,12 @@ impl Inboxes {
         }
     }
 
-    /// The number of records that nobody had time for.
-    fn dropped(&self) -> u64 {
+    /// The number of records that nobody had time for, and that of their spans.
+    fn dropped(&self) -> (u64, u64) {
         let all = lock(&self.all);
-        all.iter().map(|inbox| inbox.dropped.load(Relaxed)).sum()
+        let of =
+            |count: fn(&Inbox) -> &AtomicU64| all.iter().map(|it| count(it).load(Relaxed)).sum();
+        (of(|inbox| &inbox.dropped), of(|inbox| &inbox.dropped_spans))
     }
 }
 
@@ -214,7 +223,7 @@ fn collect(
     board: Option<&Mutex<Board>>,
 ) {
     let mut is_last = false;
-    let mut missed = 0;
+    let mut missed = (0, 0);
     let mut batches = Vec::new();
     while !is_last {
         thread::park();
@@ -232,15 +241,15 @@ fn collect(
                 export.offer(batch);
             }
             if let Some(board) = board {
-                lock(board).take(batch.records_mut(), SystemTime::now());
+                lock(board).take(batch, SystemTime::now());
             }
         }
         let dropped = inboxes.dropped();
         if let Some(log) = &access_log {
-            log.miss(dropped - missed);
+            log.miss(dropped.0 - missed.0);
         }
         if let Some(export) = &export {
-            export.miss(dropped - missed);
+            export.miss(dropped.1 - missed.1);
         }
         missed = dropped;
     }

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::config::{self, PrivateKey};
+use crate::config;
 
 /// Signs an assertion for `org` with `key`, valid from `now` on for three minutes.
 ///
 /// `iat`, `jti` and `nbf` are left out: nothing asks for them, and each could only be refused.
 pub(crate) fn sign(
     org: &config::Org,
-    key: &PrivateKey,
+    key: &EncodingKey,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, jsonwebtoken::errors::Error> {
     let claims = Claims {
@@ -22,8 +22,7 @@ pub(crate) fn sign(
         aud: &org.audience,
         exp: exp(now),
     };
-    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key.encoding_key())
-        .map(Zeroizing::new)
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key).map(Zeroizing::new)
 }
 
 /// Seconds. A clock before 1970 is refused as any clock that is behind.

@@ -1,7 +1,12 @@
 //! The key that signs assertions, kept up with the file that holds it, so that a new one needs no
 //! restart.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jsonwebtoken::EncodingKey;
 
 use crate::config::{self, Credential, KeySource, PrivateKey};
 
@@ -38,11 +43,11 @@ impl Key {
     }
 
     /// The key to sign with: what the file holds, or the last good one that it held. May take its
-    /// time, if a command gives the passphrase.
-    pub(super) fn current(&self) -> PrivateKey {
+    /// time, if a command gives the passphrase. Once there is another, the old one is wiped.
+    pub(super) fn current(&self) -> Option<Arc<EncodingKey>> {
         let held = self.held();
         let Some(source) = changed(held.source.as_ref()) else {
-            return held.key.clone();
+            return held.key.encoding_key();
         };
         // Not while it is held, since others only want to know whether it has changed.
         drop(held);
@@ -53,11 +58,9 @@ impl Key {
         held.seen = Some(source.clone());
         match read {
             Ok(key) => {
-                tracing::info!(
-                    org,
-                    "the key in {source:?} has changed; the new one is used from now on"
-                );
-                held.key = key;
+                note_change(org, Some(&source));
+                // The configuration has a clone of it.
+                mem::replace(&mut held.key, key).wipe();
                 held.source = Some(source);
             }
             // It is tried again at the next login, since what was missing may be there by then, but
@@ -68,12 +71,28 @@ impl Key {
             ),
             Err(_) => {}
         }
-        held.key.clone()
+        held.key.encoding_key()
+    }
+
+    /// Says so if this is not the key that `before` signed with.
+    pub(super) fn note_change_from(&self, before: &Self) {
+        let (held, former) = (self.held(), before.held());
+        if held.key != former.key {
+            note_change(&self.org, held.source.as_ref());
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn note_change(org: &str, source: Option<&KeySource>) {
+    let place = source.map_or_else(String::new, |source| format!(" in {source:?}"));
+    tracing::info!(
+        org,
+        "the key{place} has changed; the new one is used from now on"
+    );
 }
 
 fn changed(source: Option<&KeySource>) -> Option<KeySource> {

@@ -92,9 +92,40 @@ impl Login {
         Self::new(Arc::new(org.clone()), Arc::new(dialer), tls)
     }
 
+    /// The same as another user of the org, with the same key.
+    pub(crate) fn as_user(&self, username: &str) -> Self {
+        Self {
+            org: Arc::new(self.org.as_user(username)),
+            ..self.clone()
+        }
+    }
+
     /// The name of the org in the configuration.
     pub(super) fn org(&self) -> &str {
         &self.org.name
+    }
+
+    /// Returns whether a session of `before` is one of these logins, too: for the same user, by the
+    /// same app, at the same place.
+    pub(super) fn continues(&self, before: &Self) -> bool {
+        let facts = |login: &Self| {
+            let org = &login.org;
+            let app = org.credential.client_id().to_owned();
+            let user = (org.username.clone(), org.audience.clone());
+            (app, user, org.login_url.clone(), org.session_timeout)
+        };
+        facts(self) == facts(before)
+    }
+
+    /// Returns whether the session may be sent to `authority`.
+    pub(super) fn trusts(&self, authority: &Authority) -> bool {
+        let url = Url::parse(&format!("https://{authority}"));
+        url.is_ok_and(|url| self.org.trusts(&url).is_ok())
+    }
+
+    /// Says so if another key signs from now on than with `before`.
+    pub(super) fn note_key_after(&self, before: &Self) {
+        self.key.note_change_from(&before.key);
     }
 
     /// Returns whether the key's file holds another key than at the last login, so that it may go
@@ -120,7 +151,8 @@ impl Login {
         // This thread has all that listens to look after.
         let key = tokio::task::spawn_blocking(move || key.current())
             .await
-            .map_err(|_| LoginError::Lost)?;
+            .map_err(|_| LoginError::Lost)?
+            .ok_or(LoginError::Lost)?;
         let assertion = assertion::sign(&self.org, &key, SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
         let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
@@ -250,7 +282,11 @@ impl Login {
         }
     }
 
-    fn session(
+    /// The session with this token, if it is one that the org may have.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn session(
         &self,
         token: &str,
         instance: &str,
@@ -336,14 +372,11 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
 /// Makes somebody else's words fit for one line of a log: escaped by [`escape`], not longer than
 /// [`LONGEST_QUOTE`], and without what looks like an assertion or a token.
 pub(crate) fn printable(text: &str) -> String {
-    let ends_word = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_');
     let quote: String = text
-        .split_inclusive(ends_word)
+        .split_inclusive(escape::ends_word)
         .flat_map(|piece| {
-            let word = piece.trim_end_matches(ends_word);
-            let is_secret = word.starts_with("eyJ") && word.contains('.')
-                || word.starts_with("00D") && word.contains('!');
-            if is_secret {
+            let word = piece.trim_end_matches(escape::ends_word);
+            if escape::is_token(word) {
                 ["[redacted]", &piece[word.len()..]]
             } else {
                 [piece, ""]

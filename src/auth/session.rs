@@ -22,6 +22,14 @@ pub(crate) struct Session {
     pub(crate) token: HeaderValue,
     /// The user it is for, as far as the org said.
     pub(crate) identity: Identity,
+    /// Which of the shared sessions it is, if it is one.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "for those who share")
+    )]
+    pub(super) generation: Option<Generation>,
+    /// If true, another process has logged in for it.
+    pub(super) is_taken_over: bool,
     issued: Instant,
     /// The time until it ends whatever happens, if that is known.
     expires: Option<Instant>,
@@ -46,6 +54,15 @@ pub(crate) struct Identity {
     pub(crate) user_id: Option<String>,
     /// The scopes as the org wrote them.
     pub(crate) scope: Option<String>,
+}
+
+/// The place of a session among those that several processes share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Generation {
+    /// In which these numbers are counted.
+    pub(super) epoch: String,
+    /// Later ones are greater.
+    pub(super) number: u64,
 }
 
 impl Identity {
@@ -111,6 +128,8 @@ impl Session {
             authorization: sensitive(&format!("Bearer {token}"))?,
             token: sensitive(token)?,
             identity,
+            generation: None,
+            is_taken_over: false,
             issued,
             // The org may say anything, and a sum that is too large panics.
             expires: lifetime.map(|lifetime| issued + lifetime.min(LONGEST_LIFE)),
@@ -119,6 +138,24 @@ impl Session {
             good: AtomicU64::new(0),
             confirmed: AtomicBool::new(false),
         })
+    }
+
+    /// The same, as one that is shared.
+    #[cfg(feature = "redis")]
+    pub(super) fn of_generation(self, generation: Generation) -> Self {
+        Self {
+            generation: Some(generation),
+            ..self
+        }
+    }
+
+    /// The same, as one for which another process has logged in.
+    #[cfg(feature = "redis")]
+    pub(super) fn taken_over(self) -> Self {
+        Self {
+            is_taken_over: true,
+            ..self
+        }
     }
 
     /// `https://` and the instance's host.

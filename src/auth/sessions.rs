@@ -6,27 +6,32 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::{FutureExt, future::Shared};
 use http::uri::Authority;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use self::status::History;
 use super::{
-    login::{Login, LoginError},
+    access::Access,
+    login::LoginError,
     session::{Fitness, Session},
 };
-use crate::system::telemetry::Throttle;
+use crate::system::{clocks::Clocks, telemetry::Throttle};
 
+#[cfg(test)]
+#[cfg(feature = "demo")]
+mod model;
 pub(crate) mod status;
 
-/// The sessions of one org: the current one, the login under way, and the last failure.
+/// The sessions of one user of an org: the current one, the login under way, and the last failure.
 ///
 /// Lazy: nothing happens until a request asks. Every login runs in a task of its own, so that a
 /// client that hangs up takes nobody else's login with it, and its outcome is shared by all who
 /// wait. No failure is kept forever.
 pub(crate) struct Sessions {
-    login: Login,
+    /// Written only while `state` is locked.
+    access: ArcSwap<Access>,
     /// The runtime of the logins, apart from the threads that carry requests.
     runtime: Handle,
     /// Written only while `state` is locked; read without.
@@ -40,6 +45,8 @@ type Outcome = Result<Arc<Session>, Arc<LoginError>>;
 #[derive(Default)]
 struct State {
     flight: Option<Shared<oneshot::Receiver<Outcome>>>,
+    /// The last one that the org has ended.
+    retired: Option<Arc<Session>>,
     failure: Option<Failure>,
     /// The time when the logins so far will have been paid for at the rate that the org allows.
     paid: Option<Instant>,
@@ -62,26 +69,59 @@ struct Doubt {
 struct Failure {
     error: Arc<LoginError>,
     until: Instant,
+    /// The time when it came.
+    clocks: Clocks,
     /// The number of them in a row, this one included.
     count: u32,
 }
 
 impl Sessions {
-    /// Keeps the sessions that `login` gets, on `runtime`.
-    pub(crate) fn new(login: Login, runtime: Handle) -> Arc<Self> {
+    /// Keeps the sessions that `access` gets, on `runtime`.
+    pub(crate) fn new(access: Access, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
-            login,
+            access: ArcSwap::from_pointee(access),
             runtime,
             current: ArcSwapOption::empty(),
             state: Mutex::default(),
         })
     }
 
+    /// Others in their place, which `access` gets. What became of logins so far counts for them, too.
+    pub(crate) fn succeeded_by(&self, access: Access) -> Arc<Self> {
+        let next = Self::new(access, self.runtime.clone());
+        next.state().history = self.state().history.clone();
+        next
+    }
+
+    /// Returns whether `access` is for the same user by the same app, so that the current session is
+    /// as good as one of its own.
+    pub(crate) fn are_those_of(&self, access: &Access) -> bool {
+        access.login.continues(&self.access.load().login)
+    }
+
+    /// Has `access` get the next session. The current one stays, if it may still be sent where it is
+    /// for.
+    pub(crate) fn go_on_by(&self, access: Access) {
+        // All users of an org have one key.
+        if access.user().is_none() {
+            access.login.note_key_after(&self.access.load().login);
+        }
+        let mut state = self.state();
+        if let Some(session) = &*self.current.load()
+            && !access.login.trusts(&session.authority)
+        {
+            self.current.store(None);
+        }
+        // A person has mended something, and watches.
+        state.failure = None;
+        self.access.store(Arc::new(access));
+    }
+
     /// The session to use now, after a login if need be.
     ///
     /// # Errors
     /// The reason why the org cannot be logged in to. While a failure rests, the same error without
-    /// asking, unless the key has changed.
+    /// asking, unless the key has changed or the clock was set.
     pub(crate) async fn current(self: &Arc<Self>) -> Outcome {
         let now = Instant::now();
         if let Some(session) = &*self.current.load()
@@ -99,8 +139,12 @@ impl Sessions {
                     drop(self.renew(&mut state, now));
                     return Ok(session);
                 }
-                // A person has mended something, and watches.
-                Decision::Refuse(_) if self.login.key_has_changed() => self.renew(&mut state, now),
+                // A person has mended something, and watches; or the clock is right now.
+                Decision::Refuse(_)
+                    if self.access.load().login.key_has_changed() || state.clock_was_set() =>
+                {
+                    self.renew(&mut state, now)
+                }
                 Decision::Refuse(error) => return Err(error),
                 Decision::Wait => self.renew(&mut state, now),
             }
@@ -183,8 +227,9 @@ impl Sessions {
                 (None, Some(sought)) if now < sought + SEARCH_INTERVAL => return None,
                 (None, _) => {
                     if let Some(left_out) = THROTTLE.admit() {
-                        tracing::info!(org = self.login.org(), host = %left.authority,
-                            left_out, "the org seems to have moved");
+                        let access = self.access.load();
+                        tracing::info!(org = access.login.org(), user = access.user(),
+                            host = %left.authority, left_out, "the org seems to have moved");
                     }
                     state.sought = Some(now);
                     self.renew(&mut state, now)
@@ -210,16 +255,18 @@ impl Sessions {
 
     /// Retires by identity, so that a late refusal of an old session cannot throw away a new one.
     fn retire(&self, rejected: &Arc<Session>) {
-        let _state = self.state();
+        let mut state = self.state();
         if self.is_current(rejected) {
             if let Some(left_out) = THROTTLE.admit() {
+                let access = self.access.load();
                 tracing::info!(
-                    org = self.login.org(),
+                    org = access.login.org(),
+                    user = access.user(),
                     left_out,
                     "the org ended the session"
                 );
             }
-            self.current.store(None);
+            state.retired = self.current.swap(None);
         }
     }
 
@@ -245,10 +292,12 @@ impl Sessions {
         let flight = flight.shared();
         state.flight = Some(flight.clone());
 
+        let useless = self.current.load_full().or_else(|| state.retired.clone());
         let sessions = self.clone();
         self.runtime.spawn(async move {
             tokio::time::sleep_until(paid - LOGIN_BURST.min(paid - now)).await;
-            let outcome = AssertUnwindSafe(sessions.login.login())
+            let access = sessions.access.load_full();
+            let outcome = AssertUnwindSafe(access.session(useless.as_deref()))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(LoginError::Lost))
@@ -263,24 +312,28 @@ impl Sessions {
 
     /// Ends the flight and remembers how it went.
     fn land(&self, outcome: &Outcome) {
-        let org = self.login.org();
+        let access = self.access.load();
+        let (org, user) = (access.login.org(), access.user());
         let mut state = self.state();
         state.flight = None;
         state.history.note(outcome, SystemTime::now());
         match outcome {
             Ok(session) => {
-                tracing::info!(org, instance = %session.authority, "logged in");
+                let by = session.is_taken_over.then_some("another process");
+                tracing::info!(org, user, instance = %session.authority, by, "logged in");
                 state.failure = None;
+                state.retired = None;
                 state.note_instance(&session.authority);
                 self.current.store(Some(session.clone()));
             }
             Err(error) => {
                 let count = state.failure.as_ref().map_or(0, |failure| failure.count) + 1;
                 let rest = rest(error, count);
-                tracing::warn!(org, ?rest, "cannot log in: {error}");
+                tracing::warn!(org, user, ?rest, "cannot log in: {error}");
                 state.failure = Some(Failure {
                     error: error.clone(),
                     until: Instant::now() + rest,
+                    clocks: Clocks::now(),
                     count,
                 });
             }
@@ -293,6 +346,13 @@ impl Sessions {
 }
 
 impl State {
+    /// Returns whether the machine's clock was set, or it slept, since a login failed: the failure may
+    /// have come of that.
+    fn clock_was_set(&self) -> bool {
+        let failure = self.failure.as_ref();
+        failure.is_some_and(|failure| Clocks::now().have_parted_since(failure.clocks))
+    }
+
     fn note_instance(&mut self, authority: &Authority) {
         if self.instances.contains(authority) {
             return;
@@ -406,6 +466,7 @@ mod tests {
         let failure = Failure {
             error: Arc::new(LoginError::Lost),
             until: at(1000),
+            clocks: Clocks::now(),
             count: 1,
         };
         let sliding = || Some(session(None));

@@ -94,6 +94,10 @@ fn scopes(value: Value) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/fuzz/token_response.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use jsonwebtoken::{EncodingKey, Header};
     use serde_json::json;

@@ -26,6 +26,9 @@ pub struct DemoArgs {
     /// Where to write a line per request: off, stderr, journald or a path
     #[arg(long, value_name = "VALUE", default_value = "stderr")]
     pub access_log: String,
+    /// How to write it: text or json
+    #[arg(long, value_name = "VALUE", default_value = "text")]
+    pub access_log_format: String,
     /// Stand in for Salesforce's hosts when a client uses the demo as its HTTPS proxy
     #[arg(long)]
     pub intercept: bool,

@@ -1,4 +1,4 @@
-//! The arguments of `status` and `wait`.
+//! The arguments of `status`, `wait` and `reload`.
 
 use std::time::Duration;
 
@@ -27,6 +27,15 @@ pub struct WaitArgs {
     /// How long to wait
     #[arg(long, default_value = "60s", value_parser = time)]
     pub timeout: Duration,
+    /// The admin listener.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// The proxy that is to reload.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RELOAD)]
+pub struct ReloadArgs {
     /// The admin listener.
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -75,6 +84,17 @@ Exits with 0 if the proxy is ready, and with 1 if it is not or cannot be
 reached. It must have an admin listener, as `orgproxy demo` has:
 [admin] listen = \"127.0.0.1:9180\" in the file, or --admin-listen.
 The org is not asked.";
+
+const RELOAD: &str = "\
+Examples:
+  orgproxy reload                     the proxy with ./proxy.toml
+  orgproxy reload --url unix:/run/orgproxy/admin.sock
+
+Exits with 0 if the configuration is in use, and with 64 if it has mistakes,
+which are all printed; what was in use stays then. With 1 if the proxy cannot
+be reached. It must have an admin listener: see `orgproxy status --help`.
+Without one, but with pid_file, it is sent a SIGHUP; then its log says what
+came of it. A SIGHUP does the same, and so does, without being told, a change of a file.";
 
 const WAIT: &str = "\
 Examples:

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -12,6 +12,7 @@ use crate::{
     cli::ConfigArgs,
     config::{Admin, Config, ConfigError, Listen, admin::PORT},
     server::SERVER,
+    system::escape,
 };
 
 /// The admin listener of a proxy that may be running.
@@ -37,8 +38,11 @@ pub(super) enum Unreachable {
     Foreign,
     #[error("it is of another version of orgproxy than this one")]
     Version,
-    #[error("no answer within {} s", TIMEOUT.as_secs())]
-    Late,
+    /// In the words of the proxy.
+    #[error("{0}")]
+    Refused(String),
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
 }
 
 impl Target {
@@ -57,23 +61,45 @@ impl Target {
         })
     }
 
+    /// Returns whether the configuration has none.
+    pub(super) fn is_off(&self) -> bool {
+        self.listen.is_none()
+    }
+
     /// # Errors
     /// Nobody answers in time, or something else does.
     pub(super) async fn ask(&self, path: &'static str) -> Result<Reply, Unreachable> {
-        let asked = tokio::time::timeout(TIMEOUT, self.ask_patiently(path));
-        asked.await.unwrap_or(Err(Unreachable::Late))
+        self.send(Method::GET, path, TIMEOUT).await
     }
 
-    async fn ask_patiently(&self, path: &'static str) -> Result<Reply, Unreachable> {
+    /// # Errors
+    /// Nobody answers within `timeout`, or something else does.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &'static str,
+        timeout: Duration,
+    ) -> Result<Reply, Unreachable> {
+        let asked = tokio::time::timeout(timeout, self.send_patiently(method, path));
+        asked.await.unwrap_or(Err(Unreachable::Late(timeout)))
+    }
+
+    async fn send_patiently(
+        &self,
+        method: Method,
+        path: &'static str,
+    ) -> Result<Reply, Unreachable> {
         let listen = self.listen.as_ref().ok_or(Unreachable::Off)?;
         if let Listen::Unix(socket) = listen {
             let stream = UnixStream::connect(socket).await?;
-            return exchange(Connection::new(stream).await, path).await;
+            return exchange(Connection::new(stream).await, method, path).await;
         }
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in listen.addresses() {
             match TcpStream::connect(address).await {
-                Ok(stream) => return exchange(Connection::new(stream).await, path).await,
+                Ok(stream) => {
+                    return exchange(Connection::new(stream).await, method, path).await;
+                }
                 Err(error) => failure = error,
             }
         }
@@ -83,24 +109,31 @@ impl Target {
     /// The reason for a person, with what to do.
     pub(super) fn describe(&self, error: &Unreachable) -> String {
         let place = self.listen.as_ref().map(|listen| format!(" at {listen}"));
-        format!(
-            "cannot ask the admin listener{}: {error}; if the proxy runs, turn its admin listener \
-             on ([admin] listen = \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say \
-             where it is (--url)",
-            place.unwrap_or_default()
-        )
+        let place = place.unwrap_or_default();
+        let remedy = match error {
+            Unreachable::Version => "ask it with the orgproxy that runs there".to_owned(),
+            Unreachable::Refused(_) => "or run this as its user".to_owned(),
+            Unreachable::Late(_) => "see in its log what it waits for, or restart it".to_owned(),
+            Unreachable::Io(_) | Unreachable::Off | Unreachable::Foreign => format!(
+                "if the proxy runs, turn its admin listener on ([admin] listen = \
+                 \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say where it is (--url)"
+            ),
+        };
+        format!("cannot ask the admin listener{place}: {error}; {remedy}")
     }
 }
 
 async fn exchange(
     connection: hyper::Result<Connection>,
+    method: Method,
     path: &'static str,
 ) -> Result<Reply, Unreachable> {
     let broken = |error: hyper::Error| Unreachable::Io(io::Error::other(error));
     let body: Streamed = Empty::<Bytes>::new()
         .map_err(|never| match never {})
         .boxed_unsync();
-    let request = Request::get(path).body(body).map_err(io::Error::other)?;
+    let request = Request::builder().method(method).uri(path);
+    let request = request.body(body).map_err(io::Error::other)?;
     let mut connection = connection.map_err(broken)?;
     let response = connection.send(request).await.map_err(broken)?;
     if response
@@ -113,6 +146,11 @@ async fn exchange(
     let status = response.status();
     let body = Limited::new(response.into_body(), LONGEST).collect().await;
     let body = body.map_err(io::Error::other)?.to_bytes();
+    if status == StatusCode::FORBIDDEN {
+        let words = String::from_utf8_lossy(&body);
+        let words = words.trim().trim_start_matches("orgproxy: ");
+        return Err(Unreachable::Refused(escape::line(words).into_owned()));
+    }
     Ok(Reply { status, body })
 }
 

@@ -23,10 +23,11 @@ use self::{bundle::Bundle, environment::Environment};
 use super::{CommandError, Ready, load, ready::begin_to_serve};
 use crate::{
     cli::RunArgs,
-    config::{Config, given},
+    config::{Config, HEADER_VARIABLES, given},
+    network,
     server::Server,
     system::{
-        process,
+        children, process,
         signal::{self, Signals},
         telemetry,
     },
@@ -39,9 +40,9 @@ mod environment;
 /// program's alone.
 ///
 /// It logs in first: a program has no use for an org that cannot be had, and its placeholder has to
-/// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one.
-pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
-    let usual = process::harden();
+/// begin with the id of the org, by which the Salesforce CLI keeps what it knows of one. The program
+/// has the `usual` limits of this system.
+pub(super) fn run(args: &RunArgs, usual: &process::Limits) -> Result<ExitCode, CommandError> {
     let (runtime, starting) = begin_to_serve()?;
     let config = load(&args.source)?;
     let _log = telemetry::init(&config.log)?;
@@ -99,15 +100,24 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
 
 fn command(program: &[OsString], environment: &Environment, config: &Config) -> Command {
     let mut words = program.iter();
-    let mut command = Command::new(words.next().cloned().unwrap_or_default());
+    let program = words.next().cloned().unwrap_or_default();
+    let mut command = Command::from(children::command(program));
     command.args(words).kill_on_drop(true);
+    for (name, value) in network::without_credentials() {
+        command.env(name, value);
+    }
     for (name, value) in environment.variables() {
         command.env(name, value);
     }
     // They are for the proxy alone.
-    let keys = ["ORGPROXY_PRIVATE_KEY", "ORGPROXY_TLS_PRIVATE_KEY"];
+    let keys = [
+        "ORGPROXY_PRIVATE_KEY",
+        "ORGPROXY_TLS_PRIVATE_KEY",
+        "ORGPROXY_REDIS_URL",
+    ];
     let secrets = config.secret_variables.iter().map(String::as_str);
-    for name in keys.into_iter().chain(secrets) {
+    let of_traces = config.traces.iter().flat_map(|_| HEADER_VARIABLES);
+    for name in keys.into_iter().chain(of_traces).chain(secrets) {
         command.env_remove(name);
     }
     command

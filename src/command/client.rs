@@ -40,6 +40,7 @@ impl Client {
             intercept: false,
             pubsub: None,
             clients: None,
+            users: None,
             ..org.clone()
         };
         let config = Config {

@@ -2,20 +2,20 @@
 
 use std::{io, net::Ipv4Addr, path::Path};
 
-use super::{CommandError, ready::begin_to_serve, serve};
+use super::{CommandError, ready::begin_to_serve, sandbox::Entered, serve};
 use crate::{
     cli::DemoArgs,
     config::{
-        Admin, Certificate, Config, ConfigError, Credential, Listen, LogSink, Org, PrivateKey,
-        PubSub, Traces,
+        Admin, Certificate, Config, ConfigError, Credential, Listen, LogFormat, LogSink, Org,
+        PrivateKey, PubSub, Traces,
     },
     demo,
-    system::{process, telemetry},
+    server::StartupError,
+    system::telemetry,
 };
 
 /// Starts an org in this process, and the proxy in front of it as `run` does.
 pub(super) fn run(args: &DemoArgs) -> Result<(), CommandError> {
-    process::harden();
     let (runtime, starting) = begin_to_serve()?;
     let _log = telemetry::init(&args.log)?;
     runtime.block_on(async {
@@ -29,7 +29,20 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), CommandError> {
         let instance = org.instance_url();
         let instance = instance.trim_start_matches("https://");
         let hints = HINTS.replace("{instance}", instance);
-        serve(demo_config(&org, args, state.path())?, &hints, starting).await
+        let config = demo_config(&org, args, state.path())?;
+        let served = serve(config, &hints, starting, &Entered::Off, None).await;
+        served.map_err(|error| match error {
+            CommandError::Startup(StartupError::Bind(listen, error))
+                if error.kind() == io::ErrorKind::AddrInUse =>
+            {
+                CommandError::Other(format!(
+                    "cannot listen on {listen}: {error}; stop what listens there (another demo?), \
+                     or choose other ports (--port, --https-port, --pubsub-port; --port 0 takes \
+                     any free ones)"
+                ))
+            }
+            other => other,
+        })
     })
 }
 
@@ -62,9 +75,12 @@ fn demo_config(demo: &demo::Org, args: &DemoArgs, state: &Path) -> Result<Config
     lead_to(demo, &mut org);
     let mut config = Config::new(vec![org]);
     config.state_dir = Some(state.to_owned());
+    let mistake = |flag, mistake| ConfigError::from(format!("{flag}: {mistake}"));
+    let log = &mut config.access_log;
     let sink = LogSink::parse(&args.access_log, Path::new(""));
-    let sink = sink.map_err(|mistake| ConfigError::from(format!("--access-log: {mistake}")))?;
-    config.access_log.sink = Some(sink);
+    log.sink = Some(sink.map_err(|error| mistake("--access-log", error))?);
+    let format = LogFormat::parse(&args.access_log_format);
+    log.format = format.map_err(|error| mistake("--access-log-format", error))?;
     config.admin = Some(admin(args));
     config.traces = Traces::from_env()?;
     if let Some(threads) = args.threads {
@@ -83,29 +99,45 @@ fn admin(args: &DemoArgs) -> Admin {
     args.admin_listen.clone().unwrap_or(usual)
 }
 
-/// Running demo orgs. They end when dropped.
-pub(super) type Demos = Vec<demo::Org>;
+/// Running demo orgs, by the names of the orgs that they take the place of. They end when dropped.
+#[derive(Default)]
+pub(super) struct Demos(Vec<(String, demo::App, demo::Org)>);
 
-/// Starts the demo orgs that `config` wants.
-///
-/// # Errors
-/// A certificate that is not where the demo org looks for it, or no free port.
-pub(super) async fn start(config: &mut Config) -> Result<Demos, CommandError> {
-    let mut demos = Vec::new();
-    for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
-        let certificate = Certificate::of(org).map_err(CommandError::Other)?;
-        let demo = demo::Org::start_with(demo::App {
-            client_id: org.credential.client_id().to_owned(),
-            username: org.username.clone(),
-            certificate: certificate.der,
-        })
-        .await?;
-        lead_to(&demo, org);
-        let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
-        demo.set(|knobs| knobs.refusal = refusal);
-        demos.push(demo);
+impl Demos {
+    /// Leads every org of `config` that wants one to its demo org, which is started unless it runs.
+    ///
+    /// # Errors
+    /// A certificate that is not where the demo org looks for it, or no free port.
+    pub(super) async fn lead(&mut self, config: &mut Config) -> Result<(), CommandError> {
+        for org in config.orgs.iter_mut().filter(|org| org.demo.is_some()) {
+            let certificate = Certificate::of(org).map_err(CommandError::Other)?;
+            let app = demo::App {
+                client_id: org.credential.client_id().to_owned(),
+                username: org.username.clone(),
+                certificate: certificate.der,
+            };
+            let is_it = |(name, its, _): &(String, demo::App, _)| *name == org.name && *its == app;
+            let at = match self.0.iter().position(is_it) {
+                Some(at) => at,
+                None => {
+                    let demo = demo::Org::start_with(app.clone()).await?;
+                    self.0.push((org.name.clone(), app, demo));
+                    self.0.len() - 1
+                }
+            };
+            let (_, _, demo) = &self.0[at];
+            lead_to(demo, org);
+            let refusal = org.demo.as_ref().and_then(|demo| demo.refusal);
+            let users = org.users.as_ref();
+            let users = users.map(|users| users.besides(&org.username));
+            let users = users.into_iter().flatten().map(str::to_owned).collect();
+            demo.set(|knobs| {
+                knobs.refusal = refusal;
+                knobs.users = users;
+            });
+        }
+        Ok(())
     }
-    Ok(demos)
 }
 
 /// Points logins and calls of `org` to `demo`, past any proxy that the environment names.

@@ -16,7 +16,6 @@ use crate::{
     command::{self, CommandError, Ready},
     config::{Config, Org, given},
     network::tls,
-    system::process,
 };
 
 mod access_log;
@@ -32,10 +31,10 @@ mod owner;
 mod radar;
 mod report;
 mod session;
+mod users;
 
 /// Checks the orgs of the configuration, or the one that is named. Exits with 0 if nothing failed.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, CommandError> {
-    process::harden();
     if args.radar {
         return radar::run(args);
     }
@@ -115,12 +114,21 @@ async fn examine(config: &Config, org: &Org, args: &DoctorArgs, report: &mut Rep
         Some(host) => network::check(&LOGIN, host, org, config, report).await,
         None => false,
     };
+    let of_users = Findings {
+        certificate: found.certificate.clone(),
+        skew: None,
+    };
     let logged_in = if leads_back {
         report.add(Check::skipped("login", "not tried at orgproxy itself"));
         None
     } else {
         log_in(config, org, found, args, report).await
     };
+    if !leads_back {
+        let works = logged_in.as_ref().map(|(works, _)| works);
+        let is_in = works.is_some();
+        users::check(config, works.unwrap_or(org), is_in, &of_users, report).await;
+    }
     match logged_in {
         Some((org, session)) => {
             report.add(session::format(&session));

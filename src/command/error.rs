@@ -6,7 +6,7 @@ use super::TrustError;
 use crate::{
     config::{ConfigError, Listen},
     server::StartupError,
-    system::{escape, terminal},
+    system::{escape, pid_file::PidFileError, terminal},
 };
 
 /// The reason that a command failed.
@@ -27,6 +27,9 @@ pub enum CommandError {
     /// The local certificate authority, or a program's trust in it.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The file with the number of the process cannot be written.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
     /// The proxy is unhealthy.
     #[error("{0} is unhealthy: {1}")]
     Unwell(Listen, String),
@@ -63,6 +66,7 @@ impl CommandError {
             Self::Program(..) => 126.into(),
             Self::Startup(_)
             | Self::System(_)
+            | Self::PidFile(_)
             | Self::Trust(_)
             | Self::Unwell(..)
             | Self::Other(_) => ExitCode::FAILURE,

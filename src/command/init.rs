@@ -13,7 +13,6 @@ use crate::{
     cli::InitArgs,
     command::CommandError,
     config::{Certificate, Config, Listen},
-    system::process,
 };
 
 use self::{
@@ -40,7 +39,6 @@ mod rotation;
 mod sf;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CommandError> {
-    process::harden();
     if args.rotate_key {
         rotation::run(args)?;
     } else if let Some(alias) = &args.from_sf {

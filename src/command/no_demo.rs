@@ -3,10 +3,13 @@
 use super::CommandError;
 use crate::config::Config;
 
-pub(super) struct Demos;
+#[derive(Default)]
+pub(super) struct Demos(());
 
-/// No configuration can want a demo org.
-#[expect(clippy::unused_async, reason = "as in a build that has it")]
-pub(super) async fn start(_: &mut Config) -> Result<Demos, CommandError> {
-    Ok(Demos)
+impl Demos {
+    /// No configuration can want a demo org.
+    #[expect(clippy::unused_async, reason = "as in a build that has it")]
+    pub(super) async fn lead(&mut self, _: &mut Config) -> Result<(), CommandError> {
+        Ok(())
+    }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     cli::{Format, QueryArgs},
     command::client::Client,
-    system::{process, terminal},
+    system::terminal,
 };
 
 mod columns;
@@ -36,7 +36,6 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
             .map_err(|error| CommandError::Other(format!("cannot read the query: {error}")))?,
         given => given.to_owned(),
     };
-    process::harden();
     let config = load(&args.source)?.only(args.org.as_deref())?;
     runtime()?.block_on(async {
         let ready = Ready::start(config).await?;

@@ -4,10 +4,7 @@ use std::{io, ops::Deref};
 
 use tokio::sync::oneshot;
 
-use super::{
-    CommandError,
-    demo::{self, Demos},
-};
+use super::{CommandError, demo::Demos};
 use crate::{
     cli::ConfigArgs,
     config::{Config, ConfigError},
@@ -22,7 +19,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, ConfigError> {
 pub(crate) struct Ready {
     pub(crate) config: Config,
     /// They end when dropped.
-    _demos: Demos,
+    pub(super) demos: Demos,
 }
 
 impl Ready {
@@ -31,11 +28,9 @@ impl Ready {
     /// # Errors
     /// A certificate that is not where the demo org looks for it, or no free port.
     pub(crate) async fn start(mut config: Config) -> Result<Self, CommandError> {
-        let demos = demo::start(&mut config).await?;
-        Ok(Self {
-            config,
-            _demos: demos,
-        })
+        let mut demos = Demos::default();
+        demos.lead(&mut config).await?;
+        Ok(Self { config, demos })
     }
 }
 

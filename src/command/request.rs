@@ -20,13 +20,11 @@ use super::{
 use crate::{
     cli::RequestArgs,
     command::{client::Client, connection::Streamed},
-    system::process,
 };
 
 mod body;
 
 pub(super) fn run(args: &RequestArgs) -> Result<ExitCode, CommandError> {
-    process::harden();
     let config = load(&args.source)?.only(args.org.as_deref())?;
     runtime()?.block_on(async {
         let upload = Upload::open(args.data.as_ref()).map_err(CommandError::Other)?;

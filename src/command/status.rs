@@ -13,7 +13,10 @@ use super::{
 use crate::{
     auth::SessionState,
     cli::StatusArgs,
-    server::{ClientStatus, LoginStatus, OrgStatus, Status, UsageStatus},
+    server::{
+        BudgetStatus, ClientStatus, LoginStatus, OrgStatus, ReloadStatus, Status, UsageStatus,
+        UsersStatus,
+    },
     system::{
         escape,
         span::span,
@@ -90,11 +93,21 @@ fn report(status: &Status) -> String {
         ("connections", process.connections.to_string()),
         ("requests", format!("{} in flight", process.requests)),
         ("threads", process.threads.to_string()),
+        ("sandbox", escape::line(&process.sandbox).into_owned()),
     ];
     if process.access_log_dropped > 0 {
         let lost = format!("{} lines lost", process.access_log_dropped);
         rows.push(("access log", lost));
     }
+    match process.redis_up {
+        Some(true) => rows.push(("Redis", "shared with other replicas".to_owned())),
+        Some(false) => {
+            let away = "does not answer, so this process goes on alone";
+            rows.push(("Redis", styled(DOUBTFUL, away)));
+        }
+        None => {}
+    }
+    rows.extend(status.last_reload.iter().flat_map(rows_of_reload));
     for reason in &status.not_ready_because {
         // The lines of the org say that.
         let is_error = |error: &String| reason.contains(error);
@@ -110,6 +123,27 @@ fn report(status: &Status) -> String {
         add_rows(&mut text, &rows_of(org));
     }
     text
+}
+
+fn rows_of_reload(reload: &ReloadStatus) -> Vec<(&'static str, String)> {
+    let (ago, by) = (span(reload.seconds_ago), escape::line(&reload.by));
+    let mut rows = Vec::new();
+    if reload.succeeded {
+        rows.push(("reloaded", format!("{ago} ago, after {by}")));
+    } else {
+        let refused = styled(BAD, "refused");
+        rows.push(("reload", format!("{refused} {ago} ago, after {by}")));
+        let mistakes = reload.mistakes.iter();
+        rows.extend(under(
+            "mistakes",
+            mistakes.map(|it| escape::line(it).into_owned()),
+        ));
+    }
+    if !reload.needs_restart.is_empty() {
+        let keys = reload.needs_restart.join(", ");
+        rows.push(("restart for", escape::line(&keys).into_owned()));
+    }
+    rows
 }
 
 fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
@@ -128,7 +162,12 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
     let listeners = org.listeners.iter().map(|listener| {
         let address = escape::line(&listener.address);
         let purpose = if listener.pubsub { " (Pub/Sub)" } else { "" };
-        format!("{address}{purpose}")
+        let reach = if listener.remote {
+            styled(DOUBTFUL, " (other machines reach it)")
+        } else {
+            String::new()
+        };
+        format!("{address}{purpose}{reach}")
     });
     let mut rows = vec![
         ("session", state),
@@ -142,6 +181,18 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
         ),
         ("listens on", listeners.collect::<Vec<_>>().join(", ")),
     ];
+    let users = org
+        .users
+        .iter()
+        .flat_map(|users: &UsersStatus| users.lines(&org.username));
+    let users = users.map(|line| escape::line(&line).into_owned());
+    rows.extend(under("users", users));
+    if let Some(least) = org.minimum_api_version.as_deref().map(escape::line) {
+        rows.push((
+            "API versions",
+            format!("before {least} are sent at {least}"),
+        ));
+    }
     if let Some(usage) = &org.api_usage {
         let UsageStatus { used, allowed, at } = usage;
         let at = escape::line(at);
@@ -150,6 +201,13 @@ fn rows_of(org: &OrgStatus) -> Vec<(&'static str, String)> {
             format!("{used} of {allowed} in 24 hours, at {at}"),
         ));
     }
+    let budget = org.budget.iter().flat_map(BudgetStatus::lines);
+    rows.extend(under("budget", budget));
+    let policies = org
+        .policies
+        .iter()
+        .map(|words| escape::line(words).into_owned());
+    rows.extend(under("policy", policies));
     rows.extend(org.last_login.iter().flat_map(rows_of_login));
     rows.extend(rows_of_clients(org));
     rows.extend(radar::rows(&org.radar));
@@ -182,7 +240,7 @@ fn rows_of_clients(org: &OrgStatus) -> impl Iterator<Item = (&'static str, Strin
             used,
             requests,
         } = client;
-        format!("{who}: {used} in 24 hours, {requests} since the start")
+        format!("{who}: API calls {used} in 24 hours; requests {requests} in all")
     });
     let more = org.clients.len().saturating_sub(MOST_CLIENTS);
     let more = (more > 0).then(|| format!("and {more} more"));

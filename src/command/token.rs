@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use self::{decoded::Decoded, text::Text};
 use super::{CommandError, Ready, load, runtime};
 use crate::{
-    auth::{Login, assertion},
+    auth::{Login, LoginError, assertion},
     cli::TokenArgs,
     config::{Config, Credential, Org},
     network,
-    system::{process, telemetry, terminal},
+    system::{telemetry, terminal},
 };
 
 mod decoded;
@@ -24,7 +24,6 @@ mod moment;
 mod text;
 
 pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CommandError> {
-    process::harden();
     match &args.decode {
         Some(text) => decode(args, text),
         None => {
@@ -46,7 +45,9 @@ fn offer(args: &TokenArgs) -> Result<(), CommandError> {
         let org = ready.config.org(None)?;
         if args.assertion {
             let Credential::JwtBearer(app) = &org.credential;
-            assertion::sign(org, &app.private_key, SystemTime::now())
+            let key = app.private_key.encoding_key().ok_or(LoginError::Lost);
+            let key = key.map_err(|error| CommandError::Other(error.to_string()))?;
+            assertion::sign(org, &key, SystemTime::now())
                 .map_err(|error| CommandError::Other(format!("cannot sign: {error}")))
         } else {
             token(&ready.config, org).await

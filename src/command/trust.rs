@@ -3,21 +3,25 @@
 use std::{
     fmt::Write,
     fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
 };
 
 use rustix::process::geteuid;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use tempfile::NamedTempFile;
 use x509_parser::parse_x509_certificate;
 
 use self::bundle::{ADDITION, JAVA_OPTIONS, REPLACEMENTS};
 use crate::{
     config::Listener,
     local_ca::{self, Authority, AuthorityError},
+    system::ownership::Foreign,
 };
 
 pub(crate) mod bundle;
+mod certificate;
 mod java;
 mod pkcs12;
 mod system;
@@ -53,6 +57,9 @@ pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, Tr
 /// The authority as clients see it.
 struct Root {
     path: PathBuf,
+    /// The content of the file, which is read once: it may be another user's, who could have it lead
+    /// elsewhere meanwhile.
+    certificate: CertificateDer<'static>,
     /// Its name in stores.
     alias: String,
     /// Its last day, for people.
@@ -73,21 +80,42 @@ impl Root {
             Authority::open(&folder)?;
         }
         let unusable = || TrustError::Unusable(path.clone());
-        let certificate = CertificateDer::from_pem_file(&path).map_err(|_| unusable())?;
+        let pem = certificate::read(&path)?;
+        let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| unusable())?;
         let (_, parsed) = parse_x509_certificate(&certificate).map_err(|_| unusable())?;
         let alias = format!("orgproxy-{}", local_ca::id(parsed.public_key().raw));
         let end = parsed.validity().not_after.to_string();
-        Ok(Self { path, alias, end })
+        Ok(Self {
+            path,
+            certificate,
+            alias,
+            end,
+        })
+    }
+
+    /// The certificate in PEM, and nothing else that the file may hold.
+    fn pem(&self) -> String {
+        local_ca::pem_of(&self.certificate)
+    }
+
+    /// A file of its own with the certificate, for a program that takes a path.
+    fn copy(&self) -> Result<NamedTempFile, TrustError> {
+        let made = tempfile::Builder::new()
+            .prefix("orgproxy-")
+            .suffix(".pem")
+            .tempfile()
+            .and_then(|mut file| {
+                io::Write::write_all(&mut file, self.pem().as_bytes())?;
+                Ok(file)
+            });
+        made.map_err(|error| TrustError::File(self.path.clone(), error))
     }
 
     /// The lines that each client needs, and the files that some of them name.
     fn advice(&self, listeners: &[Listener]) -> Result<String, TrustError> {
         let path = quoted(&self.path);
-        let content = |made: io::Result<Vec<u8>>| {
-            made.map_err(|error| TrustError::File(self.path.clone(), error))
-        };
-        let bundle = self.write("bundle.pem", &content(bundle::pem(&self.path))?)?;
-        let store = self.write("truststore.p12", &content(bundle::trust_store(&self.path))?)?;
+        let bundle = self.write("bundle.pem", &bundle::pem(&self.certificate))?;
+        let store = self.write("truststore.p12", &bundle::trust_store(&self.certificate))?;
         let mut text = format!(
             "The local certificate authority is {path}, valid until {}.\n\nWhat clients of \
              https:// listeners, and of intercept, need to trust it:\n",
@@ -187,14 +215,21 @@ impl Root {
         lines
     }
 
-    /// Puts a file beside the authority, for all to read.
+    /// Puts a file beside the authority, for all to read. In a folder of another user, that one
+    /// could have it go elsewhere.
     fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, TrustError> {
         let folder = self.path.parent().unwrap_or(&self.path);
         let path = folder.join(name);
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        let about = folder
+            .metadata()
+            .map_err(|error| TrustError::File(folder.to_owned(), error))?;
+        if about.uid() != geteuid().as_raw() {
+            return Err(TrustError::OfAnother(folder.to_owned(), about.uid()));
+        }
+        let written = NamedTempFile::new_in(folder).and_then(|mut file| {
             io::Write::write_all(&mut file, content)?;
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-            fs::set_permissions(file.path(), mode)?;
+            let readable = fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(readable)?;
             file.persist(&path).map_err(|error| error.error)
         });
         match written {
@@ -258,6 +293,16 @@ pub enum TrustError {
     /// The file is not a certificate.
     #[error("{0} is not a certificate; remove it, and run `orgproxy trust` again")]
     Unusable(PathBuf),
+    /// Somebody else could have put it there.
+    #[error(
+        "{0} {1}, so it is not clear whose authority that is; let it and its folder belong to one user, whom alone they can be written by: `chmod go-w`"
+    )]
+    Doubtful(PathBuf, Foreign),
+    /// The folder of another user, which is not written to.
+    #[error(
+        "{0} belongs to user {1}, and files for clients are written there; run `orgproxy trust` as that user (--system and --java work as root, too)"
+    )]
+    OfAnother(PathBuf, u32),
     /// Nothing was ever trusted.
     #[error("there is no {0}, so there is nothing to undo; check state_dir")]
     Nothing(PathBuf),

@@ -14,6 +14,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use crate::network;
+
 /// Verifies what a server shows, and keeps it.
 #[derive(Debug)]
 pub(super) struct Verifier {
@@ -58,8 +60,9 @@ impl Verifier {
 
     /// TLS that asks this verifier.
     pub(super) fn client_config(self: &Arc<Self>) -> Result<ClientConfig, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
         Ok(
-            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            ClientConfig::builder_with_details(provider, network::tls::clock())
                 .with_safe_default_protocol_versions()?
                 .dangerous()
                 .with_custom_certificate_verifier(self.clone())

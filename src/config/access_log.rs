@@ -8,7 +8,7 @@ use std::{
 use super::{document::Value, given, section::Section, value};
 
 /// The settings of the access log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLog {
     /// Where its lines go. If nothing is set, commands decide, and a server writes none.
     pub sink: Option<LogSink>,
@@ -81,6 +81,21 @@ impl LogSink {
     }
 }
 
+impl LogFormat {
+    /// # Errors
+    /// If it is not the word for one.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!(
+                "must be \"text\" or \"json\", not {}",
+                given::shown(other)
+            )),
+        }
+    }
+}
+
 impl Display for LogSink {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -100,7 +115,9 @@ pub(super) fn read(root: &mut Section<'_>, folder: &Path) -> AccessLog {
             LogSink::parse(value::text(sink)?, &value::folder(sink, folder))
         }),
         format: root
-            .read("access_log_format", format)
+            .read("access_log_format", |format| {
+                LogFormat::parse(value::text(format)?)
+            })
             .unwrap_or(usual.format),
         bytes: root
             .read("access_log_bytes", value::bytes)
@@ -112,15 +129,4 @@ pub(super) fn read(root: &mut Section<'_>, folder: &Path) -> AccessLog {
 fn keep(value: &Value) -> Result<u8, String> {
     let keep: u64 = value::whole(value)?;
     u8::try_from(keep).map_err(|_| format!("must be 0 to 255, not {keep}"))
-}
-
-fn format(value: &Value) -> Result<LogFormat, String> {
-    match value::text(value)? {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        other => Err(format!(
-            "must be \"text\" or \"json\", not {}",
-            given::shown(other)
-        )),
-    }
 }

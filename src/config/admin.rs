@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, path::Path};
 
 use super::{
+    guard::{self, LocalUsers},
     listen::Listen,
     problem::{Origin, Problems},
     reach::Reach,
@@ -15,6 +16,8 @@ use super::{
 pub struct Admin {
     /// A loopback address, or a Unix socket.
     pub listen: Listen,
+    /// Users of this machine that may ask besides the proxy's own and root.
+    pub allow_users: LocalUsers,
     /// If true, the program does without it where another program has its address.
     pub is_optional: bool,
 }
@@ -24,6 +27,7 @@ impl Admin {
     pub fn at(listen: Listen) -> Self {
         Self {
             listen,
+            allow_users: LocalUsers::default(),
             is_optional: false,
         }
     }
@@ -49,8 +53,13 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> (Option<Admin>, O
         local(value::text(address)?, &value::folder(address, folder))
     });
     let origin = section.origin("listen");
+    let allow_users = guard::users(&mut section);
     section.finish();
-    (listen.map(Admin::at), origin)
+    let admin = listen.map(|listen| Admin {
+        allow_users,
+        ..Admin::at(listen)
+    });
+    (admin, origin)
 }
 
 /// Reports an address that is that of an org, too.

@@ -1,7 +1,10 @@
-//! The certificate of a private key, which is uploaded to Salesforce. It lies beside the key, and
-//! only commands read it; the proxy does not need it.
+//! The certificate of a private key, which is uploaded to Salesforce. It lies beside the key. Commands
+//! read it, and the admin listener reports when it expires; no login needs it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use rustls_pki_types::CertificateDer;
 
@@ -41,6 +44,11 @@ impl Certificate {
     /// The path of the certificate beside the key of `org`, if there is one.
     pub(crate) fn path(org: &Org) -> Option<PathBuf> {
         beside(org.credential.key_file()?)
+    }
+
+    /// When it expires.
+    pub(crate) fn ends(&self) -> Option<SystemTime> {
+        certificates::end(&self.der)
     }
 
     fn read(path: &Path) -> Result<Self, String> {

@@ -1,12 +1,16 @@
 //! Certificates from files, in each form that they come in: PEM, DER and PKCS#7.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use pkcs1::der::{
     Reader, SliceReader, Tag, Tagged,
     asn1::{AnyRef, ContextSpecific, ObjectIdentifier},
 };
 use rustls_pki_types::CertificateDer;
+use x509_parser::parse_x509_certificate;
 
 use super::{
     input::Input,
@@ -64,6 +68,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
     } else {
         Ok(found)
     }
+}
+
+/// When a certificate expires.
+pub(super) fn end(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+    let end = certificate.validity().not_after.timestamp();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end.try_into().ok()?))
 }
 
 /// Certificates in DER, up to anything else.

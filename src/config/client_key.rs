@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 /// A secret that clients present: printable ASCII, compared in constant time, never printed. Only
 /// its digest is kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientKey([u8; 32]);
 
 impl ClientKey {

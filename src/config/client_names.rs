@@ -12,10 +12,10 @@ use super::{
 use crate::system::escape;
 
 /// The name of the clients of each listener that has one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientNames(Vec<ClientName>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct ClientName {
     listen: Listen,
     name: Arc<str>,
@@ -35,6 +35,11 @@ impl ClientNames {
     /// The name of the clients that come in by `listen`.
     pub(crate) fn of(&self, listen: &Listen) -> Option<&Arc<str>> {
         self.entry(listen).map(|entry| &entry.name)
+    }
+
+    /// All names.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| &*entry.name)
     }
 
     fn entry(&self, listen: &Listen) -> Option<&ClientName> {

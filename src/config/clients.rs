@@ -6,13 +6,18 @@ use super::ClientKey;
 
 /// The user names that clients may log in to the proxy with, and the password of each. The org
 /// knows neither.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Clients(BTreeMap<String, ClientKey>);
 
 impl Clients {
     /// Admits `name` with `password`, of which only a digest is kept.
     pub fn add(&mut self, name: String, password: &[u8]) {
         self.0.insert(name, ClientKey::of(password));
+    }
+
+    /// Each name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Each name, and the digest of its password.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{KeySource, PrivateKey};
 
 /// A flow that logs in to an org, with what it needs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// The JWT bearer flow (RFC 7523).
     JwtBearer(JwtBearer),
@@ -33,6 +33,15 @@ impl Credential {
         app.private_key.secret()
     }
 
+    /// The same for what has to know it and never logs in: without the key itself.
+    pub(crate) fn without_key(&self) -> Self {
+        let Self::JwtBearer(app) = self;
+        Self::JwtBearer(JwtBearer {
+            private_key: app.private_key.without_key(),
+            ..app.clone()
+        })
+    }
+
     /// The file that holds the private key, if one does.
     pub(crate) fn key_file(&self) -> Option<&Path> {
         let Self::JwtBearer(app) = self;
@@ -41,7 +50,7 @@ impl Credential {
 }
 
 /// The app whose assertions log in, and the key that signs them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtBearer {
     /// The consumer key: the `iss` claim.
     pub client_id: String,

@@ -4,7 +4,7 @@ use super::{document::Value, given};
 use crate::salesforce::Refusal;
 
 /// The demo org in place of a real one, in the same process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demo {
     /// The refusal that every login gets, if any.
     pub refusal: Option<&'static Refusal>,

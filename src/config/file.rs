@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Admin, Config, Credential, Guard, JwtBearer, Limits, Org, PORT, access_log, admin, ca,
+    Admin, Config, Credential, JwtBearer, Org, PORT, access_log, admin, api_version, budget, ca,
     client_names, demo,
     document::{Node, Table, Value},
-    given,
+    given, guard, limits,
     listen::{Listen, Listener, unite},
-    login_url,
+    login_url, policy,
     problem::{Origin, Problems},
     pubsub,
     reach::{self, Reach},
-    reference,
+    redis, reference, sandbox,
     section::Section,
     state, text,
     tls::{self, Tls},
-    traces, value,
+    traces, users, value,
 };
 
 /// Turns a document into a configuration; returns nothing if an org is incomplete. All mistakes go
@@ -24,25 +24,23 @@ use super::{
 pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Option<Config> {
     let mut config = Config::new(Vec::new());
     config.secret_variables = reference::variables(&document);
+    config.named_files = reference::files(&document, folder);
+    config.runs_commands = reference::has_commands(&document);
     let mut root = Section::new(document, problems);
-    read_into(
-        &mut root,
-        "threads",
-        &mut config.threads,
-        |threads| match value::count(threads)? {
-            threads @ 1..=64 => Ok(threads),
-            threads => Err(format!("must be 1 to 64, not {threads}")),
-        },
-    );
-    read_into(&mut root, "grace", &mut config.grace, value::wait);
-    read_into(&mut root, "log", &mut config.log, value::log);
+    root.read_into("threads", &mut config.threads, threads);
+    root.read_into("grace", &mut config.grace, value::wait);
+    root.read_into("log", &mut config.log, value::log);
     config.access_log = access_log::read(&mut root, folder);
     config.tls = tls::read(root.child("tls"), folder);
     config.state_dir = state_dir(&mut root, folder);
     let is_state_dir_given = root.get("state_dir").is_some();
-    config.limits = limits(root.child("limits"));
+    config.pid_file = root.read("pid_file", |path| value::place(path, folder));
+    root.read_into("watch_files", &mut config.watch_files, value::flag);
+    config.sandbox = sandbox::read(&mut root, config.runs_commands);
+    config.limits = limits::read(root.child("limits"));
     let (admin, admin_origin) = admin::read(root.child("admin"), folder);
     config.traces = traces::read(root.child("traces"), folder, problems);
+    config.redis = redis::read(root.child("redis"), folder);
 
     let orgs = root.child("org").tables("");
     if orgs.is_empty() {
@@ -74,10 +72,18 @@ pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Optio
         }
     }
     client_names::check(&config.orgs, problems);
+    users::check(&config, problems);
     if config.needs_local_ca() && config.state_dir.is_none() && !is_state_dir_given {
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
     Some(config)
+}
+
+fn threads(value: &Value) -> Result<usize, String> {
+    match value::count(value)? {
+        threads @ 1..=64 => Ok(threads),
+        threads => Err(format!("must be 1 to 64, not {threads}")),
+    }
 }
 
 /// Like [`read`], for the state folder only.
@@ -93,6 +99,15 @@ pub(super) fn read_state_dir(
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
     state_dir
+}
+
+/// Like [`read`], for the file with the number of the process only.
+pub(super) fn read_pid_file(
+    document: Table,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<PathBuf> {
+    Section::new(document, problems).read("pid_file", |path| value::place(path, folder))
 }
 
 /// As [`read`], of nothing but the admin listener.
@@ -174,7 +189,7 @@ fn org(
         ca::read(&value::file(path, folder)?, ca::Signed::Servers)
     });
 
-    let (guard, asks) = guard(section.child("guard"), folder);
+    let (guard, asks) = guard::read(section.child("guard"), folder);
     let is_open = guard.allow_remote;
     let may_be_remote =
         |listen: &Listen| is_open && (asks || listen.is_https() && tls.asks_for_certificate);
@@ -207,11 +222,25 @@ fn org(
         .chain(pubsub.iter().flat_map(|pubsub| &pubsub.listen));
     let listens: Vec<_> = listens.cloned().collect();
     let client_names = client_names::read(section.child("client_names"), &listens, folder);
+    let policies = policy::read(&mut section, &name, clients.as_ref(), &client_names);
+
+    let budget = budget::read(section.child("budget"), clients.as_ref(), &client_names);
+    let users = section.get("users").is_some().then(|| {
+        let (section, clients) = (section.child("users"), clients.as_ref());
+        users::read(
+            section,
+            username.as_deref(),
+            clients,
+            &client_names,
+            &listens,
+        )
+    });
 
     let http2 = section.read("http2", value::flag);
     let session_timeout = section.read("session_timeout", value::time);
     let intercept = section.read("intercept", value::flag);
     let name_clients = section.read("name_clients", value::flag);
+    let minimum_api_version = section.read("minimum_api_version", api_version::minimum);
     section.finish();
 
     let (private_key, key_source) = private_key?;
@@ -233,10 +262,14 @@ fn org(
     org.session_timeout = session_timeout.unwrap_or(org.session_timeout);
     org.intercept = intercept.unwrap_or(org.intercept);
     org.name_clients = name_clients.unwrap_or(org.name_clients);
+    org.minimum_api_version = minimum_api_version;
     org.guard = guard;
     org.pubsub = pubsub;
     org.clients = clients;
     org.client_names = client_names;
+    org.budget = budget;
+    org.users = users;
+    org.policies = policies;
     Some(org)
 }
 
@@ -284,55 +317,6 @@ fn set_port(section: &Section<'_>, listen: &mut [Listen], port: u16) {
                 addresses.len()
             ),
         ),
-    }
-}
-
-/// The guard, and whether a client key is set, even if it cannot be read.
-fn guard(mut section: Section<'_>, folder: &Path) -> (Guard, bool) {
-    let has_key = section.get("client_key").is_some();
-    let allow_remote = section.read("allow_remote", value::flag);
-    let (client_key, client_key_in_shell) = reference::client_key(&mut section, folder).unzip();
-    let guard = Guard {
-        allow_remote: allow_remote.unwrap_or_default(),
-        client_key,
-        client_key_in_shell: client_key_in_shell.flatten(),
-        allow_origins: section
-            .list("allow_origins", text::origin)
-            .unwrap_or_default(),
-        allow_paths: section.list("allow_paths", text::path).unwrap_or_default(),
-        allow_uids: section.list("allow_uids", value::whole).unwrap_or_default(),
-    };
-    section.finish();
-    let asks = has_key || guard.client_key.is_some();
-    (guard, asks)
-}
-
-fn limits(mut section: Section<'_>) -> Limits {
-    let mut limits = Limits::default();
-    let it = &mut section;
-    read_into(it, "connections", &mut limits.connections, value::count);
-    read_into(it, "requests", &mut limits.requests, value::count);
-    read_into(it, "header_read", &mut limits.header_read, value::time);
-    read_into(it, "header_bytes", &mut limits.header_bytes, value::bytes);
-    read_into(it, "headers", &mut limits.headers, value::lines);
-    read_into(it, "connect", &mut limits.connect, value::time);
-    read_into(it, "answer", &mut limits.answer, value::time);
-    read_into(it, "idle_body", &mut limits.idle_body, value::time);
-    read_into(it, "body_rate", &mut limits.body_rate, value::bytes);
-    read_into(it, "replay_bytes", &mut limits.replay_bytes, value::bytes);
-    read_into(it, "replay_memory", &mut limits.replay_memory, value::bytes);
-    section.finish();
-    limits
-}
-
-fn read_into<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    field: &mut T,
-    parse: impl FnOnce(&Value) -> Result<T, String>,
-) {
-    if let Some(value) = section.read(key, parse) {
-        *field = value;
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::look::Look;
+use crate::system::escape;
 
 /// The path of a file that must exist; a relative one starts in `folder`.
 ///
@@ -78,11 +79,12 @@ pub(super) fn is_content(text: &str, folder: &Path) -> bool {
 pub(crate) fn shown(text: &str) -> String {
     let is_plain = text.chars().count() <= LONGEST_SHOWN
         && Look::of(text).is_none()
-        && !is_random(text)
+        && !text.split(|c| !is_base64(c)).any(is_random)
+        && !text.split(escape::ends_word).any(escape::is_token)
         && !text
             .rsplit_once('@')
             .is_some_and(|(before, _)| before.contains(':'))
-        && !text.contains(char::is_control);
+        && !text.contains(escape::is_tricky);
     if is_plain {
         format!("{text:?}")
     } else {
@@ -179,10 +181,13 @@ fn is_wordy(part: &str) -> bool {
     part.split(['-', '_', '.', ' ', '~']).all(is_word)
 }
 
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/-_=".contains(c)
+}
+
 /// Returns whether it may be a short piece of base64, such as the last line of a key, instead of a
 /// name: names have few capitals, and digits at the end only.
 fn is_random(text: &str) -> bool {
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/-_=".contains(c);
     let has_digits_inside = || {
         let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
         parts
@@ -191,7 +196,6 @@ fn is_random(text: &str) -> bool {
     };
     let capitals = text.chars().filter(char::is_ascii_uppercase).count();
     text.len() >= SHORTEST_RANDOM
-        && text.chars().all(is_base64)
         && text.contains(|c: char| c.is_ascii_lowercase())
         && capitals > 0
         && (capitals > text.len() / 3 || has_digits_inside())
@@ -279,6 +283,11 @@ mod tests {
     #[test_case("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" => false)]
     #[test_case("UNflxU1TVHhjoHrUaJ44" => false; "the last line of a key")]
     #[test_case("1/0UjzxsMLWANH4XU4gt" => false; "the last line with a slash")]
+    #[test_case("client_key: UNflxU1TVHhjoHrUaJ44" => false; "more than the secret")]
+    #[test_case("Bearer 00Dxx0000001gPL!AQ.EA_Q" => false; "a session")]
+    #[test_case("eyJh.eyJp.c2ln" => false; "an assertion")]
+    #[test_case("https://gateway/?key=UNflxU1TVHhjoHrUaJ44" => false; "in a URL")]
+    #[test_case("info\u{202e}" => false; "a character that turns the rest around")]
     #[test_case("loginUrlOfTheOrg" => true)]
     #[test_case("AcmeProduction-Org2" => true)]
     #[test_case("INFORMATION" => true)]

@@ -107,6 +107,62 @@ mod tests {
         assert!(error.starts_with(reason), "{error}");
     }
 
+    /// Whatever a URL is made of, it is trusted for its host and for nothing else.
+    #[test]
+    fn no_url_is_trusted_for_a_part_of_it() {
+        const PIECES: [&str; 20] = [
+            "acme.my.salesforce.com",
+            "evil.tld",
+            "gateway.corp",
+            "any.corp",
+            ":443",
+            ":8443",
+            ":80",
+            "@",
+            "/",
+            "\\",
+            "?",
+            "#",
+            ".",
+            "..",
+            "%2f",
+            "%40",
+            "me:x@",
+            "salesforce.com",
+            "-",
+            "//",
+        ];
+        let mut random = fastrand::Rng::with_seed(0x5eed);
+        let mut trusted = 0;
+        for _ in 0..30_000 {
+            let scheme = ["https://", "https://", "https:", "http://"][random.usize(..4)];
+            let count = random.usize(1..6);
+            let pieces = (0..count).map(|_| PIECES[random.usize(..PIECES.len())]);
+            let text = format!("{scheme}{}", pieces.collect::<String>());
+            let Ok(url) = text.parse::<Url>() else {
+                continue;
+            };
+            if check(&url, &ours()).is_err() {
+                continue;
+            }
+            trusted += 1;
+            // What a client makes of it that joins it with a path.
+            let host = url.host_str().unwrap();
+            let port = url.port_or_known_default().unwrap();
+            let is_ours = match host {
+                "gateway.corp" => port == 8443,
+                "any.corp" => true,
+                "salesforce.com" => port == 443,
+                host => host.ends_with(".salesforce.com") && port == 443,
+            };
+            let is_plain = url.scheme() == "https" && url.username().is_empty();
+            assert!(is_ours && is_plain, "{text} is {url}");
+            assert!(url.password().is_none() && url.query().is_none(), "{text}");
+            assert!(url.fragment().is_none(), "{text}");
+        }
+        assert!(trusted > 300, "{trusted}");
+    }
+
     fn ours() -> Vec<String> {
         ["gateway.corp:8443", "any.corp", "[::1]:9443"]
             .map(str::to_owned)

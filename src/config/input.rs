@@ -14,6 +14,8 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
+use crate::system::sandbox;
+
 /// An open file.
 pub(super) struct Input {
     file: File,
@@ -35,6 +37,7 @@ impl Input {
                     InputError::Tilde
                 }
                 io::ErrorKind::NotFound => InputError::Missing,
+                _ if sandbox::hides(path, &error) => InputError::Hidden,
                 _ => InputError::Unreadable(error),
             })?;
         let about = file.metadata().map_err(InputError::Unreadable)?;
@@ -129,6 +132,11 @@ pub(crate) enum InputError {
     Tilde,
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
+    #[error(
+        "is beyond the sandbox that this process is in since its start; restart orgproxy, or start \
+         it with sandbox = \"off\""
+    )]
+    Hidden,
     #[error("is a directory; name the file in it")]
     Directory,
     #[error("is not a regular file; copy it to one, or use a command")]

@@ -6,12 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::hmac;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use pkcs1::{ObjectIdentifier, RsaPrivateKeyRef, der::Decode};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls_pki_types::PrivateKeyDer;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 mod form;
@@ -24,7 +26,8 @@ use super::{look::Look, unwrap::unwrap};
 /// An RSA key of at least 2048 bits that is known to sign.
 #[derive(Clone)]
 pub struct PrivateKey {
-    key: Arc<EncodingKey>,
+    /// The same one in all clones, so that it can be wiped in all of them.
+    key: Arc<ArcSwapOption<EncodingKey>>,
     public: Arc<DecodingKey>,
     bits: usize,
     secret: Arc<Zeroizing<Vec<u8>>>,
@@ -47,9 +50,22 @@ impl PrivateKey {
         }
     }
 
-    /// The key that `jsonwebtoken` signs with.
-    pub fn encoding_key(&self) -> &EncodingKey {
-        &self.key
+    /// The key that `jsonwebtoken` signs with, unless it has been replaced since.
+    pub fn encoding_key(&self) -> Option<Arc<EncodingKey>> {
+        self.key.load_full()
+    }
+
+    /// Wipes the key in all clones of this. What follows from it stays.
+    pub(crate) fn wipe(&self) {
+        self.key.store(None);
+    }
+
+    /// Returns what follows from the key, without the key itself.
+    pub(crate) fn without_key(&self) -> Self {
+        Self {
+            key: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The public key, which verifies signatures by this key.
@@ -84,13 +100,22 @@ impl PrivateKey {
             numbers.public_exponent.as_bytes(),
         );
         Ok(Self {
-            key: Arc::new(key),
+            key: Arc::new(ArcSwapOption::from_pointee(key)),
             public: Arc::new(public),
             bits,
             secret: Arc::new(Zeroizing::new(secret.as_ref().to_vec())),
         })
     }
 }
+
+/// The same numbers, in whatever form they were kept.
+impl PartialEq for PrivateKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret.ct_eq(&other.secret).into()
+    }
+}
+
+impl Eq for PrivateKey {}
 
 impl Debug for PrivateKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -329,3 +354,7 @@ const SECRET_LABEL: &[u8] = b"orgproxy: placeholders, 1";
 
 /// The least that is usual with Salesforce, and the most that aws-lc can sign with.
 const LENGTHS: RangeInclusive<usize> = 2048..=8192;
+
+#[cfg(test)]
+#[path = "../../tests/fuzz/keys.rs"]
+mod fuzz;

@@ -148,7 +148,7 @@ impl Listen {
     }
 
     /// Returns whether this machine cannot have both bound at a time.
-    pub(super) fn collides(&self, other: &Self) -> bool {
+    pub(crate) fn collides(&self, other: &Self) -> bool {
         if let (Self::Unix(one), Self::Unix(other)) = (self, other) {
             return one == other;
         }

@@ -10,6 +10,13 @@ use std::{
 #[derive(Debug)]
 pub struct ConfigError(Vec<String>);
 
+impl ConfigError {
+    /// Each mistake.
+    pub(crate) fn mistakes(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl Display for ConfigError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))

@@ -10,7 +10,7 @@ use super::{
 use crate::salesforce::hosts;
 
 /// The way to the Pub/Sub API, which has a host of its own: [`crate::salesforce::facts::families`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PubSub {
     /// The addresses where clients reach it. At least one.
     pub listen: Vec<Listen>,

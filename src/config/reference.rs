@@ -2,10 +2,9 @@
 //! never in it.
 
 use std::{
+    env,
     fmt::{self, Debug, Formatter},
-    fs,
-    os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustls_pki_types::PrivateKeyDer;
@@ -19,11 +18,12 @@ use super::{
     problem::Origin,
     secret::Secret,
     section::Section,
+    stamps::Stamp,
     text, value,
 };
 
 /// The place of a private key, and of its passphrase.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeySource {
     secret: Secret,
     passphrase: Option<Secret>,
@@ -33,7 +33,7 @@ pub struct KeySource {
 
 impl KeySource {
     fn new(secret: Secret, passphrase: Option<Secret>) -> Self {
-        let stamps = Stamp::of_both(&secret, passphrase.as_ref());
+        let stamps = stamps(&secret, passphrase.as_ref());
         Self {
             secret,
             passphrase,
@@ -52,7 +52,7 @@ impl KeySource {
     /// The current state of this source, if the files with key and passphrase have changed since
     /// they were read. A key from a command or a variable never counts as changed.
     pub(crate) fn changed(&self) -> Option<Self> {
-        let stamps = Stamp::of_both(&self.secret, self.passphrase.as_ref());
+        let stamps = stamps(&self.secret, self.passphrase.as_ref());
         (stamps != self.stamps).then(|| Self {
             stamps,
             ..self.clone()
@@ -97,31 +97,9 @@ impl KeySource {
     }
 }
 
-/// The state of a file. The time is that of the last change to the file or its metadata, because a
-/// key that others could read is refused until its mode is fixed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of_both(secret: &Secret, passphrase: Option<&Secret>) -> [Option<Self>; 2] {
-        [Self::of(secret), passphrase.and_then(Self::of)]
-    }
-
-    /// The state of the file; nothing if there is none or it cannot be seen.
-    fn of(secret: &Secret) -> Option<Self> {
-        let about = fs::metadata(secret.path()?).ok()?;
-        Some(Self {
-            device: about.dev(),
-            inode: about.ino(),
-            size: about.size(),
-            changed: (about.ctime(), about.ctime_nsec()),
-        })
-    }
+fn stamps(secret: &Secret, passphrase: Option<&Secret>) -> [Option<Stamp>; 2] {
+    let stamp = |secret: &Secret| Stamp::of(&secret.path()?);
+    [stamp(secret), passphrase.and_then(stamp)]
 }
 
 /// The name in messages: a command's arguments are omitted, because they may hold a secret.
@@ -145,6 +123,46 @@ pub(super) fn variables(table: &Table) -> Vec<String> {
     }
     variables
 }
+
+/// Returns whether anything in `table` is a program that gives a secret.
+pub(super) fn has_commands(table: &Table) -> bool {
+    table.iter().any(|(key, node)| match &node.value {
+        Value::Table(inner) => has_commands(inner),
+        Value::List(_) => key == "command",
+        _ => false,
+    })
+}
+
+/// The files that anything in `table` names, where paths in it start in `folder`.
+pub(super) fn files(table: &Table, folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (key, node) in table {
+        let (text, folder) = match &node.value {
+            Value::Table(inner) => {
+                files.extend(self::files(inner, folder));
+                continue;
+            }
+            Value::Text(text) => (text, folder),
+            Value::Raw(text) => (text, Path::new("")),
+            _ => continue,
+        };
+        match key.as_str() {
+            "credential" => {
+                let all = env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
+                files.push(Path::new(&all).join(text));
+            }
+            // Containers often get the key itself.
+            key if FILES.contains(&key) && !given::is_content(text, folder) => {
+                files.push(folder.join(text));
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+/// The keys that may name a file to read.
+const FILES: [&str; 5] = ["file", "private_key", "certificate", "ca_file", "client_ca"];
 
 /// The key that signs assertions.
 pub(super) fn private_key(
@@ -221,15 +239,16 @@ pub(super) fn client_key(
     Some((key, secret.in_shell()))
 }
 
-/// The headers for a collector, as `parse` reads them from a line of text.
-pub(super) fn headers<T>(
+/// A secret in a line of text, as `parse` reads it.
+pub(super) fn text_line<T>(
     section: &mut Section<'_>,
+    key: &'static str,
     folder: &Path,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Option<T> {
     let read = |line: &[u8]| parse(str::from_utf8(line).map_err(|_| "must be UTF-8")?);
-    let (headers, _) = line(section, "headers", folder, read)?;
-    Some(headers)
+    let (value, _) = line(section, key, folder, read)?;
+    Some(value)
 }
 
 /// What `parse` makes of the secret of `key`, which is one line, and the secret's place.

@@ -6,7 +6,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, ExitStatus, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 use super::{
     given,
     input::{Input, InputError},
-    ownership::{self, OwnershipError},
+    ownership::{OwnershipError, check_place},
 };
-use crate::system::terminal;
+use crate::system::{children, ownership, terminal};
 
 /// The place of a secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -183,7 +183,7 @@ fn from_file(path: &Path, allow_group_read: bool) -> Result<Zeroizing<Vec<u8>>, 
         return Err(SecretFault::Exposed { mode, way_out });
     }
     // Whoever can replace the file decides who gets in.
-    ownership::check_place(path, &file)?;
+    check_place(path, &file)?;
     Ok(file.read(LONGEST)?)
 }
 
@@ -224,7 +224,7 @@ fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let deadline = Instant::now() + TIMEOUT;
     let (program, arguments) = words.split_first().ok_or(SecretFault::Empty)?;
-    let mut child = Command::new(program)
+    let mut child = children::command(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

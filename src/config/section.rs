@@ -108,6 +108,18 @@ impl<'a> Section<'a> {
         parsed.map_err(|message| self.problem(key, message)).ok()
     }
 
+    /// Like `read`, into a field that has its default.
+    pub(super) fn read_into<T>(
+        &mut self,
+        key: &'static str,
+        field: &mut T,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) {
+        if let Some(value) = self.read(key, parse) {
+            *field = value;
+        }
+    }
+
     /// Like `read`, but `key` must be there. `example` shows what to write.
     pub(super) fn require<T>(
         &mut self,
@@ -227,6 +239,7 @@ impl<'a> Section<'a> {
             Some(Scope::Limits) => "unknown key here; it belongs in [limits]".to_owned(),
             Some(Scope::Admin) => "unknown key here; it belongs in [admin]".to_owned(),
             Some(Scope::Traces) => "unknown key here; it belongs in [traces]".to_owned(),
+            Some(Scope::Redis) => "unknown key here; it belongs in [redis]".to_owned(),
             Some(Scope::Tls) => "unknown key here; it belongs in [tls]".to_owned(),
             None => format!("unknown key; the known keys are {}", self.known.join(", ")),
         }

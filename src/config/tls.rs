@@ -1,10 +1,6 @@
 //! `[tls]`: the proxy's own certificate, and the authorities of clients.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::CertificateDer;
@@ -26,10 +22,7 @@ pub struct Tls {
 impl Tls {
     /// When the certificate of `identity` expires.
     pub(crate) fn ends(&self) -> Option<SystemTime> {
-        let first = self.identity.as_ref()?.cert.first()?;
-        let (_, first) = parse_x509_certificate(first).ok()?;
-        let end = first.validity().not_after.timestamp();
-        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end.try_into().ok()?))
+        certificates::end(self.identity.as_ref()?.cert.first()?)
     }
 }
 

@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
+#[cfg(feature = "demo")]
+use super::overrides::{Overrides, Scope};
 use super::{
     ca,
     document::Value,
@@ -19,7 +21,7 @@ use super::{
 };
 
 /// The export of spans to a collector, by OTLP over HTTP.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Traces {
     /// Where they are posted.
     pub endpoint: Url,
@@ -57,18 +59,15 @@ impl Traces {
         }
     }
 
-    /// Reads the standard variables alone.
+    /// Reads nothing but variables.
     ///
     /// # Errors
     /// Each variable that cannot be used, and why.
     #[cfg(feature = "demo")]
     pub(crate) fn from_env() -> Result<Option<Self>, super::ConfigError> {
         let problems = Problems::new("");
-        let traces = read(
-            Section::new(super::document::Table::new(), &problems),
-            Path::new(""),
-            &problems,
-        );
+        let own = Section::new(Overrides::variables(Scope::Traces), &problems);
+        let traces = read(own, Path::new(""), &problems);
         problems.into_result(Some(traces))
     }
 }
@@ -100,7 +99,7 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
         "" => Err("must not be empty".to_owned()),
         name => Ok(name.to_owned()),
     });
-    let headers = reference::headers(&mut section, folder, headers);
+    let headers = reference::text_line(&mut section, "headers", folder, headers);
     let are_headers_given = section.get("headers").is_some();
     let ca = section.read("ca_file", |path| {
         ca::read(&value::file(path, folder)?, ca::Signed::Servers)
@@ -134,11 +133,8 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
         // They may hold a secret, which is for that one.
         Vec::new()
     } else {
-        let variables = [
-            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-            "OTEL_EXPORTER_OTLP_HEADERS",
-        ];
-        standard.read(&variables, self::headers).unwrap_or_default()
+        let given = standard.read(&HEADER_VARIABLES, self::headers);
+        given.unwrap_or_default()
     };
     traces.sampling = match ratio {
         Some(ratio) => Sampling {
@@ -180,11 +176,15 @@ impl Standard<'_> {
     /// Where they send spans. To a build that sends none they say nothing, since they are for other
     /// programs, too.
     fn endpoint(&self) -> Option<Url> {
-        let says = |name, word: &str| {
-            let value = self.get(name);
-            value.is_some_and(|value| value.eq_ignore_ascii_case(word))
-        };
-        let is_off = says("OTEL_SDK_DISABLED", "true") || says("OTEL_TRACES_EXPORTER", "none");
+        let is_disabled = self
+            .get("OTEL_SDK_DISABLED")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        // Any other exporter than that of OTLP is for other programs.
+        let is_off = is_disabled
+            || self.get("OTEL_TRACES_EXPORTER").is_some_and(|names| {
+                let mut names = names.split(',').map(str::trim);
+                !names.any(|name| name.eq_ignore_ascii_case("otlp"))
+            });
         if is_off || !cfg!(feature = "otlp") {
             return None;
         }
@@ -337,19 +337,32 @@ const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
+/// The variables with header lines for a collector, which may hold a secret.
+pub(crate) const HEADER_VARIABLES: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+];
+
 /// OTLP in the only form that is sent.
 const PROTOCOL: &str = "http/protobuf";
 
 const SAMPLERS: &str = "parentbased_always_on, parentbased_always_off, parentbased_traceidratio, \
     always_on, always_off or traceidratio";
 
-/// Headers that follow from the body and the connection.
-const OWN: [HeaderName; 5] = [
+/// Headers that follow from the program, the body and the connection.
+const OWN: [HeaderName; 12] = [
+    header::ACCEPT_ENCODING,
     header::CONNECTION,
+    header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
+    header::EXPECT,
     header::HOST,
+    header::TE,
+    header::TRAILER,
     header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::USER_AGENT,
 ];
 
 #[cfg(test)]
@@ -468,11 +481,21 @@ mod tests {
 
     #[test_case(&[("OTEL_SDK_DISABLED", "true")], ""; "all of it")]
     #[test_case(&[("OTEL_TRACES_EXPORTER", "none")], ""; "traces")]
+    #[test_case(&[("OTEL_TRACES_EXPORTER", "console, zipkin")], ""; "traces of this kind")]
     #[test_case(&[], "endpoint = \"off\""; "in the file")]
     fn what_the_variables_switch_on_can_be_switched_off(off: &[(&str, &str)], text: &str) {
         let on = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318");
         let variables = [&[on], off].concat();
         assert!(from(&variables, file(text)).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_exporter_of_otlp_may_be_one_of_several() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318"),
+            ("OTEL_TRACES_EXPORTER", "console,otlp"),
+        ];
+        assert!(from_env(&variables).unwrap().is_some());
     }
 
     #[test_case("always_on", None, 1.0, false)]
@@ -521,6 +544,11 @@ mod tests {
         "OTEL_EXPORTER_OTLP_HEADERS",
         "host=horse",
         "host is set by orgproxy itself"
+    )]
+    #[test_case(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "Content-Encoding=horse",
+        "content-encoding is set by orgproxy itself"
     )]
     #[test_case(
         "OTEL_TRACES_SAMPLER",

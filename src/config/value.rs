@@ -46,6 +46,28 @@ pub(super) fn whole<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
         })
 }
 
+/// A user of this machine, by name or uid; `None` for all of them.
+pub(super) fn user(value: &Value) -> Result<Option<u32>, String> {
+    let name = match value {
+        Value::Text(name) => name,
+        Value::Raw(name) if name.parse::<u32>().is_err() => name,
+        number => return whole(number).map(Some),
+    };
+    if name == "*" {
+        return Ok(None);
+    }
+    let name = given::word(name);
+    match nix::unistd::User::from_name(&name) {
+        Ok(Some(user)) => Ok(Some(user.uid.as_raw())),
+        Ok(None) => Err(format!(
+            "this machine has no user {name}; write a name, a uid, or \"*\" for all"
+        )),
+        Err(error) => Err(format!(
+            "cannot look up the user {name}: {error}; write its uid"
+        )),
+    }
+}
+
 pub(super) fn count(value: &Value) -> Result<usize, String> {
     at_most(MOST, positive(whole(value)?)?, |most| most.to_string())
 }

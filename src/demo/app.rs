@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
 
 /// An app, and the user that it is for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// The consumer key.
     pub client_id: String,

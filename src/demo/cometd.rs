@@ -14,7 +14,12 @@ use serde_json::{Map, Value, json};
 pub(super) use self::clients::Clients;
 use self::clients::Subscription;
 use super::{
-    Inner, answer::Answer, id::ORG_ID, rest::header_value, rig::seen::Log, service::Call,
+    Inner,
+    answer::Answer,
+    id::ORG_ID,
+    rest::{NEWEST, header_value},
+    rig::seen::Log,
+    service::Call,
     session::Access,
 };
 
@@ -42,7 +47,10 @@ impl Inner {
         let mut cookies = Vec::new();
         for message in messages {
             let reply = match message["channel"].as_str() {
-                Some("/meta/handshake") => self.handshake(call, &message, &mut cookies),
+                Some("/meta/handshake") => match self.unsupported_stream(call) {
+                    Some(error) => refused(&message, json!({"reconnect": "none"}), &error),
+                    None => self.handshake(call, &message, &mut cookies),
+                },
                 Some("/meta/connect") => self.connect(call, &message, &mut replies).await,
                 Some(channel) => self.other(call, &message, channel),
                 None => refused(&message, Value::Null, "400::Channel missing"),
@@ -52,6 +60,22 @@ impl Inner {
         let answer = Answer::json(Value::Array(replies));
         cookies.into_iter().fold(answer, |answer, cookie| {
             answer.header(header::SET_COOKIE, cookie)
+        })
+    }
+
+    /// The error for a version that is retired, as the
+    /// [documentation](https://developer.salesforce.com/docs/atlas.en-us.248.0.api_streaming.meta/api_streaming/streaming_error_codes.htm)
+    /// has it.
+    fn unsupported_stream(&self, call: &Call) -> Option<String> {
+        let oldest = self.knobs().oldest_version;
+        let segments = call.segments();
+        let version = segments.iter().find_map(|it| it.strip_suffix(".0"));
+        let is_retired = version?.parse::<usize>().ok()? < oldest;
+        is_retired.then(|| {
+            format!(
+                "400::Unsupported API version. Only API versions '{oldest}.0' and above are \
+                 supported. URI format: '/cometd/{NEWEST}.0'"
+            )
         })
     }
 

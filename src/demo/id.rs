@@ -7,6 +7,14 @@ pub(super) const ORG_ID: &str = "00Dxx0000001gPLEAY";
 /// The user that logs in.
 pub(super) const USER_ID: &str = "005xx000001SwiUAAS";
 
+/// The id of the user of this number, of which 0 is the one of the app.
+pub(super) fn user_id(number: usize) -> String {
+    match number {
+        0 => USER_ID.to_owned(),
+        number => record_id("005", number as u64),
+    }
+}
+
 /// The `number`th id of the object with this prefix, in eighteen characters.
 pub(super) fn record_id(prefix: &str, number: u64) -> String {
     let mut digits = [b'0'; 7];

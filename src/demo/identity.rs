@@ -7,19 +7,49 @@ use url::form_urlencoded;
 use super::{
     Inner,
     answer::Answer,
-    id::{ORG_ID, USER_ID, same_id},
+    id::{ORG_ID, same_id, user_id},
     service::Call,
     session::Access,
 };
 
+/// A user that the app may log in as.
+pub(super) struct User {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
 impl Inner {
-    pub(super) fn identity_url(&self) -> String {
-        format!("{}/id/{ORG_ID}/{USER_ID}", self.origin)
+    /// The place of this user among those that the app may log in as; 0 is its own.
+    pub(super) fn number_of(&self, user: &str) -> Option<usize> {
+        if user == self.app.username {
+            return Some(0);
+        }
+        let known = self.knobs().users;
+        let at = known.iter().position(|known| known == user)?;
+        Some(at + 1)
+    }
+
+    /// The user of this name; that of the app if it is not known.
+    pub(super) fn user(&self, name: Option<&str>) -> User {
+        let name = name.unwrap_or(&self.app.username);
+        User {
+            id: user_id(self.number_of(name).unwrap_or_default()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The user whose session `call` has.
+    pub(super) fn user_of(&self, call: &Call) -> User {
+        self.user(self.sessions.user_in(&call.head.headers).as_deref())
+    }
+
+    pub(super) fn identity_url(&self, user: &User) -> String {
+        format!("{}/id/{ORG_ID}/{}", self.origin, user.id)
     }
 
     /// `/services/oauth2/userinfo`
     pub(super) fn userinfo(&self, call: &Call) -> Answer {
-        refusal(call.access).unwrap_or_else(|| Answer::json(self.about_user()))
+        refusal(call.access).unwrap_or_else(|| Answer::json(self.about(&self.user_of(call))))
     }
 
     /// `/id/{org}/{user}`
@@ -30,13 +60,14 @@ impl Inner {
         if !same_id(org, ORG_ID) {
             return forbidden("Wrong_Org");
         }
-        if !same_id(user, USER_ID) {
+        let own = self.user_of(call);
+        if !same_id(user, &own.id) {
             return forbidden("Bad_Id");
         }
-        let mut about = self.about_user();
-        about["id"] = self.identity_url().into();
+        let mut about = self.about(&own);
+        about["id"] = self.identity_url(&own).into();
         about["asserted_user"] = true.into();
-        about["username"] = self.app.username.as_str().into();
+        about["username"] = own.name.into();
         about["display_name"] = "Integration User".into();
         Answer::json(about)
     }
@@ -49,16 +80,16 @@ impl Inner {
         Answer::empty(StatusCode::OK)
     }
 
-    fn about_user(&self) -> Value {
+    fn about(&self, user: &User) -> Value {
         let origin = &self.origin;
         json!({
-            "sub": self.identity_url(),
-            "user_id": USER_ID,
+            "sub": self.identity_url(user),
+            "user_id": user.id,
             "organization_id": ORG_ID,
-            "preferred_username": self.app.username,
+            "preferred_username": user.name,
             "nickname": "integration",
             "name": "Integration User",
-            "email": self.app.username,
+            "email": user.name,
             "email_verified": true,
             "given_name": "Integration",
             "family_name": "User",
@@ -79,7 +110,7 @@ impl Inner {
                 "recent": format!("{origin}/services/data/v{{version}}/recent/"),
                 "tooling_soap": format!("{origin}/services/Soap/T/{{version}}/{}", &ORG_ID[..15]),
                 "tooling_rest": format!("{origin}/services/data/v{{version}}/tooling/"),
-                "profile": format!("{origin}/{USER_ID}"),
+                "profile": format!("{origin}/{}", user.id),
                 "custom_domain": origin,
             },
         })

@@ -33,6 +33,8 @@ struct RestCall<'a> {
     parameters: Vec<(String, String)>,
     body: &'a [u8],
     batch_size: usize,
+    /// The URL of the user.
+    identity: String,
 }
 
 impl RestCall<'_> {
@@ -62,9 +64,9 @@ impl Inner {
     pub(super) fn rest(&self, call: &Call, body: Bytes) -> Answer {
         let segments = call.segments();
         let Some((version, path)) = segments[2..].split_first() else {
-            return Answer::json(versions());
+            return Answer::json(versions(self.knobs().oldest_version));
         };
-        if let Some(answer) = unsupported(version).or_else(|| refusal(call.access)) {
+        if let Some(answer) = self.unsupported(version).or_else(|| refusal(call.access)) {
             return answer;
         }
         let Ok(body) = decoded(&call.head.headers, &body) else {
@@ -77,6 +79,7 @@ impl Inner {
             parameters: parameters(call.head.uri.query()),
             body: &body,
             batch_size: batch_size(&call.head.headers).unwrap_or_else(|| self.knobs().batch_size),
+            identity: self.identity_url(&self.user_of(call)),
         });
         let usage = format!("api-usage={}/{ALLOCATION}", self.use_request());
         answer
@@ -89,7 +92,7 @@ impl Inner {
 
     fn resource(&self, call: &RestCall<'_>) -> Answer {
         let answered = match (call.method.as_str(), call.path) {
-            ("GET" | "HEAD", []) => Ok(self.resources(call.version)),
+            ("GET" | "HEAD", []) => Ok(self.resources(call)),
             ("GET" | "HEAD", ["limits"]) => Ok(self.limits()),
             ("GET" | "HEAD", ["sobjects"]) => Ok(self.objects(call)),
             ("GET" | "HEAD", ["sobjects", object]) => self.object(call, object),
@@ -117,11 +120,12 @@ impl Inner {
         answered.unwrap_or_else(|error| error)
     }
 
-    fn resources(&self, version: &str) -> Answer {
+    fn resources(&self, call: &RestCall<'_>) -> Answer {
+        let version = call.version;
         let url = |name: &str| format!("/services/data/{version}/{name}");
         Answer::json(json!({
             "composite": url("composite"),
-            "identity": self.identity_url(),
+            "identity": call.identity,
             "jobs": url("jobs"),
             "limits": url("limits"),
             "parameterizedSearch": url("parameterizedSearch"),
@@ -131,6 +135,26 @@ impl Inner {
             "sobjects": url("sobjects"),
             "tooling": url("tooling"),
         }))
+    }
+
+    /// The answer to a retired or future version.
+    fn unsupported(&self, version: &str) -> Option<Answer> {
+        let oldest = self.knobs().oldest_version;
+        match version.strip_prefix('v').and_then(number) {
+            Some(version) if (oldest..=NEWEST).contains(&version) => None,
+            Some(version) if (7..oldest).contains(&version) => Some(Answer::error(
+                StatusCode::GONE,
+                "GONE",
+                "The requested resource has been retired or removed",
+            )),
+            _ => Some(Answer::not_found()),
+        }
+    }
+
+    /// Returns whether all APIs serve `version`, such as `67.0`.
+    pub(super) fn is_supported(&self, version: &str) -> bool {
+        let oldest = self.knobs().oldest_version;
+        number(version).is_some_and(|version| (oldest..=NEWEST).contains(&version))
     }
 
     fn limits(&self) -> Answer {
@@ -158,8 +182,8 @@ pub(super) fn refusal(access: Access) -> Option<Answer> {
 }
 
 /// The versions that are not retired, with the names of their releases.
-fn versions() -> Value {
-    let versions = (OLDEST..=NEWEST).map(|version| {
+fn versions(oldest: usize) -> Value {
+    let versions = (oldest..=NEWEST).map(|version| {
         let season = ["Summer", "Winter", "Spring"][(version - OLDEST) % 3];
         // 31 was Summer '14, and Winter belongs to the year that it ends in.
         let year = 14 + (version - OLDEST).div_ceil(3);
@@ -170,24 +194,6 @@ fn versions() -> Value {
         })
     });
     versions.collect()
-}
-
-/// The answer to a retired or future version.
-fn unsupported(version: &str) -> Option<Answer> {
-    match version.strip_prefix('v').and_then(number) {
-        Some(OLDEST..=NEWEST) => None,
-        Some(7..OLDEST) => Some(Answer::error(
-            StatusCode::GONE,
-            "GONE",
-            "The requested resource has been retired or removed",
-        )),
-        _ => Some(Answer::not_found()),
-    }
-}
-
-/// Returns whether all APIs serve `version`, such as `67.0`.
-pub(super) fn is_supported(version: &str) -> bool {
-    matches!(number(version), Some(OLDEST..=NEWEST))
 }
 
 fn number(version: &str) -> Option<usize> {
@@ -239,7 +245,7 @@ const SFORCE_LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info
 /// Requests a day.
 pub(super) const ALLOCATION: usize = 15_000;
 
-/// The oldest version that is not retired.
+/// The oldest version that Salesforce has not retired.
 pub(super) const OLDEST: usize = 31;
 
 pub(super) const NEWEST: usize = 67;

@@ -3,5 +3,6 @@
 
 pub(super) mod fault;
 pub(super) mod hold;
+pub(super) mod long;
 pub(super) mod seen;
 pub(super) mod wire;

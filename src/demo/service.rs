@@ -17,6 +17,7 @@ use super::{
     rig::{
         fault::{Fault, TOKEN},
         hold::Place,
+        long::OpenCalls,
         seen::{Seen, Watched},
         wire::Control,
     },
@@ -57,16 +58,31 @@ pub(super) async fn serve(
     let number = note(&org, connection, &control, &head, &body);
     let body = Watched::new(body, org.log.clone(), number);
 
-    if let Some(gate) = org.holds.find(path, |place| place == Place::Request) {
+    let open = is_counted(path).then(|| OpenCalls::begin(&org.open_calls, org.knobs().long_calls));
+    let is_refused = matches!(open, Some(None));
+    if let Some(gate) = org
+        .holds
+        .find(path, |place| !is_refused && place == Place::Request)
+    {
         gate.pass(|| org.log.notify()).await;
     }
 
     let access = org.access(&head);
-    org.log
-        .update(number, |seen| seen.authorized = access == Access::Live);
+    let user = org.sessions.user_in(&head.headers);
+    org.log.update(number, |seen| {
+        seen.authorized = access == Access::Live;
+        seen.user = user
+            .filter(|_| seen.authorized)
+            .map(|user| user.to_string());
+    });
     let call = Call { head, access };
 
-    let (fault, body) = match org.faults.take(path) {
+    let fault = if is_refused {
+        Some(Fault::crowded_at(path))
+    } else {
+        org.faults.take(path)
+    };
+    let (fault, body) = match fault {
         Some(Fault::Early(fault)) => (Some(*fault), body),
         Some(fault @ (Fault::Answer(_) | Fault::Raw(..) | Fault::Hang)) => {
             (Some(fault), drained(body).await)
@@ -192,6 +208,12 @@ impl Inner {
     }
 }
 
+/// Returns whether requests to `path` are calls to the API, of which few may take long.
+fn is_counted(path: &str) -> bool {
+    let apis = ["data", "Soap", "async", "apexrest"];
+    matches!(segments(path)[..], ["services", api, _, ..] if apis.contains(&api))
+}
+
 /// Records the request, and returns its number; 0 if it is only counted.
 fn note(org: &Inner, connection: usize, control: &Control, head: &Parts, body: &Incoming) -> usize {
     if head.uri.path() == TOKEN {
@@ -215,6 +237,7 @@ fn note(org: &Inner, connection: usize, control: &Control, head: &Parts, body: &
         },
         target,
         authorized: false,
+        user: None,
         length: 0,
         body: Vec::new(),
         sha256: String::new(),

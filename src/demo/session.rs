@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,22 +11,52 @@ use http::{HeaderMap, header};
 
 use super::id::ORG_ID;
 
-/// The live sessions of the one user, by access token.
+/// The live sessions, by access token.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, Instant>>);
+pub(super) struct Sessions(Mutex<HashMap<String, Session>>);
+
+struct Session {
+    /// The user name.
+    user: Arc<str>,
+    used: Instant,
+}
 
 impl Sessions {
-    /// A live session's token, if there is one.
-    pub(super) fn living(&self, timeout: Duration) -> Option<String> {
+    /// The token of a live session of `user`, if there is one.
+    pub(super) fn living(&self, user: &str, timeout: Duration) -> Option<String> {
         let mut sessions = self.lock();
-        sessions.retain(|_, used| used.elapsed() < timeout);
-        let token = sessions.keys().next()?.clone();
-        sessions.insert(token.clone(), Instant::now());
-        Some(token)
+        sessions.retain(|_, session| session.used.elapsed() < timeout);
+        let mut all = sessions.iter_mut();
+        let (token, session) = all.find(|(_, session)| *session.user == *user)?;
+        session.used = Instant::now();
+        Some(token.clone())
     }
 
-    pub(super) fn start(&self, token: String) {
-        self.lock().insert(token, Instant::now());
+    pub(super) fn start(&self, token: String, user: &str) {
+        let session = Session {
+            user: user.into(),
+            used: Instant::now(),
+        };
+        self.lock().insert(token, session);
+    }
+
+    /// The user of a session, unless it has been ended.
+    pub(super) fn user(&self, token: &str) -> Option<Arc<str>> {
+        self.lock().get(token).map(|session| session.user.clone())
+    }
+
+    /// The user of the session in any of `headers` that may have one.
+    pub(super) fn user_in(&self, headers: &HeaderMap) -> Option<Arc<str>> {
+        let names = ["authorization", "x-sfdc-session", "accesstoken", "cookie"];
+        let values = names.into_iter().flat_map(|name| headers.get_all(name));
+        let texts = values.filter_map(|value| value.to_str().ok());
+        let mut words = texts.flat_map(|text| text.split([' ', ';']));
+        words.find_map(|word| self.user(word.strip_prefix("sid=").unwrap_or(word)))
+    }
+
+    /// Ends every session of `user`.
+    pub(super) fn end_of(&self, user: &str) {
+        self.lock().retain(|_, session| *session.user != *user);
     }
 
     pub(super) fn end(&self, token: &str) {
@@ -57,8 +87,8 @@ impl Sessions {
     /// The access by a session. Asking keeps it alive.
     pub(super) fn worth(&self, token: &str, timeout: Duration) -> Access {
         match self.lock().get_mut(token) {
-            Some(used) if used.elapsed() < timeout => {
-                *used = Instant::now();
+            Some(session) if session.used.elapsed() < timeout => {
+                session.used = Instant::now();
                 Access::Live
             }
             _ => Access::Dead,
@@ -90,7 +120,7 @@ impl Sessions {
         sid.map_or(Access::Missing, |sid| self.worth(sid, timeout))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

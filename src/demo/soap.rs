@@ -12,6 +12,7 @@ use super::{
     Inner,
     answer::{Answer, Content},
     coding::decoded,
+    rig::fault::CROWDED,
     service::Call,
     session::Access,
 };
@@ -41,7 +42,8 @@ impl Inner {
             return Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
                 .header(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        let called = endpoint.check_version().and_then(|()| {
+        let oldest = self.knobs().oldest_version;
+        let called = endpoint.check_version(oldest).and_then(|()| {
             let body = decoded(&call.head.headers, body)
                 .map_err(|error| SoapFault::client(error.to_string()))?;
             let body = std::str::from_utf8(&body)
@@ -87,7 +89,12 @@ impl Inner {
         if access != Access::Live {
             return Err(SoapFault::invalid_session());
         }
-        self.log.update(number, |seen| seen.authorized = true);
+        let user = self.sessions.user(session);
+        self.log.update(number, |seen| {
+            seen.authorized = true;
+            seen.user = user.as_deref().map(str::to_owned);
+        });
+        let user = self.user(user.as_deref());
 
         let mut xml = Xml::default();
         match endpoint.api {
@@ -102,7 +109,7 @@ impl Inner {
             },
             Api::Class => apex::echo(operation, &mut xml),
             Api::Partner | Api::Enterprise | Api::Tooling => match name {
-                "getUserInfo" => self.user_info(endpoint.version, &mut xml),
+                "getUserInfo" => self.user_info(&user, endpoint.version, &mut xml),
                 "getServerTimestamp" => user::server_timestamp(&mut xml),
                 "query" | "queryAll" => self.soap_query(endpoint, envelope, &mut xml)?,
                 "queryMore" => self.soap_query_more(endpoint, envelope, &mut xml)?,
@@ -124,7 +131,7 @@ impl Inner {
         let mut header = Xml::default();
         let debugging = envelope.header(&endpoint.namespace, "DebuggingHeader");
         if debugging.is_some() && endpoint.runs_apex() {
-            apex::debugging_info(endpoint, operation, &self.app.username, &mut header);
+            apex::debugging_info(endpoint, operation, &user.name, &mut header);
         }
         Ok(endpoint.response(name, self.use_request(), &header, &xml))
     }
@@ -135,6 +142,14 @@ pub(super) fn partner_session_expired() -> String {
     let partner = Endpoint::new(&["services", "Soap", "u", "64.0"]);
     partner.map_or_else(String::new, |endpoint| {
         SoapFault::invalid_session().into_xml(&endpoint)
+    })
+}
+
+/// The partner API's response while too many long calls are open.
+pub(super) fn partner_crowded() -> String {
+    let partner = Endpoint::new(&["services", "Soap", "u", "64.0"]);
+    partner.map_or_else(String::new, |endpoint| {
+        SoapFault::new("REQUEST_LIMIT_EXCEEDED", CROWDED).into_xml(&endpoint)
     })
 }
 

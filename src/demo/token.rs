@@ -11,7 +11,7 @@ use url::form_urlencoded;
 use super::{
     Inner,
     answer::{Answer, Content},
-    id::{ORG_ID, USER_ID},
+    id::ORG_ID,
     session::opaque_token,
 };
 
@@ -29,7 +29,7 @@ impl Inner {
                 self.log.count(|counts| counts.refusals += 1);
                 super::refusal::answer(refusal)
             }
-            (Ok(()), None) => self.grant(),
+            (Ok(user), None) => self.grant(&user),
             (Err((error, description)), None) => {
                 self.log.count(|counts| counts.refusals += 1);
                 let body = json!({"error": error, "error_description": description});
@@ -47,7 +47,7 @@ impl Inner {
         method: &Method,
         headers: &HeaderMap,
         form: &Bytes,
-    ) -> Result<(), (&'static str, &'static str)> {
+    ) -> Result<String, (&'static str, &'static str)> {
         if method != Method::POST {
             return Err(("invalid_request", "must use HTTP POST"));
         }
@@ -66,7 +66,8 @@ impl Inner {
         self.check_assertion(assertion.as_bytes())
     }
 
-    fn check_assertion(&self, assertion: &[u8]) -> Result<(), (&'static str, &'static str)> {
+    /// Returns the user that it is for.
+    fn check_assertion(&self, assertion: &[u8]) -> Result<String, (&'static str, &'static str)> {
         let claims = dangerous::insecure_decode_claims::<Map<String, Value>>(assertion)
             .map_err(|_| INVALID_ASSERTION)?;
         let claim = |name| claims.get(name).and_then(Value::as_str);
@@ -101,16 +102,17 @@ impl Inner {
             return Err(("invalid_grant", "expired authorization code"));
         }
         // `prn` is the older name, and takes precedence if both are there.
-        if claim("prn").or_else(|| claim("sub")) != Some(self.app.username.as_str()) {
-            return Err(("invalid_grant", "user hasn't approved this consumer"));
+        let user = claim("prn").or_else(|| claim("sub")).unwrap_or_default();
+        match self.number_of(user) {
+            Some(_) => Ok(user.to_owned()),
+            None => Err(("invalid_grant", "user hasn't approved this consumer")),
         }
-        Ok(())
     }
 
-    fn grant(&self) -> Answer {
+    fn grant(&self, user: &str) -> Answer {
         let knobs = self.knobs();
         let reused = if knobs.reuse_session {
-            self.sessions.living(knobs.session_timeout)
+            self.sessions.living(user, knobs.session_timeout)
         } else {
             None
         };
@@ -118,25 +120,26 @@ impl Inner {
             Some(token) => token,
             None => {
                 let made = if knobs.jwt_tokens {
-                    self.jwt_token(knobs.session_timeout.as_secs())
+                    self.jwt_token(user, knobs.session_timeout.as_secs())
                 } else {
                     opaque_token().ok()
                 };
                 let Some(token) = made else {
                     return Answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
                 };
-                self.sessions.start(token.clone());
+                self.sessions.start(token.clone(), user);
                 token
             }
         };
         self.log.count(|counts| counts.logins += 1);
+        self.log.count_login_of(user);
 
         let instance_url = knobs.instance_url.as_deref().unwrap_or(&self.origin);
         let mut body = json!({
             "access_token": token,
             "scope": "web openid api id",
             "instance_url": instance_url,
-            "id": self.identity_url(),
+            "id": self.identity_url(&self.user(Some(user))),
             "token_type": "Bearer",
         });
         if let Some(seconds) = knobs.expires_in {
@@ -145,12 +148,12 @@ impl Inner {
         Answer::json(body)
     }
 
-    fn jwt_token(&self, lives: u64) -> Option<String> {
+    fn jwt_token(&self, user: &str, lives: u64) -> Option<String> {
         let header = Header::new(Algorithm::RS256);
         let claims = json!({
             "scp": "web openid api id",
             "aud": [self.origin],
-            "sub": format!("uid:{USER_ID}"),
+            "sub": format!("uid:{}", self.user(Some(user)).id),
             "iss": self.origin,
             "org_id": ORG_ID,
             "client_id": self.app.client_id,

@@ -1,20 +1,17 @@
 //! What tells that a connection has led to orgproxy, and not to an org.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
 
 /// The TCP addresses of a server's listeners, once they are bound.
 #[derive(Clone, Default)]
-pub(crate) struct OwnListeners(Arc<OnceLock<Vec<SocketAddr>>>);
+pub(crate) struct OwnListeners(Arc<ArcSwap<Vec<SocketAddr>>>);
 
 impl OwnListeners {
-    /// Sets the addresses, once, before the first connection is opened.
+    /// Sets the addresses, before the first connection is opened, and whenever they change.
     pub(crate) fn set(&self, addresses: impl Iterator<Item = SocketAddr>) {
-        let addresses = addresses.map(canonical).collect();
-        // The first call counts.
-        let _ = self.0.set(addresses);
+        self.0.store(Arc::new(addresses.map(canonical).collect()));
     }
 
     /// Returns whether a connection from `local` to `peer` leads to one of them.
@@ -22,11 +19,9 @@ impl OwnListeners {
         let (peer, local) = (canonical(peer), canonical(local));
         // A machine reaches itself from its own address.
         let is_here = peer.ip() == local.ip() || peer.ip().is_loopback();
-        self.0.get().is_some_and(|own| {
-            own.iter().any(|own| {
-                own.port() == peer.port()
-                    && (own.ip() == peer.ip() || own.ip().is_unspecified() && is_here)
-            })
+        self.0.load().iter().any(|own| {
+            own.port() == peer.port()
+                && (own.ip() == peer.ip() || own.ip().is_unspecified() && is_here)
         })
     }
 }

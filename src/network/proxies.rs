@@ -81,6 +81,11 @@ impl Proxies {
         })
     }
 
+    /// The port of the proxy, if there is one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.proxy.as_ref().map(|proxy| proxy.port)
+    }
+
     /// The proxy on the way to `host`, which has no brackets.
     pub(super) fn to(&self, host: &str, port: u16) -> Option<&Proxy> {
         let proxy = self.proxy.as_deref()?;
@@ -125,6 +130,28 @@ impl Proxy {
     pub(super) fn example(&self) -> String {
         format!("{}://USER:PASSWORD@{self}", self.scheme.name())
     }
+}
+
+/// The variables that name proxies with a user or a password, and what they name without them.
+pub(crate) fn without_credentials() -> Vec<(&'static str, String)> {
+    let named = VARIABLES.iter().filter_map(|name| {
+        let value = std::env::var_os(name)?;
+        let bare = without_userinfo(&value.to_string_lossy())?;
+        Some((*name, bare))
+    });
+    named.collect()
+}
+
+/// The URL of a proxy without user and password, if it has them, however it is written.
+fn without_userinfo(value: &str) -> Option<String> {
+    let (before, place) = value.rsplit_once('@')?;
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|it| it.is_ascii_alphanumeric());
+    Some(if is_scheme {
+        format!("{scheme}://{place}")
+    } else {
+        place.to_owned()
+    })
 }
 
 /// Host and port, without the secret parts.
@@ -403,6 +430,16 @@ mod tests {
             !fault.contains("s3cret") && !fault.contains("user:"),
             "{fault}"
         );
+    }
+
+    #[test_case("http://me:pw@proxy:80", Some("http://proxy:80"))]
+    #[test_case("me:pw@proxy:80", Some("proxy:80"); "without a scheme")]
+    #[test_case("socks5h://me@proxy", Some("socks5h://proxy"); "a user alone")]
+    #[test_case("http://me:p@w/1@proxy:80/", Some("http://proxy:80/"); "not encoded")]
+    #[test_case("me:a://b@proxy:80", Some("proxy:80"); "with a scheme in the password")]
+    #[test_case("http://proxy:80", None; "without a user")]
+    fn a_program_gets_a_proxy_without_its_password(value: &str, bare: Option<&str>) {
+        assert_eq!(without_userinfo(value).as_deref(), bare);
     }
 
     #[test]

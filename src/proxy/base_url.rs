@@ -1,12 +1,11 @@
 //! The address by which a client finds the proxy.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use http::{HeaderValue, header, request::Parts, uri::Scheme};
 
 use crate::{
-    auth::Sessions,
-    proxy::{error::Error, exchange::Exchange, guard::Named},
+    proxy::{delivery::Delivery, error::Error, exchange::Exchange, guard::Named},
     watch::{Sign, Wait},
 };
 
@@ -43,8 +42,11 @@ impl BaseUrl {
         named: &Named,
         head: &Parts,
         exchange: &Exchange,
-        sessions: &Arc<Sessions>,
+        delivery: &Delivery,
     ) -> Result<Self, Error> {
+        // Who is about to log in has no user yet, and all of an org are at the same instance.
+        let user = delivery.sessions_for(exchange);
+        let sessions = user.unwrap_or(&delivery.sessions);
         let session = exchange.awaits(Wait::Login, sessions.current()).await?;
         named.check(&session, sessions)?;
         if named.is_old(&session) {

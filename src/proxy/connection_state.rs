@@ -38,6 +38,8 @@ pub(crate) struct ConnectionState {
     /// The address of the listener that the client came in by, as configured.
     listener: Arc<str>,
     peer: Peer,
+    /// The user who connected by TCP, if it is not ours and that matters.
+    user: Option<u32>,
     /// The name of all clients of that listener, if they have one.
     client_name: Option<Arc<str>>,
     /// The port that the client came in by.
@@ -56,6 +58,10 @@ pub(crate) struct ConnectionState {
     heard: Mutex<Heard>,
     /// The heads of answers in HTTP/1.1.
     heads: Arc<Heads>,
+    /// True if the client knows the end of its answer by the end of the connection.
+    open_ended: AtomicBool,
+    /// True if all of such an answer has been handed out.
+    whole: AtomicBool,
 }
 
 /// The header lines of requests as the client sent them.
@@ -94,6 +100,11 @@ impl ConnectionState {
             client_name,
             ..self
         }
+    }
+
+    /// The same, for a connection by TCP of this user of this machine.
+    pub(crate) fn of_user(self, user: Option<u32>) -> Self {
+        Self { user, ..self }
     }
 
     /// The same, for a connection whose doings are noted in `activity`.
@@ -142,6 +153,7 @@ impl ConnectionState {
         Self {
             intercepted: Some(host),
             client_name: outer.client_name.clone(),
+            user: outer.user,
             ..Self::new(outer.listener.clone(), outer.peer, None).by_tls(true)
         }
     }
@@ -152,6 +164,11 @@ impl ConnectionState {
 
     pub(crate) fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The user who connected by TCP, if it is not ours, that matters, and it is known.
+    pub(crate) fn user(&self) -> Option<u32> {
+        self.user
     }
 
     /// The client, if it is known without a request.
@@ -194,6 +211,27 @@ impl ConnectionState {
     /// The answer to a request has ended.
     pub(crate) fn end(&self) {
         self.activity.end();
+    }
+
+    /// Notes that nothing but the end of the connection says where the answer ends.
+    pub(crate) fn open_end(&self) {
+        self.open_ended.store(true, Relaxed);
+        self.whole.store(false, Relaxed);
+    }
+
+    /// Returns whether nothing but the end of the connection says where the answer ends.
+    pub(crate) fn is_open_ended(&self) -> bool {
+        self.open_ended.load(Relaxed)
+    }
+
+    /// Notes that all of an answer has been handed out.
+    pub(crate) fn complete(&self) {
+        self.whole.store(true, Relaxed);
+    }
+
+    /// Returns whether all of an answer has been handed out.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Relaxed)
     }
 
     /// The number of requests that have come.

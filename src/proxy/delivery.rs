@@ -9,18 +9,22 @@ use crate::{
     auth::{Session, Sessions},
     config,
     proxy::{
+        budget::Budget,
         error::Error,
         exchange::Exchange,
         family::{Family, Verdict},
+        refusal::Refusal,
         replay::{Kept, Replay},
         request::Head,
         response::{self, Body},
         upstream::{self, Upstream},
+        users::Users,
     },
     watch::{Replayed, Wait},
 };
 
 mod moved;
+mod spending;
 
 /// A request to deliver.
 #[derive(Clone, Copy)]
@@ -28,6 +32,27 @@ pub(crate) struct Request<'a> {
     pub(crate) head: &'a Head,
     pub(crate) body: &'a Replay,
     pub(crate) exchange: &'a Exchange,
+    /// Those of the user that it is sent as.
+    pub(crate) sessions: &'a Arc<Sessions>,
+    /// What the client waits for until the response begins.
+    pub(crate) wait: Wait,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(
+        head: &'a Head,
+        body: &'a Replay,
+        exchange: &'a Exchange,
+        sessions: &'a Arc<Sessions>,
+    ) -> Self {
+        Self {
+            head,
+            body,
+            exchange,
+            sessions,
+            wait: Wait::FirstByte,
+        }
+    }
 }
 
 /// One thread's way to one org, and the sessions for it.
@@ -35,16 +60,34 @@ pub(crate) struct Request<'a> {
 /// Boxes what is rare, so that not every request's future has room for it.
 pub(crate) struct Delivery {
     pub(crate) org: Arc<config::Org>,
+    /// Those of the org's own user.
     pub(crate) sessions: Arc<Sessions>,
+    /// The users that clients act as, if not all as the org's own.
+    pub(crate) users: Option<Arc<Users>>,
     pub(crate) upstream: Upstream,
     /// Bytes of a body that are kept.
     pub(crate) replay_bytes: usize,
+    /// How much clients may use of what the org allows, if that is bounded.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 /// The org's response, and its verdict on the session.
 type Attempt = Result<(Response<Body>, Verdict), Error>;
 
 impl Delivery {
+    /// The sessions of the user that the client of `exchange` acts as.
+    ///
+    /// # Errors
+    /// If it may act as none.
+    pub(crate) fn sessions_for(&self, exchange: &Exchange) -> Result<&Arc<Sessions>, Refusal> {
+        let Some(users) = &self.users else {
+            return Ok(&self.sessions);
+        };
+        let user = users.of(exchange.label().as_ref())?;
+        exchange.acts_as(&user.name);
+        Ok(&user.sessions)
+    }
+
     /// Has the org answer `head` and `body`, and returns with which session.
     ///
     /// A session that the org takes for dead is replaced, and the request is sent again, whole: at
@@ -57,8 +100,10 @@ impl Delivery {
             head,
             body,
             exchange,
+            sessions,
+            ..
         } = request;
-        let login = self.sessions.current();
+        let login = sessions.current();
         let mut session = exchange.awaits(Wait::Login, login).await?;
         let is_at_risk = match body.kept(self.replay_bytes) {
             Kept::Whole => false,
@@ -67,7 +112,7 @@ impl Delivery {
             Kept::NoMemory => true,
         };
         if is_at_risk && head.family() != Family::PubSub {
-            session = Box::pin(self.living(session, exchange)).await?;
+            session = Box::pin(self.living(request, session)).await?;
         }
 
         let (mut response, session) = match self.attempt(request, &session).await {
@@ -75,7 +120,7 @@ impl Delivery {
             other => Box::pin(self.repeat(request, other, session)).await?,
         };
         if head.family() == Family::PubSub {
-            let (sessions, session) = (self.sessions.clone(), session.clone());
+            let (sessions, session) = (sessions.clone(), session.clone());
             response = response::watch(response, move || sessions.end(&session));
         }
         Ok((response, session))
@@ -90,13 +135,18 @@ impl Delivery {
         mut session: Arc<Session>,
     ) -> Result<(Response<Body>, Arc<Session>), Error> {
         let mut repeats = 0;
+        let mut has_waited = false;
         while repeats < MOST_REPEATS {
             let next = match &attempt {
                 Ok((_, Verdict::Sound)) => None,
                 Ok((_, Verdict::Dead | Verdict::Login)) => {
                     self.successor(request, &session, repeats).await?
                 }
-                Ok((_, Verdict::Unsaid)) => self.after(&session, request.exchange).await?,
+                Ok((_, Verdict::Unsaid)) => self.after(request, &session).await?,
+                Ok((_, Verdict::Crowded)) => {
+                    let may = !std::mem::replace(&mut has_waited, true);
+                    (may && self.take_turn_again(request).await).then(|| session.clone())
+                }
                 Ok((_, Verdict::Moved)) => self.elsewhere(request, &session).await,
                 Err(error) if error.is_unreachable() => self.elsewhere(request, &session).await,
                 Err(_) => None,
@@ -104,6 +154,7 @@ impl Delivery {
             let Some(next) = next else { break };
             let why = match &attempt {
                 Ok((_, Verdict::Moved)) | Err(_) => Replayed::Moved,
+                Ok((_, Verdict::Crowded)) => Replayed::Crowded,
                 Ok(_) => Replayed::Session,
             };
             let is_confirmed = next.same_token(&session) && !Arc::ptr_eq(&next, &session);
@@ -121,7 +172,7 @@ impl Delivery {
         }
         let (response, verdict) = attempt?;
         if repeats > 0 && matches!(verdict, Verdict::Dead | Verdict::Login) {
-            self.sessions.doubt();
+            request.sessions.doubt();
         }
         // What asked for a file would take the page for it.
         if verdict == Verdict::Login {
@@ -133,8 +184,9 @@ impl Delivery {
     /// The session with which to send a request again that was refused with `session`, if that is
     /// of use.
     ///
-    /// The first time a login decides. Where logins were in vain lately, the org is asked first
-    /// whether it is the session that it refuses, or the request: that costs no login.
+    /// The first time a login decides. Where logins were in vain lately, or an Apex class may have
+    /// answered after it wrote something, the org is asked first whether it is the session that it
+    /// refuses, or the request: that costs no login.
     async fn successor(
         &self,
         request: Request<'_>,
@@ -142,28 +194,36 @@ impl Delivery {
         repeats: usize,
     ) -> Result<Option<Arc<Session>>, Error> {
         // The host of the Pub/Sub API answers no such question.
-        let Request { head, exchange, .. } = request;
+        let Request {
+            head,
+            exchange,
+            sessions,
+            ..
+        } = request;
         let can_ask = head.family() != Family::PubSub;
-        if repeats == 0 && !(can_ask && self.sessions.doubts()) && !self.sessions.rests() {
-            let login = self.sessions.replace(session);
+        // A class chooses its answer, after it may have written something.
+        let may_have_written = || head.is_for_a_class() && !head.method().is_safe();
+        let must_ask = can_ask && (sessions.doubts() || may_have_written());
+        if repeats == 0 && !must_ask && !sessions.rests() {
+            let login = sessions.replace(session);
             return Ok(Some(exchange.awaits(Wait::Login, login).await?));
         }
-        if !can_ask || self.sessions.rests() {
+        if !can_ask || sessions.rests() {
             return Ok(None);
         }
-        self.after(session, exchange).await
+        self.after(request, session).await
     }
 
     /// The session after `session`, if the org says that this one is dead.
     async fn after(
         &self,
+        request: Request<'_>,
         session: &Arc<Session>,
-        exchange: &Exchange,
     ) -> Result<Option<Arc<Session>>, Error> {
-        match self.ask(session, exchange).await {
+        match self.ask(request, session).await {
             Ok(Verdict::Dead) => {
-                let login = self.sessions.after(session);
-                Ok(Some(exchange.awaits(Wait::Login, login).await?))
+                let login = request.sessions.after(session);
+                Ok(Some(request.exchange.awaits(Wait::Login, login).await?))
             }
             _ => Ok(None),
         }
@@ -179,7 +239,7 @@ impl Delivery {
         match request.head.family() {
             Family::PubSub => None,
             _ => {
-                let login = self.sessions.elsewhere(session);
+                let login = request.sessions.elsewhere(session);
                 request.exchange.awaits(Wait::Login, login).await
             }
         }
@@ -190,11 +250,12 @@ impl Delivery {
         let head = request.head;
         let mut response = self.upstream.send(request, session).await?.map(Body::from);
         request.exchange.hears(response.headers());
+        self.hears(response.headers());
         let status = response.status();
         let family = head.family();
         let verdict = if family.suspects(&response, session) {
             let beginning = Box::pin(response::peek(&mut response)).await?;
-            family.judge(head.method(), status, &beginning)
+            self.but_for_turns(family.judge(head.method(), status, &beginning))
         } else if status.is_redirection() {
             self.judge_redirect(head, &response, session)
         } else if family.suspects_page(&response) && head.method() == Method::GET {
@@ -222,21 +283,24 @@ impl Delivery {
     /// not be sent again.
     async fn living(
         &self,
+        request: Request<'_>,
         session: Arc<Session>,
-        exchange: &Exchange,
     ) -> Result<Arc<Session>, Error> {
-        let next = match self.ask(&session, exchange).await {
+        let Request {
+            exchange, sessions, ..
+        } = request;
+        let next = match self.ask(request, &session).await {
             Ok(Verdict::Dead) => {
-                let login = self.sessions.after(&session);
+                let login = sessions.after(&session);
                 return Ok(exchange.awaits(Wait::Login, login).await?);
             }
             Ok(Verdict::Moved) => {
-                let login = self.sessions.elsewhere(&session);
+                let login = sessions.elsewhere(&session);
                 exchange.awaits(Wait::Login, login).await
             }
             Ok(_) => None,
             Err(error) if error.is_unreachable() => {
-                let login = self.sessions.elsewhere(&session);
+                let login = sessions.elsewhere(&session);
                 return exchange.awaits(Wait::Login, login).await.ok_or(error);
             }
             Err(error) => return Err(error),
@@ -244,13 +308,14 @@ impl Delivery {
         Ok(next.unwrap_or(session))
     }
 
-    /// Asks the org about nothing but `session`.
-    async fn ask(&self, session: &Session, exchange: &Exchange) -> Result<Verdict, Error> {
+    /// Asks the org about nothing but `session`, before or after `request`.
+    async fn ask(&self, request: Request<'_>, session: &Session) -> Result<Verdict, Error> {
         let question = Head::liveness();
         let request = Request {
             head: &question,
             body: &Replay::Empty,
-            exchange,
+            wait: Wait::Question,
+            ..request
         };
         let (mut response, verdict) = self.attempt(request, session).await?;
         // Read to its end, so that the connection is at hand for what follows.

@@ -8,8 +8,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     auth::LoginError,
     proxy::{
+        budget::Exceeded,
         family::{self, EnvelopeError, Family},
         guard::Denied,
+        old_version::Why,
         refusal::Refusal,
         replay::ClientFault,
         response::Body,
@@ -42,6 +44,8 @@ pub(crate) enum Error {
         limit: usize,
         setting: &'static str,
     },
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     #[error("internal error in orgproxy; please report it with what the log says")]
     Panicked,
 }
@@ -60,7 +64,7 @@ pub(crate) enum Unanswerable {
     )]
     Operation { name: String, namespace: String },
     #[error(
-        "the path has no API version that supports logins; use one from 20.0 on, as in /services/Soap/u/64.0"
+        "the path has no API version that supports logins; use one from 20.0 on, as in /services/Soap/u/64.0, or set minimum_api_version for the org"
     )]
     Version,
     #[error("the org did not report who the user is: {0}")]
@@ -91,7 +95,11 @@ impl Error {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("proxy-status", proxy_status(kind, code));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Self::Exceeded(exceeded) = &self {
+            // In whole seconds (RFC 9110 section 10.2.3), and not too soon.
+            let seconds = exceeded.retry_after().as_secs() + 1;
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -142,10 +150,17 @@ impl Error {
                 Refusal::NoSuchOrg => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
                 Refusal::WrongInstance(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
                 Refusal::ForeignOrigin(_) => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
-                Refusal::FromPage => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
+                Refusal::OtherUser(_) => ErrorSpec(Client, S::FORBIDDEN, "OTHER_USER", "http_request_denied"),
+                Refusal::FromPage | Refusal::SilentBrowser => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
                 Refusal::NoClientKey => ErrorSpec(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
                 Refusal::WrongOrg(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
+                Refusal::NoUser { .. } => ErrorSpec(Client, S::FORBIDDEN, "NO_USER", "http_request_denied"),
+                Refusal::WrongUser(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_USER", "http_request_denied"),
+                Refusal::DisguisedVersion => ErrorSpec(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
+                Refusal::OldVersions(Why::TooLarge) => ErrorSpec(Client, S::PAYLOAD_TOO_LARGE, "OLD_VERSIONS_IN_BODY", "http_request_error"),
+                Refusal::OldVersions(_) => ErrorSpec(Client, S::BAD_REQUEST, "OLD_VERSIONS_IN_BODY", "http_request_error"),
                 Refusal::Path(Denied::DotSegment | Denied::Disguised | Denied::Ambiguous) => ErrorSpec(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
+                Refusal::Policy(_) => ErrorSpec(Client, S::FORBIDDEN, "POLICY_REFUSED", "http_request_denied"),
                 Refusal::Path(_) => ErrorSpec(Client, S::FORBIDDEN, "PATH_REFUSED", "http_request_denied"),
             },
             Self::Envelope(EnvelopeError::Body(fault)) => spec_of(*fault),
@@ -178,6 +193,12 @@ impl Error {
             Self::NoPages => ErrorSpec(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
             Self::BrokeOff(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
             Self::Overloaded { .. } => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+            Self::Exceeded(exceeded) => match exceeded {
+                Exceeded::Calls { .. } => ErrorSpec(Client, S::TOO_MANY_REQUESTS, "BUDGET_SPENT", "http_request_denied"),
+                Exceeded::ClientCalls { .. } => ErrorSpec(Client, S::TOO_MANY_REQUESTS, "CLIENT_BUDGET_SPENT", "http_request_denied"),
+                Exceeded::Rate { .. } => ErrorSpec(Client, S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "http_request_denied"),
+                Exceeded::Turn { .. } | Exceeded::Queue { .. } => ErrorSpec(Client, S::TOO_MANY_REQUESTS, "TOO_MANY_LONG_CALLS", "http_request_denied"),
+            },
             Self::Panicked => ErrorSpec(Proxy, S::INTERNAL_SERVER_ERROR, "PROXY_FAILED", "proxy_internal_error"),
         }
     }

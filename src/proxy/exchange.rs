@@ -14,20 +14,24 @@ use http::{
 };
 
 use crate::{
+    config::ClientLabel,
     proxy::{
+        budget::Permit,
         connection_state::ConnectionState,
         error::Error,
         family::{Envelope, Family},
         path::words,
         placeholder::Placeholders,
+        policy::Refused,
+        refusal::Refusal,
         response::Body,
         target::Target,
     },
-    salesforce::REST_ROOT,
+    salesforce::{ApiVersion, REST_ROOT},
     system::{escape, telemetry::Throttle},
     watch::{
-        self, AnsweredBy, Client, Lap, Record, Recorder, Replayed, Sign, Signs, Slot, Trace, Usage,
-        Wait, Waits,
+        self, AnsweredBy, Client, Lap, Raised, Record, Recorder, Replayed, Sign, Signs, Slot,
+        Trace, Usage, Wait, Waits,
     },
 };
 
@@ -53,6 +57,8 @@ struct Notes {
     org: Option<Arc<str>>,
     /// The client, if it is known by more than what it says of itself.
     client: Option<Client>,
+    /// The user that it is sent as, where that depends on the client.
+    user: Option<Arc<str>>,
     /// Its `User-Agent`.
     agent: Option<HeaderValue>,
     operation: Option<Box<str>>,
@@ -71,6 +77,10 @@ struct Notes {
     replayed_for: Option<Replayed>,
     usage: Option<Usage>,
     signs: Signs,
+    raised: Option<Raised>,
+    /// What it has of a budget, if there is one.
+    permit: Option<Box<Permit>>,
+    would_be_refused: bool,
 }
 
 /// The body of a request, as far as it has come.
@@ -110,7 +120,8 @@ impl Notes {
         };
         let (waits, received) = (&mut self.waits, &self.received);
         let (sum, since) = match wait {
-            Wait::Login => (&mut waits.login, since),
+            Wait::Login | Wait::Question => (&mut waits.login, since),
+            Wait::Turn => (&mut waits.turn, since),
             Wait::Connection => (&mut waits.connection, since),
             // The org is not waited for as long as the client still sends.
             Wait::FirstByte => match received.as_ref().map(|body| body.ended.get()) {
@@ -177,7 +188,7 @@ impl Exchange {
 
     /// Notes who sends `head`.
     pub(crate) fn comes_with(&self, head: &Parts, placeholders: &Placeholders) {
-        if let Some(name) = placeholders.client_that_shows(head) {
+        if let Some(name) = placeholders.client_that_shows(head, None) {
             return self.is_of(name);
         }
         if let Some(client) = self.connection.client() {
@@ -191,12 +202,18 @@ impl Exchange {
         }
     }
 
-    /// Notes what is asked for in `envelope`, and by whom, if that says so.
-    pub(crate) fn opens(&self, envelope: &Envelope, placeholders: &Placeholders) {
+    /// Notes what is asked for in `envelope` of `head`, and by whom, if that says so.
+    pub(crate) fn opens(
+        &self,
+        head: &Parts,
+        envelope: Option<&Envelope>,
+        placeholders: &Placeholders,
+    ) {
+        let Some(envelope) = envelope else { return };
         let operation = envelope.operation.as_ref();
         let operation = operation.map(|operation| cut(&operation.name, LONGEST_WORD).into());
         self.notes().operation = operation;
-        if let Some(name) = placeholders.client_of(&envelope.said) {
+        if let Some(name) = placeholders.client_that_shows(head, Some(envelope)) {
             self.is_of(name);
         }
     }
@@ -206,14 +223,50 @@ impl Exchange {
         self.notes().client = Some(Client::Named(client.into()));
     }
 
+    /// Refuses it if it comes from nobody who has logged in by a name and password in `clients`.
+    pub(crate) fn must_be_of_a_client(&self) -> Result<(), Refusal> {
+        match self.notes().client {
+            Some(Client::Named(_)) => Ok(()),
+            _ => Err(Refusal::NoClientKey),
+        }
+    }
+
     /// The client, as far as it is known.
     pub(crate) fn client(&self) -> Option<Client> {
         self.notes().client()
     }
 
+    /// The client, if it is known by what it cannot choose for itself.
+    pub(crate) fn label(&self) -> Option<ClientLabel> {
+        self.notes().client.as_ref().and_then(Client::label)
+    }
+
+    /// Notes the user that it is sent as.
+    pub(crate) fn acts_as(&self, user: &Arc<str>) {
+        self.notes().user = Some(user.clone());
+    }
+
+    /// The user that it is sent as, where that depends on the client.
+    pub(crate) fn user(&self) -> Option<Arc<str>> {
+        self.notes().user.clone()
+    }
+
+    /// Changes what it has of a budget until it has ended.
+    pub(crate) fn permit<T>(&self, change: impl FnOnce(&mut Permit) -> T) -> T {
+        change(self.notes().permit.get_or_insert_default())
+    }
+
     /// Notes a sign of what Salesforce is about to end.
     pub(crate) fn shows(&self, sign: Sign) {
         self.notes().signs.add(sign);
+    }
+
+    /// Notes that it is sent at a newer version of the API than it, or a request within it, names.
+    pub(crate) fn is_raised(&self, from: ApiVersion, to: ApiVersion) {
+        let (from, to) = (from.number(), to.number());
+        let mut notes = self.notes();
+        let oldest = notes.raised.map_or(from, |before| before.from.min(from));
+        notes.raised = Some(Raised { from: oldest, to });
     }
 
     /// Has its body counted.
@@ -222,6 +275,23 @@ impl Exchange {
         let received = Arc::<Received>::default();
         self.notes().received = Some(received.clone());
         Some(received)
+    }
+
+    /// Notes that its policy would refuse it, if it did not only observe.
+    pub(crate) fn would_be_refused(&self, refused: &Refused) {
+        self.notes().would_be_refused = true;
+        if let Some(left_out) = OBSERVED.admit() {
+            let notes = self.notes();
+            tracing::warn!(
+                left_out,
+                org = notes.org.as_deref(),
+                client = notes.client().map(|client| client.identity().to_string()),
+                method = shown(self.method.as_str()),
+                path = shown(self.path()),
+                "would be {}",
+                shown(&refused.to_string())
+            );
+        }
     }
 
     /// Notes that it is sent to the org again.
@@ -249,7 +319,9 @@ impl Exchange {
     /// Makes the response of an error, and reports it.
     pub(crate) fn fails(&self, error: Error) -> Response<Body> {
         let code = error.code();
-        if let Some(left_out) = THROTTLE.admit() {
+        // `health` has no key, and need not have one.
+        let is_expected = self.is_probe() && matches!(error, Error::Refused(Refusal::NoClientKey));
+        if !is_expected && let Some(left_out) = THROTTLE.admit() {
             let notes = self.notes();
             tracing::warn!(
                 code,
@@ -257,6 +329,7 @@ impl Exchange {
                 left_out,
                 org = notes.org.as_deref(),
                 client = notes.client().map(|client| client.identity().to_string()),
+                user = notes.user.as_deref(),
                 method = shown(self.method.as_str()),
                 path = shown(self.path()),
                 "{}",
@@ -315,6 +388,7 @@ impl Exchange {
             listener: self.connection.listener().clone(),
             peer: self.connection.peer(),
             client: client.unwrap_or_else(|| slot.client(notes.agent.as_ref())),
+            user: notes.user.take(),
             method: short(&self.method),
             family: self.family.name(),
             operation: notes.operation.take(),
@@ -336,6 +410,8 @@ impl Exchange {
             replayed_for: notes.replayed_for,
             usage: notes.usage,
             signs: notes.signs,
+            raised: notes.raised,
+            would_be_refused: notes.would_be_refused,
             trace,
         }
     }
@@ -352,6 +428,11 @@ impl Exchange {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the org says of its allocation in `headers`.
+pub(crate) fn usage(headers: &HeaderMap) -> Option<Usage> {
+    headers.get(LIMIT_INFO).and_then(Usage::parse)
 }
 
 fn path_of(target: Option<&PathAndQuery>) -> &str {
@@ -387,22 +468,15 @@ fn api_version(path: &str) -> Option<u16> {
         Some(rest) => words(rest.as_bytes()).next(),
         None => Target::parse(path.as_bytes()).version,
     }?;
-    let start = usize::from(!version[0].is_ascii_digit());
-    let number = version[start..].split(|byte| *byte == b'.').next()?;
-    // No version has more digits, and the digits of a text cost less than the text as a number.
-    if number.len() > 3 {
-        return None;
-    }
-    number.iter().try_fold(0, |version, byte| {
-        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
-        Some(10 * version + u16::from(digit))
-    })
+    ApiVersion::parse(version).map(ApiVersion::number)
 }
 
 /// Waits in one trace. A request is sent three times at most.
 const MOST_LAPS: usize = 32;
 
 static THROTTLE: Throttle = Throttle::new();
+
+static OBSERVED: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 

@@ -9,7 +9,8 @@ use quick_xml::escape::partial_escape;
 use serde_json::json;
 
 pub(crate) use self::soap::{
-    Envelope, EnvelopeError, KNOWN_VERSION, Operation, Wsdl, envelope, fault, get_user_info,
+    Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, check_encoding, envelope, fault,
+    get_user_info,
 };
 pub(crate) use self::verdict::Verdict;
 use crate::{
@@ -199,9 +200,17 @@ impl Family {
     /// one. The list of versions needs none, a page may be the one to log in at, and a server in
     /// trouble does not get that far.
     pub(crate) fn proves_session(self, path: &str, status: StatusCode) -> bool {
-        let is_versions = path.len() < 2 * VERSIONS.len()
-            && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS);
-        !status.is_server_error() && !is_versions && self != Self::Page
+        !status.is_server_error() && !is_versions(path) && self != Self::Page
+    }
+
+    /// Returns whether the org counts a request to `path` as a call to its API:
+    /// [`crate::salesforce::facts::limits`].
+    pub(crate) fn is_counted(self, path: &str) -> bool {
+        match self {
+            Self::Rest => !is_versions(path),
+            Self::Soap(_) | Self::Bulk(_) => true,
+            Self::Identity | Self::OAuth | Self::Cometd | Self::Page | Self::PubSub => false,
+        }
     }
 
     /// An error of the proxy's own as the clients of this family can read it
@@ -213,6 +222,11 @@ impl Family {
         message: &str,
     ) -> (StatusCode, &'static str, Bytes) {
         match self {
+            Self::Rest if status == StatusCode::TOO_MANY_REQUESTS => {
+                let message = format!("{code}: {message}");
+                let body = json!([{ "message": message, "errorCode": LIMIT_EXCEEDED }]);
+                (status, JSON, body.to_string().into())
+            }
             Self::Rest => {
                 let body = json!([{ "message": message, "errorCode": code }]);
                 (status, JSON, body.to_string().into())
@@ -260,6 +274,11 @@ impl Family {
     }
 }
 
+/// Returns whether `path` is that of the list of versions.
+fn is_versions(path: &str) -> bool {
+    path.len() < 2 * VERSIONS.len() && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS)
+}
+
 /// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
 fn cookies(headers: &HeaderMap, session: &Session) -> HeaderValue {
     let mut line = Vec::new();
@@ -302,6 +321,9 @@ fn says_code(headers: &HeaderMap) -> bool {
 /// The headers that carry a session, but for cookies and the metadata of the Pub/Sub API. What a
 /// client sends in them never reaches the org, and its placeholder is looked for there.
 pub(crate) const SESSION_HEADERS: [&str; 2] = ["authorization", "x-sfdc-session"];
+
+/// The org's own code for too many calls, by which tools know that it is of no use to go on.
+const LIMIT_EXCEEDED: &str = "REQUEST_LIMIT_EXCEEDED";
 
 const VERSIONS: &str = "services/data";
 

@@ -3,12 +3,12 @@
 use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
 use url::Url;
 
-pub(crate) use self::path::Denied;
-use self::{client_key::shows, host::Host};
+pub(crate) use self::path::{Denied, is_about_sessions, judge as judge_path};
+use self::{client_key::shows, host::Host, lines::Lines};
 use super::refusal::Refusal;
 use crate::{
     auth::{Session, Sessions},
-    config,
+    config::{self, METHODS},
     proxy::{
         connection_state::{ConnectionState, LARGEST_BODY},
         headers,
@@ -18,6 +18,7 @@ use crate::{
 
 mod client_key;
 mod host;
+mod lines;
 mod path;
 
 /// Decides whether a request may pass. On by default; each setting opens one thing.
@@ -110,9 +111,11 @@ impl Guard {
     ) -> Result<Admitted, Refusal> {
         let lines = Lines::of(&head.headers);
         check_form(head, &lines)?;
+        self.check_user(connection)?;
         self.check_size(head, &lines)?;
         let named = self.check_host(head, &lines, connection)?;
         let origin = self.check_browser(&lines)?;
+        check_silence(head, &lines, connection)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
         let needs_none = connection.is_known() || origin.is_some() && is_preflight(head);
         let key = self.org.guard.client_key.as_ref().filter(|_| !needs_none);
@@ -135,15 +138,33 @@ impl Guard {
         &self,
         request: &Request<B>,
         host: &Authority,
-        is_known: bool,
+        connection: &ConnectionState,
     ) -> Result<(), Refusal> {
         let headers = request.headers();
+        self.check_user(connection)?;
         if !self.may_be_instance(host) {
             return Err(Refusal::ForeignTunnel(host.to_string()));
         }
         self.check_browser(&Lines::of(headers))?;
         match &self.org.guard.client_key {
-            Some(key) if !is_known && !shows(headers, key) => Err(Refusal::NoClientKey),
+            Some(key) if !connection.is_known() && !shows(headers, key) => {
+                Err(Refusal::NoClientKey)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses users of this machine that have not been let in. A certificate proves more.
+    fn check_user(&self, connection: &ConnectionState) -> Result<(), Refusal> {
+        let guard = &self.org.guard;
+        match connection.user() {
+            Some(uid)
+                if guard.judges_users()
+                    && !connection.is_known()
+                    && !guard.allow_users.include(uid) =>
+            {
+                Err(Refusal::OtherUser(uid))
+            }
             _ => Ok(()),
         }
     }
@@ -289,6 +310,26 @@ impl Guard {
     }
 }
 
+/// Browsers say that a page is behind a request only to hosts that they trust: by TLS, or on this
+/// machine (W3C Fetch Metadata, Secure Contexts). To any other, images and frames look like what
+/// a person opens.
+fn check_silence(
+    head: &Parts,
+    lines: &Lines<'_>,
+    connection: &ConnectionState,
+) -> Result<(), Refusal> {
+    let is_trusted = || named(head, lines).is_some_and(is_trusted_by_browsers);
+    if lines.is_of_silent_browser() && !connection.is_tls() && !is_trusted() {
+        return Err(Refusal::SilentBrowser);
+    }
+    Ok(())
+}
+
+fn is_trusted_by_browsers(named: &str) -> bool {
+    let host = Host::parse(named).map(|host| host.to_string());
+    is_loopback(named) || host.is_some_and(|host| host.ends_with(".localhost"))
+}
+
 fn wrong_host(named: &str) -> Refusal {
     Host::parse(named).map_or(Refusal::BadHost, |host| {
         Refusal::WrongHost(host.to_string())
@@ -354,9 +395,7 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
     if let Some(length) = lines.content_length.first
         && !is_length(length.as_bytes())
     {
-        return Err(Refusal::Malformed(
-            "its Content-Length is not a number of bytes below 2^60",
-        ));
+        return Err(Refusal::Malformed(NO_LENGTH));
     }
     match lines.expect.first {
         Some(expect) if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
@@ -365,6 +404,9 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+/// The fault of a `Content-Length` that is not one.
+pub(crate) const NO_LENGTH: &str = "its Content-Length is not a number of bytes below 2^60";
 
 /// Returns whether a body can be as long as that.
 fn is_length(digits: &[u8]) -> bool {
@@ -395,54 +437,6 @@ fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
     }
 }
 
-/// The lines of a head that the guard looks at, found in one pass: to look each up would cost
-/// more than all of its judgement.
-#[derive(Default)]
-struct Lines<'a> {
-    /// Bytes of all of them.
-    bytes: usize,
-    content_length: Once<'a>,
-    expect: Once<'a>,
-    host: Once<'a>,
-    origin: Once<'a>,
-    transfer_encoding: Once<'a>,
-    /// True if a `Sec-Fetch-Site` says that a page is behind it.
-    from_page: bool,
-}
-
-/// A header that should come once at most.
-#[derive(Default)]
-struct Once<'a> {
-    first: Option<&'a HeaderValue>,
-    repeated: bool,
-}
-
-impl<'a> Lines<'a> {
-    fn of(headers: &'a HeaderMap) -> Self {
-        let mut lines = Self::default();
-        for (name, value) in headers {
-            lines.bytes += name.as_str().len() + value.len() + 4;
-            match name.as_str() {
-                "content-length" => lines.content_length.take(value),
-                "expect" => lines.expect.take(value),
-                "host" => lines.host.take(value),
-                "origin" => lines.origin.take(value),
-                "transfer-encoding" => lines.transfer_encoding.take(value),
-                "sec-fetch-site" => lines.from_page |= value != "none",
-                _ => {}
-            }
-        }
-        lines
-    }
-}
-
-impl<'a> Once<'a> {
-    fn take(&mut self, value: &'a HeaderValue) {
-        self.repeated = self.first.is_some();
-        self.first.get_or_insert(value);
-    }
-}
-
 /// The header for clients whose other headers are taken.
 pub(crate) const CLIENT_KEY_HEADER: &str = "x-orgproxy-key";
 
@@ -458,14 +452,3 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// The value of `Allow` that goes with [`METHODS`].
 pub(crate) const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-/// CONNECT, TRACE and TRACK are missing on purpose: TRACE would show the session to the client.
-const METHODS: [Method; 7] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-];

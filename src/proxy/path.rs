@@ -13,6 +13,16 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
+/// `word` without the `.json` or `.xml` behind it that some servers take for the format of the answer.
+pub(crate) fn without_format(word: &[u8]) -> &[u8] {
+    let stem = |format: &[u8]| {
+        let at = word.len().checked_sub(format.len())?;
+        let (stem, end) = word.split_at_checked(at)?;
+        end.eq_ignore_ascii_case(format).then_some(stem)
+    };
+    stem(b".json").or_else(|| stem(b".xml")).unwrap_or(word)
+}
+
 /// Returns whether there is one way only to read `path`, as with nearly all: there is nothing to
 /// decode and to cut, and no segment begins with a dot.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
@@ -38,7 +48,7 @@ pub(crate) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) bytes: Vec<u8>,
-    /// True if an encoded slash stayed part of its segment.
+    /// True if an encoded slash, or a backslash, stayed part of its segment.
     keeps_slashes: bool,
 }
 
@@ -77,6 +87,12 @@ impl Reading {
         self.changed(bytes, self.keeps_slashes || keeps_slashes)
     }
 
+    /// With its backslashes as the plain characters that they are to most servers, if it has any.
+    fn literal(&self) -> Option<Self> {
+        let plain = |byte: &u8| if *byte == b'\\' { KEPT } else { *byte };
+        self.changed(self.bytes.iter().map(plain).collect(), true)
+    }
+
     fn changed(&self, bytes: Vec<u8>, keeps_slashes: bool) -> Option<Self> {
         (bytes != self.bytes).then_some(Self {
             bytes,
@@ -86,7 +102,8 @@ impl Reading {
 }
 
 /// All the ways to read `path`: some servers cut parameters before they decode, some after, some
-/// decode twice, and not all take an encoded slash for one. `None` if there are too many.
+/// decode twice, and not all take an encoded slash, or a backslash, for one. `None` if there are too
+/// many.
 pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
     let mut readings = vec![Reading {
         bytes: path.to_vec(),
@@ -94,7 +111,12 @@ pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
     }];
     let mut next = 0;
     while let Some(reading) = readings.get(next) {
-        let more = [reading.cut(), reading.decode(false), reading.decode(true)];
+        let more = [
+            reading.cut(),
+            reading.decode(false),
+            reading.decode(true),
+            reading.literal(),
+        ];
         for reading in more.into_iter().flatten() {
             if !readings.iter().any(|known| known.bytes == reading.bytes) {
                 readings.push(reading);
@@ -117,7 +139,7 @@ fn hex(text: &[u8]) -> Option<u8> {
 /// encoded twice has nine.
 const MOST_READINGS: usize = 24;
 
-/// Stands for an encoded slash that is none.
+/// Stands for an encoded slash, or a backslash, that is none.
 const KEPT: u8 = b'_';
 
 #[cfg(test)]
@@ -155,6 +177,7 @@ mod tests {
             ]
         );
         assert_eq!(read("/100%/%zz/%2"), ["/100%/%zz/%2"]);
+        assert_eq!(read("/a\\b"), ["/a\\b", "/a_b"]);
     }
 
     #[test]

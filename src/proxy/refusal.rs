@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::guard::Denied;
+use super::{guard::Denied, old_version::Why, policy::Refused};
 
 /// The reason why a request may not pass.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,10 @@ pub(crate) enum Refusal {
     )]
     WrongInstance(String),
     #[error(
+        "the user with the uid {0} sent this request; only the proxy's own user and root may use it: add that user to guard.allow_users, or set guard.client_key and have the client show it"
+    )]
+    OtherUser(u32),
+    #[error(
         "a web page from {0:?} sent this request; if it may use your org, add exactly that to guard.allow_origins"
     )]
     ForeignOrigin(String),
@@ -62,6 +66,10 @@ pub(crate) enum Refusal {
     )]
     FromPage,
     #[error(
+        "a browser sent this request, and over plain HTTP under this name it does not say whether a web page is behind it; open it under https:// (listen) or under localhost"
+    )]
+    SilentBrowser,
+    #[error(
         "this listener requires a client key (guard.client_key): send it as Authorization: Bearer, as Basic password, in Proxy-Authorization or in X-Orgproxy-Key; or log in here by SOAP or OAuth as one of the org's clients, if it has any"
     )]
     NoClientKey,
@@ -69,6 +77,24 @@ pub(crate) enum Refusal {
         "the session id in this request was issued for org.{0}, which this proxy also serves; call that org at its address or by its name (listen, hosts), or log in here"
     )]
     WrongOrg(String),
+    #[error(
+        "this client ({client}) is mapped to no user of the org, and others = \"refuse\"; add it to [org.{org}.users], or log in here as a client that is there"
+    )]
+    NoUser { client: String, org: String },
+    #[error(
+        "the session id in this request was issued to a client that acts as another user of the org ([org.{0}.users]); log in here again, or leave it out"
+    )]
+    WrongUser(String),
+    #[error(
+        "this request names an API version older than minimum_api_version in an encoded form; write it plainly"
+    )]
+    DisguisedVersion,
+    #[error(
+        "the body of this request may name API versions older than minimum_api_version, which cannot be changed: {0}; or name newer ones in it"
+    )]
+    OldVersions(Why),
     #[error(transparent)]
     Path(#[from] Denied),
+    #[error(transparent)]
+    Policy(Box<Refused>),
 }

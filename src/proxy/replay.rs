@@ -18,13 +18,13 @@ use tokio::{
 };
 
 pub(crate) use self::{
-    budget::Budget,
     fault::ClientFault,
+    memory::ReplayMemory,
     sending::{Broken, Sending, Splice},
 };
 use self::{
-    budget::{FREE, Share},
     inflate::Inflate,
+    memory::{FREE, Share},
     pace::Pace,
 };
 use crate::{
@@ -36,11 +36,12 @@ use crate::{
     },
 };
 
-mod budget;
 mod fault;
 mod inflate;
+mod memory;
 mod pace;
 mod sending;
+mod whole;
 
 /// The client's body, as the source of one [`Sending`] after another.
 pub(crate) enum Replay {
@@ -52,13 +53,13 @@ pub(crate) enum Replay {
 
 impl Replay {
     /// Takes over the body of the request that begins with `head`. At most `replay_bytes` of it are
-    /// kept, out of `budget`. It fails once the client has sent nothing for `idle_body`, or less than
+    /// kept, out of `memory`. It fails once the client has sent nothing for `idle_body`, or less than
     /// `body_rate`; but a call of the Pub/Sub API may be silent for days.
     pub(crate) fn new(
         body: Incoming,
         head: &Parts,
         limits: &Limits,
-        budget: &Arc<Budget>,
+        memory: &Arc<ReplayMemory>,
         exchange: &Exchange,
     ) -> Self {
         if body.is_end_stream() {
@@ -70,8 +71,8 @@ impl Replay {
         let length = body.size_hint().exact();
         let is_small = length.is_some_and(|length| length <= FREE as u64)
             && !head.headers.contains_key(header::CONTENT_ENCODING);
-        let budget = (!is_small).then_some(budget);
-        let mut share = Share::new(with_overhead(limit), budget);
+        let memory = (!is_small).then_some(memory);
+        let mut share = Share::new(with_overhead(limit), memory);
         // A body that cannot be kept whole is not kept at all.
         let is_kept = length.is_none_or(|length| {
             usize::try_from(length)
@@ -184,6 +185,14 @@ impl Replay {
                     splice: splice.map(Box::new),
                 })
             }
+        }
+    }
+
+    /// Returns whether it can be sent once more, as far as it has been sent.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream(stream, _) => !lock(stream).cut,
         }
     }
 

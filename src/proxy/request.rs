@@ -12,13 +12,14 @@ use crate::{
     auth::Session,
     proxy::{
         exchange::Exchange,
-        family::{Envelope, Family, SESSION_HEADERS},
+        family::{Envelope, Family, KNOWN_VERSION, SESSION_HEADERS},
         headers, path,
         replay::{Replay, Sending, Splice},
         target::{Api, Target},
     },
+    salesforce::REST_ROOT,
     spelling,
-    watch::Trace,
+    watch::Sign,
 };
 
 mod call_options;
@@ -70,10 +71,14 @@ impl Head {
         }
     }
 
-    /// Makes it a part of the trace that the request belongs to, if traces are configured.
-    pub(crate) fn join(&mut self, trace: Option<&Trace>) {
-        if let Some(trace) = trace {
+    /// Makes it a part of the trace that the request belongs to, if traces are configured, and notes
+    /// what was taken off it.
+    pub(crate) fn join(&mut self, exchange: &Exchange) {
+        if let Some(trace) = exchange.trace() {
             trace.lead(&mut self.headers);
+        }
+        if self.had_session {
+            exchange.shows(Sign::SessionInQuery);
         }
     }
 
@@ -103,6 +108,17 @@ impl Head {
         }
     }
 
+    /// Asks the org for nothing but how much of its allocation is used, which it says with every
+    /// response.
+    pub(crate) fn usage() -> Self {
+        let target = format!("{REST_ROOT}v{KNOWN_VERSION}");
+        Self {
+            target: PathAndQuery::try_from(target).unwrap_or(PathAndQuery::from_static(REST_ROOT)),
+            family: Family::Rest,
+            ..Self::liveness()
+        }
+    }
+
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }
@@ -115,9 +131,10 @@ impl Head {
         self.target.path()
     }
 
-    /// Returns whether the client sent a session in the query.
-    pub(crate) fn had_session_in_query(&self) -> bool {
-        self.had_session
+    /// Returns whether an Apex class answers it, with whatever status and words it chooses. Where
+    /// one is called by SOAP, the org itself writes the fault.
+    pub(crate) fn is_for_a_class(&self) -> bool {
+        Target::parse(self.path().as_bytes()).api == Api::Apex
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -231,11 +248,13 @@ impl Framing {
 
     /// Returns whether a `Content-Length` of the client's may stay.
     fn agrees_with(&self, content_length: &HeaderValue) -> bool {
+        let said = content_length.as_bytes();
+        // To some, a number that begins with zeros is octal.
+        let is_plain = said == b"0" || !said.starts_with(b"0");
         match self {
-            Self::NoBody => true,
+            Self::NoBody => is_plain,
             Self::Length(length) => {
-                let said = str::from_utf8(content_length.as_bytes());
-                said.is_ok_and(|said| said.parse() == Ok(*length))
+                is_plain && str::from_utf8(said).is_ok_and(|said| said.parse() == Ok(*length))
             }
             Self::Chunked => false,
         }

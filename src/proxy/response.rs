@@ -10,7 +10,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::{
+    body::{Body as HttpBody, Frame, SizeHint},
+    ext::ReasonPhrase,
+};
 
 use self::{document::Document, url_rewriter::UrlRewriter};
 use crate::{
@@ -68,7 +71,7 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// headers off, cookies and redirects led back to the proxy, the body untouched but for a few
 /// documents. `origin` is the web origin that may read it.
 ///
-/// No header of it has the session that the org was asked with: `placeholder` makes what stands
+/// No line of its head has the session that the org was asked with: `placeholder` makes what stands
 /// there instead. Bodies are not searched for it.
 ///
 /// # Errors
@@ -87,6 +90,7 @@ pub(crate) async fn localize(
     let is_plain = response.body().sent().is_some_and(|sent| {
         !sent.is_special && sent.longest < session.token.len() && origin.is_none()
     });
+    withhold_reason(response, session);
     if !is_plain {
         localize_headers(response.headers_mut(), session, base, origin, placeholder);
     }
@@ -152,6 +156,15 @@ fn localize_cookies(headers: &mut HeaderMap, session: &Session, base: &BaseUrl) 
     headers.remove(header::SET_COOKIE);
     for cookie in kept {
         headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Takes the reason phrase away that has the session. No client needs one (RFC 9112 section 4).
+fn withhold_reason(response: &mut Response<Body>, session: &Session) {
+    let token = session.token.as_bytes();
+    let reason = response.extensions().get::<ReasonPhrase>();
+    if reason.is_some_and(|it| disclosure::replace(it.as_bytes(), token, "").is_some()) {
+        response.extensions_mut().remove::<ReasonPhrase>();
     }
 }
 

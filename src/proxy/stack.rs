@@ -1,10 +1,11 @@
 //! The layers around a request, outermost first.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::SystemTime,
 };
@@ -32,6 +33,7 @@ use crate::{
         refusal::Refusal,
         response::{self, Body},
     },
+    system::clocks,
     watch::Recorder,
 };
 
@@ -47,9 +49,41 @@ pub(crate) struct Stack {
     pub(crate) protocol: Protocol,
     /// If anybody looks at the requests.
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// The one that has taken its place since the configuration has changed.
+    next: OnceLock<Arc<Self>>,
 }
 
 impl Stack {
+    pub(crate) fn new(
+        proxies: Vec<Arc<Proxy>>,
+        load: Arc<Load>,
+        protocol: Protocol,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
+        Self {
+            proxies,
+            load,
+            protocol,
+            recorder,
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Has `next` answer what comes on its connections from now on.
+    pub(crate) fn go_on_in(&self, next: &Arc<Self>) {
+        // There is only one that takes its place.
+        let _ = self.next.set(next.clone());
+    }
+
+    /// The stack that answers the next request on the connection that has `seat`.
+    pub(crate) fn now(seat: &RefCell<Arc<Self>>) -> Arc<Self> {
+        let mut stack = seat.borrow_mut();
+        while let Some(next) = stack.next.get().cloned() {
+            *stack = next;
+        }
+        stack.clone()
+    }
+
     /// Answers a request, whatever happens. `surplus` tells that its connection was one too many.
     ///
     /// Its head comes boxed, since it is handed from one future into the next, and each has room
@@ -97,6 +131,9 @@ impl Stack {
         if version != Version::HTTP_2 {
             if method == Method::CONNECT {
                 end_connection(response.headers_mut());
+            }
+            if version == Version::HTTP_10 && response.body().size_hint().exact().is_none() {
+                exchange.connection.open_end();
             }
             let to_head = method == Method::HEAD;
             let heads = exchange.connection.heads();
@@ -158,15 +195,9 @@ impl Stack {
         self.load.wait_for_room(surplus).await?;
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
-        proxy
-            .guard
-            .admit_tunnel(request, &host, connection.is_known())?;
-        let inside = Self {
-            proxies: vec![proxy.clone()],
-            load: self.load.clone(),
-            protocol: self.protocol,
-            recorder: self.recorder.clone(),
-        };
+        proxy.guard.admit_tunnel(request, &host, connection)?;
+        let (load, recorder) = (self.load.clone(), self.recorder.clone());
+        let inside = Self::new(vec![proxy.clone()], load, self.protocol, recorder);
         Ok((host, inside))
     }
 
@@ -257,7 +288,7 @@ fn end_connection(headers: &mut HeaderMap) {
 /// for those that have one, too.
 pub(crate) fn date(headers: &mut HeaderMap) {
     if !headers::contains(headers, &header::DATE)
-        && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
+        && let Ok(now) = HeaderValue::try_from(clocks::http_date(SystemTime::now()))
     {
         headers.insert(header::DATE, now);
     }
@@ -300,9 +331,16 @@ impl Count {
 
     /// So many bytes of its answer are there for the client, perhaps the last.
     fn give(&mut self, bytes: usize, is_whole: bool) {
-        self.exchange.sends(bytes, is_whole);
+        self.sends(bytes, is_whole);
         self.exchange.connection.activity().give(bytes);
         self.offer(true);
+    }
+
+    fn sends(&mut self, bytes: usize, is_whole: bool) {
+        self.exchange.sends(bytes, is_whole);
+        if is_whole {
+            self.exchange.connection.complete();
+        }
     }
 
     fn offer(&mut self, offered: bool) {
@@ -345,7 +383,7 @@ impl HttpBody for Counted {
                 let is_whole = self.body.is_end_stream();
                 self.count.give(bytes, is_whole);
             }
-            Poll::Ready(None) => self.count.exchange.sends(0, true),
+            Poll::Ready(None) => self.count.sends(0, true),
             Poll::Ready(Some(Err(_))) => {}
             Poll::Pending => self.count.offer(false),
         }

@@ -1,7 +1,9 @@
-//! The API that a path leads to: the one place that knows.
+//! The API that a path leads to, and its version: the one place that knows.
+
+use std::ops::Range;
 
 use super::path::{is, words};
-use crate::salesforce::REST_ROOT;
+use crate::salesforce::{ApiVersion, REST_ROOT};
 
 /// Where a path leads. The guard, the families and what rewrites responses all ask here, so that
 /// they cannot take a path for different things.
@@ -68,6 +70,14 @@ impl<'a> Target<'a> {
             return Self::named(Api::Identity, rest);
         }
         if is(first, "cometd") {
+            // Before version 37.0, events were replayed at a path of their own
+            // ([`crate::salesforce::facts::families`]).
+            let mut after = rest.clone();
+            let rest = if is(after.next(), REPLAY) {
+                after
+            } else {
+                rest
+            };
             return Self::versioned(Api::Cometd, rest);
         }
         if is(first, "services") {
@@ -106,6 +116,9 @@ impl<'a> Target<'a> {
     fn outside(path: &'a [u8]) -> Self {
         let mut rest = words(path);
         let (first, second) = (rest.next(), rest.next());
+        if is(first, "soap") && is(second, "ajax") {
+            return Self::versioned(Api::Page, rest);
+        }
         let api = if first.is_none() {
             Api::Other
         } else if is(first, "secur") && is(second, "logout.jsp") {
@@ -135,6 +148,45 @@ impl<'a> Target<'a> {
             version: None,
             is_whole: rest.next().is_none(),
         }
+    }
+
+    /// Reads the URL of a request within a request, without its query: a path, which may begin with
+    /// the version.
+    pub(crate) fn parse_within(path: &'a [u8]) -> Self {
+        match Self::parse(path) {
+            target if target.api == Api::Rest => target,
+            _ => Self::versioned(Api::Rest, words(path)),
+        }
+    }
+
+    /// The version of the API, if it is one.
+    pub(crate) fn api_version(&self) -> Option<ApiVersion> {
+        self.version.and_then(ApiVersion::parse)
+    }
+
+    /// The words that follow the version in `path`, which this was read from.
+    pub(crate) fn below<'b>(&self, path: &'b [u8]) -> impl Iterator<Item = &'b [u8]> + Clone {
+        let end = self.version.and_then(|version| place(path, version));
+        words(end.map_or(&[], |at| &path[at.end..]))
+    }
+
+    /// The part of `path`, which this was read from, that has to change for `version`, and what is
+    /// to be there.
+    pub(crate) fn at(&self, path: &[u8], version: ApiVersion) -> Option<(Range<usize>, String)> {
+        let written = self.version?;
+        let mut range = place(path, written)?;
+        let before = words(&path[..range.start]).last();
+        if self.api == Api::Cometd
+            && let Some(before) = before.filter(|before| is(Some(before), REPLAY))
+        {
+            range.start = place(path, before)?.start;
+        }
+        let prefix = match written.first()? {
+            b'v' => "v",
+            b'V' => "V",
+            _ => "",
+        };
+        Some((range, format!("{prefix}{version}")))
     }
 
     /// The endpoint that the proxy answers in place of the org. A site has none.
@@ -168,6 +220,13 @@ fn oauth2(name: Option<&[u8]>) -> Api<'static> {
     }
 }
 
+/// The place of `part` in `whole`, which it is a part of.
+fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let at = start..start + part.len();
+    (whole.get(at.clone())? == part).then_some(at)
+}
+
 /// Returns whether this is `v62.0`, or `62.0` should an org take that.
 fn is_version(word: &[u8]) -> bool {
     let number = word.strip_prefix(b"v").or_else(|| word.strip_prefix(b"V"));
@@ -176,6 +235,9 @@ fn is_version(word: &[u8]) -> bool {
         .first()
         .is_some_and(u8::is_ascii_digit)
 }
+
+/// The word before the version in old paths of CometD.
+const REPLAY: &str = "replay";
 
 #[cfg(test)]
 mod tests {
@@ -227,7 +289,15 @@ mod tests {
             ("/id/00D/005", Api::Identity, None, false),
             ("/services/wsdl/tooling", Api::Wsdl, None, false),
             ("/soap/wsdl.jsp", Api::Wsdl, None, true),
-            ("/soap/ajax/62.0/connection.js", Api::Page, None, false),
+            (
+                "/soap/ajax/62.0/connection.js",
+                Api::Page,
+                Some("62.0"),
+                false,
+            ),
+            ("/cometd/replay/36.0", Api::Cometd, Some("36.0"), true),
+            ("/cometd/replay", Api::Cometd, None, true),
+            ("/cometd/36.0/handshake", Api::Cometd, Some("36.0"), false),
             ("/secur/frontdoor.jsp", Api::Page, None, true),
             ("/", Api::Other, None, true),
         ] {
@@ -236,6 +306,61 @@ mod tests {
                 (String::new(), api, version, is_whole),
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_version_is_changed_where_it_stands_and_nothing_else_is() {
+        for (path, changed) in [
+            ("/services/data/v20.0/limits", "/services/data/v41.0/limits"),
+            ("//services/DATA//V7.0/v7.0", "//services/DATA//V41.0/v7.0"),
+            ("/services/data/20/", "/services/data/41.0/"),
+            ("/services/Soap/u/20.0/00D", "/services/Soap/u/41.0/00D"),
+            ("/services/Soap/T/v33.0", "/services/Soap/T/v41.0"),
+            ("/services/async/17.0/job/", "/services/async/41.0/job/"),
+            ("/cometd/24.0/connect", "/cometd/41.0/connect"),
+            ("/cometd/replay/36.0", "/cometd/41.0"),
+            ("/cometd//Replay/36.0/handshake", "/cometd//41.0/handshake"),
+            (
+                "/portal/services/data/v20.0/x",
+                "/portal/services/data/v41.0/x",
+            ),
+            (
+                "/soap/ajax/20.0/connection.js",
+                "/soap/ajax/41.0/connection.js",
+            ),
+        ] {
+            let target = Target::parse(path.as_bytes());
+            let change = target.at(path.as_bytes(), ApiVersion::new(41));
+            let (at, text) = change.expect(path);
+            let mut found = path.to_owned();
+            found.replace_range(at, &text);
+            assert_eq!(found, changed);
+        }
+        for path in [
+            "/services/data",
+            "/services/apexrest/v20.0/x",
+            "/services/Soap/class/A",
+            "/lightning/v20.0",
+        ] {
+            let target = Target::parse(path.as_bytes());
+            assert_eq!(target.at(path.as_bytes(), ApiVersion::new(41)), None);
+        }
+    }
+
+    #[test]
+    fn a_request_within_a_request_may_begin_with_its_version() {
+        for (path, version, below) in [
+            ("/services/data/v38.0/query", Some(38), "query"),
+            ("v34.0/sobjects/Account", Some(34), "sobjects Account"),
+            ("/v34.0/limits/", Some(34), "limits"),
+            ("sobjects/v34.0", None, ""),
+            ("", None, ""),
+        ] {
+            let target = Target::parse_within(path.as_bytes());
+            assert_eq!(target.api_version(), version.map(ApiVersion::new), "{path}");
+            let words: Vec<_> = target.below(path.as_bytes()).collect();
+            assert_eq!(words.join(&b' '), below.as_bytes(), "{path}");
         }
     }
 

@@ -72,6 +72,8 @@ impl Upstream {
             head,
             body,
             exchange,
+            wait,
+            ..
         } = request;
         let mut may_repeat = head.method().is_idempotent();
         loop {
@@ -79,7 +81,7 @@ impl Upstream {
             let mut connection = exchange.awaits(Wait::Connection, connection).await?;
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
             let response = connection.send(head, session, sending, body, self.timeout);
-            let response = exchange.awaits(Wait::FirstByte, response).await;
+            let response = exchange.awaits(wait, response).await;
             let error = match response {
                 Ok(response) => return self.accept(response, connection),
                 Err(error) => error,
@@ -93,7 +95,13 @@ impl Upstream {
                     may_repeat = false;
                     self.pool.clear();
                 }
-                error => return Err(self.judge(error, body)),
+                error => {
+                    if matches!(error, SendError::TimedOut) {
+                        // The way there may have failed: nobody else is to wait for nothing.
+                        self.pool.clear();
+                    }
+                    return Err(self.judge(error, body));
+                }
             }
             exchange.is_replayed(Replayed::Connection);
         }

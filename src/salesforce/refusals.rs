@@ -22,6 +22,15 @@ pub(crate) enum Body {
     Nothing,
 }
 
+/// There is one of each name.
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Refusal {}
+
 impl Refusal {
     /// All refusals, the most common first.
     pub fn all() -> &'static [Self] {

@@ -1,5 +1,5 @@
 //! The admin listener: where the process itself is asked how it is. Programs on this machine may
-//! ask, web pages may not, and nothing there asks the org, or changes anything.
+//! ask, web pages may not. Nothing there asks the org, and nothing changes but by a reload.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -21,18 +21,26 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-pub(super) use self::facts::{Facts, orgs};
 pub(crate) use self::status::{
-    ClientStatus, LoginStatus, OrgStatus, Status, ThreatStatus, UsageStatus,
+    BudgetStatus, ClientStatus, LoginStatus, OrgStatus, ReloadStatus, Status, ThreatStatus,
+    UsageStatus, UsersStatus,
+};
+pub(super) use self::{
+    certificates::of as certificates,
+    facts::{Facts, orgs},
 };
 use self::{dashboard::Live, timed_stream::TimedStream};
-use super::listen::{Accepted, BoundListener, Stream};
+use super::{
+    listen::BoundListener,
+    sockets::{Accepted, Stream},
+};
 use crate::{
     config::Limits,
     system::{chain::causes, telemetry::Throttle},
     watch::metrics::CONTENT_TYPE,
 };
 
+mod certificates;
 mod dashboard;
 mod facts;
 mod guard;
@@ -61,7 +69,8 @@ impl Bounds {
 pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bounds) {
     let most = bounds.connections;
     let live = Arc::new(Live::new(facts.clone()));
-    let service = TowerToHyperService::new(routes(facts, live.clone(), bound.is_unix()));
+    let routes = routes(facts, live.clone(), bound.sockets.is_unix());
+    let service = TowerToHyperService::new(routes);
     let mut drawing = JoinSet::new();
     drawing.spawn(async move { live.keep_drawing().await });
     let mut connections = JoinSet::new();
@@ -85,7 +94,14 @@ pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bound
                 );
             }
         }
-        let connection = connection(accepted, service.clone(), bounds.timeout);
+        let service = match accepted
+            .user
+            .filter(|uid| !bound.listener.users.include(*uid))
+        {
+            None => service.clone(),
+            Some(uid) => refusing(uid),
+        };
+        let connection = connection(accepted, service, bounds.timeout);
         oldest_first.push_back(connections.spawn(connection));
     }
 }
@@ -119,6 +135,25 @@ fn http(timeout: Duration) -> http1::Builder {
     http
 }
 
+/// What another user of this machine gets, whatever it asks for.
+fn refusing(uid: u32) -> Service {
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(
+            uid,
+            left_out,
+            "refused another user at the admin listener; to let it in, add it to admin.allow_users"
+        );
+    }
+    let refusal = move || async move {
+        let words = format!(
+            "orgproxy: OTHER_USER: user {uid} of this machine may not ask the admin listener; to \
+             let it in, add it to admin.allow_users\n"
+        );
+        (StatusCode::FORBIDDEN, HEADERS, words)
+    };
+    TowerToHyperService::new(Router::new().fallback(refusal))
+}
+
 fn routes(facts: Arc<Facts>, live: Arc<Live>, is_unix: bool) -> Router {
     let guard = axum::middleware::from_fn(move |request, next| guarded(is_unix, request, next));
     Router::new()
@@ -127,6 +162,7 @@ fn routes(facts: Arc<Facts>, live: Arc<Live>, is_unix: bool) -> Router {
         .route("/readiness", get(readiness))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .route(RELOAD, post(reload))
         .with_state(facts)
         .merge(dashboard::routes(live))
         .fallback(nothing)
@@ -168,7 +204,7 @@ async fn liveness(State(facts): State<Arc<Facts>>) -> Response {
 async fn readiness(State(facts): State<Arc<Facts>>) -> Response {
     let reasons = facts.reasons_not_to_be_ready();
     if reasons.is_empty() {
-        return "ready\n".into_response();
+        return READY.into_response();
     }
     let lines = reasons
         .iter()
@@ -187,11 +223,35 @@ async fn status(State(facts): State<Arc<Facts>>) -> Response {
     }
 }
 
+/// Has the configuration read again, and reports what came of it.
+async fn reload(State(facts): State<Arc<Facts>>) -> Response {
+    let Some(outcome) = facts.reloads.ask().await else {
+        let reason = "orgproxy: this one does not reload; restart it\n";
+        return (StatusCode::CONFLICT, reason).into_response();
+    };
+    let outcome = ReloadStatus::from(outcome);
+    let status = if outcome.succeeded {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    match serde_json::to_vec(&outcome) {
+        Ok(json) => {
+            let content_type = [(header::CONTENT_TYPE, "application/json")];
+            (status, content_type, json).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 async fn nothing() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, PATHS)
 }
 
 static THROTTLE: Throttle = Throttle::new();
+
+/// What `/readiness` answers once it is.
+pub(crate) const READY: &str = "ready\n";
 
 const PATHS: &str = "\
 orgproxy: there is nothing at this path, but at
@@ -201,7 +261,11 @@ orgproxy: there is nothing at this path, but at
   /readiness   200, or 503 with the reason: it cannot log in, or it is stopping
   /metrics     counts of requests and more, for Prometheus
   /api/status  sessions, logins, connections, as JSON
+  /api/reload  reads the configuration again, by POST
 ";
+
+/// The one path that changes something, by POST.
+const RELOAD: &str = "/api/reload";
 
 /// What each response has, if it has nothing else of the name.
 const HEADERS: [(header::HeaderName, &str); 6] = [

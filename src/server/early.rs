@@ -12,7 +12,7 @@ use crate::{
     config::Limits,
     proxy::{
         connection_state::ConnectionState, error::Error, exchange::Exchange, family::Family,
-        refusal::Refusal, response::Body, stack::date,
+        guard::NO_LENGTH, refusal::Refusal, response::Body, stack::date,
     },
     spelling,
     watch::Recorder,
@@ -40,6 +40,10 @@ impl Bounds {
         match status {
             StatusCode::URI_TOO_LONG if framing.first_line().1 < self.header_bytes => {
                 Refusal::LongTarget(LONGEST_TARGET)
+            }
+            // hyper takes what it cannot count with for too large a head.
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if framing.is_length_too_large() => {
+                Refusal::Malformed(NO_LENGTH)
             }
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
                 if framing.header_lines() > self.headers =>

@@ -3,7 +3,8 @@
 //! hyper reads more leniently than is safe in front of somebody else's server: a length beside
 //! chunks is dropped without a word, a bare line feed ends a line, `#…` vanishes from a target. So
 //! the bytes are read here first. What hyper would let pass is noted for the guard to refuse, with
-//! the reason; in a body, it is made unreadable, so that hyper breaks off there.
+//! the reason. In a body it is blotted out with all that follows, and the connection is read no
+//! further.
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -31,6 +32,8 @@ pub(super) struct Framing {
     first: (Vec<u8>, usize),
     /// Lines of the last head.
     header_lines: usize,
+    /// True if an empty line before the next request ends without a carriage return.
+    bare: bool,
 }
 
 /// The part of a message that is expected next.
@@ -50,8 +53,8 @@ enum State {
     Http2(Box<Frames>),
     /// Began as HTTP/2, and is not.
     NoPreface,
-    /// Nothing to follow: what was seen is broken and hyper sees it too.
-    Opaque,
+    /// A body has a fault. Nothing after that can be told apart.
+    Broken,
 }
 
 /// The header lines of the last head, and what they say. Most clients send the same ones with each
@@ -98,7 +101,11 @@ impl Framing {
         while at < all.len() {
             let bytes = &mut all[at..];
             let taken = match &mut self.state {
-                State::Opaque | State::NoPreface => return found,
+                State::NoPreface => return found,
+                State::Broken => {
+                    bytes.fill(BLOT);
+                    return found;
+                }
                 State::Http2(frames) => {
                     frames.read(bytes);
                     return found;
@@ -205,12 +212,22 @@ impl Framing {
         )
     }
 
+    /// Returns whether a body had a fault. Then nothing more is to be read.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.state, State::Broken)
+    }
+
     /// Returns whether what comes is read as HTTP/1.1.
     pub(super) fn is_http1(&self) -> bool {
         !matches!(
             self.state,
-            State::Opaque | State::Preface(_) | State::Http2(_) | State::NoPreface
+            State::Preface(_) | State::Http2(_) | State::NoPreface
         )
+    }
+
+    /// Returns whether the last head declared a body that is longer than any is.
+    pub(super) fn is_length_too_large(&self) -> bool {
+        self.last.length.is_some_and(|length| length > LARGEST_BODY)
     }
 
     /// The beginning of the last request line, which may not have ended, and how long that is.
@@ -292,7 +309,7 @@ impl Framing {
         let text = strict.unwrap_or(&line[..line.len() - 1]);
         match &mut self.state {
             // Empty lines before a request are to be overlooked (RFC 9112 section 2.2).
-            State::RequestLine if text.is_empty() => {}
+            State::RequestLine if text.is_empty() => self.bare |= strict.is_none(),
             State::RequestLine if text == b"PRI * HTTP/2.0" => {
                 self.state = match strict {
                     Some(_) => State::Preface(line.len()),
@@ -307,7 +324,7 @@ impl Framing {
                 self.first.1 = text.len();
                 self.header_lines = 0;
                 let mut fields = Fields::default();
-                if strict.is_none() {
+                if std::mem::take(&mut self.bare) || strict.is_none() {
                     fields.fault = Some(FramingFault::BareLineFeed);
                 }
                 // To its end, whatever it finds: that takes less time than to stop early.
@@ -357,7 +374,7 @@ impl Framing {
             | State::Preface(_)
             | State::Http2(_)
             | State::NoPreface
-            | State::Opaque => {}
+            | State::Broken => {}
         }
         None
     }
@@ -380,10 +397,11 @@ impl Framing {
         fault
     }
 
-    /// Makes a line of a body unreadable, so that hyper takes the body for broken.
-    fn spoil(&mut self, line: &mut [u8]) {
-        line.fill(SPOILED);
-        self.state = State::Opaque;
+    /// A body has a fault in a line; `end` is what of it is new. hyper may have read the rest, and
+    /// in a chunk's extension it reads on over anything but an end of line.
+    fn spoil(&mut self, end: &mut [u8]) {
+        end.fill(BLOT);
+        self.state = State::Broken;
     }
 }
 
@@ -431,7 +449,7 @@ fn mask(line: &mut [u8]) {
 }
 
 /// No hexadecimal digit, no end of line, nothing that a trailer may have.
-const SPOILED: u8 = 0;
+const BLOT: u8 = 0;
 
 /// The beginning of an HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -447,6 +465,10 @@ const LONGEST_KEPT: usize = 4 * 1024;
 
 /// Bytes of a line that are looked at. hyper must be told to refuse longer heads.
 pub(super) const LONGEST_LINE: usize = 256 * 1024;
+
+#[cfg(test)]
+#[path = "../../tests/fuzz/framing.rs"]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {
@@ -542,8 +564,8 @@ mod tests {
             targets.extend(framing.take_targets());
             at = cut;
         }
-        // It depends on how a line comes how much of it is spoiled.
-        let shown = (!bytes.contains(&SPOILED)).then_some(bytes);
+        // It depends on how a line comes how much of it is blotted out.
+        let shown = (!bytes.contains(&BLOT)).then_some(bytes);
         let (first, length) = framing.first_line();
         let line = (first.to_vec(), length, framing.is_within_head());
         let counts = (framing.heads, framing.header_lines(), framing.kept());
@@ -713,9 +735,13 @@ mod tests {
             "ffffffffffffffff\r\n",
             "0\r\na: b\n",
         ] {
+            let wire = format!("{head}{body}hello\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n");
             for size in [1, 4, 1000] {
-                let (_, bytes, _) = read(format!("{head}{body}").as_bytes(), size);
-                assert!(bytes.contains(&SPOILED), "{body:?} in pieces of {size}");
+                let (_, bytes, _) = read(wire.as_bytes(), size);
+                let shown = bytes.iter().position(|byte| *byte == BLOT).unwrap();
+                assert!(shown < head.len() + body.len(), "{body:?} by {size}");
+                let rest = &bytes[shown..];
+                assert!(rest.iter().all(|byte| *byte == BLOT), "{body:?} by {size}");
             }
         }
     }

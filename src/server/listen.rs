@@ -5,287 +5,143 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
-    time::Duration,
 };
-
-use tokio::net::{UnixListener, UnixStream};
 
 use super::{
     StartupError,
     listener::Listener,
-    org_runtime::OrgRuntime,
-    socket_file::SocketFile,
-    tcp::{Missing, TcpSockets},
-    tls::Tls,
+    sockets::{Accepted, Missing, Socket, Sockets},
 };
 use crate::{
-    config::{self, Admin, Config, Listen, Protocol},
+    config::{self, Admin, Config, Limits, Listen, Protocol},
     local_ca::Authority,
-    system::telemetry::Throttle,
-    watch::Peer,
 };
 
-/// A bound listener.
+/// A listener and its sockets.
 pub(super) struct BoundListener {
-    /// The address, as configured.
-    listen: Listen,
-    /// The sockets there.
-    socket: Socket,
-    /// True if other machines may connect.
-    remote: bool,
-    /// Users that may connect to a Unix socket besides our own and root.
-    uids: Vec<u32>,
-    /// The orgs behind it.
-    orgs: Vec<Arc<OrgRuntime>>,
-    protocol: Protocol,
-}
-
-enum Socket {
-    Tcp(TcpSockets),
-    Unix(UnixListener, SocketFile),
-}
-
-/// A client's connection, free to move to another thread, and who is at its other end.
-pub(super) struct Accepted {
-    pub(super) stream: Stream,
-    pub(super) peer: Peer,
-}
-
-pub(super) enum Stream {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Socket {
-    async fn bind(listen: &Listen, uids: &[u32]) -> io::Result<Self> {
-        if let Listen::Unix(path) = listen {
-            let (listener, file) = SocketFile::bind(path, uids).await?;
-            Ok(Self::Unix(listener, file))
-        } else {
-            Ok(Self::Tcp(TcpSockets::bind(listen).await?))
-        }
-    }
+    pub(super) listener: Arc<Listener>,
+    pub(super) sockets: Sockets,
 }
 
 impl BoundListener {
-    pub(super) async fn bind(
+    /// Binds `listener` at `listen`, which is its address, or where the system had it before; or has
+    /// it take what it needs of the sockets that are `held`.
+    pub(super) async fn bind_at(
         listen: &Listen,
-        protocol: Protocol,
-        org: Arc<OrgRuntime>,
+        listener: Listener,
+        held: &[Arc<Socket>],
     ) -> Result<Self, StartupError> {
-        let guard = &org.org.guard;
-        if matches!(listen, Listen::Tcp(_)) && !listen.is_local() {
+        let sockets = Sockets::bind(listen, &listener.users, held).await;
+        let sockets =
+            sockets.map_err(|error| StartupError::Bind(listener.listen.clone(), error))?;
+        Ok(Self {
+            listener: Arc::new(listener),
+            sockets,
+        })
+    }
+
+    /// Warns of an address that others on the network can listen in on, unless its sockets are
+    /// `known`.
+    pub(super) fn warn_if_open(&self, known: &[Arc<Socket>]) {
+        let listen = &self.listener.listen;
+        let is_new = !self.sockets.all.iter().all(|it| is_among(known, it));
+        if is_new && listen.is_https() && !listen.is_local() {
+            tracing::warn!(
+                "other machines reach {listen}: whoever shows its client key, a password of \
+                 clients or a certificate of tls.client_ca acts as the org's user"
+            );
+        }
+        if is_new && matches!(listen, Listen::Tcp(_)) && !listen.is_local() {
             tracing::warn!(
                 "what clients send to http://{listen}, including keys, crosses the network \
                  unencrypted; use https://{listen} in listen, unless something in front of it \
                  terminates TLS"
             );
         }
-        let socket = Socket::bind(listen, &guard.allow_uids).await;
-        let socket = socket.map_err(|error| StartupError::Bind(listen.clone(), error))?;
-        Ok(Self {
-            listen: listen.clone(),
-            socket,
-            remote: guard.allow_remote,
-            uids: guard.allow_uids.clone(),
-            orgs: vec![org],
-            protocol,
-        })
+        if is_new && self.listener.misses_users() {
+            tracing::warn!(
+                "this system does not tell which user connects to {listen}, so every user of this \
+                 machine may call; on a machine that you share, use a Unix socket or \
+                 guard.client_key"
+            );
+        }
     }
 
-    /// Binds the admin listener, which has no org behind it; `None` if it can be done without.
-    pub(super) async fn bind_admin(admin: &Admin) -> Result<Option<Self>, StartupError> {
+    /// Binds the admin listener, which has no org behind it, or has it take its socket of those that
+    /// are `held`; `None` if it can be done without.
+    pub(super) async fn bind_admin(
+        admin: &Admin,
+        limits: &Limits,
+        held: &[Arc<Socket>],
+    ) -> Result<Option<Self>, StartupError> {
         let listen = &admin.listen;
-        let socket = match Socket::bind(listen, &[]).await {
-            Ok(socket) => socket,
+        match Sockets::bind(listen, &admin.allow_users, held).await {
+            Ok(sockets) => {
+                let listener = Arc::new(Listener::of_admin(admin, limits));
+                if listener.misses_users() {
+                    tracing::warn!(
+                        "this system does not tell which user connects to {listen}, so every user \
+                         of this machine may ask the admin listener; on a machine that you share, \
+                         use a Unix socket ([admin] listen = \"unix:…\")"
+                    );
+                }
+                Ok(Some(Self { listener, sockets }))
+            }
             Err(error) if admin.is_optional && error.kind() == io::ErrorKind::AddrInUse => {
                 tracing::info!(
                     "no admin listener, because another program has {listen}; to have one, choose \
                      another address (--admin-listen)"
                 );
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(StartupError::BindAdmin(listen.clone(), error)),
+            Err(error) => Err(StartupError::BindAdmin(listen.clone(), error)),
+        }
+    }
+
+    /// Returns whether `listener`, for any free port, is the same after a change.
+    pub(super) fn is_place_of(&self, listener: &Listener) -> bool {
+        let facts = |it: &Listener| {
+            let org = it.orgs.first().map(|org| org.org.name.clone());
+            (it.listen.clone(), it.protocol, org)
         };
-        Ok(Some(Self {
-            listen: listen.clone(),
-            socket,
-            remote: false,
-            uids: Vec::new(),
-            orgs: Vec::new(),
-            protocol: Protocol::Api,
-        }))
-    }
-
-    /// Puts another org behind it. Who may connect reaches both, so it must be allowed by both.
-    pub(super) fn share(&mut self, org: Arc<OrgRuntime>) {
-        let guard = &org.org.guard;
-        self.remote &= guard.allow_remote;
-        self.uids.retain(|uid| guard.allow_uids.contains(uid));
-        self.orgs.push(org);
-    }
-
-    /// Returns whether it was bound for `listen`. Port 0 is another port each time.
-    pub(super) fn is(&self, listen: &Listen) -> bool {
-        self.listen == *listen && listen.is_fixed()
+        facts(&self.listener) == facts(listener)
     }
 
     /// The next client, whatever it takes.
     pub(super) async fn next(&self) -> Accepted {
-        let mut pause = SHORTEST_PAUSE;
-        loop {
-            match self.accept().await {
-                Ok(accepted) => return accepted,
-                // Out of file descriptors, most likely: some come back as connections end.
-                Err(error) => {
-                    if let Some(left_out) = THROTTLE.admit() {
-                        let listener = &self.listen;
-                        tracing::warn!(%listener, ?pause, left_out, "cannot accept: {error}");
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-            }
-        }
-    }
-
-    /// Accepts the next client that may connect at all. What it may ask is the guard's business.
-    async fn accept(&self) -> io::Result<Accepted> {
-        loop {
-            match &self.socket {
-                Socket::Tcp(sockets) => {
-                    let (stream, peer) = sockets.accept().await?;
-                    // A host that routes loopback addresses in from outside lets others reach
-                    // what is bound to loopback only (CVE-2020-8558).
-                    if !self.remote && !peer.ip().to_canonical().is_loopback() {
-                        if let Some(left_out) = THROTTLE.admit() {
-                            tracing::warn!(
-                                %peer,
-                                left_out,
-                                "refused a connection from another machine"
-                            );
-                        }
-                        continue;
-                    }
-                    // Small answers must not wait for more of them.
-                    stream.set_nodelay(true)?;
-                    return Ok(Accepted {
-                        stream: Stream::Tcp(stream.into_std()?),
-                        peer: Peer::Address(peer.ip().to_canonical()),
-                    });
-                }
-                Socket::Unix(listener, _) => {
-                    let (stream, _) = listener.accept().await?;
-                    if let Some(uid) = self.known_peer(&stream) {
-                        return Ok(Accepted {
-                            stream: Stream::Unix(stream.into_std()?),
-                            peer: Peer::Uid(uid),
-                        });
-                    }
-                }
-            }
-        }
+        self.sockets.next(&self.listener).await
     }
 
     /// Where it is bound, with the port that the system chose.
     pub(super) fn address(&self) -> Listen {
-        match &self.socket {
-            Socket::Tcp(sockets) => sockets.bound.clone(),
-            Socket::Unix(_, file) => Listen::Unix(file.path().to_owned()),
-        }
-    }
-
-    /// Returns whether it is a Unix socket.
-    pub(super) fn is_unix(&self) -> bool {
-        matches!(self.socket, Socket::Unix(..))
+        self.sockets.bound.clone()
     }
 
     /// Where it is bound, if not to a path.
     pub(super) fn tcp_addresses(&self) -> impl Iterator<Item = SocketAddr> + use<> {
-        let bound = match &self.socket {
-            Socket::Tcp(sockets) => Some(&sockets.bound),
-            Socket::Unix(..) => None,
-        };
-        bound.map(Listen::addresses).into_iter().flatten()
-    }
-
-    /// Returns whether clients speak TLS to it.
-    pub(super) fn is_https(&self) -> bool {
-        self.listen.is_https()
-    }
-
-    /// The user at the other end, if it may connect.
-    fn known_peer(&self, stream: &UnixStream) -> Option<u32> {
-        let uid = match stream.peer_cred() {
-            Ok(peer) => peer.uid(),
-            Err(error) => {
-                if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(
-                        left_out,
-                        "refused a client whose user cannot be determined: {error}"
-                    );
-                }
-                return None;
-            }
-        };
-        let own = rustix::process::geteuid().as_raw();
-        let known = uid == own || uid == 0 || self.uids.contains(&uid);
-        // Those of the admin listener are nobody else's.
-        let advice = if self.orgs.is_empty() {
-            "the admin listener is for the user of the proxy and root"
-        } else {
-            "to let it in, add it to guard.allow_uids"
-        };
-        if !known && let Some(left_out) = THROTTLE.admit() {
-            tracing::warn!(uid, left_out, "refused another user; {advice}");
-        }
-        known.then_some(uid)
-    }
-
-    /// The facts for its connections, of which `tls` has those that all listeners share.
-    ///
-    /// # Errors
-    /// If it is for TLS and there are no certificates: in plain it would be open to everybody.
-    pub(super) fn listener(&self, tls: &Tls) -> Result<Listener, StartupError> {
-        let tls = match (&tls.listener, self.is_https()) {
-            (Some(tls), true) => Some(tls.clone()),
-            (None, true) => return Err(StartupError::NoStateDir),
-            (_, false) => None,
-        };
-        let mut orgs = self.orgs.iter();
-        let client_name = orgs.find_map(|runtime| runtime.org.client_names.of(&self.listen));
-        Ok(Listener {
-            address: self.listen.to_string().into(),
-            client_name: client_name.cloned(),
-            orgs: self.orgs.clone(),
-            protocol: self.protocol,
-            tls,
-        })
+        self.sockets.bound.addresses()
     }
 
     pub(super) fn bound(&self, config: &Config) -> Bound {
+        let is_https = self.listener.tls.is_some();
+        let orgs = self.listener.orgs.iter();
         Bound {
             listen: self.address(),
-            missing: match &self.socket {
-                Socket::Tcp(sockets) => sockets.missing,
-                Socket::Unix(..) => None,
-            },
-            protocol: self.protocol,
+            missing: self.sockets.missing,
+            protocol: self.listener.protocol,
             ca_file: config
                 .state_dir
                 .as_deref()
-                .filter(|_| self.is_https() && config.tls.identity.is_none())
+                .filter(|_| is_https && config.tls.identity.is_none())
                 .map(Authority::path),
-            orgs: self
-                .orgs
-                .iter()
-                .map(|runtime| runtime.org.as_ref().clone())
-                .collect(),
+            orgs: orgs.map(|runtime| runtime.org.as_ref().clone()).collect(),
         }
     }
 }
 
-static THROTTLE: Throttle = Throttle::new();
+fn is_among(held: &[Arc<Socket>], socket: &Arc<Socket>) -> bool {
+    held.iter().any(|it| Arc::ptr_eq(it, socket))
+}
 
 /// Where a server listens, and for which orgs.
 #[derive(Debug, Clone)]
@@ -418,9 +274,6 @@ fn key_for_curl(org: &config::Org) -> String {
     let key = org.guard.client_key_in_shell.as_deref();
     format!("-u \"client:{}\" ", key.unwrap_or("CLIENT_KEY"))
 }
-
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Cheap, allowed to everybody with API access, and plain to see.
 const TRY: &str = "/services/data/v62.0/limits";

@@ -1,23 +1,29 @@
 //! Unix sockets in the file system.
 
 use std::{
+    fs::Permissions,
     io,
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::config::ownership;
+use crate::{config::LocalUsers, system::ownership};
 
 /// A Unix socket's place in the file system, removed with it.
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// False if another process made it, or it is gone: then its mode is as that wants it, and it stays.
+    is_ours: AtomicBool,
+}
 
 impl SocketFile {
     /// Only our own user may connect, from the first moment on: the socket is bound in a folder of
     /// its own that nobody else may enter, and moved when its mode is set. If others are let in,
     /// the mode lets all in, and each is asked who it is.
-    pub(super) async fn bind(path: &Path, uids: &[u32]) -> io::Result<(UnixListener, Self)> {
+    pub(super) async fn bind(path: &Path, users: &LocalUsers) -> io::Result<(UnixListener, Self)> {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -41,28 +47,60 @@ impl SocketFile {
             },
             Err(_) => {}
         }
-        let private = folder.join(format!(".orgproxy-{}", std::process::id()));
-        let inner = private.join("socket");
-        // Left over from a program that was killed, whose number is ours now: as in a container.
-        let _ = std::fs::remove_file(&inner);
-        let _ = std::fs::remove_dir(&private);
-        std::fs::create_dir(&private)?;
-        std::fs::set_permissions(&private, PermissionsExt::from_mode(0o700))?;
-        let mode = if uids.is_empty() { 0o600 } else { 0o666 };
-        let bound = UnixListener::bind(&inner).and_then(|listener| {
-            std::fs::set_permissions(&inner, PermissionsExt::from_mode(mode))?;
-            std::fs::rename(&inner, path)?;
-            Ok(listener)
-        });
-        // Done whatever came of it; if this fails, a later start says so.
-        let _ = std::fs::remove_file(&inner);
-        let _ = std::fs::remove_dir(&private);
-        Ok((bound?, Self(path.to_owned())))
+        // Its name cannot be known before, and so not be taken.
+        let private = tempfile::Builder::new()
+            .prefix(".orgproxy-")
+            .permissions(PermissionsExt::from_mode(0o700))
+            .tempdir_in(folder)?;
+        let inner = private.path().join("socket");
+        let listener = UnixListener::bind(&inner)?;
+        std::fs::set_permissions(&inner, mode_for(users))?;
+        std::fs::rename(&inner, path)?;
+        let file = Self {
+            path: path.to_owned(),
+            is_ours: true.into(),
+        };
+        Ok((listener, file))
+    }
+
+    /// One that another process has made.
+    pub(super) fn of_another(path: PathBuf) -> Self {
+        Self {
+            path,
+            is_ours: false.into(),
+        }
+    }
+
+    /// Lets `users` connect from now on, too, and nobody else but our own user and root.
+    pub(super) fn admit(&self, users: &LocalUsers) {
+        if self.is_ours.load(Relaxed)
+            && let Err(error) = std::fs::set_permissions(&self.path, mode_for(users))
+        {
+            let socket = self.path.display();
+            tracing::warn!(%socket, "cannot change who may connect: {error}");
+        }
+    }
+
+    /// Makes it ours from now on, or another's.
+    pub(super) fn is_ours_now(&self, is_ours: bool) {
+        self.is_ours.store(is_ours, Relaxed);
+    }
+
+    /// Removes it, if it is ours.
+    pub(super) fn remove(&self) {
+        if self.is_ours.swap(false, Relaxed) {
+            // Nothing is lost if it is gone already.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
+}
+
+fn mode_for(users: &LocalUsers) -> Permissions {
+    PermissionsExt::from_mode(if users.are_only_ours() { 0o600 } else { 0o666 })
 }
 
 /// Who can put a socket of their own in the place of ours gets what clients send, their passwords
@@ -88,7 +126,6 @@ fn check_folder(folder: &Path) -> io::Result<()> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Nothing is lost if it is gone already.
-        let _ = std::fs::remove_file(&self.0);
+        self.remove();
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    abrupt::Abrupt,
     early::{self, Bounds},
     farewell::{Farewell, LINGER, drain},
     frames::Allowance,
@@ -24,6 +25,9 @@ use crate::{
     system::{deadline::Deadline, telemetry::Throttle},
     watch::Recorder,
 };
+
+#[cfg(test)]
+mod differential;
 
 /// A connection under hyper.
 ///
@@ -62,6 +66,8 @@ pub(super) struct StrictStream<S> {
     fresh: bool,
     /// While the client is left time to read the last answer.
     linger: Option<Deadline>,
+    /// True if the connection is reset unless it ends in good order.
+    abrupt: bool,
     /// Bytes that the client sent while its request was answered: the beginning of the next.
     ahead: Option<u8>,
 }
@@ -99,6 +105,7 @@ impl<S> StrictStream<S> {
             stalled: false,
             fresh: true,
             linger: None,
+            abrupt: false,
             ahead: None,
         }
     }
@@ -300,6 +307,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for StrictStream<S> {
         if this.state.is_at_fault() {
             return Poll::Pending;
         }
+        if this.framing.is_broken() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         if this.held > 0 && this.state.activity().is_crowded() {
             // Those that are to make room may not have had their turn.
             cx.waker().wake_by_ref();
@@ -334,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for StrictStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StrictStream<S> {
+impl<S: AsyncRead + AsyncWrite + Abrupt + Unpin> AsyncWrite for StrictStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -350,6 +360,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StrictStream<S> {
     ) -> Poll<io::Result<usize>> {
         if self.is_refusal(bufs) {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        // Before the first byte of an answer whose end the client takes from the end of the connection.
+        if self.state.is_open_ended() && !std::mem::replace(&mut self.abrupt, true) {
+            self.stream.get_ref().end_abruptly(true)?;
         }
         match Pin::new(&mut self.stream).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.poll_write_stall(cx),
@@ -381,6 +395,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StrictStream<S> {
     /// at once would reset the connection, and the last answer with it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.abrupt && this.state.is_whole() {
+            this.stream.get_ref().end_abruptly(false)?;
+            this.abrupt = false;
+        }
         let linger = match &mut this.linger {
             Some(linger) => linger,
             None => {
@@ -407,12 +425,84 @@ const HEAD_AT_STOP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+    use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    use hyper_util::rt::TokioIo;
     use tokio::{
-        io::{AsyncWriteExt, BufWriter, duplex},
+        io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex},
         time::Instant,
     };
 
     use super::*;
+
+    impl Abrupt for DuplexStream {
+        fn end_abruptly(&self, _: bool) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<S: Abrupt + AsyncWrite> Abrupt for BufWriter<S> {
+        fn end_abruptly(&self, abruptly: bool) -> io::Result<()> {
+            self.get_ref().end_abruptly(abruptly)
+        }
+    }
+
+    /// The bodies that hyper takes for whole, with a client that sends `pieces`.
+    async fn whole_bodies(pieces: [&[u8]; 2]) -> Vec<Vec<u8>> {
+        let (near, mut far) = duplex(4096);
+        let stream = StrictStream::new(near, Arc::default(), &Limits::default(), None);
+        let whole = std::sync::Mutex::new(Vec::new());
+        let service = service_fn(async |request: Request<Incoming>| {
+            if let Ok(body) = request.into_body().collect().await {
+                whole.lock().unwrap().push(body.to_bytes().to_vec());
+            }
+            Ok::<_, hyper::Error>(Response::new(String::new()))
+        });
+        let served = http1::Builder::new()
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let client = async {
+            far.write_all(pieces[0]).await.unwrap();
+            // Paused time goes on once the server has read all that there is.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            _ = far.write_all(pieces[1]).await;
+            far.shutdown().await.unwrap();
+            far.read_to_end(&mut Vec::new()).await.unwrap();
+        };
+        _ = tokio::join!(served, client);
+        whole.into_inner().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_with_a_fault_is_never_whole_wherever_it_is_cut() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let next = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+        let sound: &[&[u8]] = &[b"hello", b""];
+        for (body, whole) in [
+            ("5\r\nhello\r\n", sound),
+            ("5;a=b\r\nhello\r\n", sound),
+            ("5;\nx\r\nhello\r\n", &[]),
+            ("5;a\nb\r\nhello\r\n", &[]),
+            ("5;a\rb\r\nhello\r\n", &[]),
+            ("5;a\r\rb\r\nhello\r\n", &[]),
+            ("5 ;a\r\nhello\r\n", &[]),
+            ("5\t;a\r\nhello\r\n", &[]),
+            ("5 \r\nhello\r\n", &[]),
+            ("5\nhello\r\n", &[]),
+            ("ffffffffffff;a\r\nhello\r\n", &[]),
+            ("5\r\nhello\r\n0\nX: y\r\n", &[]),
+            ("5\r\nhello\r\n0;\nX: y\r\n", &[]),
+            ("5\r\nhello\r\n0\r\nX: y\n", &[]),
+            ("5\r\nhello\r\n0\r\n\n", &[]),
+        ] {
+            let wire = format!("{head}{body}{next}");
+            for cut in 1..wire.len() {
+                let (first, second) = wire.as_bytes().split_at(cut);
+                let came = whole_bodies([first, second]).await;
+                assert_eq!(came, whole, "{body:?} cut at {cut}");
+            }
+        }
+    }
 
     /// A stream to which, as over TLS, more can be written than the client takes.
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
+use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,8 +20,9 @@ use super::{StartupError, tunnel::Tunnels};
 use crate::{
     config::{self, Config, Listen},
     local_ca::{Authority, AuthorityError, Leaf},
+    network,
     proxy::connection_state::Alpn,
-    system::telemetry::Throttle,
+    system::{clocks, telemetry::Throttle},
 };
 
 /// The settings that all listeners share.
@@ -38,8 +40,15 @@ pub(super) struct Tls {
 #[derive(Clone)]
 pub(super) struct TlsListener {
     pub(super) acceptor: TlsAcceptor,
-    /// True if every client shows a certificate.
-    pub(super) asks: bool,
+    /// The authorities of clients' certificates. If there are any, every client shows one.
+    pub(super) client_ca: Arc<[CertificateDer<'static>]>,
+}
+
+impl TlsListener {
+    /// Returns whether every client shows a certificate.
+    pub(super) fn asks(&self) -> bool {
+        !self.client_ca.is_empty()
+    }
 }
 
 impl Tls {
@@ -62,7 +71,7 @@ impl Tls {
             let server = server_config(&config.tls, resolver)?;
             tls.listener = Some(TlsListener {
                 acceptor: Arc::new(server).into(),
-                asks: !config.tls.client_ca.is_empty(),
+                client_ca: config.tls.client_ca.clone().into(),
             });
         }
         if let Some(authority) = authority
@@ -98,7 +107,7 @@ fn server_config(
     resolver: Arc<dyn ResolvesServerCert>,
 ) -> Result<ServerConfig, StartupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
+    let builder = ServerConfig::builder_with_details(provider.clone(), network::tls::clock())
         .with_safe_default_protocol_versions()?;
     let mut server = match client_verifier(tls, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
@@ -242,7 +251,7 @@ pub(super) fn log_failure(error: &io::Error) {
 }
 
 async fn tell(stream: &mut TcpStream) -> io::Result<()> {
-    let date = httpdate::fmt_http_date(SystemTime::now());
+    let date = clocks::http_date(SystemTime::now());
     let answer = NEEDS_HTTPS.replacen("Date: \r\n", &format!("Date: {date}\r\n"), 1);
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;

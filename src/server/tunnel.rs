@@ -10,7 +10,10 @@ use rustls::{ServerConfig, crypto::aws_lc_rs, sign::SingleCertAndKey};
 use tokio_rustls::TlsAcceptor;
 
 use super::tls;
-use crate::local_ca::{Authority, AuthorityError};
+use crate::{
+    local_ca::{Authority, AuthorityError},
+    network,
+};
 
 /// Certificates for the hosts that we stand in for, made when they are asked for.
 pub(super) struct Tunnels {
@@ -45,11 +48,11 @@ impl Tunnels {
         // An IPv6 address has brackets here, and none in a certificate.
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let leaf = self.authority.leaf(&[name.to_owned()], now)?;
-        let mut server =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .with_no_client_auth()
-                .with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf.key)));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_details(provider, network::tls::clock())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf.key)));
         server.alpn_protocols = tls::alpn();
         let acceptor = TlsAcceptor::from(Arc::new(server));
         made.insert(

@@ -1,6 +1,9 @@
 //! One thread that carries requests, with all that belongs to them.
 
-use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, thread, time::Duration};
+use std::{
+    cell::RefCell, convert::Infallible, future::poll_fn, io, pin::pin, sync::Arc, task::Poll,
+    thread, time::Duration,
+};
 
 use http::{Method, Request, Version, uri::Authority};
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
@@ -13,19 +16,21 @@ use tokio::{
     net::{TcpStream, UnixStream},
     runtime,
     sync::{mpsc, oneshot, watch},
+    time::Instant,
 };
 
 use super::{
+    abrupt::Abrupt,
     framing::LONGEST_LINE,
-    listen::{Accepted, Stream},
-    listener::NewConnection,
-    stacks::Stacks,
+    listener::{Listener, NewConnection},
+    sockets::{Accepted, Stream},
+    stacks::{Replaced, Stacks},
     strict_stream::StrictStream,
     tls,
     tunnel::Tunnels,
 };
 use crate::{
-    config::{Config, Limits},
+    config::Limits,
     proxy::{
         connection_state::ConnectionState,
         load::{Activity, Load},
@@ -47,23 +52,24 @@ pub(super) struct Worker {
 pub(super) enum Message {
     /// To serve it.
     Connection(NewConnection),
-    /// To take on no more, and to finish what it has.
-    Stop,
+    /// To show that it is alive.
+    Ping(oneshot::Sender<()>),
+    /// To go on with other listeners.
+    Replace(Arc<[Replaced]>),
+    /// To take on no more, and to finish what it has, within this time.
+    Stop(Duration),
 }
 
 impl Worker {
     /// Starts thread `number`.
     pub(super) fn start(
         number: usize,
-        config: &Config,
-        tunnels: Option<&Arc<Tunnels>>,
         load: &Arc<Load>,
         recorder: Option<Recorder>,
     ) -> io::Result<Self> {
         let (messages, incoming) = mpsc::unbounded_channel();
         let (report, stopped) = oneshot::channel();
-        let (limits, grace) = (config.limits.clone(), config.grace);
-        let (tunnels, load) = (tunnels.cloned(), load.clone());
+        let load = load.clone();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -71,7 +77,7 @@ impl Worker {
             .name(format!("orgproxy-{number}"))
             .spawn(move || {
                 let stacks = Stacks::new(load, recorder.map(Arc::new));
-                let cut = runtime.block_on(run(incoming, stacks, limits, tunnels, grace));
+                let cut = runtime.block_on(run(incoming, stacks));
                 // Connections that are cut are gone before their number is reported.
                 drop(runtime);
                 let _ = report.send(cut);
@@ -84,83 +90,79 @@ impl Worker {
         self.messages.clone()
     }
 
-    /// Lets it finish what it has. Returns how many connections were cut.
-    pub(super) async fn stop(self) -> usize {
+    /// Lets it finish what it has, for `grace` at most. Returns how many connections were cut.
+    pub(super) async fn stop(self, grace: Duration) -> usize {
         // One that is gone has nothing left.
-        let _ = self.messages.send(Message::Stop);
+        let _ = self.messages.send(Message::Stop(grace));
         self.stopped.await.unwrap_or_default()
     }
 }
 
-/// Serves connections until it is to stop, then waits for those that are open, at most for `grace`.
-/// Returns how many are left.
-async fn run(
-    mut incoming: mpsc::UnboundedReceiver<Message>,
-    mut stacks: Stacks,
-    limits: Limits,
-    tunnels: Option<Arc<Tunnels>>,
-    grace: Duration,
-) -> usize {
-    let (stopping, stop) = watch::channel(());
-    let context = Arc::new(WorkerContext {
-        http: http(&limits),
-        limits,
-        tunnels,
-        stop,
-    });
+/// Serves connections until it is to stop, then waits for those that are open. Returns how many are
+/// left.
+async fn run(mut incoming: mpsc::UnboundedReceiver<Message>, mut stacks: Stacks) -> usize {
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
-    while let Some(Message::Connection(connection)) = incoming.recv().await {
-        let NewConnection {
-            accepted,
-            listener,
-            permit,
-        } = connection;
-        let client = Connection {
-            stack: stacks.of(&listener),
-            surplus: permit.surplus,
-            context: context.clone(),
-            activity: permit.activity.clone(),
-            held: Arc::new((permit, open.clone())),
-        };
-        let Accepted { stream, peer } = accepted;
-        let state = |port| {
-            let name = listener.client_name.clone();
-            ConnectionState::new(listener.address.clone(), peer, port).of_client(name)
-        };
-        let served = match (stream, listener.tls.clone()) {
-            (Stream::Tcp(stream), None) => {
-                let state = state(port_of(&stream));
-                TcpStream::from_std(stream).map(|stream| client.serve(stream, state))
+    let mut grace = Duration::ZERO;
+    while let Some(message) = incoming.recv().await {
+        match message {
+            Message::Connection(connection) => begin(connection, &mut stacks, &open),
+            Message::Ping(answer) => {
+                // Whoever asked may have given up.
+                let _ = answer.send(());
             }
-            (Stream::Tcp(stream), Some(tls)) => {
-                let state = state(port_of(&stream)).by_tls(tls.asks);
-                TcpStream::from_std(stream).map(|stream| {
-                    tokio::spawn(async move {
-                        let handshake = tls::accept(stream, &tls.acceptor);
-                        if let Some(Some(stream)) = client.in_time(handshake).await {
-                            let alpn = tls::agreed(&stream);
-                            client.serve(stream, state.speaking(alpn));
-                        }
-                    });
-                })
+            Message::Replace(listeners) => stacks.replace(&listeners),
+            Message::Stop(time) => {
+                grace = time;
+                break;
             }
-            (Stream::Unix(stream), _) => {
-                let state = state(None);
-                UnixStream::from_std(stream).map(|stream| client.serve(stream, state))
-            }
-        };
-        if let Err(error) = served
-            && let Some(left_out) = THROTTLE.admit()
-        {
-            tracing::warn!(left_out, "cannot serve a connection: {error}");
         }
     }
-    drop(context);
-    stopping.send_replace(());
-    match tokio::time::timeout(grace, stopping.closed()).await {
-        Ok(()) => 0,
-        Err(_) => Arc::strong_count(&open) - 1,
+    let ended = tokio::select! {
+        ended = stacks.stop(grace) => ended,
+        never = keep_answering(&mut incoming) => match never {},
+    };
+    if ended {
+        0
+    } else {
+        Arc::strong_count(&open) - 1
+    }
+}
+
+/// Shows that the thread is alive while connections end.
+async fn keep_answering(incoming: &mut mpsc::UnboundedReceiver<Message>) -> Infallible {
+    loop {
+        match incoming.recv().await {
+            Some(Message::Ping(answer)) => {
+                let _ = answer.send(());
+            }
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Serves a new connection in a task of its own.
+fn begin(connection: NewConnection, stacks: &mut Stacks, open: &Arc<()>) {
+    let NewConnection {
+        accepted,
+        listener,
+        permit,
+    } = connection;
+    let (stack, context) = stacks.of(&listener);
+    let client = Connection {
+        stack,
+        surplus: permit.surplus,
+        life: Life {
+            context,
+            activity: permit.activity.clone(),
+            held: Arc::new((permit, open.clone())),
+        },
+    };
+    if let Err(error) = client.begin(accepted, &listener)
+        && let Some(left_out) = THROTTLE.admit()
+    {
+        tracing::warn!(left_out, "cannot serve a connection: {error}");
     }
 }
 
@@ -168,14 +170,14 @@ fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
     stream.local_addr().ok().map(|address| address.port())
 }
 
-/// The state that all connections of a thread share.
-struct WorkerContext {
-    http: auto::Builder<TokioExecutor>,
-    limits: Limits,
+/// The state that all connections of a listener on one thread share.
+pub(super) struct WorkerContext {
+    pub(super) http: auto::Builder<TokioExecutor>,
+    pub(super) limits: Limits,
     /// If any org has `intercept`.
-    tunnels: Option<Arc<Tunnels>>,
-    /// Changes when no more connections come.
-    stop: watch::Receiver<()>,
+    pub(super) tunnels: Option<Arc<Tunnels>>,
+    /// Changes when they are to end.
+    pub(super) stop: watch::Receiver<()>,
 }
 
 /// A client's connection, but for its stream.
@@ -184,6 +186,12 @@ struct Connection {
     stack: Arc<Stack>,
     /// True if it is one too many, accepted to say so.
     surplus: bool,
+    life: Life,
+}
+
+/// What a connection has until it ends.
+#[derive(Clone)]
+struct Life {
     context: Arc<WorkerContext>,
     activity: Arc<Activity>,
     /// Dropped when it has ended, with all that was in it.
@@ -192,12 +200,42 @@ struct Connection {
 }
 
 impl Connection {
+    /// Serves what was accepted on `listener`, after a handshake if that is for TLS.
+    fn begin(self, accepted: Accepted, listener: &Listener) -> io::Result<()> {
+        let Accepted { stream, peer, user } = accepted;
+        let state = |port| {
+            let name = listener.client_name.clone();
+            ConnectionState::new(listener.address.clone(), peer, port)
+                .of_client(name)
+                .of_user(user)
+        };
+        match (stream, listener.tls.clone()) {
+            (Stream::Tcp(stream), None) => {
+                let state = state(port_of(&stream));
+                self.serve(TcpStream::from_std(stream)?, state);
+            }
+            (Stream::Tcp(stream), Some(tls)) => {
+                let state = state(port_of(&stream)).by_tls(tls.asks());
+                let stream = TcpStream::from_std(stream)?;
+                tokio::spawn(async move {
+                    let handshake = tls::accept(stream, &tls.acceptor);
+                    if let Some(Some(stream)) = self.life.in_time(handshake).await {
+                        let alpn = tls::agreed(&stream);
+                        self.serve(stream, state.speaking(alpn));
+                    }
+                });
+            }
+            (Stream::Unix(stream), _) => self.serve(UnixStream::from_std(stream)?, state(None)),
+        }
+        Ok(())
+    }
+
     /// Serves the connection in a task of its own.
     fn serve<S>(self, stream: S, state: ConnectionState)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
     {
-        match self.context.tunnels.clone() {
+        match self.life.context.tunnels.clone() {
             Some(tunnels) if self.stack.intercepts() => {
                 self.serve_with_tunnels(stream, state, tunnels);
             }
@@ -207,32 +245,38 @@ impl Connection {
 
     fn serve_requests<S>(self, stream: S, state: ConnectionState)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
     {
-        let state = Arc::new(state.noted_in(self.activity.clone()));
-        let recorder = self.stack.recorder.clone();
-        let stream = StrictStream::new(stream, state.clone(), &self.context.limits, recorder);
-        let (stack, surplus) = (self.stack.clone(), self.surplus);
+        let Self {
+            stack,
+            surplus,
+            life,
+        } = self;
+        let state = Arc::new(state.noted_in(life.activity.clone()));
+        let recorder = stack.recorder.clone();
+        let stream = StrictStream::new(stream, state.clone(), &life.context.limits, recorder);
+        let seat = RefCell::new(stack);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (stack, state) = (stack.clone(), state.clone());
+            let (stack, state) = (Stack::now(&seat), state.clone());
             let (parts, body) = request.into_parts();
             stack.answer(Box::new(parts), body, state, surplus)
         });
-        let http = &self.context.http;
+        let http = &life.context.http;
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connection.into_owned();
-        self.drive(connection);
+        life.drive(connection);
     }
 
     /// Does what `serve_requests` does, and answers `CONNECT`.
     fn serve_with_tunnels<S>(self, stream: S, state: ConnectionState, tunnels: Arc<Tunnels>)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
     {
-        let state = Arc::new(state.noted_in(self.activity.clone()));
+        let life = self.life.clone();
+        let state = Arc::new(state.noted_in(life.activity.clone()));
         let recorder = self.stack.recorder.clone();
-        let stream = StrictStream::new(stream, state.clone(), &self.context.limits, recorder);
-        let client = self.clone();
+        let stream = StrictStream::new(stream, state.clone(), &life.context.limits, recorder);
+        let client = self;
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (client, state, tunnels) = (client.clone(), state.clone(), tunnels.clone());
             async move {
@@ -259,49 +303,10 @@ impl Connection {
                 Ok(answer)
             }
         });
-        let http = &self.context.http;
+        let http = &life.context.http;
         let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let connection = connection.into_owned();
-        self.drive(connection);
-    }
-
-    /// Drives a connection in a task of its own, to its end, which comes soon once we stop.
-    fn drive<C>(self, connection: C)
-    where
-        C: GracefulConnection<Error = ConnectionError> + Send + 'static,
-    {
-        tokio::spawn(async move {
-            // All of it, until the connection has ended.
-            let client = self;
-            let mut stop = client.context.stop.clone();
-            let mut stopping = pin!(stop.changed());
-            let mut connection = pin!(connection);
-            let (mut is_registered, mut is_stopping) = (false, false);
-            let ended = poll_fn(|cx| {
-                if !is_registered {
-                    client.activity.wakes(cx.waker());
-                }
-                if client.activity.is_cut() {
-                    return Poll::Ready(Ok(()));
-                }
-                // To register for the stop with each request has its price, and once is enough,
-                // since it wakes this task. Whether that was why it woke costs little to ask.
-                let may_stop =
-                    !is_registered || !matches!(client.context.stop.has_changed(), Ok(false));
-                if !is_stopping && may_stop {
-                    is_registered = true;
-                    is_stopping = stopping.as_mut().poll(cx).is_ready();
-                    if is_stopping {
-                        client.activity.stop();
-                        connection.as_mut().graceful_shutdown();
-                    }
-                }
-                connection.as_mut().poll(cx)
-            });
-            if let Err(error) = ended.await {
-                tracing::debug!("a client's connection ended: {}", causes(&*error));
-            }
-        });
+        life.drive(connection);
     }
 
     /// Serves what comes through a tunnel to `host`, as that host.
@@ -312,7 +317,7 @@ impl Connection {
         host: Authority,
         tunnels: Arc<Tunnels>,
     ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
     {
         let acceptor = match tunnels.acceptor(&host.host().to_ascii_lowercase()) {
             Ok(acceptor) => acceptor,
@@ -346,10 +351,77 @@ impl Connection {
                 }
             }
         };
-        if let Some(Some(stream)) = self.in_time(handshake).await {
+        if let Some(Some(stream)) = self.life.in_time(handshake).await {
             let state = ConnectionState::within(&outer, host);
             let state = state.speaking(tls::agreed(&stream));
             self.serve_requests(stream, state);
+        }
+    }
+}
+
+impl Life {
+    /// Drives a connection in a task of its own, to its end, which comes soon once we stop.
+    fn drive<C>(self, connection: C)
+    where
+        C: GracefulConnection<Error = ConnectionError> + Send + 'static,
+    {
+        tokio::spawn(async move {
+            // All of it, until the connection has ended.
+            let life = self;
+            let mut stop = life.context.stop.clone();
+            let mut stopping = pin!(stop.changed());
+            let mut connection = pin!(connection);
+            let (mut is_registered, mut is_stopping) = (false, false);
+            let (began, mut last_look) = (Instant::now(), None);
+            let ended = poll_fn(|cx| {
+                if !is_registered {
+                    life.activity.wakes(cx.waker());
+                }
+                if life.activity.is_cut() {
+                    return Poll::Ready(Ok(()));
+                }
+                // To register for the stop with each request has its price, and once is enough,
+                // since it wakes this task. Whether that was why it woke costs little to ask.
+                let may_stop =
+                    !is_registered || !matches!(life.context.stop.has_changed(), Ok(false));
+                if !is_stopping && may_stop {
+                    is_registered = true;
+                    is_stopping = stopping.as_mut().poll(cx).is_ready();
+                    if is_stopping {
+                        last_look = Some(Box::pin(life.last_look(began)));
+                    }
+                }
+                if let Some(look) = &mut last_look {
+                    if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                        return Poll::Ready(ended);
+                    }
+                    if look.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    last_look = None;
+                    life.activity.stop();
+                    connection.as_mut().graceful_shutdown();
+                }
+                connection.as_mut().poll(cx)
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!("a client's connection ended: {}", causes(&*error));
+            }
+        });
+    }
+
+    /// Waits for what has come from the client, or is on its way: to close a connection on that would
+    /// reset it. One that has been idle is not waited for.
+    async fn last_look(&self, began: Instant) {
+        // It comes back after a look at all sockets.
+        tokio::task::yield_now().await;
+        let is_awaited = || match self.activity.moves() {
+            0 => began.elapsed() < ON_ITS_WAY,
+            _ => self.activity.held() > 0,
+        };
+        let until = Instant::now() + ON_ITS_WAY;
+        while is_awaited() && Instant::now() < until {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
@@ -358,7 +430,10 @@ impl Connection {
         let mut stop = self.context.stop.clone();
         tokio::select! {
             done = tokio::time::timeout(self.context.limits.header_read, handshake) => done.ok(),
-            _ = stop.changed() => None,
+            () = async {
+                let _ = stop.changed().await;
+                tokio::time::sleep(ON_ITS_WAY).await;
+            } => None,
             () = self.activity.cut() => None,
         }
     }
@@ -366,10 +441,17 @@ impl Connection {
 
 static THROTTLE: Throttle = Throttle::new();
 
+/// Between a client's connection and its request, or two pieces of a request's head.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
+/// When a stop waits for those.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
 /// The reason that a connection ended before its time.
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// How connections speak HTTP within `limits`.
+pub(super) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .max_headers(limits.headers)

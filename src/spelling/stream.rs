@@ -29,6 +29,10 @@ impl<S> Spelled<S> {
         }
     }
 
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     #[cfg(feature = "demo")]
     pub(crate) fn get_mut(&mut self) -> &mut S {
         &mut self.stream

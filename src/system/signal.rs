@@ -8,8 +8,6 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::system::telemetry::Throttle;
-
 /// Keeps signals that do not ask for an end from ending the program, from now on: SIGHUP, timers,
 /// user-defined signals, and others that end a program by default. Programs started from here get
 /// the default actions back.
@@ -93,6 +91,22 @@ pub(crate) fn shutdown() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Each SIGHUP, by which a server is asked to reload.
+///
+/// # Errors
+/// When the system refuses to deliver signals. Listening begins at once.
+pub(crate) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Each SIGUSR2, by which a server is asked to hand over to a new process.
+///
+/// # Errors
+/// When the system refuses to deliver signals. Listening begins at once.
+pub(crate) fn upgrades() -> io::Result<Signal> {
+    signal(SignalKind::user_defined2())
+}
+
 /// Every signal that is meant for this process or for a program that it has started.
 pub(crate) struct Signals {
     hangup: Signal,
@@ -133,21 +147,10 @@ impl Signals {
 
     /// Waits for the next signal that asks for an end.
     pub(crate) async fn ending(&mut self) -> rustix::process::Signal {
-        use rustix::process::Signal;
-
         loop {
-            match self.next().await {
-                Signal::HUP => {
-                    if let Some(left_out) = THROTTLE.admit() {
-                        tracing::warn!(
-                            left_out,
-                            "SIGHUP: reloading the configuration is not supported yet; restart \
-                             orgproxy to apply changes to it"
-                        );
-                    }
-                }
-                signal if is_ending(signal) => return signal,
-                _ => {}
+            let signal = self.next().await;
+            if is_ending(signal) {
+                return signal;
             }
         }
     }
@@ -159,8 +162,6 @@ pub(crate) fn is_ending(signal: rustix::process::Signal) -> bool {
 
     matches!(signal, Signal::INT | Signal::QUIT | Signal::TERM)
 }
-
-static THROTTLE: Throttle = Throttle::new();
 
 /// The C library reserves those before it.
 const FIRST_REAL_TIME: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };

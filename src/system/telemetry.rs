@@ -2,6 +2,7 @@
 
 use std::{
     io::IsTerminal,
+    num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -49,21 +50,23 @@ impl Throttle {
         Self(Mutex::new(None))
     }
 
-    /// Returns, if another line may be logged, the number of lines left out before it.
-    pub(crate) fn admit(&self) -> Option<u32> {
+    /// Returns, if another line may be logged, the number of lines left out before it, which the line
+    /// names if there are any.
+    pub(crate) fn admit(&self) -> Option<Option<NonZeroU32>> {
         let now = Instant::now();
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *period {
             Some(period) if now < period.began + PERIOD => {
                 period.lines += 1;
-                (period.lines <= LINES).then_some(0)
+                (period.lines <= LINES).then_some(None)
             }
             ended => {
                 let before = ended.replace(Period {
                     began: now,
                     lines: 1,
                 });
-                Some(before.map_or(0, |before| before.lines.saturating_sub(LINES)))
+                let lines = before.map_or(0, |before| before.lines);
+                Some(NonZeroU32::new(lines.saturating_sub(LINES)))
             }
         }
     }
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(admitted, 20);
 
         throttle.0.lock().unwrap().as_mut().unwrap().began -= PERIOD;
-        assert_eq!(throttle.admit(), Some(980));
-        assert_eq!(throttle.admit(), Some(0));
+        assert_eq!(throttle.admit(), Some(NonZeroU32::new(980)));
+        assert_eq!(throttle.admit(), Some(None));
     }
 }

@@ -21,7 +21,11 @@ mod batch;
 pub(super) mod fields;
 mod file;
 mod format;
+#[cfg(test)]
+#[path = "../../tests/fuzz/access_log.rs"]
+mod fuzz;
 mod journal;
+mod place;
 pub(super) mod shown;
 mod sink;
 mod stream;

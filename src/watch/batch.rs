@@ -62,8 +62,13 @@ impl Batch {
         self.records.truncate(USUAL);
     }
 
-    pub(super) fn records_mut(&mut self) -> &mut [Record] {
-        &mut self.records[..self.length]
+    #[cfg(test)]
+    pub(super) fn of(records: impl IntoIterator<Item = Record>) -> Self {
+        let records = Vec::from_iter(records);
+        Self {
+            length: records.len(),
+            records,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use super::{Callers, History, Radar, Recent, Record, Usage};
+use super::{Callers, History, Radar, Recent, Usage, batch::Batch};
 
 /// It is changed for many requests at a time, by one thread.
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ pub(crate) struct Seen {
 
 impl Board {
     /// Takes in requests that ended about `now`.
-    pub(super) fn take(&mut self, records: &mut [Record], now: SystemTime) {
-        for record in &*records {
+    pub(super) fn take(&mut self, records: &mut Batch, now: SystemTime) {
+        for record in records.iter() {
             self.callers.count(record, now);
             self.radar.see(record, now);
         }
@@ -44,6 +44,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::Record;
 
     #[test]
     fn the_latest_usage_counts() {
@@ -55,7 +56,7 @@ mod tests {
             ..Record::example()
         };
         let mut board = Board::default();
-        let mut records = [Some(17), None, Some(18), None].map(record);
+        let mut records = Batch::of([Some(17), None, Some(18), None].map(record));
         board.take(&mut records, SystemTime::UNIX_EPOCH);
         let (usage, _) = board.orgs["main"].usage.unwrap();
         assert_eq!(usage.used, 18);

@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use tokio::{runtime, sync::Notify};
 
 use self::{collector::Collector, sender::Sender, spans::Service};
-use super::{Lap, Record, Trace};
+use super::{Lap, Record};
 use crate::{
     config::{Sampling, Traces},
     network::Dialer,
@@ -114,7 +114,7 @@ impl Export {
                 waiting.bytes += size(record);
                 waiting.all.push(record.clone());
             } else {
-                lost += spans_in(trace);
+                lost += trace.spans();
             }
         }
         waiting.lost += lost;
@@ -126,11 +126,11 @@ impl Export {
         }
     }
 
-    /// Takes note of requests whose records are lost before they could be offered.
-    pub(crate) fn miss(&self, requests: u64) {
-        if requests > 0 {
-            self.waiting.lock().lost += requests;
-            self.waiting.lost.fetch_add(requests, Relaxed);
+    /// Takes note of spans that are lost before they could be offered.
+    pub(crate) fn miss(&self, spans: u64) {
+        if spans > 0 {
+            self.waiting.lock().lost += spans;
+            self.waiting.lost.fetch_add(spans, Relaxed);
             self.waiting.came.notify_one();
         }
     }
@@ -243,12 +243,7 @@ fn size(record: &Record) -> usize {
 
 fn spans_of(records: &[Record]) -> u64 {
     let traces = records.iter().filter_map(|record| record.trace.as_ref());
-    traces.map(|trace| spans_in(trace)).sum()
-}
-
-/// The request, and each of its waits.
-fn spans_in(trace: &Trace) -> u64 {
-    1 + trace.laps.len() as u64
+    traces.map(|trace| trace.spans()).sum()
 }
 
 /// Bytes: some 10,000 records.

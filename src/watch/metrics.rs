@@ -40,22 +40,66 @@ pub(crate) struct Facts {
     pub(crate) access_log_dropped: u64,
     /// Spans that were not sent.
     pub(crate) trace_spans_dropped: u64,
+    /// If there is one, whether it answers.
+    pub(crate) redis_up: Option<bool>,
+    pub(crate) reloads: ReloadFacts,
     pub(crate) orgs: Vec<OrgFacts>,
     pub(crate) certificates: Vec<CertificateFacts>,
 }
 
-/// The facts about the session of one org.
+/// The facts about reloads of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReloadFacts {
+    pub(crate) succeeded: u64,
+    /// For mistakes.
+    pub(crate) refused: u64,
+    /// The last, and whether it succeeded.
+    pub(crate) last: Option<(SystemTime, bool)>,
+}
+
+/// The facts about one org.
 #[derive(Debug, Clone)]
 pub(crate) struct OrgFacts {
     pub(crate) name: Arc<str>,
-    pub(crate) logins_ok: u64,
-    pub(crate) logins_refused: u64,
-    pub(crate) logins_unavailable: u64,
-    /// Since its login, if there is a session.
-    pub(crate) session_age: Option<Duration>,
+    /// Those of its own user.
+    pub(crate) session: SessionFacts,
+    /// The other users that clients act as, no more than `limits.user_sessions`.
+    pub(crate) users: Vec<UserFacts>,
     /// To the org, busy ones included.
     pub(crate) connections_open: u64,
     pub(crate) connections_idle: u64,
+    /// Long calls that are open, and requests that wait for their turn, if these are bounded.
+    pub(crate) long_calls: Option<(u64, u64)>,
+}
+
+/// The facts about a user of an org.
+#[derive(Debug, Clone)]
+pub(crate) struct UserFacts {
+    pub(crate) name: Arc<str>,
+    pub(crate) session: SessionFacts,
+}
+
+/// The facts about logins and the session of one user.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SessionFacts {
+    pub(crate) logins_ok: u64,
+    pub(crate) logins_refused: u64,
+    pub(crate) logins_unavailable: u64,
+    pub(crate) logins_shared: u64,
+    /// Since its login, if there is a session.
+    pub(crate) age: Option<Duration>,
+}
+
+impl SessionFacts {
+    /// The number of logins by what came of them.
+    fn logins(&self) -> [(&'static str, u64); 4] {
+        [
+            ("ok", self.logins_ok),
+            ("refused", self.logins_refused),
+            ("unavailable", self.logins_unavailable),
+            ("shared", self.logins_shared),
+        ]
+    }
 }
 
 /// A certificate and its end.

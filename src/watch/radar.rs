@@ -20,6 +20,8 @@ pub(crate) enum Danger {
     Warning,
     /// A session in a query string, which logs and histories keep.
     SessionInQuery,
+    /// A version of the API that lives on because requests are sent at a newer one.
+    Raised,
 }
 
 /// How often it was seen, and when last.
@@ -68,7 +70,7 @@ impl Danger {
     pub(crate) fn ending(self) -> Option<&'static Ending> {
         match self {
             Self::Ends(name) => calendar::CALENDAR.iter().find(|ending| ending.name == name),
-            Self::Warning | Self::SessionInQuery => None,
+            Self::Warning | Self::SessionInQuery | Self::Raised => None,
         }
     }
 
@@ -80,6 +82,7 @@ impl Danger {
                 .map_or_else(|| name.to_owned(), |ending| ending.fate(today)),
             Self::Warning => "Discouraged".to_owned(),
             Self::SessionInQuery => "Not safe".to_owned(),
+            Self::Raised => "Lives on".to_owned(),
         }
     }
 
@@ -89,6 +92,7 @@ impl Danger {
             Self::Ends(name) => name,
             Self::Warning => "warning",
             Self::SessionInQuery => "session-in-query",
+            Self::Raised => "old-version-raised",
         }
     }
 
@@ -98,6 +102,7 @@ impl Danger {
             Self::Ends(name) => self.ending().map_or(name, |ending| ending.what),
             Self::Warning => "an API version that the org warns of",
             Self::SessionInQuery => "a session in a query string",
+            Self::Raised => "an old API version, by minimum_api_version",
         }
     }
 
@@ -110,6 +115,10 @@ impl Danger {
                 "Have the client send no session at all: orgproxy takes it off, but the client's \
                  own logs have it."
             }
+            Self::Raised => {
+                "Nothing breaks, since these calls are sent at minimum_api_version. The manual says \
+                 how answers differ; set a current version in the client when you can."
+            }
         }
     }
 }
@@ -120,14 +129,17 @@ pub(super) fn dangers(record: &Record) -> impl Iterator<Item = Danger> {
     let is_old = record
         .api_version
         .is_some_and(|version| version <= LATEST_TO_END);
-    let shown = (is_old || record.signs != Signs::default()).then(|| all_dangers(record));
+    let is_special = is_old || record.signs != Signs::default() || record.raised.is_some();
+    let shown = is_special.then(|| all_dangers(record));
     shown.into_iter().flatten().flatten()
 }
 
-fn all_dangers(record: &Record) -> [Option<Danger>; 6] {
+fn all_dangers(record: &Record) -> [Option<Danger>; 7] {
     let ends = |sign| Ending::of(sign).map(|ending| Danger::Ends(ending.name));
     let of_sign = |sign, danger: Option<Danger>| danger.filter(|_| record.signs.has(sign));
-    let version = record.api_version.and_then(Ending::of_version);
+    // What counts is the version that the org sees.
+    let version = record.raised.map_or(record.api_version, |it| Some(it.to));
+    let version = version.and_then(Ending::of_version);
     [
         version.map(|ending| Danger::Ends(ending.name)),
         of_sign(Sign::SoapLogin, ends(calendar::Sign::SoapLogin)),
@@ -135,6 +147,7 @@ fn all_dangers(record: &Record) -> [Option<Danger>; 6] {
         of_sign(Sign::OldHost, ends(calendar::Sign::OldHost)),
         of_sign(Sign::Warning, Some(Danger::Warning)),
         of_sign(Sign::SessionInQuery, Some(Danger::SessionInQuery)),
+        record.raised.map(|_| Danger::Raised),
     ]
 }
 
@@ -144,7 +157,7 @@ const MOST: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Client;
+    use crate::watch::{Client, Raised};
 
     fn record(agent: &str, version: u16, signs: &[Sign]) -> Record {
         let mut all = Signs::default();
@@ -202,10 +215,32 @@ mod tests {
     }
 
     #[test]
+    fn an_old_version_lives_on_where_it_is_sent_at_one_that_does_not_end() {
+        let mut radar = Radar::default();
+        let raised = |from, to| Record {
+            raised: Some(Raised { from, to }),
+            ..record("old/1", from, &[])
+        };
+        radar.see(&raised(20, 41), SystemTime::UNIX_EPOCH);
+        assert_eq!(
+            seen(&radar),
+            ["an old API version, by minimum_api_version by ua:old/1: 1"]
+        );
+        radar.see(&raised(20, 40), SystemTime::UNIX_EPOCH);
+        assert_eq!(
+            seen(&radar),
+            [
+                "API versions 31.0 to 40.0 by ua:old/1: 1",
+                "an old API version, by minimum_api_version by ua:old/1: 2",
+            ]
+        );
+    }
+
+    #[test]
     fn every_danger_says_what_to_do() {
         let all = calendar::CALENDAR.iter();
         let all = all.map(|ending| Danger::Ends(ending.name));
-        for danger in all.chain([Danger::Warning, Danger::SessionInQuery]) {
+        for danger in all.chain([Danger::Warning, Danger::SessionInQuery, Danger::Raised]) {
             assert!(!danger.advice().is_empty() && !danger.what().is_empty());
         }
     }

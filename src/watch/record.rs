@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{Trace, shown};
-use crate::system::escape;
+use crate::{config::ClientLabel, system::escape};
 
 /// The facts about one request, whatever came of it. It has neither bodies nor queries nor anything
 /// that opens something.
@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) listener: Arc<str>,
     pub(crate) peer: Peer,
     pub(crate) client: Client,
+    /// The user of the org that it was sent as, where that depends on the client.
+    pub(crate) user: Option<Arc<str>>,
     pub(crate) method: Method,
     /// The path as the client sent it, without the query; cut if it is longer than 4 KiB.
     pub(crate) path: String,
@@ -49,6 +51,10 @@ pub(crate) struct Record {
     /// What the org said of its allocation.
     pub(crate) usage: Option<Usage>,
     pub(crate) signs: Signs,
+    /// The version that it was sent at in place of an older one.
+    pub(crate) raised: Option<Raised>,
+    /// If true, its policy would have refused it, but only observes.
+    pub(crate) would_be_refused: bool,
     /// Its place in a trace, where traces are configured.
     pub(crate) trace: Option<Box<Trace>>,
 }
@@ -131,6 +137,16 @@ impl Client {
     pub(crate) fn identity(&self) -> Identity {
         Identity::new(self.known_by(), &self.name())
     }
+
+    /// What it is called in a configuration, if it cannot choose that for itself.
+    pub(crate) fn label(&self) -> Option<ClientLabel> {
+        match self {
+            Self::Named(name) => Some(ClientLabel::Name(name.clone())),
+            Self::Uid(uid) => Some(ClientLabel::Uid(*uid)),
+            Self::Listener(name) => Some(ClientLabel::Listener(name.clone())),
+            Self::Says(_) | Self::Unknown => None,
+        }
+    }
 }
 
 impl KnownBy {
@@ -209,8 +225,10 @@ pub(crate) enum AnsweredBy {
 /// Where the time went. Zero is no wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Waits {
-    /// For a login.
+    /// For a login, or for what the org says of the session.
     pub(crate) login: Duration,
+    /// For its turn, while too many long calls were open.
+    pub(crate) turn: Duration,
     /// For a connection to the org.
     pub(crate) connection: Duration,
     /// From when the request was sent to the first byte of the org's response.
@@ -228,6 +246,8 @@ pub(crate) enum Replayed {
     Moved,
     /// The connection had been closed before anything was sent.
     Connection,
+    /// Too many long calls were open.
+    Crowded,
 }
 
 /// `Sforce-Limit-Info: api-usage=18/5000`.
@@ -235,6 +255,14 @@ pub(crate) enum Replayed {
 pub(crate) struct Usage {
     pub(crate) used: u32,
     pub(crate) allowed: u32,
+}
+
+/// A version of the API, such as 20, and the one that requests of it are sent at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Raised {
+    /// The oldest that the request, or one within it, names.
+    pub(crate) from: u16,
+    pub(crate) to: u16,
 }
 
 /// Signs of what Salesforce is about to end.
@@ -301,6 +329,7 @@ impl Record {
             listener: "localhost:8080".into(),
             peer: Peer::Address([127, 0, 0, 1].into()),
             client: Client::Unknown,
+            user: None,
             method: Method::GET,
             path: "/services/data/v62.0/limits".into(),
             family: "rest",
@@ -320,6 +349,8 @@ impl Record {
             replayed_for: None,
             usage: None,
             signs: Signs::default(),
+            raised: None,
+            would_be_refused: false,
             trace: None,
         }
     }

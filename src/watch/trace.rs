@@ -39,7 +39,11 @@ pub(crate) struct Lap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     Login,
+    /// Its turn, while too many long calls are open.
+    Turn,
     Connection,
+    /// What the org says of the session, when it is asked about nothing else.
+    Question,
     /// The first byte of the org's response.
     FirstByte,
 }
@@ -67,6 +71,15 @@ impl Trace {
             trace.is_sampled = trace.is_within(sampling.ratio);
         }
         Some(trace)
+    }
+
+    /// The number of spans that somebody gets: the request, and each of its waits.
+    pub(crate) fn spans(&self) -> u64 {
+        if self.is_sampled {
+            1 + self.laps.len() as u64
+        } else {
+            0
+        }
     }
 
     /// Returns whether it is one of this share of all traces. Others that sample the same share choose

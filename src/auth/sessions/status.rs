@@ -58,12 +58,14 @@ pub(crate) struct Logins {
     pub(crate) refused: u64,
     /// It may pass by itself.
     pub(crate) unavailable: u64,
+    /// Another process had logged in.
+    pub(crate) shared: u64,
     /// When the last one went well.
     pub(crate) last_ok: Option<SystemTime>,
 }
 
 /// What became of the logins so far.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct History {
     logins: Logins,
     last_error: Option<(SystemTime, Arc<LoginError>)>,
@@ -114,8 +116,12 @@ impl History {
     pub(super) fn note(&mut self, outcome: &Outcome, time: SystemTime) {
         let logins = &mut self.logins;
         match outcome {
-            Ok(_) => {
-                logins.ok += 1;
+            Ok(session) => {
+                if session.is_taken_over {
+                    logins.shared += 1;
+                } else {
+                    logins.ok += 1;
+                }
                 logins.last_ok = Some(time);
             }
             Err(error) => {
@@ -137,6 +143,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{super::Failure, *};
+    use crate::system::clocks::Clocks;
 
     fn session() -> Arc<Session> {
         let identity = Identity {
@@ -161,6 +168,7 @@ mod tests {
         Some(Failure {
             error,
             until,
+            clocks: Clocks::now(),
             count,
         })
     }
@@ -214,6 +222,7 @@ mod tests {
             failure: Some(Failure {
                 error: error.clone(),
                 until: Instant::now() + rest,
+                clocks: Clocks::now(),
                 count: 1,
             }),
             ..State::default()
@@ -242,6 +251,7 @@ mod tests {
             ok: 2,
             refused: 1,
             unavailable: 1,
+            shared: 0,
             last_ok: Some(at(4)),
         };
         assert_eq!(status.logins, logins);

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
@@ -43,8 +44,9 @@ impl Bundle {
             return Ok(None);
         };
         let own = std::path::absolute(Authority::path(folder))?;
-        let whole = file(".pem", &bundle::pem(&own)?)?;
-        let java = file(".p12", &bundle::trust_store(&own)?)?;
+        let certificate = CertificateDer::from_pem_file(&own).map_err(io::Error::other)?;
+        let whole = file(".pem", &bundle::pem(&certificate))?;
+        let java = file(".p12", &bundle::trust_store(&certificate))?;
         let php = tempfile::Builder::new().prefix("orgproxy-").tempdir()?;
         let settings = bundle::php_settings(whole.path());
         fs::write(php.path().join("orgproxy.ini"), settings)?;

@@ -11,7 +11,7 @@ use super::report::{Check, Report};
 use crate::{
     auth::{Session, printable},
     command::client::Client,
-    config::{Config, Org},
+    config::{ApiVersion, Config, Org},
     proxy::family::{KNOWN_VERSION, get_user_info},
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn check(config: &Config, org: &Org, session: &Session, report:
 
     let reply = ask(&mut client, get("/services/data/")).await;
     let newest = newest(&reply);
-    report.add(versions(reply));
+    report.add(versions(reply, org.minimum_api_version));
 
     let newest = newest.as_deref().unwrap_or(KNOWN_VERSION);
     let reply = ask(
@@ -179,7 +179,7 @@ fn newest(reply: &Result<Reply, String>) -> Option<String> {
     Some(json.as_array()?.last()?["version"].as_str()?.to_owned())
 }
 
-fn versions(reply: Result<Reply, String>) -> Check {
+fn versions(reply: Result<Reply, String>, least: Option<ApiVersion>) -> Check {
     let reply = match reply {
         Ok(reply) => reply,
         Err(error) => return Check::failed("api_versions", error),
@@ -192,7 +192,15 @@ fn versions(reply: Result<Reply, String>) -> Check {
         .filter_map(|version| version["version"].as_str())
         .map(printable)
         .collect();
+    let least = least.map(|least| least.to_string());
     match (versions.first(), versions.last()) {
+        (Some(first), Some(last)) if least.as_ref().is_some_and(|it| !versions.contains(it)) => {
+            let least = least.unwrap_or_default();
+            let says = format!("{first} to {last}, and not minimum_api_version = \"{least}\"");
+            Check::warning("api_versions", says).advise(format!(
+                "hint: set minimum_api_version = \"{first}\" in proxy.toml"
+            ))
+        }
         (Some(first), Some(last)) => Check::passed("api_versions", format!("{first} to {last}")),
         _ => {
             let (code, words) = reply.fault();

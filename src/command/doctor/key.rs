@@ -136,7 +136,10 @@ fn belongs(certificate: &X509Certificate<'_>, key: &PrivateKey) -> bool {
     only_signature.validate_aud = false;
     let public = DecodingKey::from_rsa_der(&certificate.public_key().subject_public_key.data);
     let empty = serde_json::Map::new();
-    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &empty, key.encoding_key())
+    let Some(key) = key.encoding_key() else {
+        return false;
+    };
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &empty, &key)
         .and_then(|signed| {
             jsonwebtoken::decode::<serde_json::Value>(signed, &public, &only_signature)
         })

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     command::health,
-    config::{Config, Listen, Org, ownership},
+    config::{Config, Listen, Org},
+    system::ownership,
 };
 
 /// A check for each address.

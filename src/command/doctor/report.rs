@@ -48,6 +48,16 @@ impl Check {
         Self::new(name, Outcome::Skipped, says)
     }
 
+    /// The same, as one of `user`.
+    pub(super) fn of_user(self, user: &str) -> Self {
+        let says = format!("{user}: {}", self.says);
+        Self {
+            says: escape::line(&says).into_owned(),
+            name: "user",
+            ..self
+        }
+    }
+
     /// The same, with another line of advice.
     pub(super) fn advise(mut self, line: impl AsRef<str>) -> Self {
         let advice = self.advice.get_or_insert_default();

@@ -1,9 +1,9 @@
 //! Writing several files: all of them or none, and none over another.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -168,7 +168,7 @@ fn prepare(new: &New) -> io::Result<Prepared> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(parent)?;
+    create_folders(parent)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".orgproxy-");
     match &new.content {
@@ -189,12 +189,19 @@ fn prepare(new: &New) -> io::Result<Prepared> {
             let folder = builder.tempdir_in(parent)?;
             for (path, text) in files {
                 let path = folder.path().join(path);
-                fs::create_dir_all(path.parent().unwrap_or_else(|| folder.path()))?;
-                fs::write(path, text)?;
+                create_folders(path.parent().unwrap_or_else(|| folder.path()))?;
+                let mut options = OpenOptions::new();
+                options.write(true).create_new(true).mode(0o644);
+                options.open(path)?.write_all(text.as_bytes())?;
             }
             Ok(Prepared::Folder(folder))
         }
     }
+}
+
+/// Whatever the umask, nobody else can write to them.
+fn create_folders(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
 fn file(mut file: NamedTempFile, text: &str) -> io::Result<Prepared> {

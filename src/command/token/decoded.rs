@@ -62,7 +62,7 @@ impl Decoded {
         ];
         let owner = config.and_then(|config| {
             let orgs = config.orgs.iter().enumerate();
-            orgs.map(|(index, org)| (Placeholders::new(&config.orgs, index), org))
+            orgs.map(|(index, org)| (Placeholders::new(&config.orgs, &[], index), org))
                 .find_map(|(placeholders, org)| placeholders.is_own(id).then_some(org))
         });
         let (what, more) = match owner {

@@ -2,7 +2,7 @@
 //! their own.
 
 use std::{
-    env, fs, io,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -47,8 +47,8 @@ pub(crate) fn php_settings(bundle: &Path) -> String {
 }
 
 /// The authorities of this system, those of the files that the environment names, and the local one
-/// in the file `own`, in PEM. Each once, because the environment may name a file made here before.
-pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
+/// `own`, in PEM. Each once, because the environment may name a file made here before.
+pub(crate) fn pem(own: &CertificateDer<'static>) -> Vec<u8> {
     // These follow SSL_CERT_FILE, but not the variables that only other programs read.
     let mut roots = system();
     let names = REPLACEMENTS.iter().map(|(name, _)| *name);
@@ -57,24 +57,23 @@ pub(crate) fn pem(own: &Path) -> io::Result<Vec<u8>> {
         let pem = input::read(Path::new(&path), LONGEST).unwrap_or_default();
         roots.extend(CertificateDer::pem_slice_iter(&pem).flatten());
     }
-    roots.push(CertificateDer::from_pem_file(own).map_err(io::Error::other)?);
+    roots.push(own.clone());
     sort(&mut roots);
     let pem: String = roots.iter().map(local_ca::pem_of).collect();
-    Ok(pem.into_bytes())
+    pem.into_bytes()
 }
 
 /// The authorities of this system, those of the Java runtimes here, and the local one, as a trust
 /// store in PKCS#12.
-pub(crate) fn trust_store(own: &Path) -> io::Result<Vec<u8>> {
-    let own = CertificateDer::from_pem_file(own).map_err(io::Error::other)?;
-    let mut roots = vec![own];
+pub(crate) fn trust_store(own: &CertificateDer<'static>) -> Vec<u8> {
+    let mut roots = vec![own.clone()];
     let of_java = java_stores().into_iter().flat_map(|path| {
         let store = fs::read(path).unwrap_or_default();
         certificates_in(&store)
     });
     roots.extend(of_java.chain(system()));
     sort(&mut roots);
-    Ok(store_of(&roots))
+    store_of(&roots)
 }
 
 /// The options that make Java use `store` as its trust store.

@@ -3,13 +3,15 @@
 use std::{env, path::Path, process::Command};
 
 use super::{Root, TrustError, run};
+use crate::system::children;
 
 pub(super) fn add(root: &Root, store: &Path) -> Result<String, TrustError> {
     if has(root, store)? {
         return Ok(format!("{} already trusts it", store.display()));
     }
+    let copy = root.copy()?;
     let mut keytool = keytool("-importcert", root, store);
-    run(keytool.arg("-noprompt").arg("-file").arg(&root.path))?;
+    run(keytool.arg("-noprompt").arg("-file").arg(copy.path()))?;
     Ok(format!(
         "{} now trusts {}, as {}",
         store.display(),
@@ -45,7 +47,7 @@ fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
 
 fn keytool(what: &str, root: &Root, store: &Path) -> Command {
     let password = env::var_os(PASSWORD).unwrap_or_else(|| CHANGE_IT.into());
-    let mut command = Command::new("keytool");
+    let mut command = children::command("keytool");
     // Other users do not see the environment.
     command
         .arg(what)

@@ -13,10 +13,7 @@ use self::{
     job::{Batch, Done},
 };
 use super::{Load, Operation, Rows, csv_rows, load, lock, now, rows, xml};
-use crate::demo::{
-    Inner, answer::Answer, coding::decoded, rest::is_supported, service::Call, session::Access,
-    soql,
-};
+use crate::demo::{Inner, answer::Answer, coding::decoded, service::Call, session::Access, soql};
 
 mod document;
 mod job;
@@ -37,7 +34,7 @@ impl Inner {
         let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
         let request = Request { version, format };
         let answered = request
-            .check(call.access)
+            .check(self.is_supported(version), call.access)
             .and_then(|()| {
                 let body = decoded(&call.head.headers, &body);
                 body.map_err(|_| Problem("ClientInputError", "Cannot inflate the body".to_owned()))
@@ -218,8 +215,8 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn check(&self, access: Access) -> Result<(), Problem> {
-        if !is_supported(self.version) {
+    fn check(&self, is_supported: bool, access: Access) -> Result<(), Problem> {
+        if !is_supported {
             let message = format!("Invalid version: {}", self.version);
             return Err(Problem("InvalidVersion", message));
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{RestCall, parameters, records::missing, unsupported};
+use super::{RestCall, parameters, records::missing};
 use crate::demo::{
     Inner,
     answer::{Answer, Content},
@@ -94,7 +94,7 @@ impl Inner {
         let ["services", "data", version, path @ ..] = &segments[..] else {
             return Answer::not_found();
         };
-        if let Some(answer) = unsupported(version) {
+        if let Some(answer) = self.unsupported(version) {
             return answer;
         }
         // Composite requests within each other could go on without end.
@@ -115,6 +115,7 @@ impl Inner {
             parameters: parameters(query),
             body: body.as_bytes(),
             batch_size: call.batch_size,
+            identity: call.identity.clone(),
         })
     }
 }

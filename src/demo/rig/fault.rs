@@ -81,6 +81,29 @@ impl Fault {
         )
     }
 
+    /// Too many long calls are open.
+    pub fn crowded() -> Self {
+        Self::error(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", CROWDED)
+    }
+
+    /// Like [`Fault::crowded`], in the form of the partner API.
+    pub fn soap_crowded() -> Self {
+        Self::answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "text/xml; charset=utf-8",
+            crate::demo::soap::partner_crowded(),
+        )
+    }
+
+    /// One of the two, by the API at `path`.
+    pub(in crate::demo) fn crowded_at(path: &str) -> Self {
+        if path.starts_with("/services/Soap") {
+            Self::soap_crowded()
+        } else {
+            Self::crowded()
+        }
+    }
+
     /// An error in the shape of the REST API.
     pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
         Self::answer(
@@ -300,6 +323,10 @@ struct Rule {
 pub(in crate::demo) fn concerns(prefix: &str, path: &str) -> bool {
     path.starts_with(prefix) && (path != TOKEN || prefix.starts_with("/services/oauth2"))
 }
+
+/// What an org says while too many long calls are open.
+pub(in crate::demo) const CROWDED: &str =
+    "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
 
 /// The path of the token endpoint.
 pub const TOKEN: &str = "/services/oauth2/token";

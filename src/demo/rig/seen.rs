@@ -1,7 +1,7 @@
 //! The requests that reached the org.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt::Write,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -40,6 +40,8 @@ pub struct Seen {
     pub head: Bytes,
     /// If true, it had a live session.
     pub authorized: bool,
+    /// The user of that session.
+    pub user: Option<String>,
     /// Bytes of body so far, without framing.
     pub length: u64,
     /// The first 64 KiB of the body as received, or 1 MiB for a SOAP request.
@@ -125,6 +127,15 @@ impl Log {
         self.lock().seen.iter().cloned().collect()
     }
 
+    /// Counts a login as `user`.
+    pub(in crate::demo) fn count_login_of(&self, user: &str) {
+        *self.lock().logins_of.entry(user.to_owned()).or_default() += 1;
+    }
+
+    pub(in crate::demo) fn logins_of(&self, user: &str) -> usize {
+        self.lock().logins_of.get(user).copied().unwrap_or_default()
+    }
+
     pub(in crate::demo) fn count(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.lock().counts);
         self.notify();
@@ -185,6 +196,8 @@ impl Log {
 #[derive(Debug, Default)]
 struct Record {
     counts: Counts,
+    /// By user name.
+    logins_of: HashMap<String, usize>,
     /// The newest requests.
     seen: VecDeque<Seen>,
 }

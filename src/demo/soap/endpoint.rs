@@ -1,7 +1,7 @@
 //! The SOAP API that a path leads to, and the differences between them.
 
 use super::{fault::SoapFault, xml::Xml};
-use crate::demo::rest::{NEWEST, OLDEST};
+use crate::demo::rest::NEWEST;
 
 /// A SOAP API in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +59,10 @@ impl Endpoint {
         })
     }
 
-    /// Refuses a retired or future version.
-    pub(super) fn check_version(&self) -> Result<(), SoapFault> {
+    /// Refuses a retired version, of which `oldest` is none, or a future one.
+    pub(super) fn check_version(&self, oldest: usize) -> Result<(), SoapFault> {
         match self.version {
-            OLDEST..=NEWEST => Ok(()),
+            version if (oldest..=NEWEST).contains(&version) => Ok(()),
             _ => Err(SoapFault::new(
                 "UNSUPPORTED_API_VERSION",
                 "Invalid Api version specified on URL",

@@ -1,14 +1,11 @@
 //! The user, and the time.
 
 use super::xml::Xml;
-use crate::demo::{
-    Inner,
-    id::{ORG_ID, USER_ID},
-};
+use crate::demo::{Inner, id::ORG_ID, identity::User};
 
 impl Inner {
     /// `GetUserInfoResult`, in the order of the WSDL.
-    pub(super) fn user_info(&self, version: usize, xml: &mut Xml) {
+    pub(super) fn user_info(&self, user: &User, version: usize, xml: &mut Xml) {
         let seconds = self.knobs().session_timeout.as_secs();
         xml.within("result", |xml| {
             xml.bool("accessibilityMode", false);
@@ -28,12 +25,12 @@ impl Inner {
             xml.nil("roleId");
             xml.text("sessionSecondsValid", &seconds.to_string());
             xml.nil("userDefaultCurrencyIsoCode");
-            xml.text("userEmail", &self.app.username);
+            xml.text("userEmail", &user.name);
             xml.text("userFullName", "Integration User");
-            xml.text("userId", USER_ID);
+            xml.text("userId", &user.id);
             xml.text("userLanguage", "en_US");
             xml.text("userLocale", "en_US");
-            xml.text("userName", &self.app.username);
+            xml.text("userName", &user.name);
             xml.text("userTimeZone", "America/Los_Angeles");
             xml.text("userType", "Standard");
             xml.text("userUiSkin", "Theme3");

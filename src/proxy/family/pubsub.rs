@@ -35,6 +35,7 @@ pub(crate) fn render_error(response: &mut Response<Body>, code: &str, message: &
     let status = match response.status() {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => "3",
         StatusCode::GATEWAY_TIMEOUT => "4",
+        StatusCode::TOO_MANY_REQUESTS => "8",
         StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => "7",
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => "14",
         _ => "13",

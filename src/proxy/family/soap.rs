@@ -7,10 +7,13 @@ use http::{HeaderMap, Request, header};
 use quick_xml::escape::escape;
 
 pub(super) use self::fault::exception_code;
-pub(crate) use self::fault::{envelope, fault};
 use self::{
     call_options::Naming,
-    scan::{Scan, Stop, check_encoding},
+    scan::{Scan, Stop},
+};
+pub(crate) use self::{
+    fault::{envelope, fault},
+    scan::check_encoding,
 };
 use crate::{
     auth::Session,
@@ -263,6 +266,10 @@ pub(crate) const KNOWN_VERSION: &str = "64.0";
 
 /// Bytes. Headers of Salesforce's APIs have some hundred.
 const LONGEST_HEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+#[path = "../../../tests/fuzz/envelope.rs"]
+mod fuzz;
 
 #[cfg(test)]
 mod tests;

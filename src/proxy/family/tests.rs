@@ -174,6 +174,7 @@ fn tells_a_dead_session_from_what_looks_like_it() {
         (soap_family, 500, &other, Sound),
         (soap_family, 500, &soap_quoted, Sound),
         (soap_family, 500, soap_echo, Sound),
+        (soap_family, 500, &format!("[\"{soap}\"]"), Sound),
         (soap_family, 500, &soap_elsewhere, Moved),
         (soap_family, 200, &soap, Sound),
         (bulk_family, 400, bulk_xml, Dead),
@@ -224,6 +225,45 @@ fn soap_fault(code: &str, text: &str, more: &str) -> String {
          <faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}</soapenv:Fault>\
          </soapenv:Body></soapenv:Envelope>"
     )
+}
+
+#[test]
+fn a_call_is_refused_for_others_that_take_long_only_where_the_org_says_so() {
+    let rest = |status: u16, code: &str, message: &str| {
+        let body = format!(r#"[{{"message":"{message}","errorCode":"{code}"}}]"#);
+        let status = StatusCode::from_u16(status).unwrap();
+        Rest.judge(&Method::POST, status, body.as_bytes())
+    };
+    let limit = "REQUEST_LIMIT_EXCEEDED";
+    let concurrent = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+    let apex = "ConcurrentPerOrgLongTxn Limit exceeded.";
+    for message in [concurrent, apex] {
+        assert_eq!(rest(403, limit, message), Verdict::Crowded);
+    }
+    for (status, code, message) in [
+        (403, limit, "TotalRequests Limit exceeded."),
+        (403, limit, "no ConcurrentRequests"),
+        (403, "NOT_FOUND", concurrent),
+        (400, limit, concurrent),
+    ] {
+        assert_eq!(rest(status, code, message), Verdict::Sound, "{message}");
+    }
+    let soap = |code: &str, message: &str| {
+        let fault = soap_fault(code, message, "");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Soap(Wsdl::Partner).judge(&Method::POST, status, fault.as_bytes())
+    };
+    let code = "sf:REQUEST_LIMIT_EXCEEDED";
+    let with_code = format!("{limit}: {concurrent}");
+    assert_eq!(soap(code, concurrent), Verdict::Crowded);
+    assert_eq!(soap(code, &with_code), Verdict::Crowded);
+    assert_eq!(soap(code, "TotalRequests Limit exceeded."), Verdict::Sound);
+    assert_eq!(soap("sf:INVALID_FIELD", &with_code), Verdict::Sound);
+    let bulk = format!(
+        "<error><exceptionCode>{limit}</exceptionCode><exceptionMessage>{concurrent}</exceptionMessage></error>"
+    );
+    let judged = Bulk(Format::Xml).judge(&Method::POST, StatusCode::BAD_REQUEST, bulk.as_bytes());
+    assert_eq!(judged, Verdict::Crowded);
 }
 
 #[test]

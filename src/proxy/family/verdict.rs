@@ -21,6 +21,8 @@ pub(crate) enum Verdict {
     Login,
     /// The org is at another host.
     Moved,
+    /// It lives, and the org has too many long calls open to carry out another one.
+    Crowded,
 }
 
 impl Verdict {
@@ -63,12 +65,18 @@ impl Verdict {
             Self::Dead
         } else if code == ELSEWHERE {
             Self::Moved
+        } else if status == StatusCode::FORBIDDEN && is_crowded(&code, &message) {
+            Self::Crowded
         } else {
             Self::Sound
         }
     }
 
     fn of_soap(head: &[u8]) -> Self {
+        // What is not a document may have one in it that somebody else wrote.
+        if !is_xml(head) {
+            return Self::Sound;
+        }
         let [fault, message, detail] = texts(
             head,
             [
@@ -91,6 +99,8 @@ impl Verdict {
             || codes.contains(&"UNKNOWN_EXCEPTION") && is_elsewhere(message)
         {
             Self::Moved
+        } else if codes.iter().any(|code| is_crowded(code, message)) {
+            Self::Crowded
         } else {
             Self::Sound
         }
@@ -104,6 +114,7 @@ impl Verdict {
             "InvalidSessionId" => Self::Dead,
             ELSEWHERE => Self::Moved,
             _ if is_elsewhere(&message) => Self::Moved,
+            code if is_crowded(code, &message) => Self::Crowded,
             _ => Self::Sound,
         }
     }
@@ -222,6 +233,18 @@ fn is_elsewhere(message: &str) -> bool {
         .starts_with("Destination URL not reset")
 }
 
+/// The words for a call that is refused because too many others are open, and not because those of the
+/// day are used up: `ConcurrentRequests (Concurrent API Requests) Limit exceeded.` and the like.
+fn is_crowded(code: &str, message: &str) -> bool {
+    let message = message.strip_prefix(CROWDED).unwrap_or(message);
+    code == CROWDED
+        && message
+            .trim_start_matches([':', ' '])
+            .starts_with("Concurrent")
+}
+
+const CROWDED: &str = "REQUEST_LIMIT_EXCEEDED";
+
 const ELSEWHERE: &str = "URL_NOT_RESET";
 
 /// A new session is refused for the same reason.
@@ -230,3 +253,7 @@ const NOT_EXPIRED: [&str; 3] = [
     "This session is not valid for use with the REST API",
     "Connected app is not attached to Agent",
 ];
+
+#[cfg(test)]
+#[path = "../../../tests/fuzz/verdict.rs"]
+mod fuzz;

@@ -2,7 +2,7 @@
 
 use crate::{
     proxy::{
-        path::{Reading, is, is_plain, readings, words},
+        path::{Reading, is, is_plain, readings, without_format, words},
         target::{Api, Endpoint, Target},
     },
     salesforce::REST_ROOT,
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// If it is denied. What means one thing here and another there always is.
-pub(super) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
+pub(crate) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     let is_plain = is_plain(path.as_bytes());
     if is_plain && path.starts_with(REST_ROOT) {
         Ok(None)
@@ -60,10 +60,26 @@ fn has_dots(path: &[u8]) -> bool {
     words(path).any(|word| matches!(word, b"." | b".."))
 }
 
-/// Returns whether there is a byte at which some servers end a path, or a backslash that may end a
-/// parameter or be part of it.
+/// Returns whether there is a byte at which some servers end a path, a backslash that may end a
+/// parameter or be part of it, or a character in a form that only some servers decode.
 fn is_odd(path: &[u8]) -> bool {
-    path.contains(&0) || path.contains(&b';') && path.contains(&b'\\')
+    let is_escape = |it: &[u8]| {
+        let (start, digits) = it.split_at(2);
+        start.eq_ignore_ascii_case(b"%u") && digits.iter().all(u8::is_ascii_hexdigit)
+    };
+    path.contains(&0)
+        || path.contains(&b';') && path.contains(&b'\\')
+        || path.windows(6).any(is_escape)
+        || path.windows(2).any(is_overlong)
+}
+
+/// Returns whether a character begins here in UTF-8 of more bytes than it has (RFC 3629 section 3): some
+/// servers take `%c0%af` for a slash.
+fn is_overlong(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xC0 | 0xC1, 0x80..=0xBF] | [0xE0, 0x80..=0x9F] | [0xF0, 0x80..=0x8F]
+    )
 }
 
 fn judge_words(
@@ -86,6 +102,11 @@ fn judge_words(
         _ if is_allowed => Ok(None),
         _ => Err(why),
     }
+}
+
+/// Returns whether `path`, read in one way, has to do with sessions.
+pub(crate) fn is_about_sessions(path: &[u8]) -> bool {
+    denied(path).is_some()
 }
 
 /// Looks a path up in the table, below whatever site. Of what is within an API, only the API
@@ -121,7 +142,7 @@ impl Rule {
     }
 
     fn applies<'a>(&self, mut path: impl Iterator<Item = &'a [u8]>) -> bool {
-        words(self.path.as_bytes()).all(|word| is_same(path.next(), word))
+        words(self.path.as_bytes()).all(|word| is_alike(path.next(), word))
             && self.but.is_none_or(|word| !is(path.next(), word))
     }
 }
@@ -157,6 +178,19 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(word))
 }
 
+/// Returns whether a server may take `found` for `word`: with a format behind it, or with dots and blanks
+/// that some cut off.
+fn is_alike(found: Option<&[u8]>, word: &[u8]) -> bool {
+    found.is_some_and(|found| without_format(trimmed(found)).eq_ignore_ascii_case(word))
+}
+
+fn trimmed(word: &[u8]) -> &[u8] {
+    let is_cut = |byte: &u8| *byte <= b' ' || *byte == b'.';
+    let start = word.iter().take_while(|byte| **byte <= b' ').count();
+    let end = word.iter().rev().take_while(|byte| is_cut(byte)).count();
+    word.get(start..word.len() - end).unwrap_or_default()
+}
+
 /// The reason that a path is denied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
@@ -169,7 +203,7 @@ pub(crate) enum Denied {
     )]
     Disguised,
     #[error(
-        "servers read this path in different ways, because of an encoded slash, a backslash, a semicolon, or double encoding; write it plainly"
+        "servers read this path in different ways, because of an encoded slash, a backslash, a semicolon, double encoding, or %u; write it plainly"
     )]
     Ambiguous,
     #[error(
@@ -177,6 +211,10 @@ pub(crate) enum Denied {
     )]
     Session(&'static str, &'static str),
 }
+
+#[cfg(test)]
+#[path = "../../../tests/fuzz/path.rs"]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {
@@ -203,6 +241,32 @@ mod tests {
             "/services/oauth2/userinfo/../revoke",
             "/services/data/%2e%2e/oauth2/revoke",
             "/services/data/.;x/v62.0",
+            // With a format, and with what some servers cut off.
+            "/services/a360/token.json",
+            "/services/a360/token.XML/x",
+            "/services/oauth2/token.json",
+            "/services/oauth2/userinfo.json",
+            "/services/oauth2%20/revoke",
+            "/services/oauth2./revoke",
+            "/services%20/oauth2/revoke",
+            "/services/%09oauth2/revoke",
+            "/ide/auth.json",
+            "/ide./auth",
+            "/site/ide/auth.json",
+            "/secur./frontdoor.jsp",
+            "/secur%20/frontdoor.jsp",
+            "/secur%2e/frontdoor.jsp",
+            "/visualforce/session.json",
+            // In forms that some servers decode.
+            "/services/%u006fauth2/revoke",
+            "/services/%U006Fauth2/revoke",
+            "/services/%25u006fauth2/revoke",
+            "/services/data/v62.0/sobjects%u002faccount",
+            "/services%c0%afoauth2%c0%afrevoke",
+            "/services/%c1%afauth2/revoke",
+            "/services/%25c1%25afauth2/revoke",
+            "/services%e0%80%afoauth2/revoke",
+            "/services%f0%80%80%afoauth2/revoke",
             "/services/Soap/%75/64.0",
             "/services/Soap/u;x/64.0",
             "/services/Soap/%2575/64.0",
@@ -212,6 +276,22 @@ mod tests {
             "/site/services\\Soap/u/64.0",
         ] {
             assert!(judge(path, &[]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_odd_passes() {
+        for path in [
+            "/services/data/v62.0/sobjects/Account/Ext__c/a%e9b",
+            "/services/data/v62.0/sobjects/Account/Ext__c/%C3%A9%E2%82%AC%F0%9F%98%80",
+            "/services/data/v62.0/sobjects/Account/Ext__c/100%25up",
+            "/services/data/v62.0/sobjects/Account/Ext__c/%25u00",
+            "/services/data/v57.0/sobjects/Account.json",
+            "/services/apexrest/ide/auth.json",
+            "/ide/auth.jsonx",
+            "/idea/auth",
+        ] {
+            assert_eq!(judge(path, &[]), Ok(None), "{path}");
         }
     }
 
@@ -236,6 +316,10 @@ mod tests {
             "/services;a%2fb/async/62.0/job",
             "/x;a%2fservices/data/v62.0",
             "/services;a\\b/oauth2/revoke",
+            // Where a backslash is a character like any other.
+            "/services\\/secur/frontdoor.jsp",
+            "/services\\x/services/oauth2/revoke",
+            "/services%5c/ide/auth",
             "/secur%00/frontdoor.jsp;\\",
         ] {
             let denied = judge(path, &[]).unwrap_err();
@@ -314,6 +398,132 @@ mod tests {
                 assert_eq!(judge(&harmless, &[]).is_err(), is_below_oauth, "{harmless}");
             }
         }
+    }
+
+    /// Servers of all kinds read random paths, and none gets to sessions by one that passes.
+    #[test]
+    fn no_path_that_passes_leads_to_a_session_by_anybodys_reading() {
+        const PIECES: [&str; 36] = [
+            "/",
+            "/",
+            "/",
+            "/",
+            "/",
+            "//",
+            "\\",
+            "%2f",
+            "%2F",
+            "%5c",
+            "%252f",
+            ";",
+            ";a",
+            ";a=b",
+            "%3b",
+            ".",
+            "..",
+            "%2e",
+            "%2E.",
+            "%252e",
+            "services",
+            "SERVICES",
+            "%73ervices",
+            "%2573ervices",
+            "oauth2",
+            "OAuth2",
+            "o%61uth2",
+            "revoke",
+            "userinfo",
+            "data",
+            "secur",
+            "secu%72",
+            "Secur",
+            "logout.jsp",
+            "apexrest",
+            "%00",
+        ];
+        let mut random = fastrand::Rng::with_seed(0x5eed);
+        let (mut passed, mut refused) = (0, 0);
+        for _ in 0..50_000 {
+            let count = random.usize(1..9);
+            let pieces = (0..count).map(|_| PIECES[random.usize(..PIECES.len())]);
+            let path = format!("/{}", pieces.collect::<String>());
+            // What is answered here reaches nobody either.
+            if judge(&path, &[]) != Ok(None) {
+                refused += 1;
+                continue;
+            }
+            passed += 1;
+            for reading in by_servers(&path) {
+                assert!(!is_of_sessions(&reading), "{path} is {reading}");
+            }
+        }
+        assert!(passed > 500 && refused > 500, "{passed} {refused}");
+    }
+
+    /// The path that servers make of this one.
+    pub(super) fn by_servers(path: &str) -> Vec<String> {
+        let decoded = |path: &str| {
+            let bytes = percent_encoding::percent_decode_str(path);
+            bytes.decode_utf8_lossy().into_owned()
+        };
+        let cut = |path: &str| {
+            let words = path.split('/').map(|word| word.split(';').next().unwrap());
+            words.collect::<Vec<_>>().join("/")
+        };
+        let slashed = |path: &str| path.replace('\\', "/");
+        let parsed = url::Url::parse(&format!("https://localhost{path}")).unwrap();
+        let once = decoded(path);
+        [
+            path.to_owned(),
+            // Browsers, and what is made of their rules.
+            parsed.path().to_owned(),
+            decoded(parsed.path()),
+            // nginx.
+            once.clone(),
+            slashed(&once),
+            // Tomcat, and Jetty since version 10.
+            decoded(&cut(path)),
+            slashed(&decoded(&cut(path))),
+            // Jetty before that.
+            cut(&once),
+            cut(&slashed(&once)),
+            // One behind another.
+            decoded(&once),
+            cut(&decoded(&once)),
+            decoded(&cut(&once)),
+            decoded(&cut(&decoded(&cut(path)))),
+        ]
+        .map(|path| without_dots(&path))
+        .into()
+    }
+
+    fn without_dots(path: &str) -> String {
+        let mut words = Vec::new();
+        for word in path.split('/') {
+            match word {
+                "" | "." => {}
+                ".." => drop(words.pop()),
+                word => words.push(word),
+            }
+        }
+        format!("/{}", words.join("/"))
+    }
+
+    /// Returns whether a plain path is one of those below `secur` or `services/oauth2`, whatever
+    /// site is before it.
+    pub(super) fn is_of_sessions(path: &str) -> bool {
+        let path = path.to_ascii_lowercase();
+        let mut words = path.split('/').filter(|word| !word.is_empty());
+        while let Some(word) = words.next() {
+            match word {
+                "secur" => return true,
+                "services" => {
+                    return words.next() == Some("oauth2") && words.next() != Some("userinfo");
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl Activity {
         }
     }
 
-    pub(super) fn held(&self) -> usize {
+    /// Bytes of a head that has not come to its end.
+    pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 

@@ -29,10 +29,18 @@ pub(super) async fn answer(
         return Ok(wrong_method("POST"));
     }
     let form = Form::read(head, body).await?;
-    let is_own = form.is_some_and(|form| proxy.placeholders.is_own(form.get("token")));
+    let token = form.as_ref().map_or("", |form| form.get("token"));
+    // Who shows the placeholder of a client has logged in as that.
+    if let Some(client) = proxy.placeholders.client_of(token) {
+        exchange.is_of(client);
+    }
+    let is_own = proxy.placeholders.is_own(token)
+        && proxy.delivery.sessions_for(exchange).is_ok()
+        && proxy.placeholders.check_user(token, exchange).is_ok();
     if !is_own {
         return Ok(json_reply(StatusCode::OK, &json!({ "active": false })));
     }
+    let username = exchange.user();
     let user = User::of(proxy, exchange).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
@@ -43,7 +51,7 @@ pub(super) async fn answer(
             "active": true,
             "scope": user.scope,
             "client_id": proxy.org.credential.client_id(),
-            "username": proxy.org.username,
+            "username": username.as_deref().unwrap_or(&proxy.org.username),
             "sub": user.url(base),
             "token_type": "access_token",
             // It never ends. A session that is used now lives that long.

@@ -52,11 +52,9 @@ pub(super) async fn query(
     let envelope = family.open_envelope(&parts, &mut body).await?;
     let head = Head::new(parts, Bytes::new(), family, envelope);
     let (response, session) = {
-        let request = delivery::Request {
-            head: &head,
-            body: &body,
-            exchange,
-        };
+        let sessions = proxy.delivery.sessions_for(exchange)?;
+        let request = delivery::Request::new(&head, &body, exchange, sessions);
+        proxy.delivery.admit(request).await?;
         proxy.delivery.deliver(request).await?
     };
 

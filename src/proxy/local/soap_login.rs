@@ -1,5 +1,7 @@
 //! SOAP `login()`, which Salesforce is retiring: [`crate::salesforce::facts::soap_login`].
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use quick_xml::escape::escape;
@@ -24,6 +26,7 @@ use crate::{
         response::Body,
         target::Target,
     },
+    salesforce::ApiVersion,
     watch::Sign,
 };
 
@@ -40,7 +43,8 @@ pub(super) async fn answer(
     base: &BaseUrl,
     exchange: &Exchange,
 ) -> Result<Response<Body>, Error> {
-    let place = Place::of(path).ok_or(Unanswerable::Version)?;
+    let least = proxy.org.minimum_api_version;
+    let place = Place::of(path, least).ok_or(Unanswerable::Version)?;
     let login = Element::find(text, &["Envelope", "Body", "login"])?;
     let shown = |name| login.as_ref().map_or("", |login| login.text(name));
     if let Some(clients) = &proxy.org.clients
@@ -55,8 +59,9 @@ pub(super) async fn answer(
     }
     match User::of(proxy, &place, exchange).await? {
         Identified::As(user) => {
-            let placeholders = &proxy.placeholders;
-            let session_id = placeholders.session_id_of(shown("username"), &user.org_id);
+            let (placeholders, of) = (&proxy.placeholders, exchange.user());
+            let client = shown("username");
+            let session_id = placeholders.session_id_of(client, of.as_deref(), &user.org_id);
             Ok(call.respond(&result(call.wsdl, &session_id, &place, &user, base)))
         }
         Identified::Refused(fault) => Ok(fault),
@@ -65,7 +70,7 @@ pub(super) async fn answer(
 
 /// The elements of `LoginResult`, in the order of the WSDL.
 fn result(wsdl: Wsdl, session_id: &str, place: &Place, user: &User, base: &BaseUrl) -> String {
-    let Place { site, version } = place;
+    let Place { site, version, .. } = place;
     let org = user.org_id.get(..15).unwrap_or(&user.org_id);
     let url = |api: &str| {
         let url = format!("{base}{site}/services/Soap/{api}/{version}/{org}");
@@ -97,24 +102,26 @@ struct Place {
     site: String,
     /// The version as the API writes it: `64.0`.
     version: String,
+    /// The same, or the least that the org is asked at.
+    asked: ApiVersion,
 }
 
 impl Place {
     /// `/services/Soap/u/64.0`, whatever its case, with doubled and trailing slashes, with the `v`
-    /// that REST has before a version, and with whatever follows.
-    fn of(path: &str) -> Option<Self> {
+    /// that REST has before a version, and with whatever follows. With a `least` version, older ones
+    /// will do.
+    fn of(path: &str, least: Option<ApiVersion>) -> Option<Self> {
         let target = Target::parse(path.as_bytes());
         let version = std::str::from_utf8(target.version?).ok()?;
         let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
-        let (number, minor) = version.split_once('.')?;
-        let is_version = minor.len() == 1
-            && version.bytes().all(|it| it.is_ascii_digit() || it == b'.')
-            && (FIRST_VERSION..1000).contains(&number.parse().ok()?);
-        is_version.then(|| Self {
+        let (_, minor) = version.split_once('.')?;
+        let asked = target.api_version().filter(|_| minor.len() == 1)?;
+        (least.is_some() || asked >= FIRST_VERSION).then(|| Self {
             site: words(target.site)
                 .map(|word| format!("/{}", String::from_utf8_lossy(word)))
                 .collect(),
             version: version.to_owned(),
+            asked: least.map_or(asked, |least| asked.max(least)),
         })
     }
 }
@@ -139,7 +146,7 @@ impl User {
     /// Asks for it at the client's version, whose elements it must have, or at one that every org
     /// knows.
     async fn of(proxy: &Proxy, place: &Place, exchange: &Exchange) -> Result<Identified, Error> {
-        let mut response = query(proxy, get_user_info_at(place, &place.version)?, exchange).await?;
+        let mut response = query(proxy, get_user_info_at(place, place.asked)?, exchange).await?;
         let is_unknown = |body: &[u8]| {
             let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
             has("UNSUPPORTED_API_VERSION") || !has("getUserInfoResponse") && !has("faultcode>")
@@ -179,7 +186,7 @@ impl User {
 }
 
 /// `getUserInfo` where the client calls.
-fn get_user_info_at(place: &Place, version: &str) -> Result<Request<Bytes>, Error> {
+fn get_user_info_at(place: &Place, version: impl Display) -> Result<Request<Bytes>, Error> {
     get_user_info(&format!("{}/services/Soap/u/{version}", place.site))
         .map_err(|_| Unanswerable::Version.into())
 }
@@ -192,7 +199,7 @@ fn is_sandbox(session: &Session) -> bool {
 }
 
 /// The oldest version that can be asked for.
-const FIRST_VERSION: u32 = 20;
+const FIRST_VERSION: ApiVersion = ApiVersion::new(20);
 
 /// Salesforce's own words.
 const INVALID_LOGIN: &str = "Invalid username, password, security token; or user locked out.";
@@ -232,6 +239,19 @@ mod tests {
     #[test_case("/services/Soap/u/+64.0" => None)]
     #[test_case("/services/Soap/u/" => None; "none")]
     fn knows_where_it_is_called(path: &str) -> Option<(String, String)> {
-        Place::of(path).map(|place| (place.site, place.version))
+        Place::of(path, None).map(|place| (place.site, place.version))
+    }
+
+    #[test_case("/services/Soap/u/7.0", "7.0", 41; "an old version")]
+    #[test_case("/services/Soap/u/v20.0", "20.0", 41; "an old version with a v")]
+    #[test_case("/services/Soap/u/64.0", "64.0", 64; "a new version")]
+    fn with_a_least_version_older_ones_are_asked_for_at_that(
+        path: &str,
+        version: &str,
+        asked: u16,
+    ) {
+        let place = Place::of(path, Some(ApiVersion::new(41))).unwrap();
+        assert_eq!(place.version, version);
+        assert_eq!(place.asked, ApiVersion::new(asked));
     }
 }

@@ -57,7 +57,13 @@ pub(super) async fn answer(
     if !client.is_empty() {
         exchange.is_of(&client);
     }
+    proxy.delivery.sessions_for(exchange)?;
+    proxy
+        .placeholders
+        .check_user(form.get("refresh_token"), exchange)?;
     let user = User::of(proxy, exchange).await?;
+    let of = exchange.user();
+    let placeholders = &proxy.placeholders;
     let (_, client_secret) = form.client(head);
     let id = user.url(base);
     let issued_at = issued_at();
@@ -65,7 +71,7 @@ pub(super) async fn answer(
         StatusCode::OK,
         // As the org answers: see salesforce::facts::token_response.
         &json!({
-            "access_token": proxy.placeholders.session_id_of(&client, &user.org_id),
+            "access_token": placeholders.session_id_of(&client, of.as_deref(), &user.org_id),
             "scope": user.scope,
             "instance_url": base.to_string(),
             "id": id,

@@ -12,7 +12,7 @@ use crate::{
     watch::Wait,
 };
 
-/// The user that every request acts as.
+/// The user that the requests of a client act as.
 pub(super) struct User {
     pub(super) org_id: String,
     pub(super) user_id: String,
@@ -25,7 +25,7 @@ impl User {
     /// # Errors
     /// When there is no session, or the org does not say.
     pub(super) async fn of(proxy: &Proxy, exchange: &Exchange) -> Result<Self, Error> {
-        let login = proxy.delivery.sessions.current();
+        let login = proxy.delivery.sessions_for(exchange)?.current();
         let session = exchange.awaits(Wait::Login, login).await?;
         let Identity {
             org_id,

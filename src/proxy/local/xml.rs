@@ -111,6 +111,10 @@ const DOCUMENT_TYPE: &str = "a document type (DOCTYPE) is not allowed in it";
 const CUT: &str = "it ends too early";
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/xml.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use test_case::test_case;
 

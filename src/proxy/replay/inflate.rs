@@ -144,6 +144,10 @@ const HARMLESS: usize = 512 * 1024;
 const RATIO: usize = 400;
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/inflate.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use flate2::{Compression, write::GzEncoder};
 

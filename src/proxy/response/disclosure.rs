@@ -34,6 +34,10 @@ fn find(text: &[u8], token: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/disclosure.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -100,6 +100,10 @@ pub(super) fn place(whole: &str, part: &str) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/document.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -16,11 +16,15 @@ pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
     let mut reader = Reader::from_str(text);
     let mut edits = Vec::new();
     let mut depth = 0_u32;
+    // What follows a reference or a section of characters is the rest of a text.
+    let mut is_beginning = false;
     loop {
-        match reader.read_event().ok()? {
+        let event = reader.read_event().ok()?;
+        let follows_tag = std::mem::replace(&mut is_beginning, matches!(event, Event::Start(_)));
+        match event {
             Event::Start(tag) if depth > 0 || tag.local_name().into_inner() == "urls" => depth += 1,
             Event::End(_) => depth = depth.saturating_sub(1),
-            Event::Text(url) if depth > 0 => {
+            Event::Text(url) if depth > 0 && follows_tag => {
                 let url = url.trim_start();
                 edits.extend(edit(text, url, &rewriter.base, rewriter.instance(url)));
             }
@@ -79,6 +83,12 @@ mod tests {
             assert_eq!(rewritten(theirs, urls).as_deref(), Some(expected));
         }
         assert_eq!(rewritten("<user><urls></user>", urls), None);
+        // The rest of a text begins no URL.
+        for text in ["<![CDATA[a]]>", "&amp;"] {
+            let text = format!("<urls><a>{text}https://acme.my.salesforce.com/</a></urls>");
+            let kept = rewritten(&text, urls);
+            assert!(kept.is_none_or(|kept| kept == text), "{text}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ use crate::{
 };
 
 mod body;
+#[cfg(test)]
+mod differential;
 mod head;
 mod pieces;
 

@@ -3,18 +3,15 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use http::uri::Authority;
 use hyper::client::conn::http2;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{connect::Connector, connection::Connection};
-use crate::{network::ConnectError, proxy::replay::Sending};
+use crate::{network::ConnectError, proxy::replay::Sending, system::clocks::Clocks};
 
 /// Connections that wait for work, the latest used on top: those below age, and are swept. And work
 /// that waits for connections.
@@ -61,7 +58,8 @@ impl Pool {
             loop {
                 tokio::time::sleep(SWEEP_INTERVAL).await;
                 let Some(pool) = swept.upgrade() else { return };
-                pool.sweep(clocks.jumped());
+                let before = std::mem::replace(&mut clocks, Clocks::now());
+                pool.sweep(clocks.have_parted_since(before));
             }
         });
         pool
@@ -303,35 +301,7 @@ impl Drop for Opening {
     }
 }
 
-/// Both clocks at one moment. They part when the machine sleeps or its time is set.
-struct Clocks {
-    monotonic: Instant,
-    wall: SystemTime,
-}
-
-impl Clocks {
-    fn now() -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
-        }
-    }
-
-    /// Returns whether they have parted since they were last looked at.
-    fn jumped(&mut self) -> bool {
-        let before = std::mem::replace(self, Self::now());
-        let monotonic = self.monotonic - before.monotonic;
-        match self.wall.duration_since(before.wall) {
-            Ok(wall) => wall.abs_diff(monotonic) > JUMP,
-            Err(_) => true,
-        }
-    }
-}
-
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Further apart than clocks are adjusted smoothly.
-const JUMP: Duration = Duration::from_secs(5);
 
 /// At a time, on one thread: more than an org lets a user's long requests run at once, and few
 /// enough to make no flood.

@@ -175,7 +175,10 @@ impl Body for ResponseBody {
             Poll::Pending => {
                 if let Some((connection, _)) = &mut this.lent {
                     ready!(connection.deadline.poll(cx));
-                    this.lent = None;
+                    if let Some((_, pool)) = this.lent.take() {
+                        // The way there may have failed: nobody else is to wait for nothing.
+                        pool.clear();
+                    }
                     let idle = this.idle.as_secs();
                     if let Some(left_out) = THROTTLE.admit() {
                         tracing::warn!(

@@ -19,6 +19,8 @@
 //! - Case does not matter in these paths. A slash too many does not, either: Data Loader sends
 //!   `//services/Soap/u/64.0/` ([LoginClient]).
 //! - Some clients spell the version of SOAP `v62.0`.
+//! - Clients of CometD before 37.0 have events replayed at `/cometd/replay/NN.0`, later ones at
+//!   `/cometd/NN.0` itself ([LoginHelper]).
 //!
 //! # SOAP
 //!
@@ -37,6 +39,7 @@
 //! - A subscription stays open for days. If there is nothing to report, the server says so within
 //!   270 s ([proto]).
 //!
+//! [LoginHelper]: https://github.com/forcedotcom/EMP-Connector/blob/master/src/main/java/com/salesforce/emp/connector/LoginHelper.java
 //! [REST]: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/quickstart_oauth.htm
 //! [REST versions]: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_versions.htm
 //! [SessionHeader]: https://developer.salesforce.com/docs/platform/api/guide/sforce-api-header-sessionheader.html

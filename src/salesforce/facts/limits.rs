@@ -13,12 +13,20 @@
 //!   versions: requests of the day, used and allowed ([limit info]). More may follow, such as
 //!   `; per-app-api-usage=17/250(appName=…)` or `; api-bursts=1/750`. Clients match it from end to end,
 //!   so it must pass unchanged.
+//! - A day is the last 24 hours. Calls of the REST, SOAP and Bulk APIs and of Apex classes count, a
+//!   composite as one; logins, userinfo, the list of versions, pages, the Streaming and the Pub/Sub API
+//!   do not, as far as is known ([request limits], and reports).
+//! - While as many requests of 20 s and more are open as may be, the next request is refused, however
+//!   short it would be, without being carried out: `ConcurrentRequests (Concurrent API Requests) Limit
+//!   exceeded.`; for those of Apex, `ConcurrentPerOrgLongTxn Limit exceeded.` ([article 000389067]). When
+//!   those of the day are used up it is `TotalRequests Limit exceeded.`
 //! - Whether Salesforce offers HTTP/2 by ALPN for a My Domain is not documented. The Pub/Sub API has
 //!   nothing else, and the Streaming API is made for HTTP/1.1.
 //! - The time that an unused connection stays open is not documented.
 //!
 //! [article 000381578]: https://help.salesforce.com/s/articleView?id=000381578&type=1
 //! [article 000386264]: https://help.salesforce.com/s/articleView?id=000386264&type=1
+//! [article 000389067]: https://help.salesforce.com/s/articleView?id=000389067&type=1
 //! [request limits]: https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet/guide/salesforce-app-limits-platform-api.html
 //! [status codes]: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 //! [limit info]: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm

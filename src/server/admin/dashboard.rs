@@ -75,8 +75,8 @@ async fn page(State(live): State<Arc<Live>>) -> Response {
         style: STYLE,
         script: SCRIPT,
         icon: ICON,
-        shape: live.shape(),
-        orgs: live.orgs(),
+        shape: &live.shape(),
+        orgs: &live.orgs(),
         parts: &frame.parts,
     };
     match page.render() {

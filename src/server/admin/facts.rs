@@ -8,23 +8,27 @@ use std::{
     time::SystemTime,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    super::{Bound, org_runtime::OrgRuntime, worker::Message},
-    status::{self, ListenerStatus, OrgStatus, ProcessStatus, Status},
+    super::{Bound, org_runtime::OrgRuntime, reload::Reloads, worker::Message},
+    status::{self, ListenerStatus, OrgStatus, ProcessStatus, ReloadStatus, Status, UsersStatus},
 };
 use crate::{
-    proxy::load::Load,
-    system::escape,
+    auth,
+    network::Store,
+    proxy::{load::Load, users::User},
+    system::{escape, sandbox},
     watch::{Board, Watch, metrics},
 };
 
 /// The parts of a server that are looked at.
 pub(in crate::server) struct Facts {
-    pub(in crate::server) orgs: Vec<Org>,
-    /// When the certificate of `https://` listeners expires, if a person has to renew it.
-    pub(in crate::server) certificate_ends: Option<SystemTime>,
+    shown: ArcSwap<Shown>,
+    pub(super) reloads: Arc<Reloads>,
+    /// Where replicas share what they know, if they do.
+    store: Option<Arc<Store>>,
     load: Arc<Load>,
     watch: Arc<Watch>,
     /// Closed when the thread behind it has ended.
@@ -32,6 +36,13 @@ pub(in crate::server) struct Facts {
     started: SystemTime,
     began: Instant,
     is_stopping: AtomicBool,
+}
+
+/// Those that change with the configuration.
+#[derive(Default)]
+struct Shown {
+    orgs: Vec<Org>,
+    certificates: Vec<metrics::CertificateFacts>,
 }
 
 /// One org, and where clients reach it.
@@ -55,10 +66,13 @@ impl Facts {
         load: Arc<Load>,
         watch: Arc<Watch>,
         workers: Vec<mpsc::UnboundedSender<Message>>,
+        reloads: Arc<Reloads>,
+        store: Option<Arc<Store>>,
     ) -> Self {
         Self {
-            orgs: Vec::new(),
-            certificate_ends: None,
+            shown: ArcSwap::default(),
+            reloads,
+            store,
             load,
             watch,
             workers,
@@ -66,6 +80,15 @@ impl Facts {
             began: Instant::now(),
             is_stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Takes the orgs and certificates that there are from now on.
+    pub(in crate::server) fn show(
+        &self,
+        orgs: Vec<Org>,
+        certificates: Vec<metrics::CertificateFacts>,
+    ) {
+        self.shown.store(Arc::new(Shown { orgs, certificates }));
     }
 
     /// Notes that no more connections are taken.
@@ -85,7 +108,7 @@ impl Facts {
             return vec!["it is stopping".to_owned()];
         }
         let mut reasons = Vec::new();
-        for org in &self.orgs {
+        for org in &self.shown.load().orgs {
             if let Some((error, rest)) = org.runtime.sessions.status().refusal {
                 reasons.push(format!(
                     "org {} cannot log in: {} (no other attempt for {} s)",
@@ -105,9 +128,16 @@ impl Facts {
         let reasons = self.reasons_not_to_be_ready();
         let board = self.board();
         let board = board.as_deref();
-        let orgs = self.orgs.iter().map(|org| {
+        let shown = self.shown.load();
+        let orgs = shown.orgs.iter().map(|org| {
             let sessions = org.runtime.sessions.status();
-            OrgStatus::new(&org.runtime.org, org.listeners.clone(), &sessions, board)
+            let budget = org.runtime.budget.as_ref().map(|budget| budget.view());
+            let listeners = org.listeners.clone();
+            let runtime = &org.runtime;
+            OrgStatus {
+                users: runtime.users.as_deref().map(UsersStatus::of),
+                ..OrgStatus::new(&runtime.org, listeners, &sessions, budget, board)
+            }
         });
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,36 +145,47 @@ impl Facts {
             uptime_seconds: self.began.elapsed().as_secs(),
             ready: reasons.is_empty(),
             not_ready_because: reasons,
+            last_reload: self.reloads.last().map(ReloadStatus::from),
             orgs: orgs.collect(),
             process: ProcessStatus {
                 connections: self.load.connections(),
                 requests: self.load.requests(),
                 threads: self.workers.len(),
+                sandbox: sandbox::words().to_owned(),
                 access_log_dropped: self.watch.lost_lines(),
+                redis_up: self.redis_up(),
             },
         }
     }
 
+    fn redis_up(&self) -> Option<bool> {
+        self.store.as_deref().map(Store::is_up)
+    }
+
     /// The text for Prometheus.
     pub(super) fn metrics(&self) -> String {
-        let orgs = self.orgs.iter().map(|org| {
+        let shown = self.shown.load();
+        let orgs = shown.orgs.iter().map(|org| {
             let status = org.runtime.sessions.status();
             let connections = org.runtime.connections();
+            let budget = org.runtime.budget.as_ref().map(|budget| budget.view());
+            let users = org.runtime.users.iter().flat_map(|users| users.all());
+            let user = |user: &User| metrics::UserFacts {
+                name: user.name.clone(),
+                session: session(&user.sessions.status()),
+            };
             metrics::OrgFacts {
                 name: org.runtime.org.name.as_str().into(),
-                logins_ok: status.logins.ok,
-                logins_refused: status.logins.refused,
-                logins_unavailable: status.logins.unavailable,
-                session_age: status.session.map(|session| session.age),
+                session: session(&status),
+                users: users.map(user).collect(),
                 connections_open: connections.open() as u64,
                 connections_idle: connections.idle() as u64,
+                long_calls: budget
+                    .and_then(|budget| budget.long_calls)
+                    .map(|calls| (calls.open as u64, calls.waiting as u64)),
             }
         });
-        let ends = self.certificate_ends.iter();
-        let certificates = ends.map(|ends| metrics::CertificateFacts {
-            name: "tls".to_owned(),
-            ends: *ends,
-        });
+        let reloads = &self.reloads;
         self.watch.metrics.encode(&metrics::Facts {
             now: SystemTime::now(),
             started: self.started,
@@ -152,19 +193,40 @@ impl Facts {
             connections_open: self.load.connections() as u64,
             access_log_dropped: self.watch.lost_lines(),
             trace_spans_dropped: self.watch.lost_spans(),
+            redis_up: self.redis_up(),
+            reloads: metrics::ReloadFacts {
+                succeeded: reloads.succeeded.load(Relaxed),
+                refused: reloads.refused.load(Relaxed),
+                last: reloads
+                    .last()
+                    .map(|last| (last.at, last.mistakes.is_empty())),
+            },
             orgs: orgs.collect(),
-            certificates: certificates.collect(),
+            certificates: shown.certificates.clone(),
         })
     }
 
     /// The names of the orgs.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.orgs.iter().map(|org| org.runtime.org.name.as_str())
+    pub(super) fn names(&self) -> Vec<String> {
+        let shown = self.shown.load();
+        let orgs = shown.orgs.iter();
+        orgs.map(|org| org.runtime.org.name.clone()).collect()
     }
 
     /// What people are shown of the requests.
     pub(super) fn board(&self) -> Option<MutexGuard<'_, Board>> {
         self.watch.board()
+    }
+}
+
+fn session(status: &auth::Status) -> metrics::SessionFacts {
+    let logins = &status.logins;
+    metrics::SessionFacts {
+        logins_ok: logins.ok,
+        logins_refused: logins.refused,
+        logins_unavailable: logins.unavailable,
+        logins_shared: logins.shared,
+        age: status.session.as_ref().map(|session| session.age),
     }
 }
 
@@ -179,7 +241,7 @@ mod tests {
         let (other, second) = mpsc::unbounded_channel();
         let load = Arc::new(Load::new(&Limits::default(), 1000));
         let watch = Arc::new(Watch::start(None, None, false).unwrap());
-        let facts = Facts::new(load, watch, vec![one, other]);
+        let facts = Facts::new(load, watch, vec![one, other], Arc::default(), None);
         assert!(facts.is_alive() && facts.reasons_not_to_be_ready().is_empty());
         drop(first);
         assert!(!facts.is_alive());

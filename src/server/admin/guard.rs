@@ -6,13 +6,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::RELOAD;
 use crate::proxy::guard::is_loopback;
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Denied {
-    #[error("method {0} is not supported here; only GET and HEAD are")]
-    Method(Method),
+    #[error("method {0} is not supported here; only {1} is")]
+    Method(Method, &'static str),
     #[error("this request does not have exactly one Host")]
     NoHost,
     #[error("unknown host {0:?}: use localhost, 127.0.0.1 or [::1]")]
@@ -57,8 +58,12 @@ pub(super) fn check(request: &Request, is_unix: bool) -> Result<(), Denied> {
     if !sites.all(|site| site == "none" || site == "same-origin") {
         return Err(Denied::Page);
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Err(Denied::Method(request.method().clone()));
+    let (allowed, is_allowed) = match (request.uri().path(), request.method()) {
+        (RELOAD, method) => ("POST", *method == Method::POST),
+        (_, method) => ("GET, HEAD", matches!(*method, Method::GET | Method::HEAD)),
+    };
+    if !is_allowed {
+        return Err(Denied::Method(request.method().clone(), allowed));
     }
     Ok(())
 }
@@ -67,8 +72,8 @@ impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         let text = format!("orgproxy: {self}\n");
         match self {
-            Self::Method(_) => {
-                let allow = [(header::ALLOW, "GET, HEAD")];
+            Self::Method(_, allowed) => {
+                let allow = [(header::ALLOW, allowed)];
                 (StatusCode::METHOD_NOT_ALLOWED, allow, text).into_response()
             }
             Self::NoHost => (StatusCode::BAD_REQUEST, text).into_response(),

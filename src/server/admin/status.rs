@@ -8,13 +8,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
-use super::super::Bound;
+pub(crate) use self::{budget::BudgetStatus, users::UsersStatus};
+use super::super::{Bound, reload::Outcome};
 use crate::{
     auth::{self, LoginError, SessionState},
     config::{self, Protocol},
+    proxy::budget::View,
     system::escape,
     watch::{Board, Danger, Identity, KnownBy},
 };
+
+mod budget;
+mod users;
 
 /// The whole document.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,8 +31,25 @@ pub(crate) struct Status {
     pub(crate) ready: bool,
     /// The lines of `/readiness`.
     pub(crate) not_ready_because: Vec<String>,
+    /// What became of the last reload, if there was one.
+    #[serde(default)]
+    pub(crate) last_reload: Option<ReloadStatus>,
     pub(crate) orgs: Vec<OrgStatus>,
     pub(crate) process: ProcessStatus,
+}
+
+/// What became of one reload of the configuration.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReloadStatus {
+    pub(crate) at: String,
+    pub(crate) seconds_ago: u64,
+    /// What asked for it.
+    pub(crate) by: String,
+    pub(crate) succeeded: bool,
+    /// All in the configuration, which is not in use if there are any.
+    pub(crate) mistakes: Vec<String>,
+    /// The keys whose values change with a restart only.
+    pub(crate) needs_restart: Vec<String>,
 }
 
 /// One org.
@@ -38,10 +60,22 @@ pub(crate) struct OrgStatus {
     pub(crate) login_host: String,
     pub(crate) listeners: Vec<ListenerStatus>,
     pub(crate) session: SessionStatus,
+    /// The least version of the APIs that requests are sent at, if it is set.
+    #[serde(default)]
+    pub(crate) minimum_api_version: Option<String>,
     /// The last that has ended.
     pub(crate) last_login: Option<LoginStatus>,
     /// What the org said last of its allocation.
     pub(crate) api_usage: Option<UsageStatus>,
+    /// What may be used of that, and has been, if it is bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<BudgetStatus>,
+    /// What clients may ask, in words, if that is limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) policies: Vec<String>,
+    /// Those that clients act as, if not all as `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) users: Option<UsersStatus>,
     /// Those that have asked since the start, who use most coming first.
     pub(crate) clients: Vec<ClientStatus>,
     /// What they have used that ends, the first to end coming first.
@@ -55,6 +89,9 @@ pub(crate) struct ListenerStatus {
     pub(crate) address: String,
     /// If true, it is for the Pub/Sub API only.
     pub(crate) pubsub: bool,
+    /// If true, other machines reach it.
+    #[serde(default)]
+    pub(crate) remote: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,8 +126,13 @@ pub(crate) struct ProcessStatus {
     /// Requests in flight.
     pub(crate) requests: usize,
     pub(crate) threads: usize,
+    /// What it is confined to: `none`, `files`, or `files and ports`.
+    #[serde(default)]
+    pub(crate) sandbox: String,
     /// Lines that the access log has lost.
     pub(crate) access_log_dropped: u64,
+    /// If replicas share what they know in Redis, whether it answers.
+    pub(crate) redis_up: Option<bool>,
 }
 
 /// A client, and how it is known.
@@ -157,29 +199,58 @@ impl OrgStatus {
         org: &config::Org,
         listeners: Vec<ListenerStatus>,
         sessions: &auth::Status,
+        budget: Option<View>,
         board: Option<&Board>,
     ) -> Self {
-        let session = sessions.session.as_ref();
         let usage = board.and_then(|board| board.orgs.get(&*org.name)?.usage);
         Self {
             name: org.name.clone(),
             username: org.username.clone(),
             login_host: org.login_url.authority().to_owned(),
             listeners,
-            session: SessionStatus {
-                state: sessions.state,
-                instance: session.map(|session| session.instance_url.clone()),
-                age_seconds: session.map(|session| session.age.as_secs()),
-                org_id: session.and_then(|session| session.identity.org_id.clone()),
-            },
+            session: SessionStatus::of(sessions),
+            minimum_api_version: org.minimum_api_version.map(|it| it.to_string()),
             last_login: LoginStatus::of(sessions),
             api_usage: usage.map(|(usage, at)| UsageStatus {
                 used: usage.used,
                 allowed: usage.allowed,
                 at: moment(at),
             }),
+            budget: budget.map(BudgetStatus::from),
+            policies: org
+                .policies
+                .as_ref()
+                .map(config::Policies::words)
+                .unwrap_or_default(),
+            users: None,
             clients: board.map_or_else(Vec::new, |board| ClientStatus::all(&org.name, board)),
             radar: board.map_or_else(Vec::new, |board| ThreatStatus::all(&org.name, board)),
+        }
+    }
+}
+
+impl SessionStatus {
+    fn of(sessions: &auth::Status) -> Self {
+        let session = sessions.session.as_ref();
+        Self {
+            state: sessions.state,
+            instance: session.map(|session| session.instance_url.clone()),
+            age_seconds: session.map(|session| session.age.as_secs()),
+            org_id: session.and_then(|session| session.identity.org_id.clone()),
+        }
+    }
+}
+
+impl From<Outcome> for ReloadStatus {
+    fn from(outcome: Outcome) -> Self {
+        let needs_restart = outcome.needs_restart.into_iter();
+        Self {
+            at: moment(outcome.at),
+            seconds_ago: outcome.at.elapsed().unwrap_or_default().as_secs(),
+            by: outcome.by,
+            succeeded: outcome.mistakes.is_empty(),
+            mistakes: outcome.mistakes,
+            needs_restart: needs_restart.map(str::to_owned).collect(),
         }
     }
 }
@@ -293,6 +364,7 @@ pub(super) fn listeners(org: &config::Org, bound: &[Bound]) -> Vec<ListenerStatu
         .map(|bound| ListenerStatus {
             address: bound.listen.to_string(),
             pubsub: bound.protocol == Protocol::PubSub,
+            remote: !bound.listen.is_local(),
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::{AnsweredBy, Client, Peer, Record, Replayed},
+    super::{AnsweredBy, Client, Peer, Raised, Record, Replayed},
     shown::shown,
 };
 
@@ -36,6 +36,9 @@ pub(in crate::watch) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'stati
         put("client", Value::Text(client));
         put("client_by", fixed(record.client.known_by().word()));
     }
+    if let Some(user) = &record.user {
+        put("user", text(user));
+    }
     put("method", text(record.method.as_str()));
     put("path", Value::Text(path(record)));
     put("status", Value::Number(record.status.as_u16().into()));
@@ -44,9 +47,15 @@ pub(in crate::watch) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'stati
     if let Some(code) = code {
         put("code", fixed(code));
     }
+    if record.would_be_refused {
+        put("would_be_refused", Value::Flag(true));
+    }
     put("complete", Value::Flag(record.is_whole));
     put("total_ms", Value::Milliseconds(record.waits.total));
     put("login_ms", Value::Milliseconds(record.waits.login));
+    if !record.waits.turn.is_zero() {
+        put("turn_ms", Value::Milliseconds(record.waits.turn));
+    }
     put(
         "connection_ms",
         Value::Milliseconds(record.waits.connection),
@@ -71,6 +80,10 @@ pub(in crate::watch) fn each<'a>(record: &'a Record, mut put: impl FnMut(&'stati
     }
     if let Some(version) = record.api_version {
         put("api_version", Value::Number(version.into()));
+    }
+    if let Some(Raised { from, to }) = record.raised {
+        put("raised_from", Value::Number(from.into()));
+        put("raised_to", Value::Number(to.into()));
     }
 }
 
@@ -103,6 +116,7 @@ pub(super) fn replayed_for(reason: Replayed) -> &'static str {
         Replayed::Session => "session",
         Replayed::Moved => "moved",
         Replayed::Connection => "connection",
+        Replayed::Crowded => "crowded",
     }
 }
 

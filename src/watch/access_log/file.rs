@@ -15,7 +15,7 @@ use std::{
 
 use rustix::fs::{Access, OFlags, access};
 
-use super::{batch::Batch, stream};
+use super::{batch::Batch, place::Place, stream};
 
 pub(super) struct LogFile {
     path: PathBuf,
@@ -120,8 +120,10 @@ impl LogFile {
 
 impl Open {
     fn at(path: &Path) -> io::Result<Self> {
-        let file = options().create(true).open(path)?;
+        let place = Place::of(path)?;
+        let file = options(&place).create(true).open(path)?;
         let about = file.metadata()?;
+        place.check(&about)?;
         Ok(Self {
             file,
             id: (about.dev(), about.ino()),
@@ -173,10 +175,11 @@ impl Open {
 
 /// Tries whether it could be written and rotated, and creates nothing.
 pub(super) fn check(path: &Path) -> io::Result<()> {
+    let place = Place::of(path)?;
     match fs::metadata(path) {
         // Not opened for nothing: whoever reads a pipe would see it end.
         Ok(about) if !about.is_file() && !about.is_dir() => return Ok(()),
-        Ok(_) => drop(options().open(path)?),
+        Ok(_) => place.check(&options(&place).open(path)?.metadata()?)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
@@ -188,11 +191,13 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
 }
 
 /// For what is there. Not even a pipe that nobody reads holds it up.
-fn options() -> OpenOptions {
+fn options(place: &Place) -> OpenOptions {
+    let mut flags = OFlags::NONBLOCK;
+    flags.set(OFlags::NOFOLLOW, !place.is_link());
     let mut options = OpenOptions::new();
     options
         .append(true)
         .mode(0o600)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        .custom_flags(flags.bits().cast_signed());
     options
 }

@@ -1,8 +1,6 @@
 //! Other people's words, as the access log shows them: not endless, without sessions, on one line.
 
-use std::{borrow::Cow, io::Write};
-
-use memchr::memmem;
+use std::{borrow::Cow, io::Write, iter};
 
 use crate::system::{escape, percent};
 
@@ -70,20 +68,22 @@ fn without_sessions(text: &str) -> Cow<'_, str> {
     if memchr::memchr3(b'!', b'%', b'J', bytes).is_none() {
         return Cow::Borrowed(text);
     }
-    let (decoded, starts) = decoded(bytes);
     let mut kept = String::new();
-    let mut after = 0;
-    let mut begin = 0;
-    for run in decoded.split_inclusive(|byte| !is_of_session(*byte)) {
-        let length = run.iter().take_while(|byte| is_of_session(**byte)).count();
-        if let Some(secret) = session_in(&run[..length]) {
-            // Both are where ASCII characters begin.
-            let (from, to) = (starts[begin + secret], starts[begin + length]);
-            kept.push_str(text.get(after..from).unwrap_or_default());
-            kept.push_str(MARK);
-            after = to;
+    let (mut after, mut barren) = (0, 0);
+    // From each place on its own: a percent sign may belong to what is before it.
+    for start in memchr::memchr3_iter(b'0', b'e', b'%', bytes) {
+        if start < after || bytes[start] == b'e' && start < barren {
+            continue;
         }
-        begin += run.len();
+        match session(&bytes[start..]) {
+            Ok(length) => {
+                // Both are where ASCII characters begin.
+                kept.push_str(text.get(after..start).unwrap_or_default());
+                kept.push_str(MARK);
+                after = start + length;
+            }
+            Err(looked) => barren = barren.max(start + looked),
+        }
     }
     if after == 0 {
         return Cow::Borrowed(text);
@@ -92,40 +92,37 @@ fn without_sessions(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// The bytes of `text` without percent-encoding, and where each of them, and their end, is.
-fn decoded(text: &[u8]) -> (Vec<u8>, Vec<usize>) {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut starts = Vec::with_capacity(text.len() + 1);
+/// The bytes of the session that `text` begins with, and of what is joined to it. If there is none,
+/// how many need not be looked at for a JWT again.
+fn session(text: &[u8]) -> Result<usize, usize> {
     let mut rest = text;
-    while let Some((byte, next)) = percent::decode(rest) {
-        bytes.push(byte);
-        starts.push(text.len() - rest.len());
-        rest = next;
-    }
-    starts.push(text.len());
-    (bytes, starts)
-}
-
-/// Where in `run`, which has nothing that sessions do not have, the first begins.
-fn session_in(run: &[u8]) -> Option<usize> {
+    let mut run = iter::from_fn(|| {
+        let (byte, next) = percent::decode(rest)?;
+        is_of_session(byte).then(|| {
+            rest = next;
+            byte
+        })
+    });
+    let begin = [(); 3].map(|()| run.next().unwrap_or_default());
     // An id of an org has 15 or 18 characters.
-    let is_followed = |at: usize, separator: u8, within: usize| {
-        let rest = &run[at + 3..];
-        let found = rest.iter().take(within).position(|byte| *byte == separator);
-        found.is_some_and(|found| found + 1 < rest.len())
+    let is_whole = match &begin {
+        b"00D" => run.by_ref().take(16).any(|byte| byte == b'!') && run.next().is_some(),
+        b"eyJ" => run.any(|byte| byte == b'.') && run.next().is_some(),
+        _ => false,
     };
-    let opaque = memmem::find_iter(run, ORG_ID).find(|at| is_followed(*at, b'!', 16));
-    let jwt = memmem::find(run, JWT.as_bytes()).filter(|at| is_followed(*at, b'.', run.len()));
-    opaque.into_iter().chain(jwt).min()
+    if is_whole {
+        run.for_each(drop);
+        return Ok(text.len() - rest.len());
+    }
+    Err(match &begin {
+        b"eyJ" => text.len() - rest.len(),
+        _ => 0,
+    })
 }
 
 fn is_of_session(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-!".contains(&byte)
 }
-
-/// What ids of orgs begin with, and JWTs.
-const ORG_ID: &[u8] = b"00D";
-const JWT: &str = "eyJ";
 
 const MARK: &str = "[session]";
 
@@ -141,6 +138,10 @@ mod tests {
     #[test_case("/00DAc00000xyzAB%21AQ4A.b_c" => "/[session]"; "encoded")]
     #[test_case("/%30%30DAc%252500000xyzAB%2521AQ4A" => "/%30%30DAc%252500000xyzAB%2521AQ4A"; "an odd character within")]
     #[test_case("/%30%30DAc00000xyzAB%252521AQ4A%2Eb/x" => "/[session]/x"; "encoded more than once")]
+    #[test_case("/100%00DAc00000xyzAB!AQ/x" => "/100%[session]/x"; "behind a percent sign")]
+    #[test_case("/100%00DAc00000xyzAB%21AQ" => "/100%[session]"; "behind a percent sign and encoded")]
+    #[test_case("/eyJx00DAc00000xyzAB!AQ" => "/eyJx[session]"; "in what is no JWT")]
+    #[test_case("/eyJxeyJ.eyJ" => "/[session]"; "a JWT in another")]
     #[test_case("/x00DAc00000xyzAB!AQ/00DAc00000xyzAB!AQ" => "/x[session]/[session]"; "twice")]
     #[test_case("/eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln/x" => "/[session]/x"; "a JWT")]
     #[test_case("/00DAc00000xyzAB" => "/00DAc00000xyzAB"; "the id of an org")]
@@ -159,6 +160,14 @@ mod tests {
         for most in 0..session.len() {
             assert!(!shown(&session, most).contains("!s"), "{most}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_many_sessions_is_read_once() {
+        let text = format!("{}!", "eyJ".repeat(1 << 20));
+        assert_eq!(shown(&text, text.len()), text);
+        let text = "00D".repeat(1 << 20) + "!";
+        assert_eq!(shown(&text, text.len()), text);
     }
 
     #[test]

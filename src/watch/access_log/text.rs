@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use super::{
-    super::{Client, Peer, Record},
+    super::{Client, Peer, Raised, Record},
     fields::{answered_by, path, replayed_for},
     shown::{number, shown, word},
 };
@@ -48,9 +48,17 @@ fn write_details(record: &Record, out: &mut Vec<u8>) {
     if !record.is_whole {
         out.extend_from_slice(b" incomplete");
     }
+    if record.would_be_refused {
+        out.extend_from_slice(b" would_be_refused");
+    }
+    if let Some(user) = &record.user {
+        write_name("user", out);
+        word(&shown(user, LONGEST_WORD), out);
+    }
     let waits = &record.waits;
     for (name, wait) in [
         ("login", waits.login),
+        ("turn", waits.turn),
         ("connection", waits.connection),
         ("first_byte", waits.first_byte),
     ] {
@@ -92,6 +100,9 @@ fn write_details(record: &Record, out: &mut Vec<u8>) {
     if let Some(version) = record.api_version {
         out.extend_from_slice(b" v");
         number(version, out);
+    }
+    if let Some(Raised { from, to }) = record.raised {
+        let _ = write!(out, " raised=v{from}:v{to}");
     }
 }
 

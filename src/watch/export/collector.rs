@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response, StatusCode, header,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header,
     uri::{Authority, PathAndQuery},
 };
 use http_body_util::{BodyExt, Full, Limited};
@@ -43,6 +43,8 @@ pub(super) struct Fault {
     pub(super) reason: String,
     /// If true, the same post may be taken later.
     pub(super) may_pass: bool,
+    /// The time that the collector wants to be left alone.
+    pub(super) pause: Option<Duration>,
 }
 
 impl Fault {
@@ -50,6 +52,7 @@ impl Fault {
         Self {
             reason: reason.into(),
             may_pass: true,
+            pause: None,
         }
     }
 
@@ -57,8 +60,11 @@ impl Fault {
         Self::passing(format!("no response within {} s", limit.as_secs()))
     }
 
-    fn of(status: StatusCode) -> Self {
+    fn of(status: StatusCode, headers: &HeaderMap) -> Self {
+        let pause = headers.get(header::RETRY_AFTER);
+        let seconds = pause.and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
         Self {
+            pause: seconds.map(Duration::from_secs),
             reason: format!("the collector answers {status}"),
             // The specification of OTLP names no others.
             may_pass: matches!(status.as_u16(), 429 | 502 | 503 | 504),
@@ -100,11 +106,10 @@ impl Collector {
     /// Why it was in vain.
     pub(super) async fn post(&mut self, body: Bytes) -> Result<u64, Fault> {
         let (response, sender) = self.send(body).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST_RESPONSE);
-        let body = body.collect().await;
-        if !status.is_success() {
-            return Err(Fault::of(status));
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_RESPONSE).collect().await;
+        if !head.status.is_success() {
+            return Err(Fault::of(head.status, &head.headers));
         }
         // It has taken them, even if it cannot say so to the end: sent again, they would be doubled.
         let Ok(body) = body else { return Ok(0) };

@@ -86,9 +86,12 @@ impl Sender {
             };
             match pauses.next() {
                 Some(pause) if fault.may_pass && !waiting.lock().is_closed => {
+                    // What comes meanwhile waits, and is counted where it does not fit.
+                    let wanted = fault.pause.unwrap_or_default().min(LONGEST_PAUSE);
+                    let pause = wanted.max(*pause);
                     tracing::debug!("sending spans again in {pause:?}: {}", fault.reason);
                     // At the end, once more and no more.
-                    let _ = timeout(*pause, waiting.closed()).await;
+                    let _ = timeout(pause, waiting.closed()).await;
                 }
                 _ => break fault,
             }
@@ -136,6 +139,9 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
+
+/// Before any of them, if the collector asks for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Between two warnings.
 const QUIET: Duration = Duration::from_secs(10);

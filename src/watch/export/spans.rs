@@ -115,7 +115,9 @@ fn wait(record: &Record, trace: &Trace, lap: &Lap, is_last: bool) -> Option<Span
     let id: SpanId = trace::random()?;
     let (name, kind) = match lap.wait {
         Wait::Login => ("login", SpanKind::Internal),
+        Wait::Turn => ("turn", SpanKind::Internal),
         Wait::Connection => ("connect", SpanKind::Internal),
+        Wait::Question => ("session", SpanKind::Internal),
         Wait::FirstByte => (method(record).0, SpanKind::Client),
     };
     let mut attributes = Vec::new();
@@ -192,10 +194,12 @@ fn name(field: &str) -> Option<&'static str> {
         "peer_uid" => "orgproxy.peer_uid",
         "client" => "orgproxy.client",
         "client_by" => "orgproxy.client_by",
+        "user" => "orgproxy.user",
         "path" => "url.path",
         "status" => "http.response.status_code",
         "answered_by" => "orgproxy.answered_by",
         "code" => "error.type",
+        "would_be_refused" => "orgproxy.would_be_refused",
         "complete" => "orgproxy.complete",
         "request_bytes" => "http.request.body.size",
         "response_bytes" => "http.response.body.size",
@@ -206,6 +210,8 @@ fn name(field: &str) -> Option<&'static str> {
         "family" => "salesforce.family",
         "operation" => "salesforce.operation",
         "api_version" => "salesforce.api_version",
+        "raised_from" => "salesforce.raised_from",
+        "raised_to" => "salesforce.raised_to",
         _ => return None,
     })
 }

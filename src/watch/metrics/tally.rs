@@ -60,9 +60,12 @@ pub(super) struct Counts {
 #[derive(Debug, Clone, Default)]
 pub(super) struct OrgCounts {
     pub(super) login_wait: Duration,
+    pub(super) turn_wait: Duration,
     pub(super) connection_wait: Duration,
     /// By code, of which there are few.
     pub(super) refusals: Vec<(&'static str, u64)>,
+    /// Those that a policy only observes.
+    pub(super) observed: u64,
     /// By the name of what ends.
     pub(super) retiring: Vec<(&'static str, u64)>,
     /// By what [`REASONS`] and [`OUTCOMES`] name.
@@ -194,12 +197,16 @@ impl OrgCounts {
         if waits.login > Duration::ZERO {
             self.login_wait = self.login_wait.saturating_add(waits.login);
         }
+        if waits.turn > Duration::ZERO {
+            self.turn_wait = self.turn_wait.saturating_add(waits.turn);
+        }
         if waits.connection > Duration::ZERO {
             self.connection_wait = self.connection_wait.saturating_add(waits.connection);
         }
         if let AnsweredBy::Error(code) = record.answered_by {
             increase(&mut self.refusals, code, 1);
         }
+        self.observed += u64::from(record.would_be_refused);
         for danger in radar::dangers(record) {
             increase(&mut self.retiring, danger.name(), 1);
         }
@@ -214,10 +221,12 @@ impl OrgCounts {
 
     fn add(&mut self, other: &Self) {
         self.login_wait = self.login_wait.saturating_add(other.login_wait);
+        self.turn_wait = self.turn_wait.saturating_add(other.turn_wait);
         self.connection_wait = self.connection_wait.saturating_add(other.connection_wait);
         for (code, count) in &other.refusals {
             increase(&mut self.refusals, code, *count);
         }
+        self.observed += other.observed;
         for (name, count) in &other.retiring {
             increase(&mut self.retiring, name, *count);
         }
@@ -251,6 +260,7 @@ fn place(reason: Replayed) -> usize {
         Replayed::Session => 0,
         Replayed::Moved => 1,
         Replayed::Connection => 2,
+        Replayed::Crowded => 3,
     }
 }
 
@@ -261,7 +271,7 @@ fn outcome(record: &Record) -> usize {
 }
 
 /// Why requests were sent to the org again.
-pub(super) const REASONS: [&str; 3] = ["session", "moved", "connection"];
+pub(super) const REASONS: [&str; 4] = ["session", "moved", "connection", "crowded"];
 
 /// What came of it.
 pub(super) const OUTCOMES: [&str; 2] = ["success", "failure"];

@@ -38,6 +38,7 @@ fn counts_of_two_threads_are_summed() {
     assert_eq!(text.value("response_bytes_total", &labels[..2]), 7000.0);
     let org = &labels[..1];
     assert_eq!(text.value("login_wait_seconds_total", org), 3.5);
+    assert_eq!(text.value("turn_wait_seconds_total", org), 0.875);
     assert_eq!(text.value("connection_wait_seconds_total", org), 1.75);
 }
 
@@ -344,12 +345,26 @@ fn facts_are_reported() {
     assert_eq!(value("connections_open", &[]), 5.0);
     assert_eq!(value("access_log_dropped_total", &[]), 2.0);
     assert_eq!(value("trace_spans_dropped_total", &[]), 8.0);
+    assert_eq!(value("config_reloads_total", &[("outcome", "ok")]), 5.0);
+    assert_eq!(
+        value("config_reloads_total", &[("outcome", "refused")]),
+        2.0
+    );
+    assert_eq!(value("config_last_reload_successful", &[]), 0.0);
+    assert_eq!(
+        value("config_last_reload_time_seconds", &[]),
+        1_700_000_123.0
+    );
     assert_eq!(value("start_time_seconds", &[]), 1_700_000_000.5);
     let logins = |outcome| value("logins_total", &[("org", ODD), ("outcome", outcome)]);
     assert_eq!(logins("ok"), 7.0);
     assert_eq!(logins("refused"), 1.0);
     assert_eq!(logins("unavailable"), 4.0);
     assert_eq!(value("session_age_seconds", &[("org", ODD)]), 90.0);
+    let of_user = [("org", ODD), ("user", ODD)];
+    assert_eq!(value("user_session_age_seconds", &of_user), 60.0);
+    let logins = [("org", ODD), ("user", ODD), ("outcome", "ok")];
+    assert_eq!(value("user_logins_total", &logins), 3.0);
     assert_eq!(value("org_connections_open", &[("org", ODD)]), 9.0);
     assert_eq!(value("org_connections_idle", &[("org", ODD)]), 6.0);
     let days = |name| value("certificate_expiry_days", &[("name", name)]);
@@ -394,6 +409,7 @@ fn record() -> Record {
         org: Some(ACME.clone()),
         waits: Waits {
             login: Duration::from_millis(500),
+            turn: Duration::from_millis(125),
             connection: Duration::from_millis(250),
             first_byte: Duration::from_millis(20),
             total: Duration::from_millis(800),
@@ -424,15 +440,33 @@ fn facts() -> Facts {
         connections_open: 5,
         access_log_dropped: 2,
         trace_spans_dropped: 8,
+        reloads: ReloadFacts {
+            succeeded: 5,
+            refused: 2,
+            last: Some((UNIX_EPOCH + Duration::from_secs(1_700_000_123), false)),
+        },
         orgs: vec![OrgFacts {
             name: Arc::from(ODD),
-            logins_ok: 7,
-            logins_refused: 1,
-            logins_unavailable: 4,
-            session_age: Some(Duration::from_secs(90)),
+            session: SessionFacts {
+                logins_ok: 7,
+                logins_refused: 1,
+                logins_unavailable: 4,
+                logins_shared: 2,
+                age: Some(Duration::from_secs(90)),
+            },
+            users: vec![UserFacts {
+                name: Arc::from(ODD),
+                session: SessionFacts {
+                    logins_ok: 3,
+                    age: Some(Duration::from_secs(60)),
+                    ..SessionFacts::default()
+                },
+            }],
             connections_open: 9,
             connections_idle: 6,
+            long_calls: Some((24, 10)),
         }],
+        redis_up: Some(false),
         certificates: vec![
             certificate("tls", now + day * 3 / 2),
             certificate("old", now - day * 2),

@@ -53,6 +53,7 @@ pub(in crate::proxy::family) fn exception_code(status: StatusCode, code: &str) -
         (_, "UNSUPPORTED_API_VERSION") => "UNSUPPORTED_API_VERSION",
         // Nothing that gets better if the client tries again.
         (_, "LOGIN_REFUSED") => "UNKNOWN_EXCEPTION",
+        (StatusCode::TOO_MANY_REQUESTS, _) => "REQUEST_LIMIT_EXCEEDED",
         (StatusCode::FORBIDDEN, _) => "INSUFFICIENT_ACCESS",
         (StatusCode::PAYLOAD_TOO_LARGE, _) => "EXCEEDED_MAX_SIZE_REQUEST",
         (StatusCode::GATEWAY_TIMEOUT, _) => "REQUEST_RUNNING_TOO_LONG",

@@ -375,7 +375,7 @@ fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
 }
 
 /// In other encodings the bytes of a tag may be something else.
-pub(super) fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
+pub(crate) fn check_encoding(name: &str) -> Result<(), EnvelopeError> {
     let name = name.trim_matches(['"', '\'']).to_ascii_lowercase();
     let is_like_ascii = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&&*name)
         || name.starts_with("iso-8859-")

@@ -10,7 +10,7 @@ fn spliced(text: &str, wsdl: Wsdl) -> String {
     with_session(text, &envelope)
 }
 
-fn with_session(text: &str, envelope: &Envelope) -> String {
+pub(super) fn with_session(text: &str, envelope: &Envelope) -> String {
     let session = Session::new(
         Authority::from_static("acme.my.salesforce.com"),
         "00D!x",

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
+use memchr::memchr;
 
 use super::Malformed;
 
@@ -48,7 +49,13 @@ impl Rest {
                 Self::Nothing => return Ok(None),
                 // The parser takes no digits for none.
                 Self::Size if !input[0].is_ascii_hexdigit() => return Err(Malformed::Chunk),
+                // It takes a line feed alone for a part of an extension.
+                Self::Size if has_bare_end(input) => return Err(Malformed::Chunk),
                 Self::Size => match httparse::parse_chunk_size(input) {
+                    // The parser takes a line feed alone for part of an extension.
+                    Ok(Status::Complete((line, _))) if memchr(b'\n', input) != Some(line - 1) => {
+                        return Err(Malformed::Chunk);
+                    }
                     // No length is as large, and whoever reads it signed takes it for negative.
                     Ok(Status::Complete((_, size))) if i64::try_from(size).is_err() => {
                         return Err(Malformed::Chunk);
@@ -92,6 +99,11 @@ impl Rest {
     }
 }
 
+/// Returns whether the first line of `input` ends in a line feed alone.
+fn has_bare_end(input: &[u8]) -> bool {
+    memchr(b'\n', input).is_some_and(|end| !input[..end].ends_with(b"\r"))
+}
+
 /// The first bytes of `input`, at most `most`.
 fn cut(input: &mut BytesMut, most: u64) -> Bytes {
     let length = input.len().min(usize::try_from(most).unwrap_or(usize::MAX));
@@ -107,11 +119,15 @@ const LONGEST_TRAILERS: usize = 16 * 1024;
 const MOST_TRAILERS: usize = 32;
 
 #[cfg(test)]
+#[path = "../../../../tests/fuzz/body.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     /// The body that comes out when `wire` comes in pieces of `size` bytes, and what is left of it.
-    fn read(
+    pub(super) fn read(
         mut rest: Rest,
         wire: &[u8],
         size: usize,
@@ -197,8 +213,11 @@ mod tests {
             "\r\n".to_owned(),
             ";a\r\n".to_owned(),
             "5\nhello\n".to_owned(),
+            "5;a\nb\r\nhello\r\n".to_owned(),
             "5\r\nhello!\r\n".to_owned(),
             "5\r\nhello\n0\r\n\r\n".to_owned(),
+            "5;a\nhello\r\n0\r\n\r\n".to_owned(),
+            "5;a\rb\r\nhello\r\n0\r\n\r\n".to_owned(),
             "11111111111111111\r\n".to_owned(),
             "8000000000000000\r\n".to_owned(),
             "ffffffffffffffff\r\n".to_owned(),

@@ -22,8 +22,8 @@ pub(super) struct Head {
 struct Framing {
     /// Bytes.
     length: Option<u64>,
-    /// If true, that was declared more than once.
-    is_repeated: bool,
+    /// If true, that was declared more than once, or begins with zeros.
+    is_odd: bool,
     /// If true, it comes in chunks.
     chunked: bool,
     /// If true, the connection ends with the response.
@@ -106,12 +106,18 @@ impl Head {
             let rest = &input[at..];
             if let [b'\r', b'\n', ..] | [b'\n', ..] = rest {
                 sent.lines.extend_from_slice(&input[passed..at]);
+                // To some, a number that begins with zeros is octal.
+                if framing.is_odd
+                    && let Some(length) = framing.length
+                {
+                    headers.insert(header::CONTENT_LENGTH, length.into());
+                    sent.is_special = true;
+                }
                 // Chunks win over a length (RFC 9112 section 6.3), which then says nothing.
                 if framing.chunked && framing.length.is_some() {
                     headers.remove(header::CONTENT_LENGTH);
                     sent.is_special = true;
                 }
-                sent.is_special |= framing.is_repeated;
                 sent.count = headers.len();
                 sent.length = framing.length;
                 let length = at + if rest[0] == b'\r' { 2 } else { 1 };
@@ -299,8 +305,8 @@ impl Framing {
     fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Malformed> {
         if *name == header::CONTENT_LENGTH {
             for length in members(value) {
+                self.is_odd |= self.length.is_some() || length.starts_with(b"0") && length != b"0";
                 let length = number(length).ok_or(Malformed::Framing)?;
-                self.is_repeated |= self.length.is_some();
                 // The same twice is once (RFC 9112 section 6.3).
                 if *self.length.get_or_insert(length) != length {
                     return Err(Malformed::Framing);
@@ -345,6 +351,10 @@ const MOST_HEADERS: usize = 100;
 
 /// Bytes.
 const LONGEST_HEAD: usize = 256 * 1024;
+
+#[cfg(test)]
+#[path = "../../../../tests/fuzz/head.rs"]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {
@@ -561,6 +571,7 @@ mod tests {
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", false),
             ("Content-Length: 5\r\nContent-Length: 5\r\n", false),
             ("Content-Length: 5, 5\r\n", false),
+            ("Content-Length: 05\r\n", false),
             ("A:b\r\n", false),
             ("A: b \r\n", false),
             ("A:  b\r\n", false),

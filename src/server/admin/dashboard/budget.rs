@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use askama::Template;
 
 use super::{
+    super::BudgetStatus,
     snapshot::OrgFacts,
     summary::{Line, Tone},
     words,
@@ -18,6 +19,8 @@ use crate::watch::{Second, Usage};
 )]
 pub(super) struct Budget {
     gauge: Option<Gauge>,
+    /// What clients may use of it, and have used.
+    bounds: Vec<String>,
 }
 
 struct Gauge {
@@ -45,7 +48,12 @@ struct Forecast {
 }
 
 impl Budget {
-    pub(super) fn of(facts: &OrgFacts, uptime: Duration, now: SystemTime) -> Self {
+    pub(super) fn of(
+        facts: &OrgFacts,
+        bounds: Option<&BudgetStatus>,
+        uptime: Duration,
+        now: SystemTime,
+    ) -> Self {
         let gauge = facts.usage.map(|(usage, at)| {
             let (used, allowed) = (usage.used.into(), usage.allowed.into());
             let rate = rate(&facts.seconds, uptime);
@@ -68,7 +76,10 @@ impl Budget {
                 forecast,
             }
         });
-        Self { gauge }
+        Self {
+            gauge,
+            bounds: bounds.map_or_else(Vec::new, BudgetStatus::lines),
+        }
     }
 
     pub(super) fn line(&self) -> Line {

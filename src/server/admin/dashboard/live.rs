@@ -17,9 +17,6 @@ pub(in crate::server::admin) struct Live {
     /// Those who are slow find the latest frame here, however many they have missed.
     frame: watch::Sender<Arc<Frame>>,
     places: Arc<Semaphore>,
-    /// Changes with what a page cannot get by events.
-    shape: String,
-    orgs: Vec<String>,
 }
 
 /// The page at one moment.
@@ -50,7 +47,6 @@ struct Viewer {
 
 impl Live {
     pub(in crate::server::admin) fn new(facts: Arc<Facts>) -> Self {
-        let orgs: Vec<_> = facts.names().map(str::to_owned).collect();
         let frame = Frame {
             parts: Vec::new(),
             number: 0,
@@ -59,8 +55,6 @@ impl Live {
         Self {
             frame: watch::Sender::new(Arc::new(frame)),
             places: Arc::new(Semaphore::new(MOST_VIEWERS)),
-            shape: hash(&format!("{STYLE}{SCRIPT}{orgs:?}")),
-            orgs,
             facts,
         }
     }
@@ -77,12 +71,13 @@ impl Live {
         }
     }
 
-    pub(super) fn shape(&self) -> &str {
-        &self.shape
+    /// Changes with what a page cannot get by events.
+    pub(super) fn shape(&self) -> String {
+        hash(&format!("{STYLE}{SCRIPT}{:?}", self.orgs()))
     }
 
-    pub(super) fn orgs(&self) -> &[String] {
-        &self.orgs
+    pub(super) fn orgs(&self) -> Vec<String> {
+        self.facts.names()
     }
 
     /// The page of this second.
@@ -98,7 +93,7 @@ impl Live {
     pub(super) fn events(&self) -> Option<impl Stream<Item = Bytes> + Send + use<>> {
         let place = self.places.clone().try_acquire_owned().ok()?;
         self.frame();
-        let greeting = format!("retry: 1000\nevent: shape\ndata: {}\n\n", self.shape);
+        let greeting = format!("retry: 1000\nevent: shape\ndata: {}\n\n", self.shape());
         let mut viewer = Viewer {
             frames: self.frame.subscribe(),
             seen: 0,
@@ -110,7 +105,8 @@ impl Live {
     }
 
     fn draw(&self) {
-        let parts = Snapshot::take(&self.facts, SystemTime::now()).parts();
+        let mut parts = Snapshot::take(&self.facts, SystemTime::now()).parts();
+        parts.push((SHAPE.to_owned(), self.shape()));
         self.frame.send_if_modified(|frame| {
             let (next, is_new) = frame.followed_by(parts);
             *frame = Arc::new(next);
@@ -145,9 +141,14 @@ impl Frame {
 
 impl Part {
     fn new(name: String, html: String, since: u64) -> Self {
-        let data = serde_json::json!({ "name": name, "html": html });
+        let event = if name == SHAPE {
+            format!("event: shape\ndata: {html}\n\n")
+        } else {
+            let data = serde_json::json!({ "name": name, "html": html });
+            format!("event: part\ndata: {data}\n\n")
+        };
         Self {
-            event: format!("event: part\ndata: {data}\n\n").into(),
+            event: event.into(),
             name,
             html,
             since,
@@ -177,6 +178,9 @@ impl Viewer {
         self.seen = frame.number;
     }
 }
+
+/// The part that says when the page itself is another.
+const SHAPE: &str = "shape";
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

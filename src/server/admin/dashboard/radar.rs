@@ -86,10 +86,10 @@ impl<'a> Radar<'a> {
                     threat.danger.what(),
                     words::list(&clients),
                 );
-                let topic = if threat.has_ended {
-                    "Broken now"
-                } else {
-                    "What breaks"
+                let topic = match threat.danger {
+                    Danger::Raised => "What lives on",
+                    _ if threat.has_ended => "Broken now",
+                    _ => "What breaks",
                 };
                 line(threat.tone, topic, text)
             })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 
 use super::{snapshot::Snapshot, words};
-use crate::watch::{AnsweredBy, Record, Replayed, shown};
+use crate::watch::{AnsweredBy, Raised, Record, Replayed, shown};
 
 #[derive(Template)]
 #[template(
@@ -102,8 +102,12 @@ fn notes(record: &Record) -> Vec<String> {
         notes.push(match reason {
             Replayed::Session => "sent again: the session had ended".to_owned(),
             Replayed::Moved => "sent again: the org had moved".to_owned(),
+            Replayed::Crowded => "sent again: the org had too many long calls open".to_owned(),
             Replayed::Connection => "sent again: the connection had been closed".to_owned(),
         });
+    }
+    if let Some(Raised { from, to }) = record.raised {
+        notes.push(format!("sent at version {to}.0 instead of {from}.0"));
     }
     notes
 }
@@ -111,11 +115,12 @@ fn notes(record: &Record) -> Vec<String> {
 /// What it waited for, in turn, and the rest.
 fn waits(record: &Record) -> Vec<Wait> {
     let waits = &record.waits;
-    let known = waits.login + waits.connection + waits.first_byte;
+    let known = waits.login + waits.turn + waits.connection + waits.first_byte;
     let all = waits.total.max(known).max(Duration::from_micros(1));
     let mut begin = 0.0;
     [
         ("login", "login", waits.login),
+        ("turn", "turn", waits.turn),
         ("connection", "connection", waits.connection),
         ("org", "org", waits.first_byte),
         ("rest", "rest", waits.total.saturating_sub(known)),

@@ -64,7 +64,7 @@ impl Snapshot {
             ("requests".to_owned(), render(&Requests::of(self))),
         ];
         for (index, (org, facts)) in self.status.orgs.iter().zip(&self.orgs).enumerate() {
-            let budget = Budget::of(facts, self.uptime(), self.now);
+            let budget = Budget::of(facts, org.budget.as_ref(), self.uptime(), self.now);
             let session = Session::of(org);
             let callers = Callers::of(facts);
             let radar = Radar::of(facts, self.now);

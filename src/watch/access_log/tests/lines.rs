@@ -42,6 +42,18 @@ fn a_line_of_text_reads_from_left_to_right() {
 }
 
 #[test]
+fn what_a_policy_only_observes_is_marked() {
+    let observed = Record {
+        would_be_refused: true,
+        ..record()
+    };
+    let text = line(Format::Text, &observed);
+    assert!(text.contains(" 142ms would_be_refused "), "{text}");
+    let json: Value = serde_json::from_str(&line(Format::Json, &observed)).unwrap();
+    assert_eq!(json["would_be_refused"], true);
+}
+
+#[test]
 fn what_a_client_says_of_itself_has_a_mark_and_is_escaped_once() {
     let client = |client| {
         let record = Record { client, ..record() };
@@ -185,6 +197,7 @@ fn eventful() -> Record {
         is_whole: false,
         waits: Waits {
             login: Duration::from_millis(310),
+            turn: Duration::ZERO,
             connection: Duration::from_micros(800),
             first_byte: Duration::ZERO,
             total: Duration::from_millis(10_042),

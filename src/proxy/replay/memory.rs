@@ -8,13 +8,13 @@ use std::sync::{
 use super::with_overhead;
 
 /// Memory that is taken in steps and given back as a whole.
-pub(crate) struct Budget {
+pub(crate) struct ReplayMemory {
     /// Bytes.
     left: AtomicUsize,
 }
 
-impl Budget {
-    /// A budget of so many bytes.
+impl ReplayMemory {
+    /// Memory of so many bytes.
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicUsize::new(bytes),
@@ -42,7 +42,7 @@ impl Budget {
 /// A small one asks for nothing: what threads share costs more than it is worth there.
 pub(super) struct Share {
     /// If it may ever need more than [`FREE`].
-    budget: Option<Arc<Budget>>,
+    memory: Option<Arc<ReplayMemory>>,
     /// Bytes from there.
     taken: usize,
     used: usize,
@@ -52,9 +52,9 @@ pub(super) struct Share {
 
 impl Share {
     /// That of a body that is never kept beyond `most` bytes.
-    pub(super) fn new(most: usize, budget: Option<&Arc<Budget>>) -> Self {
+    pub(super) fn new(most: usize, memory: Option<&Arc<ReplayMemory>>) -> Self {
         Self {
-            budget: budget.cloned(),
+            memory: memory.cloned(),
             taken: 0,
             used: 0,
             most,
@@ -82,15 +82,15 @@ impl Share {
 
     /// Returns whether there is as much left for all as one copy may have.
     pub(super) fn is_plentiful(&self) -> bool {
-        self.budget
+        self.memory
             .as_ref()
-            .is_none_or(|budget| budget.left().saturating_add(self.granted()) >= self.most)
+            .is_none_or(|memory| memory.left().saturating_add(self.granted()) >= self.most)
     }
 
     /// Gives everything back, and asks for no more.
     pub(super) fn end(&mut self) {
-        if let Some(budget) = self.budget.take() {
-            budget.give_back(self.taken);
+        if let Some(memory) = self.memory.take() {
+            memory.give_back(self.taken);
         }
         self.taken = 0;
         self.most = 0;
@@ -102,9 +102,9 @@ impl Share {
 
     fn take(&mut self, bytes: usize) -> bool {
         let may = self
-            .budget
+            .memory
             .as_ref()
-            .is_some_and(|budget| budget.take(bytes));
+            .is_some_and(|memory| memory.take(bytes));
         if may {
             self.taken += bytes;
         }
@@ -132,16 +132,16 @@ mod tests {
 
     #[test]
     fn shares_never_have_more_than_there_is_and_give_it_all_back() {
-        let budget = Budget::new(200_000);
-        let mut first = Share::new(150_000, Some(&budget));
+        let memory = ReplayMemory::new(200_000);
+        let mut first = Share::new(150_000, Some(&memory));
         assert!(first.spend(GRATIS));
-        assert_eq!(budget.left(), 200_000);
+        assert_eq!(memory.left(), 200_000);
         assert!(first.spend(1));
-        assert_eq!(budget.left(), 200_000 - STEP);
+        assert_eq!(memory.left(), 200_000 - STEP);
         assert!(!first.spend(150_000 - GRATIS));
         assert!(first.spend(150_000 - GRATIS - 1));
 
-        let mut second = Share::new(150_000, Some(&budget));
+        let mut second = Share::new(150_000, Some(&memory));
         assert!(!second.reserve(100_000));
         assert!(second.reserve(50_000));
         assert!(!second.is_plentiful());
@@ -149,19 +149,19 @@ mod tests {
         assert!(!first.spend(1));
         assert!(second.is_plentiful());
         drop((first, second));
-        assert_eq!(budget.left(), 200_000);
+        assert_eq!(memory.left(), 200_000);
     }
 
     #[test]
-    fn a_budget_at_its_edge_neither_overflows_nor_gives_what_it_has_not() {
-        let none = Budget::new(1);
+    fn memory_at_its_edge_neither_overflows_nor_gives_what_it_has_not() {
+        let none = ReplayMemory::new(1);
         let mut share = Share::new(1 << 20, Some(&none));
         assert!(share.spend(GRATIS) && !share.is_plentiful());
         assert!(share.spend(1) && !share.spend(1));
         drop(share);
         assert_eq!(none.left(), 1);
 
-        let endless = Budget::new(usize::MAX);
+        let endless = ReplayMemory::new(usize::MAX);
         let mut share = Share::new(usize::MAX, Some(&endless));
         assert!(share.is_plentiful() && share.spend(1 << 40));
         drop(share);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_without_a_budget_is_a_small_one() {
+    fn a_share_without_memory_is_a_small_one() {
         let mut share = Share::new(1 << 20, None);
         assert!(share.reserve(GRATIS) && !share.reserve(GRATIS + 1));
         assert!(share.spend(GRATIS) && !share.spend(1));

@@ -1,0 +1,170 @@
+//! The way to Redis, where several processes share their sessions and what their budgets count.
+//!
+//! While Redis is away or slow, each process goes on alone, as it does without Redis.
+
+use std::{
+    io,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use pkcs8::der::pem::{LineEnding, encode_string};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, RedisError, Script, ScriptInvocation,
+    TlsCertificates, aio::MultiplexedConnection,
+};
+use rustls_pki_types::CertificateDer;
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::system::escape;
+
+/// The way to Redis of all orgs of this process.
+pub(crate) struct Store {
+    client: Client,
+    /// For messages.
+    name: String,
+    prefix: String,
+    link: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+    /// False while it does not answer.
+    is_up: AtomicBool,
+}
+
+/// Redis does not answer, or not in time.
+#[derive(Debug)]
+pub(crate) struct Away;
+
+impl Store {
+    /// The way to the server at `url`, which messages call `name`. It is trusted if `ca` says so, or
+    /// the system if that is empty. The names of all keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// If its certificate authorities cannot be used.
+    pub(crate) fn new(
+        url: Url,
+        ca: &[CertificateDer<'_>],
+        name: String,
+        prefix: String,
+    ) -> io::Result<Arc<Self>> {
+        let client = if ca.is_empty() {
+            Client::open(url)
+        } else {
+            let pem =
+                |der: &_| encode_string("CERTIFICATE", LineEnding::LF, AsRef::<[u8]>::as_ref(der));
+            let pem = ca.iter().map(pem).collect::<Result<String, _>>();
+            let certificates = TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem.map_err(io::Error::other)?.into_bytes()),
+            };
+            Client::build_with_tls(url, certificates)
+        };
+        Ok(Arc::new(Self {
+            client: client.map_err(|error| io::Error::other(describe(&error)))?,
+            name,
+            prefix,
+            link: tokio::sync::Mutex::default(),
+            is_up: AtomicBool::new(true),
+        }))
+    }
+
+    /// Returns whether it answered when it was last asked.
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up.load(Relaxed)
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Has Redis run a script that has to do with one key, and returns texts.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        script: &str,
+        key: &str,
+        arguments: &[String],
+    ) -> Result<Vec<String>, Away> {
+        let script = Script::new(script);
+        let mut script = script.prepare_invoke();
+        script.key(key).arg(arguments);
+        self.invoke(&script).await
+    }
+
+    /// Has Redis run a script. While it is away, nobody waits for it.
+    pub(crate) async fn invoke<T>(
+        self: &Arc<Self>,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Away>
+    where
+        T: FromRedisValue,
+    {
+        if !self.is_up() {
+            return Err(Away);
+        }
+        let error = match timeout(PATIENCE, self.ask(script)).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(error)) => describe(&error),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if self.is_up.swap(false, Relaxed) {
+            tracing::warn!(
+                "{} does not answer, so this process goes on alone: {error}",
+                self.name
+            );
+            tokio::spawn(wait_for(Arc::downgrade(self)));
+        }
+        Err(Away)
+    }
+
+    async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, RedisError> {
+        let mut link = self.link.lock().await;
+        let connection = match &*link {
+            Some(connection) => connection.clone(),
+            None => link.insert(self.connect().await?).clone(),
+        };
+        drop(link);
+        script.invoke_async(&mut { connection }).await
+    }
+
+    async fn ping(&self) -> Result<(), RedisError> {
+        let mut connection = self.connect().await?;
+        redis::cmd("PING").exec_async(&mut connection).await?;
+        *self.link.lock().await = Some(connection);
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let client = &self.client;
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+}
+
+/// Tries until Redis answers again.
+async fn wait_for(store: Weak<Store>) {
+    loop {
+        sleep(INTERVAL).await;
+        let Some(store) = store.upgrade() else { return };
+        if let Ok(Ok(())) = timeout(PATIENCE, store.ping()).await {
+            tracing::info!("{} answers again, so no process goes on alone", store.name);
+            return store.is_up.store(true, Relaxed);
+        }
+    }
+}
+
+/// The error for a log, on one line. What Redis says may have anything in it, but no secret.
+fn describe(error: &RedisError) -> String {
+    escape::line(&error.to_string()).into_owned()
+}
+
+/// For Redis to answer, connecting included. A login takes about as long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Between two tries to reach it while it is away.
+const INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,388 @@
+//! The turns of calls while the org has as many long calls open as it allows.
+//!
+//! Nobody knows of a call how long it will take. So while there is room, all calls go on at once, as
+//! the org has it; it counts those only that take long, and while there are too many of them refuses
+//! whatever else comes. Then calls wait here, each client's behind each other, and when there is room
+//! the clients have their turns one after the other.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+
+use super::{Exceeded, Who};
+use crate::config::LongCalls;
+
+/// The calls of one org that are open, and those that wait.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Those of the latest call.
+    bounds: LongCalls,
+    /// By their numbers, so the oldest are first.
+    open: BTreeMap<u64, Open>,
+    /// The number of the last call.
+    last: u64,
+    /// Those with calls that wait, are on trial, or are long.
+    clients: HashMap<Who, Client>,
+    /// Those with calls that wait, the next first.
+    order: VecDeque<Who>,
+    /// Calls that wait.
+    waiting: usize,
+    /// Long calls that are open.
+    long: usize,
+    /// Long calls of other replicas, and until when that is taken to be so.
+    elsewhere: Option<(usize, Instant)>,
+    /// The time until which the org is taken to be full, since it said so.
+    full_until: Option<Instant>,
+}
+
+/// The numbers of calls at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenCalls {
+    /// Long ones.
+    pub(crate) open: usize,
+    /// Those of other replicas, if it is known lately.
+    pub(crate) elsewhere: Option<usize>,
+    /// Those that wait for their turn.
+    pub(crate) waiting: usize,
+}
+
+struct Open {
+    who: Who,
+    since: Instant,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It has not waited, and not taken long so far.
+    Short,
+    /// It has waited, and may turn out to be a long one.
+    OnTrial,
+    Long,
+}
+
+#[derive(Default)]
+struct Client {
+    waiting: VecDeque<Waiter>,
+    on_trial: usize,
+    long: usize,
+}
+
+struct Waiter {
+    number: u64,
+    go: oneshot::Sender<Turn>,
+}
+
+/// The turn of a call, until that has ended.
+pub(crate) struct Turn {
+    number: u64,
+    turns: Arc<Turns>,
+}
+
+/// A place in the queue, given up when it is dropped.
+struct Place {
+    who: Who,
+    number: u64,
+    turns: Arc<Turns>,
+}
+
+impl Turns {
+    /// Waits for the turn of a call of `who`, within these `bounds`.
+    ///
+    /// # Errors
+    /// If too many wait already, or it takes too long.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        who: &Who,
+        bounds: LongCalls,
+    ) -> Result<Turn, Exceeded> {
+        let (place, mut turn) = {
+            let mut state = self.lock();
+            let now = Instant::now();
+            state.bounds = bounds;
+            state.age(now);
+            if state.waiting == 0 && state.has_room(now) {
+                let number = state.begin(who.clone(), Kind::Short, now);
+                let turns = self.clone();
+                return Ok(Turn { number, turns });
+            }
+            if state.waiting >= bounds.queue {
+                let LongCalls { most, queue, .. } = bounds;
+                return Err(Exceeded::Queue { most, queue });
+            }
+            let (go, turn) = oneshot::channel();
+            let place = Place {
+                who: who.clone(),
+                number: state.wait(who, go),
+                turns: self.clone(),
+            };
+            (place, turn)
+        };
+        let deadline = Instant::now() + bounds.wait;
+        // Other bounds may have made room.
+        self.let_go();
+        loop {
+            let next = self.lock().next_change(Instant::now());
+            let wake = next.map_or(deadline, |next| next.min(deadline));
+            tokio::select! {
+                biased;
+                turn = &mut turn => {
+                    drop(place);
+                    let LongCalls { most, wait, .. } = bounds;
+                    return turn.map_err(|_| Exceeded::Turn { most, wait });
+                }
+                () = sleep_until(wake) => {}
+            }
+            if Instant::now() >= deadline {
+                let LongCalls { most, wait, .. } = bounds;
+                return Err(Exceeded::Turn { most, wait });
+            }
+            self.let_go();
+        }
+    }
+
+    /// Notes that the org has refused a call because too many long ones are open, some perhaps of
+    /// others than this proxy.
+    pub(crate) fn is_full(&self) {
+        self.lock().full_until = Some(Instant::now() + FULL);
+    }
+
+    /// Notes how many long calls other replicas have open, which holds for the time of their `lease`.
+    pub(super) fn hears_of_others(self: &Arc<Self>, long: usize, lease: Duration) {
+        let is_waited_for = {
+            let mut state = self.lock();
+            state.elsewhere = Some((long, Instant::now() + lease));
+            state.waiting > 0
+        };
+        if is_waited_for {
+            self.let_go();
+        }
+    }
+
+    /// The number of long calls that are open, within the bounds of the latest call.
+    pub(super) fn long(&self) -> usize {
+        let mut state = self.lock();
+        state.age(Instant::now());
+        state.long
+    }
+
+    /// How many there are now.
+    pub(super) fn view(&self, bounds: LongCalls) -> OpenCalls {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.bounds = bounds;
+        state.age(now);
+        OpenCalls {
+            open: state.long,
+            elsewhere: state.elsewhere(now),
+            waiting: state.waiting,
+        }
+    }
+
+    /// Lets those go whose turn it is.
+    fn let_go(self: &Arc<Self>) {
+        let due = {
+            let mut state = self.lock();
+            let now = Instant::now();
+            state.age(now);
+            state.due(now)
+        };
+        for (number, go) in due {
+            let turns = self.clone();
+            // If nobody waits any more, it ends at once.
+            let _ = go.send(Turn { number, turns });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_room(&self, now: Instant) -> bool {
+        self.room(now) > 0 && self.full_until.is_none_or(|until| until <= now)
+    }
+
+    /// The number of long calls that may come yet.
+    fn room(&self, now: Instant) -> usize {
+        let long = self.long + self.elsewhere(now).unwrap_or(0);
+        self.bounds.most.saturating_sub(long)
+    }
+
+    /// The number of those of other replicas, if it is known lately.
+    fn elsewhere(&self, now: Instant) -> Option<usize> {
+        let (long, _) = self.elsewhere.filter(|(_, until)| *until > now)?;
+        Some(long)
+    }
+
+    fn begin(&mut self, who: Who, kind: Kind, since: Instant) -> u64 {
+        self.last += 1;
+        self.open.insert(self.last, Open { who, since, kind });
+        self.last
+    }
+
+    fn wait(&mut self, who: &Who, go: oneshot::Sender<Turn>) -> u64 {
+        self.last += 1;
+        let number = self.last;
+        let client = self.clients.entry(who.clone()).or_default();
+        if client.waiting.is_empty() {
+            self.order.push_back(who.clone());
+        }
+        client.waiting.push_back(Waiter { number, go });
+        self.waiting += 1;
+        number
+    }
+
+    /// Finds out which calls have become long ones.
+    fn age(&mut self, now: Instant) {
+        for call in self.open.values_mut() {
+            if call.kind == Kind::Long {
+                continue;
+            }
+            if now.duration_since(call.since) < self.bounds.after {
+                break;
+            }
+            let client = self.clients.entry(call.who.clone()).or_default();
+            client.long += 1;
+            client.on_trial -= usize::from(call.kind == Kind::OnTrial);
+            self.long += 1;
+            call.kind = Kind::Long;
+        }
+    }
+
+    /// The waiting calls whose turn it is, which begin.
+    fn due(&mut self, now: Instant) -> Vec<(u64, oneshot::Sender<Turn>)> {
+        let mut due = Vec::new();
+        let mut passed_over = 0;
+        while self.has_room(now)
+            && passed_over < self.order.len()
+            && let Some(who) = self.order.pop_front()
+        {
+            let most = self.most_on_trial(&who, now);
+            let client = self.clients.entry(who.clone()).or_default();
+            if client.on_trial >= most {
+                self.order.push_back(who);
+                passed_over += 1;
+                continue;
+            }
+            let next = client.waiting.pop_front();
+            if !client.waiting.is_empty() {
+                self.order.push_back(who.clone());
+            }
+            if let Some(waiter) = next {
+                client.on_trial += 1;
+                self.waiting -= 1;
+                passed_over = 0;
+                due.push((self.begin(who, Kind::OnTrial, now), waiter.go));
+            }
+        }
+        due
+    }
+
+    /// The number of calls of `who` that may be on trial. All of them may turn out to be long ones. So
+    /// while there are others, a client that has long calls open gets no more than there is room for,
+    /// and the others are not kept waiting by that.
+    fn most_on_trial(&self, who: &Who, now: Instant) -> usize {
+        let is_long = self.clients.get(who).is_some_and(|client| client.long > 0);
+        let is_other = |(other, client): (&Who, &Client)| {
+            other != who && (client.on_trial > 0 || !client.waiting.is_empty())
+        };
+        if is_long && self.clients.iter().any(is_other) {
+            self.room(now).max(1)
+        } else {
+            self.bounds.most
+        }
+    }
+
+    /// When there may be room without a call that ends.
+    fn next_change(&self, now: Instant) -> Option<Instant> {
+        let mut on_trial = self.open.values();
+        let on_trial = on_trial.find(|call| call.kind == Kind::OnTrial);
+        let proven = on_trial.map(|call| call.since + self.bounds.after);
+        let elsewhere = self.elsewhere.map(|(_, until)| until);
+        let untils = [self.full_until, elsewhere].into_iter().flatten();
+        let untils = untils.filter(|until| *until > now);
+        proven.into_iter().chain(untils).min()
+    }
+
+    fn end(&mut self, number: u64) {
+        let Some(call) = self.open.remove(&number) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(&call.who) else {
+            return;
+        };
+        match call.kind {
+            Kind::Short => {}
+            Kind::OnTrial => client.on_trial -= 1,
+            Kind::Long => {
+                client.long -= 1;
+                self.long -= 1;
+                self.full_until = None;
+            }
+        }
+        self.forget(&call.who);
+    }
+
+    /// Takes a call out of the queue that does not wait any more.
+    fn leave(&mut self, who: &Who, number: u64) {
+        let Some(client) = self.clients.get_mut(who) else {
+            return;
+        };
+        let before = client.waiting.len();
+        client.waiting.retain(|waiter| waiter.number != number);
+        if client.waiting.len() < before {
+            self.waiting -= 1;
+            if client.waiting.is_empty() {
+                self.order.retain(|other| other != who);
+            }
+        }
+        self.forget(who);
+    }
+
+    /// Forgets a client of whom there is nothing left.
+    fn forget(&mut self, who: &Who) {
+        let is_idle =
+            |client: &Client| client.waiting.is_empty() && client.on_trial + client.long == 0;
+        if self.clients.get(who).is_some_and(is_idle) {
+            self.clients.remove(who);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.turns.lock();
+        state.age(Instant::now());
+        state.end(self.number);
+        let is_waited_for = state.waiting > 0;
+        drop(state);
+        if is_waited_for {
+            self.turns.let_go();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.turns.lock().leave(&self.who, self.number);
+    }
+}
+
+/// The time for which the org is taken to be full after it has said so. Long calls end at any time, and
+/// others may make them, too.
+const FULL: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The body of a request, as the org will read it.
+
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
+use tokio::{sync::Semaphore, task};
+
+use crate::proxy::{
+    coding::Coding,
+    family,
+    replay::{ClientFault, Replay},
+};
+
+/// The reason why a body cannot be read, if the client sent it as it should.
+type Read<T> = Result<Result<T, String>, ClientFault>;
+
+/// All of a body. What was compressed goes on uncompressed, so that the org reads what was judged.
+pub(super) async fn read(head: &mut Parts, body: &mut Replay) -> Read<Bytes> {
+    if let Err(why) = check_charset(&head.headers) {
+        return Ok(Err(why));
+    }
+    match Coding::of(&head.headers) {
+        Ok(None) => {}
+        Ok(Some(coding)) => {
+            head.headers.remove(header::CONTENT_ENCODING);
+            body.decode(coding);
+        }
+        Err(coding) => {
+            return Ok(Err(format!(
+                "its Content-Encoding is {coding}; send it as gzip, as deflate or uncompressed"
+            )));
+        }
+    }
+    keep(body).await
+}
+
+async fn keep(body: &mut Replay) -> Read<Bytes> {
+    let whole = body.whole_within(MOST).await?;
+    Ok(whole.ok_or_else(|| TOO_LARGE.to_owned()))
+}
+
+/// All of an envelope, which was opened before, and decompressed then.
+pub(super) async fn read_envelope(head: &Parts, body: &mut Replay) -> Read<Bytes> {
+    match check_charset(&head.headers) {
+        Ok(()) => keep(body).await,
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// All of a body in JSON.
+pub(super) async fn read_json(head: &mut Parts, body: &mut Replay) -> Read<super::json::Json> {
+    if !is_json(&head.headers) {
+        return Ok(Err("its Content-Type is not application/json".to_owned()));
+    }
+    match read(head, body).await? {
+        Ok(text) => Ok(apart(text, super::json::Json::parse).await),
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// Takes a body apart. A large one keeps a processor busy for a while: no more than two at a time, and
+/// none where the other clients are served.
+pub(super) async fn apart<T: Send + 'static>(
+    body: Bytes,
+    parse: fn(&[u8]) -> Result<T, String>,
+) -> Result<T, String> {
+    if body.len() <= SMALL {
+        return parse(&body);
+    }
+    let failed = || "its body could not be looked at; try again".to_owned();
+    let turn = TURNS.acquire().await.map_err(|_| failed())?;
+    let parsed = task::spawn_blocking(move || {
+        let _turn = turn;
+        parse(&body)
+    });
+    parsed.await.unwrap_or_else(|_| Err(failed()))
+}
+
+/// Returns whether the body is in JSON, or does not say what it is in.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let said = headers
+        .get(header::CONTENT_TYPE)
+        .map(|said| said.as_bytes());
+    said.is_none_or(|said| {
+        let kind = said.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    })
+}
+
+/// Other encodings make something else of the same bytes.
+fn check_charset(headers: &HeaderMap) -> Result<(), String> {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(line) = lines.next() else {
+        return Ok(());
+    };
+    if lines.next().is_some() {
+        return Err("it has more than one Content-Type".to_owned());
+    }
+    let odd = || "its Content-Type cannot be read".to_owned();
+    let said = line.to_str().map_err(|_| odd())?;
+    for parameter in said.split(';').skip(1) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.to_ascii_lowercase().contains("charset") {
+            if !name.trim().eq_ignore_ascii_case("charset") {
+                return Err(odd());
+            }
+            family::check_encoding(value.trim()).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes. What is made of them takes many times as much, for as long as it is looked at.
+const MOST: usize = 8 * 1024 * 1024;
+
+/// Bytes of a body that is taken apart in no time.
+const SMALL: usize = 128 * 1024;
+
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+const TOO_LARGE: &str = "its body is too large to be looked at: it has more than 8 MiB, or more than \
+                         limits.replay_bytes or limits.replay_memory have room for";

@@ -1,0 +1,272 @@
+//! Facts about objects that no request says.
+
+use super::judge::Object;
+
+/// Returns whether `object` is about users and permissions.
+pub(super) fn is_setup(object: &str) -> bool {
+    SETUP.iter().any(|known| known.eq_ignore_ascii_case(object))
+}
+
+/// Returns whether records of `object` are code or other metadata.
+pub(super) fn is_metadata(object: &str) -> bool {
+    let mut known = METADATA.iter();
+    known.any(|known| known.eq_ignore_ascii_case(object))
+}
+
+/// Returns whether records of `object` show what is in those of any other.
+pub(super) fn is_of_any(object: &str) -> bool {
+    let mut known = OF_ANY.iter();
+    known.any(|known| known.eq_ignore_ascii_case(object))
+}
+
+/// The object of the record with this id, by its first three characters, where these say it.
+pub(super) fn of_id(id: &str) -> Object<'static> {
+    let is_id = matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let Some(prefix) = id.get(..3).filter(|_| is_id) else {
+        return Object::Unknown;
+    };
+    let known = PREFIXES.iter().find(|(known, _)| *known == prefix);
+    match known {
+        Some((_, object)) => Object::Named(object),
+        // Custom objects, whichever.
+        None if prefix.starts_with('a') => Object::Other,
+        None => Object::Unknown,
+    }
+}
+
+/// The object that a lookup with this relationship name leads to, where it is always the same.
+pub(super) fn of_lookup(relationship: &str) -> Option<&'static [&'static str]> {
+    find(&LOOKUPS, relationship)
+}
+
+/// The object of the records behind this name of a child relationship, where it is always the same.
+pub(super) fn of_children(relationship: &str) -> Option<&'static [&'static str]> {
+    find(&CHILDREN, relationship)
+}
+
+type Relationship = (&'static str, &'static [&'static str]);
+
+fn find(table: &'static [Relationship], name: &str) -> Option<&'static [&'static str]> {
+    let mut known = table.iter();
+    let found = known.find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, objects)| *objects)
+}
+
+/// Objects by which users, their rights and their ways to log in are changed: the standard objects of
+/// the Object Reference for users, profiles, permission sets, groups, roles, territories and sessions, and
+/// the secrets that encrypt. Shares of a record, such as `AccountShare`, are none of them: its owner makes
+/// them without being an administrator. `UserShare` is about a user.
+const SETUP: [&str; 55] = [
+    "AuthProvider",
+    "AuthSession",
+    "ConnectedApplication",
+    "CustomPermission",
+    "ExternalClientApplication",
+    "ExternalCredential",
+    "ExternalDataUserAuth",
+    "FieldPermissions",
+    "Group",
+    "GroupMember",
+    "LoginIp",
+    "MutingPermissionSet",
+    "NamedCredential",
+    "NetworkMemberGroup",
+    "NetworkSelfRegistration",
+    "OauthCustomScope",
+    "OauthCustomScopeApp",
+    "OauthToken",
+    "ObjectPermissions",
+    "ObjectTerritory2Association",
+    "PermissionSet",
+    "PermissionSetAssignment",
+    "PermissionSetGroup",
+    "PermissionSetGroupComponent",
+    "PermissionSetLicenseAssign",
+    "PermissionSetTabSetting",
+    "Profile",
+    "QueueSobject",
+    "SamlSsoConfig",
+    "SessionPermSetActivation",
+    "SetupEntityAccess",
+    "TempUserPermission",
+    "TenantSecret",
+    "Territory2",
+    "Territory2Model",
+    "ThirdPartyAccountLink",
+    "TwoFactorInfo",
+    "TwoFactorMethodsInfo",
+    "TwoFactorTempCode",
+    "User",
+    "UserAccountTeamMember",
+    "UserAppInfo",
+    "UserAuthCertificate",
+    "UserLicense",
+    "UserLogin",
+    "UserPackageLicense",
+    "UserPermissionAccess",
+    "UserProvAccount",
+    "UserProvisioningConfig",
+    "UserProvisioningRequest",
+    "UserRole",
+    "UserShare",
+    "UserTerritory",
+    "UserTerritory2Association",
+    "VerificationHistory",
+];
+
+/// Objects that have the names, the values or the changes of fields of other objects in them: Object
+/// Reference, *Feed Objects*, *History Objects*, *Event Monitoring* and others.
+const OF_ANY: [&str; 35] = [
+    "ActivityHistory",
+    "ApexLog",
+    "ApiEvent",
+    "ApiEventStream",
+    "CollaborationGroupFeed",
+    "CombinedAttachment",
+    "DeleteEvent",
+    "EventLogFile",
+    "FeedAttachment",
+    "FeedComment",
+    "FeedItem",
+    "FeedPollChoice",
+    "FeedPost",
+    "FeedRevision",
+    "FeedSignal",
+    "FeedTrackedChange",
+    "FieldHistoryArchive",
+    "KnowledgeArticle",
+    "KnowledgeArticleVersion",
+    "LightningUriEvent",
+    "LightningUriEventStream",
+    "ListViewEvent",
+    "ListViewEventStream",
+    "LookedUpFromActivity",
+    "Name",
+    "NewsFeed",
+    "NoteAndAttachment",
+    "OpenActivity",
+    "RecentlyViewed",
+    "ReportEvent",
+    "ReportEventStream",
+    "UriEvent",
+    "UriEventStream",
+    "UserFeed",
+    "UserProfileFeed",
+];
+
+/// Objects of the data API by which code and other metadata are changed, as by a deployment: the Object
+/// Reference says of each that it can be created or updated, or did so in older versions.
+const METADATA: [&str; 36] = [
+    "ApexClass",
+    "ApexComponent",
+    "ApexPage",
+    "ApexTrigger",
+    "AuraDefinition",
+    "AuraDefinitionBundle",
+    "BrandTemplate",
+    "BusinessProcess",
+    "ContentAsset",
+    "CorsWhitelistEntry",
+    "CspTrustedSite",
+    "CustomField",
+    "CustomNotificationType",
+    "CustomObject",
+    "EmailServicesAddress",
+    "EmailServicesFunction",
+    "EmailTemplate",
+    "ExternalDataSource",
+    "ExternalString",
+    "Flow",
+    "FlowDefinition",
+    "Layout",
+    "LightningComponentBundle",
+    "LightningComponentResource",
+    "MailmergeTemplate",
+    "Network",
+    "Organization",
+    "PlatformCachePartition",
+    "RecordType",
+    "RemoteProxy",
+    "Scontrol",
+    "Site",
+    "StaticResource",
+    "ValidationRule",
+    "WebLink",
+    "WorkflowRule",
+];
+
+/// The first characters of ids: Salesforce Help, *Standard Field Record ID Prefix Decoder*.
+const PREFIXES: [(&str, &str); 39] = [
+    ("001", "Account"),
+    ("003", "Contact"),
+    ("005", "User"),
+    ("006", "Opportunity"),
+    ("00e", "Profile"),
+    ("00E", "UserRole"),
+    ("00G", "Group"),
+    ("00I", "Partner"),
+    ("00J", "Competitor"),
+    ("00K", "OpportunityContactRole"),
+    ("00P", "Attachment"),
+    ("00Q", "Lead"),
+    ("00T", "Task"),
+    ("00U", "Event"),
+    ("00k", "OpportunityLineItem"),
+    ("00v", "CampaignMember"),
+    ("011", "GroupMember"),
+    ("01k", "FieldPermissions"),
+    ("01s", "Pricebook2"),
+    ("01t", "Product2"),
+    ("01u", "PricebookEntry"),
+    ("02i", "Asset"),
+    ("068", "ContentVersion"),
+    ("069", "ContentDocument"),
+    ("0PS", "PermissionSet"),
+    ("0Pa", "PermissionSetAssignment"),
+    ("110", "ObjectPermissions"),
+    ("500", "Case"),
+    ("701", "Campaign"),
+    ("800", "Contract"),
+    ("801", "Order"),
+    ("802", "OrderItem"),
+    ("00a", "CaseComment"),
+    ("00X", "EmailTemplate"),
+    ("01p", "ApexClass"),
+    ("01q", "ApexTrigger"),
+    ("066", "ApexPage"),
+    ("081", "StaticResource"),
+    ("099", "ApexComponent"),
+];
+
+const LOOKUPS: [Relationship; 15] = [
+    ("Account", &["Account"]),
+    ("Campaign", &["Campaign"]),
+    ("Case", &["Case"]),
+    ("Contact", &["Contact"]),
+    ("Contract", &["Contract"]),
+    ("CreatedBy", &["User"]),
+    ("LastModifiedBy", &["User"]),
+    ("Opportunity", &["Opportunity"]),
+    ("Owner", &["User", "Group"]),
+    ("Pricebook2", &["Pricebook2"]),
+    ("Product2", &["Product2"]),
+    ("Profile", &["Profile"]),
+    ("RecordType", &["RecordType"]),
+    ("ReportsTo", &["Contact"]),
+    ("UserRole", &["UserRole"]),
+];
+
+const CHILDREN: [Relationship; 12] = [
+    ("Assets", &["Asset"]),
+    ("Attachments", &["Attachment"]),
+    ("CampaignMembers", &["CampaignMember"]),
+    ("CaseComments", &["CaseComment"]),
+    ("Cases", &["Case"]),
+    ("Contacts", &["Contact"]),
+    ("Contracts", &["Contract"]),
+    ("Events", &["Event"]),
+    ("Opportunities", &["Opportunity"]),
+    ("OpportunityLineItems", &["OpportunityLineItem"]),
+    ("Orders", &["Order"]),
+    ("Tasks", &["Task"]),
+];

@@ -1,0 +1,190 @@
+//! Records, by path, id or list.
+
+use super::{
+    super::{
+        ask::Ask,
+        json::Json,
+        judge::{Judge, Judged, Object},
+        names,
+    },
+    object_of, object_of_id,
+};
+use crate::proxy::path::words;
+
+/// A record, with the fields in the parameter `fields`, or all of them.
+pub(super) fn read(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
+    let object = object_of(object);
+    judge.read(ask, object)?;
+    let Object::Named(object) = object else {
+        return Ok(());
+    };
+    match ask.one("fields") {
+        Ok(None) => judge.read_all(ask, object),
+        Ok(Some(fields)) => read_fields(judge, ask, object, fields.split(',')),
+        Err(why) => judge.unclear(ask, why),
+    }
+}
+
+/// The numbers of records of the objects in the parameter `sObjects`, or of all.
+pub(super) fn count(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
+    if !judge.limits_reading() {
+        return Ok(());
+    }
+    match ask.one("sObjects") {
+        Ok(Some(objects)) => objects
+            .split(',')
+            .try_for_each(|object| judge.read(ask, object_of(object.trim()))),
+        Ok(None) => judge.read(ask, Object::Unknown),
+        Err(why) => judge.unclear(ask, why),
+    }
+}
+
+/// Records by a list of ids.
+pub(super) fn retrieve(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
+    let object = object_of(object);
+    judge.read(ask, object)?;
+    let (Object::Named(object), Some(fields)) = (object, body.list("fields")) else {
+        return judge.unclear(ask, "its body does not list fields");
+    };
+    let fields = fields.iter().map(|field| match field {
+        Json::Text(field) => field.as_str(),
+        _ => "",
+    });
+    read_fields(judge, ask, object, fields)
+}
+
+pub(in crate::proxy::policy) fn read_fields<'f>(
+    judge: Judge<'_>,
+    ask: &dyn std::fmt::Display,
+    object: &str,
+    mut fields: impl Iterator<Item = &'f str>,
+) -> Judged {
+    if !judge.limits_reading() {
+        return Ok(());
+    }
+    fields.try_for_each(|field| match object_of(field.trim()) {
+        Object::Named(field) => judge.read_field(ask, object, field),
+        _ => judge.unclear(ask, "it names a field of another object"),
+    })
+}
+
+/// The object in the path.
+pub(super) fn write(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: Option<&Json>) -> Judged {
+    judge.write(ask, object_of(object))?;
+    external_id(judge, ask, object)?;
+    fields(judge, ask, object_of(object), body)
+}
+
+pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&Json>) -> Judged {
+    let object = object_of_id(id);
+    judge.write(ask, object)?;
+    let record = body.and_then(|body| body.get("fields")).or(body);
+    fields(judge, ask, object, record)
+}
+
+/// `{ "apiName": "Account", "fields": { … } }`
+pub(super) fn write_for_ui(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json) -> Judged {
+    let object = body.text("apiName").map_or(Object::Unknown, object_of);
+    judge.write(ask, object)?;
+    fields(judge, ask, object, body.get("fields"))
+}
+
+/// A list of records, each with its type.
+pub(super) fn write_all(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
+    let Some(records) = body.list("records") else {
+        return judge.unclear(ask, "its body has no records");
+    };
+    external_id(judge, ask, object)?;
+    for record in records {
+        if !object.is_empty() {
+            judge.write(ask, object_of(object))?;
+        }
+        let object = type_of(record);
+        judge.write(ask, object)?;
+        fields(judge, ask, object, Some(record))?;
+    }
+    Ok(())
+}
+
+/// Records, and records below them.
+pub(super) fn write_tree(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
+    judge.write(ask, object_of(object))?;
+    write_all(judge, ask, "", body)?;
+    let records = body.list("records").unwrap_or_default();
+    for (_, value) in records.iter().flat_map(Json::entries) {
+        if has_records(value) {
+            write_tree(judge, ask, object, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// The records in the parameter `ids`.
+pub(super) fn delete(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
+    judge.leaves_trace(ask)?;
+    match ask.one("ids") {
+        Ok(Some(ids)) => ids
+            .split(',')
+            .try_for_each(|id| judge.write(ask, object_of_id(id.trim()))),
+        Ok(None) => judge.unclear(ask, "it names no ids"),
+        Err(why) => judge.unclear(ask, why),
+    }
+}
+
+/// The fields that a record sets.
+fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&Json>) -> Judged {
+    if !judge.limits_written_fields() || ask.method == "DELETE" {
+        return Ok(());
+    }
+    let (Object::Named(object), Some(Json::Object(fields))) = (object, record) else {
+        return judge.unclear(ask, "the fields that it writes cannot be told");
+    };
+    for (field, value) in fields {
+        if field.eq_ignore_ascii_case("attributes") || has_records(value) {
+            continue;
+        }
+        judge.write_field(ask, object, field)?;
+        // A record by its external id, instead of its id.
+        if let Json::Object(parts) = value {
+            judge.write_field(ask, object, &names::lookup(field))?;
+            let parts = parts.iter().map(|(name, _)| name.as_str());
+            let parts = parts.filter(|name| !name.eq_ignore_ascii_case("attributes"));
+            judge.find(ask, field, parts)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether it is the list of the records below one, and nothing else.
+fn has_records(value: &Json) -> bool {
+    value.list("records").is_some() && value.entries().len() == 1
+}
+
+/// The field in the path: the record is found by it, and created with it.
+fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
+    if !judge.limits_written_fields() {
+        return Ok(());
+    }
+    for path in ask.readings().unwrap_or_default() {
+        let all: Vec<_> = words(&path).map(String::from_utf8_lossy).collect();
+        for at in 0..all.len() {
+            let (before, [sobjects, _, field, after @ ..]) = all.split_at(at) else {
+                break;
+            };
+            let is_list = before
+                .last()
+                .is_some_and(|it| it.eq_ignore_ascii_case("composite"));
+            if sobjects.eq_ignore_ascii_case("sobjects") && (is_list || !after.is_empty()) {
+                judge.write_field(ask, object, field)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `{ "attributes": { "type": "Account" } }`
+fn type_of(record: &Json) -> Object<'_> {
+    let attributes = record.get("attributes");
+    let name = attributes.and_then(|attributes| attributes.text("type"));
+    name.map_or(Object::Unknown, object_of)
+}

@@ -1,0 +1,26 @@
+//! The programs that this one starts.
+
+use std::process::Command;
+
+use super::inherited::HANDED_OVER;
+
+/// `program`, without what the service manager gave this process alone: who inherits that could
+/// report in its name, or take its sockets for its own.
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for name in OF_THE_SERVICE {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The variables by which a service manager talks to a process (sd_notify(3), sd_listen_fds(3)).
+const OF_THE_SERVICE: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    HANDED_OVER,
+];
