@@ -11,6 +11,7 @@
 //!   SOAP request costs it more than twice as much as a REST request of the same size.
 //! - `-- --instructions` counts user instructions per request instead, under callgrind: bare, with
 //!   metrics, and with an access log. With `--gate`, fails if either costs more than it may.
+//! - `-- --connections` measures the memory that many client connections take instead.
 //! - `-- --only orgproxy,nginx` leaves the others out.
 //!
 //! The binary runs itself again as the origin, as the load generator and as the launcher of every
@@ -29,6 +30,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the benchmark reads /proc, waits with epoll and pins to cores: it needs Linux");
 
+mod connections;
 mod cpu;
 mod folder;
 mod histogram;
@@ -62,6 +64,9 @@ struct Args {
     /// Print orgproxy's user instructions per request, counted by callgrind.
     #[arg(long)]
     instructions: bool,
+    /// Print the memory that client connections take.
+    #[arg(long, conflicts_with = "instructions")]
+    connections: bool,
     /// Measure these targets only.
     #[arg(long, value_delimiter = ',', default_values_t = Name::ALL)]
     only: Vec<Name>,
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
         Some(Role::Load(args)) => load::run(&args),
         Some(Role::Launch(args)) => process::launch(&args),
         None if args.bench && args.instructions => instructions::run(args.gate.is_some()),
+        None if args.bench && args.connections => connections::run(),
         None if args.bench => run(&args),
         None => {
             println!("nothing measured: run by `cargo bench --bench forward`");

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::process::Stdio;
 
+use crate::cpu::Cores;
 use crate::folder::Folder;
 use crate::process::{self, Running, installed};
 use crate::rounds::output;
@@ -19,28 +20,41 @@ pub(crate) fn run(has_gate: bool) -> Result<(), Box<dyn Error>> {
     let origin = Origin::start(&folder, None)?;
     let log = folder.path("access.log");
     let log = log.to_str().ok_or("the folder's name is not text")?;
-    let plain = per_request(&[], &folder, &origin)?;
-    println!("{plain}");
+    let metrics = ["--admin-listen", "127.0.0.1:0"];
+    let access_log = ["--access-log", log];
+
+    let mut least = [u64::MAX; 3];
     let mut dear = Vec::new();
-    for (name, arguments, most) in [
-        (
-            "metrics",
-            ["--admin-listen", "127.0.0.1:0"],
-            MOST_FOR_METRICS,
-        ),
-        ("an access log", ["--access-log", log], MOST_FOR_LOG),
-    ] {
-        let seen = per_request(&arguments, &folder, &origin)?;
-        let share = seen as f64 / plain as f64 - 1.0;
-        println!("{seen} with {name} ({:+.1} %)", share * 100.0);
-        if share > most {
-            dear.push(format!("{name} may cost {:.0} % and no more", most * 100.0));
+    // Whatever else the machine does can only add to a figure: of several the least counts.
+    for _ in 0..MOST_ROUNDS {
+        let arguments: [&[&str]; 3] = [&[], &metrics, &access_log];
+        for (least, arguments) in least.iter_mut().zip(arguments) {
+            *least = (*least).min(per_request(arguments, &folder, &origin)?);
+        }
+        let [plain, metrics, log] = least;
+        println!("{plain}");
+        dear = [
+            ("metrics", metrics, MOST_FOR_METRICS),
+            ("an access log", log, MOST_FOR_LOG),
+        ]
+        .into_iter()
+        .filter_map(|(name, seen, most)| dear_to_see(name, seen, plain, most))
+        .collect();
+        if dear.is_empty() {
+            break;
         }
     }
     if has_gate && !dear.is_empty() {
         return Err(dear.join("; ").into());
     }
     Ok(())
+}
+
+/// Prints what seeing a request costs, and says so if that is more than it may.
+fn dear_to_see(name: &str, seen: u64, plain: u64, most: f64) -> Option<String> {
+    let share = seen as f64 / plain as f64 - 1.0;
+    println!("{seen} with {name} ({:+.1} %)", share * 100.0);
+    (share > most).then(|| format!("{name} may cost {:.0} % and no more", most * 100.0))
 }
 
 /// The difference of two runs leaves out the start, the login and the handshakes.
@@ -63,7 +77,9 @@ fn count(
 ) -> Result<u64, Box<dyn Error>> {
     let counts = folder.path("callgrind.out");
     let config = targets::orgproxy(folder, origin.address)?;
-    let mut command = process::pinned(None, installed("valgrind", "valgrind")?)?;
+    // On one core orgproxy has one worker, and no instructions are spent on threads that meet.
+    let cores = Cores::choose()?;
+    let mut command = process::pinned(cores.proxy, installed("valgrind", "valgrind")?)?;
     command
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", counts.display()))
@@ -74,7 +90,7 @@ fn count(
     let mut proxy = Running::start("orgproxy", command, folder)?;
     let address = proxy.address()?;
 
-    let mut load = process::role(None, "load")?;
+    let mut load = process::role(cores.load, "load")?;
     load.args(["--to", &address.to_string(), "--connections", "16"]);
     load.args(["--requests", &requests.to_string()]);
     output(load).map_err(|error| proxy.blame(&format!("failed under callgrind: {error}")))?;
@@ -86,7 +102,8 @@ fn count(
 }
 
 const FEW: u64 = 1000;
-const MANY: u64 = 2000;
+const MANY: u64 = 6000;
+const MOST_ROUNDS: u32 = 6;
 
 /// Parts of the instructions of a request that nobody sees. The kernel uses two thirds of the CPU of
 /// a small request, and none of its instructions are counted here: the CPU that it costs to see a

@@ -3,10 +3,11 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown, symlink},
     path::Path,
 };
 
+use rustix::process::geteuid;
 use serde_json::Value;
 use tempfile::TempDir;
 use test_case::test_case;
@@ -14,7 +15,7 @@ use tokio::process::Command;
 
 use crate::support::{
     Binary, Fault, Files, Org, answer::ask, binary::run, files, path::LIMITS, proxy::client,
-    session, terminal::on_terminal,
+    session, skip, terminal::on_terminal, user::NOBODY,
 };
 
 #[tokio::test]
@@ -75,7 +76,7 @@ async fn it_is_on_where_standard_error_is_a_terminal() {
         .lines()
         .find(is_access)
         .unwrap_or_else(|| panic!("{shown}"));
-    let uid = rustix::process::geteuid().as_raw();
+    let uid = geteuid().as_raw();
     assert!(
         line.contains(&format!(" demo uid:{uid} GET {LIMITS} 200 org ")),
         "{line}"
@@ -328,6 +329,48 @@ async fn check_doctor_and_start_say_what_is_wrong_with_the_place(path: &str, adv
     assert!(
         check["message"].as_str().unwrap().contains(advice),
         "{check}"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_of_another_user_leads_it_nowhere() {
+    if !geteuid().is_root() {
+        return skip("only root gives folders away");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("precious", "");
+    let theirs = TempDir::new().unwrap();
+    symlink(files.path("precious"), theirs.path().join("access.log")).unwrap();
+    let log = theirs.path().join("access.log");
+    chown(theirs.path(), Some(NOBODY), None).unwrap();
+    let ended = with_access_log(&files, &log, &[]).end().await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    let folder = theirs.path().display();
+    let reason = format!("its folder {folder} belongs to user {NOBODY}, who could");
+    assert!(ended.stderr.contains(&reason), "{ended:?}");
+    assert!(ended.stderr.contains("choose another path"), "{ended:?}");
+
+    // Root's own goes on working.
+    chown(theirs.path(), Some(0), None).unwrap();
+    let proxy = with_access_log(&files, &log, &[]);
+    client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    proxy.stop().await;
+    let written = fs::read_to_string(files.path("precious")).unwrap();
+    assert!(written.contains(LIMITS), "{written}");
+}
+
+#[tokio::test]
+async fn standard_output_is_a_path_as_any_other() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = with_access_log(&files, Path::new("/dev/stdout"), &[]);
+    client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    let ended = proxy.stop().await;
+    assert_eq!(
+        ended.stdout.lines().filter(is_access).count(),
+        1,
+        "{ended:?}"
     );
 }
 

@@ -1,6 +1,9 @@
 //! The admin listener, and the commands that ask it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use orgproxy::{
     Server, StartupError,
@@ -9,13 +12,18 @@ use orgproxy::{
 };
 use serde_json::Value;
 use test_case::test_case;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, UnixStream},
+};
 
+use crate::server::as_nobody_at;
 use crate::support::{
-    Binary, Files, Org, PATIENCE, Proxy, Raw,
+    Binary, Files, Org, Own, PATIENCE, Proxy, Raw,
     answer::{Answer, ask, talk},
     binary::{Ended, run},
     proxy::client,
+    skip,
     terminal::{on_terminal, on_terminal_until},
 };
 
@@ -166,6 +174,39 @@ async fn readiness_follows_a_refused_login_and_recovers_once_it_is_mended() {
 }
 
 #[tokio::test]
+async fn who_waits_is_patient_to_the_end() {
+    let org = Org::start().await.unwrap();
+    org.set(|knobs| knobs.refusal = Refusal::named("user-not-approved"));
+    let proxy = with_admin(&org, |_| {}).await;
+    proxy.get(LIMITS).await;
+    let url = format!("http://{}", proxy.admin());
+    let began = Instant::now();
+    let waited = run(&["wait", "--url", &url, "--timeout", "1s"]).await;
+    assert_eq!(waited.code(), 1, "{waited:?}");
+    assert!(began.elapsed() >= Duration::from_secs(1), "{waited:?}");
+    let reason = "not ready within 1s: not ready: org demo cannot log in";
+    assert!(waited.stderr.contains(reason), "{waited:?}");
+}
+
+#[tokio::test]
+async fn the_certificates_that_people_renew_are_metrics() {
+    let (org, own) = (Org::start().await.unwrap(), Own::make("localhost", 2099));
+    let files = Files::with(&org, "");
+    files.write("server.crt", &own.authority.pem());
+    let admin = ["--admin-listen", "127.0.0.1:0"];
+    let proxy = Binary::start(&[&["--config", &files.config()][..], &admin].concat());
+    let url = admin_url(&proxy).await;
+    let text = client().get(format!("{url}/metrics")).send().await.unwrap();
+    let text = text.text().await.unwrap();
+    let days = text.lines().find_map(|line| {
+        line.strip_prefix(r#"orgproxy_certificate_expiry_days{name="org:demo"} "#)
+    });
+    let days: f64 = days.unwrap_or_else(|| panic!("{text}")).parse().unwrap();
+    assert!(days > 1000.0, "{days}");
+    drop(proxy);
+}
+
+#[tokio::test]
 async fn it_says_that_it_is_stopping_until_what_is_in_flight_is_done() {
     let org = Org::start().await.unwrap();
     let proxy = with_admin(&org, |_| {}).await;
@@ -284,6 +325,45 @@ async fn a_socket_is_for_its_owner_whatever_the_host() {
     }
     proxy.stop().await;
     assert!(!socket.exists());
+}
+
+/// Of those who may ask by TCP or at the socket, and what comes of it.
+#[test_case("", 403; "nobody else by default")]
+#[test_case("allow_users = [1]\n", 403; "not those who are not named")]
+#[test_case("allow_users = [1, \"nobody\"]\n", 200; "those who are named")]
+#[test_case("allow_users = \"*\"\n", 200; "all if that is wanted")]
+#[tokio::test]
+async fn another_user_of_this_machine_asks_only_if_it_is_let_in(users: &str, expected: u16) {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\n{users}");
+    let files = Files::with(&org, &format!("listen = \"127.0.0.1:0\"\n{admin}"));
+    let proxy = files.start();
+    let url = admin_url(&proxy).await;
+    let is_refused = expected == 403;
+    let reload: &[&str] = &["--request", "POST"];
+    for (path, arguments) in [
+        ("/api/status", &[][..]),
+        ("/", &[]),
+        ("/api/reload", reload),
+    ] {
+        let (status, body) = as_nobody_at(&format!("{url}{path}"), arguments).await;
+        assert_eq!(status, expected, "{path}: {body}");
+        assert_eq!(body.contains("OTHER_USER"), is_refused, "{body}");
+        assert_eq!(body.contains("admin.allow_users"), is_refused, "{body}");
+    }
+    // Whose proxy it is may ask in any case.
+    let status = client().get(format!("{url}/api/status")).send().await;
+    assert_eq!(status.unwrap().status(), 200);
+    let ended = proxy.stop().await;
+    let said = ended
+        .stderr
+        .contains("refused another user at the admin listener");
+    assert_eq!(said, is_refused, "{}", ended.stderr);
+    let reloads = ended.stderr.contains("reloaded the configuration");
+    assert_eq!(reloads, !is_refused, "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -550,6 +630,31 @@ async fn wait_returns_once_it_is_ready_and_not_before() {
     );
 }
 
+#[test_case("ready\n", 0; "as orgproxy does")]
+#[test_case("ready", 1; "nearly as orgproxy does")]
+#[test_case("<html>", 1; "otherwise")]
+#[tokio::test]
+async fn wait_believes_the_answer_of_orgproxy_alone(body: &'static str, code: i32) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nServer: orgproxy\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            // Until it has read that.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    let waited = run(&["wait", "--url", &url, "--timeout", "100ms"]).await;
+    assert_eq!(waited.code(), code, "{waited:?}");
+    let said = waited.stderr.contains("something else answers there");
+    assert_eq!(said, code != 0, "{waited:?}");
+}
+
 pub(crate) async fn with_admin(org: &Org, change: impl FnOnce(&mut Config)) -> Proxy {
     Proxy::with(org, |config| {
         config.admin = Some(Admin::at(Listen::Tcp(([127, 0, 0, 1], 0).into())));
@@ -580,7 +685,7 @@ pub(crate) async fn admin_url(program: &Binary) -> String {
 }
 
 /// All paths, and what the command makes of them.
-async fn everything(url: &str) -> String {
+pub(crate) async fn everything(url: &str) -> String {
     let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
     let mut said = String::new();
     for path in [

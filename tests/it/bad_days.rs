@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    process::Command,
 };
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     support::{
         Binary, Files, Org, Raw,
         answer::Answer,
+        binary::ORGPROXY,
         files, in_time,
         path::{LIMITS, REST},
         proxy::client,
@@ -82,13 +84,6 @@ async fn what_a_pipe_that_nobody_reads_has_lost_is_said_while_nobody_reads_it() 
         200
     );
 
-    let metrics = settled(
-        admin,
-        "orgproxy_requests_total{org=\"demo\",family=\"rest\"",
-    )
-    .await;
-    let dropped = value(&metrics, "orgproxy_access_log_dropped_total");
-    assert!(dropped > 0);
     let reading = tokio::task::spawn_blocking(move || {
         let mut sum = (0, 0);
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
@@ -99,9 +94,38 @@ async fn what_a_pipe_that_nobody_reads_has_lost_is_said_while_nobody_reads_it() 
         sum
     });
     let (written, lost) = in_time(reading).await.unwrap();
+    let metrics = settled(
+        admin,
+        "orgproxy_requests_total{org=\"demo\",family=\"rest\"",
+    )
+    .await;
+    let dropped = value(&metrics, "orgproxy_access_log_dropped_total");
+    assert!(dropped > 0);
     assert_eq!((written + lost, lost), (6001, dropped));
     let said = proxy.stop().await.stderr;
     assert!(said.matches("are lost").count() <= 4, "{said}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stalls_no_request() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let pipe = files.path("pipe");
+    let _reader = files::pipe(&pipe);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$@\" 2> \"$0\""])
+        .arg(&pipe)
+        .args([ORGPROXY, "run", "--config", &files.config()])
+        .args(["--log", "trace,h2=trace"]);
+    let proxy = Binary::spawn(command);
+    let url = proxy.url(LIMITS).await;
+    // Each leaves some KiB of lines, and a pipe takes 64.
+    for _ in 0..500 {
+        let answer = in_time(client().get(&url).send()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    assert_eq!(proxy.stop().await.code(), 0);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
-    os::unix::fs::MetadataExt,
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
 };
 
 use rustix::process::{Signal, geteuid};
@@ -13,9 +13,10 @@ use tokio::process::Command;
 
 use crate::support::{
     Binary, Fault, Files, Org,
-    binary::{ORGPROXY, run},
+    binary::{ORGPROXY, copy_program, run},
     chmod, client, curl,
     files::config,
+    in_time,
     keys::locked,
     path::{ECHO, LIMITS, SINK},
     user::NOBODY,
@@ -214,18 +215,20 @@ async fn a_second_signal_ends_it_at_once(signal: Signal, code: i32) {
 async fn a_signal_that_is_not_for_ending_ends_nothing(signal: Signal) {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
-    let commands = [
-        files.start(),
-        Binary::start(&[
-            "demo",
-            "--port",
-            "0",
-            "--https-port",
-            "0",
-            "--pubsub-port",
-            "0",
-        ]),
-    ];
+    let demo = Binary::start(&[
+        "demo",
+        "--port",
+        "0",
+        "--https-port",
+        "0",
+        "--pubsub-port",
+        "0",
+    ]);
+    let mut commands = vec![demo];
+    // At this one `run` hands over to a new process.
+    if signal != Signal::USR2 {
+        commands.push(files.start());
+    }
     for proxy in commands {
         // More than once.
         for _ in 0..2 {
@@ -254,19 +257,17 @@ async fn a_real_time_signal_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_hang_up_says_that_changes_need_a_restart_however_often_it_comes() {
+async fn a_hang_up_has_it_reload_however_often_it_comes() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let proxy = files.start();
-    proxy.address().await;
+    let url = proxy.url(LIMITS).await;
     for _ in 0..1000 {
         proxy.signal(Signal::HUP);
     }
-    let line = proxy.log("SIGHUP").await;
-    assert!(line.contains("restart"), "{line}");
-    let ended = proxy.stop().await;
-    let lines = ended.stderr.matches("SIGHUP").count();
-    assert!(lines <= 200, "{lines} lines");
+    proxy.log("reloaded the configuration after SIGHUP").await;
+    assert_eq!(client().get(url).send().await.unwrap().status(), 200);
+    assert_eq!(proxy.stop().await.code(), 0);
 }
 
 #[tokio::test]
@@ -314,6 +315,7 @@ async fn health_asks_over_a_unix_socket_and_without_the_client_key() {
 
     let health = async || run(&["health", "-c", &files.config()]).await.code();
     assert_eq!(health().await, 0);
+    assert!(!proxy.said().contains("CLIENT_KEY_MISSING"));
 
     let socket = files.path("proxy.sock").display().to_string();
     let ask = async |more: &str| {
@@ -325,7 +327,11 @@ async fn health_asks_over_a_unix_socket_and_without_the_client_key() {
         ask("-u me:correct-horse-battery-staple").await.status(),
         "200"
     );
-    assert_eq!(proxy.stop().await.code(), 0);
+    let ended = proxy.stop().await;
+    assert_eq!(ended.code(), 0);
+    // Of these, only the client without the key has to know.
+    let warned = ended.stderr.matches("CLIENT_KEY_MISSING").count();
+    assert_eq!(warned, 1, "{}", ended.stderr);
     assert!(!files.path("proxy.sock").exists());
     assert_eq!(health().await, 1);
 }
@@ -469,7 +475,7 @@ async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
     // away that is root. So it must not be root that runs it.
     let folder = TempDir::new().unwrap();
     let program = folder.path().join("orgproxy");
-    fs::copy(ORGPROXY, &program).unwrap();
+    copy_program(&program);
     chmod(folder.path(), 0o755);
     let mut command = Command::new(&program);
     command.args(["demo", "--port", "0"]);
@@ -489,6 +495,68 @@ async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
     proxy.assert_most_files();
 
     assert_eq!(fs::metadata(proxy.proc("environ")).unwrap().uid(), 0);
+}
+
+/// Every command that reads the key closes its memory first, those that only look, too.
+#[test_case("check")]
+#[test_case("health")]
+#[test_case("token")]
+#[test_case("doctor")]
+#[tokio::test]
+async fn a_command_that_reads_a_secret_leaves_no_dump(command: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let look = "grep '^Max core' /proc/$PPID/limits > limits; cat server.key";
+    let text = format!("private_key = {{ command = [\"sh\", \"-c\", \"{look}\"] }}\n");
+    files.write("proxy.toml", &config(&org, &text));
+    let line = "ulimit -c $(ulimit -Hc) && exec \"$@\"";
+    let mut asked = Command::new("sh");
+    asked.args([
+        "-c",
+        line,
+        "sh",
+        ORGPROXY,
+        command,
+        "--config",
+        &files.config(),
+    ]);
+    in_time(asked.current_dir(files.folder()).output())
+        .await
+        .unwrap();
+    let limits = fs::read_to_string(files.folder().join("limits")).unwrap();
+    assert_eq!(limits.split_whitespace().nth(4), Some("0"), "{limits}");
+}
+
+/// Though it is started under a limit that lets it have one.
+#[tokio::test]
+async fn an_abort_leaves_no_dump() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new("sh");
+    let line = "ulimit -c $(ulimit -Hc) && exec \"$0\" demo --port 0";
+    command
+        .args(["-c", line, ORGPROXY])
+        .current_dir(folder.path());
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on").await;
+    proxy.signal(Signal::ABORT);
+    let ended = proxy.end().await;
+    assert_eq!(ended.status.signal(), Some(Signal::ABORT.as_raw()));
+    assert!(!ended.status.core_dumped());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn no_variable_has_it_write_the_keys_of_tls() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let keys = files.path("tls-keys");
+    let mut command = Binary::command(&["--config", &files.config()]);
+    command.env("SSLKEYLOGFILE", &keys);
+    let proxy = Binary::spawn(command);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(proxy.stop().await.code(), 0);
+    assert!(!keys.exists());
 }
 
 #[tokio::test]
@@ -543,4 +611,21 @@ async fn a_refused_login_is_reported_in_the_answer_and_in_the_log() {
         "{text}"
     );
     proxy.log("user hasn't approved this consumer").await;
+}
+
+#[tokio::test]
+async fn the_demo_says_how_to_choose_a_port_if_one_is_taken() {
+    // It would be content with one of the two addresses of localhost.
+    let taken = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = run(&["demo", "--port", "0", "--https-port", &port]).await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    for said in [
+        &*port,
+        "another demo?",
+        "--https-port",
+        "--port 0 takes any free",
+    ] {
+        assert!(ended.stderr.contains(said), "{ended:?}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
     support::{Binary, Files, Org, PATIENCE, Proxy, binary::run, path::LIMITS, proxy::client},
 };
 
-const ETL: &str = "etl@example.com";
+pub(crate) const ETL: &str = "etl@example.com";
 
 #[tokio::test]
 async fn a_client_that_calls_itself_as_another_is_not_counted_as_that() {
@@ -52,7 +52,7 @@ async fn a_client_that_calls_itself_as_another_is_not_counted_as_that() {
         assert!(shown.contains(&format!(" {label}: ")), "{label}: {shown}");
     }
     assert!(
-        shown.contains(" etl@example.com: 1 in 24 hours, 2 since the start\n"),
+        shown.contains(" etl@example.com: API calls 1 in 24 hours; requests 2 in all\n"),
         "{shown}"
     );
 }
@@ -151,14 +151,15 @@ async fn one_that_has_logged_in_is_called_by_its_name_whatever_the_listener() {
     assert_eq!(clients.len(), 2, "{clients:?}");
 }
 
-fn with_etl(config: &mut Config) {
+/// Has [`ETL`] be a client with a password.
+pub(crate) fn with_etl(config: &mut Config) {
     let mut clients = Clients::default();
     clients.add(ETL.to_owned(), b"right");
     config.orgs[0].clients = Some(clients);
 }
 
 /// The session id that the proxy gives for the password of [`ETL`].
-async fn log_in(proxy: &Proxy) -> String {
+pub(crate) async fn log_in(proxy: &Proxy) -> String {
     let form = format!("grant_type=password&username={ETL}&password=right");
     let asked = client()
         .post(proxy.url(TOKEN))

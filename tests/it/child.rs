@@ -103,6 +103,33 @@ async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
 }
 
 #[tokio::test]
+async fn neither_header_lines_of_traces_nor_passwords_of_proxies_are_passed_on() {
+    let collected = async |more: &str| {
+        let setup = Setup::with(more).await;
+        let mut command = command(&setup, &["env"]);
+        command
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "api-key=CANARY-1")
+            .env("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=CANARY-2")
+            .env("ALL_PROXY", "http://me:CANARY-3@127.0.0.1:9")
+            .env("HTTP_PROXY", "http://127.0.0.1:9")
+            .env("NO_PROXY", "*");
+        let ended = Binary::spawn(command).end().await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        ended.stdout
+    };
+    let with = collected("[traces]\nendpoint = \"http://127.0.0.1:9\"\n").await;
+    assert!(!with.contains("CANARY"), "{with}");
+    for proxy in ["ALL_PROXY", "HTTP_PROXY"] {
+        let bare = format!("\n{proxy}=http://127.0.0.1:9\n");
+        assert!(format!("\n{with}").contains(&bare), "{with}");
+    }
+    // Where the proxy sends no traces, they are the program's own.
+    let without = collected("").await;
+    assert!(without.contains("CANARY-1") && without.contains("CANARY-2"));
+    assert!(!without.contains("CANARY-3"), "{without}");
+}
+
+#[tokio::test]
 async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let files = Files::several(&[("one", &one), ("t-wo", &two)]);

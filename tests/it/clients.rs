@@ -1,7 +1,7 @@
 //! Clients that can only log in with a password, in front of an org that asks for a client key.
 
 use orgproxy::{
-    config::{ClientKey, Clients, Config},
+    config::{ClientKey, ClientLabel, Clients, Config, Policies, Policy},
     demo::{Counts, TOKEN},
 };
 use serde_json::Value;
@@ -118,7 +118,10 @@ async fn nothing_else_counts_as_the_key() {
     let cut = right[..right.len() - 1].to_owned();
     let secret = right.split_once('!').unwrap().1.to_owned();
     let lower = right.to_lowercase();
-    for shown in [nobodys, others, cut, secret, lower, String::new()] {
+    let longer = format!("{right}x");
+    for shown in [nobodys, others, cut, longer, secret, lower, String::new()] {
+        let (status, answer) = soap(&both, SOAP, &shown, "<getServerTimestamp/>").await;
+        assert!(answer.contains("CLIENT_KEY_MISSING"), "{status} {answer}");
         for (name, value) in [
             ("authorization", format!("Bearer {shown}")),
             ("x-sfdc-session", shown.clone()),
@@ -140,6 +143,36 @@ async fn nothing_else_counts_as_the_key() {
         let request = client().post(both.proxy.url(path)).body("token=x");
         assert_eq!(request.send().await.unwrap().status(), 403, "{path}");
     }
+    assert_eq!(both.org.counts().requests, before);
+}
+
+/// Whoever is let in for a placeholder is the client that it was given to, in whatever spelling.
+#[test_case(""; "as it was given out")]
+#[test_case("a!"; "behind another session")]
+#[tokio::test]
+async fn no_client_sheds_its_policy(before: &str) {
+    let org = Org::start().await.unwrap();
+    let policy = Policy {
+        table: "org.demo.policies.etl".to_owned(),
+        read_only: true,
+        ..Policy::default()
+    };
+    let proxy = Proxy::with(&org, |config| {
+        with_right(config);
+        config.orgs[0].policies = Some(Policies {
+            org: None,
+            of_clients: vec![(ClientLabel::Name("etl".into()), policy)],
+        });
+    })
+    .await;
+    let both = Both { org, proxy };
+    let session = format!("{before}{}", log_in(&both, RIGHT).await);
+    let (_, answer) = soap(&both, SOAP, &session, "<getServerTimestamp/>").await;
+    assert!(answer.contains("getServerTimestampResponse"), "{answer}");
+    let before = both.org.counts().requests;
+    let create = "<create><sObjects><type>Account</type><Name>x</Name></sObjects></create>";
+    let (_, answer) = soap(&both, SOAP, &session, create).await;
+    assert!(answer.contains("POLICY_REFUSED"), "{answer}");
     assert_eq!(both.org.counts().requests, before);
 }
 
@@ -181,6 +214,13 @@ async fn the_line_to_try_shows_how_to_send_the_key_but_not_the_key(kept: &str, s
     curl.args(["-c", &format!("{line} -s -w '%{{http_code}}' -o /dev/null")]);
     let answer = in_time(curl.env("SHOWN", KEY).output()).await.unwrap();
     assert_eq!(answer.stdout, b"200", "{line} {answer:?}");
+}
+
+fn with_right(config: &mut Config) {
+    keyed(config);
+    let mut clients = Clients::default();
+    clients.add("etl".to_owned(), b"right");
+    config.orgs[0].clients = Some(clients);
 }
 
 fn keyed(config: &mut Config) {

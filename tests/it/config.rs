@@ -18,7 +18,7 @@ use test_case::test_case;
 use crate::support::{Keys, chmod};
 
 /// The settings of `[limits]` that are numbers.
-const COUNTS: [&str; 3] = ["connections", "requests", "headers"];
+const COUNTS: [&str; 4] = ["connections", "requests", "headers", "user_sessions"];
 const SIZES: [&str; 4] = ["header_bytes", "body_rate", "replay_bytes", "replay_memory"];
 
 /// Set to write down what is reported now as what is expected. Read the difference.
@@ -49,7 +49,7 @@ fn every_invalid_file_is_refused_with_what_is_wrong() {
         let expected = fs::read_to_string(&expected).unwrap();
         assert_eq!(format!("{error}\n"), expected, "{}", file.display());
     }
-    assert_eq!(files.len(), 19);
+    assert_eq!(files.len(), 24);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_the_example_shows_is_the_default() {
         })
         .collect();
     let shown = uncommented.join("\n");
-    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 27);
+    assert_eq!(shown.lines().filter(|line| is_default(line)).count(), 30);
     assert_eq!(format!("{:?}", folder.load(&shown).unwrap()), bare);
 
     /// The lines that show an example, and `threads`, which follows from the machine, are not.
@@ -92,11 +92,16 @@ fn what_the_example_shows_is_the_default() {
             "private_key",
             "hosts",
             "pubsub",
+            "budget",
+            "policy",
+            "users",
             "trusted_hosts",
             "ca_file",
             "state_dir",
+            "pid_file",
             "certificate",
             "client_ca",
+            "minimum_api_version",
             "client_key",
             "allow_origins",
         ];
@@ -131,7 +136,11 @@ fn every_key_can_be_overridden() {
     let folder = Folder::new();
     let key = folder.0.path("key.pem");
     let ca = folder.0.path("cert.pem");
-    let is_known = |key: &&Key| key.scope != Scope::Traces || cfg!(feature = "otlp");
+    let is_known = |key: &&Key| match key.scope {
+        Scope::Traces => cfg!(feature = "otlp"),
+        Scope::Redis => cfg!(feature = "redis"),
+        _ => true,
+    };
     for key_of in KEYS.iter().filter(is_known) {
         let value = match key_of.name {
             "private_key" | "tls_private_key" => key.to_str().unwrap(),
@@ -140,15 +149,21 @@ fn every_key_can_be_overridden() {
             }
             "login_url" | "audience" => "https://test.salesforce.com",
             "listen" => "127.0.0.1:1,unix:/tmp/x",
+            "sandbox" => "off",
             "admin_listen" => "127.0.0.1:7",
+            "admin_allow_users" => "1",
             "traces_endpoint" => "http://127.0.0.1:4318",
             "traces_sample" => "0.5",
+            "redis_url" => "redis://127.0.0.1:6379",
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }
             "http2" | "intercept" | "name_clients" => "true",
+            "minimum_api_version" => "41.0",
+            "watch_files" => "false",
             "log" => "trace",
             "access_log" => "access.log",
+            "pid_file" => "orgproxy.pid",
             "access_log_format" => "json",
             "hosts" | "trusted_hosts" => "a.example,b.example",
             "client_id" | "username" => "else",
@@ -165,6 +180,9 @@ fn every_key_can_be_overridden() {
         let mut file = MINIMAL.to_owned();
         if key_of.scope == Scope::Traces && key_of.name != "traces_endpoint" {
             file += "[traces]\nendpoint = \"https://otel.example.com\"\n";
+        }
+        if key_of.scope == Scope::Admin && key_of.name != "admin_listen" {
+            file += "[admin]\nlisten = \"127.0.0.1:8\"\n";
         }
         let changed = folder.load_with(&file, &overrides).unwrap();
         if key_of.name != "private_key" {

@@ -441,6 +441,18 @@ async fn what_the_api_refuses_is_reported_in_the_orgs_words() {
 }
 
 #[tokio::test]
+async fn the_doctor_warns_of_a_least_version_that_the_org_does_not_serve() {
+    let setup = complete_with("minimum_api_version = \"31.0\"\n").await;
+    let served = doctor(&setup, &[]).await;
+    assert_eq!(served.check("api_versions")["outcome"], "passed");
+    setup.org.set(|knobs| knobs.oldest_version = 41);
+    let found = doctor(&setup, &[]).await;
+    assert_eq!(found.check("api_versions")["outcome"], "warning");
+    found.says("api_versions", "41.0 to 67.0, and not minimum_api_version");
+    found.says("api_versions", "set minimum_api_version = \"41.0\"");
+}
+
+#[tokio::test]
 async fn the_doctor_warns_of_a_session_in_jwt_format() {
     let setup = complete().await;
     setup.org.set(|knobs| knobs.jwt_tokens = true);

@@ -17,6 +17,7 @@ use crate::support::{
     client,
     get::{get, get_and_close},
     path::{BYTES, ECHO, LIMITS},
+    targets,
 };
 
 #[tokio::test]
@@ -123,7 +124,7 @@ async fn each_of_several_requests_in_a_row_has_its_own_target() {
     let wire = [get("/<1>"), get("/2"), get("/\"3\""), last].concat();
     let answers = exchange(proxy.address, wire).await;
     assert_eq!(answers.len(), 4);
-    let targets: Vec<_> = org.requests().into_iter().map(|it| it.target).collect();
+    let targets = targets(&org);
     assert_eq!(targets, ["/%3C1%3E", "/2", "/%223%22", "/%C3%A9"]);
 }
 
@@ -414,6 +415,47 @@ async fn a_body_of_known_length_arrives_with_its_length(method: &str) {
     assert_eq!(lines_of(&org, "content-length"), ["5"]);
     assert!(lines_of(&org, "transfer-encoding").is_empty());
     assert_eq!(org.last_request().body, b"a\0\r\nb");
+}
+
+#[tokio::test]
+async fn a_length_with_leading_zeros_arrives_without_them() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    for (length, body) in [("0005", "hello"), ("000", "")] {
+        let mut raw = proxy.connect().await;
+        raw.send(format!(
+            "POST {ECHO} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+        .await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 200"), "{length}");
+        org.wait_until(|org| org.last_request().complete).await;
+        let arrived = lines_of(&org, "content-length");
+        let expected = (!body.is_empty()).then(|| body.len().to_string());
+        assert!(arrived.iter().eq(&expected), "{length}: {arrived:?}");
+        assert_eq!(org.last_request().body, body.as_bytes());
+    }
+    assert_eq!(org.counts().requests, 2);
+}
+
+#[test_case("Content-Length", "Content-Length: 5\r\n\r\nhello"; "a length")]
+#[test_case("transfer-encoding, content-length", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"; "chunks")]
+#[tokio::test]
+async fn no_connection_header_takes_the_framing_away(names: &str, rest: &str) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    proxy.get(LIMITS).await;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "POST {ECHO} HTTP/1.1\r\nHost: localhost\r\nConnection: {names}\r\n{rest}{}",
+        get("/services/data")
+    ))
+    .await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200"));
+    org.wait_for_requests(3).await;
+    let seen = org.requests();
+    assert_eq!(seen[1].body, b"hello");
+    assert!(seen[1].complete);
+    assert_eq!(targets(&org), [LIMITS, ECHO, "/services/data"]);
 }
 
 #[test_case("POST", "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"; "post")]

@@ -369,8 +369,9 @@ impl Traffic {
         let files = Files::several(&[("good", &org), ("broken", &broken)]);
         files.write("server.crt", org.certificate_pem());
         let text = fs::read_to_string(files.config()).unwrap();
-        let more = "[admin]\nlisten = \"127.0.0.1:0\"\n\
-                    [tls]\ncertificate = \"server.crt\"\nprivate_key = \"server.key\"\n";
+        let more = "[org.good.budget]\nlong_calls = 25\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+                    [tls]\ncertificate = \"server.crt\"\nprivate_key = \"server.key\"\n\
+                    [redis]\nurl = \"unix:///nowhere/redis.sock\"\n";
         files.write("proxy.toml", &(text + more));
         let proxy = files.start();
         let url = async |org: &str| {

@@ -1,17 +1,18 @@
 //! Who may call, and what they may ask. What may not pass makes no login and reaches no org.
 
 use base64ct::{Base64, Encoding};
-use http::Request;
+use http::{Request, Response, request::Builder};
 use http_body_util::Empty;
-use hyper::client::conn::http2;
+use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use orgproxy::config::ClientKey;
+use orgproxy::config::{ClientKey, Config};
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Both, Fault,
+    Both, Fault, Org,
     answer::{Answer, ask},
     path::LIMITS,
+    targets,
 };
 
 #[tokio::test]
@@ -77,6 +78,7 @@ async fn no_single_valid_host_is_refused() {
         "Host: localhost/x\r\n",
         "Host: localhost:\r\n",
         "Host: localhost:99999\r\n",
+        "Host: [::ffff:7f00:1].x\r\n",
         "Host: localhost, evil.com\r\n",
         "Host: local host\r\n",
         "Host: http://localhost\r\n",
@@ -122,13 +124,64 @@ async fn an_absolute_target_says_the_host_and_the_header_does_not() {
         .await;
         assert_eq!(answer.status, status, "{target} {answer:?}");
     }
-    let targets: Vec<_> = both
-        .org
-        .requests()
-        .into_iter()
-        .map(|it| it.target)
-        .collect();
+    let targets = targets(&both.org);
     assert_eq!(targets, [LIMITS; 5]);
+}
+
+/// Whatever in a target another program might take for a host.
+#[tokio::test]
+async fn no_target_leads_to_another_host() {
+    let both = Both::start().await;
+    let decoy = Org::start().await.unwrap();
+    let host = format!("localhost:{}", decoy.port());
+    let paths = [
+        format!("//{host}{LIMITS}"),
+        format!("///{host}{LIMITS}"),
+        format!("/\\{host}{LIMITS}"),
+        format!("/\\\\{host}{LIMITS}"),
+        format!("/%2F{host}{LIMITS}"),
+        format!("/%5C{host}{LIMITS}"),
+        format!("/@{host}{LIMITS}"),
+        format!("/.{host}{LIMITS}"),
+        format!("/https://{host}{LIMITS}"),
+        format!("{LIMITS}?https://{host}"),
+    ];
+    for path in &paths {
+        send(
+            &both,
+            &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"),
+        )
+        .await;
+    }
+    let own = format!("localhost:{}", both.org.port());
+    let seen = both.org.requests();
+    assert_eq!(seen.len(), paths.len(), "{:?}", targets(&both.org));
+    for seen in seen {
+        assert!(seen.target.starts_with('/'), "{}", seen.target);
+        assert_eq!(seen.header("host"), own);
+    }
+
+    for target in [
+        format!("@{host}{LIMITS}"),
+        format!(".{host}{LIMITS}"),
+        format!("{host}{LIMITS}"),
+        format!(":{}{LIMITS}", decoy.port()),
+        format!("http:{host}{LIMITS}"),
+        format!("http:/{host}{LIMITS}"),
+        format!("http://localhost@{host}{LIMITS}"),
+        format!("http://{host}{LIMITS}"),
+        format!("https://{host}{LIMITS}"),
+        format!("ftp://{host}{LIMITS}"),
+    ] {
+        let answer = send(
+            &both,
+            &format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n"),
+        )
+        .await;
+        assert!(matches!(answer.status, 400 | 421), "{target} {answer:?}");
+    }
+    assert_eq!(both.org.counts().requests, paths.len());
+    assert_eq!(decoy.connections(), 0);
 }
 
 #[tokio::test]
@@ -248,6 +301,41 @@ async fn what_a_person_opens_in_a_browser_passes() {
     let both = Both::start().await;
     let answer = get(&both, "Host: localhost\r\nSec-Fetch-Site: none\r\n").await;
     assert_eq!(answer.status, 200);
+}
+
+const FIREFOX: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
+    Accept-Language: en-US,en;q=0.5\r\n";
+
+/// Over plain HTTP, a browser tells only this machine that a page has it send a request.
+#[tokio::test]
+async fn a_browser_that_does_not_say_whether_a_page_sent_it_is_refused() {
+    let names = |config: &mut Config| {
+        config.orgs[0].hosts = vec!["proxy.internal".into(), "acme.localhost".into()];
+    };
+    let both = Both::with(names).await;
+    for host in ["proxy.internal", "PROXY.internal:8080"] {
+        let answer = get(&both, &format!("Host: {host}\r\n{FIREFOX}")).await;
+        let message = answer.refusal(403, "FOREIGN_PAGE");
+        assert!(message.contains("https://"), "{message}");
+    }
+    both.untouched();
+    for lines in [
+        // A person, by an address where it would say so.
+        format!("Host: localhost\r\n{FIREFOX}"),
+        format!("Host: 127.0.0.1\r\n{FIREFOX}"),
+        format!("Host: acme.localhost:8080\r\n{FIREFOX}"),
+        format!("Host: proxy.internal\r\nSec-Fetch-Site: none\r\n{FIREFOX}"),
+        // PowerShell, and .NET's client for SOAP.
+        "Host: proxy.internal\r\nUser-Agent: Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) \
+         PowerShell/7.4.0\r\n"
+            .to_owned(),
+        "Host: proxy.internal\r\nUser-Agent: Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services \
+         Client Protocol 4.0.30319.42000)\r\n"
+            .to_owned(),
+        "Host: proxy.internal\r\nUser-Agent: curl/8\r\nAccept-Language: de\r\n".to_owned(),
+    ] {
+        assert_eq!(get(&both, &lines).await.status, 200, "{lines}");
+    }
 }
 
 const PAGE: &str = "http://localhost:5173";
@@ -575,7 +663,8 @@ async fn what_hands_out_sessions_passes_where_it_is_allowed_and_what_only_looks_
     }
 }
 
-/// Jetty 9.4 and Tomcat read paths so: one cuts parameters first, the other decodes first.
+/// Jetty 9.4 and Tomcat read paths so: one cuts parameters first, the other decodes first. To neither
+/// is a backslash a slash, as it is to others.
 #[tokio::test]
 async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
     let both = Both::start().await;
@@ -588,6 +677,7 @@ async fn a_path_that_leads_elsewhere_once_its_parameters_are_cut_is_refused() {
         "/services/data%2fx;%2fy/../oauth2/token",
         "/services%2fdata/services/oauth2/token",
         "/x;a%2fservices/async/62.0/job",
+        "/services\\/secur/frontdoor.jsp",
     ] {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
         let message = send(&both, &head).await.refusal(400, "AMBIGUOUS_PATH");
@@ -724,12 +814,7 @@ async fn what_clients_use_passes_with_its_bytes_untouched() {
         )
         .await;
     }
-    let seen: Vec<_> = both
-        .org
-        .requests()
-        .into_iter()
-        .map(|it| it.target)
-        .collect();
+    let seen = targets(&both.org);
     assert_eq!(seen, paths);
 }
 
@@ -754,6 +839,27 @@ async fn an_unsupported_method_is_refused_and_the_others_are_named() {
         .await;
         let message = answer.refusal(405, "METHOD_REFUSED");
         assert!(message.contains("set intercept = true"), "{message}");
+    }
+    both.untouched();
+}
+
+#[tokio::test]
+async fn an_unsupported_method_is_refused_over_http_2_too() {
+    let both = Both::start().await;
+    let url = format!("http://localhost{LIMITS}");
+    for method in ["TRACE", "TRACK", "PROPFIND", "get", "X"] {
+        let request = Request::builder().method(method).uri(&url);
+        let response = send_http_2(&both, request).await;
+        assert_eq!(response.status(), 405, "{method}");
+        let allow = response.headers()["allow"].to_str().unwrap();
+        assert_eq!(allow, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    }
+    for target in ["localhost:443", "evil.com:443"] {
+        let request = Request::connect(target);
+        let response = send_http_2(&both, request).await;
+        assert_eq!(response.status(), 405, "{target}");
+        let marked = response.headers()["proxy-status"].to_str().unwrap();
+        assert!(marked.contains("METHOD_REFUSED"), "{marked}");
     }
     both.untouched();
 }
@@ -841,20 +947,18 @@ async fn get(both: &Both, lines: &str) -> Answer {
 }
 
 async fn get_http_2(both: &Both, authority: &str) -> u16 {
+    let request = Request::get(format!("http://{authority}{LIMITS}"));
+    send_http_2(both, request).await.status().as_u16()
+}
+
+async fn send_http_2(both: &Both, request: Builder) -> Response<Incoming> {
     let stream = TcpStream::connect(both.proxy.address).await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();
     tokio::spawn(connection);
-    let request = Request::get(format!("http://{authority}{LIMITS}"))
-        .body(Empty::<bytes::Bytes>::new())
-        .unwrap();
-    sender
-        .send_request(request)
-        .await
-        .unwrap()
-        .status()
-        .as_u16()
+    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+    sender.send_request(request).await.unwrap()
 }
 
 fn preflight(origin: &str, lines: &str) -> String {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::Request;
 use http_body_util::Empty;
 use hyper::client::conn::http2;
@@ -19,13 +20,37 @@ use tokio::{
 };
 
 use crate::support::{
-    Binary, Both, CpuTime, Files, Org, PATIENCE, Proxy, SHORT,
+    Binary, Both, CpuTime, Files, Org, PATIENCE, Proxy, SHORT, Seen,
     answer::ask,
     get::get_and_close,
     in_time,
-    path::{LIMITS, SINK},
+    path::{LIMITS, SINK, USERINFO},
     tls::Client,
 };
+
+mod spec;
+
+#[tokio::test]
+async fn every_line_of_the_specification_is_held() {
+    let both = Both::start().await;
+    let hold = both.org.hold(spec::HELD);
+    let mut faults = Vec::new();
+    for several in spec::CASES.chunks(20) {
+        let several = several.iter();
+        let judged = several.map(|case| spec::fault(both.proxy.address, case));
+        faults.extend(join_all(judged).await.into_iter().flatten());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(spec::CASES.len() >= 146, "{}", spec::CASES.len());
+    drop(hold);
+    let clean = ask(both.proxy.address, get_and_close(LIMITS)).await;
+    assert_eq!(clean.status, 200);
+    // Nothing but what was allowed came through, and what the proxy asks itself.
+    let allowed = [LIMITS, SINK, spec::HELD, USERINFO];
+    let odd = |seen: &Seen| !allowed.contains(&&*seen.target);
+    let odd: Vec<_> = both.org.requests().into_iter().filter(odd).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -223,6 +248,7 @@ async fn a_flood_is_over_before_it_costs_others_ten_milliseconds() {
     rests().await;
     let before = rests().await;
     let nothing = rests().await.since(&before);
+    let memory = proxy.peak_memory();
     let wires = floods()
         .map(|(name, first, again)| (name, [begun(&[&first]), again.repeat(100_000)].concat()));
     let given_up = ("given up", given_up(20_000));
@@ -243,7 +269,102 @@ async fn a_flood_is_over_before_it_costs_others_ten_milliseconds() {
         }
     }
     assert!(dear.is_empty(), "{dear:?}");
+    let grown = proxy.peak_memory() - memory;
+    assert!(grown < 16 << 20, "{grown}");
 }
+
+/// Floods of requests that the proxy answers or has to give up, by name: each costs it something, and
+/// the org at most what a client may ask for at a time.
+fn floods_of_requests(count: u32) -> [(&'static str, Vec<u8>); 6] {
+    let of_each = |what: &dyn Fn(u32) -> Vec<u8>| {
+        let streams = (0..count).map(|number| 2 * number + 1);
+        [begun(&[]), streams.flat_map(what).collect()].concat()
+    };
+    let zero = |stream| frame(WINDOW_UPDATE, 0, stream, &[0; 4]);
+    let trailers = |stream| frame(HEADERS, 5, stream, b"\x00\x01x\x01y");
+    // Four KiB that are named again and again, by one byte each.
+    let value = "y".repeat(4000);
+    let mut large = vec![0x40, 1, b'x', 0x7f, 0xa1, 0x1e];
+    large.extend_from_slice(value.as_bytes());
+    large.extend([0xbe].repeat(12_000));
+    let bomb = |stream| frame(HEADERS, 5, stream, &large);
+    let nothing = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let unread = of_each(&|stream| request(stream, true));
+    [
+        ("given up", given_up(count)),
+        (
+            "made to reset",
+            of_each(&|stream| [request(stream, true), zero(stream)].concat()),
+        ),
+        (
+            "written to when ended",
+            of_each(&|stream| [request(stream, true), frame(DATA, 1, stream, b"x")].concat()),
+        ),
+        (
+            "trailers",
+            of_each(&|stream| [request(stream, false), trailers(stream)].concat()),
+        ),
+        ("a bomb of headers", of_each(&bomb)),
+        (
+            "nothing is read",
+            [PREFACE, &nothing, &unread[PREFACE.len()..]].concat(),
+        ),
+    ]
+}
+
+/// Others wait for the processor time that the process takes meanwhile, which is the same on a busy
+/// machine.
+#[tokio::test]
+async fn no_flood_of_requests_takes_memory_or_connections_or_keeps_others_waiting() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = Binary::start(&["--config", &files.config(), "--threads", "1"]);
+    let address = proxy.address().await;
+    let mut dear = Vec::new();
+    for (name, wire) in floods_of_requests(2000) {
+        let (mut memory, mut waits) = (0, Vec::new());
+        for _ in 0..3 {
+            let flood = pour(address, &wire);
+            let others = async {
+                loop {
+                    let before = CpuTime::of(proxy.id());
+                    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+                    waits.push(CpuTime::of(proxy.id()).since(&before));
+                }
+            };
+            tokio::select! {
+                _ = flood => {}
+                () = others => {}
+            }
+            // It has whatever it needs for this one after the first.
+            memory = if memory == 0 {
+                proxy.peak_memory()
+            } else {
+                memory
+            };
+        }
+        let grown = proxy.peak_memory() - memory;
+        waits.sort_unstable();
+        let most = waits
+            .get(waits.len() * 99 / 100)
+            .copied()
+            .unwrap_or_default();
+        println!(
+            "{name}: {most:?} of {} requests, {grown} bytes",
+            waits.len()
+        );
+        if grown >= 8 << 20 || most >= MOST_OF_OTHERS {
+            dear.push((name, grown, most));
+        }
+    }
+    assert!(dear.is_empty(), "{dear:?}");
+    // As many as a thread opens at a time, and those in whose place they are.
+    let connections = org.counts().connections;
+    assert!(connections < 200, "{connections}");
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+}
+
+const MOST_OF_OTHERS: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn no_flood_fills_the_log() {
@@ -283,6 +404,24 @@ async fn requests_that_are_given_up_at_once_are_a_flood_too() {
     let Both { org: _org, proxy } = Both::start().await;
     let heard = talk(connect(&proxy).await, given_up(2000)).await;
     assert_eq!(error(&heard), Some(ENHANCE_YOUR_CALM), "{}", text(&heard));
+}
+
+#[tokio::test]
+async fn a_connection_has_a_hundred_requests_at_most() {
+    const REFUSED_STREAM: u8 = 7;
+    let Both { org, proxy } = Both::start().await;
+    let hold = org.hold(LIMITS);
+    let requests = (0..101).map(|number| request(2 * number + 1, true));
+    let wire = begun(&[&requests.collect::<Vec<_>>().concat()]);
+    let heard = talk_until(connect(&proxy).await, wire, RST_STREAM).await;
+    let refused: Vec<_> = frames(&heard)
+        .filter(|(kind, _)| *kind == RST_STREAM)
+        .map(|(_, payload)| payload[3])
+        .collect();
+    assert_eq!(refused, [REFUSED_STREAM]);
+    assert!(org.counts().requests <= 100);
+    drop(hold);
+    assert_eq!(ask(proxy.address, get_and_close(LIMITS)).await.status, 200);
 }
 
 #[tokio::test]

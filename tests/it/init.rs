@@ -18,7 +18,12 @@ use tempfile::TempDir;
 use test_case::test_case;
 
 use crate::support::{
-    Binary, Ended, Org, binary::ORGPROXY, chmod, client, curl, path::LIMITS, skip, user::NOBODY,
+    Binary, Ended, Org,
+    binary::{ORGPROXY, copy_program},
+    chmod, client, curl,
+    path::LIMITS,
+    skip,
+    user::NOBODY,
 };
 
 /// All that has to be said.
@@ -55,6 +60,31 @@ async fn it_makes_all_that_a_login_needs() {
         folder.run("check").await.stdout,
         "proxy.toml: ok, for main\n"
     );
+}
+
+#[tokio::test]
+async fn nobody_else_can_write_to_what_it_makes_whatever_the_umask() {
+    let folder = Folder::new();
+    let mut command = tokio::process::Command::new("sh");
+    let arguments = format!("umask 0; exec {ORGPROXY} {NEW} --config new/acme.toml");
+    command
+        .args(["-c", &arguments])
+        .current_dir(&folder.0)
+        .env("HOME", folder.0.path());
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let mut folders = vec![folder.0.path().to_owned()];
+    let mut seen = 0;
+    while let Some(path) = folders.pop() {
+        let about = fs::symlink_metadata(&path).unwrap();
+        assert_eq!(about.mode() & 0o022, 0, "{}", path.display());
+        seen += 1;
+        if about.is_dir() {
+            let inner = fs::read_dir(&path).unwrap();
+            folders.extend(inner.map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 6, "{seen}");
 }
 
 #[test_case("2048")]
@@ -646,7 +676,7 @@ async fn a_user_whom_the_next_key_cannot_be_given_to_is_named() {
     let folder = Folder::new();
     folder.good(NEW).await;
     folder.open_to_group();
-    fs::copy(ORGPROXY, folder.path("orgproxy")).unwrap();
+    copy_program(&folder.path("orgproxy"));
     for name in folder.files().keys() {
         lchown(folder.0.path().join(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }

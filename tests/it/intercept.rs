@@ -8,6 +8,7 @@ use crate::support::{
     answer::{Answer, ask, talk},
     curl,
     path::LIMITS,
+    skip,
     tls::Client,
 };
 
@@ -28,6 +29,53 @@ async fn a_tool_that_names_salesforce_gets_the_org(version: &str) {
         assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
     }
     assert_eq!(interceptor.org.logins(), 1);
+}
+
+#[test_case("--http1.1")]
+#[test_case("--http2")]
+#[tokio::test]
+async fn a_tool_that_names_salesforce_and_a_retired_version_gets_the_org(version: &str) {
+    let more = format!("{ON}minimum_api_version = \"41.0\"\n");
+    let interceptor = Interceptor::with(&more).await;
+    interceptor.org.set(|knobs| knobs.oldest_version = 41);
+    let asked = "https://login.salesforce.com/services/data/v20.0/limits";
+    let answer = interceptor.curl(&format!("{version} {asked}")).await;
+    assert_eq!(answer.status(), "200", "{answer:?}");
+    let sent = interceptor.org.last_request().target;
+    assert_eq!(sent, "/services/data/v41.0/limits");
+}
+
+/// OpenSSL has nothing in common with what made the certificate.
+#[tokio::test]
+async fn another_finds_nothing_wrong_with_the_certificate_that_stands_in() {
+    let interceptor = Interceptor::with(ON).await;
+    let address = interceptor.proxy.address().await.to_string();
+    for (name, is_right) in [
+        ("login.salesforce.com", true),
+        ("other.salesforce.com", false),
+    ] {
+        let shown = tokio::process::Command::new("openssl")
+            .args(["s_client", "-proxy", &address])
+            .args([
+                "-connect",
+                "login.salesforce.com:443",
+                "-servername",
+                "login.salesforce.com",
+            ])
+            .args([
+                "-CAfile",
+                &interceptor.files.local_ca(),
+                "-verify_hostname",
+                name,
+            ])
+            .args(["-x509_strict", "-verify_return_error", "-brief"])
+            .stdin(std::process::Stdio::null())
+            .output();
+        let shown = shown.await.unwrap();
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert_eq!(said.contains("Verification: OK"), is_right, "{said}");
+        assert_eq!(shown.status.success(), is_right, "{said}");
+    }
 }
 
 #[tokio::test]
@@ -316,6 +364,29 @@ async fn a_stop_waits_for_what_is_under_way_in_a_tunnel() {
 }
 
 /// An org, and a running proxy in front of it that intercepts what is for its hosts.
+#[tokio::test]
+async fn another_user_gets_no_tunnel() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let interceptor = Interceptor::with(ON).await;
+    let through = format!("http://{}", interceptor.proxy.address().await);
+    for (user, status) in [("65534", "403"), ("0", "200")] {
+        let output = tokio::process::Command::new("setpriv")
+            .arg(format!("--reuid={user}"))
+            .args(["curl", "--silent", "--max-time", "20", "--insecure"])
+            .args(["--write-out", "%{http_connect}", "--output", "/dev/null"])
+            .args(["--proxy", &through])
+            .arg(format!("https://login.salesforce.com{LIMITS}"))
+            .output()
+            .await
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(told, status, "as {user}");
+    }
+    assert_eq!(interceptor.org.counts().requests, 1);
+}
+
 struct Interceptor {
     org: Org,
     files: Files,

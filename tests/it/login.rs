@@ -13,6 +13,7 @@ use crate::support::{
     namespace::{ENTERPRISE, ENVELOPE, PARTNER, TOOLING},
     path::LIMITS,
     proxy::{config, org},
+    targets,
 };
 
 const V46: &str = "/services/Soap/u/46.0";
@@ -214,12 +215,7 @@ async fn the_clients_version_is_asked_and_64_if_the_org_does_not_know_it() {
         let path = format!("/services/Soap/u/{version}");
         assert_eq!(post(&both, &path, "", jsforce(PARTNER)).await.0, 200);
     }
-    let asked: Vec<_> = both
-        .org
-        .requests()
-        .into_iter()
-        .map(|it| it.target)
-        .collect();
+    let asked = targets(&both.org);
     let expected = ["31.0", "999.0", "64.0"].map(|version| format!("/services/Soap/u/{version}"));
     assert_eq!(asked, expected);
 }

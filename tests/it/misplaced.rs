@@ -156,7 +156,7 @@ const SETTINGS: &[&str] = &[
     "guard.client_key = { command = [VALUE] }",
     "guard.allow_origins = VALUE",
     "guard.allow_paths = VALUE",
-    "guard.allow_uids = VALUE",
+    "guard.allow_users = VALUE",
     "clients.me = VALUE",
     "clients.me = { file = VALUE }",
     "clients.me = { env = VALUE }",

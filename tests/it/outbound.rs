@@ -537,7 +537,7 @@ async fn an_address_that_is_silent_costs_neither_login_nor_request() {
 
 /// The org is in the proxy's own process, and both in a network of their own, which is then cut.
 #[tokio::test]
-async fn a_connection_that_died_silently_shows_within_a_minute() {
+async fn a_connection_that_died_silently_shows_within_a_minute_and_the_next_request_is_served() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     files.write("server.crt", org.certificate_pem());
@@ -548,7 +548,8 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     );
     let script = "ip link set lo up && ip route add blackhole 127.77.0.1/32 table local || exit 1\n\
         \"$1\" run --config \"$2\" & read line\n\
-        ip route replace blackhole 127.0.0.1/32 table local; echo cut; read line; kill $!";
+        ip route replace blackhole 127.0.0.1/32 table local; echo cut; read line\n\
+        ip route del blackhole 127.0.0.1/32 table local; echo back; read line; kill $!";
     let mut child = Command::new("unshare")
         .args(["--map-root-user", "--net", "sh", "-c", script, "sh"])
         .args([ORGPROXY, &files.config()])
@@ -580,6 +581,11 @@ async fn a_connection_that_died_silently_shows_within_a_minute() {
     let answer = in_time(ask()).await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     assert!(answer.contains("ORG_UNREACHABLE"), "{answer}");
+
+    orders.write_all(b"\n").await.unwrap();
+    while in_time(lines.next_line()).await.unwrap().unwrap() != "back" {}
+    let answer = in_time(ask()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     drop(orders);
     in_time(child.wait()).await.unwrap();
 }

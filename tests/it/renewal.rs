@@ -9,6 +9,7 @@ use orgproxy::{
     config::Config,
     demo::{TOKEN, Then, blocks},
 };
+use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 
 use crate::support::{
@@ -16,7 +17,7 @@ use crate::support::{
     get::get,
     json_of,
     path::{LIMITS, REST, SINK, USERINFO},
-    session, sha256,
+    session, sha256, targets,
 };
 
 const IDENTITY: &str = "/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS";
@@ -109,9 +110,33 @@ async fn what_no_login_can_mend_is_passed_on(path: &str, fault: Fault) {
     assert_eq!(org.counts().requests, 2);
 }
 
+/// It may have written something before it said what a dead session says.
 #[tokio::test]
-async fn two_hundred_requests_on_a_dead_session_cost_one_login() {
-    const N: usize = 200;
+async fn words_of_an_apex_class_alone_are_no_reason_to_send_a_write_again() {
+    let (org, proxy) = living().await;
+    let write = || async {
+        let request = client().post(proxy.url(SINK)).body("{}");
+        request.send().await.unwrap().status()
+    };
+    let posts = || {
+        let all = org.requests();
+        all.iter().filter(|seen| seen.target == SINK).count()
+    };
+    org.faults().next(1, SINK, Fault::session_expired());
+    assert_eq!(write().await, 401);
+    assert_eq!((posts(), org.logins()), (1, 1));
+    // If the session is dead, it is sent again.
+    org.end_sessions();
+    assert_eq!(write().await, 200);
+    assert_eq!((posts(), org.logins()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_thousand_requests_on_a_dead_session_cost_one_login() {
+    const N: usize = 1000;
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
     let (org, proxy) = living().await;
     let before = org.counts().requests;
     let hold = org.hold(LIMITS);
@@ -224,25 +249,27 @@ async fn before_a_large_body_the_session_is_asked_for_if_nobody_knows(chunked: b
         upload(&proxy, &body, chunked).await,
         (StatusCode::OK, sha256([&body]))
     );
-    let seen: Vec<_> = org.requests().into_iter().map(|seen| seen.target).collect();
+    let seen = targets(&org);
     assert_eq!(seen, [LIMITS, USERINFO, SINK]);
 }
 
-#[test_case("GET", ""; "a question")]
-#[test_case("POST", "{}"; "a record")]
+#[test_case("GET", SINK, ""; "a question")]
+#[test_case("POST", "/services/data/v62.0/sobjects/Account", r#"{"Name":"x"}"#; "a record")]
 #[tokio::test]
 async fn a_stray_refusal_is_not_seen_though_the_login_gives_the_same_token(
     method: &str,
+    path: &str,
     body: &'static str,
 ) {
     let (org, proxy) = living().await;
     let token = session(&org.last_request()).to_owned();
     // Each may be a stray one, however soon after the last.
     for round in 1..=3 {
-        org.faults().next(1, SINK, Fault::session_expired());
+        org.faults().next(1, path, Fault::session_expired());
         let method = method.parse().unwrap();
-        let request = client().request(method, proxy.url(SINK)).body(body);
-        assert_eq!(request.send().await.unwrap().status(), 200);
+        let request = client().request(method, proxy.url(path)).body(body);
+        let request = request.header("content-type", "application/json");
+        assert!(request.send().await.unwrap().status().is_success());
         assert_eq!(session(&org.last_request()), token);
         assert_eq!(org.counts().requests, 1 + 2 * round);
     }

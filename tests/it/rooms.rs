@@ -90,7 +90,7 @@ fn files_are_short() {
 }
 
 /// Every file below `src`, with what is in it.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     let mut sources = Vec::new();
     let mut folders = vec![PathBuf::from("src")];
     while let Some(folder) = folders.pop() {

@@ -1,11 +1,14 @@
 //! A running proxy takes a changed key without a restart.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, os::unix::fs::FileExt};
 
+use rustix::process::geteuid;
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 
-use crate::support::{Binary, Files, Keys, Org, chmod, client, files::config, path::LIMITS};
+use crate::support::{
+    Binary, Files, Keys, Org, chmod, client, files::config, keys::locked, path::LIMITS, skip,
+};
 
 /// A passphrase is of no use to a key that is not encrypted, and does no harm.
 const ENCRYPTED: &str =
@@ -152,6 +155,120 @@ async fn while_a_command_gives_the_passphrase_others_are_served() {
     pipe.write_all(b"of the next").unwrap();
     drop(pipe);
     assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+}
+
+/// A search that finds nothing anywhere shows nothing, so it has to find what is in use.
+#[test_case("private_key = \"server.key\"\n", ""; "plain")]
+#[test_case(ENCRYPTED, "of-both"; "encrypted")]
+#[tokio::test]
+async fn nothing_of_the_old_key_stays_in_memory(reference: &str, passphrase: &str) {
+    if !geteuid().is_root() {
+        return skip("only root reads the memory of another program");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, reference);
+    files.write("passphrase", passphrase);
+    if !passphrase.is_empty() {
+        files.write("server.key", &locked(org.private_key_pem(), passphrase));
+    }
+    let proxy = start(&files).await;
+    assert_eq!(ask(&proxy).await, 200);
+    let old = Remains::of(org.private_key_pem());
+    assert!(!old.found_in(&proxy).is_empty(), "the key is not found");
+
+    let next = Next::make();
+    let new = Remains::of(&fs::read_to_string(next.0.path("key.pem")).unwrap());
+    assert_eq!(new.found_in(&proxy), Vec::<String>::new());
+    if !passphrase.is_empty() {
+        next.encrypt(passphrase);
+    }
+    org.replace_certificate(next.certificate());
+    next.put(&files);
+    org.end_sessions();
+    assert_eq!(ask(&proxy).await, 200);
+    assert_eq!(org.logins(), 2);
+    assert!(!new.found_in(&proxy).is_empty(), "the new key is not found");
+    assert_eq!(old.found_in(&proxy), Vec::<String>::new());
+}
+
+/// What may be left of a key in memory, and what each is.
+struct Remains(Vec<(String, Vec<u8>)>);
+
+impl Remains {
+    fn of(pem: &str) -> Self {
+        let mut traces = Vec::new();
+        let lines = pem.lines().filter(|line| !line.starts_with("---"));
+        // The first is much the same in all keys.
+        for (number, line) in lines.enumerate().skip(1) {
+            if line.len() > 32 {
+                traces.push((format!("line {number} of the PEM"), line[..32].into()));
+            }
+        }
+        let (_, der) = pkcs8::SecretDocument::from_pem(pem).unwrap();
+        let info: pkcs8::PrivateKeyInfoRef<'_> = der.decode_msg().unwrap();
+        let numbers: pkcs1::RsaPrivateKeyRef<'_> =
+            pkcs1::der::Decode::from_der(info.private_key.as_bytes()).unwrap();
+        for (name, number) in [
+            ("d", numbers.private_exponent),
+            ("p", numbers.prime1),
+            ("q", numbers.prime2),
+            ("d mod p-1", numbers.exponent1),
+            ("d mod q-1", numbers.exponent2),
+            ("1/q mod p", numbers.coefficient),
+        ] {
+            let bytes = number.as_bytes();
+            for (part, at) in [
+                ("start", 0),
+                ("middle", bytes.len() / 2),
+                ("end", bytes.len() - 24),
+            ] {
+                let piece = &bytes[at..at + 24];
+                // Arithmetic has the last digits first.
+                let reversed = piece.iter().rev().copied().collect();
+                traces.push((format!("the {part} of {name}"), piece.to_owned()));
+                traces.push((format!("the {part} of {name}, reversed"), reversed));
+            }
+        }
+        Self(traces)
+    }
+
+    /// Returns what is found in all memory that a program can write to, and where.
+    fn found_in(&self, program: &Binary) -> Vec<String> {
+        let starts: Vec<_> = (0..=u8::MAX)
+            .map(|first| {
+                let begins = |trace: &&(String, Vec<u8>)| trace.1[0] == first;
+                self.0.iter().filter(begins).collect::<Vec<_>>()
+            })
+            .collect();
+        let memory = fs::File::open(program.proc("mem")).unwrap();
+        let maps = fs::read_to_string(program.proc("maps")).unwrap();
+        let mut found = Vec::new();
+        let mut searched = 0;
+        for map in maps.lines() {
+            let (range, rest) = map.split_once(' ').unwrap();
+            let (from, to) = range.split_once('-').unwrap();
+            let address = |text| u64::from_str_radix(text, 16).unwrap();
+            let (from, to) = (address(from), address(to));
+            if !rest.starts_with("rw") {
+                continue;
+            }
+            let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+            // Some the system has made for itself.
+            if memory.read_exact_at(&mut bytes, from).is_err() {
+                continue;
+            }
+            searched += bytes.len();
+            for (at, first) in bytes.iter().enumerate() {
+                for (what, trace) in &starts[usize::from(*first)] {
+                    if bytes[at..].starts_with(trace) {
+                        found.push(format!("{what} at {:x} of {map}", from + at as u64));
+                    }
+                }
+            }
+        }
+        assert!(searched > 1 << 20, "{searched}");
+        found
+    }
 }
 
 /// One that has read its key.

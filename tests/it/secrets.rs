@@ -1,5 +1,5 @@
-//! No secret is ever printed, logged or answered: a canary for each, and a search for all of them
-//! in everything that the program says on its most talkative day.
+//! No secret is ever printed, logged, measured, traced or answered: a canary for each, and a search for
+//! all of them in everything that the program says on its most talkative day.
 
 use std::{
     fs,
@@ -9,23 +9,33 @@ use std::{
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use orgproxy::{
-    config::{Config, Overrides},
+    config::{Config, KEYS, Overrides},
     demo::TOKEN,
 };
 use serde_json::json;
 use test_case::test_case;
 
-use crate::support::{
-    Binary, ConnectProxy, Fault, Files, Org,
-    binary::run,
-    curl,
-    files::config,
-    keys::locked,
-    path::{ECHO, LIMITS},
+#[cfg(feature = "otlp")]
+use crate::support::Collector;
+use crate::{
+    admin::{admin_url, everything},
+    support::{
+        Binary, ConnectProxy, Fault, Files, Org, Raw,
+        binary::run,
+        curl,
+        files::config,
+        get::get,
+        in_time,
+        keys::locked,
+        path::{ECHO, LIMITS},
+        settings::{leaves, settings, with_setting},
+    },
 };
 
 const PASSPHRASE: &str = "canary-passphrase-7f3a";
 const CLIENT_KEY: &str = "canary-client-key-91c2d4e6";
+
+const COLLECTOR_KEY: &str = "canary-collector-key-3d09";
 
 /// A token that only a malformed answer has.
 const STRAY_TOKEN: &str = "00D000000000000!canary.stray.token.5b8e";
@@ -40,6 +50,7 @@ impl Canaries {
         for (what, word) in [
             ("the passphrase", PASSPHRASE),
             ("the client key", CLIENT_KEY),
+            ("the key of the collector", COLLECTOR_KEY),
             ("a stray token", STRAY_TOKEN),
             ("the header of an assertion", "eyJ0eXAiOiJKV1Qi"),
             ("the header of an assertion", "eyJhbGciOi"),
@@ -118,7 +129,7 @@ impl Canaries {
     fn assert_none(&self, text: &str) {
         // A search that finds nothing in anything proves nothing.
         for (what, word) in &self.0 {
-            let planted = format!("{text} x{word}x");
+            let planted = format!("x{word}x");
             assert!(self.find(&planted).contains(&what.as_str()), "{what}");
         }
         let found = self.find(text);
@@ -132,11 +143,13 @@ impl Canaries {
     }
 }
 
-/// A proxy that knows every secret there can be, and says all it can.
+/// A proxy that knows every secret there can be, and says all it can, to everybody who listens.
 struct Talkative {
     org: Org,
     files: Files,
     proxy: Binary,
+    #[cfg(feature = "otlp")]
+    collector: Collector,
     /// All that clients were answered.
     answers: String,
     begin: u64,
@@ -152,9 +165,29 @@ impl Talkative {
         let more = format!(
             "private_key = {{ file = \"locked.key\", passphrase = {{ env = \"PHRASE\" }} }}\n\
              {more}\
-             [org.demo.guard]\nclient_key = {{ file = \"client.key\" }}\n"
+             [org.demo.guard]\nclient_key = {{ file = \"client.key\" }}\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n"
         );
-        files.write("proxy.toml", &config(&org, &more));
+        let log = "access_log = \"access.log\"\naccess_log_format = \"json\"\n";
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_mut, reason = "nobody else listens")
+        )]
+        let mut text = format!("{log}{}", config(&org, &more));
+        #[cfg(feature = "otlp")]
+        let collector = {
+            let collector = Collector::start().await;
+            files.write(
+                "headers",
+                &format!("authorization=Bearer%20{COLLECTOR_KEY}"),
+            );
+            text += &format!(
+                "[traces]\nendpoint = {:?}\nheaders = {{ file = \"headers\" }}\n",
+                collector.url
+            );
+            collector
+        };
+        files.write("proxy.toml", &text);
         let begin = now();
         let mut command =
             Binary::command(&["--config", &files.config(), "--log", "trace,h2=trace"]);
@@ -166,6 +199,8 @@ impl Talkative {
             org,
             files,
             proxy,
+            #[cfg(feature = "otlp")]
+            collector,
             answers: String::new(),
             begin,
         }
@@ -197,10 +232,60 @@ impl Talkative {
         canaries.add_assertions(&self.org, self.begin);
         let locked = fs::read_to_string(self.files.path("locked.key")).unwrap();
         canaries.add_pem("the locked key", &locked);
+
+        let admin = everything(&admin_url(&self.proxy).await).await;
+        let events = self.events().await;
+        // The passphrase is where the configuration says that it is: in the environment.
+        let process = self.process().replace(PASSPHRASE, "");
         let ended = self.proxy.stop().await;
         assert_eq!(ended.code(), 0);
         assert!(ended.stderr.contains("TRACE") || ended.stderr.contains("DEBUG"));
-        canaries.assert_none(&(ended.stdout + &ended.stderr + &self.answers));
+        let log = fs::read_to_string(self.files.path("access.log")).unwrap();
+        let mut said = ended.stdout + &ended.stderr + &self.answers;
+        // That what was searched was there.
+        for (shown, word) in [
+            (&admin, "orgproxy_requests_total"),
+            (&events, "data:"),
+            (&process, "--config"),
+            (&log, "\"path\":"),
+        ] {
+            assert!(shown.contains(word), "{word}: {shown}");
+            said += shown;
+        }
+        #[cfg(feature = "otlp")]
+        {
+            let posts = self.collector.posts();
+            assert!(!posts.is_empty());
+            for post in &posts {
+                let shown = post.headers["authorization"].to_str().unwrap();
+                assert_eq!(shown, format!("Bearer {COLLECTOR_KEY}"));
+                said += &String::from_utf8_lossy(&post.body);
+            }
+            assert!(said.contains("http.request.method"), "no span");
+        }
+        canaries.assert_none(&said);
+    }
+
+    /// The first of what keeps the dashboard up to date.
+    async fn events(&self) -> String {
+        let url = admin_url(&self.proxy).await;
+        let mut stream = Raw::connect(url.trim_start_matches("http://").parse().unwrap()).await;
+        stream.send(get("/events")).await;
+        let mut heard = Vec::new();
+        while !heard.windows(5).any(|five| five == b"data:") || !heard.ends_with(b"\n\n\r\n") {
+            let read = tokio::io::AsyncReadExt::read_buf(&mut stream.0, &mut heard);
+            assert!(in_time(read).await.unwrap() > 0, "no event");
+        }
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
+    /// What the system shows of the process.
+    fn process(&self) -> String {
+        ["environ", "cmdline", "comm", "status"]
+            .iter()
+            .map(|name| fs::read(self.proxy.proc(name)).unwrap_or_default())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .collect()
     }
 }
 
@@ -434,6 +519,184 @@ async fn when_a_secret_is_wrong(more: &str) {
         said += &(ended.stdout + &ended.stderr);
     }
     Canaries::new(&org).assert_none(&said);
+}
+
+/// Each setting that there is, and each form in which somebody might paste a secret into it.
+#[tokio::test]
+async fn in_whatever_setting_a_secret_stands() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    // What else is missing is of no interest, and a key takes time to read.
+    let rest = "[org.demo]\nusername = \"me@example.com\"";
+    // In full, it takes long to look at.
+    let pem = org.private_key_pem();
+    let lines: Vec<_> = pem.lines().collect();
+    let pem = [&lines[..5], &lines[lines.len() - 2..]].concat().join("\n") + "\n";
+    let pem = pem.as_str();
+    let canaries = Misplaced::new(pem);
+    let load = |what: &str, text: &str, overrides: &Overrides| {
+        let loaded = Config::from_toml(text, &files.path("proxy.toml"), overrides);
+        let error = loaded.expect_err(what);
+        let said = error.to_string();
+        canaries.assert_none(what, &format!("{said}\n{error:?}"));
+        said.lines().count()
+    };
+    let none = Overrides::default();
+    let all = settings();
+    let leaves = leaves(&all);
+    let strange = [
+        "zz",
+        "limits.zz",
+        "org.zz",
+        "org.demo.zz",
+        "org.demo.guard.zz",
+    ]
+    .map(str::to_owned);
+    let mut mistakes = 0;
+    for (form, value) in misplaced(pem) {
+        // All at once, since each mistake is reported.
+        mistakes += load(&form, &with_all(&leaves, &value), &none);
+        for table in ["", "org.demo."] {
+            let text = with_setting(rest, &format!("{table}{value}"), "1");
+            mistakes += load(&format!("{form} as a key"), &text, &none);
+        }
+    }
+    // What is a table, or nothing at all.
+    let others = all.iter().filter(|path| !leaves.contains(path));
+    for path in others.chain(&strange) {
+        for (form, value) in pasted(pem) {
+            let text = with_setting(rest, path, &format!("{value:?}"));
+            mistakes += load(&format!("{form} in {path}"), &text, &none);
+        }
+    }
+    for (form, value) in pasted(pem) {
+        let (mut flags, mut variables) = (Overrides::default(), Overrides::default());
+        for key in KEYS {
+            flags.set_flag(key, value.clone());
+            variables.set_variable(key, value.clone());
+        }
+        mistakes += load(&format!("{form} in flags"), rest, &flags);
+        mistakes += load(&format!("{form} in variables"), rest, &variables);
+    }
+    assert!(mistakes > 5000, "{mistakes}");
+}
+
+/// A configuration with the same value for all of `settings`.
+fn with_all(settings: &[&String], value: &str) -> String {
+    let (mut of_org, mut others) = (String::new(), String::new());
+    for path in settings {
+        match path.strip_prefix("org.demo.") {
+            Some(key) => of_org += &format!("{key} = {value}\n"),
+            None => others += &format!("{path} = {value}\n"),
+        }
+    }
+    format!("{others}[org.demo]\n{of_org}")
+}
+
+/// Pieces of secrets that stand where they should not.
+struct Misplaced(Vec<String>);
+
+impl Misplaced {
+    fn new(pem: &str) -> Self {
+        let mut pieces = vec![
+            TOKEN_PIECE.to_owned(),
+            JWT_PIECE.to_owned(),
+            PASSWORD.to_owned(),
+        ];
+        let lines = pem.lines().filter(|line| !line.starts_with("---"));
+        // No message has a key in part.
+        pieces.extend(
+            lines
+                .filter(|line| line.len() >= 24)
+                .map(|line| line[4..24].to_owned()),
+        );
+        Self(pieces)
+    }
+
+    #[track_caller]
+    fn assert_none(&self, what: &str, said: &str) {
+        for piece in &self.0 {
+            let line = said.lines().find(|line| line.contains(piece.as_str()));
+            assert_eq!(line, None, "{what}: {piece}");
+        }
+    }
+}
+
+const PASSWORD: &str = "canary-password-4c1e";
+const TOKEN_PIECE: &str = "canary.token.9b3d";
+const JWT_PIECE: &str = "Y2FuYXJ5LWp3dA";
+
+/// Secrets as somebody pastes them into a flag or a variable.
+fn pasted(pem: &str) -> Vec<(&'static str, String)> {
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("---"))
+        .collect();
+    let second = pem.lines().nth(2).unwrap();
+    vec![
+        ("a key", pem.to_owned()),
+        (
+            "a key with a broken line",
+            pem.replacen(second, &format!("{} {}", &second[..30], &second[30..]), 1)
+                .replacen('M', "!", 1),
+        ),
+        ("a key in one line", pem.replace('\n', " ")),
+        ("a key with escapes", pem.replace('\n', "\\n")),
+        ("a key without its ends", body),
+        ("a key without its end", pem[..pem.len() / 2].to_owned()),
+        ("a line of a key", second.to_owned()),
+        ("a token", format!("00D000000000000!{TOKEN_PIECE}")),
+        ("a header", format!("Bearer 00D000000000000!{TOKEN_PIECE}")),
+        (
+            "an assertion",
+            format!("eyJhbGciOiJSUzI1NiJ9.{JWT_PIECE}.c2ln"),
+        ),
+        (
+            "a password in a URL",
+            format!("https://me:{PASSWORD}@gateway.example.com"),
+        ),
+        (
+            "a password in the URL of Redis",
+            format!("redis://:{PASSWORD}@127.0.0.1:6379/0"),
+        ),
+        (
+            "a password for a proxy",
+            format!("http://me:{PASSWORD}@proxy.example.com:3128/"),
+        ),
+    ]
+}
+
+/// The same as values of a file, well formed and not.
+fn misplaced(pem: &str) -> Vec<(String, String)> {
+    let mut values = Vec::new();
+    for (form, secret) in pasted(pem) {
+        let text = format!("{secret:?}");
+        values.extend([
+            (form.to_owned(), text.clone()),
+            (format!("{form}, in a list"), format!("[{text}]")),
+            (format!("{form}, unquoted"), secret.clone()),
+            (
+                format!("{form}, without an end quote"),
+                format!("\"{secret}"),
+            ),
+            (
+                format!("{form}, in many lines"),
+                format!("\"\"\"\n{secret}\"\"\""),
+            ),
+        ]);
+        for key in ["file", "env", "credential"] {
+            values.push((format!("{form} as {key}"), format!("{{ {key} = {text} }}")));
+        }
+        values.push((
+            format!("{form} as a command"),
+            format!("{{ command = [{text}] }}"),
+        ));
+        values.push((
+            format!("{form} as a key of a table"),
+            format!("{{ {text} = 1 }}"),
+        ));
+    }
+    values
 }
 
 #[tokio::test]

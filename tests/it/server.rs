@@ -4,19 +4,24 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
     process::Command,
+    time::Instant,
 };
 
 use orgproxy::{
     Server,
-    config::{Config, Listen},
+    config::{ClientKey, Config, Listen, LocalUsers},
 };
 use test_case::test_case;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::admin::admin_url;
 use crate::support::{
-    Binary, Files, Org, Proxy, SHORT,
+    Binary, Fault, Files, Org, Proxy, SHORT, Seen,
     answer::{Answer, ask, talk},
-    chmod, client, curl,
+    binary::run,
+    chmod, client,
+    cpu_time::CpuTime,
+    curl,
     get::{get, get_and_close},
     path::LIMITS,
     proxy, skip,
@@ -177,6 +182,44 @@ async fn orgs_that_share_a_listener_are_told_apart_by_host() {
 }
 
 #[tokio::test]
+async fn no_answer_of_one_org_reaches_a_client_of_another() {
+    let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
+    let mut config = two_orgs(&one, &two);
+    config.threads = 1;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orgproxy.sock");
+    for org in &mut config.orgs {
+        org.listen = vec![Listen::Unix(path.clone())];
+    }
+    for (name, org) in [("one", &one), ("two", &two)] {
+        let answer = Fault::answer(http::StatusCode::OK, "text/plain", format!("of {name}"));
+        let answer = answer.header("set-cookie", &format!("from={name}"));
+        org.faults().always(LIMITS, answer);
+    }
+    let _proxy = Proxy::serve(config).await;
+    // All on one connection, one behind the other.
+    let names = ["one", "two", "two", "one"].repeat(10);
+    let mut wire: String = names
+        .iter()
+        .map(|name| get(LIMITS).replace("localhost", &format!("{name}.localhost")))
+        .collect();
+    wire.insert_str(wire.len() - 2, "Connection: close\r\n");
+    let stream = UnixStream::connect(&path).await.unwrap();
+    let answers = talk(stream, wire.as_bytes(), usize::MAX).await;
+    assert_eq!(answers.len(), names.len());
+    for (answer, name) in answers.iter().zip(&names) {
+        assert_eq!(answer.body, format!("of {name}"));
+        assert_eq!(answer.header("set-cookie"), Some(&*format!("from={name}")));
+    }
+    for org in [&one, &two] {
+        let seen = org.requests();
+        assert_eq!(seen.len(), names.len() / 2);
+        let is_clean = |seen: &Seen| seen.authorized && !seen.headers.contains_key("cookie");
+        assert!(seen.iter().all(is_clean));
+    }
+}
+
+#[tokio::test]
 async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root becomes another user");
@@ -189,7 +232,7 @@ async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
     for org in &mut config.orgs {
         org.listen = vec![Listen::Unix(path.clone())];
     }
-    config.orgs[0].guard.allow_uids = vec![NOBODY];
+    config.orgs[0].guard.allow_users = LocalUsers::Only(vec![NOBODY]);
     config.orgs[0].hosts.push("localhost".into());
     let _proxy = Proxy::serve(config).await;
     let answer = tokio::task::spawn_blocking(move || as_nobody(&path))
@@ -197,6 +240,69 @@ async fn a_user_reaches_a_shared_socket_only_if_every_org_allows_it() {
         .unwrap();
     assert_eq!(answer, "");
     assert_eq!(one.counts().requests + two.counts().requests, 0);
+}
+
+/// Of those who may call by TCP, with what the client shows, and what comes of it.
+#[test_case(LocalUsers::default(), &[], 403; "nobody else by default")]
+#[test_case(LocalUsers::Only(vec![1]), &[], 403; "not those who are not named")]
+#[test_case(LocalUsers::default(), &["--proxy", "PROXY"], 403; "nor by naming it as a proxy")]
+#[test_case(LocalUsers::default(), &["--http2-prior-knowledge"], 403; "nor in version 2")]
+#[test_case(LocalUsers::Only(vec![1, NOBODY]), &[], 200; "those who are named")]
+#[test_case(LocalUsers::All, &[], 200; "all if that is wanted")]
+#[tokio::test]
+async fn other_users_of_this_machine_call_by_tcp_if_they_are_let_in(
+    users: LocalUsers,
+    arguments: &[&str],
+    status: u16,
+) {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.orgs[0].guard.allow_users = users).await;
+    let address = format!("http://{}", proxy.address);
+    let arguments: Vec<_> = arguments
+        .iter()
+        .map(|argument| {
+            if *argument == "PROXY" {
+                &address
+            } else {
+                *argument
+            }
+        })
+        .collect();
+    let (got, body) = as_nobody_by_tcp(&proxy, &arguments).await;
+    assert_eq!(got, status, "{body}");
+    let is_refused = status == 403;
+    assert_eq!(body.contains("OTHER_USER"), is_refused, "{body}");
+    assert_eq!(body.contains("guard.allow_users"), is_refused, "{body}");
+    assert_eq!(org.counts().requests, usize::from(!is_refused));
+    assert_eq!(org.counts().token_requests, usize::from(!is_refused));
+    // Whose proxy it is may call in any case.
+    let answer = ask(proxy.address, get_and_close(LIMITS)).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_key_says_more_than_a_user() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| {
+        config.orgs[0].guard.client_key = Some(ClientKey::new(KEY.as_bytes()).unwrap());
+    })
+    .await;
+    let (status, body) = as_nobody_by_tcp(&proxy, &[]).await;
+    assert_eq!(
+        (status, body.contains("CLIENT_KEY_MISSING")),
+        (403, true),
+        "{body}"
+    );
+    let key = format!("any:{KEY}");
+    let (status, body) = as_nobody_by_tcp(&proxy, &["--user", &key]).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(org.counts().requests, 1);
 }
 
 #[test_case("127.0.0.2:0", "127.0.0.2"; "another address of this machine")]
@@ -278,6 +384,44 @@ async fn a_client_key_that_crosses_the_network_in_clear_gets_a_warning(listen: &
     );
 }
 
+#[test_case("[\"127.0.0.1:0\", \"0.0.0.0:0\"]", "unencrypted"; "in plain")]
+#[test_case("[\"127.0.0.1:0\", \"https://0.0.0.0:0\"]", "other machines reach https://0.0.0.0:0"; "with tls")]
+#[tokio::test]
+async fn a_listener_that_other_machines_reach_is_pointed_out(listen: &str, warning: &str) {
+    let org = Org::start().await.unwrap();
+    let guard = "allow_remote = true\nclient_key = { env = \"KEY\" }\n";
+    let more = format!("listen = {listen}\n[org.demo.guard]\n{guard}");
+    let files = Files::with(&org, &more);
+    let (state, config) = (files.path("state").display().to_string(), files.config());
+    let admin = ["--admin-listen", "127.0.0.1:0"];
+    let mut arguments = vec!["run", "--config", &config, "--state-dir", &state];
+    arguments.extend(admin);
+    let mut command = Binary::command(&arguments);
+    command.env("KEY", KEY);
+    let proxy = Binary::spawn(command);
+    let url = admin_url(&proxy).await;
+    let status = client()
+        .get(format!("{url}/api/status"))
+        .send()
+        .await
+        .unwrap();
+    let status: serde_json::Value = serde_json::from_str(&status.text().await.unwrap()).unwrap();
+    let listeners = status["orgs"][0]["listeners"].as_array().unwrap();
+    let remote: Vec<_> = listeners.iter().map(|it| it["remote"].as_bool()).collect();
+    assert_eq!(remote, [Some(false), Some(true)], "{status}");
+
+    let shown = run(&["status", "--url", &url]).await.stdout;
+    let line = shown
+        .lines()
+        .find(|line| line.contains("listens on"))
+        .unwrap();
+    let marks = line.matches("other machines reach it").count();
+    assert_eq!(marks, 1, "{line}");
+    assert!(line.ends_with("(other machines reach it)"), "{line}");
+    let ended = proxy.stop().await;
+    assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+}
+
 #[tokio::test]
 async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
@@ -303,6 +447,8 @@ async fn orgs_on_ports_of_their_own_never_see_each_others_session() {
     assert_ne!(sessions[0], sessions[1]);
 }
 
+const KEY: &str = "correct-horse-battery";
+
 /// Runs curl as another user, and returns what it gets: nothing if it is not let in.
 fn as_nobody(path: &Path) -> String {
     let output = Command::new("setpriv")
@@ -315,10 +461,71 @@ fn as_nobody(path: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What it costs to ask who connects: processor time of the proxy for each connection, without and
+/// with it.
+#[tokio::test]
+#[ignore = "a measurement: cargo test --release --test it -- --ignored --nocapture what_asking"]
+async fn what_asking_for_the_user_costs() {
+    let org = Org::start().await.unwrap();
+    for (words, guard) in [
+        ("without", "[org.demo.guard]\nallow_users = \"*\"\n"),
+        ("with", ""),
+        ("without", "[org.demo.guard]\nallow_users = \"*\"\n"),
+        ("with", ""),
+    ] {
+        let files = Files::with(&org, &format!("listen = \"127.0.0.1:0\"\n{guard}"));
+        let proxy = files.start();
+        let address = proxy.address().await;
+        let (began, before) = (Instant::now(), CpuTime::of(proxy.id()));
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..CONNECTIONS {
+                std::net::TcpStream::connect(address).unwrap();
+            }
+        })
+        .await
+        .unwrap();
+        let wall = began.elapsed();
+        // Connections are accepted in turn, so all of them have been.
+        assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+        let spent = CpuTime::of(proxy.id()).since(&before);
+        let each = spent / CONNECTIONS;
+        let rate = f64::from(CONNECTIONS) / wall.as_secs_f64();
+        eprintln!("{words}: {each:?} of processor time a connection, {rate:.0} connections/s");
+    }
+}
+
+const CONNECTIONS: u32 = 20_000;
+
+/// Runs curl as another user with more `arguments`, and returns the status and what it gets.
+async fn as_nobody_by_tcp(proxy: &Proxy, arguments: &[&str]) -> (u16, String) {
+    as_nobody_at(&format!("http://{}{LIMITS}", proxy.address), arguments).await
+}
+
+/// The same of any `url`.
+pub(crate) async fn as_nobody_at(url: &str, arguments: &[&str]) -> (u16, String) {
+    let output = tokio::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl"])
+        .args([
+            "--silent",
+            "--max-time",
+            "20",
+            "--write-out",
+            "%{http_code}",
+        ])
+        .args(arguments)
+        .arg(url)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.split_at(text.len() - 3);
+    (status.parse().unwrap(), body.to_owned())
+}
+
 async fn on_socket(org: &Org, path: &Path, uids: &[u32]) -> Proxy {
     Proxy::with(org, |config| {
         config.orgs[0].listen = vec![Listen::Unix(path.to_owned())];
-        config.orgs[0].guard.allow_uids = uids.to_vec();
+        config.orgs[0].guard.allow_users = LocalUsers::Only(uids.to_vec());
     })
     .await
 }

@@ -14,7 +14,7 @@ use crate::support::{
     client,
     coding::{bare_deflate, gzip, zlib},
     namespace::ENVELOPE,
-    session,
+    session, targets,
 };
 
 /// The session that clients send.
@@ -267,12 +267,7 @@ async fn a_large_envelope_is_not_sent_before_somebody_knows_that_the_session_liv
     both.org.end_sessions();
     let theirs = PARTNER.with_text(17 << 20);
     answered(&both, &PARTNER, theirs.clone()).await;
-    let targets: Vec<_> = both
-        .org
-        .requests()
-        .into_iter()
-        .map(|it| it.target)
-        .collect();
+    let targets = targets(&both.org);
     let question = "/services/oauth2/userinfo";
     assert_eq!(targets, ["/services/data", question, PARTNER.path]);
     assert_eq!(both.org.logins(), 2);

@@ -19,7 +19,7 @@ use tokio::process::Command;
 
 use crate::support::{
     Binary, Ended, Files, Org,
-    binary::{ORGPROXY, run},
+    binary::{ORGPROXY, copy_program, run},
     chmod, curl, in_time,
     path::LIMITS,
     proxy, skip,
@@ -119,23 +119,39 @@ async fn a_group_with_one_member_counts_as_that_user() {
     }
     let it = Traced::new().await;
     let program = it.files.path("orgproxy");
-    fs::copy(ORGPROXY, &program).unwrap();
-    for name in ["", "proxy.toml", "server.key", "ca.pem"] {
-        chown(it.files.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
+    copy_program(&program);
     chmod(&it.files.path("proxy.toml"), 0o664);
     chmod(it.files.folder(), 0o775);
-    let check = async || {
+    let check = async |user: u32| {
+        for name in ["", "proxy.toml", "server.key", "ca.pem"] {
+            chown(it.files.path(name), Some(user), Some(user)).unwrap();
+        }
         let mut command = Command::new(&program);
         command
             .args(["check", "--config", &it.files.config()])
-            .uid(NOBODY)
-            .gid(NOBODY);
+            .uid(user)
+            .gid(user);
         Binary::spawn(command).end().await
     };
-    it.assert_taken(&check().await);
-    chown(it.files.path("proxy.toml"), None, Some(STRANGER)).unwrap();
-    it.assert_refused(&check().await, "can be written by others (mode 0664)");
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let users: Vec<[u32; 2]> = users
+        .lines()
+        .filter_map(|line| {
+            let mut numbers = line.split(':').skip(2).map(str::parse);
+            Some([numbers.next()?.ok()?, numbers.next()?.ok()?])
+        })
+        .collect();
+    let others = |user: u32| users.iter().any(|it| it[1] == user && it[0] != user);
+    let mut own = users.iter().filter(|it| it[0] != 0 && it[0] == it[1]);
+    let alone = own.clone().find(|it| !others(it[0])).unwrap()[0];
+    it.assert_taken(&check(alone).await);
+    // Whose group is another user's own, too, as nobody's on Debian, is not alone in it.
+    let reason = "can be written by others (mode 0";
+    if let Some([shared, _]) = own.find(|it| others(it[0])) {
+        it.assert_refused(&check(*shared).await, reason);
+    }
+    // No user, and so nobody of whom anything is known.
+    it.assert_refused(&check(STRANGER).await, reason);
 }
 
 #[test_case(0o777, false)]
@@ -408,10 +424,17 @@ async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: b
     let folder = files.path("sockets");
     fs::create_dir(&folder).unwrap();
     chmod(&folder, mode);
-    let proxy = files.start();
+    // Where a name could be foretold, it would be taken by now.
+    let elsewhere = files.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let proxy = start_where_its_number_is_taken(&files, &folder, &elsewhere);
     if is_taken {
         proxy.print("listening on unix:").await;
+        assert!(elsewhere.join("socket").exists());
+        fs::remove_file(folder.join(format!(".orgproxy-{}", proxy.id()))).unwrap();
         let ended = proxy.stop().await;
+        let left = fs::read_dir(&folder).unwrap().count();
+        assert_eq!(left, 0);
         let warned = ended.stderr.contains("anybody can put a socket");
         assert_eq!(warned, mode == 0o1777, "{ended:?}");
     } else {
@@ -421,6 +444,21 @@ async fn a_socket_stands_where_nobody_else_can_replace_it(mode: u32, is_taken: b
         assert!(ended.stderr.contains(&reason), "{ended:?}");
         assert!(!folder.join("proxy.sock").exists());
     }
+}
+
+/// Starts the program as a process in whose number's name a link leads elsewhere.
+fn start_where_its_number_is_taken(files: &Files, folder: &Path, elsewhere: &Path) -> Binary {
+    let (folder, elsewhere) = (folder.display(), elsewhere.display());
+    let config = files.config();
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        &format!(
+            "ln -s {elsewhere} {folder}/.orgproxy-$$ && touch {elsewhere}/socket && \
+             exec {ORGPROXY} --config {config} --watch-files=false"
+        ),
+    ]);
+    Binary::spawn(command)
 }
 
 /// Advice is worth nothing to those who cannot follow it.
@@ -436,7 +474,7 @@ async fn a_key_whose_mode_cannot_be_changed_gets_advice_that_can_be_followed() {
     chmod(&files.path("proxy.toml"), 0o644);
     chmod(&files.path("ca.pem"), 0o644);
     let program = files.path("orgproxy");
-    fs::copy(ORGPROXY, &program).unwrap();
+    copy_program(&program);
     let config = files.config();
     let check = async |variable: Option<&str>| {
         let mut command = Command::new(&program);

@@ -1,16 +1,22 @@
 //! Bodies stream both ways, and what breaks off on one side breaks off on the other.
 
+use std::io::{self, ErrorKind};
+
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use orgproxy::demo::Then;
 use test_case::test_case;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{
-    Fault, Org, Proxy, SHORT, client,
+    Fault, Files, Org, Proxy, SHORT, client,
     get::get,
-    json_of,
+    in_time, json_of,
     path::{BYTES, ECHO, LIMITS, SINK},
+    tls::Client,
 };
 
 #[test_case(""; "with a length")]
@@ -201,6 +207,97 @@ async fn an_answer_that_breaks_off_is_never_taken_for_whole(fault: Fault) {
         .unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.bytes().await.is_err());
+}
+
+/// It takes the end of the connection for the end of an answer, unless that is a reset.
+#[test_case(Fault::cut_chunks(); "in chunks")]
+#[test_case(Fault::CutBody(10); "reset")]
+#[test_case(Fault::raw("HTTP/1.0 200 OK\r\n\r\n0123456789", Then::Cut); "until the end of a connection that is cut")]
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_never_taken_for_whole_in_http_1_0(fault: Fault) {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(
+        &org,
+        "listen = [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\n",
+    );
+    let proxy = files.start_with_state();
+    let address = proxy.address().await;
+    let tls = Client::trusting(&files.local_ca());
+    let port = proxy.secure_port().await;
+    let wire = format!("GET {BYTES}?n=100&chunked=1 HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    for by_tls in [false, true] {
+        let ask = async || {
+            if by_tls {
+                heard(tls.connect(port).await.unwrap(), &wire).await
+            } else {
+                heard(TcpStream::connect(address).await.unwrap(), &wire).await
+            }
+        };
+        org.faults().next(1, BYTES, fault.clone());
+        let (body, ended) = ask().await;
+        assert_eq!(body.len(), 10);
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let (body, ended) = ask().await;
+        assert_eq!(body.len(), 100);
+        ended.unwrap();
+    }
+}
+
+/// The body of the answer to `wire`, and how the connection ended.
+async fn heard(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    wire: &str,
+) -> (Vec<u8>, io::Result<usize>) {
+    stream.write_all(wire.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    let ended = in_time(stream.read_to_end(&mut heard)).await;
+    let end = heard.windows(4).position(|four| four == b"\r\n\r\n");
+    (heard.split_off(end.expect("a head") + 4), ended)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_in_time_is_never_taken_for_whole_in_http_1_0() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.limits.idle_body = SHORT).await;
+    // Fits into no buffer on the way, and its client reads nothing before the connection has ended.
+    let length = 64 << 20;
+    let mut raw = proxy.connect().await;
+    raw.send(format!(
+        "GET {BYTES}?n={length}&chunked=1 HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    ))
+    .await;
+    raw.head().await;
+    org.wait_until(|org| org.counts().open == 0).await;
+    let mut body = Vec::new();
+    let ended = in_time(raw.0.read_to_end(&mut body)).await;
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert!(body.len() < length, "{}", body.len());
+}
+
+#[test_case(Fault::cut_length(); "with a length")]
+#[test_case(Fault::cut_chunks(); "in chunks")]
+#[test_case(Fault::CutBody(10); "reset")]
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_never_taken_for_whole_over_http_2(fault: Fault) {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    org.faults().next(1, BYTES, fault);
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let end = async |sender: &mut h2::client::SendRequest<Bytes>| {
+        let request = Request::get(format!("http://localhost{BYTES}?n=100")).body(());
+        let (answer, _) = sender.send_request(request.unwrap(), true).unwrap();
+        let mut body = answer.await.unwrap().into_body();
+        let mut length = 0;
+        while let Some(data) = body.data().await {
+            length += data?.len();
+        }
+        Ok::<_, h2::Error>(length)
+    };
+    in_time(end(&mut sender)).await.unwrap_err();
+    // It is the stream that ends so, and not the connection.
+    assert_eq!(in_time(end(&mut sender)).await.unwrap(), 100);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod both;
+pub(crate) mod clock;
 pub(crate) mod coding;
 #[cfg(feature = "otlp")]
 pub(crate) mod collector;
@@ -15,20 +16,27 @@ pub(crate) mod files;
 pub(crate) mod gate;
 pub(crate) mod get;
 pub(crate) mod grpc;
+pub(crate) mod halt;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod namespace;
+pub(crate) mod notified;
+pub(crate) mod old_clients;
 pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod patience;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
+pub(crate) mod redis;
+pub(crate) mod relay;
+pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod skip;
 pub(crate) mod socks;
 pub(crate) mod terminal;
 pub(crate) mod tls;
+pub(crate) mod tls_server;
 pub(crate) mod user;
 
 pub(crate) use orgproxy::demo::{Fault, Org, Seen};
@@ -38,6 +46,7 @@ pub(crate) use self::collector::Collector;
 pub(crate) use self::{
     binary::{Binary, Ended},
     both::Both,
+    clock::Clock,
     connect::ConnectProxy,
     cpu_time::CpuTime,
     curl::curl,
@@ -47,6 +56,7 @@ pub(crate) use self::{
     gate::Gate,
     json::json_of,
     keys::Keys,
+    notified::Notified,
     own::Own,
     patience::{LONGEST, PATIENCE, SHORT, in_time},
     proxy::{Proxy, client},
@@ -55,6 +65,7 @@ pub(crate) use self::{
     setup::Setup,
     skip::skip,
     socks::SocksProxy,
+    tls_server::TlsServer,
 };
 
 /// Returns the session that the org got with a request in `Authorization`.
@@ -62,4 +73,10 @@ pub(crate) use self::{
 pub(crate) fn session(seen: &Seen) -> &str {
     let authorization = seen.header("authorization");
     authorization.strip_prefix("Bearer ").expect(authorization)
+}
+
+/// Returns the targets of all requests that the org got, in their order.
+pub(crate) fn targets(org: &Org) -> Vec<String> {
+    let requests = org.requests().into_iter();
+    requests.map(|seen| seen.target).collect()
 }

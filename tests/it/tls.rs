@@ -437,6 +437,92 @@ async fn an_expired_certificate_of_the_operators_own_is_refused() {
     assert!(error.to_string().contains("tls.pem expired on"), "{error}");
 }
 
+/// By two others that have nothing in common with each other or with what made it.
+#[tokio::test]
+async fn others_find_nothing_wrong_with_the_certificates_of_the_local_authority() {
+    const SERVER: &str = "1.3.6.1.5.5.7.3.1";
+    const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
+
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, &format!("hosts = [\"sf.internal\"]\n{HTTPS}"));
+    let proxy = files.start_with_state();
+    proxy.secure_port().await;
+    let verifies = |by: &str| {
+        verdict(
+            &files,
+            &format!("openssl verify -x509_strict -CAfile state/ca.pem {by} state/localhost.pem"),
+        )
+    };
+    for name in [
+        "-verify_hostname localhost",
+        "-verify_hostname sf.internal",
+        "-verify_ip 127.0.0.1",
+        "-verify_ip ::1",
+    ] {
+        assert_eq!(verifies(&format!("-purpose sslserver {name}")), Ok(()));
+    }
+    for other in [
+        "-purpose sslserver -verify_hostname login.salesforce.com",
+        "-purpose sslserver -verify_ip 127.0.0.2",
+        "-purpose sslclient",
+        "-purpose smimesign",
+        "-attime 4102444800",
+    ] {
+        assert!(verifies(other).is_err(), "{other}");
+    }
+    // The leaf signs nothing, and the authority no other authority.
+    let text = said(&files, "openssl x509 -noout -text -in state/ca.pem");
+    assert!(text.contains("CA:TRUE, pathlen:0"), "{text}");
+    let text = said(&files, "openssl x509 -noout -text -in state/localhost.pem");
+    assert!(
+        !text.contains("CA:TRUE") && !text.contains("Certificate Sign"),
+        "{text}"
+    );
+
+    let certtool = |by: &str| {
+        verdict(
+            &files,
+            &format!(
+                "certtool --verify --load-ca-certificate state/ca.pem --infile state/localhost.pem {by}"
+            ),
+        )
+    };
+    assert_eq!(
+        certtool(&format!(
+            "--verify-hostname localhost --verify-purpose {SERVER}"
+        )),
+        Ok(())
+    );
+    for other in [
+        format!("--verify-hostname login.salesforce.com --verify-purpose {SERVER}"),
+        format!("--verify-hostname localhost --verify-purpose {CLIENT}"),
+    ] {
+        assert!(certtool(&other).is_err(), "{other}");
+    }
+}
+
+/// What a command says against what is asked of it, if it does.
+fn verdict(files: &Files, command: &str) -> Result<(), String> {
+    let output = ran(files, command);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    output.status.success().then_some(()).ok_or(said)
+}
+
+fn said(files: &Files, command: &str) -> String {
+    String::from_utf8(ran(files, command).stdout).unwrap()
+}
+
+fn ran(files: &Files, command: &str) -> std::process::Output {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap();
+    let ran = std::process::Command::new(program)
+        .args(words)
+        .current_dir(files.folder())
+        .output();
+    ran.unwrap_or_else(|error| panic!("{program} must be installed: {error}"))
+}
+
 /// Writes an authority, and a client's certificate with its key.
 fn write_client(files: &Files, authority: &str, client: &str) {
     let mut params = CertificateParams::default();

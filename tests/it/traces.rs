@@ -1,5 +1,7 @@
 //! Spans of requests, as a collector gets them.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use orgproxy::{
@@ -10,15 +12,15 @@ use test_case::test_case;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Binary, Collector, Files, Org, Own, Proxy, Seen,
+    Binary, Collector, Fault, Files, Org, Own, Proxy, Seen,
     answer::ask,
     client,
-    collector::{Answers, attribute, hex, requests, waits},
+    collector::{Answers, REST, attribute, hex, requests, waits},
     grpc::{Caller, TOPIC, Topic, named},
     in_time,
-    path::{LIMITS, SOAP},
+    path::{LIMITS, SINK, SOAP, USERINFO},
     proxy::listen_for_calls,
-    session,
+    session, targets,
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -206,6 +208,26 @@ async fn a_request_that_is_sent_again_shows_why_and_each_wait() {
 }
 
 #[tokio::test]
+async fn a_question_about_the_session_is_not_taken_for_the_request() {
+    let (org, collector) = (Org::start().await.unwrap(), Collector::start().await);
+    let proxy = traced(&org, &collector, |_| {}).await;
+    // It leads to a session that nothing has shown to live.
+    let away = Fault::answer(StatusCode::BAD_GATEWAY, "text/plain", "");
+    org.faults().next(1, LIMITS, away);
+    proxy.get(LIMITS).await;
+    let large = client().post(proxy.url(SINK)).body(vec![0; 20 << 20]);
+    assert_eq!(large.send().await.unwrap().status(), 200);
+    let seen = targets(&org);
+    assert_eq!(seen, [LIMITS, USERINFO, SINK]);
+    proxy.stop().await;
+    let spans = collector.spans();
+    let names = waits(&spans, &requests(&spans)[1]);
+    let mut names: Vec<_> = names.iter().map(|span| span.name.as_str()).collect();
+    names.retain(|name| *name != "connect");
+    assert_eq!(names, ["session", "POST"]);
+}
+
+#[tokio::test]
 async fn errors_of_either_side_are_errors_and_refusals_of_the_org_are_not() {
     let (org, collector) = (Org::start().await.unwrap(), Collector::start().await);
     let proxy = traced(&org, &collector, |_| {}).await;
@@ -213,7 +235,7 @@ async fn errors_of_either_side_are_errors_and_refusals_of_the_org_are_not() {
         proxy.get("/services/data/v62.0/nothing").await.status(),
         404
     );
-    let unavailable = crate::support::Fault::answer(StatusCode::BAD_GATEWAY, "text/plain", "");
+    let unavailable = Fault::answer(StatusCode::BAD_GATEWAY, "text/plain", "");
     org.faults().next(1, LIMITS, unavailable);
     assert_eq!(proxy.get(LIMITS).await.status(), 502);
     assert_eq!(
@@ -352,6 +374,20 @@ async fn what_a_collector_cannot_take_now_is_posted_again() {
         "{}",
         scraped.body
     );
+}
+
+#[tokio::test]
+async fn a_collector_that_has_too_much_is_left_alone_for_as_long_as_it_says() {
+    let org = Org::start().await.unwrap();
+    let collector = Collector::answering(Some(StatusCode::TOO_MANY_REQUESTS)).await;
+    let proxy = traced(&org, &collector, |_| {}).await;
+    proxy.get(LIMITS).await;
+    collector.wait_for_posts(1).await;
+    collector.answer(Some(StatusCode::OK));
+    let posts = collector.wait_for_posts(2).await;
+    assert_eq!(posts[0].body, posts[1].body);
+    let rested = posts[1].came - posts[0].came;
+    assert!(rested >= Duration::from_secs(REST), "{rested:?}");
 }
 
 #[test_case(Some(Some(StatusCode::INTERNAL_SERVER_ERROR)), "the collector answers 500"; "that fails")]
@@ -506,4 +542,27 @@ fn said(seen: &Seen) -> (String, String, String) {
     };
     assert_eq!(version, "00");
     (trace.to_owned(), span.to_owned(), flags.to_owned())
+}
+
+#[test_case(None, true; "on")]
+#[test_case(Some("off"), false; "off")]
+#[tokio::test]
+async fn the_demo_says_where_traces_go_and_a_variable_switches_them_off(
+    own: Option<&str>,
+    expected: bool,
+) {
+    let collector = Collector::start().await;
+    let mut demo = Binary::command(&["demo", "--port", "0", "--access-log-format", "json"]);
+    demo.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    if let Some(own) = own {
+        demo.env("ORGPROXY_TRACES_ENDPOINT", own);
+    }
+    let demo = Binary::spawn(demo);
+    let answer = client().get(demo.url(LIMITS).await).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+    demo.log(r#"{"time":"#).await;
+    let ended = demo.stop().await;
+    let line = format!("\ntraces to {}\n", collector.url);
+    assert_eq!(ended.stdout.contains(&line), expected, "{ended:?}");
+    assert_eq!(collector.spans().is_empty(), !expected);
 }

@@ -1,11 +1,17 @@
 //! `orgproxy trust`: what it shows for each client, and what it does for them.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs::File,
+    io::Write,
+    os::unix::fs::{chown, symlink},
+    path::PathBuf,
+    process::Command,
+};
 
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::support::{Ended, binary::run, skip};
+use crate::support::{Ended, binary::run, skip, user::NOBODY};
 
 #[tokio::test]
 async fn each_client_has_a_line_of_its_own() {
@@ -208,6 +214,10 @@ async fn there_is_nothing_to_undo_where_nothing_was_made() {
 #[tokio::test]
 async fn the_system_trusts_it_and_then_no_longer() {
     let state = State::new();
+    state.trust(&[]).await;
+    let mut file = File::options().append(true).open(state.path("ca.pem"));
+    // Somebody may have more in it, or have it lead to more.
+    file.as_mut().unwrap().write_all(b"CANARY\n").unwrap();
     let ended = state.trust(&["--system"]).await;
     if !geteuid().is_root() {
         assert_eq!(ended.code(), 1);
@@ -235,6 +245,13 @@ async fn the_system_trusts_it_and_then_no_longer() {
         listed.is_ok_and(|listed| listed.contains(&alias))
     };
     assert_eq!(ended.code(), 0, "{ended:?}");
+    let copied = ended.stdout.rsplit(' ').next().unwrap().trim();
+    let copied = std::fs::read_to_string(copied).unwrap();
+    assert!(
+        copied.starts_with("-----BEGIN CERTIFICATE-----"),
+        "{copied}"
+    );
+    assert!(!copied.contains("CANARY"), "{copied}");
     let was_trusted = trusted();
     let hook = std::path::Path::new("/etc/ca-certificates/update.d/jks-keystore");
     assert_eq!(in_java(), hook.exists());
@@ -254,6 +271,32 @@ async fn the_system_trusts_it_and_then_no_longer() {
     };
     let left = links.flatten().filter(|link| ours(link) && dangling(link));
     assert_eq!(left.count(), 0);
+}
+
+#[tokio::test]
+async fn root_follows_no_link_and_writes_nothing_in_the_folder_of_another_user() {
+    if !geteuid().is_root() {
+        return skip("only root acts for other users");
+    }
+    let state = State::new();
+    state.trust(&[]).await;
+    for name in ["bundle.pem", "truststore.p12"] {
+        std::fs::remove_file(state.path(name)).unwrap();
+    }
+    for name in ["", "ca.pem"] {
+        chown(state.path(name), Some(NOBODY), None).unwrap();
+    }
+    let ended = state.trust(&[]).await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    let reason = format!("belongs to user {NOBODY}, and files for clients are written there");
+    assert!(ended.stderr.contains(&reason), "{ended:?}");
+    assert!(!state.path("bundle.pem").exists());
+
+    std::fs::rename(state.path("ca.pem"), state.path("real.pem")).unwrap();
+    symlink(state.path("real.pem"), state.path("ca.pem")).unwrap();
+    let ended = state.trust(&["--system"]).await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("is not a certificate"), "{ended:?}");
 }
 
 struct State(TempDir);

@@ -299,6 +299,24 @@ async fn redirects_within_the_org_stay_with_the_proxy() {
 }
 
 #[tokio::test]
+async fn no_reason_phrase_has_the_session() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::start(&org).await;
+    proxy.get(LIMITS).await;
+    let sent = org.last_request().headers["authorization"].clone();
+    let token = sent.to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    for (reason, passes) in [("As Ever", true), (token, false)] {
+        let answer = format!("HTTP/1.1 200 {reason}\r\nContent-Length: 2\r\n\r\nok");
+        org.faults().next(1, LIMITS, Fault::raw(answer, Then::Keep));
+        let mut raw = proxy.connect().await;
+        raw.send(get(LIMITS)).await;
+        let answer = raw.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(answer.contains(reason), passes, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn no_header_of_an_answer_has_the_session() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;

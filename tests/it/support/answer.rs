@@ -56,6 +56,12 @@ impl Answer {
             .find_map(|(found, value)| (found == name).then_some(value))
     }
 
+    /// The code of an error of the REST API, if that is what it is.
+    pub fn refusal_code(&self) -> Option<&str> {
+        let (_, rest) = self.body.split_once("\"errorCode\":\"")?;
+        rest.split('"').next()
+    }
+
     /// Asserts that this is a refusal of the proxy, in the shape that clients of the REST API read or as
     /// text for pages, and returns its message.
     #[track_caller]

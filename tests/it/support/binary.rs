@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
@@ -18,6 +18,16 @@ use super::{LONGEST, chmod, in_time};
 
 /// The path of the program.
 pub const ORGPROXY: &str = env!("CARGO_BIN_EXE_orgproxy");
+
+/// Copies the program to `path`, by another process: what is open for writing here, tests beside this
+/// one may pass on to the programs that they start, and then it cannot be run.
+pub fn copy_program(path: &Path) {
+    let copied = std::process::Command::new("cp")
+        .arg(ORGPROXY)
+        .arg(path)
+        .status();
+    assert!(copied.unwrap().success());
+}
 
 /// A running `orgproxy`. Dropped, it is killed.
 pub struct Binary {

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -46,6 +47,7 @@ pub struct Post {
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    pub came: Instant,
 }
 
 /// How posts are answered: with a status, or never.
@@ -177,14 +179,21 @@ async fn take(
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body: body.collect().await.unwrap().to_bytes(),
+        came: Instant::now(),
     };
     posts.send_modify(|posts| posts.push(post));
     let mut answers = answers.subscribe();
     let status = *answers.wait_for(Option::is_some).await.unwrap();
     let mut response = Response::new(Full::default());
     *response.status_mut() = status.unwrap();
+    if status == Some(StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert("retry-after", REST.into());
+    }
     Ok(response)
 }
+
+/// Seconds for which it wants to be left alone where there are too many requests.
+pub const REST: u64 = 3;
 
 /// The spans of requests, in their order.
 pub fn requests(spans: &[Span]) -> Vec<Span> {
