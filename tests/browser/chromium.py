@@ -19,7 +19,7 @@ class Failed(Exception):
 class Chromium:
     """One browser with one page."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *more):
         program = shutil.which("chromium") or shutil.which("google-chrome")
         if not program:
             raise Failed("there is no chromium: try .ci/run packages")
@@ -36,6 +36,7 @@ class Chromium:
         ]
         # It refuses to run as root with it.
         options += ["--no-sandbox"] if os.getuid() == 0 else []
+        options += more
         # The browser reads 3 and writes 4.
         script = f'exec "$@" 3<&{commands} 4>&{answers}'
         self.process = subprocess.Popen(
