@@ -303,7 +303,8 @@ Examples:
   orgproxy health                     check the proxy with ./proxy.toml
   orgproxy health --port 8081         check the proxy on this port
 
-Exits with 0 if it is healthy, else with 1. The org is not asked.";
+Exits with 0 if it is healthy, else with 1. The org is not asked. Of the configuration, only
+the addresses count: it may have mistakes elsewhere, of which the running proxy knows nothing.";
 
 const TRUST: &str = "\
 Examples:

@@ -9,9 +9,14 @@ pub use self::{error::CommandError, trust::TrustError};
 use self::{ready::begin_to_serve, reload::FileSource, sandbox::Entered, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
-    config::{Config, Listen, LogSink},
+    config::{Certificate, Config, Listen, LogSink},
     server::{Reloading, Server, Service, StartupError},
-    system::{inherited, notify::Notifier, pid_file::PidFile, process, signal, telemetry},
+    system::{
+        inherited,
+        notify::Notifier,
+        pid_file::{PidFile, PidFileError},
+        process, signal, telemetry,
+    },
     watch::access_log,
 };
 
@@ -60,7 +65,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args)?,
         Command::Check(args) => check(&args)?,
-        Command::Health(args) => health(&load(&args)?)?,
+        Command::Health(args) => health(&args)?,
         Command::Status(args) => return status::run(&args),
         Command::Wait(args) => return wait::run(&args),
         Command::Reload(args) => return reload::run(&args),
@@ -184,6 +189,18 @@ fn admin_hint(listen: &Listen) -> String {
 fn check(args: &ConfigArgs) -> Result<(), CommandError> {
     let config = load(args)?;
     access_log::check(&config.access_log).map_err(StartupError::AccessLog)?;
+    match config
+        .pid_file
+        .as_deref()
+        .map(|path| PidFile::check(path, None))
+    {
+        // The proxy may be running.
+        None | Some(Ok(()) | Err(PidFileError::Held(..))) => {}
+        Some(Err(error)) => return Err(error.into()),
+    }
+    for org in config.orgs.iter().filter(|org| org.demo.is_some()) {
+        Certificate::of(org).map_err(CommandError::Other)?;
+    }
     let path = args.config();
     let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
     let orgs: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();
@@ -194,9 +211,15 @@ fn check(args: &ConfigArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn health(config: &Config) -> Result<(), CommandError> {
+/// Whatever else the configuration says: a proxy serves on while the file has a mistake.
+fn health(args: &ConfigArgs) -> Result<(), CommandError> {
+    let listeners = Config::load_listeners(args.config().as_deref(), &args.overrides);
+    if listeners.is_empty() {
+        load(args)?;
+    }
+    let listeners: Vec<_> = listeners.into_iter().map(|it| it.listen).collect();
     runtime()?
-        .block_on(health::check(config))
+        .block_on(health::check(&listeners))
         .map_err(|(listen, reason)| CommandError::Unwell(listen, reason))
 }
 

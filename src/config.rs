@@ -210,12 +210,9 @@ impl Config {
     /// has mistakes.
     pub(crate) fn load_listeners(path: Option<&Path>, overrides: &Overrides) -> Vec<Listener> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = source::read(path).ok().flatten().unwrap_or_default();
         let problems = Problems::new(file.display());
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let Some(mut document) = document::parse(&text, &problems) else {
-            return Vec::new();
-        };
+        let mut document = document::recover(&source::peek(path));
         overrides.apply(&mut document, &problems);
         file::read_listeners(document, folder, &problems)
     }

@@ -45,6 +45,13 @@ pub(super) enum Unreachable {
     Late(Duration),
 }
 
+impl Unreachable {
+    /// Returns whether there is no orgproxy that could be asked.
+    pub(super) fn is_of_nobody(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Off | Self::Foreign)
+    }
+}
+
 impl Target {
     /// The one at `url`; else that of the configuration, of which nothing else is read; without a
     /// file, where the demo has it.
@@ -59,11 +66,6 @@ impl Target {
         Ok(Self {
             listen: admin.map(|admin| admin.listen),
         })
-    }
-
-    /// Returns whether the configuration has none.
-    pub(super) fn is_off(&self) -> bool {
-        self.listen.is_none()
     }
 
     /// # Errors
@@ -116,7 +118,8 @@ impl Target {
             Unreachable::Late(_) => "see in its log what it waits for, or restart it".to_owned(),
             Unreachable::Io(_) | Unreachable::Off | Unreachable::Foreign => format!(
                 "if the proxy runs, turn its admin listener on ([admin] listen = \
-                 \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say where it is (--url)"
+                 \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say where it is (--url); \
+                 it stays where it was at the start, whatever the file says now"
             ),
         };
         format!("cannot ask the admin listener{place}: {error}; {remedy}")

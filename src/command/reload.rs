@@ -17,13 +17,21 @@ use crate::{
 pub(super) fn run(args: &ReloadArgs) -> Result<ExitCode, CommandError> {
     let target = Target::of(args.admin.url.as_ref(), &args.admin.source)?;
     let source = &args.admin.source;
-    if target.is_off()
-        && let Some(file) = Config::load_pid_file(source.config().as_deref(), &source.overrides)?
-    {
-        return signal(&file);
-    }
     let asked = runtime()?.block_on(target.send(Method::POST, "/api/reload", TIMEOUT));
-    let reply = asked.map_err(|error| CommandError::Other(target.describe(&error)))?;
+    let reply = match asked {
+        Ok(reply) => reply,
+        // The proxy that runs may have another address than the file has now.
+        Err(error) => {
+            let (config, overrides) = (source.config(), &source.overrides);
+            if args.admin.url.is_none()
+                && error.is_of_nobody()
+                && let Some(file) = Config::load_pid_file(config.as_deref(), overrides)?
+            {
+                return signal(&file);
+            }
+            return Err(CommandError::Other(target.describe(&error)));
+        }
+    };
     match serde_json::from_slice::<ReloadStatus>(&reply.body) {
         Ok(outcome) => Ok(report(&outcome)),
         Err(_) if reply.status == StatusCode::NOT_FOUND => Err(CommandError::Other(

@@ -65,7 +65,7 @@ pub(super) fn enter(config: &Config, file: &Path) -> Result<Entered, CommandErro
     }
     let left_out = reach.connect.is_none();
     match sandbox::enter(reach) {
-        Ok(()) if left_out => Ok(Entered::But(OWN_PORT.to_owned())),
+        Ok(()) if left_out => Ok(Entered::But(open_ports(config).to_owned())),
         Ok(()) => Ok(Entered::Wholly),
         Err(error) if config.sandbox == Sandbox::On => {
             let message = format!("cannot enter the sandbox: {error}; or set sandbox = \"auto\"");
@@ -101,12 +101,7 @@ pub(super) fn mistakes(config: &Config) -> Vec<String> {
     if config.runs_commands {
         lacks.push("running a command for a secret".to_owned());
     }
-    let mistake = |lack| {
-        format!(
-            "{lack} is beyond the sandbox that this process is in since its start; restart \
-             orgproxy, or start it with sandbox = \"off\""
-        )
-    };
+    let mistake = |lack| format!("{lack} {}", sandbox::BEYOND);
     lacks.into_iter().map(mistake).collect()
 }
 
@@ -160,6 +155,14 @@ fn ports(config: &Config) -> Option<Vec<u16>> {
             .chain(others.into_iter().flatten())
             .collect(),
     )
+}
+
+/// Why the ports that `config` names are not all.
+fn open_ports(config: &Config) -> &'static str {
+    match config.sandbox {
+        Sandbox::On => "a demo org is at another port after each start",
+        _ => OWN_PORT,
+    }
 }
 
 /// The ports where logins and requests go.

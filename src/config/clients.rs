@@ -7,12 +7,17 @@ use super::ClientKey;
 /// The user names that clients may log in to the proxy with, and the password of each. The org
 /// knows neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clients(BTreeMap<String, ClientKey>);
+pub struct Clients(BTreeMap<String, Option<ClientKey>>);
 
 impl Clients {
     /// Admits `name` with `password`, of which only a digest is kept.
     pub fn add(&mut self, name: String, password: &[u8]) {
-        self.0.insert(name, ClientKey::of(password));
+        self.0.insert(name, Some(ClientKey::of(password)));
+    }
+
+    /// Knows `name`, whose password cannot be read, and admits nobody by it.
+    pub(super) fn add_locked(&mut self, name: String) {
+        self.0.insert(name, None);
     }
 
     /// Each name.
@@ -22,12 +27,14 @@ impl Clients {
 
     /// Each name, and the digest of its password.
     pub(crate) fn digests(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, key)| (&**name, key.digest()))
+        let all = self.0.iter();
+        all.filter_map(|(name, key)| Some((&**name, key.as_ref()?.digest())))
     }
 
     /// Returns whether `password` is that of `name`.
     pub fn admit(&self, name: &str, password: &[u8]) -> bool {
-        self.0.get(name).is_some_and(|key| key.matches(password))
+        let key = self.0.get(name).and_then(Option::as_ref);
+        key.is_some_and(|key| key.matches(password))
     }
 }
 
@@ -40,6 +47,7 @@ mod tests {
         let mut clients = Clients::default();
         clients.add("etl@example.com".to_owned(), b"one");
         clients.add("bi@example.com".to_owned(), b"two");
+        clients.add_locked("locked@example.com".to_owned());
         for (name, password, admitted) in [
             ("etl@example.com", "one", true),
             ("bi@example.com", "two", true),
@@ -47,6 +55,7 @@ mod tests {
             ("etl@example.com", "", false),
             ("ETL@example.com", "one", false),
             ("nobody@example.com", "one", false),
+            ("locked@example.com", "", false),
             ("", "", false),
         ] {
             assert_eq!(clients.admit(name, password.as_bytes()), admitted, "{name}");

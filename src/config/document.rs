@@ -55,6 +55,12 @@ pub(super) fn parse(text: &str, problems: &Problems) -> Option<Table> {
     errors.is_empty().then(|| table(text, document.get_ref()))
 }
 
+/// Reads as much of TOML as can be read.
+pub(super) fn recover(text: &str) -> Table {
+    let (document, _) = DeTable::parse_recoverable(text);
+    table(text, document.get_ref())
+}
+
 impl Value {
     /// The type of the value, for messages of the form "must be …, not …".
     pub(super) fn kind(&self) -> &'static str {

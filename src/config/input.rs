@@ -132,10 +132,7 @@ pub(crate) enum InputError {
     Tilde,
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    #[error(
-        "is beyond the sandbox that this process is in since its start; restart orgproxy, or start \
-         it with sandbox = \"off\""
-    )]
+    #[error("{}", sandbox::BEYOND)]
     Hidden,
     #[error("is a directory; name the file in it")]
     Directory,

@@ -274,10 +274,14 @@ pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
         if name.trim() != name || name.is_empty() {
             table.complain("must be a user name without spaces around it");
         }
-        if let Some(secret) = secret(&mut table, folder) {
-            match secret.read_line() {
-                Ok(password) => clients.add(name, &password),
-                Err(error) => table.complain(&error.to_string()),
+        match secret(&mut table, folder).map(|secret| secret.read_line()) {
+            Some(Ok(password)) => clients.add(name, &password),
+            failed => {
+                // What names this user elsewhere is right all the same.
+                clients.add_locked(name);
+                if let Some(Err(error)) = failed {
+                    table.complain(&error.to_string());
+                }
             }
         }
         table.finish();

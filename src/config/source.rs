@@ -34,6 +34,14 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     }
 }
 
+/// The text of the file as far as it can be read, whoever could write it; no more than addresses may
+/// be taken from it.
+pub(super) fn peek(path: Option<&Path>) -> String {
+    let file = path.unwrap_or_else(|| Path::new(super::DEFAULT_PATH));
+    let bytes = Input::open(file).and_then(|input| input.read(LONGEST));
+    String::from_utf8_lossy(&as_utf8(&bytes.unwrap_or_default())).into_owned()
+}
+
 /// The harm that somebody who writes it could do.
 const HARM: &str = "make it run programs as you";
 

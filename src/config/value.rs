@@ -174,16 +174,19 @@ pub(super) fn time(value: &Value) -> Result<Duration, String> {
 /// nothing would be logged.
 pub(super) fn log(value: &Value) -> Result<String, String> {
     let text = text(value)?;
-    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric());
-    let is_level = LEVELS.contains(&text.to_lowercase().as_str());
-    if (is_word && !is_level) || EnvFilter::try_new(text).is_err() {
+    // The library takes what is in front of a directive for part of it, and panics where that ends
+    // within a character.
+    let filter = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    let is_word = filter.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_level = LEVELS.contains(&filter.to_lowercase().as_str());
+    if (is_word && !is_level) || EnvFilter::try_new(&filter).is_err() {
         return Err(format!(
             "{} is not a log filter; write one of {}, or such as \"info,orgproxy=debug\"",
             given::shown(text),
             LEVELS.join(", ")
         ));
     }
-    Ok(text.to_owned())
+    Ok(filter)
 }
 
 /// The path of a file that must exist; see `folder` for where it starts.
@@ -224,3 +227,30 @@ const MOST_LINES: usize = 10_000;
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_is_read_with_blanks_around_its_directives() {
+        for (given, read) in [
+            ("info", Some("info")),
+            (" INFO ", Some("INFO")),
+            ("info,orgproxy=debug", Some("info,orgproxy=debug")),
+            ("info, orgproxy=debug", Some("info,orgproxy=debug")),
+            ("\n warn ,\torgproxy = debug", None),
+            (
+                "\u{a0}orgproxy[a{b=\"c\"}]=trace",
+                Some("orgproxy[a{b=\"c\"}]=trace"),
+            ),
+            ("loud", None),
+            (" loud", None),
+            (" h\u{202e}[", None),
+            ("\u{2003}é=debug, \u{2003}é[é{é}]=é", None),
+        ] {
+            let value = Value::Text(given.to_owned());
+            assert_eq!(log(&value).ok().as_deref(), read, "{given:?}");
+        }
+    }
+}

@@ -64,6 +64,10 @@ pub(crate) fn hides(path: &Path, error: &io::Error) -> bool {
         })
 }
 
+/// What is to be said of anything that a process in the sandbox cannot have.
+pub(crate) const BEYOND: &str = "is beyond the sandbox that this process is in since its start; \
+     stop orgproxy and start it again, with sandbox = \"off\" if need be (SIGUSR2 keeps the sandbox)";
+
 /// In a word or two, for the status.
 pub(crate) fn words() -> &'static str {
     match confined() {

@@ -336,6 +336,84 @@ async fn health_asks_over_a_unix_socket_and_without_the_client_key() {
     assert_eq!(health().await, 1);
 }
 
+/// Who watches over a proxy must not end it for a file that it has not taken.
+#[test_case("client_id = 5\nno_such_key = true\nprivate_key = \"nowhere.key\"\n"; "values that cannot be")]
+#[test_case("budget = { calls = \n[[\n\"\n"; "text that is no TOML")]
+#[test_case("private_key = { command = [\"touch\", \"touched\"] }\n"; "a command, which is not run")]
+#[test_case("allow_everybody"; "a file that everybody can write to")]
+#[tokio::test]
+async fn health_is_that_of_the_proxy_not_of_the_file(mistake: &str) {
+    let org = Org::start().await.unwrap();
+    let listen = "listen = \"unix:proxy.sock\"\n";
+    let files = Files::with(&org, listen);
+    let mut arguments = vec!["--config".to_owned(), files.config()];
+    arguments.push("--watch-files=false".to_owned());
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let proxy = Binary::start(&arguments);
+    proxy.print("listening on ").await;
+
+    files.write("proxy.toml", &format!("[org.demo]\n{listen}{mistake}"));
+    chmod(&files.path("proxy.toml"), 0o666);
+    let ended = run(&["check", "-c", &files.config()]).await;
+    assert_eq!(ended.code(), 64, "{ended:?}");
+    let health = run(&["health", "-c", &files.config()]).await;
+    assert_eq!((health.code(), &*health.stderr), (0, ""));
+    assert!(!fs::exists(files.path("touched")).unwrap());
+
+    proxy.stop().await;
+    let health = run(&["health", "-c", &files.config()]).await;
+    assert_eq!(health.code(), 1, "{health:?}");
+    assert!(health.stderr.contains("is unhealthy"), "{health:?}");
+}
+
+#[tokio::test]
+async fn health_says_what_is_wrong_with_a_file_that_names_no_address() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("proxy.toml");
+    for (text, words) in [
+        (None, "does not exist"),
+        (Some("listen = 8080\n"), "no org"),
+    ] {
+        if let Some(text) = text {
+            fs::write(&file, text).unwrap();
+        }
+        let health = run(&["health", "--config", &file.display().to_string()]).await;
+        assert_eq!(health.code(), 64, "{health:?}");
+        assert!(health.stderr.contains(words), "{health:?}");
+    }
+}
+
+/// What only a start would find otherwise.
+#[tokio::test]
+async fn a_check_finds_what_would_keep_the_proxy_from_starting() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let everybodys = files.path("everybodys");
+    fs::create_dir(&everybodys).unwrap();
+    chmod(&everybodys, 0o777);
+    let demo = "[org.demo]\nclient_id = \"a\"\nusername = \"b\"\nprivate_key = \"server.key\"\n\
+                demo = true\nlisten = \"unix:proxy.sock\"\n";
+    let with_pid_file = format!("pid_file = \"everybodys/it.pid\"\n{}", config(&org, ""));
+    for (text, words) in [
+        (&*with_pid_file, "could put a file of their own there"),
+        (demo, "server.crt"),
+    ] {
+        files.write("proxy.toml", text);
+        for command in ["check", "run"] {
+            let ended = run(&[command, "--config", &files.config()]).await;
+            assert_eq!(ended.code(), 1, "{ended:?}");
+            assert!(ended.stderr.contains(words), "{ended:?}");
+        }
+    }
+    // The one that runs has its file.
+    let text = with_pid_file.replace("everybodys/", "");
+    files.write("proxy.toml", &text);
+    let proxy = files.start();
+    proxy.address().await;
+    let ended = run(&["check", "--config", &files.config()]).await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
 #[tokio::test]
 async fn every_line_that_the_demo_prints_does_what_it_promises() {
     let proxy = Binary::start(&["demo", "--port", "0"]);
@@ -499,7 +577,6 @@ async fn its_memory_is_closed_to_others_and_leaves_no_dump() {
 
 /// Every command that reads the key closes its memory first, those that only look, too.
 #[test_case("check")]
-#[test_case("health")]
 #[test_case("token")]
 #[test_case("doctor")]
 #[tokio::test]

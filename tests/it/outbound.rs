@@ -188,7 +188,7 @@ async fn a_variable_that_names_no_proxy_is_an_error_at_start(
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
     let config = files.config();
-    for command in ["run", "check", "doctor", "token", "health"] {
+    for command in ["run", "check", "doctor", "token"] {
         let mut command = Binary::command(&[command, "--config", &config]);
         command.env(variable, value);
         let ended = Binary::spawn(command).end().await;

@@ -379,6 +379,13 @@ async fn a_pid_file_is_there_while_it_listens_and_no_second_one_has_it() {
     let expected = format!("asked process {} to reload by SIGHUP", proxy.id());
     assert!(asked.stdout.contains(&expected), "{asked:?}");
     proxy.log("reloaded the configuration after SIGHUP").await;
+    // The file may have one by now, where nobody listens yet.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = free.local_addr().unwrap().to_string();
+    drop(free);
+    let elsewhere = [&reload[..], &["--admin-listen", &admin]].concat();
+    let asked = run(&elsewhere).await;
+    assert!(asked.stdout.contains(&expected), "{asked:?}");
 
     assert_eq!(proxy.stop().await.code(), 0);
     assert!(!fs::exists(&path).unwrap());

@@ -418,6 +418,13 @@ async fn health_knows_each_kind_of_listener() {
         proxy.secure_port().await;
         let ended = run(&health).await;
         assert_eq!(ended.code(), 0, "{ended:?}");
+        // What is in the file by now, the listener has yet to show.
+        openssl(
+            &files,
+            "req -x509 -new -key tls.key -subj /CN=renewed -days 9 -out tls.pem",
+        );
+        let ended = run(&health).await;
+        assert_eq!(ended.code(), 0, "{ended:?}");
         proxy.stop().await;
         assert_eq!(run(&health).await.code(), 1);
     }

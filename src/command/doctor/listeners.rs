@@ -81,7 +81,7 @@ fn half(listen: &Listen, free: SocketAddr, other: SocketAddr, error: &io::Error)
 
 /// Asks the program itself, because it may have any name.
 async fn is_orgproxy(listen: &Listen, config: &Config) -> bool {
-    health::is_orgproxy(listen, config)
+    health::is_orgproxy(listen, !config.tls.client_ca.is_empty())
         .await
         .unwrap_or_default()
 }

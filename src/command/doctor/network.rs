@@ -181,7 +181,7 @@ async fn leads_back(
     let address = tcp.peer_addr().ok().filter(|_| tcp.is_local())?;
     let mut is_orgproxy = false;
     for listen in [Listen::Tcp(address), Listen::Https(address)] {
-        is_orgproxy |= health::is_orgproxy(&listen, config)
+        is_orgproxy |= health::is_orgproxy(&listen, !config.tls.client_ca.is_empty())
             .await
             .unwrap_or_default();
     }
