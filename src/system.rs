@@ -3,6 +3,8 @@
 pub(crate) mod chain;
 pub(crate) mod children;
 pub(crate) mod clocks;
+#[cfg(test)]
+pub(crate) mod damage;
 pub(crate) mod deadline;
 pub(crate) mod escape;
 pub(crate) mod inherited;

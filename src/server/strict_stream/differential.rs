@@ -13,6 +13,7 @@ use super::StrictStream;
 use crate::{
     config::Limits,
     proxy::connection_state::{ConnectionState, LARGEST_BODY},
+    system::damage::damage,
 };
 
 /// A request as a reader understands it: its method and its body.
@@ -269,23 +270,6 @@ fn field(line: &[u8]) -> Option<(String, &[u8])> {
 fn is_token(text: &[u8]) -> bool {
     let is_of_it = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty() && text.iter().all(is_of_it)
-}
-
-/// Changes a few bytes.
-fn damage(wire: &mut Vec<u8>, random: &mut fastrand::Rng) {
-    const ODD: &[u8] = b"\r\n\0 \t:;,#\"05fF+-x\x7f\x80\xff";
-    let at = random.usize(..wire.len());
-    match random.usize(..5) {
-        0 => wire[at] = ODD[random.usize(..ODD.len())],
-        1 => wire.insert(at, ODD[random.usize(..ODD.len())]),
-        2 => drop(wire.remove(at)),
-        3 => wire[at] ^= 1 << random.usize(..8),
-        _ => {
-            let end = (at + 1 + random.usize(..20)).min(wire.len());
-            let piece = wire[at..end].to_vec();
-            wire.splice(at..at, piece);
-        }
-    }
 }
 
 const SEEDS: &[&str] = &[

@@ -12,7 +12,7 @@ use super::{
     body::Rest,
     head::{Head, Lines},
 };
-use crate::spelling::Received;
+use crate::{spelling::Received, system::damage::damage};
 
 /// A response as a reader understands it: its status and body, and whether it is whole.
 type Read = Option<(u16, Vec<u8>, bool)>;
@@ -191,23 +191,6 @@ async fn hypers(wire: &[u8], cut: usize) -> Read {
     let (_far, heard) = tokio::join!(sent, heard);
     driven.abort();
     heard
-}
-
-/// Changes a few bytes.
-fn damage(wire: &mut Vec<u8>, random: &mut fastrand::Rng) {
-    const ODD: &[u8] = b"\r\n\0 \t:;,\"05fF+-x\x7f\x80\xff";
-    let at = random.usize(..wire.len());
-    match random.usize(..5) {
-        0 => wire[at] = ODD[random.usize(..ODD.len())],
-        1 => wire.insert(at, ODD[random.usize(..ODD.len())]),
-        2 => drop(wire.remove(at)),
-        3 => wire[at] ^= 1 << random.usize(..8),
-        _ => {
-            let end = (at + 1 + random.usize(..20)).min(wire.len());
-            let piece = wire[at..end].to_vec();
-            wire.splice(at..at, piece);
-        }
-    }
 }
 
 const SEEDS: &[&str] = &[
