@@ -82,8 +82,8 @@ impl Policies {
 
 impl Policy {
     fn words(&self) -> String {
-        let limits_objects = self.read_objects.is_some()
-            || self.write_objects.is_some()
+        let limits_objects = Names::limits(self.read_objects.as_ref())
+            || Names::limits(self.write_objects.as_ref())
             || !self.deny_objects.is_empty();
         let limits_fields = !self.read_fields.is_empty()
             || !self.write_fields.is_empty()
@@ -128,6 +128,16 @@ impl Names {
         self.0.iter().any(|known| is(known, name))
     }
 
+    /// The same, whether or not either has the namespace of the org.
+    pub(crate) fn denies(&self, name: &str) -> bool {
+        self.0.iter().any(|known| is_alike(known, name))
+    }
+
+    /// Returns whether there is such a list, and not of all there is.
+    pub(crate) fn limits(list: Option<&Self>) -> bool {
+        list.is_some_and(|list| !list.has_all())
+    }
+
     /// Returns whether it is a list of all there is.
     pub(crate) fn has_all(&self) -> bool {
         self.0.iter().any(|known| known == ANY)
@@ -160,14 +170,38 @@ impl Fields {
         all.any(|(known, name)| is(known, object) && is(name, field))
     }
 
-    /// Returns whether a field of this name is here, of whatever object.
-    pub(crate) fn has_named(&self, field: &str) -> bool {
-        self.0.iter().any(|(_, name)| is(name, field))
+    /// Like `are_of`, whether or not either has the namespace of the org.
+    pub(crate) fn deny_any_of(&self, object: &str) -> bool {
+        self.0.iter().any(|(known, _)| is_alike(known, object))
+    }
+
+    /// Like `has`, in the same way.
+    pub(crate) fn deny(&self, object: &str, field: &str) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(known, name)| is_alike(known, object) && is_alike(name, field))
+    }
+
+    /// Returns whether a field of this name is denied, of whatever object.
+    pub(crate) fn deny_named(&self, field: &str) -> bool {
+        self.0.iter().any(|(_, name)| is_alike(name, field))
     }
 }
 
 fn is(known: &str, name: &str) -> bool {
     known == ANY || known.eq_ignore_ascii_case(name)
+}
+
+/// In an org with a namespace, `Payroll__c` and `acme__Payroll__c` may be the same.
+fn is_alike(known: &str, name: &str) -> bool {
+    is(bare(known), bare(name))
+}
+
+/// `name` without its namespace: that is before a custom name, which has two parts itself.
+fn bare(name: &str) -> &str {
+    match name.split_once("__") {
+        Some((_, rest)) if rest.contains("__") => rest,
+        _ => name,
+    }
 }
 
 /// Reads both sections of an org; nothing if neither is there.
@@ -282,16 +316,18 @@ fn method(value: &Value) -> Result<Method, String> {
     })
 }
 
-/// A path in which one word may be `*`, such as the version of an API.
+/// A path in which words may be `*`, such as the version of an API.
 fn path(value: &Value) -> Result<String, String> {
-    let plain = value::text(value)?.replace("/*/", "/any/");
-    let is_path = text::path(&Value::Text(plain));
-    match is_path {
-        Ok(_) => Ok(value::text(value)?
-            .trim_end_matches('/')
-            .to_ascii_lowercase()),
-        Err(message) => Err(message.replace("query or wildcard", "query; * is any one word")),
+    let written = value::text(value)?;
+    let words = written.split('/');
+    let words = words.map(|word| if word == "*" { "any" } else { word });
+    let plain = Value::Text(words.collect::<Vec<_>>().join("/"));
+    if text::path(&plain).is_ok() {
+        return Ok(written.trim_end_matches('/').to_ascii_lowercase());
     }
+    // The message shows what was written.
+    let path = text::path(value);
+    path.map_err(|why| why.replace("query or wildcard", "query; * is any one word"))
 }
 
 fn names(section: &mut Section<'_>, key: &'static str) -> Option<Names> {

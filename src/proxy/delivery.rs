@@ -201,9 +201,8 @@ impl Delivery {
             ..
         } = request;
         let can_ask = head.family() != Family::PubSub;
-        // A class chooses its answer, after it may have written something.
-        let may_have_written = || head.is_for_a_class() && !head.method().is_safe();
-        let must_ask = can_ask && (sessions.doubts() || may_have_written());
+        // A class chooses its answer, after it may have written something, at a GET as well.
+        let must_ask = can_ask && (sessions.doubts() || head.is_for_a_class());
         if repeats == 0 && !must_ask && !sessions.rests() {
             let login = sessions.replace(session);
             return Ok(Some(exchange.awaits(Wait::Login, login).await?));

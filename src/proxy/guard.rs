@@ -24,10 +24,10 @@ mod path;
 /// Decides whether a request may pass. On by default; each setting opens one thing.
 pub(crate) struct Guard {
     org: config::Org,
-    /// Names that are ours in `Host`, any port: first those of this machine, then configured ones.
-    names: Vec<Host>,
-    /// Where the configured ones begin.
-    configured: usize,
+    /// Names of this machine that are ours in `Host`, any port.
+    own: Vec<Host>,
+    /// Those in `hosts`.
+    configured: Vec<Host>,
     /// Bytes in a head.
     header_bytes: usize,
 }
@@ -87,16 +87,12 @@ impl Guard {
             .flat_map(config::Listen::named_addresses)
             .filter(|address| !LOOPBACK.contains(&address.as_str()));
         let own = LOOPBACK.iter().map(|own| (*own).to_owned());
-        let mut names: Vec<_> = own
-            .chain(addresses)
-            .filter_map(|own| Host::parse(&own))
-            .collect();
-        let configured = names.len();
-        names.extend(org.hosts.iter().filter_map(|host| Host::parse(host)));
+        let own = own.chain(addresses);
+        let configured = org.hosts.iter();
         Self {
             org: org.clone(),
-            names,
-            configured,
+            own: own.filter_map(|own| Host::parse(&own)).collect(),
+            configured: configured.filter_map(|host| Host::parse(host)).collect(),
             header_bytes: limits.header_bytes,
         }
     }
@@ -199,9 +195,8 @@ impl Guard {
     /// Returns whether `head` asks for this org by one of its own names, where several share a
     /// listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
-        let own = &self.names[self.configured..];
         named(head, &Lines::of(&head.headers))
-            .is_some_and(|named| own.iter().any(|own| own.is_named_by(named)))
+            .is_some_and(|named| self.configured.iter().any(|own| own.is_named_by(named)))
     }
 
     fn check_size(&self, head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
@@ -227,7 +222,8 @@ impl Guard {
         if let Some(end) = connection.intercepted() {
             return self.check_tunnel(named, end);
         }
-        let is_own = self.names.iter().any(|own| own.is_named_by(named));
+        let mut names = self.own.iter().chain(&self.configured);
+        let is_own = names.any(|own| own.is_named_by(named));
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
             Some(authority) if head.version != http::Version::HTTP_2 => {
@@ -432,6 +428,15 @@ fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
     }
     match (head.uri.authority(), lines.host.first) {
         (Some(_), None) if head.version == http::Version::HTTP_11 => None,
+        // RFC 9113 section 8.3.1: a line that names another host makes the request malformed.
+        (Some(authority), Some(line))
+            if head.version == http::Version::HTTP_2
+                && !line
+                    .as_bytes()
+                    .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            None
+        }
         (Some(authority), _) => Some(authority.as_str()),
         (None, line) => line?.to_str().ok(),
     }

@@ -13,8 +13,16 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
+/// `word` as servers see it that cut off a format, or dots and blanks.
+pub(crate) fn stem(word: &[u8]) -> &[u8] {
+    let is_cut = |byte: &u8| *byte <= b' ' || *byte == b'.';
+    let start = word.iter().take_while(|byte| **byte <= b' ').count();
+    let end = word.iter().rev().take_while(|byte| is_cut(byte)).count();
+    without_format(word.get(start..word.len() - end).unwrap_or_default())
+}
+
 /// `word` without the `.json` or `.xml` behind it that some servers take for the format of the answer.
-pub(crate) fn without_format(word: &[u8]) -> &[u8] {
+fn without_format(word: &[u8]) -> &[u8] {
     let stem = |format: &[u8]| {
         let at = word.len().checked_sub(format.len())?;
         let (stem, end) = word.split_at_checked(at)?;
@@ -134,6 +142,10 @@ fn hex(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
+
+/// Bytes of the path of a request within a request: as many as Salesforce takes in a URL. Each way to read a
+/// path is a copy of it.
+pub(crate) const LONGEST_WITHIN: usize = 16 * 1024;
 
 /// More than anybody needs who means well: an external id with a semicolon and a slash that are
 /// encoded twice has nine.

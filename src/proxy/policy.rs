@@ -3,21 +3,21 @@
 //! A request is taken apart as far as it must be: a composite into its parts, a query into its words. What
 //! cannot be read as the org will read it is refused.
 
-use std::fmt::Display;
+use std::{collections::HashMap, fmt::Display, sync::Arc};
 
 use http::request::Parts;
 
 pub(crate) use self::refused::Refused;
-use self::{ask::Ask, bulk::Place, judge::Judge, rest::Found, xml::Element};
+use self::{ask::Ask, bulk::Place, json::Json, judge::Judge, rest::Found, xml::Element};
 use crate::{
-    config::{self, Policy},
+    config::{self, ClientLabel, Policy},
     proxy::{
         error::Error,
         exchange::Exchange,
         family::{Envelope, Family, Wsdl},
-        path::words,
         refusal::Refusal,
         replay::{ClientFault, Replay},
+        target::Target,
         upstream,
     },
 };
@@ -39,7 +39,11 @@ mod table;
 mod xml;
 
 /// The policies of one org.
-pub(crate) struct Policies(config::Policies);
+pub(crate) struct Policies {
+    /// For all clients that have none of their own.
+    org: Option<Arc<Policy>>,
+    of_clients: HashMap<ClientLabel, Arc<Policy>>,
+}
 
 /// The reason why a request does not pass.
 enum Stop {
@@ -51,7 +55,13 @@ enum Stop {
 impl Policies {
     /// Those of `org`, if it has any.
     pub(crate) fn new(org: &config::Org) -> Option<Self> {
-        org.policies.clone().map(Self)
+        let config::Policies { org, of_clients } = org.policies.clone()?;
+        let of_clients = of_clients.into_iter();
+        let of_clients = of_clients.map(|(label, policy)| (label, Arc::new(policy)));
+        Some(Self {
+            org: org.map(Arc::new),
+            of_clients: of_clients.collect(),
+        })
     }
 
     /// Admits a request, or says why not and which key would. One that has to be read is read whole,
@@ -66,7 +76,7 @@ impl Policies {
         let Some(policy) = self.of(exchange) else {
             return Ok(());
         };
-        match judge(Judge::new(policy), head, body, envelope, exchange.family).await {
+        match judge(policy, head, body, envelope, exchange.family).await {
             Ok(()) => Ok(()),
             Err(Stop::Refused(refused)) if policy.observe => {
                 exchange.would_be_refused(&refused);
@@ -77,29 +87,26 @@ impl Policies {
         }
     }
 
-    /// The policy for the client: its own, by what is most certain about it, or that of the org.
-    fn of(&self, exchange: &Exchange) -> Option<&Policy> {
-        let by_connection = exchange.connection.client();
-        let mut clients = exchange.client().into_iter().chain(by_connection);
-        let own = clients.find_map(|client| {
-            // What a client says of itself is none.
-            let label = client.label()?;
-            let mut policies = self.0.of_clients.iter();
-            policies.find(|(of, _)| *of == label)
-        });
-        own.map(|(_, policy)| policy).or(self.0.org.as_ref())
+    /// The policy for the client: its own, by what is most certain about it, or that of the org. What it
+    /// says of itself leads to none.
+    fn of(&self, exchange: &Exchange) -> Option<&Arc<Policy>> {
+        let by_connection = || exchange.connection.client()?.label();
+        let own = |label: Option<ClientLabel>| self.of_clients.get(&label?);
+        own(exchange.label())
+            .or_else(|| own(by_connection()))
+            .or(self.org.as_ref())
     }
 }
 
 /// The one judgement.
 async fn judge(
-    judge: Judge<'_>,
+    policy: &Arc<Policy>,
     head: &mut Parts,
     body: &mut Replay,
     envelope: Option<&Envelope>,
     family: Family,
 ) -> Result<(), Stop> {
-    let uri = head.uri.clone();
+    let (judge, uri) = (Judge::new(policy), head.uri.clone());
     let ask = match Ask::new(head.method.as_str(), uri.path(), uri.query(), 0) {
         Ok(ask) if !ask::names_method(&head.headers) => ask,
         Ok(ask) => return Ok(judge.unplaced(&ask, "a header of it names another method")?),
@@ -114,60 +121,65 @@ async fn judge(
     }
     match family {
         Family::Rest | Family::Identity | Family::OAuth | Family::Page => {
-            rest(judge, &ask, head, body).await
+            rest(policy, &ask, head, body).await
         }
-        Family::Soap(wsdl) => soap(judge, &ask, wsdl, envelope, head, body).await,
+        Family::Soap(wsdl) => soap(policy, &ask, wsdl, envelope, head, body).await,
         Family::Bulk(_) => bulk(judge, &ask, head, body).await,
-        Family::Cometd => cometd(judge, &ask, head, body).await,
+        Family::Cometd => cometd(policy, &ask, head, body).await,
         Family::PubSub => Ok(pubsub(judge, &ask)?),
     }
 }
 
 async fn rest(
-    judge: Judge<'_>,
+    policy: &Arc<Policy>,
     ask: &Ask<'_>,
     head: &mut Parts,
     body: &mut Replay,
 ) -> Result<(), Stop> {
+    let judge = Judge::new(policy);
     let found = Found::at(judge, ask)?;
-    let json = if found.needs_body(judge) {
-        match content::read_json(head, body).await? {
-            Ok(json) => Some(json),
-            Err(why) => return Ok(found.unread(judge, ask, why)?),
-        }
-    } else {
-        None
+    if !found.needs_body(judge, ask) {
+        return Ok(found.judge(judge, ask, None)?);
+    }
+    let text = match content::read_json(head, body).await? {
+        Ok(text) => text,
+        Err(why) => return Ok(found.unread(judge, ask, why)?),
     };
-    Ok(found.judge(judge, ask, json.as_ref())?)
+    let own = ask.clone().into_owned();
+    let judged = content::apart(policy, text, move |judge, text| match Json::parse(text) {
+        Ok(json) => found.judge(judge, &own, Some(&json)),
+        Err(why) => found.unread(judge, &own, why),
+    });
+    match judged.await {
+        Ok(judged) => Ok(judged?),
+        Err(why) => Ok(judge.unplaced(ask, why)?),
+    }
 }
 
-/// Checks method and path, and returns all the ways to read it.
-fn place(judge: Judge<'_>, ask: &Ask<'_>) -> Result<Vec<Vec<u8>>, Box<Refused>> {
-    let Some(readings) = ask.readings() else {
-        judge.unplaced(ask, "its path can be read in too many ways")?;
-        return Ok(Vec::new());
-    };
-    judge.place(ask, &ask.method, &readings)?;
+/// Checks method and path of what is not REST, and returns all the ways to read the path.
+fn readings_but_rest(judge: Judge<'_>, ask: &Ask<'_>) -> Result<Vec<Vec<u8>>, Box<Refused>> {
+    let readings = judge.readings(ask)?;
     if ask.is_renamed {
         judge.unclear(ask, "_HttpMethod is for the REST API")?;
-        judge.place(ask, "POST", &readings)?;
     }
     Ok(readings)
 }
 
 async fn soap(
-    judge: Judge<'_>,
+    policy: &Arc<Policy>,
     ask: &Ask<'_>,
     wsdl: Wsdl,
     envelope: Option<&Envelope>,
     head: &mut Parts,
     body: &mut Replay,
 ) -> Result<(), Stop> {
-    place(judge, ask)?;
-    match &*ask.method {
-        "GET" | "HEAD" | "OPTIONS" => return Ok(()),
-        "POST" if judge.looks() => {}
-        _ => return Ok(judge.unclear(ask, "it is not a POST")?),
+    let judge = Judge::new(policy);
+    readings_but_rest(judge, ask)?;
+    if matches!(&*ask.method, "GET" | "HEAD" | "OPTIONS") || !judge.looks() {
+        return Ok(());
+    }
+    if ask.method != "POST" {
+        return Ok(judge.unclear(ask, "it is not a POST")?);
     }
     if judge.is_read_path(ask.path.as_bytes()) && wsdl == Wsdl::Other {
         return Ok(());
@@ -177,11 +189,18 @@ async fn soap(
         return Ok(());
     }
     let envelope = match content::read_envelope(head, body).await? {
-        Ok(envelope) => content::apart(envelope, Element::parse).await,
-        Err(why) => Err(why),
+        Ok(envelope) => envelope,
+        Err(why) => return Ok(judge.unclear(ask, why)?),
     };
-    match envelope {
-        Ok(envelope) => Ok(soap::judge(judge, wsdl, &envelope)?),
+    let what = ask.to_string();
+    let judged = content::apart(policy, envelope, move |judge, text| {
+        match Element::parse(text) {
+            Ok(envelope) => soap::judge(judge, wsdl, &envelope),
+            Err(why) => judge.unclear(&what, why),
+        }
+    });
+    match judged.await {
+        Ok(judged) => Ok(judged?),
         Err(why) => Ok(judge.unclear(ask, why)?),
     }
 }
@@ -192,14 +211,10 @@ async fn bulk(
     head: &mut Parts,
     body: &mut Replay,
 ) -> Result<(), Stop> {
-    let readings = place(judge, ask)?;
+    let readings = readings_but_rest(judge, ask)?;
     let place = |path: &Vec<u8>| {
-        let path = std::str::from_utf8(path).ok()?;
-        let all: Vec<_> = words(path.as_bytes())
-            .filter_map(|word| std::str::from_utf8(word).ok())
-            .skip_while(|word| !word.eq_ignore_ascii_case("async"))
-            .collect();
-        Place::of(all.get(2..)?)
+        let words: Vec<_> = Target::parse(path).below(path).collect();
+        Place::of(&words)
     };
     let mut places = readings.iter().map(place);
     let first = places.next().flatten();
@@ -219,27 +234,39 @@ async fn bulk(
 }
 
 async fn cometd(
-    judge: Judge<'_>,
+    policy: &Arc<Policy>,
     ask: &Ask<'_>,
     head: &mut Parts,
     body: &mut Replay,
 ) -> Result<(), Stop> {
-    place(judge, ask)?;
+    let judge = Judge::new(policy);
+    readings_but_rest(judge, ask)?;
     if ask.method != "POST" {
         return Ok(judge.unclear(ask, "its messages are not in a POST")?);
     }
     if !judge.looks() {
         return Ok(());
     }
-    match content::read_json(head, body).await? {
-        Ok(messages) => Ok(cometd::judge(judge, ask, &messages)?),
+    let messages = match content::read_json(head, body).await? {
+        Ok(messages) => messages,
+        Err(why) => return Ok(judge.unclear(ask, why)?),
+    };
+    let what = ask.to_string();
+    let judged = content::apart(policy, messages, move |judge, text| {
+        match Json::parse(text) {
+            Ok(messages) => cometd::judge(judge, &what, &messages),
+            Err(why) => judge.unclear(&what, why),
+        }
+    });
+    match judged.await {
+        Ok(judged) => Ok(judged?),
         Err(why) => Ok(judge.unclear(ask, why)?),
     }
 }
 
 /// A call of the Pub/Sub API, whose name is in its path; its body goes on for days.
 fn pubsub(judge: Judge<'_>, ask: &Ask<'_>) -> judge::Judged {
-    place(judge, ask)?;
+    readings_but_rest(judge, ask)?;
     let what: &dyn Display = ask;
     match ask.path.strip_prefix(PUBSUB).unwrap_or_default() {
         "GetTopic" | "GetSchema" => Ok(()),

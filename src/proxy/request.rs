@@ -13,7 +13,8 @@ use crate::{
     proxy::{
         exchange::Exchange,
         family::{Envelope, Family, KNOWN_VERSION, SESSION_HEADERS},
-        headers, path,
+        headers,
+        path::{self, is},
         replay::{Replay, Sending, Splice},
         target::{Api, Target},
     },
@@ -135,6 +136,26 @@ impl Head {
     /// one is called by SOAP, the org itself writes the fault.
     pub(crate) fn is_for_a_class(&self) -> bool {
         Target::parse(self.path().as_bytes()).api == Api::Apex
+    }
+
+    /// Returns whether it does no harm if it is done twice: its method says so (RFC 9110 section 9.2.2),
+    /// and no code of the org's own answers, which may do anything at a GET.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.method.is_idempotent() && !self.runs_code()
+    }
+
+    fn runs_code(&self) -> bool {
+        let path = path::resolved(self.path().as_bytes());
+        let target = Target::parse(&path);
+        match target.api {
+            Api::Apex | Api::Page => true,
+            Api::Rest => {
+                let mut words = target.below(&path);
+                let (first, second) = (words.next(), words.next());
+                is(first, "tooling") && RUNS_CODE.iter().any(|name| is(second, name))
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -386,6 +407,14 @@ const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
 
 /// Reported not to count against the org's API limits: [`crate::salesforce::facts::sessions`].
 const USERINFO: &str = "/services/oauth2/userinfo";
+
+/// Resources of the Tooling API that execute code in an answer to a GET: Tooling API Developer Guide, *REST
+/// Resources*.
+const RUNS_CODE: [&str; 3] = [
+    "executeAnonymous",
+    "runTestsAsynchronous",
+    "runTestsSynchronous",
+];
 
 #[cfg(test)]
 mod tests {

@@ -61,7 +61,7 @@ impl Upstream {
     ///
     /// A connection that the org is known to have closed while it was idle is not used. On one that
     /// turns out to be closed, a request is sent again if HTTP/2 says that nothing of it was sent,
-    /// or once if its method is idempotent (RFC 9110 section 9.2.2) and nothing of a response came.
+    /// or once if it does no harm twice and nothing of a response came.
     /// Anything else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
@@ -75,7 +75,7 @@ impl Upstream {
             wait,
             ..
         } = request;
-        let mut may_repeat = head.method().is_idempotent();
+        let mut has_repeated = false;
         loop {
             let connection = self.connection(session);
             let mut connection = exchange.awaits(Wait::Connection, connection).await?;
@@ -89,10 +89,13 @@ impl Upstream {
             match error {
                 SendError::Unsent if connection.is_reused() => {}
                 SendError::Lost(_)
-                    if connection.is_reused() && may_repeat && body.fault().is_none() =>
+                    if connection.is_reused()
+                        && !has_repeated
+                        && body.fault().is_none()
+                        && head.may_be_repeated() =>
                 {
                     // Another request may put a connection back that is just as dead.
-                    may_repeat = false;
+                    has_repeated = true;
                     self.pool.clear();
                 }
                 error => {

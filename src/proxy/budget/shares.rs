@@ -194,7 +194,8 @@ impl State {
     ) -> Result<Option<Who>, Exceeded> {
         let allowed = self.allowed();
         let used = self.used();
-        if let Some(amount) = settings.calls
+        // Until the org has said something, nothing is known of what it counts.
+        if let Some(amount) = settings.calls.filter(|_| allowed.is_some())
             && let Some(limit) = amount.of(allowed).filter(|limit| used >= *limit)
         {
             let age = self.heard.map(|(_, at)| now.duration_since(at));

@@ -131,6 +131,8 @@ impl Turns {
         let deadline = Instant::now() + bounds.wait;
         // Other bounds may have made room.
         self.let_go();
+        let LongCalls { most, wait, .. } = bounds;
+        let late = || Exceeded::Turn { most, wait };
         loop {
             let next = self.lock().next_change(Instant::now());
             let wake = next.map_or(deadline, |next| next.min(deadline));
@@ -138,14 +140,12 @@ impl Turns {
                 biased;
                 turn = &mut turn => {
                     drop(place);
-                    let LongCalls { most, wait, .. } = bounds;
-                    return turn.map_err(|_| Exceeded::Turn { most, wait });
+                    return turn.map_err(|_| late());
                 }
                 () = sleep_until(wake) => {}
             }
             if Instant::now() >= deadline {
-                let LongCalls { most, wait, .. } = bounds;
-                return Err(Exceeded::Turn { most, wait });
+                return Err(late());
             }
             self.let_go();
         }

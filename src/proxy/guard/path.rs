@@ -2,7 +2,7 @@
 
 use crate::{
     proxy::{
-        path::{Reading, is, is_plain, readings, without_format, words},
+        path::{Reading, is, is_plain, readings, stem, words},
         target::{Api, Endpoint, Target},
     },
     salesforce::REST_ROOT,
@@ -181,14 +181,7 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
 /// Returns whether a server may take `found` for `word`: with a format behind it, or with dots and blanks
 /// that some cut off.
 fn is_alike(found: Option<&[u8]>, word: &[u8]) -> bool {
-    found.is_some_and(|found| without_format(trimmed(found)).eq_ignore_ascii_case(word))
-}
-
-fn trimmed(word: &[u8]) -> &[u8] {
-    let is_cut = |byte: &u8| *byte <= b' ' || *byte == b'.';
-    let start = word.iter().take_while(|byte| **byte <= b' ').count();
-    let end = word.iter().rev().take_while(|byte| is_cut(byte)).count();
-    word.get(start..word.len() - end).unwrap_or_default()
+    found.is_some_and(|found| stem(found).eq_ignore_ascii_case(word))
 }
 
 /// The reason that a path is denied.

@@ -78,6 +78,8 @@ pub(crate) enum Why {
     Malformed,
     #[error("a version in it is written with escapes: write it plainly")]
     Disguised,
+    #[error("a URL in it has a path of more than 16 KiB")]
+    LongPath,
 }
 
 /// The changes to `body` so that it names no version that is older than `least`.
@@ -181,7 +183,11 @@ impl Subrequest<'_> {
         let Ok(url) = serde_json::from_str::<String>(written) else {
             return Ok(());
         };
-        let resolved = path::resolved(path_of(&url).as_bytes());
+        let own = path_of(&url);
+        if own.len() > path::LONGEST_WITHIN {
+            return Err(Why::LongPath);
+        }
+        let resolved = path::resolved(own.as_bytes());
         let asked = Target::parse_within(&resolved);
         if let Some(from) = asked.api_version().filter(|version| *version < least) {
             edits.push(edit(text, written, &asked, from, least).ok_or(Why::Disguised)?);
@@ -298,6 +304,22 @@ mod tests {
     #[test_case(r#"{"compositeRequest":[{"url":"/services/data/%7638.0/a"}]}"#, Why::Disguised; "an encoded letter")]
     fn what_cannot_be_changed_for_sure_is_not_sent(body: &str, why: Why) {
         assert_eq!(raised(body), Err(why));
+    }
+
+    #[test_case(16 * 1024, true)]
+    #[test_case(16 * 1024 + 1, false)]
+    fn no_longer_path_is_looked_at_than_salesforce_takes(length: usize, is_sent: bool) {
+        let path = format!("v62.0/{}", "a".repeat(length - 6));
+        let body = format!(r#"{{"batchRequests":[{{"url":"{path}?{path}"}}]}}"#);
+        let found = raised(&body);
+        assert_eq!(
+            found,
+            if is_sent {
+                Ok(body)
+            } else {
+                Err(Why::LongPath)
+            }
+        );
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! One request, or one within another, as a policy sees it.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
 
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use crate::proxy::path::{is_plain, readings, without_format};
+use crate::proxy::path::{is_plain, readings, stem};
 
 /// A request that is to be judged.
+#[derive(Clone)]
 pub(super) struct Ask<'a> {
     /// As the org takes it: that of the parameter `_HttpMethod`, if there is one.
     pub(super) method: String,
     /// True for a POST that names another method so.
     pub(super) is_renamed: bool,
     /// As it is written.
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
+    pub(super) path: Cow<'a, str>,
+    query: Option<Cow<'a, str>>,
     /// The number of requests around it.
     pub(super) depth: u8,
 }
@@ -44,8 +48,8 @@ impl<'a> Ask<'a> {
         let mut ask = Self {
             method: method.to_owned(),
             is_renamed: false,
-            path,
-            query,
+            path: path.into(),
+            query: query.map(Cow::from),
             depth,
         };
         // Salesforce takes the parameter of a POST for the method, for clients without PATCH.
@@ -60,6 +64,22 @@ impl<'a> Ask<'a> {
         Ok(ask)
     }
 
+    /// The same, for another thread.
+    pub(super) fn into_owned(self) -> Ask<'static> {
+        Ask {
+            method: self.method,
+            is_renamed: self.is_renamed,
+            path: self.path.into_owned().into(),
+            query: self.query.map(|query| query.into_owned().into()),
+            depth: self.depth,
+        }
+    }
+
+    /// Returns whether it can only delete: the org may take a renamed one for the POST that it is.
+    pub(super) fn only_deletes(&self) -> bool {
+        self.method == "DELETE" && !self.is_renamed
+    }
+
     /// The methods that it may be taken for. The org may not follow the parameter everywhere.
     pub(super) fn methods(&self) -> impl Iterator<Item = &str> {
         let own = self.is_renamed.then_some("POST");
@@ -67,7 +87,8 @@ impl<'a> Ask<'a> {
     }
 
     /// All the ways to read its path, or nothing if there are too many. The REST API takes `.json` and
-    /// `.xml` behind a word for a format (until version 57.0), as part of the word elsewhere.
+    /// `.xml` behind a word for a format (until version 57.0), as part of the word elsewhere; and some
+    /// servers cut off dots and blanks.
     pub(super) fn readings(&self) -> Option<Vec<Vec<u8>>> {
         let path = self.path.as_bytes();
         let mut all = if is_plain(path) {
@@ -79,7 +100,7 @@ impl<'a> Ask<'a> {
         for at in 0..all.len() {
             let shorter = all
                 .get(at)
-                .map(|it| [without_formats(it, true), without_formats(it, false)]);
+                .map(|it| [with_stems(it, true), with_stems(it, false)]);
             for reading in shorter.into_iter().flatten() {
                 if !all.contains(&reading) {
                     all.push(reading);
@@ -91,7 +112,7 @@ impl<'a> Ask<'a> {
 
     /// All values of a parameter, however it is spelled.
     pub(super) fn all(&self, name: &str) -> Vec<String> {
-        let query = self.query.unwrap_or_default();
+        let query = self.query.as_deref().unwrap_or_default();
         let is_it = |key: &str| {
             let twice = percent_decode_str(key).decode_utf8_lossy();
             twice.trim().eq_ignore_ascii_case(name)
@@ -118,7 +139,7 @@ impl<'a> Ask<'a> {
         if all.next().is_some() {
             return Err("a parameter is there twice");
         }
-        let query = self.query.unwrap_or_default();
+        let query = self.query.as_deref().unwrap_or_default();
         let mut keys = query.split('&').filter_map(|part| part.split('=').next());
         if first.is_some() && !keys.any(|key| key == name) {
             return Err("a parameter is spelled in an unusual way");
@@ -127,8 +148,8 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// `path` without the format behind its last word, or behind each of its words.
-fn without_formats(path: &[u8], last_only: bool) -> Vec<u8> {
+/// `path` with the stem of its last word, or of each of its words.
+fn with_stems(path: &[u8], last_only: bool) -> Vec<u8> {
     let end = path.len() - path.iter().rev().take_while(|it| **it == b'/').count();
     let last = path.get(..end).unwrap_or_default();
     let last = last.rsplit(|it| *it == b'/').next().map_or(0, <[u8]>::len);
@@ -137,7 +158,7 @@ fn without_formats(path: &[u8], last_only: bool) -> Vec<u8> {
     while let Some(word) = words.next() {
         let is_last = at == end - last;
         at += word.len() + 1;
-        let stem = without_format(word);
+        let stem = stem(word);
         short.extend_from_slice(if is_last || !last_only { stem } else { word });
         if words.peek().is_some() {
             short.push(b'/');

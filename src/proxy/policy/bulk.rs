@@ -4,10 +4,10 @@ use super::{
     ask::Ask,
     json::Json,
     judge::{Judge, Judged, Object},
-    rest::object_of,
     soql,
     xml::Element,
 };
+use crate::proxy::path::is;
 
 /// The part of Bulk 1.0 that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +26,16 @@ pub(super) enum Place {
 
 impl Place {
     /// The place of `words`, which follow the version.
-    pub(super) fn of(words: &[&str]) -> Option<Self> {
-        let is = |word: &&str, expected: &str| word.eq_ignore_ascii_case(expected);
+    pub(super) fn of(words: &[&[u8]]) -> Option<Self> {
         let (job, rest) = words.split_first()?;
-        if !is(job, "job") {
+        if !is(Some(job), "job") {
             return None;
         }
         Some(match rest {
             [] => Self::Jobs,
             [_] => Self::Job,
-            [_, batch] if is(batch, "batch") => Self::Batches,
-            [_, batch, _, rest @ ..] if is(batch, "batch") && !rest.is_empty() => Self::Contents,
+            [_, batch] if is(Some(batch), "batch") => Self::Batches,
+            [_, batch, _, _, ..] if is(Some(batch), "batch") => Self::Contents,
             _ => Self::Else,
         })
     }
@@ -59,7 +58,10 @@ pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, place: Place, body: Option<
     match (place, body) {
         (Place::Contents, _) if is_get => judge.read(ask, Object::Unknown),
         _ if is_get => Ok(()),
-        (Place::Jobs, Some(body)) => job(judge, ask, &Info::read(body)),
+        (Place::Jobs, Some(body)) => match Info::read(body) {
+            Ok(info) => job(judge, ask, &info),
+            Err(why) => judge.unclear(ask, why),
+        },
         // To close a job is to say that no more comes, also of one with queries.
         (Place::Job, Some(body)) => match Info::read(body) {
             Ok(info) if info.is_closed() => Ok(()),
@@ -71,12 +73,8 @@ pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, place: Place, body: Option<
     }
 }
 
-fn job(judge: Judge<'_>, ask: &Ask<'_>, info: &Result<Info, String>) -> Judged {
-    let info = match info {
-        Ok(info) => info,
-        Err(why) => return judge.unclear(ask, why),
-    };
-    let object = info.object.as_deref().map_or(Object::Unknown, object_of);
+fn job(judge: Judge<'_>, ask: &Ask<'_>, info: &Info) -> Judged {
+    let object = info.object.as_deref().map_or(Object::Unknown, Object::of);
     match info.operation.as_deref() {
         Some("query" | "queryAll") => judge.read(ask, object),
         _ if judge.limits_written_fields() => {

@@ -1,28 +1,29 @@
 //! The Streaming API: messages on meta channels read, and all others publish.
 
+use std::fmt::Display;
+
 use super::{
-    ask::Ask,
     json::Json,
     judge::{Judge, Judged, Object},
 };
 
 /// Judges the messages of a request.
-pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, body: &Json) -> Judged {
+pub(super) fn judge(judge: Judge<'_>, what: &dyn Display, body: &Json) -> Judged {
     let messages = match body {
         Json::List(messages) => messages,
         message => std::slice::from_ref(message),
     };
     for message in messages {
         match message.text("channel") {
-            Some("/meta/subscribe") => subscribe(judge, ask, message)?,
+            Some("/meta/subscribe") => subscribe(judge, what, message)?,
             Some(channel) if META.contains(&channel) => {}
-            _ => judge.write(ask, Object::Other)?,
+            _ => judge.write(what, Object::Other)?,
         }
     }
     Ok(())
 }
 
-fn subscribe(judge: Judge<'_>, ask: &Ask<'_>, message: &Json) -> Judged {
+fn subscribe(judge: Judge<'_>, what: &dyn Display, message: &Json) -> Judged {
     let channels = match message.get("subscription") {
         Some(Json::List(channels)) => channels,
         Some(channel) => std::slice::from_ref(channel),
@@ -33,9 +34,9 @@ fn subscribe(judge: Judge<'_>, ask: &Ask<'_>, message: &Json) -> Judged {
             Json::Text(channel) => object_of(channel),
             _ => Object::Unknown,
         };
-        judge.read(ask, object)?;
+        judge.read(what, object)?;
         if let Object::Named(object) = object {
-            judge.read_all(ask, object)?;
+            judge.read_all(what, object)?;
         }
     }
     Ok(())
@@ -51,7 +52,7 @@ fn object_of(channel: &str) -> Object<'_> {
         Some(name) if name.ends_with("__") => Object::Unknown,
         // A channel has events of several objects.
         Some(name) if name.to_ascii_lowercase().ends_with("__chn") => Object::Unknown,
-        Some(name) if !name.is_empty() => super::rest::object_of(name),
+        Some(name) if !name.is_empty() => Object::of(name),
         _ => Object::Unknown,
     }
 }

@@ -1,13 +1,19 @@
 //! The body of a request, as the org will read it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use tokio::{sync::Semaphore, task};
 
-use crate::proxy::{
-    coding::Coding,
-    family,
-    replay::{ClientFault, Replay},
+use super::judge::{Judge, Judged};
+use crate::{
+    config::Policy,
+    proxy::{
+        coding::Coding,
+        family,
+        replay::{ClientFault, Replay},
+    },
 };
 
 /// The reason why a body cannot be read, if the client sent it as it should.
@@ -46,33 +52,35 @@ pub(super) async fn read_envelope(head: &Parts, body: &mut Replay) -> Read<Bytes
     }
 }
 
-/// All of a body in JSON.
-pub(super) async fn read_json(head: &mut Parts, body: &mut Replay) -> Read<super::json::Json> {
+/// All of a body that should be in JSON.
+pub(super) async fn read_json(head: &mut Parts, body: &mut Replay) -> Read<Bytes> {
     if !is_json(&head.headers) {
         return Ok(Err("its Content-Type is not application/json".to_owned()));
     }
-    match read(head, body).await? {
-        Ok(text) => Ok(apart(text, super::json::Json::parse).await),
-        Err(why) => Ok(Err(why)),
-    }
+    read(head, body).await
 }
 
-/// Takes a body apart. A large one keeps a processor busy for a while: no more than two at a time, and
-/// none where the other clients are served.
-pub(super) async fn apart<T: Send + 'static>(
+/// Has a body judged by `policy`. A large one keeps a processor busy for a while: no more than two at a
+/// time, and none where the other clients are served.
+///
+/// # Errors
+/// If that came to no end.
+pub(super) async fn apart(
+    policy: &Arc<Policy>,
     body: Bytes,
-    parse: fn(&[u8]) -> Result<T, String>,
-) -> Result<T, String> {
+    judge: impl FnOnce(Judge<'_>, &[u8]) -> Judged + Send + 'static,
+) -> Result<Judged, &'static str> {
+    const FAILED: &str = "its body could not be looked at; try again";
     if body.len() <= SMALL {
-        return parse(&body);
+        return Ok(judge(Judge::new(policy), &body));
     }
-    let failed = || "its body could not be looked at; try again".to_owned();
-    let turn = TURNS.acquire().await.map_err(|_| failed())?;
-    let parsed = task::spawn_blocking(move || {
+    let turn = TURNS.acquire().await.map_err(|_| FAILED)?;
+    let policy = policy.clone();
+    let judged = task::spawn_blocking(move || {
         let _turn = turn;
-        parse(&body)
+        judge(Judge::new(&policy), &body)
     });
-    parsed.await.unwrap_or_else(|_| Err(failed()))
+    judged.await.map_err(|_| FAILED)
 }
 
 /// Returns whether the body is in JSON, or does not say what it is in.

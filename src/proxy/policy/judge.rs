@@ -5,6 +5,7 @@ use std::fmt::Display;
 use http::Method;
 
 use super::{
+    ask::Ask,
     names, objects,
     refused::{List, Refused, Switch, Why},
 };
@@ -32,18 +33,35 @@ pub(super) enum Object<'a> {
     Unknown,
 }
 
+impl<'a> Object<'a> {
+    /// The object of this name, if it can be one.
+    pub(super) fn of(name: &'a str) -> Self {
+        if is_name(name) {
+            Self::Named(name)
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 impl<'a> Judge<'a> {
     pub(super) fn new(policy: &'a Policy) -> Self {
         Self { policy }
     }
 
-    /// Checks the method and the path, of which `readings` are all the ways to read it.
-    pub(super) fn place(
-        self,
-        what: &dyn Display,
-        method: &str,
-        readings: &[impl AsRef<[u8]>],
-    ) -> Judged {
+    /// Checks the method and the path of `ask`, and returns all the ways to read that path.
+    pub(super) fn readings(self, ask: &Ask<'_>) -> Result<Vec<Vec<u8>>, Box<Refused>> {
+        let Some(readings) = ask.readings() else {
+            self.unplaced(ask, "its path can be read in too many ways")?;
+            return Ok(Vec::new());
+        };
+        for method in ask.methods() {
+            self.place(ask, method, &readings)?;
+        }
+        Ok(readings)
+    }
+
+    fn place(self, what: &dyn Display, method: &str, readings: &[Vec<u8>]) -> Judged {
         let policy = self.policy;
         if let Some(methods) = &policy.methods
             && !methods.iter().map(Method::as_str).any(|it| it == method)
@@ -52,7 +70,7 @@ impl<'a> Judge<'a> {
         }
         let is_below =
             |paths: &[String], reading: &[u8]| paths.iter().any(|it| is_below(reading, it));
-        let mut readings = readings.iter().map(AsRef::as_ref);
+        let mut readings = readings.iter().map(Vec::as_slice);
         if let Some(paths) = &policy.paths
             && !readings.clone().all(|reading| is_below(paths, reading))
         {
@@ -136,12 +154,10 @@ impl<'a> Judge<'a> {
         if !is_on {
             return self.refuse(what, Why::Switch(switch));
         }
-        if self.limits_writing() || self.limits_reading() {
-            // Apex code and metadata reach every object.
-            return match switch {
-                Switch::Setup => Ok(()),
-                _ => self.refuse(what, Why::Unknown),
-            };
+        if switch != Switch::Setup && (self.limits_reading() || self.limits_writing()) {
+            let why =
+                "code and metadata reach every object, and the policy limits objects or fields";
+            return self.unclear(what, why);
         }
         Ok(())
     }
@@ -160,35 +176,28 @@ impl<'a> Judge<'a> {
             }
             _ => {}
         }
-        let (list, denied) = (&self.policy.write_objects, &self.policy.deny_objects);
-        self.object(what, object, list.as_ref(), denied, List::Write)
+        self.object(what, object, List::Write)
     }
 
     /// Something that shows records of `object`.
     pub(super) fn read(self, what: &dyn Display, object: Object<'_>) -> Judged {
-        let (list, denied) = (&self.policy.read_objects, &self.policy.deny_objects);
-        self.object(what, object, list.as_ref(), denied, List::Read)
+        self.object(what, object, List::Read)
     }
 
-    fn object(
-        self,
-        what: &dyn Display,
-        object: Object<'_>,
-        list: Option<&Names>,
-        denied: &Names,
-        kind: List,
-    ) -> Judged {
+    fn object(self, what: &dyn Display, object: Object<'_>, kind: List) -> Judged {
+        let policy = self.policy;
+        let (list, is_limited) = match kind {
+            List::Write => (policy.write_objects.as_ref(), self.limits_writing()),
+            List::Read | List::Deny => (policy.read_objects.as_ref(), self.limits_reading()),
+        };
+        let denied = &policy.deny_objects;
         let Object::Named(name) = object else {
-            let is_limited = match kind {
-                List::Write => self.limits_writing(),
-                List::Read | List::Deny => self.limits_reading(),
-            };
             if is_limited {
                 return self.unclear(what, "it cannot be told which objects it is about");
             }
             return Ok(());
         };
-        if denied.has(name) {
+        if denied.denies(name) {
             return self.refuse(what, Why::Object(name.to_owned(), List::Deny));
         }
         let is_named = list.is_some_and(|list| !list.has_all() && list.has(name));
@@ -201,7 +210,7 @@ impl<'a> Judge<'a> {
         }
         // Its history, its shares.
         for source in names::sources(name) {
-            if denied.has(&source) {
+            if denied.denies(&source) {
                 return self.refuse(what, Why::Object(source, List::Deny));
             }
             if kind == List::Read {
@@ -221,6 +230,9 @@ impl<'a> Judge<'a> {
 
     /// Writing this field of `object`.
     pub(super) fn write_field(self, what: &dyn Display, object: &str, field: &str) -> Judged {
+        if !is_name(field) {
+            return self.unclear(what, "it names a field in an unusual way");
+        }
         self.field(what, object, field, List::Write)
     }
 
@@ -230,12 +242,13 @@ impl<'a> Judge<'a> {
             List::Read | List::Deny => &self.policy.read_fields,
         };
         let name = || format!("{object}.{field}");
-        if self.policy.deny_fields.has(object, field) {
+        if self.policy.deny_fields.deny(object, field) {
             return self.refuse(what, Why::Field(name(), List::Deny));
         }
         if !self.policy.deny_fields.is_empty() {
             let mut related = names::related(object, field).into_iter();
-            let denied = related.find(|(object, field)| self.policy.deny_fields.has(object, field));
+            let denied =
+                related.find(|(object, field)| self.policy.deny_fields.deny(object, field));
             if let Some((object, field)) = denied {
                 return self.refuse(what, Why::Field(format!("{object}.{field}"), List::Deny));
             }
@@ -249,7 +262,7 @@ impl<'a> Judge<'a> {
     /// Reading all fields of `object`, whatever they are.
     pub(super) fn read_all(self, what: &dyn Display, object: &str) -> Judged {
         let policy = self.policy;
-        let is_limited = policy.deny_fields.are_of(object)
+        let is_limited = policy.deny_fields.deny_any_of(object)
             || policy.read_fields.are_of(object) && !policy.read_fields.has(object, "*");
         if is_limited {
             let why = format!("it reads all fields of {object}, not all of which are allowed");
@@ -258,15 +271,15 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Returns whether any list has a field of this name.
-    pub(super) fn lists_field(self, field: &str) -> bool {
-        self.policy.deny_fields.has_named(field)
+    /// Returns whether a field of this name is denied, of whatever object.
+    pub(super) fn denies_named(self, field: &str) -> bool {
+        self.policy.deny_fields.deny_named(field)
     }
 
     /// Returns whether what is read has to be looked at.
     pub(super) fn limits_reading(self) -> bool {
         let policy = self.policy;
-        is_limit(policy.read_objects.as_ref())
+        Names::limits(policy.read_objects.as_ref())
             || !policy.deny_objects.is_empty()
             || !policy.deny_fields.is_empty()
             || !policy.read_fields.is_empty()
@@ -275,7 +288,7 @@ impl<'a> Judge<'a> {
     /// Returns whether the objects that are written have to be looked at.
     pub(super) fn limits_writing(self) -> bool {
         let policy = self.policy;
-        is_limit(policy.write_objects.as_ref())
+        Names::limits(policy.write_objects.as_ref())
             || !policy.deny_objects.is_empty()
             || self.limits_written_fields()
     }
@@ -339,8 +352,10 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn is_limit(list: Option<&Names>) -> bool {
-    list.is_some_and(|list| !list.has_all())
+/// Returns whether it can be the name of an object or a field.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.bytes().all(is_letter)
 }
 
 /// Returns whether `path` is `limit` or lies below it. A word `*` is any.

@@ -33,13 +33,7 @@ impl Found {
     /// Looks the path up, and checks what the policy says of it.
     pub(super) fn at(judge: Judge<'_>, ask: &Ask<'_>) -> Result<Self, Box<super::Refused>> {
         let mut found = Self { rules: Vec::new() };
-        let Some(readings) = ask.readings() else {
-            judge.unplaced(ask, "its path can be read in too many ways")?;
-            return Ok(found);
-        };
-        for method in ask.methods() {
-            judge.place(ask, method, &readings)?;
-        }
+        let readings = judge.readings(ask)?;
         let is_get = matches!(&*ask.method, "GET" | "HEAD");
         for path in &readings {
             if guard::is_about_sessions(path) && !is_open(path) {
@@ -66,7 +60,7 @@ impl Found {
     }
 
     /// Returns whether its body has to be read to judge it.
-    pub(super) fn needs_body(&self, judge: Judge<'_>) -> bool {
+    pub(super) fn needs_body(&self, judge: Judge<'_>, ask: &Ask<'_>) -> bool {
         let needs = |rule: &Rule| match rule {
             Rule::Composite | Rule::Batch | Rule::Graph => judge.looks_within(),
             Rule::GraphQl | Rule::QueryJob | Rule::IngestJob | Rule::ReadAsked | Rule::Retrieve => {
@@ -76,7 +70,7 @@ impl Found {
                 !judge.is_read_only() && judge.looks()
             }
             Rule::WriteRecord | Rule::WriteId => {
-                !judge.is_read_only() && judge.limits_written_fields()
+                !judge.is_read_only() && judge.limits_written_fields() && !ask.only_deletes()
             }
             _ => false,
         };
@@ -123,7 +117,7 @@ impl Found {
 
 /// Judges a request within another one.
 pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, body: Option<&Json>) -> Judged {
-    if guard::judge_path(ask.path, &[]).is_err() {
+    if guard::judge_path(&ask.path, &[]).is_err() {
         return judge.unplaced(ask, "its path is ambiguous");
     }
     let found = Found::at(judge, ask)?;
@@ -148,6 +142,7 @@ fn apply(
     match rule {
         Rule::Read => Ok(()),
         Rule::ReadRecord => records::read(judge, ask, subject),
+        Rule::ReadRecent => records::read_recent(judge, ask, subject),
         Rule::ReadAny | Rule::ReadAsked => judge.read(ask, Object::Unknown),
         Rule::Article => {
             if ask.one("updateViewStat") != Ok(Some("false".to_owned())) {
@@ -226,27 +221,13 @@ fn ingest_job(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json) -> Judged {
     if judge.limits_written_fields() {
         return judge.unclear(ask, "the fields that a job writes cannot be told");
     }
-    judge.write(ask, object_of(object))
-}
-
-/// The object of this name, if it can be one.
-pub(super) fn object_of(name: &str) -> Object<'_> {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if !name.is_empty() && name.bytes().all(is_letter) {
-        Object::Named(name)
-    } else {
-        Object::Unknown
-    }
-}
-
-/// The object of the record with this id.
-fn object_of_id(id: &str) -> Object<'static> {
-    objects::of_id(id)
+    judge.write(ask, Object::of(object))
 }
 
 fn rule(method: &str, path: &[u8]) -> Option<(Rule, String)> {
     let target = Target::parse(path);
-    let path = std::str::from_utf8(path.get(target.site.len()..)?).ok()?;
+    // What is not UTF-8 is no word of the tables, but may stand where any may.
+    let path = String::from_utf8_lossy(path.get(target.site.len()..)?);
     let all: Vec<_> = words(path.as_bytes())
         .filter_map(|word| std::str::from_utf8(word).ok())
         .collect();

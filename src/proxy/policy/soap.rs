@@ -6,7 +6,6 @@ use super::{
     judge::{Judge, Judged, Object},
     names, objects,
     refused::{Refused, Switch},
-    rest::object_of,
     soql,
     xml::Element,
 };
@@ -167,7 +166,7 @@ fn names_records(element: &Element) -> bool {
 fn retrieve(judge: Judge<'_>, what: &Call<'_>, operation: &Element) -> Judged {
     let object = operation
         .one("sObjectType")
-        .map_or(Object::Unknown, object_of);
+        .map_or(Object::Unknown, Object::of);
     judge.read(what, object)?;
     let (Object::Named(object), true) = (object, judge.limits_reading()) else {
         return Ok(());
@@ -181,7 +180,7 @@ fn retrieve(judge: Judge<'_>, what: &Call<'_>, operation: &Element) -> Judged {
 /// A record has its type as a child or as `xsi:type`.
 fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element) -> Judged {
     let object = match kind(record) {
-        Ok(kind) => object_of(kind),
+        Ok(kind) => Object::of(kind),
         Err(why) => return judge.unclear(what, why),
     };
     judge.write(what, object)?;

@@ -53,8 +53,12 @@ pub(super) fn judge_search(judge: Judge<'_>, what: &dyn Display, text: &str) -> 
         Err(why) => return judge.unclear(what, why),
     };
     // With these, not every reader may see the end of the text in the same place.
-    if sought.contains(['\\', '"']) && sought.to_ascii_lowercase().contains("update") {
-        return judge.unclear(what, "it searches for `update` with quotes or backslashes");
+    if sought.contains(['\\', '"']) {
+        let sought = sought.to_ascii_lowercase();
+        if sought.contains("update") || judge.limits_reading() && sought.contains("returning") {
+            let why = "it searches for `update` or `returning` with quotes or backslashes";
+            return judge.unclear(what, why);
+        }
     }
     traces(judge, what, &tokens)?;
     if !judge.limits_reading() {

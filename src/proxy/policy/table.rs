@@ -11,6 +11,8 @@ pub(super) enum Rule {
     Read,
     /// Shows records of the object in the path.
     ReadRecord,
+    /// Records of an object, with fields that the org chooses.
+    ReadRecent,
     /// Shows records of whatever objects.
     ReadAny,
     /// Shows how many records there are of the objects in its parameters.
@@ -155,7 +157,8 @@ pub(super) static REST: &[Row] = &[
     row("GET", "sobjects/*/listviews/**", Rule::ReadAny),
     row("GET", "sobjects/{}/updated", Rule::ReadRecord),
     row("GET", "sobjects/{}/deleted", Rule::ReadRecord),
-    row("GET", "sobjects/{}", Rule::ReadRecord),
+    // With the records that were viewed last, whatever parameters there are.
+    row("GET", "sobjects/{}", Rule::ReadRecent),
     row("GET", "sobjects/{}/*", Rule::ReadRecord),
     // An external id, a file, or what a relationship leads to.
     row("GET", "sobjects/**", Rule::ReadAny),

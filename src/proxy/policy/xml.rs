@@ -151,7 +151,7 @@ impl Element {
 
     /// The text of the child of this name, if there is exactly one, and nothing but text in it.
     pub(super) fn one(&self, name: &str) -> Option<&str> {
-        let mut all = self.children.iter().filter(|child| child.name == name);
+        let mut all = self.all(name);
         let first = all.next()?;
         let is_text = all.next().is_none() && first.children.is_empty();
         is_text.then_some(first.text.trim())

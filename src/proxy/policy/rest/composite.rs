@@ -8,10 +8,11 @@ use super::{
     super::{
         ask::{self, Ask},
         json::Json,
-        judge::{Judge, Judged},
+        judge::{Judge, Judged, is_name},
     },
     judge as judge_ask,
 };
+use crate::proxy::path::{LONGEST_WITHIN, is_plain};
 
 /// `composite`: requests with whole paths, in which a part of an earlier answer may stand.
 pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, body: &Json) -> Judged {
@@ -93,7 +94,12 @@ fn judge_part(judge: Judge<'_>, around: &Ask<'_>, request: &Json, url: &str, bod
         Some((path, query)) => (path, Some(query)),
         None => (url, None),
     };
-    if path.len() > LONGEST_PATH {
+    let longest = if is_plain(path.as_bytes()) {
+        LONGEST_WITHIN
+    } else {
+        LONGEST_ODD
+    };
+    if path.len() > longest {
         return judge.unplaced(around, "a request in it has too long a path");
     }
     match Ask::new(method, path, query, around.depth + 1) {
@@ -112,7 +118,8 @@ fn created(requests: &[Json]) -> HashSet<&str> {
             && words.nth(3) == Some("sobjects")
             && words.count() == 1
     };
-    let name = |request| Json::text(request, "referenceId");
+    // What else there may be in a name would be part of a path or a query until the org puts an id there.
+    let name = |request| Json::text(request, "referenceId").filter(|name| is_name(name));
     let mut counts = HashMap::new();
     for name in requests.iter().filter_map(name) {
         *counts.entry(name).or_insert(0_usize) += 1;
@@ -141,8 +148,9 @@ const MOST: usize = 500;
 /// REST API Developer Guide, *Composite Graph Limits*.
 const MOST_GRAPHS: usize = 75;
 
-/// Bytes: as many as Salesforce takes in a URL. Each way to read a path is a copy of it.
-const LONGEST_PATH: usize = 16 * 1024;
+/// Bytes of a path that can be read in several ways: more than an external id of 255 characters has,
+/// however it is encoded.
+const LONGEST_ODD: usize = 4 * 1024;
 
 /// A batch in a composite in a graph, and a bit more.
 const DEEPEST: u8 = 4;

@@ -4,16 +4,16 @@ use super::{
     super::{
         ask::Ask,
         json::Json,
-        judge::{Judge, Judged, Object},
+        judge::{Judge, Judged, Object, is_name},
         names,
     },
-    object_of, object_of_id,
+    objects,
 };
-use crate::proxy::path::words;
+use crate::proxy::{path::is, target::Target};
 
 /// A record, with the fields in the parameter `fields`, or all of them.
 pub(super) fn read(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
-    let object = object_of(object);
+    let object = Object::of(object);
     judge.read(ask, object)?;
     let Object::Named(object) = object else {
         return Ok(());
@@ -25,6 +25,16 @@ pub(super) fn read(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
     }
 }
 
+/// Records, with fields that the org chooses.
+pub(super) fn read_recent(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
+    let object = Object::of(object);
+    judge.read(ask, object)?;
+    match object {
+        Object::Named(object) => judge.read_all(ask, object),
+        _ => Ok(()),
+    }
+}
+
 /// The numbers of records of the objects in the parameter `sObjects`, or of all.
 pub(super) fn count(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
     if !judge.limits_reading() {
@@ -33,7 +43,7 @@ pub(super) fn count(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
     match ask.one("sObjects") {
         Ok(Some(objects)) => objects
             .split(',')
-            .try_for_each(|object| judge.read(ask, object_of(object.trim()))),
+            .try_for_each(|object| judge.read(ask, Object::of(object.trim()))),
         Ok(None) => judge.read(ask, Object::Unknown),
         Err(why) => judge.unclear(ask, why),
     }
@@ -41,7 +51,7 @@ pub(super) fn count(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
 
 /// Records by a list of ids.
 pub(super) fn retrieve(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
-    let object = object_of(object);
+    let object = Object::of(object);
     judge.read(ask, object)?;
     let (Object::Named(object), Some(fields)) = (object, body.list("fields")) else {
         return judge.unclear(ask, "its body does not list fields");
@@ -62,21 +72,21 @@ pub(in crate::proxy::policy) fn read_fields<'f>(
     if !judge.limits_reading() {
         return Ok(());
     }
-    fields.try_for_each(|field| match object_of(field.trim()) {
-        Object::Named(field) => judge.read_field(ask, object, field),
+    fields.try_for_each(|field| match field.trim() {
+        field if is_name(field) => judge.read_field(ask, object, field),
         _ => judge.unclear(ask, "it names a field of another object"),
     })
 }
 
 /// The object in the path.
 pub(super) fn write(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: Option<&Json>) -> Judged {
-    judge.write(ask, object_of(object))?;
+    judge.write(ask, Object::of(object))?;
     external_id(judge, ask, object)?;
-    fields(judge, ask, object_of(object), body)
+    fields(judge, ask, Object::of(object), body)
 }
 
 pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&Json>) -> Judged {
-    let object = object_of_id(id);
+    let object = objects::of_id(id);
     judge.write(ask, object)?;
     let record = body.and_then(|body| body.get("fields")).or(body);
     fields(judge, ask, object, record)
@@ -84,20 +94,25 @@ pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&
 
 /// `{ "apiName": "Account", "fields": { … } }`
 pub(super) fn write_for_ui(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json) -> Judged {
-    let object = body.text("apiName").map_or(Object::Unknown, object_of);
+    let object = body.text("apiName").map_or(Object::Unknown, Object::of);
     judge.write(ask, object)?;
     fields(judge, ask, object, body.get("fields"))
 }
 
 /// A list of records, each with its type.
 pub(super) fn write_all(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
+    external_id(judge, ask, object)?;
+    write_listed(judge, ask, object, body)
+}
+
+/// The records in `records`; they are of `object`, too, if that is given.
+fn write_listed(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
     let Some(records) = body.list("records") else {
         return judge.unclear(ask, "its body has no records");
     };
-    external_id(judge, ask, object)?;
     for record in records {
         if !object.is_empty() {
-            judge.write(ask, object_of(object))?;
+            judge.write(ask, Object::of(object))?;
         }
         let object = type_of(record);
         judge.write(ask, object)?;
@@ -108,11 +123,12 @@ pub(super) fn write_all(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Js
 
 /// Records, and records below them.
 pub(super) fn write_tree(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
-    judge.write(ask, object_of(object))?;
-    write_all(judge, ask, "", body)?;
+    judge.write(ask, Object::of(object))?;
+    write_listed(judge, ask, "", body)?;
     let records = body.list("records").unwrap_or_default();
     for (_, value) in records.iter().flat_map(Json::entries) {
-        if has_records(value) {
+        // Whatever else there is beside them.
+        if value.list("records").is_some() {
             write_tree(judge, ask, object, value)?;
         }
     }
@@ -125,7 +141,7 @@ pub(super) fn delete(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
     match ask.one("ids") {
         Ok(Some(ids)) => ids
             .split(',')
-            .try_for_each(|id| judge.write(ask, object_of_id(id.trim()))),
+            .try_for_each(|id| judge.write(ask, objects::of_id(id.trim()))),
         Ok(None) => judge.unclear(ask, "it names no ids"),
         Err(why) => judge.unclear(ask, why),
     }
@@ -133,7 +149,7 @@ pub(super) fn delete(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
 
 /// The fields that a record sets.
 fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&Json>) -> Judged {
-    if !judge.limits_written_fields() || ask.method == "DELETE" {
+    if !judge.limits_written_fields() || ask.only_deletes() {
         return Ok(());
     }
     let (Object::Named(object), Some(Json::Object(fields))) = (object, record) else {
@@ -166,18 +182,16 @@ fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
         return Ok(());
     }
     for path in ask.readings().unwrap_or_default() {
-        let all: Vec<_> = words(&path).map(String::from_utf8_lossy).collect();
-        for at in 0..all.len() {
-            let (before, [sobjects, _, field, after @ ..]) = all.split_at(at) else {
-                break;
-            };
-            let is_list = before
-                .last()
-                .is_some_and(|it| it.eq_ignore_ascii_case("composite"));
-            if sobjects.eq_ignore_ascii_case("sobjects") && (is_list || !after.is_empty()) {
-                judge.write_field(ask, object, field)?;
+        let field = match &Target::parse(&path).below(&path).collect::<Vec<_>>()[..] {
+            [first, _, field, _, ..] if is(Some(first), "sobjects") => *field,
+            [first, second, _, field, ..]
+                if is(Some(first), "composite") && is(Some(second), "sobjects") =>
+            {
+                *field
             }
-        }
+            _ => continue,
+        };
+        judge.write_field(ask, object, &String::from_utf8_lossy(field))?;
     }
     Ok(())
 }
@@ -186,5 +200,5 @@ fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
 fn type_of(record: &Json) -> Object<'_> {
     let attributes = record.get("attributes");
     let name = attributes.and_then(|attributes| attributes.text("type"));
-    name.map_or(Object::Unknown, object_of)
+    name.map_or(Object::Unknown, Object::of)
 }

@@ -163,7 +163,7 @@ impl<'a> Uses<'a> {
     fn clauses(&mut self, tokens: &[Token<'a>], scope: &mut Scope<'a>, depth: u8) -> Found<()> {
         let (mut rest, mut open, mut sorts) = (tokens, 0_usize, false);
         let mut before = None;
-        scope.has_groups = tokens.iter().any(|it| it.is("group"));
+        scope.has_groups = at_top(tokens, |it| it.is("group")).is_some();
         while let [token, after @ ..] = rest {
             rest = after;
             match token {
@@ -217,7 +217,7 @@ impl<'a> Uses<'a> {
             }
             for alias in &scope.aliases {
                 // Perhaps a field after all.
-                if judge.lists_field(alias) {
+                if judge.denies_named(alias) {
                     return judge.unclear(what, "it gives something the name of a denied field");
                 }
             }
@@ -260,12 +260,12 @@ impl<'a> Scope<'a> {
             return true;
         }
         let mut objects = self.objects.iter();
-        let is_short = name.len() <= 2
+        let is_usual_alias = name.len() <= 2
             || objects.any(|object| {
                 let first = object.get(..3);
                 is(object, name) || first.is_some_and(|first| is(first, name))
             });
-        !is_short
+        !is_usual_alias
     }
 
     /// A field, and the relationships that lead to it.
