@@ -97,19 +97,39 @@ async fn what_was_not_answered_whole_is_not_done_again(fault: Fault) {
     }
 }
 
+/// What the org makes of it the second time does not matter.
 #[test_case(Method::GET; "get")]
 #[test_case(Method::PUT; "put")]
 #[test_case(Method::DELETE; "delete")]
 #[tokio::test]
 async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
     let (org, proxy) = warm(false).await;
-    org.faults().next(1, ECHO, Fault::no_answer(Then::Reset));
-    assert_eq!(send(&proxy, method.clone()).await.status(), 200);
+    org.faults().next(1, LIMITS, Fault::no_answer(Then::Reset));
+    let answer = send_to(&proxy, method.clone(), LIMITS).await;
+    assert_ne!(answer.status(), 502);
+    answer.bytes().await.unwrap();
     assert_eq!(org.counts().requests, 3);
 
-    org.faults().always(ECHO, Fault::no_answer(Then::Reset));
-    assert_eq!(send(&proxy, method).await.status(), 502);
+    org.faults().always(LIMITS, Fault::no_answer(Then::Reset));
+    assert_eq!(send_to(&proxy, method, LIMITS).await.status(), 502);
     assert_eq!(org.counts().requests, 5);
+}
+
+/// Whatever the method: a class, a page or a piece of code may write at a GET as well.
+#[test_case(Method::GET, ECHO; "a class asked to get")]
+#[test_case(Method::PUT, ECHO; "a class asked to put")]
+#[test_case(Method::DELETE, ECHO; "a class asked to delete")]
+#[test_case(Method::GET, "/apex/Pay"; "a page")]
+#[test_case(Method::GET, "/services/data/v62.0/tooling/executeAnonymous/?anonymousBody=x"; "code")]
+#[test_case(Method::GET, "/services/data/v62.0/tooling/%65xecuteAnonymous?anonymousBody=x"; "code that is spelled oddly")]
+#[test_case(Method::GET, "/services/data/v62.0/tooling/runTestsSynchronous/?classnames=x"; "tests")]
+#[tokio::test]
+async fn what_runs_code_of_the_orgs_own_is_not_done_again(method: Method, target: &str) {
+    let (org, proxy) = warm(false).await;
+    let path = target.split('?').next().unwrap();
+    org.faults().always(path, Fault::no_answer(Then::Reset));
+    assert_eq!(send_to(&proxy, method, target).await.status(), 502);
+    assert_eq!(org.counts().requests, 2);
 }
 
 #[tokio::test]
@@ -250,7 +270,11 @@ async fn post(proxy: &Proxy) -> reqwest::Response {
 }
 
 async fn send(proxy: &Proxy, method: Method) -> reqwest::Response {
-    let request = client().request(method.clone(), proxy.url(ECHO));
+    send_to(proxy, method, ECHO).await
+}
+
+async fn send_to(proxy: &Proxy, method: Method, target: &str) -> reqwest::Response {
+    let request = client().request(method.clone(), proxy.url(target));
     let request = match method {
         Method::GET | Method::DELETE => request,
         _ => request.body("hello"),
