@@ -125,10 +125,12 @@ def entry_of(command):
 def main(binary):
     """Within the namespaces: runs what is to be run."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    # In a namespace without the system's root, only what is mounted there is root's.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/mnt"], check=True)
     count = 0
     for place in PLACES:
         with contextlib.ExitStack() as until_then:
-            folder = Path(until_then.enter_context(tempfile.TemporaryDirectory()))
+            folder = Path(until_then.enter_context(tempfile.TemporaryDirectory(dir="/mnt")))
             it = Place(folder, binary)
             until_then.callback(it.stop)
             PLACES[place](it)
@@ -151,8 +153,12 @@ class Place:
         (folder / "bin/orgproxy").symlink_to(binary)
         (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
         path = f"{folder}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
-        self.env = {"HOME": str(folder), "PATH": path, "LANG": "C.UTF-8"}
-        self.servers = []
+        self.env = {"HOME": str(folder), "TMPDIR": str(folder), "PATH": path, "LANG": "C.UTF-8"}
+        self.servers, self.mounted = [], []
+
+    def mount(self, folder):
+        subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+        self.mounted.append(folder)
 
     def execute(self, file, command, prints):
         # One that goes on until it is stopped.
@@ -211,6 +217,8 @@ class Place:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for folder in reversed(self.mounted):
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 # What a proxy prints of each address once it is there.
@@ -254,6 +262,19 @@ def java(it):
     it.env["JAVA_HOME"] = str(home)
 
 
+def installed(it):
+    """With an /etc and a /usr/local that are empty, and gone with the namespaces."""
+    for folder in ["/etc", "/usr/local"]:
+        it.mount(folder)
+    Path("/etc/systemd/system").mkdir(parents=True)
+    Path("/usr/local/bin").mkdir()
+    (it.folder / "Library/LaunchAgents").mkdir(parents=True)
+    (it.work / "docker").symlink_to(ROOT / "docker")
+    (it.work / "orgproxy").symlink_to(it.folder / "bin/orgproxy")
+    shutil.copy(ROOT / "proxy.toml", it.work)
+    (it.work / "server.key").write_text("a key")
+
+
 def agent(it):
     shutil.copy(ROOT / "docker/agent/proxy.toml", it.work)
 
@@ -267,6 +288,7 @@ PLACES = {
     "traced": around,
     "java": java,
     "agent": agent,
+    "installed": installed,
 }
 
 if __name__ == "__main__":
