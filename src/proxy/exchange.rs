@@ -28,7 +28,10 @@ use crate::{
         target::Target,
     },
     salesforce::{ApiVersion, REST_ROOT},
-    system::{escape, telemetry::Throttle},
+    system::{
+        escape,
+        telemetry::{Throttle, Throttles},
+    },
     watch::{
         self, AnsweredBy, Client, Lap, Raised, Record, Recorder, Replayed, Sign, Signs, Slot,
         Trace, Usage, Wait, Waits,
@@ -321,7 +324,7 @@ impl Exchange {
         let code = error.code();
         // `health` has no key, and need not have one.
         let is_expected = self.is_probe() && matches!(error, Error::Refused(Refusal::NoClientKey));
-        if !is_expected && let Some(left_out) = THROTTLE.admit() {
+        if !is_expected && let Some(left_out) = THROTTLES.admit(code) {
             let notes = self.notes();
             tracing::warn!(
                 code,
@@ -474,7 +477,7 @@ fn api_version(path: &str) -> Option<u16> {
 /// Waits in one trace. A request is sent three times at most.
 const MOST_LAPS: usize = 32;
 
-static THROTTLE: Throttle = Throttle::new();
+static THROTTLES: Throttles = Throttles::new();
 
 static OBSERVED: Throttle = Throttle::new();
 

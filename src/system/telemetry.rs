@@ -1,6 +1,7 @@
 //! The log: events on standard error, one per line.
 
 use std::{
+    collections::BTreeMap,
     io::IsTerminal,
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
@@ -72,6 +73,21 @@ impl Throttle {
     }
 }
 
+/// A throttle for each kind of event, so that many of one kind hide none of another.
+pub(crate) struct Throttles(Mutex<BTreeMap<&'static str, Throttle>>);
+
+impl Throttles {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// The same as [`Throttle::admit`], for an event of this `kind`.
+    pub(crate) fn admit(&self, kind: &'static str) -> Option<Option<NonZeroU32>> {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.entry(kind).or_insert_with(Throttle::new).admit()
+    }
+}
+
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Lines in each period.
@@ -80,6 +96,15 @@ const LINES: u32 = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_one_kind_hides_no_other() {
+        let throttles = Throttles::new();
+        let admitted = (0..1000).filter_map(|_| throttles.admit("A")).count();
+        assert_eq!(admitted, 20);
+        assert_eq!(throttles.admit("B"), Some(None));
+        assert_eq!(throttles.admit("A"), None);
+    }
 
     #[test]
     fn a_flood_becomes_a_few_lines_and_a_count() {
