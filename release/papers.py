@@ -1,0 +1,17 @@
+"""What goes with the program into every package: manual, completions, licence, changes."""
+
+from pathlib import Path
+
+from tools import ROOT, Failed
+
+
+class Papers:
+    def __init__(self, programs, documents):
+        # What the program prints of itself does not depend on the processor.
+        writer = next((each for each in programs if each.runs_here()), None)
+        if not writer:
+            raise Failed("none of the programs runs here, so none can write its manual: name one that does, too")
+        self.pages = writer.pages()
+        self.completions = writer.completions()
+        self.texts = [ROOT / "LICENSE", ROOT / "README.md", ROOT / "CHANGELOG.md"]
+        self.documents = [Path(path).resolve() for path in documents]
