@@ -17,7 +17,6 @@ def make(programs, papers, into):
         folder = begun(platform(program))
         (folder / "bin").mkdir()
         shutil.copy(program.path, folder / "bin/orgproxy")
-        (folder / "bin/orgproxy").chmod(0o755)
         # What needs no library runs under each C library there is.
         libc = {"libc": ["glibc"]} if program.glibc else {}
         packed(folder, into, papers, {
@@ -53,4 +52,5 @@ def packed(folder, into, papers, facts):
     common = {"version": project.VERSION, "license": project.LICENCE,
               "repository": {"type": "git", "url": f"git+{project.REPOSITORY}.git"}}
     (folder / "package.json").write_text(json.dumps(facts | common, indent=2) + "\n")
+    project.settled(folder, {"orgproxy", "orgproxy.js"})
     run(["npm", "pack", "--silent", "--pack-destination", into], cwd=folder)

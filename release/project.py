@@ -2,9 +2,9 @@
 
 import os
 import re
+import shutil
 import tomllib
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tools import ROOT, Failed, run
 
@@ -50,10 +50,14 @@ def edited(path, *changes):
     return text
 
 
-def fresh(folder: Path):
+def fresh(folder):
     """An empty folder, for what a package is made of."""
-    import shutil
-
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def settled(folder, programs):
+    """Modes that do not depend on who made the files."""
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.name in programs else 0o644)

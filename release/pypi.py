@@ -24,17 +24,15 @@ def make(program, papers, into):
     for place in [info / "licenses", data / "scripts", data / "data/share/man/man1"]:
         place.mkdir(parents=True)
     shutil.copy(program.path, data / "scripts/orgproxy")
-    (data / "scripts/orgproxy").chmod(0o755)
     for page, text in papers.pages.items():
         (data / "data/share/man/man1" / page).write_bytes(text)
     licences = [ROOT / "LICENSE", *papers.documents]
     for path in licences:
         shutil.copy(path, info / "licenses")
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() or path.name == "orgproxy" else 0o644)
     (info / "METADATA").write_text(metadata([path.name for path in licences]))
     tags = "".join(f"Tag: py3-none-{tag}_{program.machine}\n" for tag in platforms(program))
     (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nGenerator: {project.NAME}\nRoot-Is-Purelib: false\n{tags}")
+    project.settled(folder, {"orgproxy"})
     place = os.environ | {"SOURCE_DATE_EPOCH": str(project.epoch())}
     run(["python", "-m", "wheel", "pack", folder, "--dest-dir", into], env=place)
 

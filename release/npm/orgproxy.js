@@ -35,6 +35,16 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
   process.on(signal, () => byTerminal.includes(signal) || child.kill(signal));
 }
 
+// npx ends at SIGTERM, and so does its shell, which hands it on to nobody.
+if (process.env.npm_command === "exec") {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 500);
+}
+
 child.on("error", (error) => {
   console.error(`orgproxy: cannot start ${child.spawnfile}: ${error.message}`);
   process.exit(1);
