@@ -23,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 
 def wheel():
     """By pip into a venv of its own; and it can run where its name says."""
-    venv = fresh("venv")
+    venv, package = fresh("venv"), one("*.whl")
     run([sys.executable, "-m", "venv", venv])
     watch = Stopwatch()
-    run([venv / "bin/pip", "install", "--no-index", "--disable-pip-version-check", one("*.whl")])
+    run([venv / "bin/pip", "install", "--no-index", "--disable-pip-version-check", package])
     with Demo([venv / "bin/orgproxy", "demo", "--port", "0"]) as demo:
         demo.answers()
         took = watch.within(FIRST)
@@ -35,7 +35,7 @@ def wheel():
     run([venv / "bin/pip", "check"])
     run([venv / "bin/pip", "uninstall", "--yes", "orgproxy"])
     expect(not (venv / "bin/orgproxy").exists(), "it stays when it is uninstalled")
-    return f"first answer {took} after pip install; auditwheel: {audited(one('*.whl'))}"
+    return f"first answer {took} after pip install; auditwheel: {audited(package)}"
 
 
 def audited(path):
@@ -57,7 +57,7 @@ def floor(tag):
 
 def pipx():
     """`pipx install` and `pipx run`, into a home of its own."""
-    home = fresh("pipx")
+    home, package = fresh("pipx"), one("*.whl")
     place = os.environ | {"PIPX_HOME": str(home), "PIPX_BIN_DIR": str(home / "bin"),
                           "PIPX_MAN_DIR": str(home / "man"), "HOME": str(home)}
     pip = ["--pip-args=--no-index"]
@@ -65,11 +65,11 @@ def pipx():
     # pipx has pip once for all that it installs: not a part of the time.
     run([program, "upgrade-shared"], env=place)
     watch = Stopwatch()
-    words = [program, "run", *pip, "--spec", one("*.whl"), "orgproxy", "demo", "--port", "0"]
+    words = [program, "run", *pip, "--spec", package, "orgproxy", "demo", "--port", "0"]
     with Demo(words, env=place) as demo:
         demo.answers()
         took = watch.within(FIRST)
-    run([program, "install", *pip, one("*.whl")], env=place)
+    run([program, "install", *pip, package], env=place)
     expect(run([home / "bin/orgproxy", "--version"]).split()[1] == VERSION, "another version")
     expect((home / "man/man1/orgproxy.1").exists(), "it has no manual")
     return f"first answer {took} after pipx run"
@@ -82,9 +82,9 @@ def tested():
 
 def npm():
     """Into a folder of its own, and `npx`: the program gets all and is all that one sees."""
-    folder = fresh("npm")
+    folder, packages = fresh("npm"), [*dist().glob("*.tgz")]
     watch = Stopwatch()
-    installed(folder, *dist().glob("*.tgz"))
+    installed(folder, *packages)
     with Demo(["npx", "--offline", "orgproxy", "demo", "--port", "0"], cwd=folder) as demo:
         demo.answers()
         took = watch.within(FIRST)

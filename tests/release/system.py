@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from machine import Machine, Stopwatch
-from made import as_root, dist, expect, newer, one, program
+from made import as_root, expect, newer, one, program
 from project import VERSION
-from tools import Failed, run
+from tools import ROOT, Failed, run
 
 # From the package to the first answer.
 FIRST = 60
@@ -33,6 +33,14 @@ def lintian():
     said = run(["lintian", *options, "--display-info", one("*.deb")]).splitlines()
     expect(not (unused := [line for line in said if "unused-override" in line]), "\n".join(unused))
     return f"no error, no warning, {len(said)} remarks"
+
+
+def scripts():
+    """What runs at an installation is sound sh."""
+    folders = [ROOT / "release/linux/deb", ROOT / "release/linux/rpm"]
+    found = sorted(path for folder in folders for path in folder.iterdir())
+    run(["shellcheck", "--shell=sh", *found])
+    return f"{len(found)} scripts"
 
 
 def units():
@@ -175,10 +183,10 @@ def rpm():
     """Installed, asked, upgraded and erased, by rpm on files of Debian: without what it depends on."""
     as_root()
     with Machine() as machine:
-        rpm = by_rpm(machine)
+        rpm, package = by_rpm(machine), one("*.rpm")
         before = machine.files()
         watch = Stopwatch()
-        said = rpm("--install", one("*.rpm"))
+        said = rpm("--install", package)
         with machine.demo() as demo:
             demo.answers()
             took = watch.within(FIRST)

@@ -21,14 +21,12 @@ def agree():
 def disagree():
     """Each of them changed, and all at once; and what a release must have."""
     told = [tried(*each) for each in CHANGES]
-    everything = {path: [change for each in CHANGES if each[0] == path for change in [each[1:3]]]
-                  for path in {each[0] for each in CHANGES}}
     copy = Copy()
-    for path, [change, *_] in everything.items():
-        copy.change(path, *change)
+    for path, old, new, _ in CHANGES:
+        copy.change(path, old, new)
     said = copy.checked()
-    for path in everything:
-        expect(path in said, f"of all changes at once {path} is not told: {said}")
+    for *_, wanted in CHANGES:
+        expect(wanted in said, f"of all changes at once `{wanted}` is not told: {said}")
     released()
     packages()
     return f"{len(told)} changes, a release and a package"
@@ -104,6 +102,24 @@ def released():
         expect("CHANGELOG.md begins with Unreleased" in said, said)
         (copy.folder / "CHANGELOG.md").write_text(NOT_YET.sub(f"## {VERSION} - 2026-01-01", text))
     expect(f"tag v{VERSION}" in copy.checked(code=0), "the tag is not among what agrees")
+
+
+def prepared():
+    """`release/prepare` makes the next version of it, which agrees; and it goes no way back."""
+    copy = Copy()
+    if "## Unreleased" not in (copy.folder / "CHANGELOG.md").read_text():
+        copy.change("CHANGELOG.md", "# Changelog\n", "# Changelog\n\n## Unreleased\n")
+    prepare = copy.folder / "release/prepare"
+    for wrong in ["0.0.1", "v7.0.0", "7.0", "7.0.0+build"]:
+        ended = subprocess.run([prepare, wrong], capture_output=True, text=True)
+        expect(ended.returncode == 1 and ended.stderr.count("\n") == 1, f"{wrong}: {ended}")
+    copy.checked(code=0)
+    said = run([prepare, "7.0.6-rc.1"])
+    expect("git tag v7.0.6-rc.1" in said, said)
+    expect("all say 7.0.6-rc.1" in copy.checked(code=0), "it does not agree")
+    ended = subprocess.run([prepare, "7.0.7"], capture_output=True, text=True)
+    expect("CHANGELOG.md has 0 places" in ended.stderr, f"without changes: {ended}")
+    expect("all say 7.0.6-rc.1" in copy.checked(code=0), "it changed something nevertheless")
 
 
 def packages():
