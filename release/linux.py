@@ -6,7 +6,7 @@ from pathlib import Path
 
 import project
 from program import GO, zipped
-from tools import CACHE, ROOT, run
+from tools import CACHE, ROOT, Failed, run
 
 HERE = Path(__file__).resolve().parent / "linux"
 
@@ -99,8 +99,8 @@ def service():
     unit = project.edited(
         "docker/orgproxy.service",
         ("DynamicUser=yes\n", "User=orgproxy\nRemoveIPC=yes\n"))
-    comment, unit = unit.split("\n\n[Unit]\n", 1)
-    assert all(line.startswith("#") for line in comment.splitlines())
+    # Before that it tells how to install it by hand.
+    _, unit = unit.split("\n\n[Unit]\n", 1)
     return f"""# What is to be otherwise goes into `systemctl edit orgproxy`, so that an upgrade leaves it alone.
 
 [Unit]
@@ -132,7 +132,8 @@ def configuration():
 def copyright():
     """The licence, in the form that Debian's tools read."""
     title, holders, *text = (ROOT / "LICENSE").read_text().strip().split("\n\n")
-    assert title == "MIT License"
+    if not title.startswith(project.LICENCE) or not holders.startswith("Copyright (c) "):
+        raise Failed(f"LICENSE begins with {title} and {holders}; {project.LICENCE} was expected, and who has it")
     lines = "\n\n".join(text).splitlines()
     licence = "\n".join(f" {line or '.'}" for line in lines)
     return f"""Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -148,9 +149,8 @@ License: {project.LICENCE}
 
 def debian_changelog():
     """What changes is in CHANGELOG.md; of the package alone there is nothing to say."""
-    from packaging.version import Version
-
-    version = project.VERSION.replace("-", "~", 1) if Version(project.VERSION).is_prerelease else project.VERSION
+    # As nfpm spells what comes before a release.
+    version = project.VERSION.replace("-", "~", 1)
     return f"""{project.NAME} ({version}-1) stable; urgency=medium
 
   * Release {project.VERSION}: see changelog.gz.

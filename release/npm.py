@@ -23,6 +23,8 @@ def make(programs, papers, into):
             "name": platform(program),
             "description": f"The program of the package orgproxy, for {program.target}",
             "os": ["linux"], "cpu": [NODE[program.machine]], **libc,
+            # Without it npm takes what has a scope for private.
+            "publishConfig": {"access": "public"},
             # A zip as Yarn keeps it has no programs to start.
             "preferUnplugged": True})
     folder = begun(project.NAME)

@@ -10,7 +10,8 @@ class Papers:
         # What the program prints of itself does not depend on the processor.
         writer = next((each for each in programs if each.runs_here()), None)
         if not writer:
-            raise Failed("none of the programs runs here, so none can write its manual: name one that does, too")
+            raise Failed("none of the programs runs here, so none can write the manual: "
+                         "pack them together with one that does")
         self.pages = writer.pages()
         self.completions = writer.completions()
         self.texts = [ROOT / "LICENSE", ROOT / "README.md", ROOT / "CHANGELOG.md"]

@@ -3,6 +3,7 @@
 import gzip
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -58,8 +59,6 @@ class Program:
 
     def pages(self):
         """Its manual, a page for each command, by name."""
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             self.says("man", "--dir", folder)
             return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}

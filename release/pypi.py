@@ -12,8 +12,8 @@ from tools import CACHE, ROOT, run
 
 HERE = Path(__file__).resolve().parent
 
-# What needs no library runs under each C library there is. Python has no name for that: these two are
-# the oldest of either kind that pip knows.
+# What needs no library runs under glibc and musl. Python has no name for that: these are old ones of both
+# kinds, that every pip takes.
 STATIC = ["manylinux_2_17", "manylinux2014", "musllinux_1_1"]
 
 
@@ -31,7 +31,8 @@ def make(program, papers, into):
         shutil.copy(path, info / "licenses")
     (info / "METADATA").write_text(metadata([path.name for path in licences]))
     tags = "".join(f"Tag: py3-none-{tag}_{program.machine}\n" for tag in platforms(program))
-    (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nGenerator: {project.NAME}\nRoot-Is-Purelib: false\n{tags}")
+    head = f"Wheel-Version: 1.0\nGenerator: {project.NAME}\nRoot-Is-Purelib: false\n"
+    (info / "WHEEL").write_text(head + tags)
     project.settled(folder, {"orgproxy"})
     place = os.environ | {"SOURCE_DATE_EPOCH": str(project.epoch())}
     run(["python", "-m", "wheel", "pack", folder, "--dest-dir", into], env=place)

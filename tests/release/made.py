@@ -62,7 +62,8 @@ def newer():
         text = config.read_text()
         [version] = [line for line in text.splitlines() if line.startswith("version: ")]
         # It is not for long: quickly rather than small.
-        config.write_text(text.replace(version, "version: 99.0.0").replace("compression: xz", "compression: gzip"))
+        text = text.replace("compression: xz", "compression: gzip")
+        config.write_text(text.replace(version, "version: 99.0.0"))
         with (place / "proxy.toml").open("a") as file:
             file.write("\n# A remark that is new in version 99.\n")
         run(["nfpm", "package", "--config", config, "--packager", kind, "--target", folder], cwd=place)
@@ -89,7 +90,8 @@ def reproducible():
     expect(len(first) >= 8, f"only {sorted(first)}")
     others = [name for name in first if first[name] != second[name]]
     expect(not others, f"other bytes the second time: {', '.join(others)}")
-    sizes = [f"{name} {len(content) / 1e6:.1f} MB" for name, content in sorted(first.items()) if len(content) > 1e6]
+    sizes = [f"{name} {len(content) / 1e6:.1f} MB" for name, content in sorted(first.items())
+             if len(content) > 1e6]
     return f"{len(first)} files twice: {', '.join(sizes)}"
 
 
