@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::OnceLock,
 };
 
@@ -17,8 +17,8 @@ pub(crate) fn user_of(client: SocketAddr, server: SocketAddr) -> io::Result<Opti
     imp::user_of(client, server)
 }
 
-/// Returns whether this system can tell. It is tried on a connection of our own, until that shows
-/// it: without the kernel's module for it the answer would be that there is no such connection.
+/// Returns whether this system can tell. It is tried on a socket of our own, until that shows it:
+/// without the kernel's module for it the answer would be that there is no such connection.
 ///
 /// Where that cannot be tried, it is taken for able to. Any user can take all ports for a while, and
 /// must not be let in for that: whoever cannot be looked up is refused.
@@ -37,12 +37,12 @@ pub(crate) fn can_tell() -> bool {
 }
 
 /// # Errors
-/// If a connection of our own cannot be made.
-fn try_it() -> io::Result<bool> {
+/// If a socket of our own cannot be made.
+pub(super) fn try_it() -> io::Result<bool> {
+    // One that listens is found as well. To connect to it may be beyond the sandbox.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let server = listener.local_addr()?;
-    let client = TcpStream::connect(server)?;
-    match user_of(client.local_addr()?, server) {
+    let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    match user_of(listener.local_addr()?, nobody) {
         Ok(found) => Ok(found.is_some()),
         Err(error) if is_for_now(&error) => Err(error),
         Err(_) => Ok(false),
@@ -188,7 +188,10 @@ mod imp {
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
-    use std::{net::Shutdown, time::Duration};
+    use std::{
+        net::{Shutdown, TcpStream},
+        time::Duration,
+    };
 
     use test_case::test_case;
 
