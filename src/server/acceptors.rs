@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 
 use super::{
@@ -94,17 +95,19 @@ impl Acceptors {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LONGEST, ended).await;
         self.tasks.shutdown().await;
+        let until = Instant::now() + LONGEST;
         for (listener, socket) in all {
             if !socket.is_shared() {
                 socket.withdraw();
-                self.accept_all(&socket, &listener).await;
+                self.accept_all(&socket, &listener, until).await;
                 drop(socket);
             }
         }
     }
 
-    /// Accepts those who wait.
-    async fn accept_all(&self, socket: &Socket, listener: &Arc<Listener>) {
+    /// Accepts those who wait. From `until` on, none waits for room: all together hold up the stop no
+    /// longer.
+    async fn accept_all(&self, socket: &Socket, listener: &Arc<Listener>, until: Instant) {
         let mut turns = self.workers.iter().cycle();
         for _ in 0..MOST_WAITING {
             let accepted = tokio::select! {
@@ -113,7 +116,7 @@ impl Acceptors {
                 // It comes back after a look at all sockets: then nobody is left.
                 () = tokio::task::yield_now() => return,
             };
-            let admitted = tokio::time::timeout(LONGEST, self.load.admit()).await;
+            let admitted = tokio::time::timeout_at(until, self.load.admit()).await;
             if let (Ok(Some(permit)), Some(worker)) = (admitted, turns.next()) {
                 let listener = listener.clone();
                 let _ = worker.send(Message::Connection(NewConnection {
@@ -153,7 +156,12 @@ async fn distribute(
         if leads_to.has_changed().is_err() && !is_stopping.load(Relaxed) {
             return;
         }
+        let admitted_by = listener;
         let listener = leads_to.borrow().clone();
+        // What admitted it may have changed meanwhile, as for those that are open.
+        if !Arc::ptr_eq(&listener, &admitted_by) && !listener.admits_as(&admitted_by) {
+            continue;
+        }
         if let Some(worker) = turns.next() {
             // A worker that is gone has panicked outside any request, and said so.
             let _ = worker.send(Message::Connection(NewConnection {
@@ -165,7 +173,7 @@ async fn distribute(
     }
 }
 
-/// For a client that there is no room for, when there is to be none soon.
+/// For clients that there is no room for, all together, when there is to be none soon.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// As many as the system lets wait at a socket.

@@ -122,10 +122,15 @@ impl Listener {
             && self.address == before.address
             && self.client_name == before.client_name
             && client_ca(self) == client_ca(before)
-            && (self.remote, &self.users) == (before.remote, &before.users)
-            && self.judges_users == before.judges_users
+            && self.admits_as(before)
             && !may_intercept(self)
             && !may_intercept(before)
+    }
+
+    /// Returns whether the same clients may connect as with `before`, and as much is asked of them.
+    pub(super) fn admits_as(&self, before: &Self) -> bool {
+        (self.remote, &self.users, self.judges_users)
+            == (before.remote, &before.users, before.judges_users)
     }
 
     /// Returns whether a client at `peer` may connect.
@@ -165,12 +170,7 @@ impl Listener {
         let uid = match stream.peer_cred() {
             Ok(peer) => peer.uid(),
             Err(error) => {
-                if let Some(left_out) = THROTTLE.admit() {
-                    tracing::warn!(
-                        left_out,
-                        "refused a client whose user cannot be determined: {error}"
-                    );
-                }
+                note_unknown_user(&error);
                 return None;
             }
         };
@@ -188,6 +188,18 @@ impl Listener {
             );
         }
         known.then_some(uid)
+    }
+}
+
+/// Says that a client is refused because nobody can tell who it is, unless it has just gone.
+pub(super) fn note_unknown_user(error: &io::Error) {
+    if error.kind() != io::ErrorKind::NotConnected
+        && let Some(left_out) = THROTTLE.admit()
+    {
+        tracing::warn!(
+            left_out,
+            "refused a client whose user cannot be determined: {error}"
+        );
     }
 }
 

@@ -15,7 +15,10 @@ use std::{
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{listener::Listener, socket_file::SocketFile};
+use super::{
+    listener::{Listener, note_unknown_user},
+    socket_file::SocketFile,
+};
 use crate::{
     config::{Listen, LocalUsers},
     system::{
@@ -329,8 +332,12 @@ impl Socket {
                     if !admitting.admits(peer.ip()) {
                         continue;
                     }
-                    let Ok(user) = admitting.user_at(peer, stream.local_addr()?) else {
-                        continue;
+                    let user = match admitting.user_at(peer, stream.local_addr()?) {
+                        Ok(user) => user,
+                        Err(error) => {
+                            note_unknown_user(&error);
+                            continue;
+                        }
                     };
                     // Small answers must not wait for more of them.
                     stream.set_nodelay(true)?;
