@@ -28,9 +28,14 @@ impl Clocks {
     }
 }
 
-/// `time` as headers have it: the nearest one that they can have, because httpdate panics at others.
+/// `time` as headers have it.
 pub(crate) fn http_date(time: SystemTime) -> String {
-    httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE))
+    httpdate::fmt_http_date(writable(time))
+}
+
+/// The nearest time that has a date in four digits: libraries panic at others.
+pub(crate) fn writable(time: SystemTime) -> SystemTime {
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE)
 }
 
 /// From 1970 to the end of the year 9999.

@@ -14,7 +14,7 @@ use crate::{
     auth::{self, LoginError, SessionState},
     config::{self, Protocol},
     proxy::budget::View,
-    system::escape,
+    system::{clocks, escape},
     watch::{Board, Danger, Identity, KnownBy},
 };
 
@@ -370,5 +370,18 @@ pub(super) fn listeners(org: &config::Org, bound: &[Bound]) -> Vec<ListenerStatu
 }
 
 pub(super) fn moment(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    humantime::format_rfc3339_seconds(clocks::writable(time)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_clock_has_a_moment() {
+        let year = Duration::from_secs(366 * 24 * 60 * 60);
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(moment(epoch - year), "1970-01-01T00:00:00Z");
+        assert_eq!(moment(epoch + year * 9000), "9999-12-31T23:59:59Z");
+    }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{self, LogFormat, LogSink},
-    system::escape,
+    system::{clocks, escape},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ fn write_time(time: SystemTime, out: &mut Vec<u8>) {
         static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
     }
     // What no clock says that is right cannot be written.
-    let time = time.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST);
+    let time = clocks::writable(time);
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     LAST.with_borrow_mut(|(second, text)| {
         if *second != since.as_secs() {
@@ -159,9 +159,6 @@ fn write_milliseconds(time: Duration, out: &mut Vec<u8>) {
     let microseconds = time.as_micros();
     let _ = write!(out, "{}.{:03}", microseconds / 1000, microseconds % 1000);
 }
-
-/// The end of the year 9999.
-const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// As syslog has them.
 const INFO: &str = "6";
