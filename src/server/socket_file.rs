@@ -3,7 +3,7 @@
 use std::{
     fs::Permissions,
     io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -15,6 +15,9 @@ use crate::{config::LocalUsers, system::ownership};
 /// A Unix socket's place in the file system, removed with it.
 pub(super) struct SocketFile {
     path: PathBuf,
+    /// Its device and inode: the path may have come to lead to another. The listener keeps the number
+    /// from being given away.
+    id: Option<(u64, u64)>,
     /// False if another process made it, or it is gone: then its mode is as that wants it, and it stays.
     is_ours: AtomicBool,
 }
@@ -40,10 +43,12 @@ impl SocketFile {
             // has no room for another client has a listener, which cannot be waited for.
             Ok(_) => match UnixStream::connect(path).await {
                 Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::ErrorKind::AddrInUse.into());
-                }
-                Err(_) => {}
+                Err(error) => match error.kind() {
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {}
+                    io::ErrorKind::WouldBlock => return Err(io::ErrorKind::AddrInUse.into()),
+                    // It is for datagrams, or of a user who does not let us connect.
+                    _ => return Err(error),
+                },
             },
             Err(_) => {}
         }
@@ -58,6 +63,7 @@ impl SocketFile {
         std::fs::rename(&inner, path)?;
         let file = Self {
             path: path.to_owned(),
+            id: id_of(path),
             is_ours: true.into(),
         };
         Ok((listener, file))
@@ -66,6 +72,7 @@ impl SocketFile {
     /// One that another process has made.
     pub(super) fn of_another(path: PathBuf) -> Self {
         Self {
+            id: id_of(&path),
             path,
             is_ours: false.into(),
         }
@@ -74,6 +81,7 @@ impl SocketFile {
     /// Lets `users` connect from now on, too, and nobody else but our own user and root.
     pub(super) fn admit(&self, users: &LocalUsers) {
         if self.is_ours.load(Relaxed)
+            && self.is_there()
             && let Err(error) = std::fs::set_permissions(&self.path, mode_for(users))
         {
             let socket = self.path.display();
@@ -88,7 +96,7 @@ impl SocketFile {
 
     /// Removes it, if it is ours.
     pub(super) fn remove(&self) {
-        if self.is_ours.swap(false, Relaxed) {
+        if self.is_ours.swap(false, Relaxed) && self.is_there() {
             // Nothing is lost if it is gone already.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -97,6 +105,16 @@ impl SocketFile {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Returns whether the path leads to it still, and to no other program's file.
+    fn is_there(&self) -> bool {
+        self.id.is_some() && self.id == id_of(&self.path)
+    }
+}
+
+fn id_of(path: &Path) -> Option<(u64, u64)> {
+    let about = path.symlink_metadata().ok()?;
+    Some((about.dev(), about.ino()))
 }
 
 fn mode_for(users: &LocalUsers) -> Permissions {
@@ -127,5 +145,32 @@ fn check_folder(folder: &Path) -> io::Result<()> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixListener as StdListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_program_has_there_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let users = LocalUsers::default();
+        let datagrams = UnixDatagram::bind(&path).unwrap();
+        assert!(SocketFile::bind(&path, &users).await.is_err());
+        drop(datagrams);
+        let (_listener, file) = SocketFile::bind(&path, &users).await.unwrap();
+
+        std::fs::remove_file(&path).unwrap();
+        let _other = StdListener::bind(&path).unwrap();
+        let mode = || path.metadata().unwrap().mode();
+        let before = mode();
+        file.admit(&LocalUsers::All);
+        assert_eq!(mode(), before);
+        drop(file);
+        assert!(path.exists());
     }
 }
