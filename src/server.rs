@@ -189,7 +189,7 @@ impl Server {
         let own = sockets_of(self.admin.as_ref());
         let manager = self.manager;
         let mut watchdog = JoinSet::new();
-        watchdog.spawn(keep_reporting(manager.clone(), messages.clone()));
+        watchdog.spawn(keep_reporting(manager.clone(), messages.clone(), false));
         let store = self.generation.common.store.clone();
         let facts = self.admin.zip(watch.clone()).map(|(listener, watch)| {
             let (messages, reloads) = (messages.clone(), reloads.clone());
@@ -205,7 +205,7 @@ impl Server {
         }
         let generation = self.generation;
         let around = (facts.clone(), own, manager.clone());
-        let mut running = Running::start(generation, acceptors, messages, around);
+        let mut running = Running::start(generation, acceptors, messages.clone(), around);
         let is_over = tokio::select! {
             () = shutdown => true,
             () = keep_reloading(reloading, &mut running, &reloads, asks) => false,
@@ -223,10 +223,13 @@ impl Server {
         if is_over {
             manager.stopping(&format!("stopping, with {open} connections open"));
         }
-        let cut = stop_all(workers, grace).await;
-        // Nothing is left to look after but this thread.
+        // Threads that end from now on are not missed. A process that has handed over is not the one
+        // that is watched.
         watchdog = JoinSet::new();
-        watchdog.spawn(keep_reporting(manager, Vec::new()));
+        if is_over {
+            watchdog.spawn(keep_reporting(manager, messages, true));
+        }
+        let cut = stop_all(workers, grace).await;
         if let Some(watch) = watch {
             // The last records may have to wait for a slow disk or collector.
             let _ = tokio::task::spawn_blocking(move || watch.stop()).await;

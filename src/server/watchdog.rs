@@ -9,16 +9,18 @@ use super::worker::Message;
 use crate::system::notify::Notifier;
 
 /// Reports, if that is wanted, twice in each period, after every one of `workers` has answered;
-/// forever, unless one is gone. That the main thread is alive shows in this being run.
+/// forever, unless one is gone that is not to end. That the main thread is alive shows in this being
+/// run.
 pub(super) async fn keep_reporting(
     manager: Arc<Notifier>,
     workers: Vec<mpsc::UnboundedSender<Message>>,
+    are_to_end: bool,
 ) {
     let Some(period) = manager.watchdog() else {
         return;
     };
     loop {
-        if !all_answer(&workers, period).await {
+        if !all_answer(&workers, period).await && !are_to_end {
             tracing::error!(
                 "a thread is gone; reporting to the watchdog no more, so that it restarts this \
                  process"
