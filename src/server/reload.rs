@@ -90,17 +90,19 @@ pub(super) async fn keep_reloading<S: Source>(
         let is_watching = running.generation.config.watch_files;
         let trigger = tokio::select! {
             Some(()) = by.hangups.recv() => Trigger::Signal,
-            Some(()) = by.upgrades.recv() => match upgrade::hand_over(&by.program, running).await {
-                Ok(process) => {
-                    tracing::info!(process, "handed over to a new process");
-                    return;
+            Some(()) = by.upgrades.recv() => {
+                let pid_file = by.pid_file.as_ref();
+                match upgrade::hand_over(&by.program, pid_file, running).await {
+                    Ok(process) => {
+                        tracing::info!(process, "handed over to a new process");
+                        return;
+                    }
+                    Err(reason) => {
+                        tracing::error!("did not hand over to a new process: {reason}");
+                        continue;
+                    }
                 }
-                Err(reason) => {
-                    put_back(by.pid_file.as_deref());
-                    tracing::error!("did not hand over to a new process: {reason}");
-                    continue;
-                }
-            },
+            }
             Some(ask) = asks.recv() => {
                 waiting.push(ask);
                 Trigger::Command
@@ -120,12 +122,6 @@ pub(super) async fn keep_reloading<S: Source>(
             // It may have stopped waiting.
             let _ = ask.send(outcome.clone());
         }
-    }
-}
-
-fn put_back(pid_file: Option<&PidFile>) {
-    if let Some(Err(error)) = pid_file.map(PidFile::put_back) {
-        tracing::warn!("pid_file does not name this process any more: {error}");
     }
 }
 

@@ -20,6 +20,7 @@ use super::{running::Running, sockets::Socket};
 use crate::system::{
     children,
     inherited::{HANDED_OVER, HandedOver},
+    pid_file::PidFile,
     sandbox,
 };
 
@@ -27,6 +28,8 @@ use crate::system::{
 pub(super) struct Successor {
     child: Child,
     has_taken_over: bool,
+    /// The file of this process, if it has one: the other has put its own there, perhaps.
+    pid_file: Option<Arc<PidFile>>,
 }
 
 /// Starts the program at `program` anew, with the arguments of this process, and waits until it
@@ -34,7 +37,11 @@ pub(super) struct Successor {
 ///
 /// # Errors
 /// The reason that it does not. Nothing has changed then.
-pub(super) async fn hand_over(program: &Path, running: &Running) -> Result<u32, String> {
+pub(super) async fn hand_over(
+    program: &Path,
+    pid_file: Option<&Arc<PidFile>>,
+    running: &Running,
+) -> Result<u32, String> {
     if process::id() == 1 {
         let reason =
             "a container ends with its first process, which this is; replace the container";
@@ -42,7 +49,7 @@ pub(super) async fn hand_over(program: &Path, running: &Running) -> Result<u32, 
     }
     let sockets = running.sockets();
     let (mut ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
-    let mut successor = Successor::start(program, &sockets, theirs)?;
+    let mut successor = Successor::start(program, &sockets, theirs, pid_file)?;
     let number = successor.child.id();
     let mut answer = [0];
     match timeout(LONGEST, ours.read_exact(&mut answer)).await {
@@ -53,18 +60,27 @@ pub(super) async fn hand_over(program: &Path, running: &Running) -> Result<u32, 
             return Err(format!("process {number} does not serve after {seconds} s"));
         }
     }
+    running.manager.is_now(number).await;
+    // It waits for that, lest it report before it is known as the main process. A stop comes before
+    // or after what follows, and never in between.
+    if ours.write_all(&answer).await.is_err() {
+        running.manager.is_now(process::id()).await;
+        return Err(successor.end().await);
+    }
     for socket in &sockets {
         socket.share();
     }
-    running.manager.is_now(number).await;
     successor.has_taken_over = true;
-    // It waits for that, lest it report before it is known as the main process.
-    let _ = ours.write_all(&answer).await;
     Ok(number)
 }
 
 impl Successor {
-    fn start(program: &Path, sockets: &[Arc<Socket>], answer: UnixStream) -> Result<Self, String> {
+    fn start(
+        program: &Path,
+        sockets: &[Arc<Socket>],
+        answer: UnixStream,
+        pid_file: Option<&Arc<PidFile>>,
+    ) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", program.display());
         let handed = HandedOver {
             by: process::id(),
@@ -103,6 +119,7 @@ impl Successor {
         Ok(Self {
             child,
             has_taken_over: false,
+            pid_file: pid_file.cloned(),
         })
     }
 
@@ -125,12 +142,17 @@ impl Successor {
     }
 }
 
-/// One that is not in place of this one is not to stay beside it.
+/// One that is not in place of this one is not to stay beside it, nor is its pid file, even if this
+/// one is stopped meanwhile.
 impl Drop for Successor {
     fn drop(&mut self) {
-        if !self.has_taken_over {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if self.has_taken_over {
+            return;
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(Err(error)) = self.pid_file.as_deref().map(PidFile::put_back) {
+            tracing::warn!("pid_file does not name this process any more: {error}");
         }
     }
 }
