@@ -8,7 +8,7 @@ use std::{
 
 use super::CommandError;
 use crate::{
-    config::{Config, Listen, LogSink, Org, Sandbox},
+    config::{Config, Listen, LogSink, Org, Redis, Sandbox},
     system::sandbox::{self, Reach},
 };
 
@@ -23,7 +23,7 @@ pub(super) enum Entered {
 }
 
 /// Confines this process as `config` says, which was read from `file`, for good. To be called while
-/// there is one thread.
+/// there is no other thread that goes on.
 ///
 /// # Errors
 /// If it must be confined and cannot, or is already, to less than it needs.
@@ -48,6 +48,19 @@ pub(super) fn enter(config: &Config, file: &Path) -> Result<Entered, CommandErro
         let _ = config.state_dir.as_ref().map(make);
     }
     let mut reach = needs(config);
+    if let Some(path) = in_root(&reach) {
+        let reason = format!(
+            "{} would be made in the root folder, and whoever may do that may do anything; name a path \
+             in another folder",
+            path.display()
+        );
+        return match config.sandbox {
+            Sandbox::On => Err(CommandError::Other(format!(
+                "cannot enter the sandbox: {reason}; or set sandbox = \"auto\""
+            ))),
+            _ => Ok(Entered::Not(reason)),
+        };
+    }
     let beside = folders(file);
     let usual = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].map(env::var_os);
     let usual = usual.iter().flatten().flat_map(env::split_paths);
@@ -135,6 +148,17 @@ fn needs(config: &Config) -> Reach {
     }
 }
 
+/// What is made or replaced in the root folder, if anything is: no rule allows just that.
+fn in_root(reach: &Reach) -> Option<&PathBuf> {
+    let mut made = reach.write.iter().chain(&reach.sockets);
+    let is_in_root = |path: &Path| {
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        folder.is_ok_and(|folder| folder.parent().is_none())
+    };
+    made.find(|path| !path.is_dir() && is_in_root(path))
+}
+
 /// The ports that `config` names; `None` if they may be others tomorrow.
 fn ports(config: &Config) -> Option<Vec<u16>> {
     let is_demo = config.orgs.iter().any(|org| org.demo.is_some());
@@ -146,7 +170,7 @@ fn ports(config: &Config) -> Option<Vec<u16>> {
     let traces = config.traces.as_ref();
     let others = [
         config.proxies.port(),
-        config.redis.as_ref().map(|redis| redis.port()),
+        config.redis.as_ref().and_then(Redis::port),
         traces.and_then(|traces| traces.endpoint.port_or_known_default()),
     ];
     Some(

@@ -34,9 +34,9 @@ impl Redis {
         })
     }
 
-    /// The port that it listens on.
-    pub(crate) fn port(&self) -> u16 {
-        self.url.port().unwrap_or(6379)
+    /// The port that it listens on, unless that is a path.
+    pub(crate) fn port(&self) -> Option<u16> {
+        (self.url.scheme() != "unix").then(|| self.url.port().unwrap_or(6379))
     }
 
     /// The address, for messages: without user and password.
@@ -121,7 +121,8 @@ fn parse(text: &str) -> Result<Url, String> {
 }
 
 fn without_password(url: Url) -> Result<Url, String> {
-    if url.password().is_some() {
+    // Where the server is at a path, the query has it.
+    if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "pass") {
         return Err(
             "must not have a password here; put the whole URL elsewhere: url = { env = \"REDIS_URL\" } \
              or { file = \"redis.url\" }"
