@@ -303,18 +303,18 @@ impl Sessions {
                 .unwrap_or(Err(LoginError::Lost))
                 .map(Arc::new)
                 .map_err(Arc::new);
-            sessions.land(&outcome);
+            sessions.land(&outcome, &access);
             // Nobody may be waiting any more.
             let _ = done.send(outcome);
         });
         flight
     }
 
-    /// Ends the flight and remembers how it went.
-    fn land(&self, outcome: &Outcome) {
+    /// Ends the flight that went by `by`, and remembers how it went.
+    fn land(&self, outcome: &Outcome, by: &Arc<Access>) {
+        let mut state = self.state();
         let access = self.access.load();
         let (org, user) = (access.login.org(), access.user());
-        let mut state = self.state();
         state.flight = None;
         state.history.note(outcome, SystemTime::now());
         match outcome {
@@ -324,7 +324,13 @@ impl Sessions {
                 state.failure = None;
                 state.retired = None;
                 state.note_instance(&session.authority);
-                self.current.store(Some(session.clone()));
+                // A reload may have taken its host from those that are trusted.
+                let is_trusted = access.login.trusts(&session.authority);
+                self.current.store(is_trusted.then(|| session.clone()));
+            }
+            // A person has mended something meanwhile: the next request tries that.
+            Err(error) if !Arc::ptr_eq(by, &access) => {
+                tracing::warn!(org, user, "cannot log in: {error}");
             }
             Err(error) => {
                 let count = state.failure.as_ref().map_or(0, |failure| failure.count) + 1;

@@ -177,8 +177,10 @@ async fn live(login: &Login, seed: u64) {
     }
     world.lock().mood = Mood::Well;
     for client in clients {
-        if timeout(LONGEST_WAIT, client).await.is_err() {
-            world.fault("a request waits forever");
+        match timeout(LONGEST_WAIT, client).await {
+            Err(_) => world.fault("a request waits forever"),
+            Ok(Err(_)) => world.fault("a request panics"),
+            Ok(Ok(_)) => {}
         }
     }
     sleep(LONGEST_USER_REST).await;
