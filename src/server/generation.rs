@@ -245,16 +245,10 @@ impl Generation {
     /// What the orgs of `config` have in common, if it comes after this.
     fn common_to(&self, config: &Config, roots: RootCertStore) -> Common {
         let is_same = |old: &config::Org, new: &config::Org| {
-            let facts = |org: &config::Org| {
-                let app = org.credential.client_id().to_owned();
-                (
-                    org.name.clone(),
-                    app,
-                    org.username.clone(),
-                    org.login_url.clone(),
-                )
-            };
-            facts(old) == facts(new)
+            old.name == new.name
+                && old.credential.client_id() == new.credential.client_id()
+                && old.username == new.username
+                && old.login_url == new.login_url
         };
         let mut former: Vec<config::Org> = Vec::new();
         for old in self.config.orgs.iter().chain(&self.common.former) {

@@ -68,7 +68,7 @@ pub(super) struct StrictStream<S> {
     linger: Option<Deadline>,
     /// True if the connection is reset unless it ends in good order.
     abrupt: bool,
-    /// Bytes that the client sent while its request was answered: the beginning of the next.
+    /// The first byte of the next request, if it came while this one was answered.
     ahead: Option<u8>,
 }
 
