@@ -5,8 +5,8 @@ use std::{
     thread, time::Duration,
 };
 
-use http::{Method, Request, Version, uri::Authority};
-use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
+use http::{Method, Request, Response, Version, uri::Authority};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
@@ -101,6 +101,7 @@ impl Worker {
 /// Serves connections until it is to stop, then waits for those that are open. Returns how many are
 /// left.
 async fn run(mut incoming: mpsc::UnboundedReceiver<Message>, mut stacks: Stacks) -> usize {
+    look_at_the_clock().await;
     // Held by each connection, so that those left can be counted.
     let open = Arc::new(());
     let mut grace = Duration::ZERO;
@@ -127,6 +128,17 @@ async fn run(mut incoming: mpsc::UnboundedReceiver<Message>, mut stacks: Stacks)
     } else {
         Arc::strong_count(&open) - 1
     }
+}
+
+/// Has hyper remember the date on this thread, by a connection without requests. It panics if the
+/// clock is before 1970 when it first looks; later such a clock does not lead it to look again.
+async fn look_at_the_clock() {
+    let nobody = TokioIo::new(tokio::io::empty());
+    let nothing = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+    // It ends as soon as it begins.
+    let _ = http1::Builder::new()
+        .serve_connection(nobody, nothing)
+        .await;
 }
 
 /// Shows that the thread is alive while connections end.

@@ -59,6 +59,22 @@ async fn the_first_request_after_the_clock_is_set_right_is_served(ahead: i64, wh
 }
 
 #[tokio::test]
+async fn a_clock_before_1970_ends_no_thread_that_has_served_nobody_yet() {
+    let Some(clock) = Clock::new() else {
+        return skip("there is no libfaketime; install Debian's package of that name");
+    };
+    let org = Org::start().await.unwrap();
+    let (proxy, _files, url) = start(&org, &clock).await;
+    clock.set(-SIXTY_YEARS);
+    let answer = client().get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    clock.set(0);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    let log = proxy.stop().await.stderr;
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test]
 async fn a_login_that_failed_by_the_clock_is_tried_again_once_that_is_set() {
     let Some(clock) = Clock::new() else {
         return skip("there is no libfaketime; install Debian's package of that name");
