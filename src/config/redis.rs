@@ -146,6 +146,17 @@ mod tests {
 
     use super::*;
 
+    #[test_case("redis://127.0.0.1", true, Some(6379); "the usual port")]
+    #[test_case("redis://127.0.0.1:6380", true, Some(6380); "a port")]
+    #[test_case("redis://:horse@127.0.0.1", false, Some(6379); "a password")]
+    #[test_case("unix:///run/redis.sock?db=1", true, None; "a path")]
+    #[test_case("unix:///run/redis.sock?db=1&pass=horse", false, None; "a password for a path")]
+    fn a_url_has_a_port_and_no_password(text: &str, may_be_in_a_file: bool, port: Option<u16>) {
+        assert_eq!(Redis::at(text).unwrap().port(), port);
+        let kept = without_password(parse(text).unwrap());
+        assert_eq!(kept.is_ok(), may_be_in_a_file, "{kept:?}");
+    }
+
     #[test_case("redis://127.0.0.1:6379", Some("redis://127.0.0.1:6379"))]
     #[test_case(
         "rediss://:horse@redis.example:6380/2",

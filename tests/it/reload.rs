@@ -231,6 +231,52 @@ async fn the_next_login_is_signed_with_a_new_key_and_placeholders_stay_valid() {
 }
 
 #[tokio::test]
+async fn a_login_that_fails_by_what_a_reload_has_mended_is_tried_again_at_once() {
+    let keys = Keys::new();
+    let wrong = "private_key = \"wrong.key\"\n";
+    let it = Reloads::with(
+        wrong,
+        &[(
+            "wrong.key",
+            &fs::read_to_string(keys.path("key.pem")).unwrap(),
+        )],
+    )
+    .await;
+    let held = it.org.hold(TOKEN);
+    let url = it.proxy.url(LIMITS).await;
+    let asking = tokio::spawn(client().get(&url).send());
+    it.org.wait_until(|_| held.waiting() == 1).await;
+    it.write("");
+    assert_eq!(it.reload().await.0, StatusCode::OK);
+    held.release();
+    assert_eq!(asking.await.unwrap().unwrap().status(), 502);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn who_is_accepted_by_the_rules_of_before_is_not_served_by_those_after() {
+    let before = "[org.demo.guard]\nallow_users = [\"*\"]\n[limits]\nconnections = 1\n";
+    let it = Reloads::start(before).await;
+    let held = it.org.hold(LIMITS);
+    let address = it.proxy.address().await;
+    let mut first = Raw::connect(address).await;
+    first.send(get(LIMITS)).await;
+    it.org.wait_until(|_| held.waiting() == 1).await;
+    let mut waiting = Raw::connect(address).await;
+    // It has been accepted, and waits for room.
+    it.proxy
+        .log("limit of concurrent connections reached")
+        .await;
+    it.write(&before.replace("\"*\"", ""));
+    assert_eq!(it.reload().await.0, StatusCode::OK);
+    held.release();
+    first.answer().await;
+    drop(first);
+    assert_eq!(waiting.rest().await, "");
+    assert_eq!(it.org.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_password_that_is_taken_out_is_not_honoured_even_on_an_open_connection() {
     let files = [
         ("client.key", KEY),

@@ -101,6 +101,30 @@ async fn the_watchdog_hears_nothing_while_a_single_thread_hangs() {
 }
 
 #[tokio::test]
+async fn the_watchdog_hears_that_a_process_lives_until_its_last_thread_has_ended() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let (manager, proxy) = notifying(&files, |command| {
+        command.env("WATCHDOG_USEC", "20000");
+    });
+    let hold = org.hold(LIMITS);
+    let mut busy = Raw::connect(proxy.address().await).await;
+    busy.send(get(LIMITS)).await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    proxy.signal(Signal::TERM);
+    manager.hears("STOPPING=1").await;
+    // The other thread has nothing to do, and is gone.
+    for _ in 0..10 {
+        manager.hears("WATCHDOG=1").await;
+    }
+    hold.release();
+    assert!(busy.answer().await.starts_with("HTTP/1.1 200"));
+    let ended = proxy.end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(!ended.stderr.contains("a thread is gone"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_watchdog_that_is_for_another_process_hears_nothing() {
     let org = Org::start().await.unwrap();
     let files = Files::new(&org);
@@ -553,6 +577,35 @@ async fn a_new_process_that_cannot_serve_leaves_the_old_one_and_its_files() {
         assert!(still_serves().await);
     }
     assert_eq!(proxy.stop().await.code(), 0);
+    assert!(!files.path("it.sock").exists() && !files.path("it.pid").exists());
+}
+
+#[tokio::test]
+async fn a_stop_during_an_upgrade_leaves_nothing_behind() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let program = files.path("orgproxy");
+    if fs::hard_link(ORGPROXY, &program).is_err() {
+        copy_program(&program);
+    }
+    let config = config(&org, "listen = \"unix:it.sock\"\n");
+    files.write("proxy.toml", &format!("pid_file = \"it.pid\"\n{config}"));
+    let mut command = Command::new(&program);
+    command.args(["--config", &files.config(), "--watch-files=false"]);
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on ").await;
+    // The next one has put its number there, and takes its time.
+    let pid = files.path("it.pid").display().to_string();
+    let next = format!("#!/bin/sh\nrm {pid}; echo $$ >{pid}; echo starting; exec sleep 600\n");
+    files.write("next", &next);
+    chmod(&files.path("next"), 0o700);
+    fs::rename(files.path("next"), &program).unwrap();
+    proxy.signal(Signal::USR2);
+    proxy.print("starting").await;
+    let next: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    assert_ne!(next, proxy.id());
+    assert_eq!(proxy.stop().await.code(), 0);
+    assert!(!is_alive(next));
     assert!(!files.path("it.sock").exists() && !files.path("it.pid").exists());
 }
 
