@@ -61,6 +61,8 @@ impl SocketFile {
         let listener = UnixListener::bind(&inner)?;
         std::fs::set_permissions(&inner, mode_for(users))?;
         std::fs::rename(&inner, path)?;
+        // It is empty, and to look into it may be beyond the sandbox.
+        let _ = std::fs::remove_dir(private.keep());
         let file = Self {
             path: path.to_owned(),
             id: id_of(path),

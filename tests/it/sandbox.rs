@@ -109,6 +109,24 @@ async fn a_process_that_takes_over_is_in_the_sandbox_of_the_one_before() {
     assert_eq!(ask(&proxy).await, 200);
 }
 
+#[tokio::test]
+async fn a_socket_leaves_nothing_beside_it() {
+    if !has_landlock() {
+        return skip("this kernel has no Landlock");
+    }
+    let org = Org::start().await.unwrap();
+    let sockets = TempDir::new().unwrap();
+    let socket = sockets.path().join("it.sock").display().to_string();
+    let files = Files::with(&org, &format!("listen = \"unix:{socket}\"\n"));
+    let proxy = start(&files, "auto");
+    proxy.print("listening on ").await;
+    let there = fs::read_dir(sockets.path()).unwrap();
+    let there: Vec<_> = there.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(there, ["it.sock"]);
+    assert_eq!(proxy.stop().await.code(), 0);
+    assert_eq!(fs::read_dir(sockets.path()).unwrap().count(), 0);
+}
+
 #[test_case("auto", 0; "by default it is left out")]
 #[test_case("off", 0; "nobody asked for it")]
 #[test_case("on", 64; "it cannot be had")]
