@@ -23,7 +23,7 @@ pub(super) enum Entered {
 }
 
 /// Confines this process as `config` says, which was read from `file`, for good. To be called while
-/// there is no other thread that goes on.
+/// there is no other thread but those that end with the start.
 ///
 /// # Errors
 /// If it must be confined and cannot, or is already, to less than it needs.
@@ -183,9 +183,10 @@ fn ports(config: &Config) -> Option<Vec<u16>> {
 
 /// Why the ports that `config` names are not all.
 fn open_ports(config: &Config) -> &'static str {
-    match config.sandbox {
-        Sandbox::On => "a demo org is at another port after each start",
-        _ => OWN_PORT,
+    // It would be the reason with "on", too.
+    match config.orgs.iter().any(|org| org.demo.is_some()) {
+        true => "a demo org is at another port after each start",
+        false => OWN_PORT,
     }
 }
 
@@ -252,6 +253,28 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_is_made_in_the_root_folder_is_found() {
+        let reach = |write: &str| Reach {
+            read: Vec::new(),
+            write: folders(Path::new(write)),
+            sockets: Vec::new(),
+            connect: None,
+        };
+        let file = PathBuf::from("/no-such.log");
+        assert_eq!(in_root(&reach("/no-such.log")), Some(&file));
+        for path in ["/tmp/no-such.log", "/dev/stderr", "no-such.log"] {
+            assert_eq!(in_root(&reach(path)), None, "{path}");
+        }
+        assert_eq!(
+            in_root(&Reach {
+                sockets: folders(Path::new("/no-such.log")),
+                ..reach("/tmp/no-such.log")
+            }),
+            Some(&file)
+        );
+    }
 
     #[test]
     fn every_folder_on_the_way_to_a_file_is_found() {

@@ -58,8 +58,8 @@ pub(crate) enum Listener {
     Unix(UnixListener),
 }
 
-/// Takes the sockets that were passed to this process. To be called once, before there are threads
-/// or files. Those that cannot be listened on are left alone, and the errors say why.
+/// Takes the sockets that were passed to this process. To be called once, before there are other
+/// files. Those that cannot be listened on are left alone, and the errors say why.
 pub(crate) fn take() -> (Vec<Result<Inherited, String>>, Option<Predecessor>) {
     match handed_over() {
         Some((sockets, predecessor)) => (sockets, Some(predecessor)),
