@@ -9,7 +9,7 @@ pub use self::{error::CommandError, trust::TrustError};
 use self::{ready::begin_to_serve, reload::FileSource, sandbox::Entered, trust::Action};
 use crate::{
     cli::{Command, ConfigArgs, TrustArgs},
-    config::{Certificate, Config, Listen, LogSink},
+    config::{Certificate, Config, DEFAULT_PATH, Listen, LogSink},
     server::{Reloading, Server, Service, StartupError},
     system::{
         inherited,
@@ -77,7 +77,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
 }
 
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
-    // While there is one thread only, and no file but those that came with it.
+    // Before there is any file but those that came with it.
     let (inherited, predecessor) = inherited::take();
     let program = std::env::current_exe();
     let program = program.unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
@@ -85,9 +85,9 @@ fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     // Before it is read, so that no change is missed.
     let seen = Config::stamps(args.config().as_deref(), &args.overrides);
     let config = reload::read(args)?;
-    // While there is no thread that works on: those that come later are in it.
+    // The thread for signals ends with the start. Those that come later are in it.
     let file = args.config();
-    let file = file.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
+    let file = file.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
     let entered = sandbox::enter(&config, file)?;
     let _log = telemetry::init(&config.log)?;
     let manager = Notifier::from_env();
@@ -202,7 +202,7 @@ fn check(args: &ConfigArgs) -> Result<(), CommandError> {
         Certificate::of(org).map_err(CommandError::Other)?;
     }
     let path = args.config();
-    let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
+    let path = path.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
     let orgs: Vec<_> = config.orgs.iter().map(|org| org.name.as_str()).collect();
     say(&format!("{}: ok, for {}", path.display(), orgs.join(", ")));
     if let Some(remark) = sandbox::remark(&config) {
@@ -220,7 +220,13 @@ fn health(args: &ConfigArgs) -> Result<(), CommandError> {
     let listeners: Vec<_> = listeners.into_iter().map(|it| it.listen).collect();
     runtime()?
         .block_on(health::check(&listeners))
-        .map_err(|(listen, reason)| CommandError::Unwell(listen, reason))
+        .map_err(|(listen, reason)| {
+            let reason = format!(
+                "{reason}; if the proxy listens elsewhere, the file is newer than the process: run \
+                 `orgproxy reload`"
+            );
+            CommandError::Unwell(listen, reason)
+        })
 }
 
 fn trust(args: &TrustArgs) -> Result<(), CommandError> {

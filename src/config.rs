@@ -148,7 +148,10 @@ impl Config {
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let config = document::parse(text, &problems).and_then(|mut document| {
             overrides.apply(&mut document, &problems);
-            file::read(document, folder, &problems)
+            let log = document.get("access_log").map(|node| node.origin);
+            let config = file::read(document, folder, &problems)?;
+            access_log::check(&config, path, log.unwrap_or(Origin::File), &problems);
+            Some(config)
         });
         let config = proxies(config, &problems);
         problems.into_result(config)
@@ -171,39 +174,43 @@ impl Config {
         problems.into_result(state_dir)
     }
 
-    /// The admin listener, whatever else a configuration says.
+    /// The admin listener, as far as it can be read, whatever mistakes the rest has.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or not to its end, and what can names none.
     pub(crate) fn load_admin(
         path: Option<&Path>,
         overrides: &Overrides,
     ) -> Result<Option<Admin>, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = source::read(path)?;
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let mut document = document::recover(&source::peek(path));
+        overrides.apply_to_admin(&mut document);
+        let known = file::read_admin(document, folder, &Problems::new(file.display()));
+        if known.is_some() {
+            return Ok(known);
+        }
+        let text = source::read(path).map_err(|error| unreadable(&error.into()))?;
         let has_file = text.is_some();
         let problems = Problems::new(file.display());
-        let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let admin = document::parse(&text.unwrap_or_default(), &problems).map(|mut document| {
+        let document = document::parse(&text.unwrap_or_default(), &problems);
+        let admin = document.map(|mut document| {
             overrides.apply_to_admin(&mut document);
             file::read_admin(document, folder, &problems)
         });
-        let admin = problems.into_result(admin)?;
+        let admin = problems.into_result(admin);
+        let admin = admin.map_err(|error| unreadable(&error))?;
         // Who has a configuration without one asks for another proxy than the demo.
         Ok(admin.or_else(|| (!has_file).then(Admin::usual)))
     }
 
-    /// The file with the number of the process that has this configuration, whatever else it says.
-    pub(crate) fn load_pid_file(
-        path: Option<&Path>,
-        overrides: &Overrides,
-    ) -> Result<Option<PathBuf>, ConfigError> {
+    /// The file with the number of the process that has this configuration, as far as it can be read.
+    pub(crate) fn load_pid_file(path: Option<&Path>, overrides: &Overrides) -> Option<PathBuf> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
-        let text = source::read(path)?.unwrap_or_default();
-        let problems = Problems::new(file.display());
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let pid_file = document::parse(&text, &problems).map(|mut document| {
-            overrides.apply_to_process(&mut document);
-            file::read_pid_file(document, folder, &problems)
-        });
-        problems.into_result(pid_file)
+        let mut document = document::recover(&source::peek(path));
+        overrides.apply_to_process(&mut document);
+        file::read_pid_file(document, folder, &Problems::new(file.display()))
     }
 
     /// The addresses of the orgs, as far as they can be read, even if the rest of the configuration
@@ -304,6 +311,12 @@ impl Config {
             runs_commands: false,
         }
     }
+}
+
+/// The `error` that keeps one from finding the running proxy.
+fn unreadable(error: &ConfigError) -> ConfigError {
+    let reason = "cannot tell where the proxy is, since the configuration cannot be read";
+    format!("{reason}: {error}").into()
 }
 
 /// Adds the proxies that the environment names. No proxy leads to a demo org.
@@ -479,7 +492,7 @@ impl Org {
     }
 }
 
-const DEFAULT_PATH: &str = "proxy.toml";
+pub(crate) const DEFAULT_PATH: &str = "proxy.toml";
 
 /// The port where people expect a local service; Salesforce's own examples use it, too.
 const PORT: u16 = 8080;

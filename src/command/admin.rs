@@ -116,11 +116,22 @@ impl Target {
             Unreachable::Version => "ask it with the orgproxy that runs there".to_owned(),
             Unreachable::Refused(_) => "or run this as its user".to_owned(),
             Unreachable::Late(_) => "see in its log what it waits for, or restart it".to_owned(),
-            Unreachable::Io(_) | Unreachable::Off | Unreachable::Foreign => format!(
-                "if the proxy runs, turn its admin listener on ([admin] listen = \
-                 \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say where it is (--url); \
-                 it stays where it was at the start, whatever the file says now"
-            ),
+            Unreachable::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                "run this as root or as the user that orgproxy runs as, or add this user to \
+                 admin.allow_users"
+                    .to_owned()
+            }
+            Unreachable::Io(_) | Unreachable::Off | Unreachable::Foreign => {
+                let start = match error {
+                    Unreachable::Io(_) => "start it if it does not run; ",
+                    _ => "",
+                };
+                format!(
+                    "{start}if the proxy runs, turn its admin listener on ([admin] listen = \
+                     \"127.0.0.1:{PORT}\" in proxy.toml, or --admin-listen), or say where it is \
+                     (--url); it stays where it was at the start, whatever the file says now"
+                )
+            }
         };
         format!("cannot ask the admin listener{place}: {error}; {remedy}")
     }

@@ -1,6 +1,6 @@
 //! `orgproxy reload`, and how a running proxy reads its configuration again.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode, time::Duration};
 
 use http::{Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,26 +10,35 @@ use crate::{
     cli::{ConfigArgs, ReloadArgs},
     config::{Config, ConfigError, LogSink, Stamps},
     server::{ReloadStatus, Source},
-    system::{escape, pid_file::PidFile, terminal},
+    system::{
+        escape,
+        pid_file::{PidFile, PidFileError},
+        terminal,
+    },
 };
 
 /// Has a running proxy reload, and says what came of it.
 pub(super) fn run(args: &ReloadArgs) -> Result<ExitCode, CommandError> {
-    let target = Target::of(args.admin.url.as_ref(), &args.admin.source)?;
     let source = &args.admin.source;
+    // The proxy that runs may have another address than the file has now, or none that can be read.
+    let signal = || {
+        let file = match args.admin.url {
+            None => Config::load_pid_file(source.config().as_deref(), &source.overrides),
+            Some(_) => None,
+        };
+        file.map(|file| signal(&file))
+    };
+    let target = match Target::of(args.admin.url.as_ref(), source) {
+        Ok(target) => target,
+        Err(error) => return signal().unwrap_or(Err(error.into())),
+    };
     let asked = runtime()?.block_on(target.send(Method::POST, "/api/reload", TIMEOUT));
     let reply = match asked {
         Ok(reply) => reply,
-        // The proxy that runs may have another address than the file has now.
         Err(error) => {
-            let (config, overrides) = (source.config(), &source.overrides);
-            if args.admin.url.is_none()
-                && error.is_of_nobody()
-                && let Some(file) = Config::load_pid_file(config.as_deref(), overrides)?
-            {
-                return signal(&file);
-            }
-            return Err(CommandError::Other(target.describe(&error)));
+            let signalled = error.is_of_nobody().then(signal).flatten();
+            let described = CommandError::Other(target.describe(&error));
+            return signalled.unwrap_or(Err(described));
         }
     };
     match serde_json::from_slice::<ReloadStatus>(&reply.body) {
@@ -48,7 +57,14 @@ pub(super) fn run(args: &ReloadArgs) -> Result<ExitCode, CommandError> {
 /// Has the process whose number is in `file` reload. It cannot say what comes of it.
 fn signal(file: &Path) -> Result<ExitCode, CommandError> {
     let path = file.display();
-    let holder = PidFile::holder(file)?;
+    let holder = PidFile::holder(file).map_err(|error| match error {
+        PidFileError::Io(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            CommandError::Other(format!(
+                "cannot read pid_file {path}: {error}; run this as root or as its user"
+            ))
+        }
+        error => error.into(),
+    })?;
     let process = holder.and_then(|holder| Pid::from_raw(holder.process.cast_signed()));
     let (Some(holder), Some(process)) = (holder, process) else {
         let message = format!("no proxy runs that has pid_file {path}: start it");
@@ -64,7 +80,7 @@ fn signal(file: &Path) -> Result<ExitCode, CommandError> {
     let number = process.as_raw_nonzero();
     kill_process(process, Signal::HUP).map_err(|error| {
         CommandError::Other(format!(
-            "cannot signal process {number} of {path}: {error}; run this as its user"
+            "cannot signal process {number} of {path}: {error}; run this as root or as its user"
         ))
     })?;
     terminal::print(&format!(

@@ -2,10 +2,19 @@
 
 use std::{
     fmt::{self, Display, Formatter},
+    fs::Metadata,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use super::{document::Value, given, section::Section, value};
+use super::{
+    Config,
+    document::Value,
+    given,
+    problem::{Origin, Problems},
+    section::Section,
+    value,
+};
 
 /// The settings of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +133,34 @@ pub(super) fn read(root: &mut Section<'_>, folder: &Path) -> AccessLog {
             .unwrap_or(usual.bytes),
         keep: root.read("access_log_keep", keep).unwrap_or(usual.keep),
     }
+}
+
+/// Refuses a log that would be added to the configuration, which was read from `file`, or to a file
+/// that it names.
+pub(super) fn check(config: &Config, file: &Path, origin: Origin, problems: &Problems) {
+    let Some(LogSink::File(log)) = &config.access_log.sink else {
+        return;
+    };
+    let mut named = [file]
+        .into_iter()
+        .chain(config.named_files.iter().map(PathBuf::as_path))
+        .chain(config.pid_file.as_deref());
+    if let Some(other) = named.find(|other| is_same(log, other)) {
+        let message = format!(
+            "is {}, which the configuration is or names, and lines would be added to it; choose a \
+             file of its own",
+            given::shown(&other.to_string_lossy())
+        );
+        problems.add(origin, "access_log", message);
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| {
+        let about = path.metadata().ok().filter(Metadata::is_file)?;
+        Some((about.dev(), about.ino()))
+    };
+    one == other || id(one).is_some_and(|one| Some(one) == id(other))
 }
 
 fn keep(value: &Value) -> Result<u8, String> {

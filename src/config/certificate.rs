@@ -27,6 +27,13 @@ impl Certificate {
     /// If there is none, or it is not a certificate.
     pub(crate) fn of(org: &Org) -> Result<Self, String> {
         let Some(key) = org.credential.key_file() else {
+            if org.demo.is_some() {
+                return Err(format!(
+                    "org.{}.demo: the built-in org needs the certificate beside the key: keep the \
+                     key in a file, or take demo out",
+                    org.name
+                ));
+            }
             return Err(format!(
                 "the key of {} is not kept in a file, so there is no certificate beside it",
                 org.name

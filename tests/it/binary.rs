@@ -19,6 +19,7 @@ use crate::support::{
     in_time,
     keys::locked,
     path::{ECHO, LIMITS, SINK},
+    skip,
     user::NOBODY,
 };
 
@@ -364,6 +365,121 @@ async fn health_is_that_of_the_proxy_not_of_the_file(mistake: &str) {
     let health = run(&["health", "-c", &files.config()]).await;
     assert_eq!(health.code(), 1, "{health:?}");
     assert!(health.stderr.contains("is unhealthy"), "{health:?}");
+    let words = "the file is newer than the process";
+    assert!(health.stderr.contains(words), "{health:?}");
+}
+
+/// So is what else is asked of it.
+#[test_case("[[\n\"\n", false; "text that is no TOML")]
+#[test_case("hosts = 7\n", true; "a value that cannot be, in a file that everybody can write to")]
+#[tokio::test]
+async fn the_running_proxy_is_asked_whatever_mistakes_the_file_has(mistake: &str, is_open: bool) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let top = "pid_file = \"it.pid\"\n[admin]\nlisten = \"unix:admin.sock\"\n";
+    let text = format!("{top}{}", config(&org, ""));
+    files.write("proxy.toml", &text);
+    let file = files.config();
+    let proxy = Binary::start(&["--config", &file, "--watch-files=false"]);
+    proxy.print("admin listener on ").await;
+    files.write("proxy.toml", &format!("{text}{mistake}"));
+    if is_open {
+        chmod(&files.path("proxy.toml"), 0o666);
+    }
+    for command in ["status", "wait"] {
+        let asked = run(&[command, "--config", &file]).await;
+        assert_eq!(asked.code(), 0, "{asked:?}");
+    }
+    let asked = run(&["reload", "--config", &file]).await;
+    assert_eq!(asked.code(), 64, "{asked:?}");
+    assert!(asked.stderr.contains("not reloaded, because"), "{asked:?}");
+
+    // A signal reaches it, too.
+    let unasked = text.replace("[admin]\nlisten = \"unix:admin.sock\"\n", "");
+    files.write("proxy.toml", &format!("{unasked}{mistake}"));
+    let asked = run(&["reload", "--config", &file]).await;
+    let expected = format!("asked process {} to reload", proxy.id());
+    assert!(asked.stdout.contains(&expected), "{asked:?}");
+    proxy.log("did not reload the configuration").await;
+
+    let unknown = "cannot tell where the proxy is, since the configuration cannot be read: ";
+    files.write("proxy.toml", "[[\n\"\n");
+    for command in ["status", "wait", "reload"] {
+        let asked = run(&[command, "--config", &file]).await;
+        assert_eq!(asked.code(), 64, "{asked:?}");
+        let said = asked.stderr.strip_prefix("orgproxy: ").unwrap();
+        assert!(said.starts_with(unknown), "{asked:?}");
+    }
+    assert_eq!(proxy.stop().await.code(), 0);
+}
+
+#[tokio::test]
+async fn the_log_is_not_written_into_what_the_configuration_names() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    fs::hard_link(files.path("server.key"), files.path("same")).unwrap();
+    let key = fs::read_to_string(files.path("server.key")).unwrap();
+    for log in [
+        "./server.key",
+        "./same",
+        "./proxy.toml",
+        "./ca.pem",
+        "./it.pid",
+    ] {
+        let text = config(&org, "");
+        let text = format!("access_log = {log:?}\npid_file = \"it.pid\"\n{text}");
+        files.write("proxy.toml", &text);
+        for command in ["check", "run"] {
+            let ended = run(&[command, "--config", &files.config()]).await;
+            assert_eq!(ended.code(), 64, "{log}: {ended:?}");
+            let words = "lines would be added to it; choose a file of its own";
+            assert!(ended.stderr.contains(words), "{ended:?}");
+        }
+        assert_eq!(fs::read_to_string(files.config()).unwrap(), text);
+    }
+    assert_eq!(fs::read_to_string(files.path("server.key")).unwrap(), key);
+    let log = files.path("access.log").display().to_string();
+    files.write("proxy.toml", &config(&org, ""));
+    let check = ["check", "--config", &files.config(), "--access-log", &log];
+    assert_eq!(run(&check).await.code(), 0);
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_told_who_may() {
+    if !geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let top = "pid_file = \"it.pid\"\n";
+    let admin = "[admin]\nlisten = \"unix:admin.sock\"\n";
+    files.write("proxy.toml", &format!("{top}{admin}{}", config(&org, "")));
+    let proxy = Binary::start(&["--config", &files.config(), "--watch-files=false"]);
+    proxy.print("admin listener on ").await;
+    chmod(files.folder(), 0o755);
+    chmod(&files.path("proxy.toml"), 0o644);
+    let program = files.path("orgproxy");
+    copy_program(&program);
+    chmod(&program, 0o755);
+    let ask = async |command: &'static str| {
+        let file = files.config();
+        let mut asking = Command::new(&program);
+        asking.args([command, "--config", &file]).uid(NOBODY);
+        Binary::spawn(asking).end().await
+    };
+    let asked = ask("status").await;
+    let words = "or add this user to admin.allow_users";
+    assert!(asked.stderr.contains(words), "{asked:?}");
+    files.write("proxy.toml", &format!("{top}{}", config(&org, "")));
+    chmod(&files.path("proxy.toml"), 0o644);
+    let asked = ask("reload").await;
+    let words = "run this as root or as its user";
+    assert!(asked.stderr.contains(words), "{asked:?}");
+    files.write("proxy.toml", &format!("{admin}{}", config(&org, "")));
+    proxy.stop().await;
+    let asked = run(&["status", "--config", &files.config()]).await;
+    let words = "; start it if it does not run; ";
+    assert!(asked.stderr.contains(words), "{asked:?}");
 }
 
 #[tokio::test]
@@ -393,10 +509,13 @@ async fn a_check_finds_what_would_keep_the_proxy_from_starting() {
     chmod(&everybodys, 0o777);
     let demo = "[org.demo]\nclient_id = \"a\"\nusername = \"b\"\nprivate_key = \"server.key\"\n\
                 demo = true\nlisten = \"unix:proxy.sock\"\n";
+    let command = format!("{{ command = [\"cat\", {:?}] }}", files.path("server.key"));
+    let without_file = demo.replace("\"server.key\"", &command);
     let with_pid_file = format!("pid_file = \"everybodys/it.pid\"\n{}", config(&org, ""));
     for (text, words) in [
         (&*with_pid_file, "could put a file of their own there"),
         (demo, "server.crt"),
+        (&*without_file, "keep the key in a file, or take demo out"),
     ] {
         files.write("proxy.toml", text);
         for command in ["check", "run"] {
