@@ -53,6 +53,8 @@ struct Register {
     by_number: HashMap<u64, Open>,
     last: u64,
     looked: Option<Instant>,
+    /// Connections that have been cut off for others since the log said so.
+    cut: usize,
     full_since: Option<Instant>,
 }
 
@@ -236,12 +238,14 @@ impl Load {
         for (_, open) in &idle {
             open.activity.cut_off();
         }
-        if let Some(left_out) = THROTTLE.admit() {
+        let count = idle.len();
+        register.cut += count;
+        if let Some(left_out) = FULL.admit() {
             let what = wanted.name();
             tracing::warn!(
                 left_out,
                 most,
-                cut = idle.len(),
+                cut = std::mem::take(&mut register.cut),
                 "limit of concurrent {what} reached (limits.{what}); new ones wait, and the \
                  connections whose clients have been inactive longest are closed"
             );
@@ -333,6 +337,9 @@ impl Wanted {
 }
 
 static THROTTLE: Throttle = Throttle::new();
+
+/// For what is said as long as there is no room.
+static FULL: Throttle = Throttle::to(1, Duration::from_secs(10));
 
 /// Connections beyond the limit that get a response which says so.
 const SURPLUS: usize = 64;

@@ -39,7 +39,12 @@ fn wants_colours() -> bool {
 }
 
 /// Keeps events that clients can cause at will from flooding the log.
-pub(crate) struct Throttle(Mutex<Option<Period>>);
+pub(crate) struct Throttle {
+    /// So many lines in each period.
+    lines: u32,
+    length: Duration,
+    period: Mutex<Option<Period>>,
+}
 
 struct Period {
     began: Instant,
@@ -48,18 +53,27 @@ struct Period {
 
 impl Throttle {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self::to(LINES, PERIOD)
+    }
+
+    /// One that admits so many `lines` in each period of this `length`.
+    pub(crate) const fn to(lines: u32, length: Duration) -> Self {
+        Self {
+            lines,
+            length,
+            period: Mutex::new(None),
+        }
     }
 
     /// Returns, if another line may be logged, the number of lines left out before it, which the line
     /// names if there are any.
     pub(crate) fn admit(&self) -> Option<Option<NonZeroU32>> {
         let now = Instant::now();
-        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut period = self.period.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *period {
-            Some(period) if now < period.began + PERIOD => {
+            Some(period) if now < period.began + self.length => {
                 period.lines += 1;
-                (period.lines <= LINES).then_some(None)
+                (period.lines <= self.lines).then_some(None)
             }
             ended => {
                 let before = ended.replace(Period {
@@ -67,7 +81,7 @@ impl Throttle {
                     lines: 1,
                 });
                 let lines = before.map_or(0, |before| before.lines);
-                Some(NonZeroU32::new(lines.saturating_sub(LINES)))
+                Some(NonZeroU32::new(lines.saturating_sub(self.lines)))
             }
         }
     }
@@ -112,7 +126,7 @@ mod tests {
         let admitted = (0..1000).filter_map(|_| throttle.admit()).count();
         assert_eq!(admitted, 20);
 
-        throttle.0.lock().unwrap().as_mut().unwrap().began -= PERIOD;
+        throttle.period.lock().unwrap().as_mut().unwrap().began -= PERIOD;
         assert_eq!(throttle.admit(), Some(NonZeroU32::new(980)));
         assert_eq!(throttle.admit(), Some(None));
     }
