@@ -102,7 +102,7 @@ fn report(status: &Status) -> String {
     match process.redis_up {
         Some(true) => rows.push(("Redis", "shared with other replicas".to_owned())),
         Some(false) => {
-            let away = "does not answer, so this process goes on alone";
+            let away = "cannot be used, so this process goes on alone";
             rows.push(("Redis", styled(DOUBTFUL, away)));
         }
         None => {}
@@ -227,7 +227,10 @@ fn rows_of_login(login: &LoginStatus) -> Vec<(&'static str, String)> {
         rows.push(("why", escape::line(error).into_owned()));
     }
     if let Some(rest) = login.rests_for_seconds {
-        rows.push(("next login", format!("not before {}", span(rest.max(1)))));
+        rows.push((
+            "next login",
+            format!("in {} at the earliest", span(rest.max(1))),
+        ));
     }
     rows
 }

@@ -1,6 +1,7 @@
 //! The way to Redis, where several processes share their sessions and what their budgets count.
 //!
-//! While Redis is away or slow, each process goes on alone, as it does without Redis.
+//! While Redis is away or slow, or refuses to write, each process goes on alone, as it does without
+//! Redis.
 
 use std::{
     io,
@@ -29,11 +30,11 @@ pub(crate) struct Store {
     name: String,
     prefix: String,
     link: tokio::sync::Mutex<Option<MultiplexedConnection>>,
-    /// False while it does not answer.
+    /// False while it does not answer, or cannot be used.
     is_up: AtomicBool,
 }
 
-/// Redis does not answer, or not in time.
+/// Redis does not answer, not in time, or with an error.
 #[derive(Debug)]
 pub(crate) struct Away;
 
@@ -70,7 +71,7 @@ impl Store {
         }))
     }
 
-    /// Returns whether it answered when it was last asked.
+    /// Returns whether it could be used when it was last asked.
     pub(crate) fn is_up(&self) -> bool {
         self.is_up.load(Relaxed)
     }
@@ -103,16 +104,15 @@ impl Store {
         if !self.is_up() {
             return Err(Away);
         }
-        let error = match timeout(PATIENCE, self.ask(script)).await {
+        let (fault, error) = match timeout(PATIENCE, self.ask(script)).await {
             Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => describe(&error),
-            Err(_) => "no answer in time".to_owned(),
+            Ok(Err(error)) if is_silence(&error) => ("does not answer", describe(&error)),
+            Ok(Err(error)) => ("cannot be used", describe(&error)),
+            Err(_) => ("does not answer", "no answer in time".to_owned()),
         };
         if self.is_up.swap(false, Relaxed) {
-            tracing::warn!(
-                "{} does not answer, so this process goes on alone: {error}",
-                self.name
-            );
+            let name = &self.name;
+            tracing::warn!("{name} {fault}, so this process goes on alone: {error}");
             tokio::spawn(wait_for(Arc::downgrade(self)));
         }
         Err(Away)
@@ -128,9 +128,14 @@ impl Store {
         script.invoke_async(&mut { connection }).await
     }
 
-    async fn ping(&self) -> Result<(), RedisError> {
+    /// Has it write something for a moment: one that is full, or read-only, answers as well.
+    async fn try_it(&self) -> Result<(), RedisError> {
         let mut connection = self.connect().await?;
-        redis::cmd("PING").exec_async(&mut connection).await?;
+        let script = Script::new("redis.call('SET', KEYS[1], '', 'PX', ARGV[1])");
+        let mut script = script.prepare_invoke();
+        let life = INTERVAL.as_millis().to_string();
+        script.key(format!("{}:trial", self.prefix)).arg(life);
+        script.invoke_async::<()>(&mut connection).await?;
         *self.link.lock().await = Some(connection);
         Ok(())
     }
@@ -146,16 +151,21 @@ impl Store {
     }
 }
 
-/// Tries until Redis answers again.
+/// Tries until Redis can be used again.
 async fn wait_for(store: Weak<Store>) {
     loop {
         sleep(INTERVAL).await;
         let Some(store) = store.upgrade() else { return };
-        if let Ok(Ok(())) = timeout(PATIENCE, store.ping()).await {
+        if let Ok(Ok(())) = timeout(PATIENCE, store.try_it()).await {
             tracing::info!("{} answers again, so no process goes on alone", store.name);
             return store.is_up.store(true, Relaxed);
         }
     }
+}
+
+/// Returns whether Redis has said nothing, rather than that it cannot or will not.
+fn is_silence(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_timeout() || error.is_connection_dropped()
 }
 
 /// The error for a log, on one line. What Redis says may have anything in it, but no secret.

@@ -303,7 +303,17 @@ impl Generation {
     }
 }
 
+/// The way to Redis, if any org shares by it: a demo org is in this process alone.
 fn store_of(config: &Config) -> Result<Option<Arc<Store>>, StartupError> {
+    if config.orgs.iter().all(|org| org.demo.is_some()) {
+        if let (Some(_), Some(org)) = (&config.redis, config.orgs.first()) {
+            tracing::info!(
+                "Redis is not used: org {} is a demo org, which each process has for itself",
+                org.name
+            );
+        }
+        return Ok(None);
+    }
     let open = |redis: &config::Redis| {
         let (url, prefix) = (redis.url.clone(), redis.prefix.clone());
         Store::new(url, &redis.ca, redis.name(), prefix)

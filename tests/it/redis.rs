@@ -18,8 +18,11 @@ use tokio::{
 };
 
 use crate::{
-    admin::get,
-    support::{Org, PATIENCE, Proxy, in_time, path::LIMITS, redis::RedisServer, session, skip},
+    admin::{admin_url, get},
+    support::{
+        Files, Org, PATIENCE, Proxy, client, in_time, path::LIMITS, redis::RedisServer, session,
+        skip,
+    },
 };
 
 #[tokio::test]
@@ -112,6 +115,30 @@ async fn redis_that_is_away_at_the_start_is_told_and_does_not_matter() {
     assert!(scraped.contains("\norgproxy_redis_up 0\n"), "{scraped}");
     let status = get(replicas[0].admin(), "/api/status").await.body;
     assert!(status.contains(r#""redis_up":false"#), "{status}");
+}
+
+#[tokio::test]
+async fn redis_is_not_used_for_demo_orgs_alone() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("server.crt", org.certificate_pem());
+    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n\
+                [redis]\nurl = \"redis://127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    files.write("proxy.toml", text);
+    let proxy = files.start();
+    let admin = admin_url(&proxy).await;
+    proxy.log("Redis is not used: org demo is a demo org").await;
+    let url = proxy.url(LIMITS).await;
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    for path in ["/metrics", "/api/status"] {
+        let answer = client().get(format!("{admin}{path}")).send().await;
+        let text = answer.unwrap().text().await.unwrap();
+        let says = ["\norgproxy_redis_up ", "\"redis_up\":false"];
+        assert!(!says.iter().any(|says| text.contains(says)), "{text}");
+    }
+    let said = proxy.stop().await.stderr;
+    assert!(!said.contains("goes on alone"), "{said}");
 }
 
 #[tokio::test]

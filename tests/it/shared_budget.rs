@@ -176,7 +176,7 @@ async fn it_is_told_once_that_redis_is_away_and_once_that_it_is_back() {
         .await;
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
     let shown = run(&["status", "--url", &admin]).await;
-    let line = "does not answer, so this process goes on alone\n";
+    let line = "cannot be used, so this process goes on alone\n";
     assert!(shown.stdout.contains(line), "{}", shown.stdout);
     redis.signal(Signal::CONT);
     proxy
@@ -185,6 +185,35 @@ async fn it_is_told_once_that_redis_is_away_and_once_that_it_is_back() {
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
     let said = proxy.stop().await.stderr;
     assert_eq!(said.matches("does not answer").count(), 1, "{said}");
+    assert_eq!(said.matches("answers again").count(), 1, "{said}");
+}
+
+/// It answers all the while.
+#[tokio::test]
+async fn it_is_told_once_that_redis_refuses_to_write() {
+    let Some(redis) = start().await else { return };
+    let org = Org::start().await.unwrap();
+    let more = format!(
+        "[org.demo.budget]\nothers = 1000\n[redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
+    let files = Files::with(&org, &more);
+    let proxy = files.start();
+    let url = proxy.url(LIMITS).await;
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    redis.ask("CONFIG SET maxmemory 1").await;
+    let line = "cannot be used, so this process goes on alone: ";
+    let said = proxy.log(line).await;
+    assert!(said.contains("OOM"), "{said}");
+    // For longer than between two tries.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    redis.ask("CONFIG SET maxmemory 0").await;
+    proxy
+        .log("answers again, so no process goes on alone")
+        .await;
+    let said = proxy.stop().await.stderr;
+    assert_eq!(said.matches("goes on alone: ").count(), 1, "{said}");
     assert_eq!(said.matches("answers again").count(), 1, "{said}");
 }
 

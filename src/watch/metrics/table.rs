@@ -84,7 +84,7 @@ pub(super) static METRICS: &[Metric] = &[
     metric("certificate_expiry_days", Gauge, &["name"], "Days until a certificate expires, negative after that: `tls` is that of `https://` listeners, `org:NAME` the one beside the key of an org", certificates),
     metric("retirement_days", Gauge, &["what"], "Days until something ends that clients may rely on; negative after that", retirements),
     metric("retiring_requests_total", Counter, &["org", "what"], "Requests that relied on something that ends or that only minimum_api_version keeps alive, that the org warns of, or that leaks a session", retiring),
-    metric("redis_up", Gauge, &[], "1 if Redis answers, where replicas share it, else 0", redis),
+    metric("redis_up", Gauge, &[], "1 if Redis can be used, where replicas share it, else 0", redis),
     metric("access_log_dropped_total", Counter, &[], "Lines of the access log that were left out because its file or reader was too slow", dropped),
     metric("trace_spans_dropped_total", Counter, &[], "Spans that were not sent because their collector was away, too slow or did not take them", dropped_spans),
     metric("config_reloads_total", Counter, &["outcome"], "Reloads of the configuration: ok, or refused because of mistakes", reloads),
