@@ -14,7 +14,7 @@ use crate::{
     auth::{Login, Session},
     cli::DoctorArgs,
     command::{self, CommandError, Ready},
-    config::{Config, Org, given},
+    config::{Config, DEFAULT_PATH, Org, given},
     network::tls,
 };
 
@@ -60,7 +60,20 @@ fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
             count => format!("{count} mistakes"),
         };
         let check = Check::failed("configuration", says);
-        mistakes.lines().fold(check, Check::advise)
+        let check = mistakes.lines().fold(check, Check::advise);
+        if !mistakes.contains("CREDENTIALS_DIRECTORY is not set") {
+            return check;
+        }
+        let file = args.source.config();
+        let file = file.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let folder = file.parent().unwrap_or_else(|| Path::new("/"));
+        check.advise(format!(
+            "do: where the credentials are files beside it, `CREDENTIALS_DIRECTORY={} orgproxy doctor \
+             --config {}`, as root",
+            folder.display(),
+            file.display()
+        ))
     })?;
     if let Some(name) = &args.org {
         let names: Vec<_> = config.orgs.iter().map(|org| org.name.clone()).collect();
@@ -79,7 +92,7 @@ fn configuration(args: &DoctorArgs) -> Result<Config, Check> {
 
 async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
     let path = args.source.config();
-    let path = path.as_deref().unwrap_or_else(|| Path::new("proxy.toml"));
+    let path = path.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
     report.add(Check::passed("configuration", path.display().to_string()));
     if let Some(check) = access_log::check(&config) {
         report.add(check);

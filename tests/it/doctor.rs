@@ -316,6 +316,28 @@ async fn a_port_that_is_taken_is_reported_with_the_program() {
 }
 
 #[tokio::test]
+async fn credentials_of_a_service_are_found_as_it_says() {
+    let setup = complete_with("private_key = { credential = \"server.key\" }\n").await;
+    let found = doctor(&setup, &[]).await;
+    assert_eq!(found.failed(), ["configuration"]);
+    let folder = setup.files.folder().canonicalize().unwrap();
+    let folder = folder.display();
+    let command = format!("orgproxy doctor --config {folder}/proxy.toml");
+    found.says(
+        "configuration",
+        &format!("`CREDENTIALS_DIRECTORY={folder} {command}`"),
+    );
+}
+
+#[tokio::test]
+async fn a_socket_in_the_current_folder_is_free() {
+    let setup = complete_with("listen = \"unix:main.sock\"\n").await;
+    let found = doctor(&setup, &["--config", "proxy.toml"]).await;
+    assert_eq!(found.failed(), [""; 0]);
+    found.says("listen", "unix:main.sock is free");
+}
+
+#[tokio::test]
 async fn the_doctor_warns_of_half_of_localhost_that_is_taken() {
     for taken in ["127.0.0.1:0", "[::1]:0"] {
         let taken = TcpListener::bind(taken).unwrap();

@@ -110,7 +110,10 @@ fn by(owner: Option<&owner::Owner>) -> String {
 }
 
 async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
-    let folder = path.parent().unwrap_or(path);
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
     if !folder.is_dir() {
         let says = format!("{listen}: the folder {} does not exist", folder.display());
         return Check::failed("listen", says).advise("do: create it, or correct listen");
