@@ -174,10 +174,7 @@ impl Config {
         problems.into_result(state_dir)
     }
 
-    /// The admin listener, as far as it can be read, whatever mistakes the rest has.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or not to its end, and what can names none.
+    /// The admin listener, as far as it can be read, whatever mistakes the rest has. An error if none can.
     pub(crate) fn load_admin(
         path: Option<&Path>,
         overrides: &Overrides,
@@ -190,7 +187,8 @@ impl Config {
         if known.is_some() {
             return Ok(known);
         }
-        let text = source::read(path).map_err(|error| unreadable(&error.into()))?;
+        let text =
+            source::read(path).map_err(|error| ConfigError::from(error).hides_the_proxy())?;
         let has_file = text.is_some();
         let problems = Problems::new(file.display());
         let document = document::parse(&text.unwrap_or_default(), &problems);
@@ -199,7 +197,7 @@ impl Config {
             file::read_admin(document, folder, &problems)
         });
         let admin = problems.into_result(admin);
-        let admin = admin.map_err(|error| unreadable(&error))?;
+        let admin = admin.map_err(ConfigError::hides_the_proxy)?;
         // Who has a configuration without one asks for another proxy than the demo.
         Ok(admin.or_else(|| (!has_file).then(Admin::usual)))
     }
@@ -311,12 +309,6 @@ impl Config {
             runs_commands: false,
         }
     }
-}
-
-/// The `error` that keeps one from finding the running proxy.
-fn unreadable(error: &ConfigError) -> ConfigError {
-    let reason = "cannot tell where the proxy is, since the configuration cannot be read";
-    format!("{reason}: {error}").into()
 }
 
 /// Adds the proxies that the environment names. No proxy leads to a demo org.

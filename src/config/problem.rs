@@ -11,6 +11,12 @@ use std::{
 pub struct ConfigError(Vec<String>);
 
 impl ConfigError {
+    /// The same, as what keeps one from finding the proxy that runs.
+    pub(super) fn hides_the_proxy(self) -> Self {
+        let reason = "cannot tell where the proxy is, since the configuration cannot be read";
+        format!("{reason}: {self}").into()
+    }
+
     /// Each mistake.
     pub(crate) fn mistakes(&self) -> &[String] {
         &self.0

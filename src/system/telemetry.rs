@@ -130,4 +130,15 @@ mod tests {
         assert_eq!(throttle.admit(), Some(NonZeroU32::new(980)));
         assert_eq!(throttle.admit(), Some(None));
     }
+
+    #[test]
+    fn one_line_in_a_while_counts_the_others() {
+        let throttle = Throttle::to(1, 10 * PERIOD);
+        for left_out in [None, NonZeroU32::new(9)] {
+            assert_eq!(throttle.admit(), Some(left_out));
+            throttle.period.lock().unwrap().as_mut().unwrap().began -= 9 * PERIOD;
+            assert!((0..9).all(|_| throttle.admit().is_none()));
+            throttle.period.lock().unwrap().as_mut().unwrap().began -= PERIOD;
+        }
+    }
 }

@@ -622,6 +622,8 @@ async fn wait_returns_once_it_is_ready_and_not_before() {
     org.set(|knobs| knobs.refusal = Refusal::named("locked-user"));
     let asked = client().get(proxy.url(LIMITS).await).send().await;
     assert_eq!(asked.unwrap().status(), 502);
+    let shown = run(&["status", "--config", &config]).await;
+    assert!(shown.stdout.contains(" at the earliest\n"), "{shown:?}");
     let failed = run(&["wait", "--config", &config, "--timeout", "200ms"]).await;
     assert_eq!((failed.code(), &*failed.stdout), (1, ""), "{failed:?}");
     assert!(

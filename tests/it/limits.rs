@@ -8,7 +8,7 @@ use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
 use crate::support::{
-    Binary, Both, CpuTime, Fault, PATIENCE, Raw, SHORT,
+    Binary, Both, CpuTime, Fault, Files, Org, PATIENCE, Raw, SHORT,
     answer::{Answer, ask, talk},
     binary::ORGPROXY,
     curl,
@@ -260,6 +260,28 @@ async fn a_connection_too_many_is_refused_in_time_and_those_before_it_go_on() {
     let answer = first.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(org.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn that_there_is_no_room_is_said_once_in_a_while() {
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "[limits]\nconnections = 1\nheader_read = \"1s\"\n");
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let hold = org.hold(LIMITS);
+    let mut first = Raw::connect(address).await;
+    first.send(get(LIMITS)).await;
+    org.wait_until(|_| hold.waiting() == 1).await;
+    // It waits, and looks for room ten times.
+    let mut surplus = Raw::connect(address).await;
+    surplus.send(get(LIMITS)).await;
+    let refused = surplus.rest().await;
+    assert!(refused.contains("OVERLOADED"), "{refused}");
+    hold.release();
+    assert!(first.answer().await.starts_with("HTTP/1.1 200"));
+    let said = proxy.stop().await.stderr;
+    let lines = said.matches("limit of concurrent connections reached");
+    assert_eq!(lines.count(), 1, "{said}");
 }
 
 #[tokio::test]

@@ -263,6 +263,7 @@ async fn who_is_accepted_by_the_rules_of_before_is_not_served_by_those_after() {
     first.send(get(LIMITS)).await;
     it.org.wait_until(|_| held.waiting() == 1).await;
     let mut waiting = Raw::connect(address).await;
+    waiting.send(get_and_close(LIMITS)).await;
     // It has been accepted, and waits for room.
     it.proxy
         .log("limit of concurrent connections reached")

@@ -109,6 +109,25 @@ async fn a_process_that_takes_over_is_in_the_sandbox_of_the_one_before() {
     assert_eq!(ask(&proxy).await, 200);
 }
 
+#[test_case("auto")]
+#[test_case("on")]
+#[tokio::test]
+async fn a_demo_org_is_the_reason_that_ports_are_open(sandbox: &str) {
+    if !has_landlock() {
+        return skip("this kernel has no Landlock");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("server.crt", org.certificate_pem());
+    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n";
+    files.write("proxy.toml", text);
+    let proxy = start(&files, sandbox);
+    proxy
+        .log("not to ports: a demo org is at another port")
+        .await;
+}
+
 #[tokio::test]
 async fn a_socket_leaves_nothing_beside_it() {
     if !has_landlock() {
