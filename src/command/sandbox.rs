@@ -153,7 +153,7 @@ fn in_root(reach: &Reach) -> Option<&PathBuf> {
     let mut made = reach.write.iter().chain(&reach.sockets);
     let is_in_root = |path: &Path| {
         let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        let folder = folder.unwrap_or_else(|| Path::new(".")).canonicalize();
         folder.is_ok_and(|folder| folder.parent().is_none())
     };
     made.find(|path| !path.is_dir() && is_in_root(path))
@@ -184,9 +184,10 @@ fn ports(config: &Config) -> Option<Vec<u16>> {
 /// Why the ports that `config` names are not all.
 fn open_ports(config: &Config) -> &'static str {
     // It would be the reason with "on", too.
-    match config.orgs.iter().any(|org| org.demo.is_some()) {
-        true => "a demo org is at another port after each start",
-        false => OWN_PORT,
+    if config.orgs.iter().any(|org| org.demo.is_some()) {
+        "a demo org is at another port after each start"
+    } else {
+        OWN_PORT
     }
 }
 
