@@ -371,7 +371,8 @@ async fn the_doctor_warns_of_a_proxy_that_runs_already() {
 async fn a_program_that_only_has_the_name_is_not_an_orgproxy() {
     let setup = complete().await;
     let other = complete().await;
-    let more = "listen = \"https://127.0.0.1:0\"\n";
+    let more = "listen = \"https://127.0.0.1:0\"\n[tls]\nclient_ca = \"clients.pem\"\n";
+    other.files.write("clients.pem", other.org.ca_pem());
     other.files.write("proxy.toml", &config(&other.org, more));
     let state = other.files.path("state").display().to_string();
     let running = Binary::start(&[
@@ -382,7 +383,7 @@ async fn a_program_that_only_has_the_name_is_not_an_orgproxy() {
         &state,
     ]);
     let port = running.secure_port().await;
-    // It shows a certificate of its own authority, which is not the one of this configuration.
+    // It answers nobody without a certificate, as no proxy with this configuration would.
     let more = format!("listen = \"https://127.0.0.1:{port}\"\n");
     setup.files.write("proxy.toml", &config(&setup.org, &more));
     let found = doctor(
