@@ -163,7 +163,7 @@ impl Server {
     pub(crate) async fn serve_and_reload<S: Source>(
         self,
         shutdown: impl Future<Output = ()>,
-        reloading: Option<Reloading<S>>,
+        mut reloading: Option<Reloading<S>>,
     ) -> Result<usize, StartupError> {
         let config = &self.generation.config;
         let files = process::files_left();
@@ -208,7 +208,8 @@ impl Server {
         let mut running = Running::start(generation, acceptors, messages.clone(), around);
         let is_over = tokio::select! {
             () = shutdown => true,
-            () = keep_reloading(reloading, &mut running, &reloads, asks) => false,
+            // It stays until what is in flight is done: the demo orgs are in it.
+            () = keep_reloading(reloading.as_mut(), &mut running, &reloads, asks) => false,
         };
         if !is_over {
             // Those who ask how it is are to reach the new process.

@@ -77,12 +77,12 @@ pub(super) struct Outcome {
 
 /// Reloads whenever something asks for it, until a new process has taken over.
 pub(super) async fn keep_reloading<S: Source>(
-    by: Option<Reloading<S>>,
+    by: Option<&mut Reloading<S>>,
     running: &mut Running,
     reloads: &Reloads,
     mut asks: mpsc::UnboundedReceiver<Ask>,
 ) {
-    let Some(mut by) = by else {
+    let Some(by) = by else {
         return std::future::pending().await;
     };
     loop {
@@ -114,7 +114,7 @@ pub(super) async fn keep_reloading<S: Source>(
             waiting.push(ask);
         }
         running.report_reload();
-        let outcome = reload(&mut by, running, &trigger).await;
+        let outcome = reload(by, running, &trigger).await;
         running.report(outcome.remark());
         outcome.log();
         reloads.note(outcome.clone());

@@ -9,7 +9,11 @@ use std::{
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 use test_case::test_case;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+};
 
 use crate::support::{
     Binary, Fault, Files, Org,
@@ -180,6 +184,36 @@ async fn a_signal_lets_it_finish_what_is_in_flight(signal: Signal) {
     proxy.log("stopping").await;
     hold.release();
     assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    assert_eq!(proxy.end().await.code(), 0);
+}
+
+/// It ends after what is on its way there.
+#[tokio::test]
+async fn the_built_in_org_answers_what_is_in_flight_at_a_stop() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("server.crt", org.certificate_pem());
+    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n";
+    files.write("proxy.toml", text);
+    let proxy = Binary::start(&["--config", &files.config()]);
+    let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+
+    let address = proxy.address().await;
+    let mut upload = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {ECHO} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 10\r\nConnection: close\r\n\r\n"
+    );
+    upload.write_all(head.as_bytes()).await.unwrap();
+    upload.write_all(b"hello").await.unwrap();
+    proxy.signal(Signal::TERM);
+    proxy.log("stopping").await;
+    upload.write_all(b"world").await.unwrap();
+    let mut answer = String::new();
+    in_time(upload.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with("helloworld"), "{answer}");
     assert_eq!(proxy.end().await.code(), 0);
 }
 
