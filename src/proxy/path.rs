@@ -63,7 +63,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// Returns whether there is nothing left to decode or to cut.
     pub(crate) fn is_resolved(&self) -> bool {
-        !self.keeps_slashes && self.cut().is_none() && self.decode(false).is_none()
+        !self.keeps_slashes && self.cut().is_none() && self.decode(b"").is_none()
     }
 
     /// Without path parameters (RFC 3986 section 3.3), if it has any.
@@ -79,20 +79,21 @@ impl Reading {
         self.changed(bytes, self.keeps_slashes)
     }
 
-    /// Decoded once, if there is anything to decode.
-    fn decode(&self, keeps_slashes: bool) -> Option<Self> {
+    /// Decoded once, if there is anything to decode. Of slashes and backslashes, those in `kept` stay part
+    /// of their segment.
+    fn decode(&self, kept: &[u8]) -> Option<Self> {
         let mut bytes = Vec::with_capacity(self.bytes.len());
         let mut rest = &self.bytes[..];
         while let Some((first, after)) = rest.split_first() {
             let decoded = (*first == b'%').then(|| hex(after)).flatten();
             rest = decoded.map_or(after, |_| &after[2..]);
             bytes.push(match decoded {
-                Some(b'/' | b'\\') if keeps_slashes => KEPT,
+                Some(byte) if kept.contains(&byte) => KEPT,
                 Some(byte) => byte,
                 None => *first,
             });
         }
-        self.changed(bytes, self.keeps_slashes || keeps_slashes)
+        self.changed(bytes, self.keeps_slashes || !kept.is_empty())
     }
 
     /// With its backslashes as the plain characters that they are to most servers, if it has any.
@@ -121,8 +122,11 @@ pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
     while let Some(reading) = readings.get(next) {
         let more = [
             reading.cut(),
-            reading.decode(false),
-            reading.decode(true),
+            reading.decode(b""),
+            reading.decode(b"/\\"),
+            // A browser's rules make a slash of a plain backslash, and none of an encoded one.
+            reading.decode(b"\\"),
+            reading.decode(b"/"),
             reading.literal(),
         ];
         for reading in more.into_iter().flatten() {

@@ -110,7 +110,7 @@ fn holds(text: &[u8]) {
         );
         for (theirs, ours) in theirs.iter().zip(&ours) {
             let is_right = theirs == ours || leads_here(theirs, ours, document);
-            assert!(is_right, "{document:?}: {theirs} is {ours}");
+            assert!(is_right, "{document:?}: {theirs} is {ours} in {text}");
         }
     }
 }

@@ -313,6 +313,7 @@ mod tests {
             "/services\\/secur/frontdoor.jsp",
             "/services\\x/services/oauth2/revoke",
             "/services%5c/ide/auth",
+            "/services%5ca/%2fsecur\\frontdoor.jsp",
             "/secur%00/frontdoor.jsp;\\",
         ] {
             let denied = judge(path, &[]).unwrap_err();

@@ -26,7 +26,11 @@ pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
             Event::End(_) => depth = depth.saturating_sub(1),
             Event::Text(url) if depth > 0 && follows_tag => {
                 let url = url.trim_start();
-                edits.extend(edit(text, url, &rewriter.base, rewriter.instance(url)));
+                // A text that goes on behind a reference may go on with the host.
+                let goes_on = place(text, url).is_none_or(|at| !text[at.end..].starts_with("</"));
+                let origin = rewriter.instance(url);
+                let origin = origin.filter(|origin| !goes_on || *origin < url.len());
+                edits.extend(edit(text, url, &rewriter.base, origin));
             }
             Event::Eof => return Some(edits),
             _ => {}
@@ -88,6 +92,15 @@ mod tests {
             let text = format!("<urls><a>{text}https://acme.my.salesforce.com/</a></urls>");
             let kept = rewritten(&text, urls);
             assert!(kept.is_none_or(|kept| kept == text), "{text}");
+        }
+        // And where it goes on, a host may not be over.
+        for text in [
+            "&#46;evil.example/",
+            "<![CDATA[.evil.example/]]>",
+            "<!-- -->:8443/",
+        ] {
+            let text = format!("<urls><a>https://acme.my.salesforce.com{text}</a></urls>");
+            assert_eq!(rewritten(&text, urls).as_ref(), Some(&text));
         }
     }
 
