@@ -29,6 +29,7 @@ mod login;
 mod network;
 mod owner;
 mod radar;
+mod redis;
 mod report;
 mod session;
 mod users;
@@ -95,6 +96,9 @@ async fn examine_all(config: Config, args: &DoctorArgs, report: &mut Report) {
     let path = path.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
     report.add(Check::passed("configuration", path.display().to_string()));
     if let Some(check) = access_log::check(&config) {
+        report.add(check);
+    }
+    if let Some(check) = redis::check(&config).await {
         report.add(check);
     }
     for org in &config.orgs {

@@ -102,8 +102,9 @@ fn report(status: &Status) -> String {
     match process.redis_up {
         Some(true) => rows.push(("Redis", "shared with other replicas".to_owned())),
         Some(false) => {
-            let away = "cannot be used, so this process goes on alone";
-            rows.push(("Redis", styled(DOUBTFUL, away)));
+            let fault = process.redis_fault.as_deref().unwrap_or("cannot be used");
+            let away = format!("{}; this process goes on alone", escape::line(fault));
+            rows.push(("Redis", styled(DOUBTFUL, &away)));
         }
         None => {}
     }

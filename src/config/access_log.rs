@@ -129,7 +129,7 @@ pub(super) fn read(root: &mut Section<'_>, folder: &Path) -> AccessLog {
             })
             .unwrap_or(usual.format),
         bytes: root
-            .read("access_log_bytes", value::bytes)
+            .read("access_log_bytes", value::bytes_from(64 << 10))
             .unwrap_or(usual.bytes),
         keep: root.read("access_log_keep", keep).unwrap_or(usual.keep),
     }

@@ -70,7 +70,11 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
     it.read_into("connections", &mut limits.connections, value::count);
     it.read_into("requests", &mut limits.requests, value::count);
     it.read_into("header_read", &mut limits.header_read, value::time);
-    it.read_into("header_bytes", &mut limits.header_bytes, value::bytes);
+    it.read_into(
+        "header_bytes",
+        &mut limits.header_bytes,
+        value::bytes_from(1 << 10),
+    );
     it.read_into("headers", &mut limits.headers, value::lines);
     it.read_into("connect", &mut limits.connect, value::time);
     it.read_into("answer", &mut limits.answer, value::time);

@@ -275,12 +275,16 @@ pub(super) fn clients(section: Section<'_>, folder: &Path) -> Clients {
             table.complain("must be a user name without spaces around it");
         }
         match secret(&mut table, folder).map(|secret| secret.read_line()) {
-            Some(Ok(password)) => clients.add(name, &password),
+            Some(Ok(password)) if password.len() >= SHORTEST_PASSWORD => {
+                clients.add(name, &password);
+            }
             failed => {
                 // What names this user elsewhere is right all the same.
                 clients.add_locked(name);
-                if let Some(Err(error)) = failed {
-                    table.complain(&error.to_string());
+                match failed {
+                    Some(Ok(_)) => table.complain(TOO_SHORT),
+                    Some(Err(error)) => table.complain(&error.to_string()),
+                    None => {}
                 }
             }
         }
@@ -334,6 +338,12 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
     }
     secrets.into_iter().flatten().next()
 }
+
+/// Characters of a client's password: some legacy tools take no more.
+const SHORTEST_PASSWORD: usize = 8;
+
+const TOO_SHORT: &str = "the password must have at least 8 characters, or others would guess it; create \
+     one with `openssl rand -hex 12`";
 
 const NOT_HERE: &str = "; say where it is kept, as in { env = \"NAME\" }, { file = \"PATH\" }, \
     { command = [\"PROGRAM\"] } or { credential = \"NAME\" }";

@@ -134,6 +134,14 @@ pub(super) fn bytes(value: &Value) -> Result<usize, String> {
         .and_then(within_memory)
 }
 
+/// A size of at least `least` bytes, which is a multiple of 1 KiB.
+pub(super) fn bytes_from(least: usize) -> impl Fn(&Value) -> Result<usize, String> {
+    move |value| match bytes(value)? {
+        size if size < least => Err(format!("must be at least \"{}KiB\"", least >> 10)),
+        size => Ok(size),
+    }
+}
+
 /// A time such as `30s`, which may be zero.
 pub(super) fn wait(value: &Value) -> Result<Duration, String> {
     let text = match value {

@@ -6,7 +6,7 @@
 use std::{
     io,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -32,6 +32,8 @@ pub(crate) struct Store {
     link: tokio::sync::Mutex<Option<MultiplexedConnection>>,
     /// False while it does not answer, or cannot be used.
     is_up: AtomicBool,
+    /// What was wrong when that was last found.
+    fault: Mutex<String>,
 }
 
 /// Redis does not answer, not in time, or with an error.
@@ -68,12 +70,19 @@ impl Store {
             prefix,
             link: tokio::sync::Mutex::default(),
             is_up: AtomicBool::new(true),
+            fault: Mutex::default(),
         }))
     }
 
     /// Returns whether it could be used when it was last asked.
     pub(crate) fn is_up(&self) -> bool {
         self.is_up.load(Relaxed)
+    }
+
+    /// Why it cannot be used, on one line, such as `does not answer: Connection refused`. `None` if it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.is_up()).then(|| fault.clone())
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -104,18 +113,30 @@ impl Store {
         if !self.is_up() {
             return Err(Away);
         }
-        let (fault, error) = match timeout(PATIENCE, self.ask(script)).await {
-            Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) if is_silence(&error) => ("does not answer", describe(&error)),
-            Ok(Err(error)) => ("cannot be used", describe(&error)),
-            Err(_) => ("does not answer", "no answer in time".to_owned()),
+        let fault = match in_time(self.ask(script)).await {
+            Ok(reply) => return Ok(reply),
+            Err(fault) => fault,
         };
+        self.keep(&fault);
         if self.is_up.swap(false, Relaxed) {
             let name = &self.name;
-            tracing::warn!("{name} {fault}, so this process goes on alone: {error}");
+            tracing::warn!("{name} {fault}; this process goes on alone");
             tokio::spawn(wait_for(Arc::downgrade(self)));
         }
         Err(Away)
+    }
+
+    /// Finds out whether it can be used: one that is full, or read-only, answers as well.
+    ///
+    /// # Errors
+    /// If it cannot, as [`Store::fault`] has it.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        in_time(self.try_it()).await
+    }
+
+    fn keep(&self, fault: &str) {
+        let mut kept = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.clone_into(&mut kept);
     }
 
     async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, RedisError> {
@@ -128,7 +149,7 @@ impl Store {
         script.invoke_async(&mut { connection }).await
     }
 
-    /// Has it write something for a moment: one that is full, or read-only, answers as well.
+    /// Has it write something for a moment.
     async fn try_it(&self) -> Result<(), RedisError> {
         let mut connection = self.connect().await?;
         let script = Script::new("redis.call('SET', KEYS[1], '', 'PX', ARGV[1])");
@@ -156,10 +177,25 @@ async fn wait_for(store: Weak<Store>) {
     loop {
         sleep(INTERVAL).await;
         let Some(store) = store.upgrade() else { return };
-        if let Ok(Ok(())) = timeout(PATIENCE, store.try_it()).await {
-            tracing::info!("{} answers again, so no process goes on alone", store.name);
-            return store.is_up.store(true, Relaxed);
+        match store.check().await {
+            Ok(()) => {
+                tracing::info!("{} answers again, so no process goes on alone", store.name);
+                return store.is_up.store(true, Relaxed);
+            }
+            Err(fault) => store.keep(&fault),
         }
+    }
+}
+
+/// What Redis says to `asked`, or what is wrong.
+async fn in_time<T>(asked: impl Future<Output = Result<T, RedisError>>) -> Result<T, String> {
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) if is_silence(&error) => {
+            Err(format!("does not answer: {}", describe(&error)))
+        }
+        Ok(Err(error)) => Err(format!("cannot be used: {}", describe(&error))),
+        Err(_) => Err(format!("does not answer: nothing within {PATIENCE:?}")),
     }
 }
 

@@ -154,7 +154,7 @@ impl Error {
                 Refusal::FromPage | Refusal::SilentBrowser => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
                 Refusal::NoClientKey => ErrorSpec(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
                 Refusal::WrongOrg(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
-                Refusal::NoUser { .. } => ErrorSpec(Client, S::FORBIDDEN, "NO_USER", "http_request_denied"),
+                Refusal::NoUser { .. } | Refusal::UnknownClient(_) => ErrorSpec(Client, S::FORBIDDEN, "NO_USER", "http_request_denied"),
                 Refusal::WrongUser(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_USER", "http_request_denied"),
                 Refusal::DisguisedVersion => ErrorSpec(Client, S::BAD_REQUEST, "AMBIGUOUS_PATH", "http_request_error"),
                 Refusal::OldVersions(Why::TooLarge) => ErrorSpec(Client, S::PAYLOAD_TOO_LARGE, "OLD_VERSIONS_IN_BODY", "http_request_error"),

@@ -54,7 +54,7 @@ pub(crate) enum Refusal {
     )]
     WrongInstance(String),
     #[error(
-        "the user with the uid {0} sent this request; only the proxy's own user and root may use it: add that user to guard.allow_users, or set guard.client_key and have the client show it"
+        "the user with the uid {0} sent this request, whom guard.allow_users does not have: add that user there, or set guard.client_key and have the client show it"
     )]
     OtherUser(u32),
     #[error(
@@ -81,6 +81,10 @@ pub(crate) enum Refusal {
         "this client ({client}) is mapped to no user of the org, and others = \"refuse\"; add it to [org.{org}.users], or log in here as a client that is there"
     )]
     NoUser { client: String, org: String },
+    #[error(
+        "this client shows nothing by which [org.{0}.users] could know it, and others = \"refuse\"; log in here as one of the org's clients, come by a Unix socket, or give its listener a name in client_names"
+    )]
+    UnknownClient(String),
     #[error(
         "the session id in this request was issued to a client that acts as another user of the org ([org.{0}.users]); log in here again, or leave it out"
     )]

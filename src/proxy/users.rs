@@ -71,9 +71,14 @@ impl Users {
     pub(crate) fn of(&self, client: Option<&ClientLabel>) -> Result<&User, Refusal> {
         let mapped = client.and_then(|label| self.of_clients.get(label));
         mapped.or(self.others.as_ref()).ok_or_else(|| {
-            let client = client.map_or_else(|| "unknown".to_owned(), ToString::to_string);
             let org = self.org.to_string();
-            Refusal::NoUser { client, org }
+            match client {
+                Some(client) => {
+                    let client = client.to_string();
+                    Refusal::NoUser { client, org }
+                }
+                None => Refusal::UnknownClient(org),
+            }
         })
     }
 

@@ -96,19 +96,17 @@ impl Ending {
         self.deprecated.is_some_and(|before| before.day > today)
     }
 
-    /// The day of its end, such as `about 1 June 2027, in 187 days`.
-    pub(crate) fn date(&self, today: Date) -> String {
-        let about = if self.ends.release.is_some() {
-            "about "
-        } else {
-            ""
+    /// What [`Ending::fate`] does not say of its day, such as `about 1 June 2027, in 187 days`.
+    pub(crate) fn date(&self, today: Date) -> Option<String> {
+        let has_release = self.ends.release.is_some();
+        let day = has_release.then(|| format!("about {}", in_words(self.ends.day)));
+        let left = match self.days_left(today) {
+            ..=0 => None,
+            1 => Some("tomorrow".to_owned()),
+            left => Some(format!("in {left} days")),
         };
-        let day = in_words(self.ends.day);
-        match self.days_left(today) {
-            ..=0 => format!("{about}{day}"),
-            1 => format!("{about}{day}, tomorrow"),
-            left => format!("{about}{day}, in {left} days"),
-        }
+        let said: Vec<_> = day.into_iter().chain(left).collect();
+        (!said.is_empty()).then(|| said.join(", "))
     }
 
     /// Days from `today` to its end. Negative if that is past.
@@ -329,9 +327,18 @@ mod tests {
 
     #[test]
     fn a_date_has_the_days_that_are_left() {
-        let ending = Ending::of(Sign::SoapLogin).unwrap();
-        let told = ending.date(day(2026, Month::December, 1));
-        assert_eq!(told, "about 1 June 2027, in 182 days");
+        let told = |sign, today| Ending::of(sign).unwrap().date(today);
+        let before = day(2026, Month::December, 1);
+        let about = told(Sign::SoapLogin, before);
+        assert_eq!(about.as_deref(), Some("about 1 June 2027, in 182 days"));
+        let exact = told(Sign::PasswordGrant, before);
+        assert_eq!(exact.as_deref(), Some("in 81 days"));
+        let eve = told(Sign::PasswordGrant, day(2027, Month::February, 19));
+        assert_eq!(eve.as_deref(), Some("tomorrow"));
+        let after = day(2027, Month::July, 1);
+        let about = told(Sign::SoapLogin, after);
+        assert_eq!(about.as_deref(), Some("about 1 June 2027"));
+        assert_eq!(told(Sign::PasswordGrant, after), None);
     }
 
     #[test]

@@ -158,6 +158,7 @@ fn every_key_can_be_overridden() {
             "session_timeout" | "grace" | "header_read" | "connect" | "answer" | "idle_body" => {
                 "7s"
             }
+            "header_bytes" | "access_log_bytes" => "7MiB",
             "http2" | "intercept" | "name_clients" => "true",
             "minimum_api_version" => "41.0",
             "watch_files" => "false",

@@ -316,6 +316,14 @@ async fn a_port_that_is_taken_is_reported_with_the_program() {
 }
 
 #[tokio::test]
+async fn redis_that_does_not_answer_is_reported() {
+    let setup = complete_with("[redis]\nurl = \"redis://127.0.0.1:1\"\n").await;
+    let found = doctor(&setup, &[]).await;
+    assert_eq!(found.failed(), ["redis"]);
+    found.says("redis", "redis://127.0.0.1:1 does not answer: ");
+}
+
+#[tokio::test]
 async fn credentials_of_a_service_are_found_as_it_says() {
     let setup = complete_with("private_key = { credential = \"server.key\" }\n").await;
     let found = doctor(&setup, &[]).await;

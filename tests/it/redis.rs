@@ -115,6 +115,10 @@ async fn redis_that_is_away_at_the_start_is_told_and_does_not_matter() {
     assert!(scraped.contains("\norgproxy_redis_up 0\n"), "{scraped}");
     let status = get(replicas[0].admin(), "/api/status").await.body;
     assert!(status.contains(r#""redis_up":false"#), "{status}");
+    assert!(
+        status.contains(r#""redis_fault":"does not answer: "#),
+        "{status}"
+    );
 }
 
 #[tokio::test]

@@ -211,8 +211,8 @@ async fn an_address_that_is_taken_is_a_mistake_like_any_other() {
 #[tokio::test]
 async fn the_next_login_is_signed_with_a_new_key_and_placeholders_stay_valid() {
     let more = format!("{KEYED}{ETL}");
-    let it = Reloads::with(&more, &[("client.key", KEY), ("etl.pass", "right")]).await;
-    let placeholder = it.log_in("etl", "right").await;
+    let it = Reloads::with(&more, &[("client.key", KEY), ("etl.pass", "correct-horse")]).await;
+    let placeholder = it.log_in("etl", "correct-horse").await;
     assert_eq!(it.ask_with(&placeholder).await, 200);
 
     let keys = Keys::new();
@@ -281,13 +281,13 @@ async fn who_is_accepted_by_the_rules_of_before_is_not_served_by_those_after() {
 async fn a_password_that_is_taken_out_is_not_honoured_even_on_an_open_connection() {
     let files = [
         ("client.key", KEY),
-        ("etl.pass", "right"),
-        ("bi.pass", "also"),
+        ("etl.pass", "correct-horse"),
+        ("bi.pass", "battery-staple"),
     ];
     let it = Reloads::with(&format!("{KEYED}{ETL}{BI}"), &files).await;
     let [etl, bi] = [
-        it.log_in("etl", "right").await,
-        it.log_in("bi", "also").await,
+        it.log_in("etl", "correct-horse").await,
+        it.log_in("bi", "battery-staple").await,
     ];
     let [mut etl, mut bi] = [it.bearing(&etl).await, it.bearing(&bi).await];
     for client in [&mut etl, &mut bi] {

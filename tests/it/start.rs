@@ -542,21 +542,22 @@ async fn a_key_that_is_mounted_read_only_gets_advice_that_can_be_followed() {
 }
 
 /// The limits as far as they go, in both directions.
-#[test_case("3650days", "1000000000", "10000", "1024GiB", true; "the largest")]
-#[test_case("1ms", "1", "1", "1", false; "the smallest")]
+#[test_case("3650days", "1000000000", "10000", "1024GiB", "1024GiB", true; "the largest")]
+#[test_case("1ms", "1", "1", "1", "1KiB", false; "the smallest")]
 #[tokio::test]
 async fn no_number_at_its_edge_fails_at_run_time(
     time: &str,
     count: &str,
     lines: &str,
     bytes: &str,
+    head: &str,
     serves: bool,
 ) {
     let org = Org::start().await.unwrap();
     let limits = format!(
         "session_timeout = \"{time}\"\n[limits]\nconnections = {count}\nrequests = {count}\n\
          headers = {lines}\nheader_read = \"{time}\"\nconnect = \"{time}\"\nanswer = \"{time}\"\n\
-         idle_body = \"{time}\"\nheader_bytes = \"{bytes}\"\nreplay_bytes = \"{bytes}\"\n\
+         idle_body = \"{time}\"\nheader_bytes = \"{head}\"\nreplay_bytes = \"{bytes}\"\n\
          replay_memory = \"{bytes}\"\nbody_rate = \"{bytes}\"\n"
     );
     let files = Files::with(&org, &limits);

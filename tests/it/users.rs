@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use orgproxy::{
-    config::{Admin, ClientKey, ClientLabel, Clients, Config, Listen, Redis, Users},
+    config::{Admin, ClientKey, ClientLabel, ClientNames, Clients, Config, Listen, Redis, Users},
     demo::{Counts, TOKEN},
 };
 use reqwest::{Client, Response};
@@ -120,6 +120,21 @@ async fn a_client_that_is_not_mapped_acts_as_the_orgs_own_user() {
     let asked = it.unix.get(it.url(LIMITS)).bearer_auth(&placeholder);
     assert_eq!(asked.send().await.unwrap().status(), 200);
     assert_eq!(it.user().as_deref(), Some(it.org.username()));
+}
+
+#[tokio::test]
+async fn who_shows_nothing_is_told_how_to_be_known() {
+    let it = Mapped::with(|config| {
+        config.orgs[0].client_names = ClientNames::default();
+        config.orgs[0].users.as_mut().unwrap().refuses_others = true;
+    })
+    .await;
+    let answer = it.tcp.get(it.url(LIMITS)).send().await.unwrap();
+    let message = refusal(answer, "NO_USER").await;
+    assert!(message.contains("client_names"), "{message}");
+    let asked = it.unix.get(it.url(LIMITS)).send();
+    assert_eq!(asked.await.unwrap().status(), 200);
+    assert_eq!(it.user().as_deref(), Some(BOB));
 }
 
 #[tokio::test]
@@ -314,7 +329,7 @@ async fn a_reload_keeps_the_sessions_of_users_that_stay_and_ends_the_others() {
         "etl = \"bob@demo.example\"\n",
     );
     let files = Files::with(&org, &more(&format!("{ann}{bob}")));
-    files.write("etl.pass", "right");
+    files.write("etl.pass", "all-right");
     let proxy = Binary::start(&["run", "--config", &files.config(), "--watch-files=false"]);
     let line = proxy.print("admin listener on ").await;
     let admin = format!("http://{}", line.rsplit(' ').next().unwrap());
@@ -327,7 +342,7 @@ async fn a_reload_keeps_the_sessions_of_users_that_stay_and_ends_the_others() {
         asked.send().await.unwrap()
     };
     let log_in = async || {
-        let form = "grant_type=password&username=etl&password=right";
+        let form = "grant_type=password&username=etl&password=all-right";
         let asked = client().post(format!("{url}{TOKEN}")).body(form);
         let asked = asked.header("content-type", "application/x-www-form-urlencoded");
         let told = json_of(asked.send().await.unwrap()).await;
@@ -377,7 +392,7 @@ async fn the_doctor_logs_in_as_each_user() {
                 [org.demo.users]\n\"listener:load\" = \"ann@demo.example\"\n\
                 etl = \"eve@demo.example\"\n";
     let files = Files::with(&org, more);
-    files.write("etl.pass", "right");
+    files.write("etl.pass", "all-right");
     let ended = run(&["doctor", "--config", &files.config()]).await;
     assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(

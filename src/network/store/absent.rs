@@ -26,6 +26,15 @@ impl Store {
         match *self {}
     }
 
+    pub(crate) fn fault(&self) -> Option<String> {
+        match *self {}
+    }
+
+    #[expect(clippy::unused_async, reason = "the other one is async")]
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        match *self {}
+    }
+
     #[expect(clippy::unused_async, reason = "the other one is async")]
     pub(crate) async fn run(&self, _: &str, _: &str, _: &[String]) -> Result<Vec<String>, Away> {
         match *self {}

@@ -154,6 +154,7 @@ impl Facts {
                 sandbox: sandbox::words().to_owned(),
                 access_log_dropped: self.watch.lost_lines(),
                 redis_up: self.redis_up(),
+                redis_fault: self.store.as_deref().and_then(Store::fault),
             },
         }
     }

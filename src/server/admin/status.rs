@@ -133,6 +133,9 @@ pub(crate) struct ProcessStatus {
     pub(crate) access_log_dropped: u64,
     /// If replicas share what they know in Redis, whether it answers.
     pub(crate) redis_up: Option<bool>,
+    /// Why it cannot be used.
+    #[serde(default)]
+    pub(crate) redis_fault: Option<String>,
 }
 
 /// A client, and how it is known.
@@ -295,7 +298,7 @@ impl ThreatStatus {
             date: ending.map(|ending| ending.ends.day.to_string()),
             release: ending.and_then(|ending| ending.ends.release.map(str::to_owned)),
             days_left: ending.map(|ending| ending.days_left(today)),
-            when: ending.map(|ending| ending.date(today)),
+            when: ending.and_then(|ending| ending.date(today)),
             advice: danger.advice().to_owned(),
             source: ending.map(|ending| ending.source.to_owned()),
             clients: Vec::new(),

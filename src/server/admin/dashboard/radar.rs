@@ -108,7 +108,7 @@ impl<'a> Threat<'a> {
             tone: tone(danger, today),
             has_ended: ending.is_some_and(|ending| ending.has_ended(today)),
             fate: danger.fate(today),
-            date: ending.map(|ending| ending.date(today)),
+            date: ending.and_then(|ending| ending.date(today)),
             source: ending.map(|ending| ending.source),
             uses: uses
                 .map(|(_, client, finding)| Use {
