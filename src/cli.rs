@@ -30,10 +30,11 @@ mod request;
 mod shell;
 mod status;
 mod token;
+mod version;
 
 /// An authenticating reverse proxy on localhost in front of a Salesforce org.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = examples())]
+#[command(version, long_version = version::text(), args_conflicts_with_subcommands = true, after_help = examples())]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -48,6 +49,11 @@ impl Args {
             .try_get_matches()
             .and_then(|matches| Self::from_arg_matches(&matches))
             .unwrap_or_else(|error| discreet(error).exit())
+    }
+
+    /// The arguments of this command, and no others.
+    pub(crate) fn of(command: &str) -> Self {
+        Self::parse_from(["orgproxy", command])
     }
 
     /// The command line. Only the help of `run` lists the options for keys of the file: they are

@@ -32,6 +32,7 @@ mod failure;
 mod health;
 mod init;
 mod json;
+mod offer;
 mod output;
 mod query;
 mod radar;
@@ -55,7 +56,7 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     // Every command may come to read a secret.
     let usual = process::harden();
     match command {
-        Command::Run(args) if args.program.is_empty() => run(&args.source)?,
+        Command::Run(args) if args.program.is_empty() => return start(&args.source),
         Command::Run(args) => return child::run(&args, &usual),
         Command::Init(args) => return init::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
@@ -74,6 +75,16 @@ pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
         Command::Man(args) => return shell::manual(&args),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the proxy, or has a person who has no configuration choose something else.
+fn start(args: &ConfigArgs) -> Result<ExitCode, CommandError> {
+    if offer::is_due(args)
+        && let Some(code) = offer::make()?
+    {
+        return Ok(code);
+    }
+    run(args).map(|()| ExitCode::SUCCESS)
 }
 
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {

@@ -24,8 +24,47 @@ use crate::support::{
     keys::locked,
     path::{ECHO, LIMITS, SINK},
     skip,
+    terminal::ask_on_terminal,
     user::NOBODY,
 };
+
+#[tokio::test]
+async fn it_says_what_it_is() {
+    let said = run(&["--version"]).await;
+    let mut lines = said.stdout.lines();
+    let version = concat!("orgproxy ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(lines.next(), Some(version));
+    let has = |name: &str| said.stdout.lines().any(|line| line.starts_with(name));
+    assert!(has("features  demo, ") && has("platform  "), "{said:?}");
+    // One line is for scripts.
+    assert_eq!(run(&["-V"]).await.stdout, format!("{version}\n"));
+}
+
+#[test_case("\u{1b}[B\r", "Name of the org"; "init")]
+#[test_case("\u{1b}[B\u{1b}[B\r", "To create one"; "neither")]
+#[tokio::test]
+async fn a_person_without_a_configuration_is_asked_what_to_do(
+    keys: &'static str,
+    answer: &'static str,
+) {
+    let folder = TempDir::new().unwrap();
+    let mut command = Binary::command(&[]);
+    command.current_dir(&folder);
+    let ended = ask_on_terminal(command, "neither", keys, answer).await;
+    assert!(ended.stdout.contains(answer), "{ended:?}");
+    assert!(ended.stdout.contains("orgproxy demo"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_program_without_a_configuration_is_asked_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Binary::command(&[]);
+    command.current_dir(&folder);
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 64);
+    let start = "orgproxy: there is no proxy.toml here. To create one";
+    assert!(ended.stderr.starts_with(start), "{ended:?}");
+}
 
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]

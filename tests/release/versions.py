@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from made import ROOT, dist, expect, fresh
+from made import ROOT, dist, expect, fresh, program
 from project import VERSION
 from tools import run
 
@@ -16,6 +16,15 @@ NOT_YET = re.compile(r"^## Unreleased$", re.MULTILINE)
 def agree():
     """This commit, and the packages that were made of it."""
     return run([CHECK, "--dist", dist()]).strip()
+
+
+def commit():
+    """The program says of which commit it is."""
+    lines = run([program(), "--version"]).splitlines()
+    head = run(["git", "rev-parse", "HEAD"], cwd=ROOT).strip()
+    said = next((line for line in lines if line.startswith("commit")), "no commit")
+    expect(head in said, f"it is of {head} and says {said}")
+    return said
 
 
 def disagree():

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Write},
     os::fd::OwnedFd,
     process::{Command, Stdio},
 };
@@ -21,7 +21,28 @@ pub async fn on_terminal(command: tokio::process::Command, columns: u16) -> Stri
 
 /// Returns what a program shows on a terminal, and how it ended.
 pub async fn end_on_terminal(command: tokio::process::Command, columns: u16) -> Ended {
-    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns, |_| false));
+    let showing =
+        tokio::task::spawn_blocking(move || show(command.into_std(), columns, |_, _| false));
+    in_time(showing).await.unwrap()
+}
+
+/// Returns what a program shows to whom types `keys` once it has shown `question`. It is killed when it has
+/// shown `answer`, if it has not ended before.
+pub async fn ask_on_terminal(
+    command: tokio::process::Command,
+    question: &'static str,
+    keys: &'static str,
+    answer: &'static str,
+) -> Ended {
+    let mut is_asked = false;
+    let watch = move |shown: &str, ours: &mut File| {
+        if !is_asked && shown.contains(question) {
+            is_asked = true;
+            ours.write_all(keys.as_bytes()).unwrap();
+        }
+        shown.contains(answer)
+    };
+    let showing = tokio::task::spawn_blocking(move || show(command.into_std(), 80, watch));
     in_time(showing).await.unwrap()
 }
 
@@ -32,7 +53,7 @@ pub async fn on_terminal_until(
     text: &'static str,
     times: usize,
 ) -> String {
-    let is_enough = move |shown: &str| shown.matches(text).count() >= times;
+    let is_enough = move |shown: &str, _: &mut File| shown.matches(text).count() >= times;
     let showing = tokio::task::spawn_blocking(move || show(command.into_std(), columns, is_enough));
     in_time(showing).await.unwrap().stdout
 }
@@ -47,7 +68,11 @@ pub(crate) async fn on_a_terminal(line: &str) -> Ended {
     end_on_terminal(shell, 80).await
 }
 
-fn show(mut command: Command, columns: u16, is_enough: impl Fn(&str) -> bool) -> Ended {
+fn show(
+    mut command: Command,
+    columns: u16,
+    mut is_enough: impl FnMut(&str, &mut File) -> bool,
+) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -79,7 +104,7 @@ fn show(mut command: Command, columns: u16, is_enough: impl Fn(&str) -> bool) ->
     // Linux says EIO when all have closed theirs.
     while let Ok(length @ 1..) = ours.read(&mut bytes) {
         shown.extend_from_slice(&bytes[..length]);
-        if is_enough(&String::from_utf8_lossy(&shown)) {
+        if is_enough(&String::from_utf8_lossy(&shown), &mut ours) {
             child.kill().unwrap();
         }
     }
