@@ -1,7 +1,12 @@
 //! Connections to a host: through a proxy or not, to an address, over TLS. The same for logins and
 //! for requests. And the way to Redis.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::uri::Authority;
 use rustls::ClientConfig;
@@ -179,11 +184,23 @@ async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFault> 
         Err(error) if is_exhausted(&error) || exhaustion::is_now() => {
             Err(ConnectFault::Exhausted(error))
         }
+        // Where there is no /etc/hosts, as in a small container (RFC 6761 section 6.3).
+        Err(_) if is_localhost(host) => Ok(LOOPBACK.map(|ip| (ip, port).into()).to_vec()),
         Err(error) => Err(ConnectFault::Tcp(format!(
             "{host} does not resolve: {error}"
         ))),
     }
 }
+
+fn is_localhost(host: &str) -> bool {
+    let last = host.rsplit('.').next();
+    last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+}
+
+const LOOPBACK: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
 
 fn nowhere<T>() -> Result<T, ConnectFault> {
     Err(ConnectFault::Tcp("its name has no address".to_owned()))
@@ -296,5 +313,29 @@ impl ConnectFault {
             fault,
             wrong_password: refuses && proxy.credentials.is_some(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_is_here_whatever_the_system_knows() {
+        for name in [
+            "localhost",
+            "nobody.knows.localhost",
+            "nobody-knows.LOCALHOST",
+        ] {
+            let addresses = lookup(name, 7).await.unwrap();
+            assert!(!addresses.is_empty());
+            for address in addresses {
+                assert!(
+                    address.ip().is_loopback() && address.port() == 7,
+                    "{address}"
+                );
+            }
+        }
+        assert!(lookup("localhost.invalid", 7).await.is_err());
     }
 }
