@@ -141,11 +141,6 @@ impl Config {
         }
     }
 
-    /// Returns whether there is neither a file nor an org in the `overrides`.
-    pub(crate) fn is_nowhere(path: Option<&Path>, overrides: &Overrides) -> bool {
-        path.is_none() && !Path::new(DEFAULT_PATH).exists() && !overrides.name_an_org()
-    }
-
     /// Like `load`, with the text of the file. `path` names it in messages; relative paths in it
     /// start in its folder.
     pub fn from_toml(text: &str, path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {

@@ -1,19 +1,22 @@
 //! What a person can do where there is no configuration yet.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use dialoguer::Select;
 
 use super::{CommandError, execute};
 use crate::{
     cli::{Args, ConfigArgs},
-    config::Config,
+    config::DEFAULT_PATH,
     system::terminal,
 };
 
 /// Returns whether there is nothing to run, and a person who can be asked what they want.
 pub(super) fn is_due(args: &ConfigArgs) -> bool {
-    Config::is_nowhere(args.config().as_deref(), &args.overrides) && terminal::has_a_person()
+    args.config().is_none()
+        && !args.overrides.name_an_org()
+        && !Path::new(DEFAULT_PATH).exists()
+        && terminal::has_a_person()
 }
 
 /// Asks what to do, and does it. Returns nothing if the person wants neither.

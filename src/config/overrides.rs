@@ -97,7 +97,7 @@ impl Overrides {
     }
 
     /// Returns whether they describe an org, at least in part, so that the file may be missing.
-    pub(super) fn name_an_org(&self) -> bool {
+    pub(crate) fn name_an_org(&self) -> bool {
         ["client_id", "username", "private_key"]
             .iter()
             .any(|name| self.0.contains_key(name))
