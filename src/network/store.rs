@@ -5,13 +5,11 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use pkcs8::der::pem::{LineEnding, encode_string};
 use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, RedisError, Script, ScriptInvocation,
@@ -30,10 +28,8 @@ pub(crate) struct Store {
     name: String,
     prefix: String,
     link: tokio::sync::Mutex<Option<MultiplexedConnection>>,
-    /// False while it does not answer, or cannot be used.
-    is_up: AtomicBool,
-    /// What was wrong when that was last found.
-    fault: Mutex<String>,
+    /// Why it cannot be used, while it cannot.
+    fault: ArcSwapOption<String>,
 }
 
 /// Redis does not answer, not in time, or with an error.
@@ -69,20 +65,18 @@ impl Store {
             name,
             prefix,
             link: tokio::sync::Mutex::default(),
-            is_up: AtomicBool::new(true),
-            fault: Mutex::default(),
+            fault: ArcSwapOption::empty(),
         }))
     }
 
     /// Returns whether it could be used when it was last asked.
     pub(crate) fn is_up(&self) -> bool {
-        self.is_up.load(Relaxed)
+        self.fault.load().is_none()
     }
 
     /// Why it cannot be used, on one line, such as `does not answer: Connection refused`. `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        (!self.is_up()).then(|| fault.clone())
+        self.fault.load().as_deref().cloned()
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -117,8 +111,8 @@ impl Store {
             Ok(reply) => return Ok(reply),
             Err(fault) => fault,
         };
-        self.keep(&fault);
-        if self.is_up.swap(false, Relaxed) {
+        let fault = Arc::new(fault);
+        if self.fault.swap(Some(fault.clone())).is_none() {
             let name = &self.name;
             tracing::warn!("{name} {fault}; this process goes on alone");
             tokio::spawn(wait_for(Arc::downgrade(self)));
@@ -132,11 +126,6 @@ impl Store {
     /// If it cannot, as [`Store::fault`] has it.
     pub(crate) async fn check(&self) -> Result<(), String> {
         in_time(self.try_it()).await
-    }
-
-    fn keep(&self, fault: &str) {
-        let mut kept = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.clone_into(&mut kept);
     }
 
     async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, RedisError> {
@@ -180,9 +169,9 @@ async fn wait_for(store: Weak<Store>) {
         match store.check().await {
             Ok(()) => {
                 tracing::info!("{} answers again, so no process goes on alone", store.name);
-                return store.is_up.store(true, Relaxed);
+                return store.fault.store(None);
             }
-            Err(fault) => store.keep(&fault),
+            Err(fault) => store.fault.store(Some(Arc::new(fault))),
         }
     }
 }
