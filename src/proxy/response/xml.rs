@@ -26,11 +26,8 @@ pub(super) fn urls(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>> {
             Event::End(_) => depth = depth.saturating_sub(1),
             Event::Text(url) if depth > 0 && follows_tag => {
                 let url = url.trim_start();
-                // A text that goes on behind a reference may go on with the host.
-                let goes_on = place(text, url).is_none_or(|at| !text[at.end..].starts_with("</"));
-                let origin = rewriter.instance(url);
-                let origin = origin.filter(|origin| !goes_on || *origin < url.len());
-                edits.extend(edit(text, url, &rewriter.base, origin));
+                let edit = edit(text, url, &rewriter.base, rewriter.instance(url));
+                edits.extend(edit.filter(|edit| !goes_on(&text[edit.at.end..])));
             }
             Event::Eof => return Some(edits),
             _ => {}
@@ -50,6 +47,11 @@ pub(super) fn addresses(text: &str, rewriter: &UrlRewriter) -> Option<Vec<Edit>>
             _ => {}
         }
     }
+}
+
+/// Returns whether the text before `rest` may go on there with a reference or a section of characters.
+fn goes_on(rest: &str) -> bool {
+    !rest.starts_with("</") && rest.starts_with(['<', '&']) || rest.is_empty()
 }
 
 fn address(text: &str, tag: &BytesStart, rewriter: &UrlRewriter) -> Option<Edit> {
