@@ -26,6 +26,7 @@ pub(crate) use self::{
         BudgetStatus, ClientStatus, LoginStatus, OrgStatus, READY, ReloadStatus, SERVER, Status,
         ThreatStatus, UsageStatus, UsersStatus,
     },
+    generation::open_store,
     reload::{Reloading, Source},
     service::Service,
 };

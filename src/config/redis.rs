@@ -8,7 +8,17 @@ use std::{
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
-use super::{ca, document::Value, given, problem::Origin, reference, section::Section, value};
+use super::{
+    Config, ca, document::Value, given, problem::Origin, reference, section::Section, value,
+};
+
+impl Config {
+    /// Redis, if any org shares by it: a demo org is in its process alone.
+    pub(crate) fn shared_redis(&self) -> Option<&Redis> {
+        let shares = self.orgs.iter().any(|org| org.demo.is_none());
+        self.redis.as_ref().filter(|_| shares)
+    }
+}
 
 /// A Redis server.
 #[derive(Clone, PartialEq, Eq)]

@@ -303,9 +303,9 @@ impl Generation {
     }
 }
 
-/// The way to Redis, if any org shares by it: a demo org is in this process alone.
+/// The way to Redis, if any org shares by it.
 fn store_of(config: &Config) -> Result<Option<Arc<Store>>, StartupError> {
-    if config.orgs.iter().all(|org| org.demo.is_some()) {
+    let Some(redis) = config.shared_redis() else {
         if let (Some(_), Some(org)) = (&config.redis, config.orgs.first()) {
             tracing::info!(
                 "Redis is not used: org {} is a demo org, which each process has for itself",
@@ -313,13 +313,17 @@ fn store_of(config: &Config) -> Result<Option<Arc<Store>>, StartupError> {
             );
         }
         return Ok(None);
-    }
-    let open = |redis: &config::Redis| {
-        let (url, prefix) = (redis.url.clone(), redis.prefix.clone());
-        Store::new(url, &redis.ca, redis.name(), prefix)
     };
-    let store = config.redis.as_ref().map(open).transpose();
-    store.map_err(StartupError::Redis)
+    open_store(redis).map(Some).map_err(StartupError::Redis)
+}
+
+/// The way to this server.
+///
+/// # Errors
+/// If its certificate authorities cannot be used.
+pub(crate) fn open_store(redis: &config::Redis) -> io::Result<Arc<Store>> {
+    let (url, prefix) = (redis.url.clone(), redis.prefix.clone());
+    Store::new(url, &redis.ca, redis.name(), prefix)
 }
 
 /// Reads files, which may be slow, while signals may come.

@@ -1,23 +1,17 @@
 //! Redis: can replicas share their sessions by it?
 
 use super::report::Check;
-use crate::{config::Config, network::Store};
+use crate::{config::Config, server};
 
 /// Nothing, if the configuration has none.
 pub(super) async fn check(config: &Config) -> Option<Check> {
     let redis = config.redis.as_ref()?;
     let name = redis.name();
-    if config.orgs.iter().all(|org| org.demo.is_some()) {
+    if config.shared_redis().is_none() {
         let says = format!("{name} is not used: each process has its demo orgs for itself");
         return Some(Check::skipped("redis", says));
     }
-    let store = Store::new(
-        redis.url.clone(),
-        &redis.ca,
-        name.clone(),
-        redis.prefix.clone(),
-    );
-    let used = match store {
+    let used = match server::open_store(redis) {
         Ok(store) => store.check().await,
         Err(error) => Err(format!("cannot be used: {error}")),
     };
