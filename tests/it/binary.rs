@@ -55,17 +55,6 @@ async fn a_person_without_a_configuration_is_asked_what_to_do(
     assert!(ended.stdout.contains("orgproxy demo"), "{ended:?}");
 }
 
-#[tokio::test]
-async fn a_program_without_a_configuration_is_asked_nothing() {
-    let folder = TempDir::new().unwrap();
-    let mut command = Binary::command(&[]);
-    command.current_dir(&folder);
-    let ended = Binary::spawn(command).end().await;
-    assert_eq!(ended.code(), 64);
-    let start = "orgproxy: there is no proxy.toml here. To create one";
-    assert!(ended.stderr.starts_with(start), "{ended:?}");
-}
-
 #[test_case(&["run"]; "run")]
 #[test_case(&[]; "nothing said")]
 #[tokio::test]
@@ -133,6 +122,8 @@ async fn without_file_and_flags_it_says_how_to_begin() {
     command.current_dir(&folder);
     let ended = Binary::spawn(command).end().await;
     assert_eq!(ended.code(), 64);
+    let start = "orgproxy: there is no proxy.toml here. To create one";
+    assert!(ended.stderr.starts_with(start), "{ended:?}");
     assert!(ended.stderr.contains("orgproxy demo"), "{ended:?}");
 }
 
@@ -230,11 +221,7 @@ async fn a_signal_lets_it_finish_what_is_in_flight(signal: Signal) {
 #[tokio::test]
 async fn the_built_in_org_answers_what_is_in_flight_at_a_stop() {
     let org = Org::start().await.unwrap();
-    let files = Files::new(&org);
-    files.write("server.crt", org.certificate_pem());
-    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
-                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n";
-    files.write("proxy.toml", text);
+    let files = Files::with_demo(&org, "");
     let proxy = Binary::start(&["--config", &files.config()]);
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -124,12 +124,8 @@ async fn redis_that_is_away_at_the_start_is_told_and_does_not_matter() {
 #[tokio::test]
 async fn redis_is_not_used_for_demo_orgs_alone() {
     let org = Org::start().await.unwrap();
-    let files = Files::new(&org);
-    files.write("server.crt", org.certificate_pem());
-    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
-                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n\
-                [redis]\nurl = \"redis://127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    files.write("proxy.toml", text);
+    let more = "[redis]\nurl = \"redis://127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let files = Files::with_demo(&org, more);
     let proxy = files.start();
     let admin = admin_url(&proxy).await;
     proxy.log("Redis is not used: org demo is a demo org").await;

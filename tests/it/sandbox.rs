@@ -117,11 +117,7 @@ async fn a_demo_org_is_the_reason_that_ports_are_open(sandbox: &str) {
         return skip("this kernel has no Landlock");
     }
     let org = Org::start().await.unwrap();
-    let files = Files::new(&org);
-    files.write("server.crt", org.certificate_pem());
-    let text = "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
-                private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n";
-    files.write("proxy.toml", text);
+    let files = Files::with_demo(&org, "");
     let proxy = start(&files, sandbox);
     proxy
         .log("not to ports: a demo org is at another port")

@@ -30,6 +30,19 @@ impl Files {
         files
     }
 
+    /// The configuration has the org that is built in, to be started with the key and certificate of
+    /// `org`. It goes on with `more`, which begins in the table of the org.
+    pub fn with_demo(org: &Org, more: &str) -> Self {
+        let files = Self::new(org);
+        files.write("server.crt", org.certificate_pem());
+        let text = format!(
+            "[org.demo]\nclient_id = \"3MVG9x\"\nusername = \"me@example.com\"\n\
+             private_key = \"server.key\"\nlisten = \"127.0.0.1:0\"\ndemo = true\n{more}"
+        );
+        files.write("proxy.toml", &text);
+        files
+    }
+
     /// Writes a configuration of several orgs, each by its name.
     pub fn several(orgs: &[(&str, &Org)]) -> Self {
         let files = Self::new(orgs[0].1);
