@@ -166,7 +166,8 @@ impl Binary {
         assert_eq!(files.next(), files.next(), "{limits}");
     }
 
-    /// The most memory that it ever had, in bytes.
+    /// The most memory that it ever had, in bytes, as the kernel estimates it: a later figure can be a
+    /// little lower.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));

@@ -23,7 +23,10 @@ impl CpuTime {
     /// Returns what all threads have spent since `earlier`, but for those that have ended.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let before = |thread| earlier.0.get(thread).copied().unwrap_or(0);
-        let spent = self.0.iter().map(|(thread, nanos)| nanos - before(thread));
+        let spent = self
+            .0
+            .iter()
+            .map(|(thread, nanos)| nanos.saturating_sub(before(thread)));
         Duration::from_nanos(spent.sum())
     }
 }

@@ -56,8 +56,10 @@ pub enum Way {
 
 struct State {
     plan: Mutex<Plan>,
-    /// The number of connections, and of the times that all were ended.
+    /// The number of connections, of those that the proxy holds open, and of the times that all were
+    /// ended.
     open: watch::Sender<usize>,
+    held: watch::Sender<usize>,
     ended: watch::Sender<usize>,
 }
 
@@ -77,19 +79,34 @@ impl Relay {
         let state = Arc::new(State {
             plan: Mutex::default(),
             open: watch::Sender::new(0),
+            held: watch::Sender::new(0),
             ended: watch::Sender::new(0),
         });
         let shared = state.clone();
         let listening = tokio::spawn(async move {
             loop {
-                let (proxy, _) = listener.accept().await.unwrap();
+                let (mut proxy, _) = listener.accept().await.unwrap();
                 let state = shared.clone();
                 state.open.send_modify(|open| *open += 1);
+                state.held.send_modify(|held| *held += 1);
                 tokio::spawn(async move {
+                    let mut end = End::Closed;
                     if let Ok(org) = connect(own, port).await {
-                        carry(proxy, org, &state).await;
+                        end = carry(&mut proxy, org, &state).await;
                     }
+                    let left = match end {
+                        End::Closed => proxy.shutdown().await.is_ok().then_some(proxy),
+                        End::Reset => {
+                            drop(proxy);
+                            None
+                        }
+                    };
                     state.open.send_modify(|open| *open -= 1);
+                    if let Some(mut proxy) = left {
+                        // It may end in any way.
+                        let _ = tokio::io::copy(&mut proxy, &mut tokio::io::sink()).await;
+                    }
+                    state.held.send_modify(|held| *held -= 1);
                 });
             }
         });
@@ -125,6 +142,12 @@ impl Relay {
         self.state.ended.send_modify(|ended| *ended += 1);
         let mut open = self.state.open.subscribe();
         in_time(open.wait_for(|open| *open == 0)).await.unwrap();
+    }
+
+    /// Waits until the proxy has closed its ends of those that are closed.
+    pub async fn is_let_go(&self) {
+        let mut held = self.state.held.subscribe();
+        in_time(held.wait_for(|held| *held == 0)).await.unwrap();
     }
 }
 
@@ -167,8 +190,8 @@ enum End {
     Reset,
 }
 
-async fn carry(mut proxy: TcpStream, mut org: TcpStream, state: &State) {
-    for stream in [&proxy, &org] {
+async fn carry(proxy: &mut TcpStream, mut org: TcpStream, state: &State) -> End {
+    for stream in [&*proxy, &org] {
         stream.set_nodelay(true).unwrap();
     }
     let mut ended = state.ended.subscribe();
@@ -184,10 +207,11 @@ async fn carry(mut proxy: TcpStream, mut org: TcpStream, state: &State) {
         }
     };
     if matches!(end, End::Reset) {
-        for stream in [&proxy, &org] {
+        for stream in [&*proxy, &org] {
             stream.set_zero_linger().unwrap();
         }
     }
+    end
 }
 
 async fn pump(
