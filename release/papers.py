@@ -1,12 +1,11 @@
-"""What goes with the program into every package: manual, completions, licence, changes."""
+"""What goes with the program into every package: manual, completions, licences, changes."""
 
-from pathlib import Path
-
+import licences
 from tools import ROOT, Failed
 
 
 class Papers:
-    def __init__(self, programs, documents):
+    def __init__(self, programs):
         # What the program prints of itself does not depend on the processor.
         writer = next((each for each in programs if each.runs_here()), None)
         if not writer:
@@ -15,4 +14,4 @@ class Papers:
         self.pages = writer.pages()
         self.completions = writer.completions()
         self.texts = [ROOT / "LICENSE", ROOT / "README.md", ROOT / "CHANGELOG.md"]
-        self.documents = [Path(path).resolve() for path in documents]
+        self.documents = [licences.collected([program.target for program in programs])]

@@ -51,6 +51,21 @@ def once(name, sources, install):
     return folder
 
 
+def crate(name, version, *features):
+    """A program of crates.io at a version, where cargo has all of them."""
+    if f"{name} v{version}:" not in run(["cargo", "install", "--list"]):
+        print(f"building {name} {version}, once", file=sys.stderr, flush=True)
+        # It runs for a moment: quickly built rather than quick.
+        quick = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "1", "CARGO_PROFILE_RELEASE_LTO": "off"}
+        subprocess.run(["cargo", "install", "--locked", "--quiet", f"{name}@{version}",
+                        *[f"--features={feature}" for feature in features]], env=os.environ | quick, check=True)
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(cargo_home() / "bin")])
+
+
+def cargo_home():
+    return Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+
+
 def run(words, **place):
     """What a program prints that ends as it should."""
     if not shutil.which(words[0]):

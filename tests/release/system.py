@@ -21,7 +21,7 @@ MESSAGE = "to see it work without an org, run `orgproxy demo`"
 PAPERS = {"usr/share/bash-completion/completions/orgproxy", "usr/share/fish/vendor_completions.d/orgproxy.fish",
           "usr/lib/systemd/system/orgproxy.service", "usr/lib/systemd/system/orgproxy.socket",
           "usr/lib/sysusers.d/orgproxy.conf", "usr/share/doc/orgproxy/changelog.gz", "usr/bin/orgproxy",
-          "etc/orgproxy/proxy.toml"}
+          "usr/share/doc/orgproxy/THIRD-PARTY-LICENSES.txt", "etc/orgproxy/proxy.toml"}
 DEBIAN = {"usr/share/zsh/vendor-completions/_orgproxy", "usr/share/doc/orgproxy/copyright",
           "usr/share/doc/orgproxy/changelog.Debian.gz", "usr/share/lintian/overrides/orgproxy"}
 RPM = {"usr/share/zsh/site-functions/_orgproxy", "usr/share/licenses/orgproxy/LICENSE"}
