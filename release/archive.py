@@ -14,7 +14,8 @@ def make(program, papers, into):
     files |= {f"man/{page}": text for page, text in papers.pages.items()}
     files |= {f"completions/{name}": text for name, text in papers.completions.items()}
     files |= {path.name: path.read_bytes() for path in [*papers.documents, *papers.texts]}
-    into.joinpath(f"{name}.tar.gz").write_bytes(packed(name, files, {"orgproxy"}))
+    files = {f"{name}/{file}": text for file, text in files.items()}
+    into.joinpath(f"{name}.tar.gz").write_bytes(zipped(packed(files, {f"{name}/orgproxy"})))
 
 
 def source(into):
@@ -24,12 +25,13 @@ def source(into):
          "--output", into / f"{name}-source.tar.gz", "HEAD"], cwd=ROOT)
 
 
-def packed(folder, files, programs):
+def packed(files, programs=()):
+    """The same bytes for the same content."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, text in sorted(files.items()):
-            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry = tarfile.TarInfo(name)
             entry.size, entry.mtime = len(text), project.epoch()
             entry.mode = 0o755 if name in programs else 0o644
             tar.addfile(entry, io.BytesIO(text))
-    return zipped(content.getvalue())
+    return content.getvalue()

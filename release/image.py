@@ -1,10 +1,14 @@
 """The container image: the program and its licences, and nothing else. `docker load` and `podman load` take it."""
 
+import hashlib
+import json
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 
 import project
+from archive import packed
 from program import GO
 from tools import ROOT, run
 
@@ -23,7 +27,6 @@ def make(program, papers, into):
     if program.glibc:
         return False
     path = into / f"{project.NAME}-{project.VERSION}-{GO[program.machine]}.image.tar"
-    path.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="orgproxy-image-") as folder:
         place = Path(folder)
         files = laid(program, papers, place / "files")
@@ -33,7 +36,8 @@ def make(program, papers, into):
                 "--entrypoint", f'["{PROGRAM}"]', "--cmd", "run", "--workingdir", "/etc/orgproxy", "--port", "8080",
                 "--stop-signal", "SIGTERM", *HEALTH, *labels(), container)
         buildah(place, "commit", "--quiet", "--format", "docker", "--timestamp", str(project.epoch()), container,
-                f"docker-archive:{path}:{project.NAME}:{project.VERSION}")
+                f"docker-archive:{place / 'image.tar'}:{project.NAME}:{project.VERSION}")
+        path.write_bytes(settled(place / "image.tar"))
     return True
 
 
@@ -44,6 +48,19 @@ def buildah(place, *words):
 def command(place):
     """buildah, with its storage in a folder of its own."""
     return ["buildah", "--root", place / "storage", "--runroot", place / "state", "--storage-driver", "vfs"]
+
+
+def settled(path):
+    """The image without the name of the container that it was made in, which is another each time."""
+    with tarfile.open(path) as tar:
+        read = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+    [manifest] = json.loads(read["manifest.json"])
+    config = json.loads(read[manifest["Config"]])
+    config.pop("container", None)
+    text = json.dumps(config).encode()
+    manifest["Config"] = f"{hashlib.sha256(text).hexdigest()}.json"
+    files = {layer: read[layer] for layer in manifest["Layers"]}
+    return packed(files | {manifest["Config"]: text, "manifest.json": json.dumps([manifest]).encode()})
 
 
 def laid(program, papers, folder):

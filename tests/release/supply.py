@@ -32,19 +32,20 @@ def packed():
     name = "THIRD-PARTY-LICENSES.txt"
     doc = f"usr/share/doc/orgproxy/{name}"
     folder = fresh("licences")
-    run(["dpkg-deb", "--extract", one("*.deb"), folder])
-    texts = [(folder / doc).read_text()]
-    rpm = subprocess.Popen(["rpm2cpio", one("*.rpm")], stdout=subprocess.PIPE)
-    texts.append(run(["cpio", "--extract", "--quiet", "--to-stdout", f"./{doc}"], stdin=rpm.stdout))
+    run(["dpkg-deb", "--extract", one("*.deb"), folder / "deb"])
+    (folder / "rpm").mkdir()
+    run(["sh", "-c", 'rpm2cpio "$1" | cpio --extract --quiet --make-directories', "sh", one("*.rpm")],
+        cwd=folder / "rpm")
+    texts = [(folder / kind / doc).read_bytes() for kind in ["deb", "rpm"]]
     with zipfile.ZipFile(one("*.whl")) as file:
-        texts += [file.read(path).decode() for path in file.namelist() if path.endswith(f"/{name}")]
+        texts += [file.read(path) for path in file.namelist() if path.endswith(f"/{name}")]
     for pattern in ["*.tgz", "*-linux-*.tar.gz"]:
         for path in dist().glob(pattern):
             with tarfile.open(path) as file:
-                texts += [file.extractfile(path).read().decode() for path in file.getnames()
+                texts += [file.extractfile(path).read() for path in file.getnames()
                           if path.endswith(f"/{name}")]
     expect(len(texts) == 6 and len(set(texts)) == 1, f"{len(texts)} packages have it, of {len(set(texts))} kinds")
-    return texts[0]
+    return texts[0].decode()
 
 
 def parts():
