@@ -17,19 +17,17 @@ NAMESPACE = "file"
 def make(programs, into, key):
     for name in [SUMS, f"{SUMS}.sig", PROVENANCE]:
         (into / name).unlink(missing_ok=True)
-    (into / PROVENANCE).write_text(json.dumps(provenance(programs, into), indent=2) + "\n")
-    (into / SUMS).write_text("".join(f"{sum}  {name}\n" for name, sum in sums(into).items()))
+    sums = {path.name: digest(path) for path in sorted(into.iterdir())}
+    (into / PROVENANCE).write_text(json.dumps(provenance(programs, sums), indent=2) + "\n")
+    sums[PROVENANCE] = digest(into / PROVENANCE)
+    (into / SUMS).write_text("".join(f"{sum}  {name}\n" for name, sum in sorted(sums.items())))
     if key:
         sign(into / SUMS, key)
     else:
         print("signature: left out, since there is no --key")
 
 
-def sums(into):
-    return {path.name: digest(path) for path in sorted(into.iterdir())}
-
-
-def provenance(programs, into):
+def provenance(programs, sums):
     """As an in-toto statement with the predicate of SLSA: https://slsa.dev/spec/v1.0/provenance."""
     commit = run(["git", "rev-parse", "HEAD"], cwd=ROOT).strip()
     # Of a run on GitHub, which workflow it was, and which run.
@@ -37,7 +35,7 @@ def provenance(programs, into):
     builder = f"https://github.com/{workflow}" if workflow else f"{project.REPOSITORY}/blob/{commit}/release/pack"
     return {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": name, "digest": {"sha256": sum}} for name, sum in sums(into).items()],
+        "subject": [{"name": name, "digest": {"sha256": sum}} for name, sum in sums.items()],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {

@@ -24,7 +24,7 @@ class Failed(Exception):
 def enter():
     """Goes on in the Python that has the tools."""
     folder = once("venv", [Path(__file__).with_name("requirements.txt")], install_python)
-    os.environ["PATH"] = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    os.environ["PATH"] = os.pathsep.join([str(folder / "bin"), os.environ["PATH"], str(cargo_home() / "bin")])
     if Path(sys.prefix) != folder:
         python = str(folder / "bin" / "python")
         os.execv(python, [python, *sys.argv])
@@ -59,7 +59,6 @@ def crate(name, version, *features):
         quick = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "1", "CARGO_PROFILE_RELEASE_LTO": "off"}
         subprocess.run(["cargo", "install", "--locked", "--quiet", f"{name}@{version}",
                         *[f"--features={feature}" for feature in features]], env=os.environ | quick, check=True)
-    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(cargo_home() / "bin")])
 
 
 def cargo_home():

@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import made
 from asked import Demo
 from image import buildah, command
 from machine import Stopwatch
-from made import dist, expect, fresh, program
+from made import as_root, dist, expect, fresh, program
 from program import Program
 from project import VERSION
 from tools import run
@@ -21,7 +20,7 @@ def image():
     if Program(program()).glibc:
         expect(not list(dist().glob("*.image.tar")), "there is an image of a program that needs libraries")
         return "left out: the program needs libraries; release/build makes one that does not"
-    made.as_root()
+    as_root()
     [path] = dist().glob("*.image.tar")
     place = fresh("image")
     watch = Stopwatch()
@@ -59,4 +58,3 @@ def files(root):
     """Each with its size and when it changed."""
     return {str(path.relative_to(root)): (path.stat().st_size, path.stat().st_mtime)
             for path in root.rglob("*") if path.is_file()}
-

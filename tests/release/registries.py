@@ -76,7 +76,7 @@ def pipx():
 
 
 def tested():
-    """pipx and auditwheel."""
+    """What requirements.txt names: pipx, auditwheel, zizmor."""
     return tools.once("tested", [HERE / "requirements.txt"], tools.install_python) / "bin"
 
 

@@ -85,29 +85,11 @@ impl Relay {
         let shared = state.clone();
         let listening = tokio::spawn(async move {
             loop {
-                let (mut proxy, _) = listener.accept().await.unwrap();
+                let (proxy, _) = listener.accept().await.unwrap();
                 let state = shared.clone();
                 state.open.send_modify(|open| *open += 1);
                 state.held.send_modify(|held| *held += 1);
-                tokio::spawn(async move {
-                    let mut end = End::Closed;
-                    if let Ok(org) = connect(own, port).await {
-                        end = carry(&mut proxy, org, &state).await;
-                    }
-                    let left = match end {
-                        End::Closed => proxy.shutdown().await.is_ok().then_some(proxy),
-                        End::Reset => {
-                            drop(proxy);
-                            None
-                        }
-                    };
-                    state.open.send_modify(|open| *open -= 1);
-                    if let Some(mut proxy) = left {
-                        // It may end in any way.
-                        let _ = tokio::io::copy(&mut proxy, &mut tokio::io::sink()).await;
-                    }
-                    state.held.send_modify(|held| *held -= 1);
-                });
+                tokio::spawn(async move { lead(proxy, own, port, &state).await });
             }
         });
         Self {
@@ -173,6 +155,25 @@ impl Plan {
         self.next = None;
         Some(met)
     }
+}
+
+/// Leads a connection to `port`, to its end.
+async fn lead(mut proxy: TcpStream, own: u16, port: u16, state: &State) {
+    let end = match connect(own, port).await {
+        Ok(org) => carry(&mut proxy, org, state).await,
+        Err(_) => End::Closed,
+    };
+    // A reset is what it is to be if nothing is said before it.
+    let mut left = matches!(end, End::Closed).then_some(proxy);
+    if let Some(proxy) = &mut left {
+        // It may have ended already, in any way.
+        let _ = proxy.shutdown().await;
+    }
+    state.open.send_modify(|open| *open -= 1);
+    if let Some(proxy) = &mut left {
+        let _ = tokio::io::copy(proxy, &mut tokio::io::sink()).await;
+    }
+    state.held.send_modify(|held| *held -= 1);
 }
 
 /// Connects from an address of its own: each connection leaves its port in use for a minute, and others
