@@ -476,12 +476,10 @@ async fn run(setup: &Setup, program: &[&str]) -> Ended {
     Binary::spawn(command(setup, program)).end().await
 }
 
-/// A program that says where the org is, and waits for signals forever.
+/// A program that says where the org is, and waits for signals forever. It looks for them ten times a
+/// second: the shell would sleep on in a `read` if one came just before it.
 fn spawn_waiting(setup: &Setup, trap: &str) -> Binary {
-    let fifo = setup.files.path("fifo").display().to_string();
-    let wait = format!(
-        "mkfifo {fifo}; exec 3<>{fifo}; {trap}; echo $ORGPROXY_URL; while :; do read line <&3; done"
-    );
+    let wait = format!("{trap}; echo $ORGPROXY_URL; while :; do sleep 0.1; done");
     Binary::spawn(command(setup, &["sh", "-c", &wait]))
 }
 

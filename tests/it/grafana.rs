@@ -59,6 +59,8 @@ async fn each_panel_gets_data_from_a_real_prometheus() {
     let folder = TempDir::new().unwrap();
     let program = start_prometheus(folder.path(), traffic.admin.trim_start_matches("http://"));
     let line = program.log("msg=\"Listening on\"").await;
+    // Until then it says to every question that it is not.
+    program.log("Server is ready to receive web requests").await;
     let (_, address) = line.split_once("address=").unwrap();
     let prometheus = Prometheus {
         api: format!("http://{}/api/v1", address.split(' ').next().unwrap()),
