@@ -24,7 +24,7 @@ pub(crate) use self::{
 };
 use self::{
     inflate::Inflate,
-    memory::{FREE, Share},
+    memory::{FREE, Share, Source},
     pace::Pace,
 };
 use crate::{
@@ -71,8 +71,11 @@ impl Replay {
         let length = body.size_hint().exact();
         let is_small = length.is_some_and(|length| length <= FREE as u64)
             && !head.headers.contains_key(header::CONTENT_ENCODING);
-        let memory = (!is_small).then_some(memory);
-        let mut share = Share::new(with_overhead(limit), memory);
+        let source = (!is_small).then(|| Source {
+            memory: memory.clone(),
+            activity: exchange.connection.activity().clone(),
+        });
+        let mut share = Share::new(with_overhead(limit), source);
         // A body that cannot be kept whole is not kept at all.
         let is_kept = length.is_none_or(|length| {
             usize::try_from(length)
@@ -88,6 +91,7 @@ impl Replay {
             limit,
             share,
             is_kept,
+            unpaid: 0,
             peeking: false,
             cut: false,
             sending: 0,
@@ -112,6 +116,7 @@ impl Replay {
             limit: length,
             share: Share::new(0, None),
             is_kept: true,
+            unpaid: 0,
             peeking: false,
             cut: false,
             sending: 0,
@@ -264,6 +269,8 @@ pub(crate) struct Stream {
     share: Share,
     /// If true, a copy is made.
     is_kept: bool,
+    /// The cost, in bytes, of the piece that there was no memory for.
+    unpaid: usize,
     /// If true, it is only being looked at.
     peeking: bool,
     /// If true, something was sent that is not kept.
@@ -391,7 +398,10 @@ impl Stream {
         } else {
             cost(data)
         };
-        self.is_kept = self.is_kept && self.share.spend(cost);
+        if self.is_kept && !self.share.spend(cost) {
+            self.is_kept = false;
+            self.unpaid = cost;
+        }
         // What is looked at is kept even where it is too much to be sent again.
         if !self.is_kept && !self.peeking {
             return self.cut_copy();
