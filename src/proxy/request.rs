@@ -135,7 +135,8 @@ impl Head {
     /// Returns whether an Apex class answers it, with whatever status and words it chooses. Where
     /// one is called by SOAP, the org itself writes the fault.
     pub(crate) fn is_for_a_class(&self) -> bool {
-        Target::parse(self.path().as_bytes()).api == Api::Apex
+        let path = path::resolved(self.path().as_bytes());
+        Target::parse(&path).api == Api::Apex
     }
 
     /// Returns whether it does no harm if it is done twice: its method says so (RFC 9110 section 9.2.2),

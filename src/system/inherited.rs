@@ -16,7 +16,6 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use rustix::net::sockopt::socket_acceptconn;
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::{self, Reach};
@@ -159,7 +158,12 @@ impl Listener {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener) => listener.as_fd(),
         };
-        Ok(socket_acceptconn(listener)?)
+        // Apple's systems do not tell.
+        #[cfg(target_vendor = "apple")]
+        let listens = rustix::io::fcntl_getfd(listener).map(|_| true);
+        #[cfg(not(target_vendor = "apple"))]
+        let listens = rustix::net::sockopt::socket_acceptconn(listener);
+        Ok(listens?)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::io;
 
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Keeps the key and the session out of core dumps and out of the reach of other programs of the
 /// same user, and raises the limit of file descriptors. To be called before a secret is read.
@@ -16,9 +14,19 @@ pub(crate) fn harden() -> Limits {
     let mut files = usual.files;
     files.current = files.maximum;
     let _ = setrlimit(Resource::Core, core);
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    hide();
     let _ = setrlimit(Resource::Nofile, files);
     usual
+}
+
+/// Keeps the process's memory out of reach where the system has a switch for that.
+fn hide() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 /// The number of files that may still be opened.

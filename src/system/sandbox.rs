@@ -26,6 +26,7 @@ pub(crate) struct Reach {
 pub(crate) enum SandboxError {
     #[error("this system has no Landlock, which Linux has from 5.19 on where lsm= lists it")]
     Missing,
+    #[cfg(target_os = "linux")]
     #[error("the system refused: {0}")]
     Refused(String),
 }

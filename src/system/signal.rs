@@ -27,7 +27,9 @@ pub(crate) fn outlive_others(runtime: &Runtime) -> io::Result<()> {
         Signal::VTALARM,
         Signal::PROF,
         Signal::IO,
+        #[cfg(target_os = "linux")]
         Signal::POWER,
+        #[cfg(target_os = "linux")]
         Signal::STKFLT,
         // A file that may not grow is a full disk.
         Signal::XFSZ,
