@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::sockopt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
+
+use crate::system::keep_alive::{self, SILENCE};
 
 /// TCP under TLS. TLS writes lists of records, often of one: then `send` costs the kernel less than
 /// `writev`. It fails within half a minute after its peer has disappeared.
@@ -47,7 +48,7 @@ impl Socket {
             stall,
             is_patient: false,
         };
-        if let Err(error) = watch(socket.tcp()) {
+        if let Err(error) = keep_alive::watch(socket.tcp()) {
             tracing::debug!("cannot set keep-alive, so a dead connection is noticed late: {error}");
         }
         socket
@@ -101,7 +102,7 @@ impl Socket {
     pub(crate) fn be_strict(&mut self) {
         if self.is_patient {
             self.is_patient = false;
-            limit_silence(self.tcp(), SILENCE);
+            keep_alive::limit_silence(self.tcp(), SILENCE);
         }
     }
 
@@ -110,7 +111,7 @@ impl Socket {
     fn be_patient(&mut self) {
         if !self.is_patient {
             self.is_patient = true;
-            limit_silence(self.tcp(), self.stall.max(SILENCE));
+            keep_alive::limit_silence(self.tcp(), self.stall.max(SILENCE));
         }
     }
 
@@ -126,29 +127,6 @@ impl Socket {
         written
     }
 }
-
-/// Detects within [`SILENCE`] that a peer has disappeared: by what it does not acknowledge, or by
-/// probes while there is nothing to acknowledge (RFC 5482, RFC 9293 section 3.8.4).
-fn watch(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    sockopt::set_tcp_keepidle(tcp, SILENCE / 2)?;
-    sockopt::set_tcp_keepintvl(tcp, SILENCE / 2 / PROBES)?;
-    sockopt::set_tcp_keepcnt(tcp, PROBES)?;
-    sockopt::set_socket_keepalive(tcp, true)?;
-    limit_silence(tcp, SILENCE);
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn limit_silence(tcp: &TcpStream, limit: Duration) {
-    let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
-    if let Err(error) = sockopt::set_tcp_user_timeout(tcp, milliseconds) {
-        tracing::debug!("cannot set keep-alive, so a dead connection is noticed late: {error}");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn limit_silence(_: &TcpStream, _: Duration) {}
 
 impl AsyncRead for Socket {
     fn poll_read(
@@ -206,16 +184,11 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Time that a peer may acknowledge nothing.
-const SILENCE: Duration = Duration::from_secs(30);
-
-/// Probes without an answer after which a peer counts as gone.
-const PROBES: u32 = 3;
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
 
+    use rustix::net::sockopt;
     use tokio::net::TcpListener;
 
     use super::*;
