@@ -226,6 +226,7 @@ fn spec_of(fault: ClientFault) -> ErrorSpec {
     use StatusCode as S;
 
     let (status, code) = match fault {
+        ClientFault::Crowded => return ErrorSpec(Blame::Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
         ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => (S::BAD_REQUEST, "MALFORMED_BODY"),
         ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
         ClientFault::Stalled(_) | ClientFault::Slow(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),

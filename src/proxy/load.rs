@@ -4,7 +4,6 @@
 //! longest are cut off. So a few of them cannot keep out all others.
 
 use std::{
-    cmp::Reverse,
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -215,8 +214,18 @@ impl Load {
     /// Looks at all connections, though not too often, and cuts off those whose clients have kept
     /// the proxy waiting longest, to make room for what is wanted.
     fn make_room(&self, wanted: Wanted) {
+        let now = Instant::now();
         let mut register = self.register();
-        let mut idle = register.idle(|open| open.counts_for(wanted));
+        if register.looked.is_some_and(|last| now < last + PAUSE) {
+            return;
+        }
+        register.looked = Some(now);
+        let mut idle: Vec<_> = register
+            .by_number
+            .values_mut()
+            .filter_map(|open| Some((open.idle(now)?, open)))
+            .filter(|(idle, open)| *idle >= LEAST_IDLE && open.counts_for(wanted))
+            .collect();
         let most = match wanted {
             Wanted::Nothing => return,
             Wanted::Connection => self.most.connections,
@@ -224,8 +233,9 @@ impl Load {
         };
         // Some more than one, since to look at all of them takes time.
         let count = 1 + most / 100;
+        idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
         idle.truncate(count);
-        for open in &idle {
+        for (_, open) in &idle {
             open.activity.cut_off();
         }
         let count = idle.len();
@@ -278,61 +288,8 @@ impl Load {
         }
     }
 
-    /// Looks at all connections, though not too often, and cuts off those whose clients have kept the
-    /// proxy waiting longest for bodies of which it keeps copies, until they have given back `bytes`.
-    fn drop_bodies(&self, bytes: usize) {
-        let mut register = self.register();
-        let kept = |open: &Open| open.activity.kept();
-        let leaving = register
-            .by_number
-            .values()
-            .filter(|open| open.activity.is_cut());
-        let mut missing = bytes.saturating_sub(leaving.map(kept).sum());
-        let idle = register.idle(|open| kept(open) > 0);
-        let mut cut = 0;
-        for open in idle {
-            if missing == 0 {
-                break;
-            }
-            missing = missing.saturating_sub(kept(open));
-            open.activity.cut_off();
-            cut += 1;
-        }
-        if cut == 0 {
-            return;
-        }
-        if let Some(left_out) = COPIES.admit() {
-            tracing::warn!(
-                left_out,
-                cut,
-                "copies of bodies take all of limits.replay_memory; closed the connections whose \
-                 clients have kept theirs waiting longest"
-            );
-        }
-    }
-
     fn register(&self) -> MutexGuard<'_, Register> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Register {
-    /// The connections that `count` and whose clients have kept the proxy waiting, those that did so
-    /// longest first. None if they have only just been looked at.
-    fn idle(&mut self, counts: impl Fn(&Open) -> bool) -> Vec<&mut Open> {
-        let now = Instant::now();
-        if self.looked.is_some_and(|last| now < last + PAUSE) {
-            return Vec::new();
-        }
-        self.looked = Some(now);
-        let mut idle: Vec<_> = self
-            .by_number
-            .values_mut()
-            .filter_map(|open| Some((open.idle(now)?, open)))
-            .filter(|(idle, open)| *idle >= LEAST_IDLE && counts(open))
-            .collect();
-        idle.sort_unstable_by_key(|(idle, _)| Reverse(*idle));
-        idle.into_iter().map(|(_, open)| open).collect()
     }
 }
 
@@ -380,8 +337,6 @@ impl Wanted {
 }
 
 static THROTTLE: Throttle = Throttle::new();
-
-static COPIES: Throttle = Throttle::new();
 
 /// For what is said as long as there is no room.
 static FULL: Throttle = Throttle::to(1, Duration::from_secs(10));

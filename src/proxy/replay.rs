@@ -5,17 +5,14 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Version, header, request::Parts};
 use hyper::body::{Body, Incoming};
-use tokio::{
-    runtime::Handle,
-    time::{Instant, timeout},
-};
+use tokio::time::Instant;
 
 pub(crate) use self::{
     fault::ClientFault,
@@ -36,6 +33,7 @@ use crate::{
     },
 };
 
+mod drain;
 mod fault;
 mod inflate;
 mod memory;
@@ -71,60 +69,38 @@ impl Replay {
         let length = body.size_hint().exact();
         let is_small = length.is_some_and(|length| length <= FREE as u64)
             && !head.headers.contains_key(header::CONTENT_ENCODING);
-        let source = (!is_small).then(|| Source {
-            memory: memory.clone(),
-            activity: exchange.connection.activity().clone(),
+        let stream = Arc::new_cyclic(|stream| {
+            let source = (!is_small).then(|| Source {
+                memory: memory.clone(),
+                stream: stream.clone(),
+            });
+            let mut share = Share::new(with_overhead(limit), source);
+            // A body that cannot be kept whole is not kept at all.
+            let is_kept = length.is_none_or(|length| {
+                usize::try_from(length)
+                    .is_ok_and(|length| length <= limit && share.reserve(with_overhead(length)))
+            });
+            let mut stream = Stream::new(share);
+            stream.source = Some(body);
+            stream.drained = head.version == Version::HTTP_2;
+            stream.limit = limit;
+            stream.is_kept = is_kept;
+            stream.pace = activity.map(|activity| Pace::new(activity, limits));
+            stream.received = exchange.counts_received();
+            Mutex::new(stream)
         });
-        let mut share = Share::new(with_overhead(limit), source);
-        // A body that cannot be kept whole is not kept at all.
-        let is_kept = length.is_none_or(|length| {
-            usize::try_from(length)
-                .is_ok_and(|length| length <= limit && share.reserve(with_overhead(length)))
-        });
-        let stream = Stream {
-            source: Some(body),
-            inflate: None,
-            drained: head.version == Version::HTTP_2,
-            ended: false,
-            copy: Vec::new(),
-            held: 0,
-            limit,
-            share,
-            is_kept,
-            unpaid: 0,
-            peeking: false,
-            cut: false,
-            sending: 0,
-            fault: None,
-            moved: Instant::now(),
-            pace: activity.map(|activity| Pace::new(activity, limits)),
-            received: exchange.counts_received(),
-        };
-        Self::Stream(Arc::new(Mutex::new(stream)), length)
+        Self::Stream(stream, length)
     }
 
     /// A body of the proxy's own.
     pub(crate) fn of(body: Bytes) -> Self {
         let length = body.len();
-        let stream = Stream {
-            source: None,
-            inflate: None,
-            drained: false,
-            ended: true,
-            copy: vec![body],
-            held: length,
-            limit: length,
-            share: Share::new(0, None),
-            is_kept: true,
-            unpaid: 0,
-            peeking: false,
-            cut: false,
-            sending: 0,
-            fault: None,
-            moved: Instant::now(),
-            pace: None,
-            received: None,
-        };
+        let mut stream = Stream::new(Share::new(0, None));
+        stream.ended = true;
+        stream.copy = vec![body];
+        stream.held = length;
+        stream.limit = length;
+        stream.is_kept = true;
         Self::Stream(Arc::new(Mutex::new(stream)), Some(length as u64))
     }
 
@@ -179,13 +155,13 @@ impl Replay {
                     return None;
                 }
                 locked.sending += 1;
+                locked.next = 0;
                 let number = locked.sending;
                 drop(locked);
                 let change = splice.as_ref().map_or(0, Splice::growth);
                 Some(Sending::Stream {
                     stream: stream.clone(),
                     number,
-                    next: 0,
                     left: length.map(|length| length.saturating_add_signed(change)),
                     splice: splice.map(Box::new),
                 })
@@ -271,12 +247,19 @@ pub(crate) struct Stream {
     is_kept: bool,
     /// The cost, in bytes, of the piece that there was no memory for.
     unpaid: usize,
+    /// If true, it is of no use but whole.
+    must_be_whole: bool,
+    /// The task that waits for more of it before it is sent.
+    waits: Option<Waker>,
+    began: Instant,
     /// If true, it is only being looked at.
     peeking: bool,
     /// If true, something was sent that is not kept.
     cut: bool,
     /// The number of the latest sending. Older ones break.
     sending: u32,
+    /// The next piece of the copy for it.
+    next: usize,
     fault: Option<ClientFault>,
     /// The time when the client last sent a piece.
     moved: Instant,
@@ -287,6 +270,34 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// One of nothing.
+    fn new(share: Share) -> Self {
+        let now = Instant::now();
+        Self {
+            source: None,
+            inflate: None,
+            drained: false,
+            ended: false,
+            copy: Vec::new(),
+            held: 0,
+            limit: 0,
+            share,
+            is_kept: false,
+            unpaid: 0,
+            must_be_whole: false,
+            waits: None,
+            began: now,
+            peeking: false,
+            cut: false,
+            sending: 0,
+            next: 0,
+            fault: None,
+            moved: now,
+            pace: None,
+            received: None,
+        }
+    }
+
     /// The next piece from the client, kept if there is room.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientFault>>> {
         loop {
@@ -379,10 +390,16 @@ impl Stream {
         wanted: usize,
         beyond: bool,
     ) -> Poll<Result<(), ClientFault>> {
+        if let Some(fault) = self.fault {
+            return Poll::Ready(Err(fault));
+        }
         while self.held < wanted && !self.ended && (beyond || self.is_kept) {
             self.peeking = true;
             let piece = self.poll_next(cx);
             self.peeking = false;
+            if piece.is_pending() {
+                self.waits = Some(cx.waker().clone());
+            }
             if ready!(piece).transpose()?.is_none() {
                 break;
             }
@@ -430,27 +447,6 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
-    /// HTTP/2 resets a stream whose request is answered before it is read, and some clients then
-    /// miss the response. HTTP/1 closes the connection, and `StrictStream` sees to that.
-    fn drop(&mut self) {
-        let unread = self.source.take().filter(|_| self.drained && !self.ended);
-        if let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) {
-            runtime.spawn(timeout(DRAIN_TIME, drain(unread)));
-        }
-    }
-}
-
-/// Takes what a client still sends, up to a bound.
-async fn drain(mut body: Incoming) {
-    let mut taken = 0;
-    while taken < DRAIN_BYTES
-        && let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
-    {
-        taken += frame.data_ref().map_or(0, Bytes::len);
-    }
-}
-
 /// The cost of keeping a piece, in bytes: with a small one, what it was cut from is kept, too.
 fn cost(piece: &Bytes) -> usize {
     if piece.len() < SMALL {
@@ -480,7 +476,3 @@ const SMALL: usize = 4 * 1024;
 
 /// Bytes of a piece that is worth joining to another.
 const TINY: usize = 1024;
-
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-
-const DRAIN_BYTES: usize = 64 * 1024;

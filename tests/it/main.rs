@@ -25,6 +25,7 @@ mod clients;
 mod clocks;
 mod cometd;
 mod config;
+mod crowding;
 mod dashboard;
 mod demo;
 mod demo_bulk;

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use orgproxy::config::ApiVersion;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -12,9 +11,7 @@ use crate::support::{
     Binary, Both, Files, Org, PATIENCE, Raw, SHORT,
     answer::{Answer, ask},
     binary::ORGPROXY,
-    client,
     get::{get, get_and_close},
-    in_time,
     path::{LIMITS, SINK},
 };
 
@@ -164,43 +161,6 @@ async fn a_body_that_drips_is_refused_and_one_that_comes_in_bursts_passes() {
     assert!(message.contains("limits.body_rate"), "{message}");
     assert_eq!(drip(100).await.status, 200);
     assert_eq!(org.last_request().length, 100 * PIECES as u64);
-}
-
-#[test_case("Content-Length: 900000\r\n\r\n", 4; "by their lengths")]
-#[test_case("Transfer-Encoding: chunked\r\n\r\nfffff\r\n", 900_000; "by what came")]
-#[tokio::test]
-async fn bodies_that_do_not_come_to_their_end_keep_no_memory_that_others_need(
-    framing: &str,
-    sent: u64,
-) {
-    let Both { org, proxy } = Both::with(|config| {
-        config.limits.replay_memory = 1_000_000;
-        config.orgs[0].minimum_api_version = Some(ApiVersion::new(62));
-    })
-    .await;
-    let mut slow = proxy.connect().await;
-    let half = "x".repeat(sent as usize);
-    slow.send(format!(
-        "POST {SINK} HTTP/1.1\r\nHost: localhost\r\n{framing}{half}"
-    ))
-    .await;
-    org.wait_until(|org| {
-        org.requests()
-            .last()
-            .is_some_and(|seen| seen.length == sent)
-    })
-    .await;
-
-    // A body in which versions may stand is read whole before it goes on.
-    let body = format!(r#"{{"batchRequests": [{}]}}"#, " ".repeat(200_000));
-    let url = proxy.url("/services/data/v38.0/composite/batch");
-    let asked = client()
-        .post(url)
-        .header("content-type", "application/json")
-        .body(body);
-    let answer = in_time(asked.send()).await.unwrap();
-    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
-    slow.rest().await;
 }
 
 #[tokio::test]

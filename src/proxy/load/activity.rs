@@ -33,8 +33,6 @@ pub(crate) struct Activity {
     received: AtomicU64,
     /// Bytes of a head that has not come to its end.
     held: AtomicUsize,
-    /// Bytes of memory that the copies of bodies take.
-    kept: AtomicUsize,
     stopping: AtomicBool,
     cut: AtomicBool,
     task: AtomicWaker,
@@ -128,32 +126,6 @@ impl Activity {
     /// Bytes of a head that has not come to its end.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
-    }
-
-    /// Notes that the copies of its bodies take so many bytes more.
-    pub(crate) fn keep(&self, bytes: usize) {
-        self.kept.fetch_add(bytes, Relaxed);
-    }
-
-    /// Notes that the copies of its bodies take so many bytes less.
-    pub(crate) fn let_go(&self, bytes: usize) {
-        self.kept.fetch_sub(bytes, Relaxed);
-    }
-
-    /// Bytes of memory that the copies of bodies take whose next piece is for the client to send.
-    pub(super) fn kept(&self) -> usize {
-        if self.awaits_body() {
-            self.kept.load(Relaxed)
-        } else {
-            0
-        }
-    }
-
-    /// Has the process make room for a copy of so many bytes.
-    pub(crate) fn needs_memory(&self, bytes: usize) {
-        if let Some(load) = &self.load {
-            load.drop_bodies(bytes);
-        }
     }
 
     /// Returns whether heads take more memory than they may, so that some are on their way out.

@@ -15,6 +15,11 @@ pub(crate) enum ClientFault {
     Stalled(Duration),
     #[error("the client sends its request at less than {0} bytes per second (limits.body_rate)")]
     Slow(u64),
+    #[error(
+        "the request must be read whole before it goes on, and the copies of others leave no memory \
+         for it; send it again (limits.replay_memory)"
+    )]
+    Crowded,
     #[error("the body of the request is not compressed as its Content-Encoding says")]
     Undecodable,
     #[error(

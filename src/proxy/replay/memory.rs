@@ -1,17 +1,31 @@
 //! The memory that the copies of all bodies share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
-use super::with_overhead;
-use crate::proxy::load::Activity;
+use tokio::time::Instant;
+
+use super::{Stream, lock, with_overhead};
+use crate::system::telemetry::Throttle;
 
 /// Memory that is taken in steps and given back as a whole.
 pub(crate) struct ReplayMemory {
     /// Bytes.
     left: AtomicUsize,
+    holders: Mutex<Holders>,
+}
+
+/// The bodies whose copies take some of it, and perhaps some that are gone.
+#[derive(Default)]
+struct Holders {
+    all: Vec<Weak<Mutex<Stream>>>,
+    /// Those that were there when it was last tidied.
+    live: usize,
 }
 
 impl ReplayMemory {
@@ -19,7 +33,66 @@ impl ReplayMemory {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicUsize::new(bytes),
+            holders: Mutex::default(),
         })
+    }
+
+    /// Has others give back what they have, until there are `bytes`, for the one body that is not
+    /// complete without them. First go copies that only serve to send a body once more; then bodies
+    /// that are kept whole but come slowly, the slowest first: their requests are refused.
+    pub(super) fn make_room(&self, bytes: usize, wanting: &Mutex<Stream>) {
+        let holders = self.holders().all.clone();
+        let others: Vec<_> = holders.iter().filter_map(Weak::upgrade).collect();
+        let others = others.iter().filter(|one| !std::ptr::eq(&***one, wanting));
+        let mut spare = Vec::new();
+        let mut slow = Vec::new();
+        let now = Instant::now();
+        for other in others {
+            let stream = lock(other);
+            if stream.is_spare() {
+                spare.push((stream.share.taken, other));
+            } else if let Some(rate) = stream.rate(now).filter(|rate| *rate < SLOW) {
+                slow.push((rate, other));
+            }
+        }
+        spare.sort_unstable_by_key(|(held, _)| Reverse(*held));
+        slow.sort_unstable_by_key(|(rate, _)| *rate);
+        for (_, other) in spare {
+            if self.left() >= bytes {
+                return;
+            }
+            lock(other).forget();
+        }
+        let mut refused = 0;
+        for (_, other) in slow {
+            if self.left() >= bytes {
+                break;
+            }
+            refused += usize::from(lock(other).give_way());
+        }
+        if refused > 0
+            && let Some(left_out) = THROTTLE.admit()
+        {
+            tracing::warn!(
+                left_out,
+                refused,
+                "copies of bodies take all of limits.replay_memory; refused the requests whose \
+                 bodies come most slowly"
+            );
+        }
+    }
+
+    fn add(&self, stream: &Weak<Mutex<Stream>>) {
+        let mut holders = self.holders();
+        if holders.all.len() >= 2 * holders.live + 16 {
+            holders.all.retain(|one| one.strong_count() > 0);
+            holders.live = holders.all.len();
+        }
+        holders.all.push(stream.clone());
+    }
+
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> usize {
@@ -38,10 +111,10 @@ impl ReplayMemory {
     }
 }
 
-/// Where a copy takes memory, and the connection that it does so for.
+/// Where a copy takes memory, and the body that it does so for.
 pub(super) struct Source {
     pub(super) memory: Arc<ReplayMemory>,
-    pub(super) activity: Arc<Activity>,
+    pub(super) stream: Weak<Mutex<Stream>>,
 }
 
 /// The part of it that one copy has.
@@ -87,17 +160,18 @@ impl Share {
         may
     }
 
-    /// Returns whether it may use `bytes` more as soon as there is as much, and has clients that keep
-    /// theirs waiting give some back.
-    pub(super) fn waits_for(&self, bytes: usize) -> bool {
-        let Some(source) = &self.source else {
-            return false;
-        };
-        let may = self.used.saturating_add(bytes) <= self.most;
-        if may {
-            source.activity.needs_memory(bytes.max(STEP));
-        }
-        may
+    /// Returns whether it has any that others could have.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken > 0
+    }
+
+    /// The memory that it needs to use `bytes` more, and how many bytes, `least` of them in all; `None`
+    /// if it may not have as much.
+    pub(super) fn lacks(&self, bytes: usize, least: usize) -> Option<(Arc<ReplayMemory>, usize)> {
+        let needed = self.used.saturating_add(bytes);
+        let source = self.source.as_ref().filter(|_| needed <= self.most)?;
+        let needed = needed.max(least.min(self.most));
+        Some((source.memory.clone(), needed.saturating_sub(self.granted())))
     }
 
     /// Returns whether there is as much left for all as one copy may have.
@@ -108,11 +182,20 @@ impl Share {
             .is_none_or(|source| left(source) >= self.most)
     }
 
+    /// Gives back what is not used yet.
+    pub(super) fn shrink(&mut self) {
+        let needed = self.used.saturating_sub(with_overhead(FREE));
+        let unused = self.taken.saturating_sub(needed);
+        if let Some(source) = &self.source {
+            source.memory.give_back(unused);
+            self.taken -= unused;
+        }
+    }
+
     /// Gives everything back, and asks for no more.
     pub(super) fn end(&mut self) {
         if let Some(source) = self.source.take() {
             source.memory.give_back(self.taken);
-            source.activity.let_go(self.taken);
         }
         self.taken = 0;
         self.most = 0;
@@ -130,7 +213,9 @@ impl Share {
         else {
             return false;
         };
-        source.activity.keep(bytes);
+        if self.taken == 0 {
+            source.memory.add(&source.stream);
+        }
         self.taken += bytes;
         true
     }
@@ -146,21 +231,26 @@ impl Drop for Share {
 pub(super) const FREE: usize = 8 * 1024;
 
 /// Bytes that are taken at once.
-const STEP: usize = 64 * 1024;
+pub(super) const STEP: usize = 64 * 1024;
+
+/// Bytes per second. A body that comes no faster has to go where others lack the memory.
+const SLOW: u64 = 64 * 1024;
+
+static THROTTLE: Throttle = Throttle::new();
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{config::Limits, proxy::load::Load};
+    use crate::proxy::replay::ClientFault;
 
     const GRATIS: usize = with_overhead(FREE);
 
     fn source(memory: &Arc<ReplayMemory>) -> Source {
         Source {
             memory: memory.clone(),
-            activity: Arc::default(),
+            stream: Weak::new(),
         }
     }
 
@@ -203,31 +293,48 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_keeps_its_copy_waiting_gives_it_back_to_one_that_needs_it() {
-        let load = Arc::new(Load::new(&Limits::default(), 1000));
-        let memory = ReplayMemory::new(100_000);
-        let mut permits = Vec::new();
-        for _ in 0..2 {
-            permits.push(load.admit().await.unwrap());
-        }
-        let [slow, fast] = [&permits[0], &permits[1]].map(|permit| permit.activity.clone());
-        let share = |activity: &Arc<Activity>| {
-            let (memory, activity) = (memory.clone(), activity.clone());
-            Share::new(80_000, Some(Source { memory, activity }))
+    async fn spare_copies_go_first_and_then_bodies_that_come_slowly() {
+        let memory = ReplayMemory::new(200_000);
+        let holder = |bytes: usize| {
+            Arc::new_cyclic(|stream| {
+                let (memory, stream) = (memory.clone(), stream.clone());
+                let mut share = Share::new(1 << 20, Some(Source { memory, stream }));
+                assert!(share.reserve(bytes));
+                Mutex::new(Stream::new(share))
+            })
         };
-        let (mut kept, mut needed) = (share(&slow), share(&fast));
-        slow.begin();
-        slow.await_body(true);
-        assert!(kept.reserve(80_000) && !needed.reserve(80_000));
-        assert!(!needed.waits_for(80_001));
-        // It is slow only once it has been looked at twice.
-        for _ in 0..2 {
-            assert!(!slow.is_cut() && needed.waits_for(70_000));
-            tokio::time::advance(Duration::from_secs(1)).await;
+        let [spare, slow, fast, wanting] = [60_000, 50_000, 40_000, 30_000].map(holder);
+        for (stream, held) in [(&slow, 1000), (&fast, 1_000_000), (&wanting, 0)] {
+            let mut stream = lock(stream);
+            (stream.must_be_whole, stream.is_kept) = (true, true);
+            stream.held = held;
         }
-        assert!(slow.is_cut() && !fast.is_cut());
-        drop(kept);
-        assert!(needed.reserve(80_000));
+        let fault = |stream| lock(stream).fault;
+        tokio::time::advance(Duration::from_millis(900)).await;
+        memory.make_room(100_000, &wanting);
+        assert!(memory.left() >= 60_000 && !lock(&spare).share.is_taken());
+        assert_eq!((fault(&spare), fault(&slow)), (None, None));
+        tokio::time::advance(Duration::from_millis(100)).await;
+        memory.make_room(memory.left(), &wanting);
+        assert_eq!(fault(&slow), None);
+        memory.make_room(200_000, &wanting);
+        assert_eq!(fault(&slow), Some(ClientFault::Crowded));
+        assert_eq!((fault(&fast), fault(&wanting)), (None, None));
+        drop((slow, fast, wanting));
+        assert_eq!(memory.left(), 200_000);
+    }
+
+    #[test]
+    fn what_is_used_is_not_given_back_before_the_end() {
+        let memory = ReplayMemory::new(200_000);
+        let mut share = Share::new(1 << 20, Some(source(&memory)));
+        assert!(share.reserve(150_000) && share.spend(GRATIS + 1000));
+        share.shrink();
+        assert_eq!(memory.left(), 199_000);
+        share.shrink();
+        assert!(share.spend(1) && memory.left() < 199_000);
+        share.end();
+        assert_eq!(memory.left(), 200_000);
     }
 
     #[test]

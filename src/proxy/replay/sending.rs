@@ -52,8 +52,6 @@ pub(crate) enum Sending {
     Stream {
         stream: Arc<Mutex<Stream>>,
         number: u32,
-        /// The next piece of the copy.
-        next: usize,
         /// Bytes to go, if the length is known.
         left: Option<u64>,
         splice: Option<Box<Splice>>,
@@ -71,7 +69,6 @@ impl Body for Sending {
         let Self::Stream {
             stream,
             number,
-            next,
             left,
             splice,
         } = self.get_mut()
@@ -82,15 +79,15 @@ impl Body for Sending {
         if stream.sending != *number {
             return Poll::Ready(Some(Err(Broken::Superseded)));
         }
-        let mut piece = match stream.copy.get(*next) {
+        let mut piece = match stream.copy.get(stream.next).cloned() {
             Some(piece) => {
-                *next += 1;
-                Some(Ok(piece.clone()))
+                stream.next += 1;
+                Some(Ok(piece))
             }
             None => {
                 let piece = ready!(stream.poll_next(cx));
                 // It may have become part of the last one.
-                *next = stream.copy.len();
+                stream.next = stream.copy.len();
                 piece
             }
         };
