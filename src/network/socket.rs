@@ -48,9 +48,7 @@ impl Socket {
             stall,
             is_patient: false,
         };
-        if let Err(error) = keep_alive::watch(socket.tcp()) {
-            tracing::debug!("cannot set keep-alive, so a dead connection is noticed late: {error}");
-        }
+        keep_alive::watch(socket.tcp());
         socket
     }
 

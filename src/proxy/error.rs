@@ -225,14 +225,14 @@ impl Error {
 fn spec_of(fault: ClientFault) -> ErrorSpec {
     use StatusCode as S;
 
-    let (status, code) = match fault {
-        ClientFault::Crowded => return ErrorSpec(Blame::Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
-        ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => (S::BAD_REQUEST, "MALFORMED_BODY"),
-        ClientFault::Gone => (S::BAD_REQUEST, "INCOMPLETE_BODY"),
-        ClientFault::Stalled(_) | ClientFault::Slow(_) => (S::REQUEST_TIMEOUT, "STALLED_BODY"),
-        ClientFault::Inflated => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
-    };
-    ErrorSpec(Blame::Client, status, code, "http_request_error")
+    let client = |status, code| ErrorSpec(Blame::Client, status, code, "http_request_error");
+    match fault {
+        ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => client(S::BAD_REQUEST, "MALFORMED_BODY"),
+        ClientFault::Gone => client(S::BAD_REQUEST, "INCOMPLETE_BODY"),
+        ClientFault::Stalled(_) | ClientFault::Slow(_) => client(S::REQUEST_TIMEOUT, "STALLED_BODY"),
+        ClientFault::Inflated => client(S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+        ClientFault::Crowded => ErrorSpec(Blame::Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+    }
 }
 
 fn proxy_status(kind: &str, code: &str) -> HeaderValue {

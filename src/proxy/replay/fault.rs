@@ -1,10 +1,10 @@
-//! What clients do wrong with the bodies of their requests.
+//! Why bodies of requests do not come to their ends: what clients do wrong, and what is lacking here.
 
 use std::{error::Error, time::Duration};
 
 use super::inflate;
 
-/// The way in which a client failed to send its body.
+/// Why the body of a request did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientFault {
     #[error("the body of the request is not framed as HTTP requires (RFC 9112 section 7)")]

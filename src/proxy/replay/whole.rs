@@ -72,12 +72,13 @@ async fn fill(
         return Ok(());
     }
     lock(stream).must_be_whole = true;
-    let until = Instant::now() + MEMORY_TIME;
     loop {
         poll_fn(|cx| lock(stream).poll_fill(cx, wanted, false)).await?;
         if !lock(stream).is_short_of(wanted) {
             return Ok(());
         }
+        // The time that the client took to send does not count.
+        let until = Instant::now() + MEMORY_TIME;
         while !lock(stream).finds_memory(all) {
             let Some((memory, bytes)) = lock(stream).lacks(all) else {
                 return lock(stream).fault.map_or(Ok(()), Err);
