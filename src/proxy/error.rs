@@ -223,15 +223,16 @@ impl Error {
 /// The part of the table for faults of a client while it sent.
 #[rustfmt::skip]
 fn spec_of(fault: ClientFault) -> ErrorSpec {
+    use Blame::{Client, Proxy};
     use StatusCode as S;
 
-    let client = |status, code| ErrorSpec(Blame::Client, status, code, "http_request_error");
+    let client = |status, code| ErrorSpec(Client, status, code, "http_request_error");
     match fault {
         ClientFault::Malformed | ClientFault::Undecodable | ClientFault::Hollow => client(S::BAD_REQUEST, "MALFORMED_BODY"),
         ClientFault::Gone => client(S::BAD_REQUEST, "INCOMPLETE_BODY"),
         ClientFault::Stalled(_) | ClientFault::Slow(_) => client(S::REQUEST_TIMEOUT, "STALLED_BODY"),
         ClientFault::Inflated => client(S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
-        ClientFault::Crowded => ErrorSpec(Blame::Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
+        ClientFault::Crowded => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
     }
 }
 
