@@ -139,7 +139,7 @@ impl Error {
                 Refusal::Malformed(_) => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_REQUEST", "http_request_error"),
                 Refusal::BadHost => ErrorSpec(Client, S::BAD_REQUEST, "MALFORMED_HOST", "http_request_error"),
                 Refusal::Method(_) => ErrorSpec(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
-                Refusal::NoTunnels => ErrorSpec(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
+                Refusal::NoTunnels | Refusal::NoTunnelHere => ErrorSpec(Client, S::METHOD_NOT_ALLOWED, "METHOD_REFUSED", "http_request_denied"),
                 Refusal::ForeignTunnel(_) => ErrorSpec(Client, S::FORBIDDEN, "TUNNEL_REFUSED", "http_request_denied"),
                 Refusal::SharedTunnel(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "NO_SUCH_ORG", "http_request_denied"),
                 Refusal::OutsideTunnel(..) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_HOST", "http_request_denied"),

@@ -106,6 +106,9 @@ impl Guard {
         connection: &ConnectionState,
     ) -> Result<Admitted, Refusal> {
         let lines = Lines::of(&head.headers);
+        if head.method == Method::CONNECT {
+            return Err(self.no_tunnel());
+        }
         check_form(head, &lines)?;
         self.check_user(connection)?;
         self.check_size(head, &lines)?;
@@ -126,6 +129,15 @@ impl Guard {
             endpoint,
             lacks_key,
         })
+    }
+
+    /// Why a request for a tunnel that came like any other gets none.
+    fn no_tunnel(&self) -> Refusal {
+        if self.intercepts() {
+            Refusal::NoTunnelHere
+        } else {
+            Refusal::NoTunnels
+        }
     }
 
     /// Admits a request for a tunnel to `host`, or says why not. What comes through the tunnel is
@@ -360,9 +372,6 @@ pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> 
 
 /// The form of a request, whoever sends it.
 fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
-    if head.method == Method::CONNECT {
-        return Err(Refusal::NoTunnels);
-    }
     if !METHODS.contains(&head.method) {
         return Err(Refusal::Method(head.method.clone()));
     }

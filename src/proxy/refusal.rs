@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
         "CONNECT is not enabled; to intercept Salesforce's hosts, set intercept = true for the org; otherwise send plain requests to this address"
     )]
     NoTunnels,
+    #[error("CONNECT works over HTTP/1.1 only, and not within the tunnel of another CONNECT")]
+    NoTunnelHere,
     #[error(
         "CONNECT to {0} is refused: tunnels lead only to Salesforce's hosts on port 443, and all of them end here; exclude other hosts from this proxy (NO_PROXY)"
     )]

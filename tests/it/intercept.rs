@@ -1,5 +1,10 @@
 //! Standing in for Salesforce's hosts, for tools that name them and take an HTTPS proxy.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -238,6 +243,29 @@ async fn a_refused_connect_ends_its_connection_and_no_other() {
     assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
     assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
     interceptor.tunnel("login.salesforce.com").await;
+}
+
+#[tokio::test]
+async fn a_connect_that_can_get_no_tunnel_is_told_why() {
+    let interceptor = Interceptor::with(ON).await;
+    let tunnel = interceptor.tunnel("login.salesforce.com").await;
+    let within = talk(tunnel, CONNECT.as_bytes(), usize::MAX).await.remove(0);
+    let stream = TcpStream::connect(interceptor.proxy.address().await).await;
+    let http2 = http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) = http2
+        .handshake(TokioIo::new(stream.unwrap()))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let connect = Request::connect("login.salesforce.com:443");
+    let answer = sender.send_request(connect.body(Empty::<Bytes>::new()).unwrap());
+    let answer = answer.await.unwrap();
+    assert_eq!((within.status, answer.status().as_u16()), (405, 405));
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    for said in [&*within.body, &String::from_utf8_lossy(&body)] {
+        assert!(said.contains("CONNECT works over HTTP/1.1 only"), "{said}");
+    }
+    assert_eq!(interceptor.org.counts().token_requests, 0);
 }
 
 #[test_case("login.salesforce.com", 200, ""; "its own")]

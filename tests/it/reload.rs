@@ -254,6 +254,28 @@ async fn a_login_that_fails_by_what_a_reload_has_mended_is_tried_again_at_once()
 }
 
 #[tokio::test]
+async fn a_session_on_a_host_that_is_trusted_no_more_is_not_used() {
+    let it = Reloads::start("trusted_hosts = [\"localhost\", \"127.0.0.1\"]\n").await;
+    let instance = it.org.instance_url().replace("localhost", "127.0.0.1");
+    it.org.set(|knobs| knobs.instance_url = Some(instance));
+    let held = it.org.hold(TOKEN);
+    let url = it.proxy.url(LIMITS).await;
+    let asking = tokio::spawn(client().get(&url).send());
+    it.org.wait_until(|_| held.waiting() == 1).await;
+    it.write("");
+    assert_eq!(it.reload().await.0, StatusCode::OK);
+    held.release();
+    // By what was true when it came.
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    let before = it.org.counts().requests;
+    let answer = client().get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let said = answer.text().await.unwrap();
+    assert!(said.contains("trusted_hosts"), "{said}");
+    assert_eq!(it.org.counts().requests, before);
+}
+
+#[tokio::test]
 async fn who_is_accepted_by_the_rules_of_before_is_not_served_by_those_after() {
     let before = "[org.demo.guard]\nallow_users = [\"*\"]\n[limits]\nconnections = 1\n";
     let it = Reloads::start(before).await;

@@ -61,6 +61,12 @@ class Demo:
         if names != ["Zürich Timber"]:
             raise Failed(f"a record of the demo org was expected, and this came: {text}")
 
+    def heals(self):
+        """The session ends, and the next request is answered all the same."""
+        path = "/services/apexrest/demo/session"
+        run(["curl", "--silent", "--show-error", "--fail", "--max-time", "20", "-X", "DELETE", f"{self.address}{path}"])
+        self.answers()
+
     def stops(self):
         """Waits until nobody is there any more."""
         end = time.monotonic() + BOUND

@@ -9,7 +9,7 @@ from machine import Stopwatch
 from made import as_root, dist, expect, fresh, program
 from program import Program
 from project import VERSION
-from tools import run
+from tools import ROOT, run
 
 # From the file to the first answer.
 FIRST = 60
@@ -52,6 +52,19 @@ def described(place, container):
     expect(config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/orgproxy", "health"], config)
     labels = {name.rpartition(".")[2]: value for name, value in config["Labels"].items()}
     expect(labels["version"] == VERSION and labels["licenses"] == "MIT", labels)
+    as_built_by_hand(config)
+
+
+def as_built_by_hand(config):
+    """It is run and watched as what docker/Dockerfile makes."""
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    [port] = [name.removesuffix("/tcp") for name in config["ExposedPorts"]]
+    health = config["Healthcheck"]
+    seconds = {name: health[name] // 10**9 for name in ["Interval", "Timeout", "StartPeriod"]}
+    for line in [f"USER {config['User']}", f"EXPOSE {port}", f'CMD ["{config["Cmd"][0]}"]',
+                 f"HEALTHCHECK --interval={seconds['Interval']}s --timeout={seconds['Timeout']}s "
+                 f"--start-period={seconds['StartPeriod']}s --retries={health['Retries']} \\"]:
+        expect(line in dockerfile.splitlines(), f"docker/Dockerfile has no line {line}")
 
 
 def files(root):

@@ -5,6 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import emulator
 import tools
 from asked import Demo
 from tools import Failed, run
@@ -18,8 +19,11 @@ BACKUPS = {"etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subu
 
 
 class Machine:
-    def __init__(self):
-        base = tools.once(f"debian-{SUITE}", [], download) / "base.tar"
+    """For the processor that the program is for, with what else it is to have of Debian."""
+
+    def __init__(self, *more):
+        name = "-".join([f"debian-{SUITE}", emulator.processor(), *more])
+        base = tools.once(name, [], lambda folder: download(folder, more)) / "base.tar"
         self.folder = tempfile.TemporaryDirectory(dir=tools.CACHE, prefix="machine-")
         self.root = Path(self.folder.name)
         run(["tar", "--extract", "--file", base, "--directory", self.root, "--numeric-owner"])
@@ -77,9 +81,10 @@ class Machine:
         return [" ".join(each) for each in words if each and each[0] in changes]
 
 
-def download(folder):
+def download(folder, more):
     folder.mkdir(parents=True)
-    run(["mmdebstrap", "--variant=minbase", SUITE, folder / "base.tar"])
+    which = [f"--architectures={emulator.processor()}", *(f"--include={package}" for package in more)]
+    run(["mmdebstrap", "--variant=minbase", *which, SUITE, folder / "base.tar"])
 
 
 class Stopwatch:

@@ -229,4 +229,8 @@ def rpm_supervised():
 def by_rpm(machine):
     run(["rpm", "--root", machine.root, "--initdb"])
     # dpkg has what it depends on, and rpm does not know of it.
-    return lambda *words: run(["rpm", "--root", machine.root, "--nodeps", "--nosignature", *words])
+    quiet = ["--nodeps", "--nosignature"]
+    # It may be for another processor.
+    anywhere = {"--install", "--upgrade"}
+    return lambda task, *words: run(["rpm", "--root", machine.root, *quiet, task,
+                                     *(["--ignorearch"] if task in anywhere else []), *words])
