@@ -26,7 +26,7 @@ pub(crate) struct Received {
     pub(crate) count: usize,
     /// The value of their Content-Length, if there is one.
     pub(crate) length: Option<u64>,
-    /// Bytes of the longest value.
+    /// Bytes of the longest line.
     pub(crate) longest: usize,
     /// If true, some line cannot go out as it is: it is not `Name: value`, or concerns somebody on
     /// the way.

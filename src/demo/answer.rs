@@ -101,6 +101,13 @@ pub(super) enum Content {
     Stream(Body),
 }
 
+impl Content {
+    pub(super) fn with_trailers(body: Bytes, trailers: HeaderMap) -> Self {
+        let trailers = std::future::ready(Some(Ok(trailers)));
+        Self::Stream(full(body).with_trailers(trailers).boxed_unsync())
+    }
+}
+
 /// `response`, with something that happens `then` after so many bytes of its body; an error breaks
 /// it off.
 pub(super) fn interrupt(

@@ -9,8 +9,8 @@ use quick_xml::escape::partial_escape;
 use serde_json::json;
 
 pub(crate) use self::soap::{
-    Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, check_encoding, envelope, fault,
-    get_user_info,
+    Envelope, EnvelopeError, KNOWN_VERSION, Operation, SOAP, Wsdl, check_charset,
+    check_declaration, check_version, envelope, fault, get_user_info,
 };
 pub(crate) use self::verdict::Verdict;
 use crate::{
@@ -279,15 +279,16 @@ fn is_versions(path: &str) -> bool {
     path.len() < 2 * VERSIONS.len() && path.trim_matches('/').eq_ignore_ascii_case(VERSIONS)
 }
 
-/// The cookies of a client, and that of `session`, in one line (RFC 6265 section 5.4).
+/// The cookie of `session`, and those of a client, in one line (RFC 6265 section 5.4). The session's
+/// comes first: after a quotation mark of the client's, some servers would take it for a part of the
+/// client's cookie.
 fn cookies(headers: &HeaderMap, session: &Session) -> HeaderValue {
-    let mut line = Vec::new();
-    for others in headers.get_all(header::COOKIE) {
-        line.extend_from_slice(others.as_bytes());
-        line.extend_from_slice(b"; ");
-    }
-    line.extend_from_slice(b"sid=");
+    let mut line = b"sid=".to_vec();
     line.extend_from_slice(session.token.as_bytes());
+    for others in headers.get_all(header::COOKIE) {
+        line.extend_from_slice(b"; ");
+        line.extend_from_slice(others.as_bytes());
+    }
     let mut line = HeaderValue::from_bytes(&line).unwrap_or_else(|_| HeaderValue::from_static(""));
     line.set_sensitive(true);
     line

@@ -123,7 +123,7 @@ async fn judge(
         Family::Rest | Family::Identity | Family::OAuth | Family::Page => {
             rest(policy, &ask, head, body).await
         }
-        Family::Soap(wsdl) => soap(policy, &ask, wsdl, envelope, head, body).await,
+        Family::Soap(wsdl) => soap(policy, &ask, wsdl, envelope, body).await,
         Family::Bulk(_) => bulk(judge, &ask, head, body).await,
         Family::Cometd => cometd(policy, &ask, head, body).await,
         Family::PubSub => Ok(pubsub(judge, &ask)?),
@@ -170,7 +170,6 @@ async fn soap(
     ask: &Ask<'_>,
     wsdl: Wsdl,
     envelope: Option<&Envelope>,
-    head: &mut Parts,
     body: &mut Replay,
 ) -> Result<(), Stop> {
     let judge = Judge::new(policy);
@@ -188,7 +187,7 @@ async fn soap(
     if soap::judge_beginning(judge, wsdl, operation)? {
         return Ok(());
     }
-    let envelope = match content::read_envelope(head, body).await? {
+    let envelope = match content::read_envelope(body).await? {
         Ok(envelope) => envelope,
         Err(why) => return Ok(judge.unclear(ask, why)?),
     };

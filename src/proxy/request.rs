@@ -346,11 +346,7 @@ fn is_owned(name: &str, family: Family) -> bool {
 
 /// Removes sessions of the org's web pages.
 fn strip_session_cookies(headers: &mut HeaderMap) {
-    let carries = |line: &HeaderValue| {
-        line.as_bytes()
-            .split(|byte| *byte == b';')
-            .any(headers::is_session_cookie)
-    };
+    let carries = |line: &HeaderValue| line.as_bytes().split(|byte| *byte == b';').any(has_session);
     if !headers::contains(headers, &header::COOKIE)
         || !headers.get_all(header::COOKIE).iter().any(carries)
     {
@@ -360,7 +356,7 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
         .get_all(header::COOKIE)
         .iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter(|pair| !headers::is_session_cookie(pair))
+        .filter(|pair| !has_session(pair))
         .map(<[u8]>::trim_ascii)
         .collect();
     let line = kept.join(&b"; "[..]);
@@ -370,6 +366,13 @@ fn strip_session_cookies(headers: &mut HeaderMap) {
     {
         headers.insert(header::COOKIE, line);
     }
+}
+
+/// Returns whether what stands between semicolons is a session of the org's web pages. To some servers a
+/// comma ends a cookie, too.
+fn has_session(pair: &[u8]) -> bool {
+    pair.split(|byte| *byte == b',')
+        .any(headers::is_session_cookie)
 }
 
 /// Beside the session's: the client key's. `Expect`: hyper asks the client to go on as soon as
@@ -384,7 +387,13 @@ const OWNED: [&str; 4] = [
 ];
 
 /// The headers that must not be there in another spelling.
-const TWINS: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+const TWINS: [&str; 5] = [
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+];
 
 /// The bit of each length that one of these names has.
 const LENGTHS: u32 = lengths(&SESSION_HEADERS) | lengths(&OWNED) | lengths(&TWINS);

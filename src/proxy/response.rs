@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header};
 use http_body_util::BodyExt;
 use hyper::{
     body::{Body as HttpBody, Frame, SizeHint},
@@ -54,6 +54,8 @@ pub(crate) enum Body {
 pub(crate) struct Call {
     rest: ResponseBody,
     ended: Box<dyn Fn() + Send>,
+    /// The token that its trailers must not have, and what stands there instead.
+    withheld: Option<(HeaderValue, String)>,
 }
 
 /// Has `ended` called if the trailers of `response` say that the session is dead.
@@ -62,6 +64,7 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
         Body::Org { seen: None, rest } => Body::Call(Box::new(Call {
             rest,
             ended: Box::new(ended),
+            withheld: None,
         })),
         body => body,
     })
@@ -71,8 +74,8 @@ pub(crate) fn watch(response: Response<Body>, ended: impl Fn() + Send + 'static)
 /// headers off, cookies and redirects led back to the proxy, the body untouched but for a few
 /// documents. `origin` is the web origin that may read it.
 ///
-/// No line of its head has the session that the org was asked with: `placeholder` makes what stands
-/// there instead. Bodies are not searched for it.
+/// No line of its head, and no trailer of a call, has the session that the org was asked with:
+/// `placeholder` makes what stands there instead. Bodies are not searched for it.
 ///
 /// # Errors
 /// When what must be rewritten breaks off, there is nothing to pass on.
@@ -91,6 +94,9 @@ pub(crate) async fn localize(
         !sent.is_special && sent.longest < session.token.len() && origin.is_none()
     });
     withhold_reason(response, session);
+    if let Body::Call(call) = response.body_mut() {
+        call.withheld = Some((session.token.clone(), placeholder()));
+    }
     if !is_plain {
         localize_headers(response.headers_mut(), session, base, origin, placeholder);
     }
@@ -122,9 +128,7 @@ fn localize_headers(
             "location" | "content-location" => has_locations = true,
             name => has_foreign |= headers::is_foreign(name),
         }
-        // Few are as long as a session.
-        is_disclosing |= value.len() >= session.token.len()
-            && disclosure::replace(value.as_bytes(), session.token.as_bytes(), "").is_some();
+        is_disclosing |= discloses(name, value, &session.token);
     }
     headers::strip_hop_by_hop(headers);
     if has_foreign {
@@ -134,7 +138,7 @@ fn localize_headers(
         localize_cookies(headers, session, base);
     }
     if is_disclosing {
-        withhold(headers, session, &placeholder());
+        withhold(headers, &session.token, &placeholder());
     }
     if has_locations {
         localize_locations(headers, session, base);
@@ -168,14 +172,38 @@ fn withhold_reason(response: &mut Response<Body>, session: &Session) {
     }
 }
 
-/// Puts `placeholder` in place of the session, in every header that has it.
-fn withhold(headers: &mut HeaderMap, session: &Session, placeholder: &str) {
+/// Returns whether a line has the session.
+fn discloses(name: &HeaderName, value: &HeaderValue, token: &HeaderValue) -> bool {
+    // Few are as long as a session.
+    value.len() >= token.len()
+        && disclosure::replace(value.as_bytes(), token.as_bytes(), "").is_some()
+        || name.as_str().len() >= token.len() && is_named_so(name.as_str(), token)
+}
+
+/// Returns whether the name of a line has the session: such names are in lower case.
+fn is_named_so(name: &str, token: &HeaderValue) -> bool {
+    let token = token.as_bytes().to_ascii_lowercase();
+    disclosure::replace(name.as_bytes(), &token, "").is_some()
+}
+
+/// Puts `placeholder` in place of the session, in every header that has it, and takes those away that
+/// have it in their names.
+fn withhold(headers: &mut HeaderMap, token: &HeaderValue, placeholder: &str) {
+    headers::strip(headers, |name| is_named_so(name, token));
     for value in headers.values_mut() {
-        let token = session.token.as_bytes();
-        if let Some(kept) = disclosure::replace(value.as_bytes(), token, placeholder) {
+        if let Some(kept) = disclosure::replace(value.as_bytes(), token.as_bytes(), placeholder) {
             *value =
                 HeaderValue::from_bytes(&kept).unwrap_or_else(|_| HeaderValue::from_static(""));
         }
+    }
+}
+
+/// What is true of the head of a response is so of the trailers of a call, which say how it ended.
+/// Cookies are of no use there.
+fn localize_trailers(trailers: &mut HeaderMap, withheld: &Option<(HeaderValue, String)>) {
+    headers::strip(trailers, headers::is_localized);
+    if let Some((token, placeholder)) = withheld {
+        withhold(trailers, token, placeholder);
     }
 }
 
@@ -347,13 +375,20 @@ impl HttpBody for Body {
                 seen: bytes @ Some(_),
                 ..
             } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Org { rest, .. } => Pin::new(rest).poll_frame(cx),
+            Self::Org { rest, .. } => {
+                let frame = ready!(Pin::new(rest).poll_frame(cx));
+                // As over HTTP/1.1: no API has trailers but that of calls.
+                Poll::Ready(frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers)))
+            }
             Self::Call(call) => {
-                let frame = ready!(Pin::new(&mut call.rest).poll_frame(cx));
-                if let Some(Ok(frame)) = &frame
-                    && frame.trailers_ref().is_some_and(pubsub::is_expired)
+                let mut frame = ready!(Pin::new(&mut call.rest).poll_frame(cx));
+                if let Some(Ok(frame)) = &mut frame
+                    && let Some(trailers) = frame.trailers_mut()
                 {
-                    (call.ended)();
+                    if pubsub::is_expired(trailers) {
+                        (call.ended)();
+                    }
+                    localize_trailers(trailers, &call.withheld);
                 }
                 Poll::Ready(frame)
             }

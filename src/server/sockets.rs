@@ -339,6 +339,11 @@ impl Socket {
                             continue;
                         }
                     };
+                    // The addresses of one that its client has reset are free for another user, whom the
+                    // system would have named: what it sent can still be read.
+                    if stream.peer_addr().is_err() {
+                        continue;
+                    }
                     // Small answers must not wait for more of them.
                     stream.set_nodelay(true)?;
                     return Ok(Accepted {

@@ -112,7 +112,9 @@ mod imp {
                 let destination = (socket.destination_address, socket.destination_port);
                 let is_it = [source, destination].map(|(ip, port)| (ip.to_canonical(), port))
                     == [asked.0, asked.1]
-                    && found.header.inode != 0;
+                    && found.header.inode != 0
+                    // One that only asks to connect is not at the other end of what has connected.
+                    && found.header.state != SYN_SENT;
                 Ok(is_it.then_some(found.header.uid))
             }
             NetlinkPayload::Error(error) => match error.to_io() {
@@ -171,6 +173,9 @@ mod imp {
             protocol,
         )?)
     }
+
+    /// A state of tcp(7), as the kernel counts them.
+    const SYN_SENT: u8 = 2;
 
     static KERNEL: Mutex<Option<OwnedFd>> = Mutex::new(None);
 }

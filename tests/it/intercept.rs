@@ -1,17 +1,14 @@
 //! Standing in for Salesforce's hosts, for tools that name them and take an HTTPS proxy.
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::BodyExt;
 use test_case::test_case;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
     Binary, Fault, Files, Org, Raw,
     answer::{Answer, ask, talk},
-    curl,
+    curl, http2,
     path::LIMITS,
     skip,
     tls::Client,
@@ -250,16 +247,9 @@ async fn a_connect_that_can_get_no_tunnel_is_told_why() {
     let interceptor = Interceptor::with(ON).await;
     let tunnel = interceptor.tunnel("login.salesforce.com").await;
     let within = talk(tunnel, CONNECT.as_bytes(), usize::MAX).await.remove(0);
-    let stream = TcpStream::connect(interceptor.proxy.address().await).await;
-    let http2 = http2::Builder::new(TokioExecutor::new());
-    let (mut sender, connection) = http2
-        .handshake(TokioIo::new(stream.unwrap()))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
     let connect = Request::connect("login.salesforce.com:443");
-    let answer = sender.send_request(connect.body(Empty::<Bytes>::new()).unwrap());
-    let answer = answer.await.unwrap();
+    let connect = connect.body(String::new()).unwrap();
+    let answer = http2::send(interceptor.proxy.address().await, connect).await;
     assert_eq!((within.status, answer.status().as_u16()), (405, 405));
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     for said in [&*within.body, &String::from_utf8_lossy(&body)] {

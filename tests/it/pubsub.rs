@@ -1,6 +1,6 @@
 //! The Pub/Sub API: calls in HTTP/2 without TLS, with the session in their metadata.
 
-use http::{HeaderMap, Version};
+use http::{HeaderMap, StatusCode, Version};
 use orgproxy::demo::Counts;
 use tokio::net::TcpStream;
 
@@ -146,6 +146,32 @@ async fn a_session_that_ends_within_a_subscription_ends_it_and_the_next_call_goe
     let seen = &calls.org.requests()[before..];
     assert!(seen.iter().all(|seen| seen.authorized));
     assert_eq!(calls.org.logins(), 2);
+}
+
+#[tokio::test]
+async fn no_trailer_of_a_call_has_the_session() {
+    let calls = Calls::start().await;
+    calls.call(&named(TOPIC)).await;
+    let token = calls.org.last_request().header("accesstoken").to_owned();
+    let fault = Fault::answer(StatusCode::OK, "application/grpc", "")
+        .trailer("grpc-status", "3")
+        .trailer(
+            "grpc-message",
+            &format!("bad {}", token.replace('!', "%21")),
+        )
+        .trailer("error-code", "some.error")
+        .trailer("x-echo", &token)
+        .trailer(&format!("x-{token}"), "named so")
+        .trailer("set-cookie", &format!("sid={token}"))
+        .trailer("proxy-status", "orgproxy; error=destination_unavailable");
+    calls.org.faults().next(1, "/eventbus", fault);
+    let trailers = calls.call(&named(TOPIC)).await.trailers().await;
+    assert_eq!(trailers["grpc-status"], "3");
+    assert_eq!(trailers["error-code"], "some.error");
+    let names = ["grpc-status", "grpc-message", "error-code", "x-echo"];
+    assert!(trailers.keys().eq(names), "{trailers:?}");
+    let (_, secret) = token.split_once('!').unwrap();
+    assert!(!format!("{trailers:?}").contains(secret), "{trailers:?}");
 }
 
 #[tokio::test]

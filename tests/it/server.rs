@@ -4,15 +4,22 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use orgproxy::{
     Server,
     config::{ClientKey, Config, Listen, LocalUsers},
 };
+use rustix::{
+    net::sockopt::set_socket_linger,
+    process::{Pid, Signal, kill_process},
+};
 use test_case::test_case;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream, UnixStream},
+};
 
 use crate::admin::admin_url;
 use crate::support::{
@@ -23,7 +30,7 @@ use crate::support::{
     cpu_time::CpuTime,
     curl,
     get::{get, get_and_close},
-    path::LIMITS,
+    path::{LIMITS, SINK},
     proxy, skip,
     user::NOBODY,
 };
@@ -459,6 +466,38 @@ fn as_nobody(path: &Path) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Who connects is asked of the system by the addresses, which may be another user's by then.
+#[tokio::test]
+async fn a_connection_that_was_reset_does_not_pass_for_the_next_from_its_port() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    let id = Pid::from_raw(proxy.id().cast_signed()).unwrap();
+    kill_process(id, Signal::STOP).unwrap();
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let wire = format!("POST {SINK} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        first.write_all(wire.as_bytes()).await.unwrap();
+        let port = first.local_addr().unwrap();
+        set_socket_linger(&first, Some(Duration::ZERO)).unwrap();
+        drop(first);
+        let next = TcpSocket::new_v4().unwrap();
+        next.set_reuseaddr(true).unwrap();
+        next.bind(port).unwrap();
+        others.push(next.connect(address).await.unwrap());
+    }
+    kill_process(id, Signal::CONT).unwrap();
+    for other in others {
+        let request = get_and_close(LIMITS);
+        let answer = talk(other, request.as_bytes(), usize::MAX).await.remove(0);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!(org.counts().requests, 1 + 20);
 }
 
 /// What it costs to ask who connects: processor time of the proxy for each connection, without and

@@ -529,6 +529,38 @@ async fn what_cannot_be_given_the_session_is_a_fault_and_reaches_nobody() {
     both.untouched();
 }
 
+/// Whoever reads it in another way might find the session, or another operation, in another place.
+#[test_case(b"text/xml; charset=Shift_JIS"; "an encoding that is not like ASCII")]
+#[test_case(b"text/xml; charset=Shift_JIS; x=\xe9"; "and something that is not text")]
+#[test_case(b"text/xml\r\nContent-Type: text/xml; charset=Shift_JIS"; "in another line")]
+#[test_case(b"text/xml; charset=utf-8; charset=Shift_JIS"; "one more encoding")]
+#[test_case(b"text/xml; a=\"; charset=utf-8; b=\"; charset=Shift_JIS"; "one within quotes")]
+#[test_case(b"text/xml; charset*=Shift_JIS"; "an extended parameter")]
+#[test_case(b"Multipart/related; start=r; boundary=b"; "several parts")]
+#[tokio::test]
+async fn a_content_type_that_leaves_doubts_is_refused(kind: &[u8]) {
+    let both = Both::start().await;
+    let line = [b"Content-Type: ", kind, b"\r\n"].concat();
+    let wire = post(&PARTNER, "HERE\r\n", PARTNER.plain());
+    let at = wire.windows(6).position(|six| six == b"HERE\r\n").unwrap();
+    let wire = [&wire[..at], &line, &wire[at + 6..]].concat();
+    let answer = ask(both.proxy.address, wire).await;
+    answer.fault("INVALID_OPERATION", MALFORMED);
+    both.untouched();
+}
+
+#[test_case("text/xml"; "alone")]
+#[test_case("text/xml; charset=\"UTF-8\""; "in quotes")]
+#[test_case("application/soap+xml; charset=utf-8; action=\"urn:a;b\""; "with an action")]
+#[test_case("text/xml; charset=iso-8859-1"; "like ASCII")]
+#[tokio::test]
+async fn a_content_type_that_leaves_no_doubt_passes(kind: &str) {
+    let both = Both::start().await;
+    let line = format!("Content-Type: {kind}\r\n");
+    let answer = ask(both.proxy.address, post(&PARTNER, &line, PARTNER.plain())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
 #[test_case("Content-Length: 10000", false; "with a length")]
 #[test_case("Transfer-Encoding: chunked", true; "in chunks")]
 #[tokio::test]

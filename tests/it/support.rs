@@ -17,6 +17,7 @@ pub(crate) mod gate;
 pub(crate) mod get;
 pub(crate) mod grpc;
 pub(crate) mod halt;
+pub(crate) mod http2;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod namespace;

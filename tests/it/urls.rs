@@ -4,7 +4,8 @@
 use std::io::Read;
 
 use flate2::read;
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use orgproxy::demo::Then;
 use serde_json::Value;
 use test_case::test_case;
@@ -13,7 +14,7 @@ use crate::support::{
     Fault, Org, Proxy, client,
     coding::compress,
     get::get,
-    json_of,
+    http2, json_of,
     path::{LIMITS, REST, USERINFO},
 };
 
@@ -347,7 +348,8 @@ async fn no_header_of_an_answer_has_the_session() {
             .header("set-cookie", "kept=1")
             .header("refresh", &format!("0; url=/a?sid={encoded}"))
             .header("link", &format!("</a?sid={twice}>; rel=next"))
-            .header("x-echo", &format!("Bearer {token}, OAuth {token}"));
+            .header("x-echo", &format!("Bearer {token}, OAuth {token}"))
+            .header(&format!("x-{token}"), "named so");
         org.faults().next(1, LIMITS, fault);
         let answer = proxy.get(LIMITS).await;
         assert_eq!(answer.status(), 302);
@@ -361,7 +363,29 @@ async fn no_header_of_an_answer_has_the_session() {
             headers["x-echo"],
             format!("Bearer {placeholder}, OAuth {placeholder}")
         );
+        assert!(!headers.values().any(|value| value == "named so"));
     }
+    // Also where it is the only one that is as long.
+    let raw = format!("HTTP/1.1 200 OK\r\nX-{token}: a\r\nContent-Length: 2\r\n\r\nok");
+    org.faults().next(1, LIMITS, Fault::raw(raw, Then::Keep));
+    let answer = proxy.get(LIMITS).await;
+    assert_eq!((answer.status().as_u16(), answer.headers().len()), (200, 2));
+}
+
+/// No client could see them over HTTP/1.1.
+#[tokio::test]
+async fn trailers_of_an_answer_do_not_arrive() {
+    let org = Org::start().await.unwrap();
+    let proxy = Proxy::with(&org, |config| config.orgs[0].http2 = true).await;
+    let fault = Fault::answer(StatusCode::OK, "text/plain", "ok").trailer("x-trailer", "1");
+    org.faults().next(1, LIMITS, fault);
+    let request = Request::get(proxy.url(LIMITS)).body(String::new()).unwrap();
+    let mut body = http2::send(proxy.address, request).await.into_body();
+    let mut frames = Vec::new();
+    while let Some(frame) = body.frame().await {
+        frames.push(frame.unwrap().into_data().expect("data"));
+    }
+    assert_eq!(frames.concat(), b"ok");
 }
 
 /// A browser would keep some of it for all of localhost, and some only this proxy may say.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::demo::answer::{Answer, Content};
 
@@ -145,6 +145,7 @@ impl Fault {
             status,
             headers: Vec::new(),
             body: body.into(),
+            trailers: HeaderMap::new(),
         })
         .header("content-type", content_type)
     }
@@ -162,6 +163,23 @@ impl Fault {
                 HeaderName::try_from(name).expect("a header name"),
                 HeaderValue::try_from(value).expect("a header value"),
             ));
+        }
+        self
+    }
+
+    /// Adds a trailer to a canned response. In HTTP/1.1 it is sent only if a header announces it.
+    ///
+    /// # Panics
+    ///
+    /// If `name` or `value` is invalid.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
+    pub fn trailer(mut self, name: &str, value: &str) -> Self {
+        if let Self::Answer(canned) = &mut self {
+            canned.trailers.append(
+                HeaderName::try_from(name).expect("a header name"),
+                HeaderValue::try_from(value).expect("a header value"),
+            );
         }
         self
     }
@@ -250,11 +268,17 @@ pub struct Canned {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    trailers: HeaderMap,
 }
 
 impl From<Canned> for Answer {
     fn from(canned: Canned) -> Self {
-        let mut answer = Self::new(canned.status, Content::Bytes(canned.body));
+        let content = if canned.trailers.is_empty() {
+            Content::Bytes(canned.body)
+        } else {
+            Content::with_trailers(canned.body, canned.trailers)
+        };
+        let mut answer = Self::new(canned.status, content);
         answer.headers = canned.headers;
         answer
     }

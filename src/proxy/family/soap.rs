@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use quick_xml::escape::escape;
 
 pub(super) use self::fault::exception_code;
 use self::{
     call_options::Naming,
-    scan::{Scan, Stop},
+    scan::{Scan, Stop, check_encoding},
 };
 pub(crate) use self::{
     fault::{envelope, fault},
-    scan::check_encoding,
+    scan::{check_declaration, check_version},
 };
 use crate::{
     auth::Session,
@@ -118,9 +118,7 @@ impl Envelope {
         if let Some(coding) = coding {
             body.decode(coding);
         }
-        if let Some(charset) = charset(headers) {
-            check_encoding(&charset)?;
-        }
+        check_content_type(headers)?;
         let mut wanted = 1;
         let envelope = loop {
             let (text, ended) = body.peek(wanted).await?;
@@ -185,16 +183,45 @@ fn is_utf16(text: &[u8]) -> bool {
     )
 }
 
-/// The encoding that the content type names, which goes before that of the document (RFC 7303
-/// section 3).
-fn charset(headers: &HeaderMap) -> Option<String> {
-    let said = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    said.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let is_charset = name.trim().eq_ignore_ascii_case("charset");
-        is_charset.then(|| value.trim().to_owned())
-    })
+/// The content type of an envelope. What is in parts has several, of which another reader might take
+/// another one.
+fn check_content_type(headers: &HeaderMap) -> Result<(), EnvelopeError> {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = kind.unwrap_or_default().trim_ascii();
+    if kind.len() >= PARTS.len() && kind[..PARTS.len()].eq_ignore_ascii_case(PARTS) {
+        return Err(EnvelopeError::Parts);
+    }
+    check_charset(headers)
 }
+
+/// The encoding that the content type names, which goes before that of the document (RFC 7303
+/// section 3): other encodings make something else of the same bytes.
+///
+/// # Errors
+/// If it is another one, or may be one for somebody else who reads it.
+pub(crate) fn check_charset(headers: &HeaderMap) -> Result<(), EnvelopeError> {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(line) = lines.next() else {
+        return Ok(());
+    };
+    if lines.next().is_some() {
+        return Err(EnvelopeError::ContentTypes);
+    }
+    let said = line.to_str().map_err(|_| EnvelopeError::ContentType)?;
+    // Also within quotes, which not everybody heeds.
+    for parameter in said.split(';').skip(1) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.to_ascii_lowercase().contains("charset") {
+            if !name.trim().eq_ignore_ascii_case("charset") {
+                return Err(EnvelopeError::ContentType);
+            }
+            check_encoding(value.trim())?;
+        }
+    }
+    Ok(())
+}
+
+const PARTS: &[u8] = b"multipart/";
 
 /// `getUserInfo` on a path of the partner API; it is the same in every WSDL that has it. The
 /// session goes in on the way.
@@ -222,10 +249,20 @@ pub(crate) enum EnvelopeError {
         "the body of this request is not a SOAP 1.1 envelope, which this path requires ({SOAP})"
     )]
     NotSoap,
-    #[error("UTF-16 is not supported; send the envelope in UTF-8")]
+    #[error("UTF-16 is not supported; send it in UTF-8")]
     Utf16,
-    #[error("the encoding {0:?} is not supported; send the envelope in UTF-8")]
+    #[error("the encoding {0:?} is not supported; send it in UTF-8")]
     Encoding(String),
+    #[error("XML {0:?} is not supported; send it in XML 1.0")]
+    Version(String),
+    #[error("this request has more than one Content-Type")]
+    ContentTypes,
+    #[error("the Content-Type of this request cannot be read")]
+    ContentType,
+    #[error(
+        "a SOAP request in several parts is not supported; send the envelope alone, as text/xml"
+    )]
+    Parts,
     #[error("a document type (DOCTYPE) is not allowed in SOAP (SOAP 1.1 section 3); remove it")]
     DocumentType,
     #[error(

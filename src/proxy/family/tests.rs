@@ -282,7 +282,7 @@ fn puts_the_session_where_it_counts() {
         (Cometd, "authorization", "Bearer 00D!x"),
         (Bulk(Format::Json), "authorization", "Bearer 00D!x"),
         (Bulk(Format::Json), "x-sfdc-session", "00D!x"),
-        (Page, "cookie", "a=b; c=d; sid=00D!x"),
+        (Page, "cookie", "sid=00D!x; a=b; c=d"),
     ] {
         let mut theirs = HeaderMap::new();
         theirs.append("cookie", HeaderValue::from_static("a=b"));

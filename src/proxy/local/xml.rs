@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use quick_xml::{Reader, XmlVersion, escape::resolve_xml_entity, events::Event};
 use zeroize::Zeroizing;
 
-use crate::proxy::error::Unanswerable;
+use crate::proxy::{error::Unanswerable, family::check_version};
 
 /// An element whose children are texts.
 pub(super) struct Element<'a> {
@@ -79,7 +79,10 @@ impl<'a> Element<'a> {
                 Event::DocType(_) => return Err(Unanswerable::Malformed(DOCUMENT_TYPE)),
                 Event::Eof if depth > 0 => return Err(Unanswerable::Malformed(CUT)),
                 Event::Eof => return Ok(found),
-                Event::Empty(_) | Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
+                Event::Decl(decl) => {
+                    check_version(&decl).map_err(|_| Unanswerable::Malformed(VERSION))?;
+                }
+                Event::Empty(_) | Event::Comment(_) | Event::PI(_) => {}
             }
         }
     }
@@ -107,6 +110,7 @@ pub(super) fn text(document: &[u8]) -> Cow<'_, str> {
 
 const ILL_FORMED: &str = "its tags do not match; escape & and < in text";
 const ENTITY: &str = "it has an entity that only a document type could declare";
+const VERSION: &str = "it is not in XML 1.0";
 const DOCUMENT_TYPE: &str = "a document type (DOCTYPE) is not allowed in it";
 const CUT: &str = "it ends too early";
 
@@ -141,6 +145,7 @@ mod tests {
     #[test_case("<a><b><c>1</c></b>"; "cut after it")]
     #[test_case("<a><b><c>1</d></b></a>"; "crossed")]
     #[test_case("<a><b><c>&bomb;</c></b></a>"; "an entity")]
+    #[test_case("<?xml version='1.1'?><a><b><c/></b></a>"; "another version of XML")]
     #[test_case("<!DOCTYPE a [<!ENTITY bomb 'x'>]><a><b><c>&bomb;</c></b></a>"; "a document type")]
     #[test_case("<a><b><c>&#xFFFFFFFF;</c></b></a>"; "a character that is none")]
     fn refuses(document: &str) {

@@ -21,8 +21,8 @@ type Read<T> = Result<Result<T, String>, ClientFault>;
 
 /// All of a body. What was compressed goes on uncompressed, so that the org reads what was judged.
 pub(super) async fn read(head: &mut Parts, body: &mut Replay) -> Read<Bytes> {
-    if let Err(why) = check_charset(&head.headers) {
-        return Ok(Err(why));
+    if let Err(error) = family::check_charset(&head.headers) {
+        return Ok(Err(error.to_string()));
     }
     match Coding::of(&head.headers) {
         Ok(None) => {}
@@ -44,12 +44,10 @@ async fn keep(body: &mut Replay) -> Read<Bytes> {
     Ok(whole.ok_or_else(|| TOO_LARGE.to_owned()))
 }
 
-/// All of an envelope, which was opened before, and decompressed then.
-pub(super) async fn read_envelope(head: &Parts, body: &mut Replay) -> Read<Bytes> {
-    match check_charset(&head.headers) {
-        Ok(()) => keep(body).await,
-        Err(why) => Ok(Err(why)),
-    }
+/// All of an envelope, which was opened before: its content type was judged then, and what was
+/// compressed is no more.
+pub(super) async fn read_envelope(body: &mut Replay) -> Read<Bytes> {
+    keep(body).await
 }
 
 /// All of a body that should be in JSON.
@@ -92,29 +90,6 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         let kind = said.split(|byte| *byte == b';').next().unwrap_or_default();
         kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
     })
-}
-
-/// Other encodings make something else of the same bytes.
-fn check_charset(headers: &HeaderMap) -> Result<(), String> {
-    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
-    let Some(line) = lines.next() else {
-        return Ok(());
-    };
-    if lines.next().is_some() {
-        return Err("it has more than one Content-Type".to_owned());
-    }
-    let odd = || "its Content-Type cannot be read".to_owned();
-    let said = line.to_str().map_err(|_| odd())?;
-    for parameter in said.split(';').skip(1) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name.to_ascii_lowercase().contains("charset") {
-            if !name.trim().eq_ignore_ascii_case("charset") {
-                return Err(odd());
-            }
-            family::check_encoding(value.trim()).map_err(|error| error.to_string())?;
-        }
-    }
-    Ok(())
 }
 
 /// Bytes. What is made of them takes many times as much, for as long as it is looked at.

@@ -7,7 +7,7 @@ use quick_xml::{
     name::{Namespace, NamespaceResolver, ResolveResult},
 };
 
-use crate::proxy::family::check_encoding;
+use crate::proxy::family::check_declaration;
 
 /// An element by its local name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Element {
                 Event::CData(text) => innermost.add(&text.xml_content(XmlVersion::Implicit1_0)),
                 Event::GeneralRef(reference) => innermost.refer(&reference)?,
                 Event::DocType(_) => return Err("its XML has a DOCTYPE"),
-                Event::Decl(decl) => check_declaration(&decl, is_first)?,
+                Event::Decl(decl) => check_first(&decl, is_first)?,
                 Event::Eof => break,
                 Event::Empty(_) | Event::Comment(_) | Event::PI(_) => {}
             }
@@ -168,15 +168,11 @@ impl Element {
     }
 }
 
-fn check_declaration(decl: &BytesDecl<'_>, is_first: bool) -> Found<()> {
+fn check_first(decl: &BytesDecl<'_>, is_first: bool) -> Found<()> {
     if !is_first {
         return Err("its XML is declared after its beginning");
     }
-    let Some(encoding) = decl.encoding() else {
-        return Ok(());
-    };
-    let encoding = encoding.map_err(|_| MALFORMED)?;
-    check_encoding(&encoding).map_err(|_| "its XML is not in UTF-8")
+    check_declaration(decl).map_err(|_| "its XML is not XML 1.0 in UTF-8")
 }
 
 /// The local name in the value of an `xsi:type`.

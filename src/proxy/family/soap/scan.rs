@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use quick_xml::{
     escape::escape,
-    events::{BytesStart, Event},
+    events::{BytesDecl, BytesStart, Event, attributes::AttrError},
     name::{QName, ResolveResult},
     reader::NsReader,
 };
@@ -35,6 +35,8 @@ pub(super) struct Scan<'a> {
     said: String,
     /// Where the client is to be named, if there are `CallOptions`.
     naming: Option<Naming>,
+    /// If true, an element has begun.
+    is_begun: bool,
 }
 
 /// A tag, and where it is.
@@ -61,6 +63,7 @@ impl<'a> Scan<'a> {
             wsdl,
             said: String::new(),
             naming: None,
+            is_begun: false,
         }
     }
 
@@ -294,10 +297,20 @@ impl<'a> Scan<'a> {
             if let Event::Start(tag) | Event::Empty(tag) = &event {
                 check_namespaces(tag)?;
             }
-            if let Event::Decl(decl) = &event
-                && let Some(Ok(encoding)) = decl.encoding()
-            {
-                check_encoding(&encoding)?;
+            if let Event::Decl(decl) = &event {
+                check_declaration(decl)?;
+            }
+            let is_blank = self.text[span(&at)].trim_ascii().is_empty();
+            match &event {
+                Event::Start(_) | Event::Empty(_) => self.is_begun = true,
+                // Whoever takes it for part of something else might find another envelope after it.
+                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)
+                    if !self.is_begun && !is_blank =>
+                {
+                    let why = "it has text before its first element".to_owned();
+                    return Err(Stop::Refused(EnvelopeError::Malformed(why)));
+                }
+                _ => {}
             }
             return Ok(match event {
                 Event::Start(tag) | Event::Empty(tag) => Next::Child(Tag {
@@ -372,6 +385,26 @@ fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
         return Err(EnvelopeError::Reference);
     }
     Ok(())
+}
+
+/// What a document says of itself: XML 1.0, in an encoding like ASCII.
+pub(crate) fn check_declaration(decl: &BytesDecl<'_>) -> Result<(), EnvelopeError> {
+    check_version(decl)?;
+    let Some(encoding) = decl.encoding() else {
+        return Ok(());
+    };
+    let malformed = |error: AttrError| EnvelopeError::Malformed(error.to_string());
+    check_encoding(&encoding.map_err(malformed)?)
+}
+
+/// In XML 1.1 there are characters that end a name or not, depending on who reads it.
+pub(crate) fn check_version(decl: &BytesDecl<'_>) -> Result<(), EnvelopeError> {
+    let version = decl.version();
+    let version = version.map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+    match &*version {
+        "1.0" => Ok(()),
+        other => Err(EnvelopeError::Version(other.to_owned())),
+    }
 }
 
 /// In other encodings the bytes of a tag may be something else.

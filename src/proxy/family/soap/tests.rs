@@ -147,14 +147,14 @@ fn what_is_asked_and_what_was_said() {
 }
 
 #[test_case("", "ends too early"; "nothing")]
-#[test_case("not XML", "ends too early"; "no XML")]
+#[test_case("not XML", "text before"; "no XML")]
 #[test_case("<a/>", "not a SOAP 1.1 envelope"; "another document")]
 #[test_case("<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope'/>", "not a SOAP 1.1 envelope"; "SOAP 1 point 2")]
 #[test_case("<Envelope/>", "not a SOAP 1.1 envelope"; "no namespace")]
 #[test_case("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>", "DOCTYPE"; "a document type")]
 #[test_case("\u{feff}<!DOCTYPE x><x/>", "DOCTYPE"; "a document type after a mark")]
 #[test_case("<\0E\0", "UTF-16"; "UTF-16 without mark")]
-#[test_case("E></E>", "close tag"; "text first")]
+#[test_case("E></E>", "text before"; "text first")]
 #[test_case("HEADER<S><i>a</i></S><S><i>b</i></S>", "more than one session"; "two headers")]
 #[test_case("HEADER<S><i>a</i><i>b</i></S>", "more than one session"; "two sessions")]
 #[test_case("HEADER<SessionHeader xmlns='urn:enterprise.soap.sforce.com'/>", "in the namespace \"urn:enterprise.soap.sforce.com\""; "another namespace")]
@@ -166,6 +166,11 @@ fn what_is_asked_and_what_was_said() {
 #[test_case("HEADER</e:Header><e:Header>", "is not allowed in"; "two headers of the envelope")]
 #[test_case("HEADER</e:Header><e:other/><e:Header>", "is not allowed in"; "something else in the envelope")]
 #[test_case("<?xml version='1.0' encoding='ISO-2022-JP'?><x/>", "encoding"; "an encoding that is not like ASCII")]
+#[test_case("<?xml version='1.1'?><x/>", "XML \"1.1\""; "another version")]
+#[test_case("<?xml encoding='UTF-8' version='1.1'?><x/>", "version"; "a version that comes too late")]
+#[test_case("x<x/>", "text before"; "text before it")]
+#[test_case("<!-- a --> &#32;<x/>", "text before"; "a reference before it")]
+#[test_case("<![CDATA[x]]><x/>", "text before"; "cdata before it")]
 #[test_case("HEADER<u:a><u:b></u:a>", "expected"; "wrong nesting")]
 #[test_case("HEADER<u:a", "expected"; "a broken tag")]
 fn what_makes_no_sense_is_refused(text: &str, why: &str) {

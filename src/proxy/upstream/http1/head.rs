@@ -139,7 +139,7 @@ impl Head {
             } else {
                 headers.append(line.name.clone(), line.value.clone());
                 sent.is_special |= line.handling == Handling::Other;
-                sent.longest = sent.longest.max(line.value.len());
+                sent.longest = sent.longest.max(line.text.len());
             }
             at = end;
         }
