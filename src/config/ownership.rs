@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::input::{Input, InputError};
-use crate::system::ownership::{Foreign, has_modes, is_ours, is_read_only, of_file, of_folder};
+use crate::system::ownership::{Foreign, has_modes, is_ours, is_read_only, of_file, of_way_to};
 
 /// Refuses a file that anybody but this user and root could write or replace: they could do `harm`.
 /// A file that is mounted read-only, as into a container, was put there by whoever runs that.
@@ -51,9 +51,9 @@ pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipErr
         } else {
             folder
         };
-        let foreign = of_folder(folder).map_err(InputError::Unreadable)?;
-        if let Some(foreign) = foreign {
-            return Err(OwnershipError::Folder(foreign, folder.to_owned()));
+        let foreign = of_way_to(folder).map_err(InputError::Unreadable)?;
+        if let Some((folder, foreign)) = foreign {
+            return Err(OwnershipError::Folder(foreign, folder));
         }
     }
     Ok(())

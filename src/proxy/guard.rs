@@ -364,8 +364,12 @@ pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> 
     {
         return Err(Refusal::Malformed("it is a CONNECT with a body"));
     }
+    // Authority form (RFC 9112 section 3.2.3).
     let end = request.uri().authority();
-    let end = end.filter(|end| end.port().is_some() && Host::parse(end.as_str()).is_some());
+    let end = end.filter(|end| {
+        let is_alone = request.uri().scheme().is_none();
+        is_alone && end.port().is_some() && Host::parse(end.as_str()).is_some()
+    });
     end.cloned()
         .ok_or(Refusal::Malformed("it is a CONNECT without host and port"))
 }

@@ -2,7 +2,15 @@
 
 /// Returns whether Salesforce serves its APIs on this host, which is in lower case, without port.
 pub fn is_salesforce_host(host: &str) -> bool {
-    SALESFORCE.iter().any(|domain| is_within(host, domain)) && never_api(host).is_none()
+    SALESFORCE.iter().any(|domain| is_within(host, domain))
+        && never_api(host).is_none()
+        && host.split('.').all(is_label)
+}
+
+/// Returns whether it can be one part of the name of a host (RFC 1123 section 2.1).
+fn is_label(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 /// Returns whether the host is a site, which has a path and a login of its own.

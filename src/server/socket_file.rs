@@ -126,7 +126,7 @@ fn mode_for(users: &LocalUsers) -> Permissions {
 /// Who can put a socket of their own in the place of ours gets what clients send, their passwords
 /// too.
 fn check_folder(folder: &Path) -> io::Result<()> {
-    if let Some(foreign) = ownership::of_folder(folder)? {
+    if let Some((folder, foreign)) = ownership::of_way_to(folder)? {
         return Err(io::Error::other(format!(
             "its folder {} {foreign}, who could put a socket of their own in its place; choose a \
              folder that only this user can write to: `mkdir -m 755 FOLDER`",

@@ -4,13 +4,15 @@ use std::{
     fs::{self, Metadata},
     io,
     os::{fd::AsFd, unix::fs::MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{StatVfsMountFlags, fstatfs, fstatvfs, statvfs},
     process::geteuid,
 };
+
+use super::namespace::stands_for_others;
 
 /// The way in which somebody else could write a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,42 @@ pub(crate) fn of_folder(folder: &Path) -> io::Result<Option<Foreign>> {
     let about = folder.metadata()?;
     Ok(of_file(&about)
         .filter(|foreign| matches!(foreign, Foreign::Owner(_)) || about.mode() & STICKY == 0))
+}
+
+/// A folder, `folder` or one on the way to it, in which somebody else could put another file or
+/// folder in the place of what is there, and how; or a link on the way that could be led elsewhere.
+/// A group that may write in one further up, as in /var/log on Ubuntu, is the administrator's choice.
+pub(crate) fn of_way_to(folder: &Path) -> io::Result<Option<(PathBuf, Foreign)>> {
+    if let Some(foreign) = of_folder(folder)? {
+        return Ok(Some((folder.to_owned(), foreign)));
+    }
+    let named = std::path::absolute(folder)?;
+    for (way, names) in [(&named, 0), (&folder.canonicalize()?, 1)] {
+        // What is named may be a link itself; what it leads to was looked at.
+        for above in way.ancestors().skip(names) {
+            if let Some(foreign) = of_step(above)? {
+                return Ok(Some((above.to_owned(), foreign)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The way in which somebody else could change where a path leads that goes through this folder or
+/// link, if there is one.
+fn of_step(path: &Path) -> io::Result<Option<Foreign>> {
+    if is_read_only_at(path) {
+        return Ok(None);
+    }
+    let about = path.symlink_metadata()?;
+    let mode = about.mode() & 0o7777;
+    let is_open = !about.is_symlink() && mode & ALL_WRITE != 0 && mode & STICKY == 0;
+    // In a container without root it may be root's.
+    if !is_ours(&about) && !stands_for_others(about.uid()) {
+        Ok(Some(Foreign::Owner(about.uid())))
+    } else {
+        Ok(is_open.then_some(Foreign::Mode(mode)))
+    }
 }
 
 /// Returns whether anybody may put a file of their own into a folder, sticky or not.

@@ -264,6 +264,29 @@ async fn nothing_is_overwritten() {
 }
 
 #[tokio::test]
+async fn nothing_is_put_into_the_folder_of_another_user() {
+    if !geteuid().is_root() {
+        return skip("only root gives folders away");
+    }
+    for is_link in [false, true] {
+        let (folder, elsewhere) = (Folder::new(), TempDir::new().unwrap());
+        let theirs = folder.path("salesforce");
+        if is_link {
+            symlink(elsewhere.path(), &theirs).unwrap();
+        } else {
+            fs::create_dir(&theirs).unwrap();
+        }
+        lchown(&theirs, Some(NOBODY), Some(NOBODY)).unwrap();
+        let ended = folder.run(NEW).await;
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        let reason = format!("salesforce belongs to user {NOBODY}, who could change");
+        assert!(ended.stderr.contains(&reason), "{ended:?}");
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
+        assert!(!folder.path("proxy.toml").exists());
+    }
+}
+
+#[tokio::test]
 async fn by_force_all_is_made_anew_and_the_old_is_kept() {
     let folder = Folder::new();
     folder.good(NEW).await;

@@ -161,6 +161,10 @@ async fn it_is_off_unless_it_is_set() {
 #[test_case("login.salesforce.com.evil.tld:443")]
 #[test_case("evilsalesforce.com:443")]
 #[test_case("acme.lightning.force.com:443")]
+#[test_case("*.salesforce.com:443")]
+#[test_case(".salesforce.com:443")]
+#[test_case("a..salesforce.com:443")]
+#[test_case("evil.com,x.salesforce.com:443")]
 #[test_case("127.0.0.1:443")]
 #[test_case("169.254.169.254:80")]
 #[tokio::test]
@@ -175,6 +179,7 @@ async fn other_hosts_get_no_tunnel(host: &str) {
 #[test_case("me@login.salesforce.com:443"; "a user")]
 #[test_case("login.salesforce.com:443/services"; "a path")]
 #[test_case("/services"; "no host")]
+#[test_case("http://login.salesforce.com:443"; "a url")]
 #[tokio::test]
 async fn what_is_not_a_host_and_port_gets_no_tunnel(target: &str) {
     let interceptor = Interceptor::with(ON).await;

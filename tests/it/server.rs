@@ -488,9 +488,15 @@ async fn a_connection_that_was_reset_does_not_pass_for_the_next_from_its_port() 
         drop(first);
         let next = TcpSocket::new_v4().unwrap();
         next.set_reuseaddr(true).unwrap();
-        next.bind(port).unwrap();
-        others.push(next.connect(address).await.unwrap());
+        // Somebody else may have it by now.
+        if next.bind(port).is_ok()
+            && let Ok(next) = next.connect(address).await
+        {
+            others.push(next);
+        }
     }
+    let count = others.len();
+    assert!(count > 10, "{count}");
     kill_process(id, Signal::CONT).unwrap();
     for other in others {
         let request = get_and_close(LIMITS);
@@ -501,7 +507,10 @@ async fn a_connection_that_was_reset_does_not_pass_for_the_next_from_its_port() 
     proxy.stop().await;
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(!lines.contains("POST"), "{lines}");
-    assert_eq!((lines.lines().count(), org.counts().requests), (20, 20));
+    assert_eq!(
+        (lines.lines().count(), org.counts().requests),
+        (count, count)
+    );
 }
 
 /// What it costs to ask who connects: processor time of the proxy for each connection, without and

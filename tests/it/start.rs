@@ -209,6 +209,47 @@ async fn authorities_that_others_can_write_are_not_trusted(setting: &str, harm: 
     }
 }
 
+/// Whoever can move a folder can put another one in its place.
+#[tokio::test]
+async fn no_folder_on_the_way_can_be_replaced_by_others() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let open = files.path("open");
+    let own = open.join("own");
+    fs::create_dir_all(&own).unwrap();
+    for name in ["proxy.toml", "server.key", "ca.pem"] {
+        fs::copy(files.path(name), own.join(name)).unwrap();
+    }
+    let config = own.join("proxy.toml").display().to_string();
+    let socket = format!("unix:{}", own.join("socket").display());
+    for (mode, is_taken) in [(0o777, false), (0o1777, true), (0o775, true), (0o755, true)] {
+        chmod(&open, mode);
+        let ended = run(&["check", "--config", &config]).await;
+        assert_eq!(ended.code(), if is_taken { 0 } else { 64 }, "{ended:?}");
+        let reason = format!(
+            "the folder {}, which can be written by others (mode {mode:04o})",
+            open.display()
+        );
+        assert_eq!(ended.stderr.contains(&reason), !is_taken, "{ended:?}");
+        if !is_taken {
+            let ended = run(&["--config", &files.config(), "--listen", &socket]).await;
+            let reason = format!("its folder {} can be written by others", open.display());
+            assert!(ended.stderr.contains(&reason), "{ended:?}");
+        }
+    }
+    if !geteuid().is_root() {
+        return skip("only root can give a link away");
+    }
+    let link = files.path("link");
+    symlink(&open, &link).unwrap();
+    let config = link.join("own/proxy.toml").display().to_string();
+    for (owner, code) in [(0, 0), (STRANGER, 64)] {
+        lchown(&link, Some(owner), None).unwrap();
+        let ended = run(&["check", "--config", &config]).await;
+        assert_eq!(ended.code(), code, "{ended:?}");
+    }
+}
+
 #[test_case("ca_file = \"odd/file\"\n"; "authorities of the org")]
 #[test_case("[tls]\nclient_ca = \"odd/file\"\n"; "authorities of clients")]
 #[test_case("private_key = \"odd/file\"\n"; "the key")]

@@ -118,7 +118,7 @@ async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
         let says = format!("{listen}: the folder {} does not exist", folder.display());
         return Check::failed("listen", says).advise("do: create it, or correct listen");
     }
-    if let Ok(Some(foreign)) = ownership::of_folder(folder) {
+    if let Ok(Some((folder, foreign))) = ownership::of_way_to(folder) {
         let says = format!(
             "{listen}: its folder {} {foreign}, who could put a socket of their own there",
             folder.display()

@@ -15,6 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 use zeroize::Zeroizing;
 
 use super::access::Access;
+use crate::system::ownership;
 
 /// Files to write.
 #[derive(Default)]
@@ -169,6 +170,13 @@ fn prepare(new: &New) -> io::Result<Prepared> {
         _ => Path::new("."),
     };
     create_folders(parent)?;
+    if let Some((folder, foreign)) = ownership::of_way_to(parent)? {
+        return Err(io::Error::other(format!(
+            "the folder {} {foreign}, who could change what is written there; choose another \
+             folder, or make that one yours alone",
+            folder.display()
+        )));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".orgproxy-");
     match &new.content {
