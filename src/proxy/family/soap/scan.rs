@@ -300,18 +300,7 @@ impl<'a> Scan<'a> {
             if let Event::Decl(decl) = &event {
                 check_declaration(decl)?;
             }
-            let is_blank = self.text[span(&at)].trim_ascii().is_empty();
-            match &event {
-                Event::Start(_) | Event::Empty(_) => self.is_begun = true,
-                // Whoever takes it for part of something else might find another envelope after it.
-                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)
-                    if !self.is_begun && !is_blank =>
-                {
-                    let why = "it has text before its first element".to_owned();
-                    return Err(Stop::Refused(EnvelopeError::Malformed(why)));
-                }
-                _ => {}
-            }
+            self.check_beginning(&event, &at)?;
             return Ok(match event {
                 Event::Start(tag) | Event::Empty(tag) => Next::Child(Tag {
                     tag,
@@ -328,6 +317,27 @@ impl<'a> Scan<'a> {
                 }
             });
         }
+    }
+
+    /// What comes before the first element: whoever takes text for part of something else might find
+    /// another envelope after it.
+    fn check_beginning(&mut self, event: &Event, at: &Range<u64>) -> Result<(), Stop> {
+        if self.is_begun {
+            return Ok(());
+        }
+        let at = span(at);
+        let is_text = match event {
+            // What is cut off may be a mark, or space.
+            Event::Text(_) => at.end < self.text.len(),
+            Event::CData(_) | Event::GeneralRef(_) => true,
+            _ => false,
+        };
+        self.is_begun = matches!(event, Event::Start(_) | Event::Empty(_));
+        if is_text && !self.text[at].trim_ascii().is_empty() {
+            let why = "it has text before its first element".to_owned();
+            return Err(Stop::Refused(EnvelopeError::Malformed(why)));
+        }
+        Ok(())
     }
 
     fn position(&self) -> u64 {
