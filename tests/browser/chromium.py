@@ -16,6 +16,10 @@ class Failed(Exception):
     pass
 
 
+class Left(Failed):
+    """The page was left while it was asked."""
+
+
 class Chromium:
     """One browser with one page."""
 
@@ -73,7 +77,8 @@ class Chromium:
             message = self.next(end)
             if message.get("id") == number:
                 if "error" in message:
-                    raise Failed(f"{method}: {message['error']}")
+                    kind = Left if "target navigated" in message["error"]["message"] else Failed
+                    raise kind(f"{method}: {message['error']}")
                 return message["result"]
 
     def next(self, end):
@@ -108,12 +113,19 @@ class Chromium:
     def until(self, script, patience=30):
         """The value of `script` once it is true."""
         end = time.monotonic() + patience
-        while not (value := self.evaluate(script)):
+        while not (value := self.tried(script)):
             if time.monotonic() > end:
                 text = self.evaluate("document.body.innerText")
                 raise Failed(f"not within {patience} s: {script}\n{text[:3000]}")
             time.sleep(0.1)
         return value
+
+    def tried(self, script):
+        """The value of `script`, or none while one page gives way to the next."""
+        try:
+            return self.evaluate(script)
+        except Left:
+            return None
 
     def look(self, width, scheme):
         """Has the page `width` pixels wide, and `light` or `dark`."""
