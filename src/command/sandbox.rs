@@ -9,7 +9,10 @@ use std::{
 use super::CommandError;
 use crate::{
     config::{Config, Listen, LogSink, Org, Redis, Sandbox},
-    system::sandbox::{self, Reach},
+    system::{
+        folder,
+        sandbox::{self, Reach},
+    },
 };
 
 /// What became of it, for the log that begins later.
@@ -152,8 +155,7 @@ fn needs(config: &Config) -> Reach {
 fn in_root(reach: &Reach) -> Option<&PathBuf> {
     let mut made = reach.write.iter().chain(&reach.sockets);
     let is_in_root = |path: &Path| {
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or_else(|| Path::new(".")).canonicalize();
+        let folder = folder::of(path).canonicalize();
         folder.is_ok_and(|folder| folder.parent().is_none())
     };
     made.find(|path| !path.is_dir() && is_in_root(path))

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::input::{Input, InputError};
-use crate::system::ownership::{Foreign, has_modes, is_ours, is_read_only, of_file, of_way_to};
+use crate::system::{
+    folder,
+    ownership::{Foreign, has_modes, is_ours, is_read_only, of_file, of_way_to},
+};
 
 /// Refuses a file that anybody but this user and root could write or replace: they could do `harm`.
 /// A file that is mounted read-only, as into a container, was put there by whoever runs that.
@@ -45,13 +48,8 @@ pub(super) fn check_place(file: &Path, input: &Input) -> Result<(), OwnershipErr
         return Err(OwnershipError::Link);
     }
     let real = file.canonicalize().map_err(InputError::Unreadable)?;
-    for folder in [file, &real].into_iter().filter_map(|file| file.parent()) {
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        let foreign = of_way_to(folder).map_err(InputError::Unreadable)?;
+    for file in [file, &real] {
+        let foreign = of_way_to(folder::of(file)).map_err(InputError::Unreadable)?;
         if let Some((folder, foreign)) = foreign {
             return Err(OwnershipError::Folder(foreign, folder));
         }

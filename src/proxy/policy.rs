@@ -187,7 +187,7 @@ async fn soap(
     if soap::judge_beginning(judge, wsdl, operation)? {
         return Ok(());
     }
-    let envelope = match content::read_envelope(body).await? {
+    let envelope = match content::keep(body).await? {
         Ok(envelope) => envelope,
         Err(why) => return Ok(judge.unclear(ask, why)?),
     };

@@ -177,13 +177,14 @@ fn discloses(name: &HeaderName, value: &HeaderValue, token: &HeaderValue) -> boo
     // Few are as long as a session.
     value.len() >= token.len()
         && disclosure::replace(value.as_bytes(), token.as_bytes(), "").is_some()
-        || name.as_str().len() >= token.len() && is_named_so(name.as_str(), token)
+        || is_named_so(name.as_str(), token)
 }
 
 /// Returns whether the name of a line has the session: such names are in lower case.
 fn is_named_so(name: &str, token: &HeaderValue) -> bool {
-    let token = token.as_bytes().to_ascii_lowercase();
-    disclosure::replace(name.as_bytes(), &token, "").is_some()
+    let lower = || token.as_bytes().to_ascii_lowercase();
+    // Few are as long.
+    name.len() >= token.len() && disclosure::replace(name.as_bytes(), &lower(), "").is_some()
 }
 
 /// Puts `placeholder` in place of the session, in every header that has it, and takes those away that

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::{config::LocalUsers, system::ownership};
+use crate::{
+    config::LocalUsers,
+    system::{folder, ownership},
+};
 
 /// A Unix socket's place in the file system, removed with it.
 pub(super) struct SocketFile {
@@ -27,10 +30,7 @@ impl SocketFile {
     /// its own that nobody else may enter, and moved when its mode is set. If others are let in,
     /// the mode lets all in, and each is asked who it is.
     pub(super) async fn bind(path: &Path, users: &LocalUsers) -> io::Result<(UnixListener, Self)> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or_else(|| Path::new("."));
+        let folder = folder::of(path);
         check_folder(folder)?;
         match path.symlink_metadata() {
             Ok(metadata) if !metadata.file_type().is_socket() => {

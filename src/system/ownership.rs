@@ -55,13 +55,13 @@ pub(crate) fn of_way_to(folder: &Path) -> io::Result<Option<(PathBuf, Foreign)>>
     if let Some(foreign) = of_folder(folder)? {
         return Ok(Some((folder.to_owned(), foreign)));
     }
-    let named = std::path::absolute(folder)?;
-    for (way, names) in [(&named, 0), (&folder.canonicalize()?, 1)] {
-        // What is named may be a link itself; what it leads to was looked at.
-        for above in way.ancestors().skip(names) {
-            if let Some(foreign) = of_step(above)? {
-                return Ok(Some((above.to_owned(), foreign)));
-            }
+    // What is named may be a link itself; what it leads to was looked at.
+    let (named, real) = (std::path::absolute(folder)?, folder.canonicalize()?);
+    let others = real.ancestors().skip(1);
+    let others = others.filter(|step| !named.starts_with(step));
+    for step in named.ancestors().chain(others) {
+        if let Some(foreign) = of_step(step)? {
+            return Ok(Some((step.to_owned(), foreign)));
         }
     }
     Ok(None)

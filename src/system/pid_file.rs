@@ -12,7 +12,10 @@ use std::{
 use rustix::{fs::OFlags, io::Errno, process::geteuid};
 use tempfile::{NamedTempFile, PersistError};
 
-use super::ownership::{self, Foreign};
+use super::{
+    folder,
+    ownership::{self, Foreign},
+};
 
 /// The file of this process, which is locked as long as that lives: so nobody takes a number that
 /// has become another program's for ours. Only this user can open it, since whoever can open a file
@@ -65,7 +68,7 @@ impl PidFile {
     /// # Errors
     /// If one has or can, or something else is there.
     pub(crate) fn check(path: &Path, before: Option<u32>) -> Result<(), PidFileError> {
-        let foreign = of_folder(folder(path));
+        let foreign = of_folder(folder::of(path));
         let foreign = foreign.map_err(|error| PidFileError::Io(path.to_owned(), error))?;
         if let Some(foreign) = foreign {
             return Err(PidFileError::Folder(path.to_owned(), foreign));
@@ -212,17 +215,10 @@ fn look(path: &Path, any: bool) -> Result<Option<Holder>, PidFileError> {
 
 /// A file with the number of this process, locked, beside `path`.
 fn draft(path: &Path) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder(path))?;
+    let mut file = NamedTempFile::new_in(folder::of(path))?;
     writeln!(file, "{}", process::id())?;
     file.as_file().lock()?;
     Ok(file)
-}
-
-fn folder(path: &Path) -> &Path {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or_else(|| Path::new("."))
 }
 
 /// The way in which somebody else could put a file there, even if they could replace none.

@@ -2,11 +2,8 @@
 
 use std::io::Read;
 
-use bytes::Bytes;
 use http::{Method, Request, StatusCode, Version};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::BodyExt;
 use orgproxy::demo::Then;
 use test_case::test_case;
 use tokio::net::TcpStream;
@@ -16,6 +13,7 @@ use crate::support::{
     answer::{ask, exchange, talk},
     client,
     get::{get, get_and_close},
+    http2,
     path::{BYTES, ECHO, LIMITS},
     targets,
 };
@@ -100,9 +98,6 @@ async fn characters_that_a_strict_reader_might_misread_arrive_percent_encoded() 
 async fn such_characters_arrive_percent_encoded_over_http_2_too() {
     let org = Org::start().await.unwrap();
     let proxy = Proxy::start(&org).await;
-    let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tcp).await.unwrap();
-    tokio::spawn(connection);
     for (sent, arrives) in [
         (
             "/services/apexrest/\u{e9}{a}|\"?q=\u{e9}{b}|c",
@@ -110,8 +105,8 @@ async fn such_characters_arrive_percent_encoded_over_http_2_too() {
         ),
         ("/services/apexrest/a%20b?c", "/services/apexrest/a%20b?c"),
     ] {
-        let request = Request::get(proxy.url(sent)).body(Full::new(Bytes::new()));
-        sender.send_request(request.unwrap()).await.unwrap();
+        let request = Request::get(proxy.url(sent)).body(String::new());
+        http2::send(proxy.address, request.unwrap()).await;
         assert_eq!(org.last_request().target, arrives);
     }
 }
@@ -823,16 +818,13 @@ async fn the_last_answer_arrives_whole_whatever_the_client_sends_meanwhile() {
 }
 
 async fn over_http2(proxy: &Proxy, method: Method, body: &str) -> (StatusCode, String) {
-    let tcp = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), tcp).await.unwrap();
-    tokio::spawn(connection);
     let request = Request::builder()
         .method(method)
         .uri(proxy.url(ECHO))
         .header("authorization", "Bearer mine")
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+        .body(body.to_owned())
         .unwrap();
-    let answer = sender.send_request(request).await.unwrap();
+    let answer = http2::send(proxy.address, request).await;
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())

@@ -2,15 +2,13 @@
 
 use base64ct::{Base64, Encoding};
 use http::{Request, Response, request::Builder};
-use http_body_util::Empty;
-use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::body::Incoming;
 use orgproxy::config::{ClientKey, Config};
-use tokio::net::TcpStream;
 
 use crate::support::{
     Both, Fault, Org,
     answer::{Answer, ask},
+    http2,
     path::LIMITS,
     targets,
 };
@@ -952,13 +950,7 @@ async fn get_http_2(both: &Both, authority: &str) -> u16 {
 }
 
 async fn send_http_2(both: &Both, request: Builder) -> Response<Incoming> {
-    let stream = TcpStream::connect(both.proxy.address).await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
-    sender.send_request(request).await.unwrap()
+    http2::send(both.proxy.address, request.body(String::new()).unwrap()).await
 }
 
 fn preflight(origin: &str, lines: &str) -> String {

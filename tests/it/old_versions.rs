@@ -3,15 +3,10 @@
 
 use std::fs;
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::Empty;
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use orgproxy::config::{ApiVersion, Config, Policies, Policy};
 use serde_json::{Value, json};
 use test_case::test_case;
-use tokio::net::TcpStream;
 
 use crate::{
     admin::{get, with_admin},
@@ -20,7 +15,7 @@ use crate::{
         answer::ask,
         client,
         coding::gzip,
-        json_of,
+        http2, json_of,
         old_clients::{self, Known, OldClient},
         path::LIMITS,
         targets,
@@ -97,15 +92,11 @@ async fn the_version_in_a_path_is_raised_and_nothing_else_of_it_changes(asked: &
 #[tokio::test]
 async fn http2_is_raised_as_well() {
     let both = Both::with(raise).await;
-    let stream = TcpStream::connect(both.proxy.address).await.unwrap();
-    let connected = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (mut sender, connection) = connected.await.unwrap();
-    tokio::spawn(connection);
     let url = both
         .proxy
         .url("/services/data/v20.0/query?q=SELECT+Id+FROM+Account");
-    let asked = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
-    assert_eq!(sender.send_request(asked).await.unwrap().status(), 200);
+    let asked = Request::get(url).body(String::new()).unwrap();
+    assert_eq!(http2::send(both.proxy.address, asked).await.status(), 200);
     assert_eq!(
         both.org.last_request().target,
         "/services/data/v41.0/query?q=SELECT+Id+FROM+Account"

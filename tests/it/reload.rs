@@ -242,14 +242,8 @@ async fn a_login_that_fails_by_what_a_reload_has_mended_is_tried_again_at_once()
         )],
     )
     .await;
-    let held = it.org.hold(TOKEN);
+    assert_eq!(it.reload_within_a_login("").await, 502);
     let url = it.proxy.url(LIMITS).await;
-    let asking = tokio::spawn(client().get(&url).send());
-    it.org.wait_until(|_| held.waiting() == 1).await;
-    it.write("");
-    assert_eq!(it.reload().await.0, StatusCode::OK);
-    held.release();
-    assert_eq!(asking.await.unwrap().unwrap().status(), 502);
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
 }
 
@@ -258,15 +252,9 @@ async fn a_session_on_a_host_that_is_trusted_no_more_is_not_used() {
     let it = Reloads::start("trusted_hosts = [\"localhost\", \"127.0.0.1\"]\n").await;
     let instance = it.org.instance_url().replace("localhost", "127.0.0.1");
     it.org.set(|knobs| knobs.instance_url = Some(instance));
-    let held = it.org.hold(TOKEN);
-    let url = it.proxy.url(LIMITS).await;
-    let asking = tokio::spawn(client().get(&url).send());
-    it.org.wait_until(|_| held.waiting() == 1).await;
-    it.write("");
-    assert_eq!(it.reload().await.0, StatusCode::OK);
-    held.release();
     // By what was true when it came.
-    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    assert_eq!(it.reload_within_a_login("").await, 200);
+    let url = it.proxy.url(LIMITS).await;
     let before = it.org.counts().requests;
     let answer = client().get(&url).send().await.unwrap();
     assert_eq!(answer.status(), 502);
@@ -485,6 +473,19 @@ impl Reloads {
     fn write(&self, more: &str) {
         let text = config(&self.org, &format!("{more}{ADMIN}"));
         self.files.write("proxy.toml", &text);
+    }
+
+    /// Has another configuration come into force while a request waits for its login, and returns the
+    /// status of that request.
+    async fn reload_within_a_login(&self, more: &str) -> StatusCode {
+        let held = self.org.hold(TOKEN);
+        let url = self.proxy.url(LIMITS).await;
+        let asking = tokio::spawn(client().get(&url).send());
+        self.org.wait_until(|_| held.waiting() == 1).await;
+        self.write(more);
+        assert_eq!(self.reload().await.0, StatusCode::OK);
+        held.release();
+        asking.await.unwrap().unwrap().status()
     }
 
     /// Asks for a reload, and returns what came of it.

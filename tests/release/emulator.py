@@ -1,6 +1,7 @@
 """A program for another processor, run by qemu as if it were for this one: `apt-get install qemu-user-static`."""
 
 import functools
+import os
 import platform
 from pathlib import Path
 
@@ -17,14 +18,19 @@ HEADS = {"aarch64": (r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x
 
 def processor():
     """The processor that the program is for, as Debian calls it. From now on it runs here."""
-    machine = Program(program()).machine
-    if machine != platform.machine():
-        register(machine)
-    return GO[machine]
+    if is_foreign():
+        register(machine())
+    return GO[machine()]
 
 
 def is_foreign():
-    return Program(program()).machine != platform.machine()
+    # What is built here is for here.
+    return bool(os.environ.get("ORGPROXY_BIN")) and machine() != platform.machine()
+
+
+@functools.cache
+def machine():
+    return Program(program()).machine
 
 
 @functools.cache

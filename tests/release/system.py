@@ -228,9 +228,10 @@ def rpm_supervised():
 
 def by_rpm(machine):
     run(["rpm", "--root", machine.root, "--initdb"])
-    # dpkg has what it depends on, and rpm does not know of it.
-    quiet = ["--nodeps", "--nosignature"]
-    # It may be for another processor.
-    anywhere = {"--install", "--upgrade"}
-    return lambda task, *words: run(["rpm", "--root", machine.root, *quiet, task,
-                                     *(["--ignorearch"] if task in anywhere else []), *words])
+    def rpm(task, *words):
+        # It may be for another processor.
+        anyway = ["--ignorearch"] if task in {"--install", "--upgrade"} else []
+        # dpkg has what it depends on, and rpm does not know of it.
+        return run(["rpm", "--root", machine.root, "--nodeps", "--nosignature", task, *anyway, *words])
+
+    return rpm

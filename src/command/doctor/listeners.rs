@@ -11,7 +11,7 @@ use super::{
 use crate::{
     command::health,
     config::{Config, Listen, Org},
-    system::ownership,
+    system::{folder, ownership},
 };
 
 /// A check for each address.
@@ -110,10 +110,7 @@ fn by(owner: Option<&owner::Owner>) -> String {
 }
 
 async fn socket(listen: &Listen, path: &Path, config: &Config) -> Check {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let folder = folder::of(path);
     if !folder.is_dir() {
         let says = format!("{listen}: the folder {} does not exist", folder.display());
         return Check::failed("listen", says).advise("do: create it, or correct listen");

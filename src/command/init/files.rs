@@ -15,7 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 use zeroize::Zeroizing;
 
 use super::access::Access;
-use crate::system::ownership;
+use crate::system::{folder, ownership};
 
 /// Files to write.
 #[derive(Default)]
@@ -165,10 +165,7 @@ enum Prepared {
 }
 
 fn prepare(new: &New) -> io::Result<Prepared> {
-    let parent = match new.path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let parent = folder::of(&new.path);
     create_folders(parent)?;
     if let Some((folder, foreign)) = ownership::of_way_to(parent)? {
         return Err(io::Error::other(format!(

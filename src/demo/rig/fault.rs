@@ -156,13 +156,9 @@ impl Fault {
     ///
     /// If `name` or `value` is invalid.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Self::Answer(canned) = &mut self {
-            canned.headers.push((
-                HeaderName::try_from(name).expect("a header name"),
-                HeaderValue::try_from(value).expect("a header value"),
-            ));
+            canned.headers.push(line(name, value));
         }
         self
     }
@@ -173,13 +169,10 @@ impl Fault {
     ///
     /// If `name` or `value` is invalid.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
     pub fn trailer(mut self, name: &str, value: &str) -> Self {
         if let Self::Answer(canned) = &mut self {
-            canned.trailers.append(
-                HeaderName::try_from(name).expect("a header name"),
-                HeaderValue::try_from(value).expect("a header value"),
-            );
+            let (name, value) = line(name, value);
+            canned.trailers.append(name, value);
         }
         self
     }
@@ -247,6 +240,12 @@ impl Fault {
     pub fn early(self) -> Self {
         Self::Early(Box::new(self))
     }
+}
+
+#[expect(clippy::expect_used, reason = "a mistake in the test that says so")]
+fn line(name: &str, value: &str) -> (HeaderName, HeaderValue) {
+    let name = HeaderName::try_from(name).expect("a header name");
+    (name, HeaderValue::try_from(value).expect("a header value"))
 }
 
 /// The rest of a connection's life.

@@ -39,15 +39,11 @@ pub(super) async fn read(head: &mut Parts, body: &mut Replay) -> Read<Bytes> {
     keep(body).await
 }
 
-async fn keep(body: &mut Replay) -> Read<Bytes> {
+/// The same of an envelope, which was opened before: its content type was judged then, and what was
+/// compressed is no more.
+pub(super) async fn keep(body: &mut Replay) -> Read<Bytes> {
     let whole = body.whole_within(MOST).await?;
     Ok(whole.ok_or_else(|| TOO_LARGE.to_owned()))
-}
-
-/// All of an envelope, which was opened before: its content type was judged then, and what was
-/// compressed is no more.
-pub(super) async fn read_envelope(body: &mut Replay) -> Read<Bytes> {
-    keep(body).await
 }
 
 /// All of a body that should be in JSON.

@@ -16,6 +16,7 @@ use std::{
 use rustix::fs::{Access, OFlags, access};
 
 use super::{batch::Batch, place::Place, stream};
+use crate::system::folder;
 
 pub(super) struct LogFile {
     path: PathBuf,
@@ -183,11 +184,10 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+    Ok(access(
+        folder::of(path),
+        Access::WRITE_OK | Access::EXEC_OK,
+    )?)
 }
 
 /// For what is there. Not even a pipe that nobody reads holds it up.

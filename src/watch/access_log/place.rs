@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::system::ownership::{self, Foreign};
+use crate::system::{
+    folder,
+    ownership::{self, Foreign},
+};
 
 /// A path that is safe to write to.
 #[derive(Debug)]
@@ -30,10 +33,7 @@ impl Place {
             is_shared: false,
         };
         for _ in 0..MOST_LINKS {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or_else(|| Path::new("."));
+            let folder = folder::of(&path);
             // A file that is open already, such as standard output.
             if OPEN.iter().any(|open| folder.starts_with(open)) {
                 return Ok(place);
