@@ -95,21 +95,24 @@ pub(super) fn origin(value: &Value) -> Result<String, String> {
     let scheme = url.as_ref().map_or("", Url::scheme);
     if text.eq_ignore_ascii_case("null") || ORIGINLESS.contains(&scheme) {
         return Err(format!(
-            "{text:?} cannot be allowed: pages from files, from data: URLs and in sandboxed \
-             frames have the origin \"null\", and every page can get it; serve the page over HTTP \
-             and write its origin, such as \"http://localhost:5173\""
+            "{} cannot be allowed: pages from files, from data: URLs and in sandboxed frames have \
+             the origin \"null\", and every page can get it; serve the page over HTTP and write its \
+             origin, such as \"http://localhost:5173\"",
+            shown(text)
         ));
     }
     if text.contains('*') {
         return Err(format!(
-            "{text:?} is not an origin: there are no wildcards; write each one, such as \
-             \"http://localhost:5173\""
+            "{} is not an origin: there are no wildcards; write each one, such as \
+             \"http://localhost:5173\"",
+            shown(text)
         ));
     }
     match canonical {
         Some(canonical) if WEBSOCKET.contains(&scheme) => Err(format!(
-            "{text:?} is never the origin of a page; write \"{}\"",
-            canonical.replacen("ws", "http", 1)
+            "{} is never the origin of a page; write \"{}\"",
+            shown(text),
+            word(&canonical.replacen("ws", "http", 1))
         )),
         Some(canonical) if canonical == text => Ok(canonical),
         Some(canonical) => Err(format!(

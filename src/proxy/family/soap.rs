@@ -282,10 +282,8 @@ pub(crate) enum EnvelopeError {
     Misplaced(String),
     #[error("the envelope has no Body")]
     NoBody,
-    #[error(
-        "a namespace of the envelope has a reference (&) in it; write the characters themselves"
-    )]
-    Reference,
+    #[error("a namespace of the envelope has one of & > \" ' in it; write it as the WSDL has it")]
+    OddNamespace,
     #[error("the header of the envelope is longer than {LONGEST_HEAD} bytes")]
     TooLong,
     #[error("the Content-Encoding of a SOAP request must be gzip or deflate, not {0}")]

@@ -106,6 +106,10 @@ impl Element {
             if at > MOST_ATTRIBUTES {
                 return Err("its XML has too many attributes at one element");
             }
+            // It is not XML, and others may take it for the beginning of a tag.
+            if attribute.value.contains('<') {
+                return Err("its XML has < in an attribute");
+            }
             let (namespace, name) = names.resolve_attribute(attribute.key);
             let name = name.into_inner();
             let is_declaration = attribute.key.as_namespace_binding().is_some();

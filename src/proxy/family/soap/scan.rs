@@ -295,7 +295,7 @@ impl<'a> Scan<'a> {
             let at = start..self.position();
             let is_empty = matches!(event, Event::Empty(_));
             if let Event::Start(tag) | Event::Empty(tag) = &event {
-                check_namespaces(tag)?;
+                check_attributes(tag)?;
             }
             if let Event::Decl(decl) = &event {
                 check_declaration(decl)?;
@@ -384,15 +384,20 @@ impl Tag<'_> {
     }
 }
 
-/// A namespace with a reference in it (`&#47;`) would be another one here than there.
-fn check_namespaces(tag: &BytesStart) -> Result<(), EnvelopeError> {
-    let has_reference = |value: &str| value.contains('&');
+/// Where others may read a tag in another way: `<` in it may begin the next one (XML 1.0 section 3.1
+/// forbids it), and a namespace with a reference (`&#47;`) would be another one here than there.
+fn check_attributes(tag: &BytesStart) -> Result<(), EnvelopeError> {
+    if tag.attributes_raw().contains('<') {
+        let why = "it has < in an attribute".to_owned();
+        return Err(EnvelopeError::Malformed(why));
+    }
+    let is_odd = |value: &str| value.contains(['&', '>', '"', '\'']);
     let hidden = tag.attributes_raw().contains("xmlns")
         && tag.attributes().any(|attribute| {
-            attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && has_reference(&it.value))
+            attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && is_odd(&it.value))
         });
     if hidden {
-        return Err(EnvelopeError::Reference);
+        return Err(EnvelopeError::OddNamespace);
     }
     Ok(())
 }
