@@ -162,6 +162,28 @@ async fn another_user_reaches_a_unix_socket_only_if_allowed() {
 }
 
 #[tokio::test]
+async fn another_user_who_is_not_let_in_is_named_in_the_log() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::with(&org, "listen = \"unix:it.sock\"\n");
+    chmod(files.folder(), 0o755);
+    let proxy = files.start();
+    proxy.print("listening on").await;
+    let path = files.path("it.sock");
+    let answer = tokio::task::spawn_blocking(move || as_nobody(&path))
+        .await
+        .unwrap();
+    assert_eq!(answer, "");
+    let line = proxy.log("refused another user").await;
+    assert!(
+        line.contains("add it to guard.allow_users") && line.contains("uid=65534"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn orgs_that_share_a_listener_are_told_apart_by_host() {
     let (one, two) = (Org::start().await.unwrap(), Org::start().await.unwrap());
     let mut config = two_orgs(&one, &two);
