@@ -13,12 +13,25 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
-/// `word` as servers see it that cut off a format, or dots and blanks.
-pub(crate) fn stem(word: &[u8]) -> &[u8] {
+/// `word` as servers see it that cut off a format, or dots and blanks, until there is nothing left to cut:
+/// one server may cut what another has left.
+pub(crate) fn stem(mut word: &[u8]) -> &[u8] {
+    loop {
+        let shorter = without_format(trimmed(word));
+        if shorter.len() == word.len() {
+            return word;
+        }
+        word = shorter;
+    }
+}
+
+/// `word` without blanks around it, and without dots behind it.
+fn trimmed(word: &[u8]) -> &[u8] {
     let is_cut = |byte: &u8| *byte <= b' ' || *byte == b'.';
-    let start = word.iter().take_while(|byte| **byte <= b' ').count();
     let end = word.iter().rev().take_while(|byte| is_cut(byte)).count();
-    without_format(word.get(start..word.len() - end).unwrap_or_default())
+    let word = word.get(..word.len() - end).unwrap_or_default();
+    let start = word.iter().take_while(|byte| **byte <= b' ').count();
+    word.get(start..).unwrap_or_default()
 }
 
 /// `word` without the `.json` or `.xml` behind it that some servers take for the format of the answer.
@@ -166,6 +179,25 @@ mod tests {
         let readings = readings(path.as_bytes()).unwrap();
         let text = |reading: Reading| String::from_utf8(reading.bytes).unwrap();
         readings.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_stem_is_what_is_left_when_all_is_cut_off() {
+        for (word, expected) in [
+            ("token", "token"),
+            ("token.json", "token"),
+            ("token..json", "token"),
+            ("token .XML. ", "token"),
+            ("token.json.xml", "token"),
+            ("\ttoken", "token"),
+            ("..json", ""),
+            (" . .xml", ""),
+            ("62.0", "62.0"),
+            ("token.jsonx", "token.jsonx"),
+            (".well-known", ".well-known"),
+        ] {
+            assert_eq!(stem(word.as_bytes()), expected.as_bytes(), "{word}");
+        }
     }
 
     #[test]

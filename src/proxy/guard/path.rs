@@ -56,8 +56,9 @@ fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<End
     verdict
 }
 
+/// Returns whether there is a word of dots, or one of which nothing else is left without its format.
 fn has_dots(path: &[u8]) -> bool {
-    words(path).any(|word| matches!(word, b"." | b".."))
+    words(path).any(|word| word.contains(&b'.') && stem(word).is_empty())
 }
 
 /// Returns whether there is a byte at which some servers end a path, a backslash that may end a
@@ -250,6 +251,19 @@ mod tests {
             "/secur%20/frontdoor.jsp",
             "/secur%2e/frontdoor.jsp",
             "/visualforce/session.json",
+            "/services/a360/token..json",
+            "/services/oauth2..json/singleaccess",
+            "/services/oauth2%20.json/revoke",
+            "/services..xml/oauth2/revoke",
+            "/ide/auth%20.json",
+            "/ide/auth.json.json",
+            "/secur..json/frontdoor.jsp",
+            "/idp..json/login",
+            "/visualforce/session.xml.json.",
+            "/services/data/v62.0/sobjects/..json/x",
+            "/services/data/v62.0/sobjects/...xml/x",
+            "/services/data/v62.0/sobjects/%20..json/x",
+            "/services/async/62.0/job/..json",
             // In forms that some servers decode.
             "/services/%u006fauth2/revoke",
             "/services/%U006Fauth2/revoke",

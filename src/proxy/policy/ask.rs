@@ -100,7 +100,7 @@ impl<'a> Ask<'a> {
         for at in 0..all.len() {
             let shorter = all
                 .get(at)
-                .map(|it| [with_stems(it, true), with_stems(it, false)]);
+                .map(|it| [with_stems(it, true), without_formats(it)]);
             for reading in shorter.into_iter().flatten() {
                 if !all.contains(&reading) {
                     all.push(reading);
@@ -146,6 +146,11 @@ impl<'a> Ask<'a> {
         }
         Ok(first)
     }
+}
+
+/// `path` with the stem of each of its words.
+pub(super) fn without_formats(path: &[u8]) -> Vec<u8> {
+    with_stems(path, false)
 }
 
 /// `path` with the stem of its last word, or of each of its words.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::{
-    ask::Ask,
+    ask::{self, Ask},
     graphql,
     json::Json,
     judge::{Judge, Judged, Object},
@@ -48,8 +48,16 @@ impl Found {
             }
             match rule(&ask.method, path) {
                 Some(rule) if found.rules.contains(&rule) => {}
-                Some(rule) if rule.0 != Rule::Code => found.rules.push(rule),
+                Some(rule) if !matches!(rule.0, Rule::Code | Rule::Unknown) => {
+                    found.rules.push(rule);
+                }
                 _ if judge.is_read_path(path) => {}
+                // With a format behind it, it is judged as what it is without.
+                Some((Rule::Unknown, _))
+                    if is_unknown(&ask.method, &ask::without_formats(path)) =>
+                {
+                    judge.unclear(ask, UNKNOWN_PATH)?;
+                }
                 // Of what there may be besides, a part is about users and permissions. What GET shows
                 // of it changes none.
                 None if is_elsewhere(path) || !is_get => judge.unclear(ask, UNKNOWN_PATH)?,
@@ -181,6 +189,7 @@ fn apply(
         Rule::Deploy => judge.switch(ask, Switch::MetadataDeploy),
         Rule::Setup => judge.switch(ask, Switch::Setup),
         Rule::Code => judge.unknown(ask),
+        Rule::Unknown => judge.unclear(ask, UNKNOWN_PATH),
     }
 }
 
@@ -237,6 +246,10 @@ fn rule(method: &str, path: &[u8]) -> Option<(Rule, String)> {
         _ => table::find(table::ELSEWHERE, method, &all),
     };
     found.map(|(rule, subject)| (rule, subject.to_owned()))
+}
+
+fn is_unknown(method: &str, path: &[u8]) -> bool {
+    rule(method, path).is_some_and(|(rule, _)| rule == Rule::Unknown)
 }
 
 /// Returns whether this is not the REST API.

@@ -62,6 +62,8 @@ pub(super) enum Rule {
     Setup,
     /// Runs code that only the org knows.
     Code,
+    /// Does something that is not known, where even a GET may be as good as a write.
+    Unknown,
 }
 
 /// One line of the table.
@@ -225,6 +227,7 @@ pub(super) static REST: &[Row] = &[
     row("POST", "tooling/composite", Rule::Composite),
     row("POST", "tooling/composite/batch", Rule::Batch),
     row("POST", "tooling/composite/graph", Rule::Graph),
+    row("GET", "tooling/**", Rule::Unknown),
     row("!GET", "tooling/**", Rule::Deploy),
     row("GET", "metadata/**", Rule::Read),
     row("!GET", "metadata/**", Rule::Deploy),
