@@ -36,8 +36,8 @@ pub(crate) enum Wsdl {
     Metadata,
     Tooling,
     Apex,
-    /// A web service of an Apex class, each with a namespace of its own; or one that is not known
-    /// here.
+    /// A web service of an Apex class, each with a namespace of its own. The guard lets nothing else that
+    /// is not known here pass.
     Other,
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, 
     if is_plain && path.starts_with(REST_ROOT) {
         Ok(None)
     } else if is_plain {
+        judge_soap(path.as_bytes())?;
         judge_words(path.as_bytes(), true, allowed)
     } else {
         judge_readings(
@@ -34,7 +35,7 @@ fn judge_readings(readings: &[Reading], allowed: &[String]) -> Result<Option<End
     if any(has_dots) {
         return Err(Denied::DotSegment);
     }
-    if any(|path| matches!(Target::parse(path).api, Api::Soap(_))) {
+    if any(|path| matches!(Target::parse(path).api, Api::Soap(_)) || judge_soap(path).is_err()) {
         return Err(Denied::Disguised);
     }
     if any(is_odd) {
@@ -81,6 +82,29 @@ fn is_overlong(bytes: &[u8]) -> bool {
         bytes,
         [0xC0 | 0xC1, 0x80..=0xBF] | [0xE0, 0x80..=0x9F] | [0xF0, 0x80..=0x8F]
     )
+}
+
+/// Judges what is, or may be taken for, a path of a SOAP API: only for those that are known is it known
+/// what logs in or out and where the session goes.
+fn judge_soap(path: &[u8]) -> Result<(), Denied> {
+    let mut rest = words(path);
+    while let Some(word) = rest.next() {
+        let mut after = rest.clone();
+        let (soap, name) = (after.next(), after.next());
+        if is_alike(Some(word), b"services") && is_alike(soap, b"soap") {
+            if !is(Some(word), "services") || !is(soap, "soap") {
+                return Err(Denied::Disguised);
+            }
+            if !SOAP_APIS.iter().any(|known| is(name, known)) {
+                return Err(Denied::UnknownSoap);
+            }
+        }
+        // What follows is what is within an API.
+        if is(Some(word), "services") {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn judge_words(
@@ -179,6 +203,9 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(word))
 }
 
+/// The words after `/services/Soap/`: [`crate::salesforce::facts::families`].
+const SOAP_APIS: [&str; 7] = ["u", "c", "m", "t", "s", "class", "package"];
+
 /// Returns whether a server may take `found` for `word`: with a format behind it, or with dots and blanks
 /// that some cut off.
 fn is_alike(found: Option<&[u8]>, word: &[u8]) -> bool {
@@ -193,9 +220,13 @@ pub(crate) enum Denied {
     )]
     DotSegment,
     #[error(
-        "the path of a SOAP API has an encoded character, a backslash or a semicolon, which servers read in different ways; write it plainly"
+        "the path of a SOAP API has an encoded character, a backslash, a semicolon or a format, which servers read in different ways; write it plainly"
     )]
     Disguised,
+    #[error(
+        "there is no such SOAP API; the path must have u, c, m, T, s, class or package after /services/Soap/"
+    )]
+    UnknownSoap,
     #[error(
         "servers read this path in different ways, because of an encoded slash, a backslash, a semicolon, double encoding, or %u; write it plainly"
     )]
@@ -283,6 +314,47 @@ mod tests {
             "/site/services\\Soap/u/64.0",
         ] {
             assert!(judge(path, &[]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_known_soap_apis_pass_and_only_as_they_are_usually_written() {
+        for path in [
+            "/services/Soap/u/62.0",
+            "//Services/soap/C/62.0/00D000000000000/",
+            "/services/Soap/T/62.0",
+            "/services/Soap/class/Acme",
+            "/services/Soap/class/u.json",
+            "/services/Soap/package/Acme",
+            "/site/services/Soap/m/62.0",
+            "/services/apexrest/services/Soap/x",
+            "/services/Soaps/x",
+        ] {
+            assert_eq!(judge(path, &[]), Ok(None), "{path}");
+        }
+        for path in [
+            "/services/Soap",
+            "/services/Soap/62.0",
+            "/services/Soap/x/62.0",
+            "/services/Soap/u./62.0",
+            "/services/Soap/u.xml/62.0",
+            "/services/Soap/u.json..json/62.0",
+            "/services/Soap/uu/62.0",
+            "/services/Soap/classes/Acme",
+            "/site/services/soap/x/62.0",
+        ] {
+            assert_eq!(judge(path, &[]), Err(Denied::UnknownSoap), "{path}");
+        }
+        for path in [
+            "/services/Soap./u/62.0",
+            "/services/Soap.json/u/62.0",
+            "/services.xml/Soap/u/62.0",
+            "/services/Soap/u%20/62.0",
+            "/services/Soap%20/u/62.0",
+            "/services%20.json/Soap/u/62.0",
+            "/site/services/Soap%09/u/62.0",
+        ] {
+            assert_eq!(judge(path, &[]), Err(Denied::Disguised), "{path}");
         }
     }
 

@@ -45,8 +45,10 @@ pub(super) fn judge_beginning(
         return judge.unknown(&what).map(|()| true);
     }
     let deploys = |judge: Judge<'_>| judge.switch(&what, Switch::MetadataDeploy);
-    // Nothing else can be done there.
-    if wsdl == Wsdl::Metadata && deploys(judge).is_ok() {
+    // Nothing else can be done there in this namespace.
+    let is_metadata = wsdl == Wsdl::Metadata
+        && operation.is_some_and(|it| Some(&*it.namespace) == wsdl.namespace());
+    if is_metadata && deploys(judge).is_ok() {
         return Ok(true);
     }
     if does(wsdl, name) == Some(Does::Deploys) {
