@@ -187,6 +187,10 @@ fn apply(
         }
         Rule::ExecuteAnonymous => judge.switch(ask, Switch::ExecuteAnonymous),
         Rule::Deploy => judge.switch(ask, Switch::MetadataDeploy),
+        Rule::DeployRecord => {
+            judge.switch(ask, Switch::MetadataDeploy)?;
+            judge.write(ask, Object::of(subject))
+        }
         Rule::Setup => judge.switch(ask, Switch::Setup),
         Rule::Code => judge.unknown(ask),
         Rule::Unknown => judge.unclear(ask, UNKNOWN_PATH),

@@ -26,6 +26,7 @@ enum Does {
     /// Writes the records with the ids in these elements.
     WritesIds(&'static str),
     WritesAny,
+    /// Nothing besides what needs its own switch.
     Deploys,
     SetsUp,
     ExecutesAnonymous,
@@ -51,7 +52,7 @@ pub(super) fn judge_beginning(
     if is_metadata && deploys(judge).is_ok() {
         return Ok(true);
     }
-    if does(wsdl, name) == Some(Does::Deploys) {
+    if is_deployment(wsdl, name) {
         deploys(judge)?;
     }
     Ok(false)
@@ -82,6 +83,9 @@ pub(super) fn judge(judge: Judge<'_>, wsdl: Wsdl, envelope: &Element) -> Judged 
     let Some(does) = does(wsdl, &operation.name) else {
         return judge.unclear(&what, "nothing is known of this operation");
     };
+    if is_deployment(wsdl, &operation.name) {
+        judge.switch(&what, Switch::MetadataDeploy)?;
+    }
     apply(judge, &what, does, operation)
 }
 
@@ -143,7 +147,7 @@ fn apply(judge: Judge<'_>, what: &Call<'_>, does: Does, operation: &Element) -> 
             })
         }
         Does::WritesAny => judge.write(what, Object::Unknown),
-        Does::Deploys => judge.switch(what, Switch::MetadataDeploy),
+        Does::Deploys => Ok(()),
         Does::SetsUp => judge.switch(what, Switch::Setup),
         Does::ExecutesAnonymous => judge.switch(what, Switch::ExecuteAnonymous),
         Does::RunsCode => judge.unknown(what),
@@ -227,9 +231,7 @@ fn kind(record: &Element) -> Result<&str, &'static str> {
 /// What the operation of this name does. Unlike names, paths are spelled in many ways.
 fn does(wsdl: Wsdl, name: &str) -> Option<Does> {
     let table = match wsdl {
-        Wsdl::Partner | Wsdl::Enterprise => DATA,
-        Wsdl::Tooling if WRITES.contains(&name) => return Some(Does::Deploys),
-        Wsdl::Tooling => DATA,
+        Wsdl::Partner | Wsdl::Enterprise | Wsdl::Tooling => DATA,
         Wsdl::Metadata => METADATA,
         Wsdl::Apex => APEX,
         Wsdl::Other => return None,
@@ -241,7 +243,12 @@ fn does(wsdl: Wsdl, name: &str) -> Option<Does> {
     })
 }
 
-/// In the Tooling API records are metadata.
+/// Returns whether the operation of this name changes metadata.
+fn is_deployment(wsdl: Wsdl, name: &str) -> bool {
+    wsdl == Wsdl::Tooling && WRITES.contains(&name) || does(wsdl, name) == Some(Does::Deploys)
+}
+
+/// In the Tooling API records are metadata, and some are about users and permissions as well.
 const WRITES: [&str; 5] = ["create", "update", "upsert", "delete", "undelete"];
 
 /// SOAP API Developer Guide, *Core Calls*, *Utility Calls*; Tooling API, *SOAP Calls*.

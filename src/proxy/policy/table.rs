@@ -59,6 +59,8 @@ pub(super) enum Rule {
     IngestJob,
     ExecuteAnonymous,
     Deploy,
+    /// Changes a record of the object in the path, which is metadata; or of one that is not said there.
+    DeployRecord,
     Setup,
     /// Runs code that only the org knows.
     Code,
@@ -228,6 +230,10 @@ pub(super) static REST: &[Row] = &[
     row("POST", "tooling/composite/batch", Rule::Batch),
     row("POST", "tooling/composite/graph", Rule::Graph),
     row("GET", "tooling/**", Rule::Unknown),
+    // What a relationship leads to, and what is listed in a body, may be about users and permissions.
+    row("!GET", "tooling/sobjects/*/*/*/**", Rule::DeployRecord),
+    row("!GET", "tooling/sobjects/{}/**", Rule::DeployRecord),
+    row("!GET", "tooling/composite/**", Rule::DeployRecord),
     row("!GET", "tooling/**", Rule::Deploy),
     row("GET", "metadata/**", Rule::Read),
     row("!GET", "metadata/**", Rule::Deploy),
