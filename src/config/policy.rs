@@ -181,6 +181,13 @@ impl Fields {
         all.any(|(known, name)| is_alike(known, object) && is_alike(name, field))
     }
 
+    /// The names of the fields of `object` here.
+    pub(crate) fn named_of(&self, object: &str) -> impl Iterator<Item = &str> {
+        let all = self.0.iter();
+        all.filter(move |(known, _)| is_alike(known, object))
+            .map(|(_, name)| &**name)
+    }
+
     /// Returns whether a field of this name is denied, of whatever object.
     pub(crate) fn deny_named(&self, field: &str) -> bool {
         self.0.iter().any(|(_, name)| is_alike(name, field))

@@ -77,7 +77,7 @@ fn job(judge: Judge<'_>, ask: &Ask<'_>, info: &Info) -> Judged {
     let object = info.object.as_deref().map_or(Object::Unknown, Object::of);
     match info.operation.as_deref() {
         Some("query" | "queryAll") => judge.read(ask, object),
-        _ if judge.limits_written_fields() => {
+        _ if judge.limits_fields_written_to(object) => {
             judge.leaves_trace(ask)?;
             judge.unclear(ask, "the fields that a job writes cannot be told")
         }

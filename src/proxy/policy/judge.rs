@@ -252,6 +252,10 @@ impl<'a> Judge<'a> {
             if let Some((object, field)) = denied {
                 return self.refuse(what, Why::Field(format!("{object}.{field}"), List::Deny));
             }
+            self.field_of_person(what, object, field)?;
+        }
+        if names::is_account(object) && self.denies_contacts() && names::is_of_contact(field) {
+            return self.refuse(what, Why::Object(names::CONTACT.to_owned(), List::Deny));
         }
         if listed.are_of(object) && !listed.has(object, field) {
             return self.refuse(what, Why::Field(name(), kind));
@@ -259,9 +263,47 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
+    /// The same field where a person account has it of its contact, or the contact of its account.
+    fn field_of_person(self, what: &dyn Display, object: &str, field: &str) -> Judged {
+        let denied = &self.policy.deny_fields;
+        let is_denied = |object: &str, field: &str| {
+            // Who denies all of an account does not mean all of its contacts.
+            denied.deny(object, field) && !(names::is_account(object) && denied.has(object, "*"))
+        };
+        let mut same = names::of_person(object, field).into_iter();
+        match same.find(|(object, field)| is_denied(object, field)) {
+            Some((object, field)) => {
+                self.refuse(what, Why::Field(format!("{object}.{field}"), List::Deny))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether contacts are denied, which person accounts have fields of.
+    fn denies_contacts(self) -> bool {
+        self.policy.deny_objects.denies(names::CONTACT)
+    }
+
+    /// Returns whether `object` shows fields of a person that are denied of its contact, or its account.
+    fn shows_denied_person(self, object: &str) -> bool {
+        let denied = &self.policy.deny_fields;
+        if names::is_account(object) {
+            return self.denies_contacts() || denied.deny_any_of(names::CONTACT);
+        }
+        let mut of_account = denied.named_of(names::ACCOUNT);
+        names::is_contact(object) && of_account.any(names::is_shared_by_persons)
+    }
+
     /// Reading all fields of `object`, whatever they are.
     pub(super) fn read_all(self, what: &dyn Display, object: &str) -> Judged {
         let policy = self.policy;
+        if self.shows_denied_person(object) {
+            let why = format!(
+                "it reads all fields of {object}, and those that a person account has of its contact, or \
+                 it has of the account, are not all allowed; name the fields"
+            );
+            return self.unclear(what, why);
+        }
         let is_limited = policy.deny_fields.deny_any_of(object)
             || policy.read_fields.are_of(object) && !policy.read_fields.has(object, "*");
         if is_limited {
@@ -273,7 +315,14 @@ impl<'a> Judge<'a> {
 
     /// Returns whether a field of this name is denied, of whatever object.
     pub(super) fn denies_named(self, field: &str) -> bool {
-        self.policy.deny_fields.deny_named(field)
+        let denied = &self.policy.deny_fields;
+        let of_person = |object| names::of_person(object, field).into_iter();
+        denied.deny_named(field)
+            || !denied.is_empty()
+                && [names::ACCOUNT, names::CONTACT]
+                    .into_iter()
+                    .flat_map(of_person)
+                    .any(|(object, field)| denied.deny(object, &field))
     }
 
     /// Returns whether what is read has to be looked at.
@@ -300,6 +349,13 @@ impl<'a> Judge<'a> {
         !policy.deny_fields.is_empty()
             || !policy.write_fields.is_empty()
             || !policy.read_fields.is_empty()
+    }
+
+    /// Returns whether the fields of `object` that are written have to be looked at: an account may have some
+    /// of a contact.
+    pub(super) fn limits_fields_written_to(self, object: Object<'_>) -> bool {
+        let is_account = matches!(object, Object::Named(name) if names::is_account(name));
+        self.limits_written_fields() || is_account && self.denies_contacts()
     }
 
     /// A record that another one names by a field of it, such as an external id: whether there is one is

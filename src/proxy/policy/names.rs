@@ -26,24 +26,83 @@ pub(super) fn lookup(relationship: &str) -> String {
 }
 
 /// The object and field of which `field` has a part, or which has a part of it: an address and its
-/// city, a name and the first name, and what a person account has of its contact.
+/// city, a name and the first name.
 pub(super) fn related(object: &str, field: &str) -> Vec<(String, String)> {
-    let mut related: Vec<_> = parts(field)
-        .into_iter()
-        .map(|field| (object.to_owned(), field))
-        .collect();
-    if object.eq_ignore_ascii_case("Account") {
-        let of_contact = strip_end(field, "__pc").map(|custom| format!("{custom}__c"));
-        let of_contact = of_contact.or_else(|| {
-            let (person, rest) = field.split_at_checked("Person".len())?;
-            (person.eq_ignore_ascii_case("Person") && !rest.is_empty()).then(|| rest.to_owned())
-        });
-        if let Some(field) = of_contact {
-            let parts = parts(&field).into_iter().chain([field]);
-            related.extend(parts.map(|field| ("Contact".to_owned(), field)));
-        }
+    let parts = parts(field).into_iter();
+    parts.map(|field| (object.to_owned(), field)).collect()
+}
+
+/// What has the same data where the contact of a person account has `field` of it, or the account `field` of
+/// its contact: fields of the other object, and those that they have to do with. Whether an org has person
+/// accounts is not known here.
+///
+/// The `Name` of an account is left out: that of a business has nothing to do with a contact.
+pub(super) fn of_person(object: &str, field: &str) -> Vec<(&'static str, String)> {
+    if is_account(object) {
+        let whole = in_contact(field).into_iter();
+        let all = whole.flat_map(|whole| [parts(&whole), vec![whole]].concat());
+        return all.map(|field| (CONTACT, field)).collect();
     }
-    related
+    if is_contact(object) {
+        let all = [parts(field), vec![field.to_owned()]].concat();
+        let all = all.iter().flat_map(|field| in_account(field));
+        return all.map(|field| (ACCOUNT, field)).collect();
+    }
+    Vec::new()
+}
+
+pub(super) fn is_account(object: &str) -> bool {
+    object.eq_ignore_ascii_case(ACCOUNT)
+}
+
+pub(super) fn is_contact(object: &str) -> bool {
+    object.eq_ignore_ascii_case(CONTACT)
+}
+
+/// Returns whether only an account of a person has this field, which is one of its contact.
+pub(super) fn is_of_contact(field: &str) -> bool {
+    !is_in(&SHARED, field) && !in_contact(field).is_empty()
+}
+
+/// Returns whether a person account and its contact both have what is `field` in the account.
+pub(super) fn is_shared_by_persons(field: &str) -> bool {
+    !in_contact(field).is_empty()
+}
+
+/// The names in a contact of what is `field` in the account of that person. Of a place, more than one has the
+/// form.
+fn in_contact(field: &str) -> Vec<String> {
+    if let Some(custom) = strip_end(field, "__pc") {
+        return vec![format!("{custom}__c"), format!("{custom}__s")];
+    }
+    if is_in(&NAME, field) || is_in(&SHARED, field) {
+        return vec![field.to_owned()];
+    }
+    // Custom fields may have any name.
+    let standard = field.split_at_checked(PERSON.len());
+    let standard = standard.filter(|(person, rest)| {
+        person.eq_ignore_ascii_case(PERSON) && !rest.is_empty() && !rest.contains("__")
+    });
+    standard
+        .map(|(_, rest)| rest.to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// The names in the account of a person of what is `field` in the contact.
+fn in_account(field: &str) -> Vec<String> {
+    let custom = strip_end(field, "__c").or_else(|| strip_end(field, "__s"));
+    if let Some(custom) = custom {
+        return vec![format!("{custom}__pc")];
+    }
+    if is_in(&NAME, field) || is_in(&SHARED, field) {
+        return vec![field.to_owned()];
+    }
+    vec![format!("{PERSON}{field}")]
+}
+
+fn is_in(names: &[&str], field: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(field))
 }
 
 fn parts(field: &str) -> Vec<String> {
@@ -65,7 +124,7 @@ fn parts(field: &str) -> Vec<String> {
     if field.eq_ignore_ascii_case("Name") {
         found.extend(NAME.map(str::to_owned));
     }
-    if NAME.iter().any(|part| part.eq_ignore_ascii_case(field)) {
+    if is_in(&NAME, field) {
         found.push("Name".to_owned());
     }
     found
@@ -100,6 +159,15 @@ const ADDRESS: [&str; 9] = [
     "Latitude",
     "Longitude",
 ];
+
+pub(super) const CONTACT: &str = "Contact";
+pub(super) const ACCOUNT: &str = "Account";
+
+/// Before the names of standard fields: Object Reference, *Person Account Fields*.
+const PERSON: &str = "Person";
+
+/// Fields that a person account and its contact have in common, and that a business has as well.
+const SHARED: [&str; 2] = ["Phone", "Fax"];
 
 const NAME: [&str; 5] = [
     "Salutation",

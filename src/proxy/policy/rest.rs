@@ -69,7 +69,7 @@ impl Found {
 
     /// Returns whether its body has to be read to judge it.
     pub(super) fn needs_body(&self, judge: Judge<'_>, ask: &Ask<'_>) -> bool {
-        let needs = |rule: &Rule| match rule {
+        let needs = |rule: &Rule, subject: &str| match rule {
             Rule::Composite | Rule::Batch | Rule::Graph => judge.looks_within(),
             Rule::GraphQl | Rule::QueryJob | Rule::IngestJob | Rule::ReadAsked | Rule::Retrieve => {
                 judge.looks()
@@ -78,11 +78,18 @@ impl Found {
                 !judge.is_read_only() && judge.looks()
             }
             Rule::WriteRecord | Rule::WriteId => {
-                !judge.is_read_only() && judge.limits_written_fields() && !ask.only_deletes()
+                let object = match rule {
+                    Rule::WriteId => objects::of_id(subject),
+                    _ => Object::of(subject),
+                };
+                !judge.is_read_only()
+                    && judge.limits_fields_written_to(object)
+                    && !ask.only_deletes()
             }
             _ => false,
         };
-        self.rules.iter().any(|(rule, _)| needs(rule))
+        let mut rules = self.rules.iter();
+        rules.any(|(rule, subject)| needs(rule, subject))
     }
 
     /// Returns whether its body is a query, or has requests in it.
@@ -231,10 +238,11 @@ fn ingest_job(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json) -> Judged {
     let Some(object) = body.text("object") else {
         return judge.unclear(ask, "its body names no object");
     };
-    if judge.limits_written_fields() {
+    let object = Object::of(object);
+    if judge.limits_fields_written_to(object) {
         return judge.unclear(ask, "the fields that a job writes cannot be told");
     }
-    judge.write(ask, Object::of(object))
+    judge.write(ask, object)
 }
 
 fn rule(method: &str, path: &[u8]) -> Option<(Rule, String)> {

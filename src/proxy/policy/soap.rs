@@ -190,7 +190,7 @@ fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element) -> Judged {
         Err(why) => return judge.unclear(what, why),
     };
     judge.write(what, object)?;
-    if !judge.limits_written_fields() {
+    if !judge.limits_fields_written_to(object) {
         return Ok(());
     }
     let Object::Named(object) = object else {
@@ -204,7 +204,7 @@ fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element) -> Judged {
         };
         judge.write_field(what, object, name)?;
         // A record by its external id, instead of its id.
-        if !field.children.is_empty() {
+        if !field.children.is_empty() && judge.limits_written_fields() {
             judge.write_field(what, object, &names::lookup(name))?;
             let parts = field.children.iter().map(|part| part.name.as_str());
             judge.find(what, name, parts.filter(|name| *name != "type"))?;

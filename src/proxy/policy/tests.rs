@@ -87,6 +87,22 @@ pub(super) fn policy(name: &str) -> Policy {
             deny_objects: Names::of(&["Payroll__c", "Case"]),
             ..closed
         },
+        "deny-contacts" => Policy {
+            deny_objects: Names::of(&["Contact"]),
+            ..closed
+        },
+        "deny-names" => Policy {
+            deny_fields: Fields::of(&["Contact.FirstName", "Contact.LastName", "Contact.Phone"]),
+            ..closed
+        },
+        "deny-persons" => Policy {
+            deny_fields: Fields::of(&["Account.SSN__pc", "Account.PersonEmail"]),
+            ..closed
+        },
+        "deny-accounts" => Policy {
+            deny_fields: Fields::of(&["Account.*"]),
+            ..closed
+        },
         "fields" => Policy {
             read_fields: Fields::of(&["Account.Id", "Account.Name"]),
             write_fields: Fields::of(&["Case.Subject"]),

@@ -149,7 +149,7 @@ pub(super) fn delete(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
 
 /// The fields that a record sets.
 fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&Json>) -> Judged {
-    if !judge.limits_written_fields() || ask.only_deletes() {
+    if !judge.limits_fields_written_to(object) || ask.only_deletes() {
         return Ok(());
     }
     let (Object::Named(object), Some(Json::Object(fields))) = (object, record) else {
@@ -161,7 +161,7 @@ fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&J
         }
         judge.write_field(ask, object, field)?;
         // A record by its external id, instead of its id.
-        if let Json::Object(parts) = value {
+        if let (Json::Object(parts), true) = (value, judge.limits_written_fields()) {
             judge.write_field(ask, object, &names::lookup(field))?;
             let parts = parts.iter().map(|(name, _)| name.as_str());
             let parts = parts.filter(|name| !name.eq_ignore_ascii_case("attributes"));
@@ -178,7 +178,7 @@ fn has_records(value: &Json) -> bool {
 
 /// The field in the path: the record is found by it, and created with it.
 fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
-    if !judge.limits_written_fields() {
+    if !judge.limits_fields_written_to(Object::of(object)) {
         return Ok(());
     }
     for path in ask.readings().unwrap_or_default() {
