@@ -160,9 +160,9 @@ impl Fields {
         self.0.is_empty()
     }
 
-    /// Returns whether any field of `object` is here.
+    /// Returns whether any field of `object` is here, whether or not either has the namespace of the org.
     pub(crate) fn are_of(&self, object: &str) -> bool {
-        self.0.iter().any(|(known, _)| is(known, object))
+        self.0.iter().any(|(known, _)| is_alike(known, object))
     }
 
     pub(crate) fn has(&self, object: &str, field: &str) -> bool {
@@ -170,12 +170,7 @@ impl Fields {
         all.any(|(known, name)| is(known, object) && is(name, field))
     }
 
-    /// Like `are_of`, whether or not either has the namespace of the org.
-    pub(crate) fn deny_any_of(&self, object: &str) -> bool {
-        self.0.iter().any(|(known, _)| is_alike(known, object))
-    }
-
-    /// Like `has`, in the same way.
+    /// Like `has`, in the same way as `are_of`.
     pub(crate) fn deny(&self, object: &str, field: &str) -> bool {
         let mut all = self.0.iter();
         all.any(|(known, name)| is_alike(known, object) && is_alike(name, field))

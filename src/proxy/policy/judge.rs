@@ -288,7 +288,7 @@ impl<'a> Judge<'a> {
     fn shows_denied_person(self, object: &str) -> bool {
         let denied = &self.policy.deny_fields;
         if names::is_account(object) {
-            return self.denies_contacts() || denied.deny_any_of(names::CONTACT);
+            return self.denies_contacts() || denied.are_of(names::CONTACT);
         }
         let mut of_account = denied.named_of(names::ACCOUNT);
         names::is_contact(object) && of_account.any(names::is_shared_by_persons)
@@ -304,7 +304,7 @@ impl<'a> Judge<'a> {
             );
             return self.unclear(what, why);
         }
-        let is_limited = policy.deny_fields.deny_any_of(object)
+        let is_limited = policy.deny_fields.are_of(object)
             || policy.read_fields.are_of(object) && !policy.read_fields.has(object, "*");
         if is_limited {
             let why = format!("it reads all fields of {object}, not all of which are allowed");

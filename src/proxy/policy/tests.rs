@@ -83,6 +83,11 @@ pub(super) fn policy(name: &str) -> Policy {
             read_fields: Fields::of(&["Account.Id", "Account.Name"]),
             ..closed
         },
+        "payroll" => Policy {
+            read_fields: Fields::of(&["Payroll__c.Name"]),
+            write_fields: Fields::of(&["Payroll__c.Name"]),
+            ..closed
+        },
         "deny-objects" => Policy {
             deny_objects: Names::of(&["Payroll__c", "Case"]),
             ..closed
