@@ -115,8 +115,8 @@ struct Info {
     operation: Option<String>,
     object: Option<String>,
     state: Option<String>,
-    /// The number of facts, these included.
-    count: usize,
+    /// True if it says more than which job it is and in what state.
+    says_more: bool,
 }
 
 impl Info {
@@ -133,7 +133,10 @@ impl Info {
                 operation: text("operation"),
                 object: text("object"),
                 state: text("state"),
-                count: json.entries().len(),
+                says_more: json
+                    .entries()
+                    .iter()
+                    .any(|(name, value)| *value != Json::Null && !is_about_state(name)),
             });
         }
         let root = Element::parse(body)?;
@@ -148,11 +151,16 @@ impl Info {
             operation: text("operation")?,
             object: text("object")?,
             state: text("state")?,
-            count: root.children.len(),
+            says_more: root.children.iter().any(|it| !is_about_state(&it.name)),
         })
     }
 
     fn is_closed(&self) -> bool {
-        self.count == 1 && self.state.as_deref() == Some("Closed")
+        !self.says_more && self.state.as_deref() == Some("Closed")
     }
+}
+
+/// Returns whether this fact of a job only names it, as some clients do once more, or its state.
+fn is_about_state(name: &str) -> bool {
+    ["id", "state"].contains(&name)
 }

@@ -8,8 +8,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Json {
-    /// Null, a number, or a truth value.
-    Plain,
+    Null,
+    Bool(bool),
+    Number,
     Text(String),
     List(Vec<Self>),
     Object(Vec<(String, Self)>),
@@ -66,7 +67,7 @@ impl Json {
     /// Returns whether a part of another answer is to stand in it (`@{…}`).
     pub(super) fn has_reference(&self) -> bool {
         match self {
-            Self::Plain => false,
+            Self::Null | Self::Bool(_) | Self::Number => false,
             Self::Text(text) => text.contains("@{"),
             Self::List(list) => list.iter().any(Self::has_reference),
             Self::Object(entries) => entries
@@ -104,24 +105,24 @@ impl<'de> Visitor<'de> for Reader<'_> {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Plain)
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Plain)
+        Ok(Json::Number)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Plain)
+        Ok(Json::Number)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Plain)
+        Ok(Json::Number)
     }
 
     fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Plain)
+        Ok(Json::Null)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
