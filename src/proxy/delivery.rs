@@ -184,8 +184,8 @@ impl Delivery {
     /// The session with which to send a request again that was refused with `session`, if that is
     /// of use.
     ///
-    /// The first time a login decides. Where logins were in vain lately, or an Apex class may have
-    /// answered after it wrote something, the org is asked first whether it is the session that it
+    /// The first time a login decides. Where logins were in vain lately, or an Apex class or a page may
+    /// have answered after it wrote something, the org is asked first whether it is the session that it
     /// refuses, or the request: that costs no login.
     async fn successor(
         &self,
@@ -201,8 +201,8 @@ impl Delivery {
             ..
         } = request;
         let can_ask = head.family() != Family::PubSub;
-        // A class chooses its answer, after it may have written something, at a GET as well.
-        let must_ask = can_ask && (sessions.doubts() || head.is_for_a_class());
+        // Code chooses its answer, after it may have written something, at a GET as well.
+        let must_ask = can_ask && (sessions.doubts() || head.is_answered_by_code());
         if repeats == 0 && !must_ask && !sessions.rests() {
             let login = sessions.replace(session);
             return Ok(Some(exchange.awaits(Wait::Login, login).await?));

@@ -132,11 +132,11 @@ impl Head {
         self.target.path()
     }
 
-    /// Returns whether an Apex class answers it, with whatever status and words it chooses. Where
-    /// one is called by SOAP, the org itself writes the fault.
-    pub(crate) fn is_for_a_class(&self) -> bool {
+    /// Returns whether code of the org's own answers it, with whatever status and words it chooses: an
+    /// Apex class, or a page. Where a class is called by SOAP, the org itself writes the fault.
+    pub(crate) fn is_answered_by_code(&self) -> bool {
         let path = path::resolved(self.path().as_bytes());
-        Target::parse(&path).api == Api::Apex
+        matches!(Target::parse(&path).api, Api::Apex | Api::Page)
     }
 
     /// Returns whether it does no harm if it is done twice: its method says so (RFC 9110 section 9.2.2),

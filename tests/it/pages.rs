@@ -3,10 +3,11 @@
 use http::{Method, StatusCode};
 use test_case::test_case;
 
-use crate::support::{Both, Fault, client, get::get};
+use crate::support::{Both, Fault, Org, client, get::get};
 
 const EXPORT: &str = "/00O000000000001?isdtp=p1&export=1&enc=UTF-8&xf=csv";
 const REPORT: &str = "/00O000000000001";
+const PAGE: &str = "/apex/Acme";
 
 #[test_case(false; "a redirect")]
 #[test_case(true; "a script")]
@@ -32,12 +33,27 @@ async fn a_report_is_exported_though_the_session_has_died(scripted: bool) {
 #[tokio::test]
 async fn wherever_it_is_sent_to_log_in_it_is_asked_for_again(location: &str) {
     let Both { org, proxy } = Both::start().await;
+    assert_eq!(proxy.get(EXPORT).await.status(), 200);
+    org.end_sessions();
     org.faults()
         .next(1, REPORT, Fault::redirect(StatusCode::FOUND, location));
     let answer = proxy.get(EXPORT).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/csv; charset=UTF-8");
-    assert_eq!(org.counts().requests, 2);
+    assert_eq!(requests_to(&org, EXPORT), 3);
+    assert_eq!(org.logins(), 2);
+}
+
+/// It may have written something before it sent the client there.
+#[test_case(Fault::redirect(StatusCode::FOUND, "/?ec=302&startURL=%2Fapex%2FAcme"); "a redirect")]
+#[test_case(Fault::answer(StatusCode::OK, "text/html", "<script>window.location.replace('/?ec=302');</script>"); "a script")]
+#[tokio::test]
+async fn a_page_is_asked_for_once_while_the_session_lives(fault: Fault) {
+    let Both { org, proxy } = Both::start().await;
+    org.faults().next(1, PAGE, fault);
+    let answer = proxy.get(PAGE).await;
+    assert_eq!(answer.status(), 502);
+    assert_eq!((requests_to(&org, PAGE), org.logins()), (1, 1));
 }
 
 #[test_case(Fault::redirect(StatusCode::FOUND, "/?ec=302&startURL=%2F00O"); "a redirect")]
@@ -87,4 +103,9 @@ async fn pages_that_show_something_stream() {
     let rest = "eport</title></head><body><h1>Report</h1></body></html>";
     assert_eq!(raw.exactly(rest.len()).await, rest.as_bytes());
     assert_eq!(org.logins(), 1);
+}
+
+fn requests_to(org: &Org, path: &str) -> usize {
+    let all = org.requests();
+    all.iter().filter(|seen| seen.target == path).count()
 }

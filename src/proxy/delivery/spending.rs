@@ -64,7 +64,7 @@ impl Delivery {
             ..
         } = request;
         // An Apex class can say the same of another org, after it has done something.
-        if head.is_for_a_class() {
+        if head.is_answered_by_code() {
             return false;
         }
         let turns = self.budget.as_ref().and_then(|budget| budget.turns());
