@@ -2,19 +2,23 @@
 
 /// The objects whose changes, shares or feed are in the records of `object`, if that is such a one:
 /// `Payroll__c` of `Payroll__History`, `Contact` of `ContactFeed`.
+///
+/// They may have sources themselves: `CaseHistory2` of `CaseHistory2ChangeEvent`.
 pub(super) fn sources(object: &str) -> Vec<String> {
     // `Payroll__hd` may be of `Payroll__c`, and `Contact__hd` of `Contact`.
     if let Some(rest) = strip_end(object, "__hd") {
         return vec![format!("{rest}__c"), rest.to_owned()];
     }
-    let mut suffixes = SUFFIXES.iter();
-    let Some(rest) = suffixes.find_map(|suffix| strip_end(object, suffix)) else {
-        return Vec::new();
-    };
-    vec![match rest.strip_suffix("__") {
-        Some(custom) => format!("{custom}__c"),
-        None => rest.to_owned(),
-    }]
+    let mut found = Vec::new();
+    let mut object = object;
+    while let Some(rest) = SUFFIXES.iter().find_map(|suffix| strip_end(object, suffix)) {
+        found.push(match rest.strip_suffix("__") {
+            Some(custom) => format!("{custom}__c"),
+            None => rest.to_owned(),
+        });
+        object = rest;
+    }
+    found
 }
 
 /// The field in which the id behind this relationship is: `AccountId`, `Boss__c` of `Boss__r`.
@@ -137,8 +141,9 @@ fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
 }
 
 /// Object Reference, *Associated Objects*. The longer ones come first.
-const SUFFIXES: [&str; 7] = [
+const SUFFIXES: [&str; 8] = [
     "FieldHistory",
+    "History2",
     "History",
     "Share",
     "Feed",
