@@ -228,7 +228,7 @@ fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
 }
 
 /// Returns whether this is `v62.0`, or `62.0` should an org take that.
-fn is_version(word: &[u8]) -> bool {
+pub(crate) fn is_version(word: &[u8]) -> bool {
     let number = word.strip_prefix(b"v").or_else(|| word.strip_prefix(b"V"));
     number
         .unwrap_or(word)

@@ -12,7 +12,10 @@ use super::{
     },
     judge as judge_ask,
 };
-use crate::proxy::path::{LONGEST_WITHIN, is_plain};
+use crate::proxy::{
+    path::{LONGEST_WITHIN, is_plain},
+    target::is_version,
+};
 
 /// `composite`: requests with whole paths, in which a part of an earlier answer may stand.
 pub(super) fn judge(judge: Judge<'_>, ask: &Ask<'_>, body: &Json) -> Judged {
@@ -48,10 +51,13 @@ pub(super) fn judge_batch(judge: Judge<'_>, ask: &Ask<'_>, body: &Json) -> Judge
     for request in requests {
         let url = request.text("url").unwrap_or_default();
         let url = url.trim_start_matches('/');
-        let url = match url.strip_prefix("services/data/") {
-            Some(_) => format!("/{url}"),
-            None => format!("/services/data/{url}"),
-        };
+        let url = url.strip_prefix("services/data/").unwrap_or(url);
+        let version = url.split(['/', '?']).next().unwrap_or_default();
+        // Anything else the org might take for another path than is judged here.
+        if !is_version(version.as_bytes()) {
+            return judge.unplaced(ask, "a url in it does not begin with a version");
+        }
+        let url = format!("/services/data/{url}");
         judge_part(judge, ask, request, &url, "richInput")?;
     }
     Ok(())
