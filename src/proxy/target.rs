@@ -66,7 +66,7 @@ impl<'a> Target<'a> {
         }
         let mut rest = words(path);
         let first = rest.next();
-        if is(first, "id") {
+        if is(first, "id") && is_identity(rest.clone()) {
             return Self::named(Api::Identity, rest);
         }
         if is(first, "cometd") {
@@ -220,6 +220,12 @@ fn oauth2(name: Option<&[u8]>) -> Api<'static> {
     }
 }
 
+/// Returns whether these are the ids of an org and of a user: a site may be called `id`, too.
+fn is_identity<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut begins = |prefix: &[u8]| words.next().is_some_and(|word| word.starts_with(prefix));
+    begins(ORG) && begins(USER) && words.next().is_none()
+}
+
 /// The place of `part` in `whole`, which it is a part of.
 fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
@@ -235,6 +241,10 @@ pub(crate) fn is_version(word: &[u8]) -> bool {
         .first()
         .is_some_and(u8::is_ascii_digit)
 }
+
+/// The first characters of the ids of orgs and users.
+const ORG: &[u8] = b"00D";
+const USER: &[u8] = b"005";
 
 /// The word before the version in old paths of CometD.
 const REPLAY: &str = "replay";
@@ -287,6 +297,9 @@ mod tests {
             ("/services/oauth2/userinfo", Api::Identity, None, true),
             ("/services/oauth2/authorize", Api::Other, None, true),
             ("/id/00D/005", Api::Identity, None, false),
+            ("//ID/00D/005/", Api::Identity, None, false),
+            ("/id/00D/005/x", Api::Page, None, false),
+            ("/id/apex/Acme", Api::Page, None, false),
             ("/services/wsdl/tooling", Api::Wsdl, None, false),
             ("/soap/wsdl.jsp", Api::Wsdl, None, true),
             (
@@ -389,6 +402,8 @@ mod tests {
     fn a_site_has_its_path_before_that_of_an_api() {
         for (path, site) in [
             ("/portal/services/Soap/u/62.0", "/portal/"),
+            ("/id/services/data/v62.0/limits", "/id/"),
+            ("/id/00D/services/data", "/id/00D/"),
             ("/a//b/services/data/v62.0", "/a//b/"),
             ("/services/services/data", ""),
         ] {

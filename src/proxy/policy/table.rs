@@ -74,7 +74,7 @@ pub(super) struct Row {
     /// A method; `GET` includes HEAD, and `!GET` is all others; `*` is any.
     method: &'static str,
     /// Words in lower case: `*` is any, `{}` is the one that the rule is about, `<field>` is the name of
-    /// a field, `**` is any number of words.
+    /// a field, `<org>` and `<user>` are ids of these, `**` is any number of words.
     path: &'static str,
     pub(super) rule: Rule,
 }
@@ -119,6 +119,8 @@ impl Row {
                 "*" => {}
                 "{}" => subject = word,
                 "<field>" if is_field(word) => {}
+                "<org>" if word.starts_with("00D") => {}
+                "<user>" if word.starts_with("005") => {}
                 _ if is(Some(word.as_bytes()), expected) => {}
                 _ => return None,
             }
@@ -320,7 +322,7 @@ pub(super) static ELSEWHERE: &[Row] = &[
     row("GET", "services/data", Rule::Read),
     row("*", "services/oauth2/userinfo", Rule::Read),
     row("*", "services/oauth2/introspect", Rule::Read),
-    row("*", "id/**", Rule::Read),
+    row("*", "id/<org>/<user>", Rule::Read),
     row("GET", ".well-known/**", Rule::Read),
     row("GET", "services/wsdl/**", Rule::Read),
     row("GET", "soap/wsdl.jsp", Rule::Read),
