@@ -134,7 +134,7 @@ fn parts(field: &str) -> Vec<String> {
     found
 }
 
-fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+pub(super) fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     let at = text.len().checked_sub(end.len())?;
     let (start, found) = text.split_at_checked(at)?;
     found.eq_ignore_ascii_case(end).then_some(start)

@@ -1,10 +1,11 @@
 //! Facts about objects that no request says.
 
-use super::judge::Object;
+use super::{judge::Object, names};
 
 /// Returns whether `object` is about users and permissions.
 pub(super) fn is_setup(object: &str) -> bool {
-    SETUP.iter().any(|known| known.eq_ignore_ascii_case(object))
+    let is_rule = names::strip_end(object, SHARING_RULE).is_some();
+    is_rule || SETUP.iter().any(|known| known.eq_ignore_ascii_case(object))
 }
 
 /// Returns whether records of `object` are code or other metadata.
@@ -56,7 +57,9 @@ fn find(table: &'static [Relationship], name: &str) -> Option<&'static [&'static
 /// the Object Reference for users, profiles, permission sets, groups, roles, territories and sessions, and
 /// the secrets that encrypt. Shares of a record, such as `AccountShare`, are none of them: its owner makes
 /// them without being an administrator. `UserShare` is about a user.
-const SETUP: [&str; 55] = [
+const SETUP: [&str; 61] = [
+    "AccountTerritoryAssignmentRule",
+    "AccountTerritoryAssignmentRuleItem",
     "AuthProvider",
     "AuthSession",
     "ConnectedApplication",
@@ -76,6 +79,8 @@ const SETUP: [&str; 55] = [
     "OauthCustomScopeApp",
     "OauthToken",
     "ObjectPermissions",
+    "ObjectTerritory2AssignmentRule",
+    "ObjectTerritory2AssignmentRuleItem",
     "ObjectTerritory2Association",
     "PermissionSet",
     "PermissionSetAssignment",
@@ -86,10 +91,12 @@ const SETUP: [&str; 55] = [
     "Profile",
     "QueueSobject",
     "SamlSsoConfig",
+    "SelfServiceUser",
     "SessionPermSetActivation",
     "SetupEntityAccess",
     "TempUserPermission",
     "TenantSecret",
+    "Territory",
     "Territory2",
     "Territory2Model",
     "ThirdPartyAccountLink",
@@ -113,6 +120,9 @@ const SETUP: [&str; 55] = [
     "UserTerritory2Association",
     "VerificationHistory",
 ];
+
+/// The end of the names of objects that share the records of another one: `AccountOwnerSharingRule`.
+const SHARING_RULE: &str = "SharingRule";
 
 /// Objects that have the names, the values or the changes of fields of other objects in them: Object
 /// Reference, *Feed Objects*, *History Objects*, *Event Monitoring* and others.
