@@ -289,6 +289,10 @@ pub(super) static REST: &[Row] = &[
     row("!GET", "connect/user-profiles/**", Rule::Setup),
     row("!GET", "connect/communities/*/user-profiles/**", Rule::Setup),
     row("!GET", "connect/communities/*/chatter/users/*", Rule::Setup),
+    // A site is metadata, as the object Network.
+    row("!GET", "connect/communities", Rule::Deploy),
+    row("!GET", "connect/communities/*", Rule::Deploy),
+    row("!GET", "connect/communities/*/publish", Rule::Deploy),
     row("!GET", "connect/**", Rule::Write),
     row("GET", "recent", Rule::ReadAny),
     row("GET", "support/knowledgearticles/*", Rule::Article),
