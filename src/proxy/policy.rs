@@ -115,8 +115,7 @@ async fn judge(
     if ask::names_namespace(&head.headers) {
         judge.renames(&ask)?;
     }
-    let is_off = |value: &http::HeaderValue| value == "updateMru=false";
-    if !head.headers.get_all(ask::MRU).iter().all(is_off) {
+    if ask::updates_mru(&head.headers) {
         judge.leaves_trace(&format!("{ask} with Sforce-Mru"))?;
     }
     match family {

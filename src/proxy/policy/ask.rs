@@ -174,36 +174,53 @@ fn with_stems(path: &[u8], last_only: bool) -> Vec<u8> {
 
 /// Returns whether the headers name another method, which some servers follow and some do not.
 pub(super) fn names_method(headers: &HeaderMap) -> bool {
-    OVERRIDES.iter().any(|name| headers.contains_key(*name))
+    let mut names = headers.keys();
+    names.any(|name| {
+        OVERRIDES
+            .iter()
+            .any(|known| is_header(name.as_str(), known))
+    })
+}
+
+/// Returns whether a header has the list of recently used records updated by a query, too.
+pub(super) fn updates_mru(headers: &HeaderMap) -> bool {
+    let mut all = headers.iter();
+    all.any(|(name, value)| is_header(name.as_str(), MRU) && value != "updateMru=false")
 }
 
 /// Returns whether a header names the namespace of the names that have none.
 pub(super) fn names_namespace(headers: &HeaderMap) -> bool {
-    let mut all = headers.get_all(CALL_OPTIONS).iter();
-    all.any(|options| {
+    let mut all = headers.iter();
+    all.any(|(name, options)| {
         let options = options.as_bytes().to_ascii_lowercase();
-        options.windows(NAMESPACE.len()).any(|it| it == NAMESPACE)
+        is_header(name.as_str(), CALL_OPTIONS)
+            && options.windows(NAMESPACE.len()).any(|it| it == NAMESPACE)
     })
 }
 
 /// Returns whether a header of this name changes what a request does.
 pub(super) fn is_telling(name: &str) -> bool {
     let mut known = OVERRIDES.iter().chain([&MRU, &CALL_OPTIONS]);
-    known.any(|known| known.eq_ignore_ascii_case(name))
+    known.any(|known| is_header(name, known))
 }
 
-/// Some servers take `_` in a name for `-`.
-const OVERRIDES: [&str; 6] = [
+/// Returns whether `name` is that of the header `known`. Some servers take `_` in a name for `-`.
+fn is_header(name: &str, known: &str) -> bool {
+    let mut letters = name.bytes().zip(known.bytes());
+    name.len() == known.len()
+        && letters.all(|(letter, known)| {
+            letter.eq_ignore_ascii_case(&known) || letter == b'_' && known == b'-'
+        })
+}
+
+const OVERRIDES: [&str; 3] = [
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
-    "x_http_method_override",
-    "x_http_method",
-    "x_method_override",
 ];
 
-/// The header that has the list of recently used records updated by a query, too.
-pub(super) const MRU: &str = "sforce-mru";
+/// The header for `updateMru=FLAG`.
+const MRU: &str = "sforce-mru";
 
 /// The header for `client=NAME, defaultNamespace=NAMESPACE`.
 const CALL_OPTIONS: &str = "sforce-call-options";
