@@ -142,6 +142,7 @@ impl<'a> Uses<'a> {
                     rest = end.get(1..).ok_or(INCOMPLETE)?;
                 }
                 Token::Word(_) if is_out_of_place(token) => return Err(OUT_OF_PLACE),
+                Token::Word(word) if is_odd_call(word, after) => return Err(ODD_CALL),
                 Token::Word(word) if word.eq_ignore_ascii_case("typeof") => {
                     return Err("TYPEOF leads to objects that cannot be told");
                 }
@@ -172,6 +173,7 @@ impl<'a> Uses<'a> {
                     rest = end.get(1..).ok_or(INCOMPLETE)?;
                 }
                 Token::Word(_) if is_out_of_place(token) => return Err(OUT_OF_PLACE),
+                Token::Word(word) if is_odd_call(word, after) => return Err(ODD_CALL),
                 Token::Word(word) if word.eq_ignore_ascii_case("fields") => scope.reads_all = true,
                 Token::Word(word)
                     if !after.first().is_some_and(|it| it.is_mark('('))
@@ -302,6 +304,11 @@ fn is_out_of_place(token: &Token<'_>) -> bool {
     token.is("select") || token.is("from")
 }
 
+/// Returns whether it is like a function, but with a dot in its name, as in `c.FIELDS(ALL)`.
+fn is_odd_call(word: &str, after: &[Token<'_>]) -> bool {
+    word.contains('.') && after.first().is_some_and(|it| it.is_mark('('))
+}
+
 /// The object after FROM: a relationship, where the query is in the list of another.
 fn objects_of(from: &str, is_child: bool) -> Found<Vec<&str>> {
     if !is_child {
@@ -376,6 +383,7 @@ fn is_constant(word: &str) -> bool {
 }
 
 const OUT_OF_PLACE: &str = "its query has a SELECT or FROM that belongs to none";
+const ODD_CALL: &str = "its query has a function with a dot in its name";
 const INCOMPLETE: &str = "its query is incomplete";
 
 /// Queries within queries; Salesforce takes five.
