@@ -6,6 +6,7 @@ use super::{
     json::Json,
     judge::{Judge, Judged, Object},
 };
+use crate::proxy::path::{is, words};
 
 /// Judges the messages of a request.
 pub(super) fn judge(judge: Judge<'_>, what: &dyn Display, body: &Json) -> Judged {
@@ -17,10 +18,18 @@ pub(super) fn judge(judge: Judge<'_>, what: &dyn Display, body: &Json) -> Judged
         match message.text("channel") {
             Some("/meta/subscribe") => subscribe(judge, what, message)?,
             Some(channel) if META.contains(&channel) => {}
+            Some(channel) if is_meta(channel) => {
+                judge.unclear(what, "nothing is known of a meta channel in it")?;
+            }
             _ => judge.write(what, Object::Other)?,
         }
     }
     Ok(())
+}
+
+/// Returns whether a channel is, or may be taken for, one that does something other than to publish.
+fn is_meta(channel: &str) -> bool {
+    is(words(channel.trim().as_bytes()).next(), "meta")
 }
 
 fn subscribe(judge: Judge<'_>, what: &dyn Display, message: &Json) -> Judged {
