@@ -96,10 +96,26 @@ fn text_length(text: &str) -> Result<usize, &'static str> {
             '\\' => match chars.next() {
                 Some((_, 'n' | 'N' | 'r' | 'R' | 't' | 'T' | 'b' | 'B' | 'f' | 'F')) => {}
                 Some((_, '\'' | '"' | '\\' | '_' | '%')) => {}
+                Some((_, 'u')) if is_plain_escape(&mut chars) => {}
                 _ => return Err("a text in its query has an unusual escape"),
             },
             _ => {}
         }
     }
     Err("a text in its query does not end")
+}
+
+/// Returns whether what follows `\u` in a text are the four digits of a character that neither ends a text
+/// nor escapes anything, for readers who take texts apart only after that.
+fn is_plain_escape(chars: &mut impl Iterator<Item = (usize, char)>) -> bool {
+    let digits = chars.take(4).map(|(_, digit)| digit.to_digit(16));
+    let code = digits.fold((0, 0), |(count, code), digit| match digit {
+        Some(digit) => (count + 1, code * 16 + digit),
+        None => (count, code),
+    });
+    match code {
+        // Half of a character beyond four digits is none by itself.
+        (4, code) => char::from_u32(code).is_none_or(|c| !c.is_control() && !"'\"\\".contains(c)),
+        _ => false,
+    }
 }
