@@ -368,7 +368,7 @@ fn is_field(before: Option<Token<'_>>, word: Token<'_>, after: &[Token<'_>]) -> 
     is_compared || before.is_some_and(is_listed)
 }
 
-/// Returns whether it is a date such as `TODAY` or `LAST_N_DAYS`, or an amount such as `USD5000`.
+/// Returns whether it is a date such as `TODAY`, `LAST_N_DAYS` or `N_DAYS_AGO`, or an amount such as `USD5000`.
 fn is_constant(word: &str) -> bool {
     let is_currency = word.len() > 3
         && word.bytes().take(3).all(|byte| byte.is_ascii_uppercase())
@@ -380,6 +380,7 @@ fn is_constant(word: &str) -> bool {
             .iter()
             .any(|it| upper.starts_with(it))
             && !upper.contains("__")
+        || upper.starts_with("N_") && upper.ends_with("S_AGO") && !upper.contains("__")
 }
 
 const OUT_OF_PLACE: &str = "its query has a SELECT or FROM that belongs to none";
@@ -390,7 +391,7 @@ const INCOMPLETE: &str = "its query is incomplete";
 const DEEPEST: u8 = 6;
 
 /// Words of SOQL and SOSL that are no fields after FROM, but where only a field can be.
-const KEYWORDS: [&str; 47] = [
+const KEYWORDS: [&str; 51] = [
     "above",
     "above_or_below",
     "all",
@@ -418,6 +419,9 @@ const KEYWORDS: [&str; 47] = [
     "like",
     "limit",
     "mine",
+    "mine_and_my_groups",
+    "my_team_territory",
+    "my_territory",
     "not",
     "null",
     "nulls",
@@ -428,6 +432,7 @@ const KEYWORDS: [&str; 47] = [
     "rollup",
     "rows",
     "scope",
+    "scopingrule",
     "security_enforced",
     "system_mode",
     "team",
