@@ -115,8 +115,9 @@ impl Found {
     /// Judges the request, with its body if that was needed.
     pub(super) fn judge(&self, judge: Judge<'_>, ask: &Ask<'_>, body: Option<&Json>) -> Judged {
         for name in TRACES {
-            let is_named = body.is_some_and(|body| body.get(name).is_some());
-            if is_named || ask.all(name).iter().any(|value| value != "false") {
+            let asked = body.and_then(|body| body.get(name));
+            let is_asked = asked.is_some_and(|value| *value != Json::Bool(false));
+            if is_asked || ask.all(name).iter().any(|value| value != "false") {
                 judge.leaves_trace(&format!("{ask} with {name}"))?;
             }
         }

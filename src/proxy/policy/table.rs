@@ -258,6 +258,8 @@ pub(super) static REST: &[Row] = &[
     row("POST", "ui-api/records", Rule::UiRecord),
     row("PATCH", "ui-api/records/{}", Rule::WriteId),
     row("DELETE", "ui-api/records/{}", Rule::WriteId),
+    // With the list's parameters in its body.
+    row("POST", "ui-api/list-records/*/*", Rule::ReadAsked),
     row("GET", "ui-api/**", Rule::ReadAny),
     row("!GET", "ui-api/**", Rule::WriteAny),
 
