@@ -40,6 +40,17 @@ pub(super) fn of_lookup(relationship: &str) -> Option<&'static [&'static str]> {
     find(&LOOKUPS, relationship)
 }
 
+/// The same for a lookup of `object`: some lead to records of the same object.
+pub(super) fn of_lookup_from<'a>(object: &'a str, relationship: &str) -> Option<Vec<&'a str>> {
+    let is_own = SELF_LOOKUPS.iter().any(|(own, name)| {
+        own.eq_ignore_ascii_case(object) && name.eq_ignore_ascii_case(relationship)
+    });
+    if is_own {
+        return Some(vec![object]);
+    }
+    of_lookup(relationship).map(<[&str]>::to_vec)
+}
+
 /// The object of the records behind this name of a child relationship, where it is always the same.
 pub(super) fn of_children(relationship: &str) -> Option<&'static [&'static str]> {
     find(&CHILDREN, relationship)
@@ -264,6 +275,17 @@ const LOOKUPS: [Relationship; 15] = [
     ("RecordType", &["RecordType"]),
     ("ReportsTo", &["Contact"]),
     ("UserRole", &["UserRole"]),
+];
+
+/// Lookups to the same object, by it and the name of the relationship.
+const SELF_LOOKUPS: [(&str, &str); 7] = [
+    ("Account", "MasterRecord"),
+    ("Account", "Parent"),
+    ("Asset", "Parent"),
+    ("Campaign", "Parent"),
+    ("Case", "Parent"),
+    ("Contact", "MasterRecord"),
+    ("User", "Manager"),
 ];
 
 const CHILDREN: [Relationship; 12] = [

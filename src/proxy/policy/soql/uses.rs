@@ -284,11 +284,16 @@ impl<'a> Scope<'a> {
                     judge.read_field(what, object, &lookup)?;
                 }
             }
-            let Some(found) = objects::of_lookup(relationship) else {
+            let found = objects
+                .iter()
+                .map(|object| objects::of_lookup_from(object, relationship));
+            let Some(found) = found.collect::<Option<Vec<_>>>() else {
                 let why = format!("it cannot be told which object {relationship} leads to");
                 return judge.unclear(what, why);
             };
-            objects = found.to_vec();
+            objects = found.concat();
+            objects.sort_unstable();
+            objects.dedup();
             for object in &objects {
                 judge.read(what, Object::Named(object))?;
             }
