@@ -18,7 +18,7 @@ use crate::proxy::{
     target::{Api, Target},
 };
 
-pub(super) use self::records::read_fields;
+pub(super) use self::records::{read_fields, read_ids};
 
 mod composite;
 mod records;
@@ -158,6 +158,7 @@ fn apply(
     match rule {
         Rule::Read => Ok(()),
         Rule::ReadRecord => records::read(judge, ask, subject),
+        Rule::ReadIds => read_ids(judge, ask, Object::of(subject)),
         Rule::ReadRecent => records::read_recent(judge, ask, subject),
         Rule::ReadAny | Rule::ReadAsked => judge.read(ask, Object::Unknown),
         Rule::Article => {

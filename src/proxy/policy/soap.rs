@@ -19,6 +19,7 @@ enum Does {
     Queries,
     Searches,
     Retrieves,
+    ReadsIds,
     /// Shows metadata, which custom metadata records are among.
     ReadsMetadata,
     /// Writes the records in these elements.
@@ -127,6 +128,10 @@ fn apply(judge: Judge<'_>, what: &Call<'_>, does: Does, operation: &Element) -> 
             None => judge.unclear(what, "it has not exactly one searchString"),
         },
         Does::Retrieves => retrieve(judge, what, operation),
+        Does::ReadsIds => {
+            let object = operation.one("sObjectType");
+            super::rest::read_ids(judge, what, object.map_or(Object::Unknown, Object::of))
+        }
         Does::ReadsMetadata if names_records(operation) => judge.read(what, Object::Unknown),
         Does::ReadsMetadata => Ok(()),
         Does::Writes(name) => {
@@ -259,8 +264,8 @@ const DATA: &[(&str, Does)] = &[
     ("queryMore", Does::Reads),
     ("search", Does::Searches),
     ("retrieve", Does::Retrieves),
-    ("getUpdated", Does::Retrieves),
-    ("getDeleted", Does::Retrieves),
+    ("getUpdated", Does::ReadsIds),
+    ("getDeleted", Does::ReadsIds),
     ("getUserInfo", Does::Reads),
     ("getServerTimestamp", Does::Reads),
     ("findDuplicates", Does::ReadsAny),

@@ -11,6 +11,8 @@ pub(super) enum Rule {
     Read,
     /// Shows records of the object in the path.
     ReadRecord,
+    /// Shows nothing but ids of records of the object in the path.
+    ReadIds,
     /// Records of an object, with fields that the org chooses.
     ReadRecent,
     /// Shows records of whatever objects.
@@ -161,8 +163,8 @@ pub(super) static REST: &[Row] = &[
     row("GET", "sobjects/*/listviews/*", Rule::Read),
     row("GET", "sobjects/*/listviews/*/describe", Rule::Read),
     row("GET", "sobjects/*/listviews/**", Rule::ReadAny),
-    row("GET", "sobjects/{}/updated", Rule::ReadRecord),
-    row("GET", "sobjects/{}/deleted", Rule::ReadRecord),
+    row("GET", "sobjects/{}/updated", Rule::ReadIds),
+    row("GET", "sobjects/{}/deleted", Rule::ReadIds),
     // With the records that were viewed last, whatever parameters there are.
     row("GET", "sobjects/{}", Rule::ReadRecent),
     row("GET", "sobjects/{}/*", Rule::ReadRecord),

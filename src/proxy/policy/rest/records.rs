@@ -25,6 +25,19 @@ pub(super) fn read(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
     }
 }
 
+/// The ids of records that were changed or deleted.
+pub(in crate::proxy::policy) fn read_ids(
+    judge: Judge<'_>,
+    ask: &dyn std::fmt::Display,
+    object: Object<'_>,
+) -> Judged {
+    judge.read(ask, object)?;
+    match object {
+        Object::Named(object) => judge.read_field(ask, object, "Id"),
+        _ => Ok(()),
+    }
+}
+
 /// Records, with fields that the org chooses.
 pub(super) fn read_recent(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
     let object = Object::of(object);
