@@ -299,8 +299,8 @@ impl<'a> Judge<'a> {
         let policy = self.policy;
         if self.shows_denied_person(object) {
             let why = format!(
-                "it reads all fields of {object}, and those that a person account has of its contact, or \
-                 it has of the account, are not all allowed; name the fields"
+                "it reads all fields of {object}, also those that a person account shares with its contact, \
+                 not all of which are allowed; name the fields"
             );
             return self.unclear(what, why);
         }

@@ -10,6 +10,7 @@
 //! | SOAP, Tooling | `/services/Soap/T/NN.0` | the same, `urn:tooling.soap.sforce.com` |
 //! | SOAP, Apex | `/services/Soap/s/NN.0` | the same, `http://soap.sforce.com/2006/08/apex` |
 //! | web services of Apex classes | `/services/Soap/class/[NAMESPACE/]CLASS` | the same, in the namespace of the class |
+//! | the same, called by the AJAX Toolkit (`sforce.apex.execute`) | `/services/Soap/package/CLASS` | the same, in the namespace of the package |
 //! | Bulk API 1.0 | `/services/async/NN.0/job…` | `X-SFDC-Session`, the bare session ([Bulk API]) |
 //! | CometD | `/cometd/NN.0`, `/cometd/replay/36.0` | as REST, on every request, with the cookies of the handshake ([Streaming API]) |
 //! | Pub/Sub API | gRPC at `api.pubsub.salesforce.com`, ports 7443 and 443 | metadata `accesstoken`, `instanceurl`, `tenantid` ([Pub/Sub authentication]) |
