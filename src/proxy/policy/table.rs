@@ -288,6 +288,8 @@ pub(super) static REST: &[Row] = &[
     row("!GET", "chatter/users/*", Rule::Setup),
     row("!GET", "chatter/**", Rule::Write),
     row("GET", "connect/**", Rule::ReadAny),
+    // With the same body as a batch of the composite resources.
+    row("POST", "connect/batch", Rule::Batch),
     // As with the records of users and of named credentials.
     row("!GET", "connect/named-credentials/**", Rule::Setup),
     row("!GET", "connect/user-profiles/**", Rule::Setup),

@@ -83,12 +83,12 @@ fn judge_part(judge: Judge<'_>, around: &Ask<'_>, request: &Json, url: &str, bod
     if around.depth >= DEEPEST {
         return judge.unplaced(around, "it has requests within requests within requests");
     }
-    let method = request.text("method").unwrap_or_default();
-    let is_known = |method: &str| METHODS.contains(&method);
-    if !is_known(method) || !url.starts_with("/services/data/") || url.contains(['#', '\\']) {
+    let method = request.text("method").and_then(method_of);
+    let is_usual = url.starts_with("/services/data/") && !url.contains(['#', '\\']);
+    let Some(method) = method.filter(|_| is_usual) else {
         let why = "a request in it has no method and url as they are usual";
         return judge.unplaced(around, why);
-    }
+    };
     let headers = request.get("httpHeaders").map(Json::entries);
     if headers.is_some_and(|all| all.iter().any(|(name, _)| ask::is_telling(name.trim()))) {
         return judge.unplaced(
@@ -112,6 +112,16 @@ fn judge_part(judge: Judge<'_>, around: &Ask<'_>, request: &Json, url: &str, bod
         Ok(ask) => judge_ask(judge, &ask, request.get(body)),
         Err(why) => judge.unplaced(around, why),
     }
+}
+
+/// The method that `said` means: in capitals, or as Connect REST API Developer Guide has it, `Get`.
+fn method_of(said: &str) -> Option<&'static str> {
+    let (first, rest) = said.split_at_checked(1)?;
+    let mut known = METHODS.into_iter();
+    known.find(|known| {
+        let (initial, others) = known.split_at(1);
+        first == initial && (rest == others || rest == others.to_ascii_lowercase())
+    })
 }
 
 /// The names of the requests that create a record, whose answers have its id.
