@@ -12,9 +12,12 @@ use super::{
     },
     judge as judge_ask,
 };
-use crate::proxy::{
-    path::{LONGEST_WITHIN, is_plain},
-    target::is_version,
+use crate::{
+    proxy::{
+        path::{LONGEST_WITHIN, is_plain},
+        target::is_version,
+    },
+    salesforce::REST_ROOT,
 };
 
 /// `composite`: requests with whole paths, in which a part of an earlier answer may stand.
@@ -52,12 +55,7 @@ pub(super) fn judge_batch(judge: Judge<'_>, ask: &Ask<'_>, body: &Json) -> Judge
         let url = request.text("url").unwrap_or_default();
         let url = url.trim_start_matches('/');
         let url = url.strip_prefix("services/data/").unwrap_or(url);
-        let version = url.split(['/', '?']).next().unwrap_or_default();
-        // Anything else the org might take for another path than is judged here.
-        if !is_version(version.as_bytes()) {
-            return judge.unplaced(ask, "a url in it does not begin with a version");
-        }
-        let url = format!("/services/data/{url}");
+        let url = format!("{REST_ROOT}{url}");
         judge_part(judge, ask, request, &url, "richInput")?;
     }
     Ok(())
@@ -84,7 +82,10 @@ fn judge_part(judge: Judge<'_>, around: &Ask<'_>, request: &Json, url: &str, bod
         return judge.unplaced(around, "it has requests within requests within requests");
     }
     let method = request.text("method").and_then(method_of);
-    let is_usual = url.starts_with("/services/data/") && !url.contains(['#', '\\']);
+    // Without a version, the org might take it for another path than is judged here.
+    let version = url.strip_prefix(REST_ROOT).unwrap_or_default();
+    let version = version.split(['/', '?']).next().unwrap_or_default();
+    let is_usual = is_version(version.as_bytes()) && !url.contains(['#', '\\']);
     let Some(method) = method.filter(|_| is_usual) else {
         let why = "a request in it has no method and url as they are usual";
         return judge.unplaced(around, why);
