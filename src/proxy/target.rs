@@ -69,7 +69,9 @@ impl<'a> Target<'a> {
         if is(first, "id") && is_identity(rest.clone()) {
             return Self::named(Api::Identity, rest);
         }
-        if is(first, "cometd") {
+        let mut after = rest.clone();
+        // A site may be called so, too.
+        if is(first, "cometd") && !after.any(|word| is(Some(word), "services")) {
             // Before version 37.0, events were replayed at a path of their own
             // ([`crate::salesforce::facts::families`]).
             let mut after = rest.clone();
@@ -403,6 +405,7 @@ mod tests {
         for (path, site) in [
             ("/portal/services/Soap/u/62.0", "/portal/"),
             ("/id/services/data/v62.0/limits", "/id/"),
+            ("/cometd/services/data/v62.0/limits", "/cometd/"),
             ("/id/00D/services/data", "/id/00D/"),
             ("/a//b/services/data/v62.0", "/a//b/"),
             ("/services/services/data", ""),

@@ -66,6 +66,7 @@ fn knows_families_by_path() {
         ("/cometd/62.0", Cometd),
         ("/cometd/replay/36.0/handshake", Cometd),
         ("/id/services/data/v62.0/sobjects/Contact", Rest),
+        ("/cometd/services/data/v62.0/sobjects/Contact", Rest),
         ("/identity", Page),
         ("/soap/wsdl.jsp", Page),
         ("/services/wsdl/class/Acme", Page),
