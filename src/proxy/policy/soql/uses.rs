@@ -373,7 +373,8 @@ fn is_field(before: Option<Token<'_>>, word: Token<'_>, after: &[Token<'_>]) -> 
     is_compared || before.is_some_and(is_listed)
 }
 
-/// Returns whether it is a date such as `TODAY`, `LAST_N_DAYS` or `N_DAYS_AGO`, or an amount such as `USD5000`.
+/// Returns whether it is a date such as `TODAY`, `LAST_N_DAYS` or `N_DAYS_AGO`, or an amount such as
+/// `USD5000`.
 fn is_constant(word: &str) -> bool {
     let is_currency = word.len() > 3
         && word.bytes().take(3).all(|byte| byte.is_ascii_uppercase())
