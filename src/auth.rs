@@ -2,8 +2,8 @@
 
 pub(crate) use access::Access;
 pub(crate) use diagnosis::{About, Diagnosis};
+pub(crate) use login::Login;
 pub use login::LoginError;
-pub(crate) use login::{Login, printable};
 pub(crate) use session::{Identity, Session};
 pub(crate) use sessions::Sessions;
 pub(crate) use sessions::status::{SessionState, Status};

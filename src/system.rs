@@ -17,6 +17,7 @@ pub(crate) mod peer_user;
 pub(crate) mod percent;
 pub(crate) mod pid_file;
 pub(crate) mod process;
+pub(crate) mod quote;
 pub(crate) mod sandbox;
 pub(crate) mod signal;
 pub(crate) mod span;

@@ -25,7 +25,10 @@ use super::{
 use crate::{
     config::{self, Config},
     network::{Dialer, OwnListeners, is_own_mark},
-    system::escape,
+    system::{
+        escape,
+        quote::{quoted, without_sessions},
+    },
 };
 
 mod error;
@@ -246,7 +249,7 @@ impl Login {
                 .and_then(|location| location.to_str().ok())
                 .and_then(|location| self.token_url.join(location).ok())
                 .and_then(|location| location.host_str().map(ToOwned::to_owned));
-            let host = host.map_or_else(|| "nowhere".to_owned(), |host| printable(&host));
+            let host = host.map_or_else(|| "nowhere".to_owned(), |host| quoted(&host));
             return Err(self.strange(status, &format!("a redirect to {host}")));
         }
         let Some(json) = TokenResponse::read(bytes) else {
@@ -260,8 +263,8 @@ impl Login {
                 ..
             } => Err(LoginError::Refused {
                 url: self.token_url.to_string(),
-                error: printable(&error),
-                description: printable(&error_description.unwrap_or_default()),
+                error: quoted(&error),
+                description: quoted(&error_description.unwrap_or_default()),
             }),
             TokenResponse {
                 access_token: Some(token),
@@ -271,7 +274,7 @@ impl Login {
                 expires_in,
                 ..
             } if status == StatusCode::OK => {
-                let scope = scope.map(|scope| escape::line(&scope).into_owned());
+                let scope = scope.map(|scope| escape::line(&without_sessions(&scope)).into_owned());
                 let identity = Identity::new(id.as_deref(), scope, &token);
                 self.session(&token, &instance, identity, expires_in)
             }
@@ -294,7 +297,7 @@ impl Login {
         expires_in: Option<Duration>,
     ) -> Result<Session, LoginError> {
         let instance_error = |reason: String| LoginError::Instance {
-            instance: printable(instance),
+            instance: quoted(instance),
             reason,
         };
         let url = Url::parse(instance).map_err(|error| instance_error(error.to_string()))?;
@@ -360,33 +363,10 @@ fn describe(bytes: &[u8], kind: Option<&HeaderValue>) -> String {
     }
     match kind.map(HeaderValue::as_bytes) {
         Some(kind) if !kind.starts_with(b"application/json") => {
-            format!(
-                "content of type {}",
-                printable(&String::from_utf8_lossy(kind))
-            )
+            format!("content of type {}", quoted(&String::from_utf8_lossy(kind)))
         }
         _ => "malformed JSON".to_owned(),
     }
-}
-
-/// Makes somebody else's words fit for one line of a log: escaped by [`escape`], not longer than
-/// [`LONGEST_QUOTE`], and without what looks like an assertion or a token.
-pub(crate) fn printable(text: &str) -> String {
-    let quote: String = text
-        .split_inclusive(escape::ends_word)
-        .flat_map(|piece| {
-            let word = piece.trim_end_matches(escape::ends_word);
-            if escape::is_token(word) {
-                ["[redacted]", &piece[word.len()..]]
-            } else {
-                [piece, ""]
-            }
-        })
-        .flat_map(str::chars)
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .take(LONGEST_QUOTE)
-        .collect();
-    escape::line(&quote).into_owned()
 }
 
 const TOKEN_PATH: &str = "/services/oauth2/token";
@@ -410,9 +390,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Bytes. A real response has about one thousand.
 const LARGEST_RESPONSE: usize = 64 * 1024;
-
-/// Characters.
-const LONGEST_QUOTE: usize = 300;
 
 #[cfg(test)]
 #[cfg(feature = "demo")]
@@ -504,20 +481,5 @@ mod tests {
         assert!(matches!(error, LoginError::TimedOut { .. }), "{error}");
         assert!(error.is_transient());
         assert_eq!(demo.counts().token_requests, 1);
-    }
-
-    #[test]
-    fn quotes_no_secrets_and_one_line_only() {
-        for (said, quoted) in [
-            ("user hasn\u{2019}t approved", "user hasn\u{2019}t approved"),
-            ("two\r\nlines", "two  lines"),
-            ("\u{1b}[2J\u{9b}m\u{202e}", "\\u001b[2J\\u009bm\\u202e"),
-            ("assertion=eyJh.eyJp.c2ln&x", "assertion=[redacted]&x"),
-            ("\"00Dxx0000001gPL!AQ.EA_Q\"", "\"[redacted]\""),
-            ("org 00Dxx0000001gPL", "org 00Dxx0000001gPL"),
-        ] {
-            assert_eq!(printable(said), quoted);
-        }
-        assert_eq!(printable(&"x".repeat(1000)).len(), LONGEST_QUOTE);
     }
 }

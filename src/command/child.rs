@@ -110,14 +110,9 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
         command.env(name, value);
     }
     // They are for the proxy alone.
-    let keys = [
-        "ORGPROXY_PRIVATE_KEY",
-        "ORGPROXY_TLS_PRIVATE_KEY",
-        "ORGPROXY_REDIS_URL",
-    ];
     let secrets = config.secret_variables.iter().map(String::as_str);
     let of_traces = config.traces.iter().flat_map(|_| HEADER_VARIABLES);
-    for name in keys.into_iter().chain(of_traces).chain(secrets) {
+    for name in of_traces.chain(secrets) {
         command.env_remove(name);
     }
     command

@@ -129,9 +129,11 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn read(body: &'a [u8]) -> Result<Self, Failure> {
         serde_json::from_slice(body).map_err(|error| {
+            // Its own words may have words of the response, which may be secret.
             Failure::Refused(format!(
-                "the response is not a query result: \
-                                                       {error}"
+                "the response is not a query result (line {}, column {})",
+                error.line(),
+                error.column()
             ))
         })
     }

@@ -80,6 +80,9 @@ pub(crate) fn shown(text: &str) -> String {
     let is_plain = text.chars().count() <= LONGEST_SHOWN
         && Look::of(text).is_none()
         && !text.split(|c| !is_base64(c)).any(is_random)
+        && !text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(looks_encoded)
         && !text.split(escape::ends_word).any(escape::is_token)
         && !text
             .rsplit_once('@')
@@ -179,6 +182,10 @@ fn is_wordy(part: &str) -> bool {
             && (tail.clone().all(char::is_lowercase) || letters.chars().all(char::is_uppercase))
     };
     part.split(['-', '_', '.', ' ', '~']).all(is_word)
+}
+
+fn looks_encoded(word: &str) -> bool {
+    Look::of(word).is_some()
 }
 
 fn is_base64(c: char) -> bool {
@@ -284,6 +291,8 @@ mod tests {
     #[test_case("UNflxU1TVHhjoHrUaJ44" => false; "the last line of a key")]
     #[test_case("1/0UjzxsMLWANH4XU4gt" => false; "the last line with a slash")]
     #[test_case("client_key: UNflxU1TVHhjoHrUaJ44" => false; "more than the secret")]
+    #[test_case("X-Orgproxy-Key: 9f86d081884c7d659a2feaa0c55ad015" => false; "a hexadecimal key and its name")]
+    #[test_case("client_key=9f86d081884c7d659a2feaa0c55ad015" => false; "a hexadecimal key that is set")]
     #[test_case("Bearer 00Dxx0000001gPL!AQ.EA_Q" => false; "a session")]
     #[test_case("eyJh.eyJp.c2ln" => false; "an assertion")]
     #[test_case("https://gateway/?key=UNflxU1TVHhjoHrUaJ44" => false; "in a URL")]

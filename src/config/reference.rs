@@ -112,11 +112,17 @@ impl Debug for KeySource {
 /// The variables with secrets to which anything in `table` refers. Secrets that clients must show
 /// are left out, because clients need them.
 pub(super) fn variables(table: &Table) -> Vec<String> {
+    variables_in("", table)
+}
+
+/// Those of the table called `name`.
+fn variables_in(name: &str, table: &Table) -> Vec<String> {
     let mut variables = Vec::new();
     for (key, node) in table {
         match &node.value {
-            Value::Table(_) if key == "client_key" => {}
-            Value::Table(inner) => variables.extend(self::variables(inner)),
+            // An org or a client may be called so, too.
+            Value::Table(_) if name == "guard" && key == "client_key" => {}
+            Value::Table(inner) => variables.extend(variables_in(key, inner)),
             Value::Text(name) if key == "env" => variables.push(name.clone()),
             _ => {}
         }

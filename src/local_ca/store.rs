@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -15,12 +15,22 @@ use rustix::{
     process::geteuid,
 };
 
+use crate::system::ownership::{self, Foreign};
+
 pub(super) struct Store(PathBuf);
 
 impl Store {
     /// Opens the folder, or creates it.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::new(folder, StoreFault::Folder(error));
+        // Before anything is put where somebody else leads it.
+        let whole = path::absolute(folder).map_err(failed)?;
+        let mut way = whole.ancestors();
+        if let Some(there) = way.find(|step| step.is_dir())
+            && let Some((step, foreign)) = ownership::of_steps_to(there).map_err(failed)?
+        {
+            return Err(StoreError::new(folder, StoreFault::Way(step, foreign)));
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -151,6 +161,11 @@ enum StoreFault {
         "belongs to others or can be written by them (mode {0:04o}), so anybody could replace the certificate authority in it; set state_dir to a folder of your own, of mode 700"
     )]
     OpenFolder(u32),
+    #[error(
+        "is in the folder {} that {}, who could put another one in its place; set state_dir to a folder of your own, of mode 700",
+        .0.display(), .1
+    )]
+    Way(PathBuf, Foreign),
     #[error("cannot be read: {0}; remove it to have a new one created")]
     Unreadable(io::Error),
     #[error(

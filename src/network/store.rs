@@ -19,7 +19,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use crate::system::escape;
+use crate::system::quote::quoted;
 
 /// The way to Redis of all orgs of this process.
 pub(crate) struct Store {
@@ -195,7 +195,7 @@ fn is_silence(error: &RedisError) -> bool {
 
 /// The error for a log, on one line. What Redis says may have anything in it, but no secret.
 fn describe(error: &RedisError) -> String {
-    escape::line(&error.to_string()).into_owned()
+    quoted(&error.to_string())
 }
 
 /// For Redis to answer, connecting included. A login takes about as long.

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{own::is_own_mark, proxies::Proxy};
-use crate::system::escape;
 
 /// Asks the proxy at the other end of `stream` to connect to `host`.
 pub(super) async fn open(
@@ -68,14 +67,13 @@ fn judge(response: &httparse::Response<'_, '_>, is_all: bool) -> Result<(), Tunn
                 offers.flat_map(|header| schemes(header.value)).collect(),
             ))
         }
-        code => {
-            let reason = response.reason.unwrap_or_default();
-            let said = format!("{code} {reason}");
-            Err(TunnelError::Refused(
-                escape::line(said.trim_end()).into_owned(),
-            ))
-        }
+        // In its own words there may be those of our request, with the password.
+        code => Err(TunnelError::Refused(described(code))),
     }
+}
+
+fn described(code: u16) -> String {
+    StatusCode::from_u16(code).map_or_else(|_| code.to_string(), |status| status.to_string())
 }
 
 /// The names of the schemes in a `Proxy-Authenticate` (RFC 9110 section 11.6.1), whose commas
@@ -95,10 +93,16 @@ fn schemes(value: &[u8]) -> Vec<String> {
             // A name with a value is a parameter of the scheme before it.
             let is_scheme = !rest.trim_ascii_start().starts_with(b"=");
             let name = str::from_utf8(name).ok()?;
-            (is_scheme && !name.is_empty()).then(|| name.to_owned())
+            (is_scheme && !name.is_empty()).then(|| known(name).to_owned())
         })
         .take(MOST_SCHEMES)
         .collect()
+}
+
+/// A scheme by a name that nothing secret has.
+fn known(name: &str) -> &str {
+    let known = SCHEMES.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if known { name } else { "another scheme" }
 }
 
 /// The reason that there is no tunnel.
@@ -158,6 +162,19 @@ const LONGEST_HEAD: usize = 64 * 1024;
 
 const MOST_SCHEMES: usize = 8;
 
+/// Those that proxies offer (the registry of RFC 9110 section 16.4.1, and two older ones).
+const SCHEMES: [&str; 9] = [
+    "Basic",
+    "Bearer",
+    "Digest",
+    "HOBA",
+    "Kerberos",
+    "Mutual",
+    "Negotiate",
+    "NTLM",
+    "SCRAM-SHA-256",
+];
+
 #[cfg(test)]
 mod tests {
     use test_case::test_case;
@@ -170,9 +187,19 @@ mod tests {
     #[test_case("Negotiate, NTLM,Basic realm=\"x, y=z\"", &["Negotiate", "NTLM", "Basic"]; "several")]
     #[test_case("Digest realm=\"a\", nonce=\"b, Basic\", qop=auth, algorithm = MD5, basic", &["Digest", "basic"]; "parameters between")]
     #[test_case("NTLM TlRMTVNTUAAC==", &["NTLM"]; "with a token")]
+    #[test_case("bWU6cGFzc3dvcmQ", &["another scheme"]; "what might be a password")]
     #[test_case("", &[]; "nothing")]
     fn schemes_are_told_from_parameters(value: &str, names: &[&str]) {
         assert_eq!(schemes(value.as_bytes()), names);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_words_of_ours() {
+        let (mut near, mut far) = duplex(1024);
+        let response = b"HTTP/1.1 403 denied for Basic bWU6cGFzc3dvcmQ=\r\n\r\n";
+        far.write_all(response).await.unwrap();
+        let error = open(&mut near, "::1", 443, None).await.unwrap_err();
+        assert_eq!(error.to_string(), "it answered 403 Forbidden");
     }
 
     #[test_case("HTTP/1.1 200 OK\r\n\r\n", true; "an empty one")]

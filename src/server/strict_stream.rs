@@ -22,7 +22,7 @@ use crate::{
     config::Limits,
     proxy::connection_state::{Alpn, ConnectionState},
     spelling::Spelled,
-    system::{deadline::Deadline, telemetry::Throttle},
+    system::{deadline::Deadline, quote::quoted, telemetry::Throttle},
     watch::Recorder,
 };
 
@@ -177,7 +177,7 @@ impl<S> StrictStream<S> {
                 "closed a connection whose client read nothing of its response for {}s \
                  (limits.idle_body): {}",
                 self.write_limit.as_secs(),
-                self.state.asked().unwrap_or_else(|| self.framing.asked()),
+                quoted(&self.state.asked().unwrap_or_else(|| self.framing.asked())),
             );
         }
     }

@@ -95,7 +95,7 @@ impl Successor {
         let answer = answer.into_std().map_err(failed)?;
         answer.set_nonblocking(false).map_err(failed)?;
         files.push(OwnedFd::from(answer));
-        let mut command = children::command(program);
+        let mut command = children::this_program(program);
         command
             .args(env::args_os().skip(1))
             .env("LISTEN_FDS", files.len().to_string())

@@ -52,9 +52,14 @@ pub(crate) fn of_folder(folder: &Path) -> io::Result<Option<Foreign>> {
 /// folder in the place of what is there, and how; or a link on the way that could be led elsewhere.
 /// A group that may write in one further up, as in /var/log on Ubuntu, is the administrator's choice.
 pub(crate) fn of_way_to(folder: &Path) -> io::Result<Option<(PathBuf, Foreign)>> {
-    if let Some(foreign) = of_folder(folder)? {
-        return Ok(Some((folder.to_owned(), foreign)));
+    match of_folder(folder)? {
+        Some(foreign) => Ok(Some((folder.to_owned(), foreign))),
+        None => of_steps_to(folder),
     }
+}
+
+/// Like [`of_way_to`], where the group may write to `folder` itself as well.
+pub(crate) fn of_steps_to(folder: &Path) -> io::Result<Option<(PathBuf, Foreign)>> {
     // What is named may be a link itself; what it leads to was looked at.
     let (named, real) = (std::path::absolute(folder)?, folder.canonicalize()?);
     let others = real.ancestors().skip(1);

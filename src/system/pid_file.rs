@@ -53,10 +53,10 @@ pub enum PidFileError {
     )]
     Owned(PathBuf, Foreign),
     #[error(
-        "pid_file {path} is in a folder that {foreign}, who could put a file of their own there; choose a folder that only this user can write to, such as /run/orgproxy",
-        path = .0.display(), foreign = .1
+        "pid_file {path}: its folder {folder} {foreign}, who could put a file of their own there; choose a folder that only this user can write to, such as /run/orgproxy",
+        path = .0.display(), folder = .1.display(), foreign = .2
     )]
-    Folder(PathBuf, Foreign),
+    Folder(PathBuf, PathBuf, Foreign),
     #[error("cannot use pid_file {path}: {error}{way_out}", path = .0.display(), error = .1, way_out = way_out(.1))]
     Io(PathBuf, #[source] io::Error),
 }
@@ -68,10 +68,10 @@ impl PidFile {
     /// # Errors
     /// If one has or can, or something else is there.
     pub(crate) fn check(path: &Path, before: Option<u32>) -> Result<(), PidFileError> {
-        let foreign = of_folder(folder::of(path));
+        let foreign = of_way_to(folder::of(path));
         let foreign = foreign.map_err(|error| PidFileError::Io(path.to_owned(), error))?;
-        if let Some(foreign) = foreign {
-            return Err(PidFileError::Folder(path.to_owned(), foreign));
+        if let Some((folder, foreign)) = foreign {
+            return Err(PidFileError::Folder(path.to_owned(), folder, foreign));
         }
         let holder = look(path, false)?.filter(|holder| Some(holder.process) != before);
         match holder {
@@ -222,11 +222,11 @@ fn draft(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// The way in which somebody else could put a file there, even if they could replace none.
-fn of_folder(folder: &Path) -> io::Result<Option<Foreign>> {
-    let foreign = ownership::of_folder(folder)?;
+fn of_way_to(folder: &Path) -> io::Result<Option<(PathBuf, Foreign)>> {
+    let foreign = ownership::of_way_to(folder)?;
     let shared = || {
         let mode = folder.metadata().ok()?.mode() & 0o7777;
-        ownership::is_shared(folder).then_some(Foreign::Mode(mode))
+        ownership::is_shared(folder).then(|| (folder.to_owned(), Foreign::Mode(mode)))
     };
     Ok(foreign.or_else(shared))
 }

@@ -88,10 +88,13 @@ async fn the_key_is_not_passed_on() {
     }
 }
 
+#[test_case("etl")]
+#[test_case("client_key"; "even if it is called like what clients show")]
 #[tokio::test]
-async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
-    let more = "guard.client_key = { env = \"SHOWN\" }\nclients.etl = { env = \"PASSWORD\" }\n";
-    let setup = Setup::with(more).await;
+async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show(client: &str) {
+    let more = "guard.client_key = { env = \"SHOWN\" }\n";
+    let more = format!("{more}clients.{client} = {{ env = \"PASSWORD\" }}\n");
+    let setup = Setup::with(&more).await;
     let mut command = command(&setup, &["env"]);
     command
         .env("PASSWORD", "CANARY-1")
@@ -100,6 +103,23 @@ async fn no_secret_of_the_configuration_is_passed_on_but_what_clients_show() {
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(!ended.stdout.contains("CANARY-1"), "{}", ended.stdout);
     assert!(ended.stdout.contains("CANARY-2"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_program_that_gives_a_secret_is_not_given_the_key() {
+    let given =
+        "clients.etl = { command = [\"sh\", \"-c\", \"env > given; echo correct-horse\"] }\n";
+    let setup = Setup::with(given).await;
+    let mut command = command(&setup, &["true"]);
+    command
+        .current_dir(setup.files.folder())
+        .env("ORGPROXY_PRIVATE_KEY", setup.org.private_key_pem())
+        .env("OTHER", "stays");
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let given = std::fs::read_to_string(setup.files.path("given")).unwrap();
+    assert!(given.contains("OTHER=stays"), "{given}");
+    assert!(!given.contains("PRIVATE KEY"), "{given}");
 }
 
 #[tokio::test]

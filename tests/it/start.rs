@@ -221,7 +221,15 @@ async fn no_folder_on_the_way_can_be_replaced_by_others() {
         fs::copy(files.path(name), own.join(name)).unwrap();
     }
     let config = own.join("proxy.toml").display().to_string();
-    let socket = format!("unix:{}", own.join("socket").display());
+    let place = |name: &str| own.join(name).display().to_string();
+    let socket = format!("unix:{}", place("socket"));
+    let (log, pid, state) = (place("access.log"), place("it.pid"), place("state"));
+    let uses = [
+        &["--listen", &*socket][..],
+        &["--listen", "127.0.0.1:0", "--access-log", &log],
+        &["--listen", "127.0.0.1:0", "--pid-file", &pid],
+        &["--listen", "https://127.0.0.1:0", "--state-dir", &state],
+    ];
     for (mode, is_taken) in [(0o777, false), (0o1777, true), (0o775, true), (0o755, true)] {
         chmod(&open, mode);
         let ended = run(&["check", "--config", &config]).await;
@@ -232,9 +240,13 @@ async fn no_folder_on_the_way_can_be_replaced_by_others() {
         );
         assert_eq!(ended.stderr.contains(&reason), !is_taken, "{ended:?}");
         if !is_taken {
-            let ended = run(&["--config", &files.config(), "--listen", &socket]).await;
-            let reason = format!("its folder {} can be written by others", open.display());
-            assert!(ended.stderr.contains(&reason), "{ended:?}");
+            let reason = format!("folder {} can be written by others", open.display());
+            for arguments in uses {
+                let ended = run(&[&["--config", &*files.config()], arguments].concat()).await;
+                let said = ended.stderr.replace(" that can be", " can be");
+                assert!(said.contains(&reason), "{ended:?}");
+            }
+            assert_eq!(fs::read_dir(&own).unwrap().count(), 3);
         }
     }
     if !geteuid().is_root() {

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::report::{Check, Report};
 use crate::{
-    auth::{Session, printable},
+    auth::Session,
     command::client::Client,
     config::{ApiVersion, Config, Org},
     proxy::family::{KNOWN_VERSION, get_user_info},
+    system::quote::quoted,
 };
 
 /// Asks as a client would, through a proxy in this process.
@@ -76,7 +77,7 @@ impl Reply {
     /// The error in the org's own words, and its code if it has one.
     fn fault(&self) -> (String, String) {
         let json = self.json();
-        let text = |name: &str| json[0][name].as_str().map(printable);
+        let text = |name: &str| json[0][name].as_str().map(quoted);
         if let (Some(code), Some(message)) = (text("errorCode"), text("message")) {
             let words = if self.headers.contains_key("proxy-status") {
                 message.trim_start_matches("orgproxy: ").to_owned()
@@ -87,7 +88,7 @@ impl Reply {
         }
         let body = String::from_utf8_lossy(&self.body);
         let fault = between(&body, "<faultstring>", "</faultstring>");
-        let words = printable(fault.unwrap_or_else(|| body.trim()));
+        let words = quoted(fault.unwrap_or_else(|| body.trim()));
         let code = words.split(':').next().unwrap_or_default().to_owned();
         (code, format!("{} {words}", self.status.as_u16()))
     }
@@ -125,7 +126,7 @@ fn user(reply: Result<Reply, String>, configured: &str) -> Check {
         Err(error) => return Check::failed("user", error),
     };
     let json = reply.json();
-    let Some(username) = json["preferred_username"].as_str().map(printable) else {
+    let Some(username) = json["preferred_username"].as_str().map(quoted) else {
         let (_, words) = reply.fault();
         return Check::skipped(
             "user",
@@ -134,7 +135,7 @@ fn user(reply: Result<Reply, String>, configured: &str) -> Check {
         .advise("hint: the app's scope id or openid allows it");
     };
     let says = match json["name"].as_str() {
-        Some(name) => format!("{username}, {}", printable(name)),
+        Some(name) => format!("{username}, {}", quoted(name)),
         None => username.clone(),
     };
     if username.eq_ignore_ascii_case(configured) {
@@ -190,7 +191,7 @@ fn versions(reply: Result<Reply, String>, least: Option<ApiVersion>) -> Check {
         .into_iter()
         .flatten()
         .filter_map(|version| version["version"].as_str())
-        .map(printable)
+        .map(quoted)
         .collect();
     let least = least.map(|least| least.to_string());
     match (versions.first(), versions.last()) {

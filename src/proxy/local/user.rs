@@ -69,6 +69,10 @@ async fn ids(proxy: &Proxy, exchange: &Exchange) -> Result<(String, String), Err
     }
     match serde_json::from_slice::<Userinfo>(&reply.body) {
         Ok(userinfo) => Ok((userinfo.organization_id, userinfo.user_id)),
-        Err(error) => Err(Unanswerable::Unidentified(format!("userinfo: {error}")).into()),
+        Err(_) => {
+            // What is wrong with it would be told with words of it, which may be secret.
+            let why = "userinfo answered without the ids of org and user";
+            Err(Unanswerable::Unidentified(why.to_owned()).into())
+        }
     }
 }

@@ -179,7 +179,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     let place = Place::of(path)?;
     match fs::metadata(path) {
         // Not opened for nothing: whoever reads a pipe would see it end.
-        Ok(about) if !about.is_file() && !about.is_dir() => return Ok(()),
+        Ok(about) if !about.is_file() && !about.is_dir() => return place.check(&about),
         Ok(_) => place.check(&options(&place).open(path)?.metadata()?)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

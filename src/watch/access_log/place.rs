@@ -53,11 +53,14 @@ impl Place {
                 Foreign::Owner(_) => true,
                 Foreign::Mode(mode) => mode & 0o002 != 0 || link.is_some(),
             });
-            if let Some(foreign) = foreign {
-                return Err(led_elsewhere(
-                    &format!("its folder {}", folder.display()),
-                    foreign,
-                ));
+            let folder_itself = foreign.map(|foreign| (folder.to_owned(), foreign));
+            let led_by = match folder_itself {
+                None => ownership::of_steps_to(folder)?,
+                found => found,
+            };
+            if let Some((step, foreign)) = led_by {
+                let what = format!("its folder {}", step.display());
+                return Err(led_elsewhere(&what, foreign));
             }
             let Some(link) = link else {
                 return Ok(place);
@@ -78,18 +81,18 @@ impl Place {
         self.is_link
     }
 
-    /// Refuses a file that somebody else has put there.
+    /// Refuses a file or a pipe that somebody else has put there.
     ///
     /// # Errors
     /// If it is one, with the reason.
     pub(super) fn check(&self, about: &Metadata) -> io::Result<()> {
-        if !self.is_shared || !about.is_file() {
+        if !self.is_shared {
             return Ok(());
         }
         if !ownership::is_ours(about) {
             return Err(led_elsewhere("the file", Foreign::Owner(about.uid())));
         }
-        if about.nlink() > 1 {
+        if about.is_file() && about.nlink() > 1 {
             return Err(io::Error::other(
                 "it has another name, too, in a folder where others can put one",
             ));
@@ -117,7 +120,10 @@ mod tests {
         os::unix::fs::{PermissionsExt, chown, lchown, symlink},
     };
 
-    use rustix::process::geteuid;
+    use rustix::{
+        fs::{CWD, FileType, Mode, mknodat},
+        process::geteuid,
+    };
     use tempfile::TempDir;
     use test_case::test_case;
 
@@ -188,6 +194,13 @@ mod tests {
         fs::remove_file(path("again")).unwrap();
         chown(path("own"), Some(STRANGER), None).unwrap();
         assert!(taken(&path("own")).is_err());
+
+        // Whoever reads a pipe has what is written to it.
+        let mode = Mode::from_raw_mode(0o666);
+        mknodat(CWD, path("pipe"), FileType::Fifo, mode, 0).unwrap();
+        taken(&path("pipe")).unwrap();
+        lchown(path("pipe"), Some(STRANGER), None).unwrap();
+        assert!(taken(&path("pipe")).is_err());
 
         // Where nobody else can put one, a file is as its administrator wants it.
         chmod(folder.path(), 0o755);
