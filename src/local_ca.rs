@@ -48,6 +48,14 @@ pub(crate) struct Leaf {
     pub(crate) renew_at: SystemTime,
 }
 
+/// Creates the folder of an authority, unless somebody else could lead it elsewhere.
+///
+/// # Errors
+/// If it cannot be created, or somebody could, with what to do.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), AuthorityError> {
+    Ok(store::make(folder)?)
+}
+
 impl Authority {
     /// Opens the one in `folder`, or creates it. If several processes open it at once, one of them
     /// creates it.

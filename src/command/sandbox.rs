@@ -2,13 +2,13 @@
 
 use std::{
     env, fs,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use super::CommandError;
 use crate::{
     config::{Config, Listen, LogSink, Org, Redis, Sandbox},
+    local_ca,
     system::{
         folder,
         sandbox::{self, Reach},
@@ -46,9 +46,7 @@ pub(super) fn enter(config: &Config, file: &Path) -> Result<Entered, CommandErro
     }
     if config.needs_local_ca() {
         // What is not there cannot be named in a rule; whoever needs it reports what is wrong.
-        let mut folder = fs::DirBuilder::new();
-        let make = |path| folder.recursive(true).mode(0o700).create(path);
-        let _ = config.state_dir.as_ref().map(make);
+        let _ = config.state_dir.as_deref().map(local_ca::make_folder);
     }
     let mut reach = needs(config);
     if let Some(path) = in_root(&reach) {

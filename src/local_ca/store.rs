@@ -22,20 +22,8 @@ pub(super) struct Store(PathBuf);
 impl Store {
     /// Opens the folder, or creates it.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        make(folder)?;
         let failed = |error| StoreError::new(folder, StoreFault::Folder(error));
-        // Before anything is put where somebody else leads it.
-        let whole = path::absolute(folder).map_err(failed)?;
-        let mut way = whole.ancestors();
-        if let Some(there) = way.find(|step| step.is_dir())
-            && let Some((step, foreign)) = ownership::of_steps_to(there).map_err(failed)?
-        {
-            return Err(StoreError::new(folder, StoreFault::Way(step, foreign)));
-        }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
         let about = fs::metadata(folder).map_err(failed)?;
         // Whoever may write to it could put another authority there.
         let is_ours = about.uid() == geteuid().as_raw() || about.uid() == 0;
@@ -124,6 +112,24 @@ impl Store {
         let path = self.path(name);
         remove(&path).map_err(|error| StoreError::new(&path, StoreFault::Unwritable(error)))
     }
+}
+
+/// Creates the folder, unless somebody else could lead it elsewhere.
+pub(super) fn make(folder: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::new(folder, StoreFault::Folder(error));
+    // Before anything is put where somebody else leads it.
+    let whole = path::absolute(folder).map_err(failed)?;
+    let mut way = whole.ancestors();
+    if let Some(there) = way.find(|step| step.is_dir())
+        && let Some((step, foreign)) = ownership::of_steps_to(there).map_err(failed)?
+    {
+        return Err(StoreError::new(folder, StoreFault::Way(step, foreign)));
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)
 }
 
 fn private() -> OpenOptions {

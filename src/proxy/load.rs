@@ -252,8 +252,8 @@ impl Load {
         }
     }
 
-    /// Cuts off the clients that have been sending a head longest, because heads take too much
-    /// memory.
+    /// Cuts off the clients that have been sending a head longest, or nothing after a long one, because
+    /// that takes too much memory.
     fn drop_heads(&self) {
         let mut register = self.register();
         let mut held: Vec<_> = register
@@ -281,8 +281,8 @@ impl Load {
             tracing::warn!(
                 left_out,
                 cut,
-                "unfinished request heads take more than {} MiB; closed the connections that have \
-                 been sending one longest",
+                "request heads take more than {} MiB; closed the connections that have been \
+                 sending one, or inactive after a long one, longest",
                 MOST_HELD / 1024 / 1024
             );
         }
@@ -356,7 +356,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The time after which one looks again whether there is room.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Bytes of heads that have not come to their end, on all connections.
+/// Bytes of heads that have not come to their end, and of what is kept after long ones, on all
+/// connections.
 const MOST_HELD: usize = 32 * 1024 * 1024;
 
 #[cfg(test)]

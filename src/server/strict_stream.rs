@@ -47,6 +47,10 @@ pub(super) struct StrictStream<S> {
     hurries: bool,
     /// Bytes of a head that has not come to its end.
     held: usize,
+    /// The largest buffer that hyper has read into, and keeps as long as the connection.
+    buffer: usize,
+    /// Bytes that count as held.
+    counted: usize,
     allowance: Allowance,
     /// While the client is told why its connection ends.
     farewell: Option<Box<Farewell>>,
@@ -94,6 +98,8 @@ impl<S> StrictStream<S> {
             moves: 0,
             hurries: false,
             held: 0,
+            buffer: 0,
+            counted: 0,
             allowance: Allowance::new(),
             farewell: None,
             write: None,
@@ -185,10 +191,23 @@ impl<S> StrictStream<S> {
     /// Counts what is held of a head that has not come to its end.
     fn hold(&mut self, came: usize) {
         let is_within = self.framing.is_within_head();
-        let held = if is_within { self.held + came } else { 0 };
-        if held != self.held {
-            self.held = held;
-            self.state.activity().hold(held + self.framing.kept());
+        self.held = if is_within { self.held + came } else { 0 };
+        self.count(match self.held {
+            0 => 0,
+            held => held + self.framing.kept(),
+        });
+    }
+
+    /// Counts what a connection keeps that nothing is under way on, if that is more than usual.
+    fn keep(&mut self) {
+        if self.buffer > USUAL_BUFFER && self.framing.is_http1() {
+            self.count(self.buffer);
+        }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        if std::mem::replace(&mut self.counted, bytes) != bytes {
+            self.state.activity().hold(bytes);
         }
     }
 
@@ -316,6 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for StrictStream<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
+        this.buffer = this.buffer.max(this.held + buf.remaining());
         if let Some(next) = this.ahead.take() {
             buf.put_slice(&[next]);
         } else if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
@@ -387,6 +407,7 @@ impl<S: AsyncRead + AsyncWrite + Abrupt + Unpin> AsyncWrite for StrictStream<S> 
         self.write = None;
         if !self.state.is_busy() {
             self.answered = self.state.handed();
+            self.keep();
         }
         Poll::Ready(self.look_ahead(cx))
     }
@@ -415,6 +436,9 @@ impl<S: AsyncRead + AsyncWrite + Abrupt + Unpin> AsyncWrite for StrictStream<S> 
         drain(&mut this.stream, linger, cx).map(Ok)
     }
 }
+
+/// Bytes that hyper reads at first. It takes more for what is longer.
+const USUAL_BUFFER: usize = 8 * 1024;
 
 static THROTTLE: Throttle = Throttle::new();
 static STALLED: Throttle = Throttle::new();

@@ -163,6 +163,45 @@ async fn what_requests_take_is_a_small_multiple_of_what_they_send(
     drop(waiting);
 }
 
+/// What is kept of a head lasts as long as its connection, also if its client may not ask anything.
+#[test_case("localhost", 200; "of those who may ask")]
+#[test_case("evil.example", 421; "of those who are refused")]
+#[tokio::test]
+async fn long_heads_leave_little_behind(host: &str, status: u16) {
+    all_files();
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let proxy = files.start();
+    let address = proxy.address().await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    let long = format!(
+        "GET {LIMITS} HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n",
+        "x".repeat(60_000)
+    );
+    let mut idle = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Raw::connect(address).await;
+        client.send(&long).await;
+        let answer = client.answer().await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        idle.push(client);
+    }
+    bounded(&proxy, 128);
+    proxy.log("inactive after a long one").await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    // Those who asked last can go on.
+    let last = idle.last_mut().unwrap();
+    last.send(get(LIMITS).replace("localhost", host)).await;
+    let answer = last.answer().await;
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer}"
+    );
+}
+
 /// A proxy that is left alone.
 struct Quiet {
     _org: Org,

@@ -110,7 +110,8 @@ impl Activity {
         self.awaited.load(Relaxed) > 0
     }
 
-    /// Notes that a head that has not come to its end takes so many bytes by now.
+    /// Notes that so many bytes are taken by now by a head that has not come to its end, or are kept
+    /// after a long one.
     pub(crate) fn hold(&self, bytes: usize) {
         let before = self.held.swap(bytes, Relaxed);
         let Some(load) = self.load.as_ref().filter(|_| before != bytes) else {
