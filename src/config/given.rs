@@ -47,6 +47,9 @@ pub(super) fn place(text: &str, folder: &Path) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
     }
+    if text.contains("://") {
+        return Err(format!("must be a path, not a URL ({})", described(text)));
+    }
     if is_content(text, folder) {
         Err(format!(
             "must be a path, not the content of the file ({}); write that to a file, and use the \
@@ -264,6 +267,15 @@ mod tests {
                 assert!(!said.contains(piece), "{piece}: {said}");
             }
         }
+    }
+
+    #[test]
+    fn a_url_is_no_path() {
+        let said = place("redis://:hunter2pass@b.example", Path::new("")).unwrap_err();
+        assert!(
+            said.contains("not a URL") && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 
     #[test]

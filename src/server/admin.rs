@@ -74,35 +74,41 @@ pub(super) async fn serve(bound: BoundListener, facts: Arc<Facts>, bounds: Bound
     let mut drawing = JoinSet::new();
     drawing.spawn(async move { live.keep_drawing().await });
     let mut connections = JoinSet::new();
-    let mut oldest_first = VecDeque::new();
+    let (mut open, mut refused) = (VecDeque::new(), VecDeque::new());
     loop {
         let accepted = tokio::select! {
             accepted = bound.next() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        oldest_first.retain(|open: &AbortHandle| !open.is_finished());
-        // Whoever still looks comes back, and a probe must get through.
-        if oldest_first.len() >= most
-            && let Some(oldest) = oldest_first.pop_front()
-        {
-            oldest.abort();
-            if let Some(left_out) = THROTTLE.admit() {
-                tracing::warn!(
-                    left_out,
-                    most,
-                    "limit of connections to the admin listener reached; closed the oldest"
-                );
-            }
-        }
-        let service = match accepted
+        let stranger = accepted
             .user
-            .filter(|uid| !bound.listener.users.include(*uid))
-        {
-            None => service.clone(),
-            Some(uid) => refusing(uid),
+            .filter(|uid| !bound.listener.users.include(*uid));
+        let (oldest_first, most, service) = match stranger {
+            None => (&mut open, most, service.clone()),
+            // They cost those who may ask no connection.
+            Some(uid) => (&mut refused, MOST_REFUSED, refusing(uid)),
         };
+        make_room(oldest_first, most);
         let connection = connection(accepted, service, bounds.timeout);
         oldest_first.push_back(connections.spawn(connection));
+    }
+}
+
+/// Closes the oldest if there are so many: whoever still looks comes back, and a probe must get through.
+fn make_room(oldest_first: &mut VecDeque<AbortHandle>, most: usize) {
+    oldest_first.retain(|open| !open.is_finished());
+    if oldest_first.len() < most {
+        return;
+    }
+    if let Some(oldest) = oldest_first.pop_front() {
+        oldest.abort();
+    }
+    if let Some(left_out) = THROTTLE.admit() {
+        tracing::warn!(
+            left_out,
+            most,
+            "limit of connections to the admin listener reached; closed the oldest"
+        );
     }
 }
 
@@ -289,6 +295,9 @@ pub(crate) const SERVER: &str = "orgproxy";
 
 /// More than there are people and programs that look.
 const MOST_CONNECTIONS: usize = 256;
+
+/// Connections of users who may not ask.
+const MOST_REFUSED: usize = 16;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,7 @@ use crate::support::{
     Binary, Files, Org, Own, PATIENCE, Proxy, Raw,
     answer::{Answer, ask, talk},
     binary::{Ended, run},
+    in_time,
     proxy::client,
     skip,
     terminal::{on_terminal, on_terminal_until},
@@ -455,6 +457,34 @@ async fn a_flood_of_connections_keeps_no_probe_out() {
     assert!(youngest.answer().await.starts_with("HTTP/1.1 200"));
     // Who asks the orgs is not among them.
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_user_who_is_refused_takes_no_connection_of_those_who_are_not() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let org = Org::start().await.unwrap();
+    let proxy = with_admin(&org, |_| {}).await;
+    let mut first = Raw::connect(proxy.admin()).await;
+    let port = proxy.admin().port();
+    let open = "for i in {1..300}; do exec {fd}<>/dev/tcp/127.0.0.1/$0; done; echo; read";
+    let mut stranger = tokio::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["bash", "-c", open, &port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // It has them all.
+    let mut word = [0];
+    in_time(stranger.stdout.take().unwrap().read_exact(&mut word))
+        .await
+        .unwrap();
+    assert_eq!(get(proxy.admin(), "/readiness").await.status, 200);
+    first.send(request("/startup")).await;
+    assert!(first.answer().await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn a_program_that_gives_a_secret_is_not_given_the_key() {
         .env("OTHER", "stays");
     let ended = Binary::spawn(command).end().await;
     assert_eq!(ended.code(), 0, "{ended:?}");
-    let given = std::fs::read_to_string(setup.files.path("given")).unwrap();
+    let given = fs::read_to_string(setup.files.path("given")).unwrap();
     assert!(given.contains("OTHER=stays"), "{given}");
     assert!(!given.contains("PRIVATE KEY"), "{given}");
 }
