@@ -35,7 +35,7 @@ impl Inner {
                     None => answer,
                 }
             }
-            ["bytes"] => {
+            ["bytes", ..] => {
                 drained(body).await;
                 bytes(call)
             }

@@ -232,10 +232,13 @@ async fn a_client_that_does_not_read_is_logged_with_what_it_asked() {
     let files = Files::new(&org);
     let proxy = Binary::start(&["--config", &files.config(), "--idle-body", "300ms"]);
     let mut client = Raw::connect(proxy.address().await).await;
-    let path = "/services/apexrest/bytes?n=1073741824&secret=word";
+    let path = "/services/apexrest/bytes/00Dxx0000001gPL!AQ.secret?n=1073741824&secret=word";
     client.send(get(path)).await;
     let line = proxy.log("limits.idle_body").await;
-    assert!(line.contains("GET /services/apexrest/bytes"), "{line}");
+    assert!(
+        line.contains("GET /services/apexrest/bytes/[session]"),
+        "{line}"
+    );
     let ended = proxy.stop().await;
     assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
 }
