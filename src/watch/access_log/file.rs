@@ -11,12 +11,13 @@ use std::{
         unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{Access, OFlags, access};
 
 use super::{batch::Batch, place::Place, stream};
-use crate::system::folder;
+use crate::system::{folder, telemetry::Throttle};
 
 pub(super) struct LogFile {
     path: PathBuf,
@@ -75,9 +76,16 @@ impl LogFile {
         let mut open = self.opened()?;
         let mut fitting = batch.fitting(first, open.room(most));
         if fitting == 0 && open.length > 0 {
-            self.rotate()?;
+            let rotated = self.rotate();
             open = self.opened()?;
             fitting = batch.fitting(first, open.room(most));
+            // A file that is too long is better than lines that are lost.
+            if let Err(error) = rotated {
+                fitting = batch.len() - first;
+                if let Some(left_out) = THROTTLE.admit() {
+                    tracing::warn!(left_out, "cannot rotate the access log: {error}");
+                }
+            }
         }
         Ok(open.append(batch, first, fitting.max(1)))
     }
@@ -173,6 +181,8 @@ impl Open {
         (end..end + most).contains(&length) && self.file.set_len(end).is_ok()
     }
 }
+
+static THROTTLE: Throttle = Throttle::to(1, Duration::from_mins(1));
 
 /// Tries whether it could be written and rotated, and creates nothing.
 pub(super) fn check(path: &Path) -> io::Result<()> {

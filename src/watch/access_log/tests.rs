@@ -106,6 +106,20 @@ fn a_file_is_rotated_and_no_line_is_lost_or_cut() {
 }
 
 #[test]
+fn a_file_that_cannot_be_rotated_is_gone_on_with() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("access.log");
+    fs::create_dir(folder.path().join("access.log.1")).unwrap();
+    let one = line(Format::Text, &record()).len();
+    let log = open(&path, one * 2, 1);
+    for _ in 0..4 {
+        log.offer(&vec![record(); 2]);
+    }
+    log.close();
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 8);
+}
+
+#[test]
 fn a_line_that_is_larger_than_a_file_has_one_for_itself() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("access.log");
