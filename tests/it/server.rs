@@ -167,7 +167,9 @@ async fn another_user_who_is_not_let_in_is_named_in_the_log() {
         return skip("only root becomes another user");
     }
     let org = Org::start().await.unwrap();
-    let files = Files::with(&org, "listen = \"unix:it.sock\"\n");
+    // Where another is let in, the socket's mode keeps nobody out.
+    let listen = "listen = \"unix:it.sock\"\nguard.allow_users = [1]\n";
+    let files = Files::with(&org, listen);
     chmod(files.folder(), 0o755);
     let proxy = files.start();
     proxy.print("listening on").await;
