@@ -63,7 +63,7 @@ impl Delivery {
             exchange,
             ..
         } = request;
-        // An Apex class can say the same of another org, after it has done something.
+        // Code of the org's own can say the same of another org, after it has done something.
         if head.is_answered_by_code() {
             return false;
         }

@@ -192,9 +192,8 @@ pub(super) fn updates_mru(headers: &HeaderMap) -> bool {
 pub(super) fn names_namespace(headers: &HeaderMap) -> bool {
     let mut all = headers.iter();
     all.any(|(name, options)| {
-        let options = options.as_bytes().to_ascii_lowercase();
-        is_header(name.as_str(), CALL_OPTIONS)
-            && options.windows(NAMESPACE.len()).any(|it| it == NAMESPACE)
+        let mut parts = options.as_bytes().windows(NAMESPACE.len());
+        is_header(name.as_str(), CALL_OPTIONS) && parts.any(|it| it.eq_ignore_ascii_case(NAMESPACE))
     })
 }
 
