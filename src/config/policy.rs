@@ -30,6 +30,8 @@ pub struct Policy {
     pub metadata_deploy: bool,
     /// If true, users and permissions may be changed.
     pub setup: bool,
+    /// If true, the org has no person accounts, and so accounts have no data of contacts.
+    pub lacks_person_accounts: bool,
     /// The methods that are allowed.
     pub methods: Option<Vec<Method>>,
     /// The paths that are allowed, with what lies below them.
@@ -268,6 +270,9 @@ fn policy(mut section: Section<'_>, mut policy: Policy, org: &str, table: &str) 
                 "has no effect with read_only = true, since it writes; remove one of the two",
             );
         }
+    }
+    if let Some(has) = it.read("person_accounts", value::flag) {
+        policy.lacks_person_accounts = !has;
     }
     if let Some(methods) = it.list("methods", method) {
         policy.methods = Some(methods);

@@ -41,6 +41,7 @@ fn the_readme_has_every_key_with_its_flag_and_variable() {
         "execute_anonymous",
         "metadata_deploy",
         "setup",
+        "person_accounts",
         "methods",
         "paths",
         "deny_paths",

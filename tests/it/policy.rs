@@ -384,31 +384,66 @@ async fn a_client_has_the_policy_of_what_it_has_shown_and_not_of_what_it_says() 
 
 #[tokio::test]
 async fn the_file_gives_each_listener_a_policy_of_its_own() {
-    let org = Org::start().await.unwrap();
-    let more = "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\n\
-                client_names = { \"127.0.0.2:0\" = \"agent\" }\n\
-                [org.demo.policy]\nsetup = true\n\
-                [org.demo.policies.\"listener:agent\"]\nread_only = true\nsetup = false\n";
-    let files = Files::with(&org, more);
-    let proxy = Binary::start(&["run", "--config", &files.config()]);
+    let (org, proxy, files) = with_agent("setup = true", "read_only = true\nsetup = false").await;
     let account = "/services/data/v67.0/sobjects/Account";
-    for (host, status) in [("127.0.0.1", 201), ("127.0.0.2", 403)] {
-        let line = proxy.print(&format!("listening on http://{host}:")).await;
-        let (_, address) = line.split_once("http://").unwrap();
-        let (address, _) = address.split_once(' ').unwrap();
-        let address: SocketAddr = address.parse().unwrap();
-        let answer = ask(address, wire("POST", account, "", br#"{"Name":"x"}"#)).await;
-        assert_eq!(answer.status, status, "{answer:?}");
-        if status == 403 {
-            let message = answer.refusal(403, "POLICY_REFUSED");
-            assert!(
-                message.ends_with("[org.demo.policies.\"listener:agent\"]"),
-                "{message}"
-            );
-        }
-    }
+    let account = wire("POST", account, "", br#"{"Name":"x"}"#);
+    let answer = ask(listener(&proxy, "127.0.0.1").await, account.clone()).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let answer = ask(listener(&proxy, "127.0.0.2").await, account).await;
+    let message = answer.refusal(403, "POLICY_REFUSED");
+    assert!(
+        message.ends_with("[org.demo.policies.\"listener:agent\"]"),
+        "{message}"
+    );
     assert_eq!(org.counts().requests, 1);
     proxy.stop().await;
+    drop(files);
+}
+
+/// Which the proxy cannot know, and so believes the file.
+#[tokio::test]
+async fn whole_accounts_pass_beside_denied_contacts_where_there_are_no_person_accounts() {
+    let denied = "deny_objects = [\"Contact\"]";
+    let (org, proxy, files) = with_agent(denied, "person_accounts = false").await;
+    let account = "/services/data/v67.0/sobjects/Account/001000000000001AAA";
+    let account = wire("GET", account, "", b"");
+    let answer = ask(listener(&proxy, "127.0.0.1").await, account.clone()).await;
+    let message = answer.refusal(403, "POLICY_REFUSED");
+    let way = "name the fields, or set person_accounts = false if the org";
+    assert!(message.contains(way), "{message}");
+    assert_eq!(org.counts().requests, 0);
+    let agent = listener(&proxy, "127.0.0.2").await;
+    let answer = ask(agent, account).await;
+    assert_ne!(answer.status, 403, "{answer:?}");
+    assert_eq!(org.counts().requests, 1);
+    let contact = "/services/data/v67.0/sobjects/Contact/003000000000001AAA";
+    let answer = ask(agent, wire("GET", contact, "", b"")).await;
+    answer.refusal(403, "POLICY_REFUSED");
+    assert_eq!(org.counts().requests, 1);
+    proxy.stop().await;
+    drop(files);
+}
+
+/// A proxy with a policy for 127.0.0.1, and one with another beside it for 127.0.0.2.
+async fn with_agent(policy: &str, of_agent: &str) -> (Org, Binary, Files) {
+    let org = Org::start().await.unwrap();
+    let more = format!(
+        "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\n\
+         client_names = {{ \"127.0.0.2:0\" = \"agent\" }}\n\
+         [org.demo.policy]\n{policy}\n\
+         [org.demo.policies.\"listener:agent\"]\n{of_agent}\n"
+    );
+    let files = Files::with(&org, &more);
+    let proxy = Binary::start(&["run", "--config", &files.config()]);
+    (org, proxy, files)
+}
+
+/// Where the listener of this host is.
+async fn listener(proxy: &Binary, host: &str) -> SocketAddr {
+    let line = proxy.print(&format!("listening on http://{host}:")).await;
+    let (_, address) = line.split_once("http://").unwrap();
+    let (address, _) = address.split_once(' ').unwrap();
+    address.parse().unwrap()
 }
 
 /// That only reading is allowed.

@@ -254,7 +254,7 @@ impl<'a> Judge<'a> {
             }
             self.field_of_person(what, object, field)?;
         }
-        if names::is_account(object) && self.denies_contacts() && names::is_of_contact(field) {
+        if names::is_account(object) && self.denies_persons() && names::is_of_contact(field) {
             return self.refuse(what, Why::Object(names::CONTACT.to_owned(), List::Deny));
         }
         if listed.are_of(object) && !listed.has(object, field) {
@@ -265,6 +265,9 @@ impl<'a> Judge<'a> {
 
     /// The same field where a person account has it of its contact, or the contact of its account.
     fn field_of_person(self, what: &dyn Display, object: &str, field: &str) -> Judged {
+        if self.policy.lacks_person_accounts {
+            return Ok(());
+        }
         let denied = &self.policy.deny_fields;
         let is_denied = |object: &str, field: &str| {
             // Who denies all of an account does not mean all of its contacts.
@@ -279,16 +282,19 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns whether contacts are denied, which person accounts have fields of.
-    fn denies_contacts(self) -> bool {
-        self.policy.deny_objects.denies(names::CONTACT)
+    /// Returns whether contacts are denied, and with them what person accounts have of theirs.
+    fn denies_persons(self) -> bool {
+        !self.policy.lacks_person_accounts && self.policy.deny_objects.denies(names::CONTACT)
     }
 
     /// Returns whether `object` shows fields of a person that are denied of its contact, or its account.
     fn shows_denied_person(self, object: &str) -> bool {
+        if self.policy.lacks_person_accounts {
+            return false;
+        }
         let denied = &self.policy.deny_fields;
         if names::is_account(object) {
-            return self.denies_contacts() || denied.are_of(names::CONTACT);
+            return self.denies_persons() || denied.are_of(names::CONTACT);
         }
         let mut of_account = denied.named_of(names::ACCOUNT);
         names::is_contact(object) && of_account.any(names::is_shared_by_persons)
@@ -300,7 +306,8 @@ impl<'a> Judge<'a> {
         if self.shows_denied_person(object) {
             let why = format!(
                 "it reads all fields of {object}, also those that a person account shares with its contact, \
-                 not all of which are allowed; name the fields"
+                 not all of which are allowed; name the fields, or set person_accounts = false if the org has \
+                 no person accounts"
             );
             return self.unclear(what, why);
         }
@@ -319,6 +326,7 @@ impl<'a> Judge<'a> {
         let of_person = |object| names::of_person(object, field).into_iter();
         denied.deny_named(field)
             || !denied.is_empty()
+                && !self.policy.lacks_person_accounts
                 && [names::ACCOUNT, names::CONTACT]
                     .into_iter()
                     .flat_map(of_person)
@@ -355,7 +363,7 @@ impl<'a> Judge<'a> {
     /// of a contact.
     pub(super) fn limits_fields_written_to(self, object: Object<'_>) -> bool {
         let is_account = matches!(object, Object::Named(name) if names::is_account(name));
-        self.limits_written_fields() || is_account && self.denies_contacts()
+        self.limits_written_fields() || is_account && self.denies_persons()
     }
 
     /// A record that another one names by a field of it, such as an external id: whether there is one is

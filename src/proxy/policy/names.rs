@@ -37,8 +37,7 @@ pub(super) fn related(object: &str, field: &str) -> Vec<(String, String)> {
 }
 
 /// What has the same data where the contact of a person account has `field` of it, or the account `field` of
-/// its contact: fields of the other object, and those that they have to do with. Whether an org has person
-/// accounts is not known here.
+/// its contact: fields of the other object, and those that they have to do with.
 ///
 /// The `Name` of an account is left out: that of a business has nothing to do with a contact.
 pub(super) fn of_person(object: &str, field: &str) -> Vec<(&'static str, String)> {

@@ -96,6 +96,22 @@ pub(super) fn policy(name: &str) -> Policy {
             deny_objects: Names::of(&["Contact"]),
             ..closed
         },
+        "some-of-business" => Policy {
+            deny_objects: Names::of(&["Contact"]),
+            deny_fields: Fields::of(&["Contact.FirstName", "Contact.SSN__c", "Account.Phone"]),
+            lacks_person_accounts: true,
+            ..closed
+        },
+        "deny-contacts-of-business" => Policy {
+            deny_objects: Names::of(&["Contact"]),
+            lacks_person_accounts: true,
+            ..closed
+        },
+        "deny-field-of-business" => Policy {
+            deny_fields: Fields::of(&["Contact.SSN__c"]),
+            lacks_person_accounts: true,
+            ..closed
+        },
         "deny-names" => Policy {
             deny_fields: Fields::of(&["Contact.FirstName", "Contact.LastName", "Contact.Phone"]),
             ..closed
