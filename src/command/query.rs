@@ -184,3 +184,24 @@ fn sum_up(rows: &Rows<'_>, format: Format, start: Instant) {
         terminal::note(&format!("{} {records}, {time:.1} s\n", HumanCount(count)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_response_is_refused_without_its_words() {
+        for (body, place) in [
+            (r#"{"totalSize":"between us"}"#, "line 1, column 25"),
+            (r#""between us""#, "line 1, column 12"),
+        ] {
+            let Err(Failure::Refused(why)) = Page::read(body.as_bytes()) else {
+                panic!("{body} is read");
+            };
+            assert!(
+                why.contains(place) && !why.contains("between"),
+                "{body}: {why}"
+            );
+        }
+    }
+}

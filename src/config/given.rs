@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::look::Look;
-use crate::system::escape;
+use crate::system::{escape, quote};
 
 /// The path of a file that must exist; a relative one starts in `folder`.
 ///
@@ -86,7 +86,7 @@ pub(crate) fn shown(text: &str) -> String {
         && !text
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(looks_encoded)
-        && !text.split(escape::ends_word).any(escape::is_token)
+        && quote::without_sessions(text) == text
         && !text
             .rsplit_once('@')
             .is_some_and(|(before, _)| before.contains(':'))
@@ -307,6 +307,8 @@ mod tests {
     #[test_case("client_key=9f86d081884c7d659a2feaa0c55ad015" => false; "a hexadecimal key that is set")]
     #[test_case("Bearer 00Dxx0000001gPL!AQ.EA_Q" => false; "a session")]
     #[test_case("eyJh.eyJp.c2ln" => false; "an assertion")]
+    #[test_case("sid_00Dxx1gPL%21AQ.EA" => false; "a session joined to a word and escaped")]
+    #[test_case("00Dxx1gPL&#33;AQ.EA" => false; "a session escaped as in HTML")]
     #[test_case("https://gateway/?key=UNflxU1TVHhjoHrUaJ44" => false; "in a URL")]
     #[test_case("info\u{202e}" => false; "a character that turns the rest around")]
     #[test_case("loginUrlOfTheOrg" => true)]

@@ -45,17 +45,6 @@ fn spell_out(text: &str, is_tricky: fn(char) -> bool) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Returns whether a word of somebody else's looks like an assertion or a session, which must not be
-/// quoted.
-pub(crate) fn is_token(word: &str) -> bool {
-    word.starts_with("eyJ") && word.contains('.') || word.starts_with("00D") && word.contains('!')
-}
-
-/// Returns whether a word that [`is_token`] judges ends before `c`.
-pub(crate) fn ends_word(c: char) -> bool {
-    !c.is_ascii_alphanumeric() && !matches!(c, '.' | '!' | '-' | '_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -285,6 +285,17 @@ async fn an_org_that_does_not_say_whose_session_it_gave_is_asked() {
         told.contains("ORG_USER_UNKNOWN") && told.contains("scope"),
         "{told}"
     );
+
+    // A parser of JSON would repeat it.
+    let odd = Fault::answer(StatusCode::OK, "application/json", "\"between-us\"");
+    both.org.faults().next(1, "/services/oauth2/userinfo", odd);
+    let answer = post(&both, "grant_type=password").await;
+    assert_eq!(answer.status(), 502);
+    let told = answer.text().await.unwrap();
+    assert!(
+        told.contains("without the ids") && !told.contains("between-us"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
