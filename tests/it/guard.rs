@@ -590,13 +590,15 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
 }
 
 /// Paths of Salesforce's own tools and pages that give out sessions and tokens, too.
-const HANDS_OUT: [&str; 6] = [
+const HANDS_OUT: [&str; 8] = [
     "/agentforce/bootstrap/nameduser",
     "/ide/auth",
     "/visualforce/session",
     "/services/a360/token",
     "/idp/login",
     "/servlet/servlet.su",
+    "/servlet/networks/session/create",
+    "/services/data/v62.0/platformconnect/signedrequest",
 ];
 
 #[tokio::test]

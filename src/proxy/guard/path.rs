@@ -15,7 +15,8 @@ use crate::{
 /// If it is denied. What means one thing here and another there always is.
 pub(crate) fn judge(path: &str, allowed: &[String]) -> Result<Option<Endpoint>, Denied> {
     let is_plain = is_plain(path.as_bytes());
-    if is_plain && path.starts_with(REST_ROOT) {
+    let of_rest = path.strip_prefix(REST_ROOT).filter(|_| is_plain);
+    if of_rest.is_some_and(|path| !is_canvas(words(path.as_bytes()))) {
         Ok(None)
     } else if is_plain {
         judge_soap(path.as_bytes())?;
@@ -143,9 +144,15 @@ fn denied(path: &[u8]) -> Option<Denied> {
             return Some(Denied::Session(rule.path, rule.does));
         }
         if is(Some(rest.next()?), "services") {
-            return None;
+            let is_canvas = is_alike(rest.next(), b"data") && is_canvas(rest);
+            return is_canvas.then_some(Denied::Session(CANVAS, "hands out tokens"));
         }
     }
+}
+
+/// Returns whether `path`, from the version on, is what the REST API has of [`CANVAS`].
+fn is_canvas<'a>(mut path: impl Iterator<Item = &'a [u8]>) -> bool {
+    is_alike(path.nth(1), CANVAS.as_bytes())
 }
 
 /// A path that has to do with sessions, with all that is below it.
@@ -174,7 +181,7 @@ impl Rule {
 
 /// Paths that give a client a session or token that it did not have and that outlives its request,
 /// show one, or end one: [`crate::salesforce::facts::session_endpoints`].
-const SESSIONS: [Rule; 8] = [
+const SESSIONS: [Rule; 9] = [
     Rule::new("/secur", "hands out a session to a browser, or ends it"),
     Rule {
         but: Some("userinfo"),
@@ -189,7 +196,11 @@ const SESSIONS: [Rule; 8] = [
     ),
     Rule::new("/idp", "logs in to other services as the user"),
     Rule::new("/servlet/servlet.su", "hands out a session of another user"),
+    Rule::new("/servlet/networks", "hands out a session for a site"),
 ];
+
+/// The same in the REST API, whatever its version: requests for Canvas apps are signed there.
+const CANVAS: &str = "platformconnect";
 
 /// `allowed` holds paths such as `/services/oauth2/introspect`, which open what lies below too.
 fn is_allowed(path: &[u8], allowed: &[String]) -> bool {
@@ -305,6 +316,12 @@ mod tests {
             "/services/%25c1%25afauth2/revoke",
             "/services%e0%80%afoauth2/revoke",
             "/services%f0%80%80%afoauth2/revoke",
+            // Of the REST API, whose paths are hardly looked at.
+            "/services/data/v62.0/platformconnect",
+            "/services/data//v62.0//PlatformConnect.json/signedrequest",
+            "/services/data/v62.0/platformconnect./signedrequest",
+            "/services/data/v62.0/%70latformconnect/signedrequest",
+            "/site/services/data/v62.0/platformconnect/signedrequest",
             "/services/Soap/%75/64.0",
             "/services/Soap/u;x/64.0",
             "/services/Soap/%2575/64.0",
@@ -369,6 +386,10 @@ mod tests {
             "/services/apexrest/ide/auth.json",
             "/ide/auth.jsonx",
             "/idea/auth",
+            "/servlet/servlet.FileDownload",
+            "/services/data/platformconnect",
+            "/services/data/v62.0/platformconnections",
+            "/services/data/v62.0/sobjects/platformconnect",
         ] {
             assert_eq!(judge(path, &[]), Ok(None), "{path}");
         }

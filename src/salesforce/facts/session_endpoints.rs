@@ -15,10 +15,13 @@
 //! | `/visualforce/session` | a session for another host | observed |
 //! | `/idp/…` | logs in to other services as the user | |
 //! | `/servlet/servlet.su` | logs in as another user | observed |
+//! | `/servlet/networks/session/create`, others below `/servlet/networks` | a session for a site | observed |
+//! | `/services/data/vXX.X/platformconnect/signedrequest` | a signed request with an access token, maybe a refresh token, for a Canvas app | [Canvas] |
 //! | SOAP `logout()`, `invalidateSessions()` | end sessions | [logout()] |
 //!
 //! [introspection]: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oidc_token_introspection_endpoint.htm&type=5
 //! [frontdoor]: https://help.salesforce.com/s/articleView?id=xcloud.frontdoor_singleaccess.htm&type=5
 //! [Data 360]: https://help.salesforce.com/s/articleView?id=005104785&type=1
 //! [agents]: https://github.com/forcedotcom/agents/blob/main/src/utils.ts
+//! [Canvas]: https://developer.salesforce.com/docs/atlas.en-us.platform_connect.meta/platform_connect/client_object.htm
 //! [logout()]: https://developer.salesforce.com/docs/platform/api/guide/sforce-api-calls-logout.html
