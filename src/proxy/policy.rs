@@ -8,7 +8,14 @@ use std::{collections::HashMap, fmt::Display, sync::Arc};
 use http::request::Parts;
 
 pub(crate) use self::refused::Refused;
-use self::{ask::Ask, bulk::Place, json::Json, judge::Judge, rest::Found, xml::Element};
+use self::{
+    ask::Ask,
+    bulk::Place,
+    json::Json,
+    judge::{Judge, Object},
+    rest::Found,
+    xml::Element,
+};
 use crate::{
     config::{self, ClientLabel, Policy},
     proxy::{
@@ -117,6 +124,10 @@ async fn judge(
     }
     if ask::updates_mru(&head.headers) {
         judge.leaves_trace(&format!("{ask} with Sforce-Mru"))?;
+    }
+    let mut headers = head.headers.iter();
+    if headers.any(|(name, options)| ask::shows_duplicates(name.as_str(), options.as_bytes())) {
+        judge.read(&format!("{ask} with includeRecordDetails"), Object::Unknown)?;
     }
     match family {
         Family::Rest | Family::Identity | Family::OAuth | Family::Page => {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::HeaderMap;
+use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
@@ -197,6 +198,18 @@ pub(super) fn names_namespace(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Returns whether a header has the answer show all fields of the records that one is like.
+pub(super) fn shows_duplicates(name: &str, options: &[u8]) -> bool {
+    is_header(name, DUPLICATE_RULE) && has_details(options)
+}
+
+fn has_details(options: &[u8]) -> bool {
+    let mut options = options.to_ascii_lowercase();
+    options.retain(|byte| !byte.is_ascii_whitespace());
+    let count = |part: &str| memmem::find_iter(&options, part).count();
+    count("includerecorddetails") > count("includerecorddetails=false")
+}
+
 /// Returns whether a header of this name changes what a request does.
 pub(super) fn is_telling(name: &str) -> bool {
     let mut known = OVERRIDES.iter().chain([&MRU, &CALL_OPTIONS]);
@@ -220,6 +233,9 @@ const OVERRIDES: [&str; 3] = [
 
 /// The header for `updateMru=FLAG`.
 const MRU: &str = "sforce-mru";
+
+/// The header for `includeRecordDetails=FLAG`, among others.
+const DUPLICATE_RULE: &str = "sforce-duplicate-rule-header";
 
 /// The header for `client=NAME, defaultNamespace=NAMESPACE`.
 const CALL_OPTIONS: &str = "sforce-call-options";

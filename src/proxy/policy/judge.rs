@@ -223,6 +223,14 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Something that shows metadata of this kind.
+    pub(super) fn show_kind(self, what: &dyn Display, kind: &str) -> Judged {
+        if self.policy.deny_objects.denies(kind) {
+            return self.refuse(what, Why::Object(kind.to_owned(), List::Deny));
+        }
+        Ok(())
+    }
+
     /// Reading this field of `object`.
     pub(super) fn read_field(self, what: &dyn Display, object: &str, field: &str) -> Judged {
         self.field(what, object, field, List::Read)

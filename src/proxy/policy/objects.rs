@@ -68,7 +68,7 @@ fn find(table: &'static [Relationship], name: &str) -> Option<&'static [&'static
 /// the Object Reference for users, profiles, permission sets, groups, roles, territories and sessions, and
 /// the secrets that encrypt. Shares of a record, such as `AccountShare`, are none of them: its owner makes
 /// them without being an administrator. `UserShare` is about a user.
-const SETUP: [&str; 61] = [
+const SETUP: [&str; 63] = [
     "AccountTerritoryAssignmentRule",
     "AccountTerritoryAssignmentRuleItem",
     "AuthProvider",
@@ -81,6 +81,7 @@ const SETUP: [&str; 61] = [
     "FieldPermissions",
     "Group",
     "GroupMember",
+    "IPAddressRange",
     "LoginIp",
     "MutingPermissionSet",
     "NamedCredential",
@@ -118,6 +119,7 @@ const SETUP: [&str; 61] = [
     "UserAccountTeamMember",
     "UserAppInfo",
     "UserAuthCertificate",
+    "UserExternalCredential",
     "UserLicense",
     "UserLogin",
     "UserPackageLicense",
@@ -177,7 +179,7 @@ const OF_ANY: [&str; 35] = [
 
 /// Objects of the data API by which code and other metadata are changed, as by a deployment: the Object
 /// Reference says of each that it can be created or updated, or did so in older versions.
-const METADATA: [&str; 36] = [
+const METADATA: [&str; 41] = [
     "ApexClass",
     "ApexComponent",
     "ApexPage",
@@ -195,6 +197,7 @@ const METADATA: [&str; 36] = [
     "EmailServicesAddress",
     "EmailServicesFunction",
     "EmailTemplate",
+    "EnhancedLetterhead",
     "ExternalDataSource",
     "ExternalString",
     "Flow",
@@ -204,9 +207,13 @@ const METADATA: [&str; 36] = [
     "LightningComponentResource",
     "MailmergeTemplate",
     "Network",
+    "OmniDataTransform",
+    "OmniProcess",
+    "OmniUiCard",
     "Organization",
     "PlatformCachePartition",
     "RecordType",
+    "RedirectWhitelistUrl",
     "RemoteProxy",
     "Scontrol",
     "Site",

@@ -66,20 +66,8 @@ pub(super) fn judge(judge: Judge<'_>, wsdl: Wsdl, envelope: &Element) -> Judged 
         Err(why) => return judge.unclear(&"the envelope", why),
     };
     let what = Call(&operation.name);
-    for header in envelope
-        .all("Header")
-        .flat_map(|header| header.all("MruHeader"))
-    {
-        if header.children.iter().any(|it| it.text.trim() != "false") {
-            judge.leaves_trace(&format!("{what} with an MruHeader"))?;
-        }
-    }
-    let mut options = envelope
-        .all("Header")
-        .flat_map(|header| header.all("CallOptions"))
-        .flat_map(|options| options.all("defaultNamespace"));
-    if options.any(|namespace| !namespace.text.trim().is_empty()) {
-        judge.renames(&what)?;
+    for header in envelope.all("Header").flat_map(|header| &header.children) {
+        judge_header(judge, &what, header)?;
     }
     let Some(does) = does(wsdl, &operation.name) else {
         return judge.unclear(&what, "nothing is known of this operation");
@@ -88,6 +76,34 @@ pub(super) fn judge(judge: Judge<'_>, wsdl: Wsdl, envelope: &Element) -> Judged 
         judge.switch(&what, Switch::MetadataDeploy)?;
     }
     apply(judge, &what, does, operation)
+}
+
+/// Judges what a header has done beside the operation: SOAP API Developer Guide, *SOAP Headers*.
+fn judge_header(judge: Judge<'_>, what: &Call<'_>, header: &Element) -> Judged {
+    let name = &*header.name;
+    let with_it = format!("{what} with {name}");
+    match name {
+        "MruHeader" if header.children.iter().any(|it| it.text.trim() != "false") => {
+            judge.leaves_trace(&with_it)
+        }
+        "CallOptions" => {
+            let mut named = header.all("defaultNamespace");
+            if named.any(|namespace| !namespace.text.trim().is_empty()) {
+                return judge.renames(what);
+            }
+            Ok(())
+        }
+        // The answer has all fields of the records that one is like.
+        "DuplicateRuleHeader" if sets(header, "includeRecordDetails") => {
+            judge.read(&with_it, Object::Unknown)
+        }
+        // The answer has a log of what code has read.
+        "DebuggingHeader" => judge.read(&with_it, Object::Unknown),
+        // Records of other objects get another owner.
+        "OwnerChangeOptions" if sets(header, "execute") => judge.write(&with_it, Object::Other),
+        "UserTerritoryDeleteHeader" => judge.write(&with_it, Object::Other),
+        _ => Ok(()),
+    }
 }
 
 /// The one element in the one body.
@@ -114,7 +130,8 @@ fn apply(judge: Judge<'_>, what: &Call<'_>, does: Does, operation: &Element) -> 
     match does {
         Does::Reads => Ok(()),
         Does::ReadsAny => {
-            if counts_use(operation) {
+            // The org counts the use: SOAP API Developer Guide, *renderStoredEmailTemplate()*.
+            if sets(operation, "updateTemplateUsage") {
                 judge.leaves_trace(&format!("{what} with updateTemplateUsage"))?;
             }
             judge.read(what, Object::Unknown)
@@ -133,14 +150,15 @@ fn apply(judge: Judge<'_>, what: &Call<'_>, does: Does, operation: &Element) -> 
             super::rest::read_ids(judge, what, object.map_or(Object::Unknown, Object::of))
         }
         Does::ReadsMetadata if names_records(operation) => judge.read(what, Object::Unknown),
-        Does::ReadsMetadata => Ok(()),
+        Does::ReadsMetadata => show_kinds(judge, what, operation),
         Does::Writes(name) => {
             judge.leaves_trace(what)?;
             let mut records = operation.all(name).peekable();
             if records.peek().is_none() {
                 return judge.unclear(what, "it has no records");
             }
-            records.try_for_each(|record| write(judge, what, record))
+            let key = operation.one("externalIDFieldName");
+            records.try_for_each(|record| write(judge, what, record, key))
         }
         Does::WritesIds(name) => {
             judge.leaves_trace(what)?;
@@ -159,19 +177,27 @@ fn apply(judge: Judge<'_>, what: &Call<'_>, does: Does, operation: &Element) -> 
     }
 }
 
-/// Returns whether the org is to count the use of a template: SOAP API Developer Guide,
-/// *renderStoredEmailTemplate()*.
-fn counts_use(element: &Element) -> bool {
-    let is_set = element.name.eq_ignore_ascii_case("updateTemplateUsage")
-        && !["false", "0"].contains(&element.text.trim());
-    is_set || element.children.iter().any(counts_use)
+/// Returns whether this, or an element within, is a flag of this name that is not off.
+fn sets(element: &Element, flag: &str) -> bool {
+    let is_on =
+        element.name.eq_ignore_ascii_case(flag) && !["false", "0"].contains(&element.text.trim());
+    is_on || element.children.iter().any(|child| sets(child, flag))
 }
 
-/// Returns whether custom metadata records are asked for, or a package, which may have some.
+/// Returns whether custom metadata records are asked for, or files or a package, which may have some.
 fn names_records(element: &Element) -> bool {
-    element.name == "packageNames"
+    ["packageNames", "specificFiles"].contains(&&*element.name)
         || element.text.trim().eq_ignore_ascii_case("CustomMetadata")
         || element.children.iter().any(names_records)
+}
+
+/// Some metadata, such as e-mail templates, are records of an object of the same name.
+fn show_kinds(judge: Judge<'_>, what: &Call<'_>, element: &Element) -> Judged {
+    if ["type", "name"].contains(&&*element.name) {
+        judge.show_kind(what, element.text.trim())?;
+    }
+    let mut within = element.children.iter();
+    within.try_for_each(|child| show_kinds(judge, what, child))
 }
 
 fn retrieve(judge: Judge<'_>, what: &Call<'_>, operation: &Element) -> Judged {
@@ -188,8 +214,8 @@ fn retrieve(judge: Judge<'_>, what: &Call<'_>, operation: &Element) -> Judged {
     super::rest::read_fields(judge, what, object, fields.split(','))
 }
 
-/// A record has its type as a child or as `xsi:type`.
-fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element) -> Judged {
+/// A record has its type as a child or as `xsi:type`. By the field `key` the org looks whether it is there.
+fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element, key: Option<&str>) -> Judged {
     let object = match kind(record) {
         Ok(kind) => Object::of(kind),
         Err(why) => return judge.unclear(what, why),
@@ -201,6 +227,10 @@ fn write(judge: Judge<'_>, what: &Call<'_>, record: &Element) -> Judged {
     let Object::Named(object) = object else {
         return judge.unclear(what, "the fields that it writes cannot be told");
     };
+    if let Some(key) = key.filter(|key| !key.eq_ignore_ascii_case("Id")) {
+        judge.write_field(what, object, key)?;
+        judge.read_field(what, object, key)?;
+    }
     for field in record.children.iter().filter(|field| field.name != "type") {
         let name = if field.name == "fieldsToNull" {
             field.text.trim()

@@ -431,6 +431,8 @@ fn what_hands_out_sessions_is_refused_by_every_policy_even_if_the_guard_lets_it_
         ("/site/services/oauth2/authorize", false),
         ("/secur/frontdoor.jsp", false),
         ("/services/a360/token", false),
+        ("/servlet/networks/switch", false),
+        ("/services/data/v62.0/platformconnect/signedrequest", false),
     ] {
         let ask = Ask::new("POST", path, None, 0).expect(path);
         let found = Found::at(Judge::new(&policy), &ask);

@@ -8,7 +8,7 @@ use super::{
     super::{
         ask::{self, Ask},
         json::Json,
-        judge::{Judge, Judged, is_name},
+        judge::{Judge, Judged, Object, is_name},
     },
     judge as judge_ask,
 };
@@ -91,11 +91,20 @@ fn judge_part(judge: Judge<'_>, around: &Ask<'_>, request: &Json, url: &str, bod
         return judge.unplaced(around, why);
     };
     let headers = request.get("httpHeaders").map(Json::entries);
-    if headers.is_some_and(|all| all.iter().any(|(name, _)| ask::is_telling(name.trim()))) {
-        return judge.unplaced(
-            around,
-            "a request in it has a header that changes what it does",
-        );
+    for (name, value) in headers.unwrap_or_default() {
+        if ask::is_telling(name.trim()) {
+            return judge.unplaced(
+                around,
+                "a request in it has a header that changes what it does",
+            );
+        }
+        let Json::Text(value) = value else {
+            return judge.unclear(around, "a header of a request in it is no text");
+        };
+        if ask::shows_duplicates(name.trim(), value.as_bytes()) {
+            let what = format!("{around} with includeRecordDetails");
+            judge.read(&what, Object::Unknown)?;
+        }
     }
     let (path, query) = match url.split_once('?') {
         Some((path, query)) => (path, Some(query)),

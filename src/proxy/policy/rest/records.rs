@@ -101,6 +101,9 @@ pub(super) fn write(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: Option<
 pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&Json>) -> Judged {
     let object = objects::of_id(id);
     judge.write(ask, object)?;
+    if !ask.only_deletes() {
+        shown_after(judge, ask)?;
+    }
     let record = body.and_then(|body| body.get("fields")).or(body);
     fields(judge, ask, object, record)
 }
@@ -109,7 +112,13 @@ pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&
 pub(super) fn write_for_ui(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json) -> Judged {
     let object = body.text("apiName").map_or(Object::Unknown, Object::of);
     judge.write(ask, object)?;
+    shown_after(judge, ask)?;
     fields(judge, ask, object, body.get("fields"))
+}
+
+/// The UI API answers with the whole record, and with names of others.
+fn shown_after(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
+    judge.read(ask, Object::Unknown)
 }
 
 /// A list of records, each with its type.
