@@ -37,7 +37,7 @@ async fn of_three_replicas_one_logs_in_and_so_it_does_when_the_session_has_died(
         assert_eq!(org.logins(), round);
     }
     // Who comes later finds what the others have.
-    let late = replica(&redis, &org).await;
+    let late = replica(&redis.url(), &org).await;
     assert_eq!(late.get(LIMITS).await.status(), 200);
     assert_eq!(org.logins(), 4);
     let scraped = get(late.admin(), "/metrics").await.body;
@@ -160,7 +160,7 @@ async fn redis_never_sees_a_token_and_what_others_put_there_is_not_used() {
             "HSET {place}:session epoch x number 9 session forged"
         ))
         .await;
-    let late = replica(&redis, &org).await;
+    let late = replica(&redis.url(), &org).await;
     assert_eq!(late.get(LIMITS).await.status(), 200);
     assert_eq!(org.logins(), 2);
 }
@@ -229,15 +229,25 @@ async fn a_lease_without_an_end_ends_all_the_same() {
 async fn each_logs_in_alone_where_redis_makes_up(answer: &'static str, most: usize) {
     let redis = MadeUp::start(answer).await;
     let org = Org::start().await.unwrap();
-    let proxy = Proxy::with(&org, |config| {
-        config.redis = Some(Redis::at(&redis.url).unwrap());
-    })
-    .await;
+    let proxy = replica(&redis.url, &org).await;
     let asked = tokio::time::timeout(2 * PATIENCE, proxy.get(LIMITS)).await;
     assert_eq!(asked.unwrap().status(), 200);
     assert_eq!(org.logins(), 1);
     let asked = redis.asked.load(Relaxed);
     assert!((1..=most).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn what_redis_says_is_told_without_sessions() {
+    let redis = MadeUp::start("-ERR 00Dxx0000001gPL!AQ.EA_Q is no script\r\n").await;
+    let org = Org::start().await.unwrap();
+    let proxy = replica(&redis.url, &org).await;
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    let status = get(proxy.admin(), "/api/status").await.body;
+    assert!(
+        status.contains("[session] is no script") && !status.contains("AQ.EA_Q"),
+        "{status}"
+    );
 }
 
 #[test_case("HSET {place}:session epoch other number 1 session theirs"; "after everything was forgotten")]
@@ -330,14 +340,15 @@ pub(crate) async fn start() -> Option<RedisServer> {
 
 async fn replicas(redis: &RedisServer, count: usize) -> (Org, Vec<Proxy>) {
     let org = Org::start().await.unwrap();
-    let starting = (0..count).map(|_| replica(redis, &org));
+    let url = redis.url();
+    let starting = (0..count).map(|_| replica(&url, &org));
     let replicas = join_all(starting).await;
     (org, replicas)
 }
 
-async fn replica(redis: &RedisServer, org: &Org) -> Proxy {
+async fn replica(url: &str, org: &Org) -> Proxy {
     Proxy::with(org, |config| {
-        config.redis = Some(Redis::at(&redis.url()).unwrap());
+        config.redis = Some(Redis::at(url).unwrap());
         config.admin = Some(Admin::at(Listen::Tcp(([127, 0, 0, 1], 0).into())));
     })
     .await

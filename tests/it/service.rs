@@ -488,7 +488,11 @@ async fn a_new_process_takes_over_under_load_and_nobody_notices() {
         "proxy.toml",
         &text.replacen("127.0.0.1:0", &admin.to_string(), 1),
     );
-    let (manager, proxy) = notifying(&files, |_| {});
+    // Each of them has the key from the one before it.
+    fs::remove_file(files.path("server.key")).unwrap();
+    let (manager, proxy) = notifying(&files, |command| {
+        command.env("ORGPROXY_PRIVATE_KEY", org.private_key_pem());
+    });
     manager.hears("READY=1").await;
     let clients = Clients::start(address);
     let mut processes = Processes(vec![proxy.id()]);
