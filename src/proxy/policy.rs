@@ -279,13 +279,13 @@ fn pubsub(judge: Judge<'_>, ask: &Ask<'_>) -> judge::Judged {
     let what: &dyn Display = ask;
     match ask.path.strip_prefix(PUBSUB).unwrap_or_default() {
         "GetTopic" | "GetSchema" => Ok(()),
-        "Subscribe" => judge.read(what, judge::Object::Unknown),
+        "Subscribe" => judge.read(what, Object::Unknown),
         "ManagedSubscribe" => {
             // The org keeps how far it has read.
             judge.leaves_trace(what)?;
-            judge.read(what, judge::Object::Unknown)
+            judge.read(what, Object::Unknown)
         }
-        "Publish" | "PublishStream" => judge.write(what, judge::Object::Other),
+        "Publish" | "PublishStream" => judge.write(what, Object::Other),
         _ => judge.unclear(what, "nothing is known of this call"),
     }
 }

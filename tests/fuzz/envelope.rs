@@ -147,11 +147,16 @@ fn has_text(node: Node<'_, '_>) -> bool {
     texts.any(|text| !text.text().unwrap_or_default().trim().is_empty())
 }
 
-/// Returns whether it is one of the elements that were made if they were not there.
+/// Returns whether it is one of the elements that were made if they were not there. The header comes before
+/// the body (SOAP 1.1 section 4), and what follows that is not looked at.
 fn is_frame(node: &Node<'_, '_>) -> bool {
     let above = node.parent_element();
     match node.tag_name().name() {
-        "Header" => above.is_some_and(|above| above.parent_element().is_none()),
+        "Header" => {
+            let mut before = node.prev_siblings();
+            before.all(|it| it.tag_name().name() != "Body")
+                && above.is_some_and(|above| above.parent_element().is_none())
+        }
         "SessionHeader" => {
             above.is_some_and(|above| above.tag_name().name() == "Header" && is_frame(&above))
         }

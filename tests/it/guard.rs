@@ -590,11 +590,13 @@ async fn what_makes_or_ends_sessions_is_refused_however_it_is_spelled() {
 }
 
 /// Paths of Salesforce's own tools and pages that give out sessions and tokens, too.
-const HANDS_OUT: [&str; 8] = [
+const HANDS_OUT: [&str; 10] = [
     "/agentforce/bootstrap/nameduser",
     "/ide/auth",
     "/visualforce/session",
+    "/content/session",
     "/services/a360/token",
+    "/services/auth/sp/saml2/logout",
     "/idp/login",
     "/servlet/servlet.su",
     "/servlet/networks/session/create",

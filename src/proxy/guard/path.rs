@@ -181,12 +181,16 @@ impl Rule {
 
 /// Paths that give a client a session or token that it did not have and that outlives its request,
 /// show one, or end one: [`crate::salesforce::facts::session_endpoints`].
-const SESSIONS: [Rule; 9] = [
+const SESSIONS: [Rule; 11] = [
     Rule::new("/secur", "hands out a session to a browser, or ends it"),
     Rule {
         but: Some("userinfo"),
         ..Rule::new("/services/oauth2", "creates, shows or ends sessions")
     },
+    Rule::new(
+        "/services/auth",
+        "logs in to and out of this org and other services",
+    ),
     Rule::new("/services/a360/token", "hands out a token for Data 360"),
     Rule::new("/agentforce/bootstrap/nameduser", "hands out a token"),
     Rule::new("/ide/auth", "hands out a token"),
@@ -194,6 +198,7 @@ const SESSIONS: [Rule; 9] = [
         "/visualforce/session",
         "hands out a session for another host",
     ),
+    Rule::new("/content/session", "hands out a session for another host"),
     Rule::new("/idp", "logs in to other services as the user"),
     Rule::new("/servlet/servlet.su", "hands out a session of another user"),
     Rule::new("/servlet/networks", "hands out a session for a site"),

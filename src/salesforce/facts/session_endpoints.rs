@@ -12,7 +12,8 @@
 //! | `/services/a360/token` | a token for Data 360 | [Data 360] |
 //! | `/agentforce/bootstrap/nameduser` | a JWT, for a session as cookie `sid` | [agents] |
 //! | `/ide/auth` | a bearer token | observed |
-//! | `/visualforce/session` | a session for another host | observed |
+//! | `/services/auth/idp/oidc/logout`, `/services/auth/sp/saml2/logout`, others below `/services/auth` | log in and out by another service, or for one | [single logout] |
+//! | `/visualforce/session`, `/content/session` | a session for another host | observed |
 //! | `/idp/…` | logs in to other services as the user | |
 //! | `/servlet/servlet.su` | logs in as another user | observed |
 //! | `/servlet/networks/session/create`, others below `/servlet/networks` | a session for a site | observed |
@@ -23,5 +24,6 @@
 //! [frontdoor]: https://help.salesforce.com/s/articleView?id=xcloud.frontdoor_singleaccess.htm&type=5
 //! [Data 360]: https://help.salesforce.com/s/articleView?id=005104785&type=1
 //! [agents]: https://github.com/forcedotcom/agents/blob/main/src/utils.ts
+//! [single logout]: https://help.salesforce.com/s/articleView?id=xcloud.slo_about.htm&type=5
 //! [Canvas]: https://developer.salesforce.com/docs/atlas.en-us.platform_connect.meta/platform_connect/client_object.htm
 //! [logout()]: https://developer.salesforce.com/docs/platform/api/guide/sforce-api-calls-logout.html
