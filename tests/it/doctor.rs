@@ -234,13 +234,14 @@ async fn what_the_token_endpoint_says_is_harmless() {
     let setup = complete().await;
     let origin = setup.org.instance_url();
     let answer = serde_json::json!({"access_token": "00Dxx0000001gPL!x", "instance_url": origin,
-        "scope": format!("api {TRICK}")});
+        "scope": format!("api {TRICK} sid=00Dxx0000001gPL!AQ.kept")});
     let answer = Fault::answer(StatusCode::OK, "application/json", answer.to_string());
     setup.org.faults().always(TOKEN, answer);
     for arguments in [&["doctor"][..], &["doctor", "--json"]] {
         let ended = run_in_folder(&setup, arguments).await;
         harmless(&ended);
         assert!(ended.stdout.contains("u001b[2J"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("AQ.kept"), "{}", ended.stdout);
     }
 }
 

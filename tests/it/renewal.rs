@@ -634,11 +634,12 @@ async fn no_error_shows_a_secret_that_the_org_echoes() {
     org.faults().always(
         TOKEN,
         Fault::login_refused(
-            "invalid_grant",
+            &format!("no_{token}"),
             &format!("bad {assertion} and {token}, sorry"),
         ),
     );
     let (_, message) = error_code(proxy.get(LIMITS).await).await;
+    assert!(message.contains("no_[session]"), "{message}");
     assert!(message.contains("sorry"), "{message}");
     assert!(!message.contains("c2lnbmF0dXJl"), "{message}");
     assert!(!message.contains("AQEAQIjDc"), "{message}");
