@@ -3,6 +3,16 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode;
 
+/// About the bytes of memory that they take.
+pub(crate) fn bytes(headers: &HeaderMap) -> usize {
+    let all = headers.iter();
+    all.map(|(name, value)| EACH + name.as_str().len() + value.len())
+        .sum()
+}
+
+/// What a line takes beside its name and value.
+const EACH: usize = 100;
+
 /// Removes hop-by-hop headers (RFC 9110 section 7.6.1): first those that `Connection` names, then
 /// those that are known.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {

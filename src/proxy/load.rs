@@ -4,7 +4,8 @@
 //! longest are cut off. So a few of them cannot keep out all others.
 
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -30,7 +31,7 @@ pub(crate) struct Load {
     requests: AtomicUsize,
     /// Those of the requests that wait for others to end.
     waiting: AtomicUsize,
-    /// Bytes of heads that have not come to their end.
+    /// Bytes of heads that have not come to their end, or wait for room.
     heads: AtomicUsize,
     most: Most,
     /// The time for which one waits for room.
@@ -51,6 +52,8 @@ pub(crate) struct Most {
 #[derive(Default)]
 struct Register {
     by_number: HashMap<u64, Open>,
+    /// Those of users who are refused, the oldest first.
+    strangers: VecDeque<(u64, Arc<Activity>)>,
     last: u64,
     looked: Option<Instant>,
     /// Connections that have been cut off for others since the log said so.
@@ -73,6 +76,8 @@ pub(crate) struct Permit {
     pub(crate) activity: Arc<Activity>,
     /// If true, it is beyond the limit, and the client gets an error that says so.
     pub(crate) surplus: bool,
+    /// If true, it is of a user who is refused whatever it asks.
+    pub(crate) is_stranger: bool,
 }
 
 impl Most {
@@ -88,6 +93,17 @@ impl Most {
         Self {
             connections,
             requests,
+        }
+    }
+}
+
+impl Most {
+    /// The requests that there may be for one more to be admitted. What is left has room for those of
+    /// connections with few, so that many on some do not keep out all others.
+    fn requests_beside(&self, activity: &Activity) -> usize {
+        match activity.busy() {
+            0 | 1 => self.requests,
+            own => self.requests - self.requests / 8 + self.requests / 8 / own,
         }
     }
 }
@@ -141,13 +157,12 @@ impl Load {
             return None;
         }
         let surplus = before >= most;
-        let activity = Arc::new(Activity::of(self.clone()));
         let mut register = self.register();
         if !surplus {
             register.full_since = None;
         }
-        register.last += 1;
-        let number = register.last;
+        let activity = Arc::new(Activity::of(self.clone()));
+        let number = register.number();
         register
             .by_number
             .insert(number, Open::new(activity.clone()));
@@ -157,7 +172,31 @@ impl Load {
             number,
             activity,
             surplus,
+            is_stranger: false,
         })
+    }
+
+    /// Takes on a connection of a user who is refused whatever it asks. They have a few of their own, of
+    /// which the oldest makes way, and so take none from others.
+    pub(crate) fn admit_stranger(self: &Arc<Self>) -> Permit {
+        let activity = Arc::new(Activity::of(self.clone()));
+        let mut register = self.register();
+        let most = (self.most.connections / 4).clamp(1, MOST_STRANGERS);
+        if register.strangers.len() >= most
+            && let Some((_, oldest)) = register.strangers.pop_front()
+        {
+            oldest.cut_off();
+        }
+        let number = register.number();
+        register.strangers.push_back((number, activity.clone()));
+        drop(register);
+        Permit {
+            load: self.clone(),
+            number,
+            activity,
+            surplus: false,
+            is_stranger: true,
+        }
     }
 
     /// Notes that a request has begun.
@@ -173,9 +212,14 @@ impl Load {
         }
     }
 
-    /// Waits until there is room for a request that has begun. On a `surplus` connection there is
-    /// none while there are too many: those within the limit are not made to pay for it.
-    pub(crate) async fn wait_for_room(&self, surplus: bool) -> Result<(), Full> {
+    /// Waits until there is room for a request of so many bytes that has begun. On a `surplus` connection
+    /// there is none while there are too many: those within the limit are not made to pay for it.
+    pub(crate) async fn wait_for_room(
+        &self,
+        surplus: bool,
+        activity: &Activity,
+        bytes: impl Fn() -> usize,
+    ) -> Result<(), Full> {
         if surplus && self.connections() > self.most.connections {
             return Err(Full {
                 what: "connections",
@@ -183,19 +227,20 @@ impl Load {
                 setting: "limits.connections; ulimit -n",
             });
         }
-        if self.requests.load(Relaxed) > self.most.requests {
+        let most = self.most.requests_beside(activity);
+        if self.requests.load(Relaxed) > most {
             // Boxed, so that not every request's future has room for it.
-            Box::pin(self.wait()).await?;
+            Box::pin(self.wait(most, activity, bytes())).await?;
         }
         Ok(())
     }
 
-    async fn wait(&self) -> Result<(), Full> {
-        let waiting = Waiting::new(self);
+    async fn wait(&self, most: usize, activity: &Activity, bytes: usize) -> Result<(), Full> {
+        let waiting = Waiting::new(self, activity, bytes);
         let until = Instant::now() + self.timeout;
         loop {
             let before_us = self.waiting.load(Relaxed);
-            if self.requests.load(Relaxed).saturating_sub(before_us) < self.most.requests {
+            if self.requests.load(Relaxed).saturating_sub(before_us) < most {
                 drop(waiting);
                 return Ok(());
             }
@@ -212,7 +257,7 @@ impl Load {
     }
 
     /// Looks at all connections, though not too often, and cuts off those whose clients have kept
-    /// the proxy waiting longest, to make room for what is wanted.
+    /// the proxy waiting longest, with the more requests the sooner, to make room for what is wanted.
     fn make_room(&self, wanted: Wanted) {
         let now = Instant::now();
         let mut register = self.register();
@@ -233,7 +278,11 @@ impl Load {
         };
         // Some more than one, since to look at all of them takes time.
         let count = 1 + most / 100;
-        idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
+        let wasted = |idle: Duration, open: &Open| match wanted {
+            Wanted::Request => idle.as_millis() * open.activity.busy() as u128,
+            Wanted::Nothing | Wanted::Connection => idle.as_millis(),
+        };
+        idle.sort_by_cached_key(|(idle, open)| Reverse(wasted(*idle, open)));
         idle.truncate(count);
         for (_, open) in &idle {
             open.activity.cut_off();
@@ -252,8 +301,8 @@ impl Load {
         }
     }
 
-    /// Cuts off the clients that have been sending a head longest, or nothing after a long one, because
-    /// that takes too much memory.
+    /// Cuts off the clients that have been sending a head longest, or nothing after a long one, or have long
+    /// ones waiting, because that takes too much memory.
     fn drop_heads(&self) {
         let mut register = self.register();
         let mut held: Vec<_> = register
@@ -261,7 +310,13 @@ impl Load {
             .values_mut()
             .filter(|open| open.activity.held() > 0)
             .collect();
-        held.sort_unstable_by_key(|open| (!open.activity.is_cut(), open.since()));
+        // Some time more, since it is the larger one of those that have just come.
+        let now = Instant::now() + SOME_TIME;
+        let cost = |open: &Open| (now - open.since()).as_millis() * open.activity.held() as u128;
+        held.sort_by_cached_key(|open| {
+            let activity = &open.activity;
+            (!activity.is_cut(), Reverse(cost(open)), open.since())
+        });
         let mut excess = self.heads.load(Relaxed).saturating_sub(MOST_HELD / 4 * 3);
         let mut cut = 0;
         for open in held {
@@ -282,7 +337,7 @@ impl Load {
                 left_out,
                 cut,
                 "request heads take more than {} MiB; closed the connections that have been \
-                 sending one, or inactive after a long one, longest",
+                 sending one, waiting with some, or inactive after a long one, longest",
                 MOST_HELD / 1024 / 1024
             );
         }
@@ -293,28 +348,54 @@ impl Load {
     }
 }
 
+impl Register {
+    /// That of a new connection.
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.load.register().by_number.remove(&self.number);
-        self.activity.hold(0);
+        self.activity.let_go();
+        let mut register = self.load.register();
+        if self.is_stranger {
+            register
+                .strangers
+                .retain(|(number, _)| *number != self.number);
+            return;
+        }
+        register.by_number.remove(&self.number);
+        drop(register);
         self.load.connections.fetch_sub(1, Relaxed);
         self.load.connection_ended.notify_one();
     }
 }
 
 /// A request that waits for room, which its client may give up at any time.
-struct Waiting<'a>(&'a Load);
+struct Waiting<'a> {
+    load: &'a Load,
+    activity: &'a Activity,
+    bytes: usize,
+}
 
 impl<'a> Waiting<'a> {
-    fn new(load: &'a Load) -> Self {
+    fn new(load: &'a Load, activity: &'a Activity, bytes: usize) -> Self {
         load.waiting.fetch_add(1, Relaxed);
-        Self(load)
+        activity.queue(bytes);
+        Self {
+            load,
+            activity,
+            bytes,
+        }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        self.activity.unqueue(self.bytes);
+        self.load.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -344,11 +425,17 @@ static FULL: Throttle = Throttle::to(1, Duration::from_secs(10));
 /// Connections beyond the limit that get a response which says so.
 const SURPLUS: usize = 64;
 
+/// Connections of users who are refused.
+const MOST_STRANGERS: usize = 32;
+
 /// The files left for logins, reading files, and what the system wants.
 const RESERVED_FILES: usize = 32;
 
 /// A client that does nothing for less is only slow.
 const LEAST_IDLE: Duration = Duration::from_millis(500);
+
+/// That a head is under way longer is not what makes it dear.
+const SOME_TIME: Duration = Duration::from_millis(10);
 
 /// The time between two looks at all connections.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -356,8 +443,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The time after which one looks again whether there is room.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Bytes of heads that have not come to their end, and of what is kept after long ones, on all
-/// connections.
+/// Bytes of heads that have not come to their end or wait for room, and of what is kept after long ones,
+/// on all connections.
 const MOST_HELD: usize = 32 * 1024 * 1024;
 
 #[cfg(test)]
@@ -419,7 +506,11 @@ mod tests {
         load.begin();
         let third = tokio::spawn({
             let load = load.clone();
-            async move { load.wait_for_room(false).await.is_ok() }
+            async move {
+                load.wait_for_room(false, &Activity::default(), || 0)
+                    .await
+                    .is_ok()
+            }
         });
         let start = Instant::now();
         while !slow.activity.is_cut() {

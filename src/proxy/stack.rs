@@ -192,7 +192,9 @@ impl Stack {
         if let Some(fault) = fault {
             return Err(Refusal::Malformed(fault.reason()).into());
         }
-        self.load.wait_for_room(surplus).await?;
+        let bytes = || headers::bytes(request.headers());
+        let activity = connection.activity();
+        self.load.wait_for_room(surplus, activity, bytes).await?;
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
         proxy.guard.admit_tunnel(request, &host, connection)?;
@@ -231,7 +233,12 @@ impl Stack {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        self.load.wait_for_room(surplus).await?;
+        let bytes = || {
+            let target = parts.uri.path_and_query().map(PathAndQuery::as_str);
+            headers::bytes(&parts.headers) + target.map_or(0, str::len)
+        };
+        let activity = exchange.connection.activity();
+        self.load.wait_for_room(surplus, activity, bytes).await?;
         let proxy = self.proxy(&parts)?;
         exchange.is_for(&proxy.name);
         let origin = proxy.guard.allowed_origin(&parts.headers);

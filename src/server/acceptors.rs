@@ -17,10 +17,10 @@ use tokio::{
 use super::{
     listen::BoundListener,
     listener::{Listener, NewConnection},
-    sockets::Socket,
+    sockets::{Accepted, Socket},
     worker::Message,
 };
-use crate::proxy::load::Load;
+use crate::proxy::load::{Load, Permit};
 
 /// The sockets that are listened on.
 pub(super) struct Acceptors {
@@ -116,7 +116,8 @@ impl Acceptors {
                 // It comes back after a look at all sockets: then nobody is left.
                 () = tokio::task::yield_now() => return,
             };
-            let admitted = tokio::time::timeout_at(until, self.load.admit()).await;
+            let admitting = admit(&self.load, &accepted, listener);
+            let admitted = tokio::time::timeout_at(until, admitting).await;
             if let (Ok(Some(permit)), Some(worker)) = (admitted, turns.next()) {
                 let listener = listener.clone();
                 let _ = worker.send(Message::Connection(NewConnection {
@@ -149,7 +150,7 @@ async fn distribute(
             },
         };
         // So many are being refused already that this one is closed without a word.
-        let Some(permit) = load.admit().await else {
+        let Some(permit) = admit(&load, &accepted, &listener).await else {
             continue;
         };
         // It may have waited for that.
@@ -171,6 +172,13 @@ async fn distribute(
             }));
         }
     }
+}
+
+async fn admit(load: &Arc<Load>, accepted: &Accepted, listener: &Listener) -> Option<Permit> {
+    if listener.refuses(accepted.user) {
+        return Some(load.admit_stranger());
+    }
+    load.admit().await
 }
 
 /// For clients that there is no room for, all together, when there is to be none soon.

@@ -158,6 +158,17 @@ impl Listener {
         Ok((!LocalUsers::default().include(user)).then_some(user))
     }
 
+    /// Returns whether all orgs refuse this user, whatever it asks.
+    pub(super) fn refuses(&self, user: Option<u32>) -> bool {
+        // By a certificate it may show who it is besides.
+        let asks = self.tls.as_ref().is_some_and(TlsListener::asks);
+        let Some(uid) = user.filter(|_| !asks) else {
+            return false;
+        };
+        let mut guards = self.orgs.iter().map(|runtime| &runtime.org.guard);
+        guards.all(|guard| guard.judges_users() && !guard.allow_users.include(uid))
+    }
+
     /// Returns whether it matters which user connects by TCP, and this machine cannot tell.
     pub(super) fn misses_users(&self) -> bool {
         let mut addresses = self.listen.addresses();

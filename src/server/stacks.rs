@@ -113,7 +113,8 @@ impl Stacks {
             listener: listener.clone(),
             stack: Arc::new(stack),
             context: Arc::new(WorkerContext {
-                http: http(&listener.limits),
+                http: http(&listener.limits, MAX_STREAMS),
+                http_of_strangers: http(&listener.limits, 1),
                 limits: listener.limits.clone(),
                 tunnels: listener.tunnels.clone(),
                 stop,
@@ -132,3 +133,6 @@ impl Stacks {
         proxy
     }
 }
+
+/// Requests at a time on one HTTP/2 connection. What browsers and servers commonly allow.
+const MAX_STREAMS: u32 = 100;

@@ -166,6 +166,7 @@ fn begin(connection: NewConnection, stacks: &mut Stacks, open: &Arc<()>) {
         stack,
         surplus: permit.surplus,
         life: Life {
+            is_stranger: permit.is_stranger,
             context,
             activity: permit.activity.clone(),
             held: Arc::new((permit, open.clone())),
@@ -185,6 +186,8 @@ fn port_of(stream: &std::net::TcpStream) -> Option<u16> {
 /// The state that all connections of a listener on one thread share.
 pub(super) struct WorkerContext {
     pub(super) http: auto::Builder<TokioExecutor>,
+    /// The same for users who are refused, one request at a time.
+    pub(super) http_of_strangers: auto::Builder<TokioExecutor>,
     pub(super) limits: Limits,
     /// If any org has `intercept`.
     pub(super) tunnels: Option<Arc<Tunnels>>,
@@ -205,6 +208,8 @@ struct Connection {
 #[derive(Clone)]
 struct Life {
     context: Arc<WorkerContext>,
+    /// True if whatever it asks is refused.
+    is_stranger: bool,
     activity: Arc<Activity>,
     /// Dropped when it has ended, with all that was in it.
     #[expect(dead_code, reason = "held for its drop")]
@@ -273,7 +278,7 @@ impl Connection {
             let (parts, body) = request.into_parts();
             stack.answer(Box::new(parts), body, state, surplus)
         });
-        let http = &life.context.http;
+        let http = life.http();
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connection.into_owned();
         life.drive(connection);
@@ -315,7 +320,7 @@ impl Connection {
                 Ok(answer)
             }
         });
-        let http = &life.context.http;
+        let http = life.http();
         let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let connection = connection.into_owned();
         life.drive(connection);
@@ -437,6 +442,14 @@ impl Life {
         }
     }
 
+    fn http(&self) -> &auto::Builder<TokioExecutor> {
+        if self.is_stranger {
+            &self.context.http_of_strangers
+        } else {
+            &self.context.http
+        }
+    }
+
     /// Waits for what comes before the first request: bounded as that is, and cut short by a stop.
     async fn in_time<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         let mut stop = self.context.stop.clone();
@@ -462,8 +475,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// The reason that a connection ended before its time.
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How connections speak HTTP within `limits`.
-pub(super) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// How connections speak HTTP within `limits`, and with so many requests at a time in HTTP/2.
+pub(super) fn http(limits: &Limits, streams: u32) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .max_headers(limits.headers)
@@ -477,13 +490,10 @@ pub(super) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
     http.http2()
         .auto_date_header(false)
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(streams)
         // Room for as much as of HTTP/1.1, so that the guard can refuse it, and say why.
         .max_header_list_size(u32::try_from(LONGEST_LINE).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.header_read)
         .keep_alive_timeout(limits.header_read);
     http
 }
-
-/// On one HTTP/2 connection. What browsers and servers commonly allow.
-const MAX_STREAMS: u32 = 100;

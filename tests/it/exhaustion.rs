@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -9,19 +10,23 @@ use flate2::{Compression, write::GzEncoder};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use test_case::test_case;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     process::Command,
     task::JoinHandle,
 };
 
-use crate::support::{
-    Binary, Files, Org, Raw,
-    answer::ask,
-    binary::ORGPROXY,
-    get::{get, get_and_close},
-    in_time,
-    path::{LIMITS, SINK},
+use crate::{
+    http2::untaken,
+    support::{
+        Binary, Files, Org, Raw,
+        answer::ask,
+        binary::ORGPROXY,
+        get::{get, get_and_close},
+        in_time,
+        path::{LIMITS, SINK},
+        skip::skip,
+    },
 };
 
 const CLIENTS: usize = 1000;
@@ -200,6 +205,106 @@ async fn long_heads_leave_little_behind(host: &str, status: u16) {
         answer.starts_with(&format!("HTTP/1.1 {status} ")),
         "{answer}"
     );
+}
+
+/// In HTTP/2, by clients that take no answer, and come again as soon as they are cut off.
+#[test_case("localhost"; "of those who may ask")]
+#[test_case("evil.example"; "of those who are refused")]
+#[tokio::test]
+async fn answers_that_are_not_taken_cost_others_nothing(host: &str) {
+    let (org, quiet) = (Org::start().await.unwrap(), Quiet::start().await);
+    let files = Files::new(&org);
+    let text = crate::support::files::config(&org, "");
+    files.write(
+        "proxy.toml",
+        &format!("limits = {{ connections = 200, requests = 200 }}\n{text}"),
+    );
+    let proxy = files.start();
+    let address = proxy.address().await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    let wire = untaken(host, 10);
+    let flood = |_| {
+        let wire = wire.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                // Whatever becomes of it.
+                let _ = client.write_all(&wire).await;
+                let _ = client.read_to_end(&mut Vec::new()).await;
+            }
+        })
+    };
+    let floods: Vec<_> = (0..20).map(flood).collect();
+    // Until they have taken all the room that there is for them.
+    proxy.log("limit of concurrent requests reached").await;
+    quiet.is_as_quick_as(address).await;
+    floods.iter().for_each(JoinHandle::abort);
+    bounded(&proxy, 96);
+}
+
+/// Heads of 600 MB, of requests that wait for room.
+#[tokio::test]
+async fn requests_that_wait_are_held_within_bounds() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let text = crate::support::files::config(&org, "");
+    files.write(
+        "proxy.toml",
+        &format!("limits = {{ connections = 200, requests = 200 }}\n{text}"),
+    );
+    let proxy = files.start();
+    let address = proxy.address().await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    let wire = untaken("evil.example", 60_000);
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // Until it is cut off, for some.
+        let _ = in_time(client.write_all(&wire)).await;
+        clients.push(client);
+    }
+    proxy.log("waiting with some").await;
+    assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
+    bounded(&proxy, 256);
+}
+
+/// Another user, who is refused whatever they ask, and has more connections than there may be.
+#[tokio::test]
+async fn another_user_takes_no_connections_of_ours() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root becomes another user");
+    }
+    let (org, quiet) = (Org::start().await.unwrap(), Quiet::start().await);
+    let files = Files::new(&org);
+    let text = crate::support::files::config(&org, "");
+    files.write(
+        "proxy.toml",
+        &format!("limits = {{ connections = 100 }}\n{text}"),
+    );
+    let proxy = files.start();
+    let address = proxy.address().await;
+    let mut upload = Raw::connect(address).await;
+    let head = "POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\n\
+                Content-Length: 2\r\n\r\n1";
+    upload.send(head).await;
+    let open = "for i in {1..300}; do exec {fd}<>/dev/tcp/127.0.0.1/$0; done; echo; read";
+    let mut stranger = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["bash", "-c", open, &address.port().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // It has them all.
+    let mut word = [0];
+    in_time(stranger.stdout.take().unwrap().read_exact(&mut word))
+        .await
+        .unwrap();
+    quiet.is_as_quick_as(address).await;
+    upload.send("2").await;
+    let answer = upload.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// A proxy that is left alone.

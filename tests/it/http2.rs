@@ -662,6 +662,44 @@ fn request_for(stream: u32, ends: bool, path: &str, length: &str) -> Vec<u8> {
     frame(HEADERS, 4 | u8::from(ends), stream, &block)
 }
 
+/// A hundred requests, each with a line of so many bytes, by a client that takes no answer.
+pub(crate) fn untaken(host: &str, bytes: usize) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86];
+    for (name, value) in [
+        (&[0x04][..], LIMITS.to_owned()),
+        (&[0x01], host.to_owned()),
+        (b"\x00\x01x", "x".repeat(bytes)),
+    ] {
+        block.extend_from_slice(name);
+        // RFC 7541 section 5.1.
+        match value.len() {
+            length @ 0..127 => block.push(u8::try_from(length).unwrap()),
+            length => {
+                let mut rest = length - 127;
+                block.push(127);
+                while rest > 127 {
+                    block.push(u8::try_from(rest % 128 + 128).unwrap());
+                    rest /= 128;
+                }
+                block.push(u8::try_from(rest).unwrap());
+            }
+        }
+        block.extend_from_slice(value.as_bytes());
+    }
+    let pieces: Vec<_> = block.chunks(16_000).collect();
+    let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let requests = (0..100).flat_map(|index| {
+        let last = pieces.len() - 1;
+        let pieces = pieces.iter().enumerate();
+        pieces.flat_map(move |(at, piece)| {
+            let kind = if at == 0 { HEADERS } else { CONTINUATION };
+            let ends = u8::from(at == 0) | if at == last { 4 } else { 0 };
+            frame(kind, ends, 2 * index + 1, piece)
+        })
+    });
+    [PREFACE.to_vec(), no_window, requests.collect()].concat()
+}
+
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];

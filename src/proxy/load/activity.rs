@@ -33,6 +33,10 @@ pub(crate) struct Activity {
     received: AtomicU64,
     /// Bytes of a head that has not come to its end.
     held: AtomicUsize,
+    /// Requests that wait for room.
+    waiting: AtomicUsize,
+    /// Bytes of their heads.
+    queued: AtomicUsize,
     stopping: AtomicBool,
     cut: AtomicBool,
     task: AtomicWaker,
@@ -62,13 +66,18 @@ impl Activity {
 
     /// Returns whether the response to a request has not ended.
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed) > 0
+        self.busy() > 0
     }
 
-    /// Returns whether all responses go on when the client takes what there is.
+    /// The requests whose responses have not ended.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Relaxed)
+    }
+
+    /// Returns whether all responses that there are go on when the client takes what there is.
     pub(crate) fn is_untaken(&self) -> bool {
-        let busy = self.busy.load(Relaxed);
-        busy > 0 && self.offered.load(Relaxed) >= busy
+        let (busy, offered) = (self.busy(), self.offered.load(Relaxed));
+        offered > 0 && offered + self.waiting.load(Relaxed) >= busy
     }
 
     /// Notes that a piece of a response, of so many bytes, was handed out.
@@ -114,6 +123,33 @@ impl Activity {
     /// after a long one.
     pub(crate) fn hold(&self, bytes: usize) {
         let before = self.held.swap(bytes, Relaxed);
+        self.count(before, bytes);
+    }
+
+    /// Notes that a request with a head of so many bytes waits for room.
+    pub(super) fn queue(&self, bytes: usize) {
+        self.waiting.fetch_add(1, Relaxed);
+        self.queued.fetch_add(bytes, Relaxed);
+        self.count(0, bytes);
+    }
+
+    /// Notes that it no longer does.
+    pub(super) fn unqueue(&self, bytes: usize) {
+        self.waiting.fetch_sub(1, Relaxed);
+        let before = self.queued.load(Relaxed);
+        let after = before.saturating_sub(bytes);
+        self.queued.store(after, Relaxed);
+        self.count(before, after);
+    }
+
+    /// Notes that the connection has ended. Its requests end soon, and nobody is cut off for them.
+    pub(super) fn let_go(&self) {
+        self.hold(0);
+        self.count(self.queued.swap(0, Relaxed), 0);
+    }
+
+    /// Counts what is held on all connections.
+    fn count(&self, before: usize, bytes: usize) {
         let Some(load) = self.load.as_ref().filter(|_| before != bytes) else {
             return;
         };
@@ -124,9 +160,9 @@ impl Activity {
         }
     }
 
-    /// Bytes of a head that has not come to its end.
+    /// Bytes of a head that has not come to its end, and of those that wait for room.
     pub(crate) fn held(&self) -> usize {
-        self.held.load(Relaxed)
+        self.held.load(Relaxed) + self.queued.load(Relaxed)
     }
 
     /// Returns whether heads take more memory than they may, so that some are on their way out.
