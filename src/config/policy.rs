@@ -197,15 +197,23 @@ fn is(known: &str, name: &str) -> bool {
 
 /// In an org with a namespace, `Payroll__c` and `acme__Payroll__c` may be the same.
 fn is_alike(known: &str, name: &str) -> bool {
-    is(bare(known), bare(name))
+    is(known, name) || has_namespace(known, name) || has_namespace(name, known)
 }
 
-/// `name` without its namespace: that is before a custom name, which has two parts itself.
-fn bare(name: &str) -> &str {
-    match name.split_once("__") {
-        Some((_, rest)) if rest.contains("__") => rest,
-        _ => name,
-    }
+/// Returns whether `name` is `bare` with a namespace before it. Only custom names have one. What is before the
+/// first `__` is not always a namespace: `Place__Latitude__s` is a part of `Place__c`.
+fn has_namespace(name: &str, bare: &str) -> bool {
+    let start = name.len().checked_sub(bare.len());
+    let parts = start.and_then(|start| name.split_at_checked(start));
+    parts.is_some_and(|(start, end)| {
+        let namespace = start.strip_suffix("__");
+        bare.contains("__") && end.eq_ignore_ascii_case(bare) && namespace.is_some_and(is_namespace)
+    })
+}
+
+/// First-Generation Managed Packaging Developer Guide, *Register a Namespace*.
+fn is_namespace(text: &str) -> bool {
+    (1..=LONGEST_NAMESPACE).contains(&text.len()) && is_name(text) && !text.contains("__")
 }
 
 /// Reads both sections of an org; nothing if neither is there.
@@ -376,6 +384,8 @@ fn is_name(text: &str) -> bool {
 }
 
 const ANY: &str = "*";
+
+const LONGEST_NAMESPACE: usize = 15;
 
 /// The methods that are ever admitted. CONNECT, TRACE and TRACK are missing on purpose: TRACE would
 /// show the session to the client.
