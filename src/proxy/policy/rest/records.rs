@@ -198,7 +198,7 @@ fn has_records(value: &Json) -> bool {
     value.list("records").is_some() && value.entries().len() == 1
 }
 
-/// The field in the path: the record is found by it, and created with it.
+/// The field in the path: the record is found by it, which is to read it, and created with it.
 fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
     if !judge.limits_fields_written_to(Object::of(object)) {
         return Ok(());
@@ -213,7 +213,13 @@ fn external_id(judge: Judge<'_>, ask: &Ask<'_>, object: &str) -> Judged {
             }
             _ => continue,
         };
-        judge.write_field(ask, object, &String::from_utf8_lossy(field))?;
+        // An id, before `password`.
+        if field.first().is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        let field = String::from_utf8_lossy(field);
+        judge.write_field(ask, object, &field)?;
+        judge.read_field(ask, object, &field)?;
     }
     Ok(())
 }
