@@ -42,14 +42,21 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, &'static str> {
                 if word.ends_with('.') || word.contains("..") {
                     return Err("its query has a name that ends with a dot");
                 }
-                tokens.push(Token::Word(word));
+                if word.split('.').skip(1).any(begins_with_digit) {
+                    if !is_amount(word) {
+                        return Err(RUNS_ON);
+                    }
+                    tokens.push(Token::Literal);
+                } else {
+                    tokens.push(Token::Word(word));
+                }
                 word.len()
             }
-            '0'..='9' => {
+            '0'..='9' | '.' if begins_with_digit(rest.strip_prefix('.').unwrap_or(rest)) => {
                 let is_part = |c: char| c.is_ascii_alphanumeric() || "_.:+-".contains(c);
                 let number = prefix(rest, is_part);
                 if !is_number(number) {
-                    return Err("a number in its query runs into a word");
+                    return Err(RUNS_ON);
                 }
                 tokens.push(Token::Literal);
                 number.len()
@@ -70,19 +77,60 @@ fn prefix(text: &str, is_part: impl Fn(char) -> bool) -> &str {
     &text[..end]
 }
 
+fn begins_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// Returns whether this is a number, a date, or a moment such as `2026-01-31T10:00:00.000+01:00`: some
 /// readers see a word begin where a number ends.
 fn is_number(text: &str) -> bool {
-    let text = match text.split_once('T') {
-        Some((date, time)) if date.len() == DATE && time.len() > 1 => {
-            let time = time.strip_suffix('Z').unwrap_or(time);
-            return is_number(date) && is_number(time);
+    if let Some((date, time)) = text.split_once('T')
+        && date.len() == DATE
+        && time.len() > 1
+    {
+        let time = time.strip_suffix(['Z', 'z']).unwrap_or(time);
+        return is_plain(date) && is_plain(time);
+    }
+    // `1.5E-6`
+    match text.split_once(['E', 'e']) {
+        Some((number, exponent)) => {
+            let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+            is_decimal(number) && is_digits(exponent)
         }
-        _ => text,
-    };
+        None => is_plain(text),
+    }
+}
+
+/// Returns whether this is an amount with a fraction, such as `USD5000.50`. No field has such a name.
+fn is_amount(text: &str) -> bool {
+    let parts = text.split_at_checked(CURRENCY);
+    parts.is_some_and(|(currency, number)| {
+        let is_letters = currency.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_letters && begins_with_digit(number) && is_decimal(number)
+    })
+}
+
+/// Returns whether this is a number such as `15`, `1.5` or `.5`.
+fn is_decimal(text: &str) -> bool {
+    match text.split_once('.') {
+        Some((whole, fraction)) => (whole.is_empty() || is_digits(whole)) && is_digits(fraction),
+        None => is_digits(text),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_plain(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || b".:+-".contains(&byte))
 }
+
+const RUNS_ON: &str = "a number in its query runs into a word";
+
+/// The length of `USD`.
+const CURRENCY: usize = 3;
 
 /// The length of `2026-01-31`.
 const DATE: usize = 10;
