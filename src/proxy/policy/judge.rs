@@ -201,7 +201,10 @@ impl<'a> Judge<'a> {
             return self.refuse(what, Why::Object(name.to_owned(), List::Deny));
         }
         let is_named = list.is_some_and(|list| !list.has_all() && list.has(name));
-        if kind == List::Read && !is_named && self.limits_reading() && objects::is_of_any(name) {
+        let sources = names::sources(name);
+        let has_any = sources.iter().any(|source| objects::is_of_any(source));
+        let is_of_any = objects::is_of_any(name) || has_any;
+        if kind == List::Read && !is_named && self.limits_reading() && is_of_any {
             let why = format!(
                 "{name} shows records of whatever objects; if it may be read, name it in \
                  read_objects"
@@ -209,7 +212,7 @@ impl<'a> Judge<'a> {
             return self.unclear(what, why);
         }
         // Its history, its shares.
-        for source in names::sources(name) {
+        for source in sources {
             if denied.denies(&source) {
                 return self.refuse(what, Why::Object(source, List::Deny));
             }

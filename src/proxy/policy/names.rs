@@ -11,14 +11,25 @@ pub(super) fn sources(object: &str) -> Vec<String> {
     }
     let mut found = Vec::new();
     let mut object = object;
-    while let Some(rest) = SUFFIXES.iter().find_map(|suffix| strip_end(object, suffix)) {
-        found.push(match rest.strip_suffix("__") {
-            Some(custom) => format!("{custom}__c"),
-            None => rest.to_owned(),
-        });
+    loop {
+        if let Some(article) = strip_one(object, &OF_ARTICLES) {
+            found.push(format!("{article}__kav"));
+            return found;
+        }
+        let Some(rest) = strip_one(object, &SUFFIXES) else {
+            return found;
+        };
+        match rest.strip_suffix("__") {
+            // `Knowledge__Feed` is of articles.
+            Some(custom) => found.extend([format!("{custom}__c"), format!("{custom}__kav")]),
+            None => found.push(rest.to_owned()),
+        }
         object = rest;
     }
-    found
+}
+
+fn strip_one<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
+    ends.iter().find_map(|end| strip_end(text, end))
 }
 
 /// The field in which the id behind this relationship is: `AccountId`, `Boss__c` of `Boss__r`.
@@ -149,6 +160,15 @@ const SUFFIXES: [&str; 8] = [
     "ChangeEvent",
     "CleanInfo",
     "Tag",
+];
+
+/// Object Reference, *Knowledge Objects*, such as `Knowledge__ViewStat`.
+const OF_ARTICLES: [&str; 5] = [
+    "__DataCategorySelection",
+    "__VersionHistory",
+    "__ViewStat",
+    "__VoteStat",
+    "__ka",
 ];
 
 /// Object Reference, *Compound Fields*.

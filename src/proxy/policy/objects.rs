@@ -17,7 +17,8 @@ pub(super) fn is_metadata(object: &str) -> bool {
 /// Returns whether records of `object` show what is in those of any other.
 pub(super) fn is_of_any(object: &str) -> bool {
     let mut known = OF_ANY.iter();
-    known.any(|known| known.eq_ignore_ascii_case(object))
+    names::strip_end(object, EVENT_LOG).is_some()
+        || known.any(|known| known.eq_ignore_ascii_case(object))
 }
 
 /// The object of the record with this id, by its first three characters, where these say it.
@@ -138,15 +139,26 @@ const SETUP: [&str; 63] = [
 const SHARING_RULE: &str = "SharingRule";
 
 /// Objects that have the names, the values or the changes of fields of other objects in them: Object
-/// Reference, *Feed Objects*, *History Objects*, *Event Monitoring* and others.
-const OF_ANY: [&str; 35] = [
+/// Reference, *Feed Objects*, *History Objects*; Platform Events Developer Guide, *Real-Time Event Monitoring
+/// Objects*; and others.
+const OF_ANY: [&str; 56] = [
+    "ActivityFieldHistory",
     "ActivityHistory",
+    "AIInsightFeedback",
+    "AIInsightReason",
+    "AIInsightValue",
+    "ApexExecutionOverlayResult",
     "ApexLog",
+    "ApiAnomalyEvent",
+    "ApiAnomalyEventStore",
     "ApiEvent",
     "ApiEventStream",
+    "BulkApiResultEvent",
+    "BulkApiResultEventStore",
     "CollaborationGroupFeed",
     "CombinedAttachment",
     "DeleteEvent",
+    "DiscoveryPredictionEvent",
     "EventLogFile",
     "FeedAttachment",
     "FeedComment",
@@ -157,10 +169,18 @@ const OF_ANY: [&str; 35] = [
     "FeedSignal",
     "FeedTrackedChange",
     "FieldHistoryArchive",
+    "FileEvent",
+    "FileEventStore",
+    "GuestUserAnomalyEvent",
+    "GuestUserAnomalyEventStore",
     "KnowledgeArticle",
     "KnowledgeArticleVersion",
+    "KnowledgeArticleVersionHistory",
+    "KnowledgeArticleViewStat",
+    "KnowledgeArticleVoteStat",
     "LightningUriEvent",
     "LightningUriEventStream",
+    "LinkedArticle",
     "ListViewEvent",
     "ListViewEventStream",
     "LookedUpFromActivity",
@@ -169,13 +189,20 @@ const OF_ANY: [&str; 35] = [
     "NoteAndAttachment",
     "OpenActivity",
     "RecentlyViewed",
+    "ReportAnomalyEvent",
+    "ReportAnomalyEventStore",
     "ReportEvent",
     "ReportEventStream",
+    "TopicFeed",
     "UriEvent",
     "UriEventStream",
     "UserFeed",
     "UserProfileFeed",
 ];
+
+/// The end of the names of objects that have what is in event log files: Object Reference, such as
+/// `ApiTotalUsageEventLog`.
+const EVENT_LOG: &str = "EventLog";
 
 /// Objects of the data API by which code and other metadata are changed, as by a deployment: the Object
 /// Reference says of each that it can be created or updated, or did so in older versions.
