@@ -370,6 +370,12 @@ impl<'a> Judge<'a> {
             || !policy.read_fields.is_empty()
     }
 
+    /// Returns whether not all fields of `object` may be written.
+    pub(super) fn limits_fields_of(self, object: &str) -> bool {
+        let listed = &self.policy.write_fields;
+        self.policy.deny_fields.are_of(object) || listed.are_of(object) && !listed.has(object, "*")
+    }
+
     /// Returns whether the fields of `object` that are written have to be looked at: an account may have some
     /// of a contact.
     pub(super) fn limits_fields_written_to(self, object: Object<'_>) -> bool {

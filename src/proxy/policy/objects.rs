@@ -53,11 +53,35 @@ pub(super) fn of_lookup_from<'a>(object: &'a str, relationship: &str) -> Option<
 }
 
 /// The object of the records behind this name of a child relationship, where it is always the same.
-pub(super) fn of_children(relationship: &str) -> Option<&'static [&'static str]> {
-    find(&CHILDREN, relationship)
+pub(super) fn of_children(relationship: &str) -> Option<&'static str> {
+    children(relationship).map(|(_, object, _)| *object)
+}
+
+/// The field by which the records behind this child relationship lead back to that of `parent` around them.
+pub(super) fn lookup_of_children(relationship: &str, parent: &str) -> Option<String> {
+    let (_, _, lookups) = children(relationship)?;
+    let mut lookups = lookups.iter();
+    let known = lookups.find(|(of, _)| *of == ANY || of.eq_ignore_ascii_case(parent));
+    Some(match known {
+        Some((_, field)) => (*field).to_owned(),
+        None => names::lookup(parent),
+    })
+}
+
+fn children(relationship: &str) -> Option<&'static Children> {
+    let mut known = CHILDREN.iter();
+    known.find(|(known, _, _)| known.eq_ignore_ascii_case(relationship))
 }
 
 type Relationship = (&'static str, &'static [&'static str]);
+
+/// The name, the object of the records, and by the object that they are below, the fields that lead back to it
+/// if they are not called as it is: `AccountId` below an account.
+type Children = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 fn find(table: &'static [Relationship], name: &str) -> Option<&'static [&'static str]> {
     let mut known = table.iter();
@@ -322,17 +346,26 @@ const SELF_LOOKUPS: [(&str, &str); 7] = [
     ("User", "Manager"),
 ];
 
-const CHILDREN: [Relationship; 12] = [
-    ("Assets", &["Asset"]),
-    ("Attachments", &["Attachment"]),
-    ("CampaignMembers", &["CampaignMember"]),
-    ("CaseComments", &["CaseComment"]),
-    ("Cases", &["Case"]),
-    ("Contacts", &["Contact"]),
-    ("Contracts", &["Contract"]),
-    ("Events", &["Event"]),
-    ("Opportunities", &["Opportunity"]),
-    ("OpportunityLineItems", &["OpportunityLineItem"]),
-    ("Orders", &["Order"]),
-    ("Tasks", &["Task"]),
+const CHILDREN: [Children; 12] = [
+    ("Assets", "Asset", &[]),
+    ("Attachments", "Attachment", &[(ANY, "ParentId")]),
+    ("CampaignMembers", "CampaignMember", &[]),
+    ("CaseComments", "CaseComment", &[(ANY, "ParentId")]),
+    (
+        "Cases",
+        "Case",
+        &[("Case", "ParentId"), ("Product2", "ProductId")],
+    ),
+    ("Contacts", "Contact", &[]),
+    ("Contracts", "Contract", &[]),
+    ("Events", "Event", &OF_ACTIVITIES),
+    ("Opportunities", "Opportunity", &[]),
+    ("OpportunityLineItems", "OpportunityLineItem", &[]),
+    ("Orders", "Order", &[]),
+    ("Tasks", "Task", &OF_ACTIVITIES),
 ];
+
+const OF_ACTIVITIES: [(&str, &str); 3] = [("Contact", "WhoId"), ("Lead", "WhoId"), (ANY, "WhatId")];
+
+/// Any other object.
+const ANY: &str = "*";

@@ -331,6 +331,7 @@ async fn every_request_is_judged_as_the_tables_say() {
         "elsewhere",
         "lists",
         "names",
+        "relationships",
     ] {
         let table = fs::read_to_string(format!("src/proxy/policy/tests/{name}.txt")).unwrap();
         let (of_table, besides) = check(&table, &mut wrong).await;

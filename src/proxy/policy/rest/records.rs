@@ -147,11 +147,41 @@ fn write_listed(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> J
 pub(super) fn write_tree(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
     judge.write(ask, Object::of(object))?;
     write_listed(judge, ask, "", body)?;
-    let records = body.list("records").unwrap_or_default();
-    for (_, value) in records.iter().flat_map(Json::entries) {
-        // Whatever else there is beside them.
-        if value.list("records").is_some() {
-            write_tree(judge, ask, object, value)?;
+    for record in body.list("records").unwrap_or_default() {
+        for (relationship, value) in record.entries() {
+            // Whatever else there is beside them.
+            if let Some(children) = value.list("records") {
+                lead_back(judge, ask, record, relationship, children)?;
+                write_tree(judge, ask, object, value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The field by which the records below one lead back to it is written, too.
+fn lead_back(
+    judge: Judge<'_>,
+    ask: &Ask<'_>,
+    parent: &Json,
+    relationship: &str,
+    children: &[Json],
+) -> Judged {
+    let Object::Named(parent) = type_of(parent) else {
+        return Ok(());
+    };
+    let lookup = objects::lookup_of_children(relationship, parent);
+    for child in children {
+        let Object::Named(child) = type_of(child) else {
+            continue;
+        };
+        match &lookup {
+            Some(lookup) => judge.write_field(ask, child, lookup)?,
+            None if judge.limits_fields_of(child) => {
+                let why = format!("it cannot be told which field {relationship} writes");
+                return judge.unclear(ask, why);
+            }
+            None => {}
         }
     }
     Ok(())

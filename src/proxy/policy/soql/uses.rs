@@ -30,6 +30,8 @@ struct Scope<'a> {
     has_groups: bool,
     /// The words that are, or may be, fields.
     fields: Vec<&'a str>,
+    /// Fields that lead back to the records of the query around it.
+    lookups: Vec<String>,
     reads_all: bool,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Uses<'a> {
     /// Those of a query in SOQL.
     pub(super) fn of_query(tokens: &[Token<'a>]) -> Found<Self> {
         let mut uses = Self::default();
-        let rest = uses.select(tokens, false, 0)?;
+        let rest = uses.select(tokens, None, 0)?;
         match rest {
             [] => Ok(uses),
             _ => Err("its query goes on after its end"),
@@ -81,11 +83,12 @@ impl<'a> Uses<'a> {
         }
     }
 
-    /// Reads a SELECT, to its end or the parenthesis behind it. Returns what follows.
+    /// Reads a SELECT, to its end or the parenthesis behind it. Returns what follows. If it is in the list of
+    /// another one, that is about `parents`.
     fn select<'t>(
         &mut self,
         tokens: &'t [Token<'a>],
-        is_child: bool,
+        parents: Option<&[&'a str]>,
         depth: u8,
     ) -> Found<&'t [Token<'a>]> {
         if depth > DEEPEST {
@@ -107,7 +110,7 @@ impl<'a> Uses<'a> {
         let [Token::Word(object), rest @ ..] = rest else {
             return Err(INCOMPLETE);
         };
-        let mut scope = Scope::of(objects_of(object, is_child)?);
+        let mut scope = Scope::behind_from(object, parents)?;
         scope.names.push(object);
         let rest = match rest {
             [named, Token::Word(alias), rest @ ..] if named.is("as") => {
@@ -138,7 +141,7 @@ impl<'a> Uses<'a> {
             rest = after;
             match token {
                 Token::Mark('(') if after.first().is_some_and(|it| it.is("select")) => {
-                    let end = self.select(after, true, depth + 1)?;
+                    let end = self.select(after, Some(&scope.objects), depth + 1)?;
                     rest = end.get(1..).ok_or(INCOMPLETE)?;
                 }
                 Token::Word(_) if is_out_of_place(token) => return Err(OUT_OF_PLACE),
@@ -169,7 +172,7 @@ impl<'a> Uses<'a> {
             rest = after;
             match token {
                 Token::Mark('(') if after.first().is_some_and(|it| it.is("select")) => {
-                    let end = self.select(after, false, depth + 1)?;
+                    let end = self.select(after, None, depth + 1)?;
                     rest = end.get(1..).ok_or(INCOMPLETE)?;
                 }
                 Token::Word(_) if is_out_of_place(token) => return Err(OUT_OF_PLACE),
@@ -207,6 +210,10 @@ impl<'a> Uses<'a> {
                     judge.read_all(what, object)?;
                 }
             }
+            for lookup in &scope.lookups {
+                let mut objects = scope.objects.iter();
+                objects.try_for_each(|object| judge.read_field(what, object, lookup))?;
+            }
             for field in &scope.fields {
                 scope.judge_field(judge, what, field)?;
             }
@@ -237,8 +244,28 @@ impl<'a> Scope<'a> {
             sorted: Vec::new(),
             has_groups: false,
             fields: Vec::new(),
+            lookups: Vec::new(),
             reads_all: false,
         }
+    }
+
+    /// That of what is behind FROM: an object, or a relationship of `parents`.
+    fn behind_from(name: &'a str, parents: Option<&[&'a str]>) -> Found<Self> {
+        let Some(parents) = parents else {
+            if name.contains('.') {
+                return Err("its query is from a relationship");
+            }
+            return Ok(Self::of(vec![name]));
+        };
+        let object = objects::of_children(name);
+        let object = object.ok_or("it cannot be told which object a query within it is about")?;
+        let lookups = parents
+            .iter()
+            .filter_map(|parent| objects::lookup_of_children(name, parent));
+        Ok(Self {
+            lookups: lookups.collect(),
+            ..Self::of(vec![object])
+        })
     }
 
     fn judge_field(&self, judge: Judge<'_>, what: &dyn Display, path: &str) -> Judged {
@@ -276,14 +303,11 @@ impl<'a> Scope<'a> {
             return Ok(());
         };
         let mut objects = self.objects.clone();
-        for (at, relationship) in relationships.iter().enumerate() {
-            // `Account.Id` is `AccountId`, but in an account.
-            if at + 1 == relationships.len() && is(field, "id") {
-                let lookup = names::lookup(relationship);
-                for object in objects.iter().filter(|object| !is(object, relationship)) {
-                    judge.read_field(what, object, &lookup)?;
-                }
-            }
+        for relationship in relationships {
+            // `Account.Name` shows who is behind `AccountId`, but in a query from accounts.
+            let lookup = names::lookup(relationship);
+            let mut others = objects.iter().filter(|object| !is(object, relationship));
+            others.try_for_each(|object| judge.read_field(what, object, &lookup))?;
             let found = objects
                 .iter()
                 .map(|object| objects::of_lookup_from(object, relationship));
@@ -312,19 +336,6 @@ fn is_out_of_place(token: &Token<'_>) -> bool {
 /// Returns whether it is like a function, but with a dot in its name, as in `c.FIELDS(ALL)`.
 fn is_odd_call(word: &str, after: &[Token<'_>]) -> bool {
     word.contains('.') && after.first().is_some_and(|it| it.is_mark('('))
-}
-
-/// The object after FROM: a relationship, where the query is in the list of another.
-fn objects_of(from: &str, is_child: bool) -> Found<Vec<&str>> {
-    if !is_child {
-        if from.contains('.') {
-            return Err("its query is from a relationship");
-        }
-        return Ok(vec![from]);
-    }
-    let found = objects::of_children(from);
-    let found = found.ok_or("it cannot be told which object a query within it is about")?;
-    Ok(found.to_vec())
 }
 
 /// The place of the first token that is as wanted and in no parenthesis.
