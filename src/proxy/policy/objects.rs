@@ -41,15 +41,15 @@ pub(super) fn of_lookup(relationship: &str) -> Option<&'static [&'static str]> {
     find(&LOOKUPS, relationship)
 }
 
-/// The same for a lookup of `object`: some lead to records of the same object.
-pub(super) fn of_lookup_from<'a>(object: &'a str, relationship: &str) -> Option<Vec<&'a str>> {
-    let is_own = SELF_LOOKUPS.iter().any(|(own, name)| {
+/// The same for a lookup of `object`: some names lead elsewhere from another one.
+pub(super) fn of_lookup_from(object: &str, relationship: &str) -> Option<Vec<&'static str>> {
+    let known = LOOKUPS_FROM.iter().find(|(own, name, _)| {
         own.eq_ignore_ascii_case(object) && name.eq_ignore_ascii_case(relationship)
     });
-    if is_own {
-        return Some(vec![object]);
+    match known {
+        Some((_, _, leads_to)) => Some(vec![leads_to]),
+        None => of_lookup(relationship).map(<[&str]>::to_vec),
     }
-    of_lookup(relationship).map(<[&str]>::to_vec)
 }
 
 /// The object of the records behind this name of a child relationship, where it is always the same.
@@ -317,17 +317,21 @@ const PREFIXES: [(&str, &str); 39] = [
     ("099", "ApexComponent"),
 ];
 
-const LOOKUPS: [Relationship; 15] = [
+/// Relationships whose names lead to the same object from whatever objects have them.
+const LOOKUPS: [Relationship; 18] = [
     ("Account", &["Account"]),
     ("Campaign", &["Campaign"]),
     ("Case", &["Case"]),
     ("Contact", &["Contact"]),
+    ("ContentDocument", &["ContentDocument"]),
     ("Contract", &["Contract"]),
     ("CreatedBy", &["User"]),
+    ("EntityDefinition", &["EntityDefinition"]),
     ("LastModifiedBy", &["User"]),
     ("Opportunity", &["Opportunity"]),
     ("Owner", &["User", "Group"]),
     ("Pricebook2", &["Pricebook2"]),
+    ("PricebookEntry", &["PricebookEntry"]),
     ("Product2", &["Product2"]),
     ("Profile", &["Profile"]),
     ("RecordType", &["RecordType"]),
@@ -335,18 +339,21 @@ const LOOKUPS: [Relationship; 15] = [
     ("UserRole", &["UserRole"]),
 ];
 
-/// Lookups to the same object, by it and the name of the relationship.
-const SELF_LOOKUPS: [(&str, &str); 7] = [
-    ("Account", "MasterRecord"),
-    ("Account", "Parent"),
-    ("Asset", "Parent"),
-    ("Campaign", "Parent"),
-    ("Case", "Parent"),
-    ("Contact", "MasterRecord"),
-    ("User", "Manager"),
+/// Relationships of one object, which lead to records of the last one here.
+const LOOKUPS_FROM: [(&str, &str, &str); 10] = [
+    ("Account", "MasterRecord", "Account"),
+    ("Account", "Parent", "Account"),
+    ("Asset", "Parent", "Asset"),
+    ("Campaign", "Parent", "Campaign"),
+    ("Case", "Parent", "Case"),
+    ("Contact", "MasterRecord", "Contact"),
+    ("GroupMember", "Group", "Group"),
+    ("PermissionSetAssignment", "Assignee", "User"),
+    ("PermissionSetAssignment", "PermissionSet", "PermissionSet"),
+    ("User", "Manager", "User"),
 ];
 
-const CHILDREN: [Children; 12] = [
+const CHILDREN: [Children; 13] = [
     ("Assets", "Asset", &[]),
     ("Attachments", "Attachment", &[(ANY, "ParentId")]),
     ("CampaignMembers", "CampaignMember", &[]),
@@ -356,6 +363,7 @@ const CHILDREN: [Children; 12] = [
         "Case",
         &[("Case", "ParentId"), ("Product2", "ProductId")],
     ),
+    ("ChildAccounts", "Account", &[(ANY, "ParentId")]),
     ("Contacts", "Contact", &[]),
     ("Contracts", "Contract", &[]),
     ("Events", "Event", &OF_ACTIVITIES),
