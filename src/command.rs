@@ -241,21 +241,19 @@ fn health(args: &ConfigArgs) -> Result<(), CommandError> {
 }
 
 fn trust(args: &TrustArgs) -> Result<(), CommandError> {
-    let folder = Config::load_state_dir(args.source.config().as_deref(), &args.source.overrides)?;
+    let file = args.source.config();
+    let (folder, withheld) = Config::load_state_dir(file.as_deref(), &args.source.overrides)?;
     let action = match (args.system, &args.java, args.undo) {
         (true, _, false) => Action::System,
         (true, _, true) => Action::UndoSystem,
         (false, Some(store), false) => Action::Java(store),
         (false, Some(store), true) => Action::UndoJava(store),
-        (false, None, _) => {
-            let file = args.source.config();
-            Action::Print(Config::load_listeners(
-                file.as_deref(),
-                &args.source.overrides,
-            ))
-        }
+        (false, None, _) => Action::Print(Config::load_listeners(
+            file.as_deref(),
+            &args.source.overrides,
+        )),
     };
-    say(&trust::carry_out(&action, &folder)?);
+    say(&trust::carry_out(&action, &folder, withheld)?);
     Ok(())
 }
 

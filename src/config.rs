@@ -147,9 +147,10 @@ impl Config {
         let problems = Problems::new(path.display());
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let config = document::parse(text, &problems).and_then(|mut document| {
+            let variables = reference::Variables::of(&document);
             overrides.apply(&mut document, &problems);
             let log = document.get("access_log").map(|node| node.origin);
-            let config = file::read(document, folder, &problems)?;
+            let config = file::read(document, variables, folder, &problems)?;
             access_log::check(&config, path, log.unwrap_or(Origin::File), &problems);
             Some(config)
         });
@@ -157,12 +158,12 @@ impl Config {
         problems.into_result(config)
     }
 
-    /// The folder of the local certificate authority, even if the rest of the configuration has
-    /// mistakes.
-    pub fn load_state_dir(
+    /// The folder of the local certificate authority, and the variables that hold secrets, even if
+    /// the rest of the configuration has mistakes.
+    pub(crate) fn load_state_dir(
         path: Option<&Path>,
         overrides: &Overrides,
-    ) -> Result<PathBuf, ConfigError> {
+    ) -> Result<(PathBuf, Vec<String>), ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(DEFAULT_PATH));
         let text = source::read(path)?.unwrap_or_default();
         let problems = Problems::new(file.display());

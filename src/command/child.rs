@@ -101,7 +101,7 @@ pub(super) fn run(args: &RunArgs, usual: &process::Limits) -> Result<ExitCode, C
 fn command(program: &[OsString], environment: &Environment, config: &Config) -> Command {
     let mut words = program.iter();
     let program = words.next().cloned().unwrap_or_default();
-    let mut command = Command::from(children::command(program));
+    let mut command = Command::from(children::command(program, &config.secret_variables));
     command.args(words).kill_on_drop(true);
     for (name, value) in network::without_credentials() {
         command.env(name, value);
@@ -110,9 +110,7 @@ fn command(program: &[OsString], environment: &Environment, config: &Config) -> 
         command.env(name, value);
     }
     // They are for the proxy alone.
-    let secrets = config.secret_variables.iter().map(String::as_str);
-    let of_traces = config.traces.iter().flat_map(|_| HEADER_VARIABLES);
-    for name in of_traces.chain(secrets) {
+    for name in config.traces.iter().flat_map(|_| HEADER_VARIABLES) {
         command.env_remove(name);
     }
     command

@@ -1,6 +1,7 @@
 //! Making clients trust the local certificate authority, and undoing it.
 
 use std::{
+    ffi::OsStr,
     fmt::Write,
     fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -17,7 +18,7 @@ use self::bundle::{ADDITION, JAVA_OPTIONS, REPLACEMENTS};
 use crate::{
     config::Listener,
     local_ca::{self, Authority, AuthorityError},
-    system::ownership::Foreign,
+    system::{children, ownership::Foreign},
 };
 
 pub(crate) mod bundle;
@@ -40,11 +41,16 @@ pub(crate) enum Action<'a> {
     UndoJava(&'a Path),
 }
 
-/// Carries out `action` for the authority in `folder`, which is created if there is none. Returns
-/// the text to print.
-pub(crate) fn carry_out(action: &Action<'_>, folder: &Path) -> Result<String, TrustError> {
+/// Carries out `action` for the authority in `folder`, which is created if there is none. No program
+/// is given the variables that are `withheld`. Returns the text to print.
+pub(crate) fn carry_out(
+    action: &Action<'_>,
+    folder: &Path,
+    withheld: Vec<String>,
+) -> Result<String, TrustError> {
     let undoes = matches!(action, Action::UndoSystem | Action::UndoJava(_));
-    let root = Root::find(folder, undoes)?;
+    let mut root = Root::find(folder, undoes)?;
+    root.withheld = withheld;
     match action {
         Action::Print(listeners) => root.advice(listeners),
         Action::System => system::add(&root),
@@ -64,6 +70,8 @@ struct Root {
     alias: String,
     /// Its last day, for people.
     end: String,
+    /// The variables that none of the system's programs is given.
+    withheld: Vec<String>,
 }
 
 impl Root {
@@ -90,7 +98,13 @@ impl Root {
             certificate,
             alias,
             end,
+            withheld: Vec::new(),
         })
+    }
+
+    /// One of the system's programs.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        children::command(program, &self.withheld)
     }
 
     /// The certificate in PEM, and nothing else that the file may hold.

@@ -12,7 +12,9 @@ use super::{
     problem::{Origin, Problems},
     pubsub,
     reach::{self, Reach},
-    redis, reference, sandbox,
+    redis,
+    reference::{self, Variables},
+    sandbox,
     section::Section,
     state, text,
     tls::{self, Tls},
@@ -20,13 +22,18 @@ use super::{
 };
 
 /// Turns a document into a configuration; returns nothing if an org is incomplete. All mistakes go
-/// to `problems`. Paths start in `folder`.
-pub(super) fn read(document: Table, folder: &Path, problems: &Problems) -> Option<Config> {
+/// to `problems`. Paths start in `folder`. The secrets of `variables` are for nobody else.
+pub(super) fn read(
+    document: Table,
+    variables: Variables,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<Config> {
     let mut config = Config::new(Vec::new());
-    config.secret_variables = reference::variables(&document);
+    config.secret_variables = variables.hidden;
     config.named_files = reference::files(&document, folder);
     config.runs_commands = reference::has_commands(&document);
-    let mut root = Section::new(document, problems);
+    let mut root = Section::new(document, problems).withholding(variables.all);
     root.read_into("threads", &mut config.threads, threads);
     root.read_into("grace", &mut config.grace, value::wait);
     root.read_into("log", &mut config.log, value::log);
@@ -86,19 +93,20 @@ fn threads(value: &Value) -> Result<usize, String> {
     }
 }
 
-/// Like [`read`], for the state folder only.
+/// Like [`read`], for the state folder and the variables that hold secrets only.
 pub(super) fn read_state_dir(
     document: Table,
     folder: &Path,
     problems: &Problems,
-) -> Option<PathBuf> {
+) -> Option<(PathBuf, Vec<String>)> {
+    let variables = Variables::of(&document);
     let mut root = Section::new(document, problems);
     let is_given = root.get("state_dir").is_some();
     let state_dir = state_dir(&mut root, folder);
     if state_dir.is_none() && !is_given {
         problems.add(Origin::File, "state_dir", state::MISSING);
     }
-    state_dir
+    Some((state_dir?, variables.all))
 }
 
 /// Like [`read`], for the file with the number of the process only.

@@ -16,7 +16,7 @@ use super::{
     given,
     key::{self, KeyError},
     problem::Origin,
-    secret::Secret,
+    secret::{Program, Secret},
     section::Section,
     stamps::Stamp,
     text, value,
@@ -109,25 +109,40 @@ impl Debug for KeySource {
     }
 }
 
-/// The variables with secrets to which anything in `table` refers. Secrets that clients must show
-/// are left out, because clients need them.
-pub(super) fn variables(table: &Table) -> Vec<String> {
-    variables_in("", table)
+/// The names of variables that hold secrets.
+#[derive(Default)]
+pub(super) struct Variables {
+    pub(super) all: Vec<String>,
+    /// Those without secrets that clients must show.
+    pub(super) hidden: Vec<String>,
 }
 
-/// Those of the table called `name`.
-fn variables_in(name: &str, table: &Table) -> Vec<String> {
-    let mut variables = Vec::new();
-    for (key, node) in table {
-        match &node.value {
-            // An org or a client may be called so, too.
-            Value::Table(_) if name == "guard" && key == "client_key" => {}
-            Value::Table(inner) => variables.extend(variables_in(key, inner)),
-            Value::Text(name) if key == "env" => variables.push(name.clone()),
-            _ => {}
+impl Variables {
+    /// Those to which anything in `document` refers. It is asked before flags take the place of
+    /// tables, whose variables hold secrets all the same.
+    pub(super) fn of(document: &Table) -> Self {
+        let mut variables = Self::default();
+        variables.add("", document, true);
+        variables
+    }
+
+    /// Adds those of the table called `name`.
+    fn add(&mut self, name: &str, table: &Table, is_hidden: bool) {
+        for (key, node) in table {
+            match &node.value {
+                // An org or a client may be called so, too.
+                Value::Table(inner) if name == "guard" && key == "client_key" => {
+                    self.add(key, inner, false);
+                }
+                Value::Table(inner) => self.add(key, inner, is_hidden),
+                Value::Text(name) if key == "env" => {
+                    self.all.push(name.clone());
+                    self.hidden.extend(is_hidden.then(|| name.clone()));
+                }
+                _ => {}
+            }
         }
     }
-    variables
 }
 
 /// Returns whether anything in `table` is a program that gives a secret.
@@ -323,13 +338,17 @@ fn secret(table: &mut Section<'_>, folder: &Path) -> Option<Secret> {
         name if name.contains('/') => Err("must be a name, not a path".to_owned()),
         name => Ok(name),
     });
+    let program = |words| {
+        let withheld = table.withheld.clone();
+        Secret::Command(Program { words, withheld })
+    };
     let secrets = [
         file.map(|path| Secret::File {
             path,
             allow_group_read,
         }),
         env.map(Secret::Variable),
-        command.map(Secret::Command),
+        command.map(program),
         credential.map(Secret::Credential),
     ];
     let places = ["file", "env", "command", "credential"];

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -31,10 +31,18 @@ pub(super) enum Secret {
     },
     /// An environment variable that holds the secret itself.
     Variable(String),
-    /// A program and its arguments; no shell is involved.
-    Command(Vec<String>),
+    Command(Program),
     /// The name of a systemd credential.
     Credential(String),
+}
+
+/// A program that gives a secret. No shell is involved.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Program {
+    /// Its name and its arguments.
+    pub(super) words: Vec<String>,
+    /// The variables with other secrets, which are none of its business.
+    pub(super) withheld: Arc<[String]>,
 }
 
 impl Secret {
@@ -45,7 +53,7 @@ impl Secret {
                 allow_group_read,
             } => from_file(path, *allow_group_read),
             Self::Variable(name) => from_variable(name),
-            Self::Command(words) => from_command(words),
+            Self::Command(program) => from_program(program),
             Self::Credential(name) => from_credential(name),
         };
         let fault = match secret {
@@ -108,7 +116,7 @@ impl Display for Secret {
         match self {
             Self::File { path, .. } => write!(f, "{}", path.display()),
             Self::Variable(name) => f.write_str(&given::variable(name)),
-            Self::Command(words) => {
+            Self::Command(Program { words, .. }) => {
                 f.write_str(&given::program(words.first().map_or("", String::as_str)))
             }
             Self::Credential(name) => f.write_str(&given::credential(name)),
@@ -221,10 +229,10 @@ fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     Ok(Zeroizing::new(secret.into_vec()))
 }
 
-fn from_command(words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
+fn from_program(program: &Program) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let deadline = Instant::now() + TIMEOUT;
-    let (program, arguments) = words.split_first().ok_or(SecretFault::Empty)?;
-    let mut child = children::command(program)
+    let (name, arguments) = program.words.split_first().ok_or(SecretFault::Empty)?;
+    let mut child = children::command(name, &program.withheld)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

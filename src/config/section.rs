@@ -1,6 +1,8 @@
 //! One table of the document, read key by key. Mistakes are collected, and a key that was never
 //! read is unknown.
 
+use std::sync::Arc;
+
 use super::{
     document::{Node, Table, Value},
     given,
@@ -17,6 +19,8 @@ pub(super) struct Section<'a> {
     entries: Table,
     known: Vec<&'static str>,
     problems: &'a Problems,
+    /// The variables that no program is given.
+    pub(super) withheld: Arc<[String]>,
 }
 
 impl<'a> Section<'a> {
@@ -27,7 +31,14 @@ impl<'a> Section<'a> {
             entries,
             known: Vec::new(),
             problems,
+            withheld: Arc::default(),
         }
+    }
+
+    /// The same, where no program is given the variables of these names.
+    pub(super) fn withholding(self, variables: Vec<String>) -> Self {
+        let withheld = variables.into();
+        Self { withheld, ..self }
     }
 
     /// The table under `key`; empty if there is none.
@@ -50,6 +61,7 @@ impl<'a> Section<'a> {
             entries,
             known: Vec::new(),
             problems: self.problems,
+            withheld: self.withheld.clone(),
         }
     }
 
@@ -68,6 +80,7 @@ impl<'a> Section<'a> {
                         entries: entries.clone(),
                         known: Vec::new(),
                         problems: self.problems,
+                        withheld: self.withheld.clone(),
                     },
                 )),
                 other => self.problems.add(

@@ -6,12 +6,14 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
+use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
 use test_case::test_case;
 use tokio::process::Command;
 
 use crate::support::{
-    Binary, Ended, Fault, Files, Org, Setup, binary::ORGPROXY, curl, path::LIMITS, session, skip,
+    Binary, Ended, Fault, Files, Org, Setup, binary::ORGPROXY, curl, keys::locked, path::LIMITS,
+    session, skip,
 };
 
 /// Plain and by TLS.
@@ -120,6 +122,84 @@ async fn a_program_that_gives_a_secret_is_not_given_the_key() {
     let given = fs::read_to_string(setup.files.path("given")).unwrap();
     assert!(given.contains("OTHER=stays"), "{given}");
     assert!(!given.contains("PRIVATE KEY"), "{given}");
+}
+
+/// A flag takes the place of a table, and yet what the table names holds a secret.
+#[test_case(&["--private-key", "FOLDER/server.key", "--redis-url", "redis://127.0.0.1:1"], ""; "flags")]
+#[test_case(&[], "redis://127.0.0.1:1"; "variables")]
+#[tokio::test]
+async fn no_secret_of_the_file_is_passed_on_where_something_else_takes_its_place(
+    flags: &[&str],
+    redis: &str,
+) {
+    let more = "private_key = { env = \"KEY\", passphrase = { env = \"PHRASE\" } }\n\
+        [redis]\nurl = { env = \"REDIS\" }\n";
+    let setup = Setup::with(more).await;
+    let (config, folder) = (setup.files.config(), setup.files.folder().display());
+    let mut command = Binary::command(&["--config", &config]);
+    let flags = flags
+        .iter()
+        .map(|flag| flag.replace("FOLDER", &folder.to_string()));
+    command.args(flags).args(["--", "env"]);
+    for name in ["KEY", "PHRASE", "REDIS"] {
+        command.env(name, "CANARY");
+    }
+    if !redis.is_empty() {
+        command.env("ORGPROXY_REDIS_URL", redis);
+        command.env("ORGPROXY_PRIVATE_KEY", setup.org.private_key_pem());
+    }
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(ended.stdout.contains("ORGPROXY_URL="), "{}", ended.stdout);
+    for secret in ["CANARY", "PRIVATE KEY", "127.0.0.1:1\n"] {
+        assert!(!ended.stdout.contains(secret), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_password_of_a_key_store_is_not_passed_on() {
+    let setup = Setup::start().await;
+    let mut command = command(&setup, &["env"]);
+    command.env("ORGPROXY_KEYSTORE_PASSWORD", "CANARY");
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(!ended.stdout.contains("CANARY"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_program_that_gives_a_secret_is_given_no_other() {
+    let more = "private_key = { env = \"KEY\", passphrase = { env = \"PHRASE\" } }\n\
+        guard.client_key = { env = \"SHOWN\" }\n\
+        clients.etl = { command = [\"sh\", \"-c\", \"env > given; echo correct-horse\"] }\n\
+        clients.bi = { env = \"PASSWORD\" }\n\
+        [tls]\ncertificate = \"tls.pem\"\nprivate_key = { env = \"TLS_KEY\" }\n\
+        [redis]\nurl = { env = \"REDIS\" }\n";
+    let setup = Setup::with(more).await;
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    setup.files.write("tls.pem", &certificate.pem());
+    let secrets = [
+        ("KEY", &*locked(setup.org.private_key_pem(), "sesame")),
+        ("PHRASE", "sesame"),
+        ("SHOWN", "battery-staple-battery"),
+        ("PASSWORD", "battery-staple"),
+        ("TLS_KEY", &key.serialize_pem()),
+        ("REDIS", "redis://:battery@127.0.0.1:1"),
+        ("ORGPROXY_KEYSTORE_PASSWORD", "changed-it"),
+    ];
+    let mut command = Binary::command(&["check", "--config", &setup.files.config()]);
+    command
+        .current_dir(setup.files.folder())
+        .envs(secrets)
+        .env("OTHER", "stays");
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let given = variables(&fs::read_to_string(setup.files.path("given")).unwrap());
+    assert_eq!(given["OTHER"], "stays");
+    for (name, _) in secrets {
+        assert!(!given.contains_key(name), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::support::{Ended, binary::run, skip, user::NOBODY};
+use crate::support::{Binary, Ended, binary::run, skip, user::NOBODY};
 
 #[tokio::test]
 async fn each_client_has_a_line_of_its_own() {
@@ -184,6 +184,38 @@ async fn a_java_key_store_trusts_it_and_then_no_longer() {
     );
     let again = state.trust(&["--java", &store, "--undo"]).await;
     assert!(again.stdout.contains("did not trust it"), "{again:?}");
+}
+
+/// By a program in place of keytool that only shows what it is given.
+#[tokio::test]
+async fn keytool_is_given_the_password_of_the_key_store_and_no_other_secret() {
+    let state = State::new();
+    let folder = state.folder();
+    // Written by another process: see `copy_program`.
+    let script = format!("printf '#!/bin/sh\\nenv > given' > {folder}/keytool");
+    let script = format!("{script}; chmod 700 {folder}/keytool; touch {folder}/cacerts");
+    let made = Command::new("sh").args(["-c", &script]).status().unwrap();
+    assert!(made.success());
+    // Incomplete, and yet it names a variable.
+    let config = "[org.main]\nprivate_key = { env = \"KEY\" }\n";
+    std::fs::write(state.path("proxy.toml"), config).unwrap();
+    let store = state.path("cacerts").display().to_string();
+    let mut command = Binary::command(&["trust", "--state-dir", &folder, "--java", &store]);
+    let path = std::env::var("PATH").unwrap();
+    command
+        .current_dir(&folder)
+        .env("PATH", format!("{folder}:{path}"))
+        .env("ORGPROXY_KEYSTORE_PASSWORD", "changed-it")
+        .env("ORGPROXY_PRIVATE_KEY", "CANARY")
+        .env("KEY", "CANARY")
+        .env("OTHER", "stays");
+    let ended = Binary::spawn(command).end().await;
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let given = std::fs::read_to_string(state.path("given")).unwrap();
+    for line in ["ORGPROXY_KEYSTORE_PASSWORD=changed-it\n", "OTHER=stays\n"] {
+        assert!(given.contains(line), "{given}");
+    }
+    assert!(!given.contains("CANARY"), "{given}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{env, path::Path, process::Command};
 
 use super::{Root, TrustError, run};
-use crate::system::children;
+use crate::system::children::KEYSTORE_PASSWORD;
 
 pub(super) fn add(root: &Root, store: &Path) -> Result<String, TrustError> {
     if has(root, store)? {
@@ -46,21 +46,18 @@ fn has(root: &Root, store: &Path) -> Result<bool, TrustError> {
 }
 
 fn keytool(what: &str, root: &Root, store: &Path) -> Command {
-    let password = env::var_os(PASSWORD).unwrap_or_else(|| CHANGE_IT.into());
-    let mut command = children::command("keytool");
+    let password = env::var_os(KEYSTORE_PASSWORD).unwrap_or_else(|| CHANGE_IT.into());
+    let mut command = root.command("keytool");
     // Other users do not see the environment.
     command
         .arg(what)
         .args(["-alias", &root.alias])
         .arg("-keystore")
         .arg(store)
-        .args(["-storepass:env", PASSWORD])
-        .env(PASSWORD, password);
+        .args(["-storepass:env", KEYSTORE_PASSWORD])
+        .env(KEYSTORE_PASSWORD, password);
     command
 }
-
-/// The variable with the password of the key store.
-const PASSWORD: &str = "ORGPROXY_KEYSTORE_PASSWORD";
 
 /// The password that Java comes with.
 const CHANGE_IT: &str = "changeit";

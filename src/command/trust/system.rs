@@ -9,7 +9,6 @@ use std::{
 use rustix::process::geteuid;
 
 use super::{Root, TrustError, put, quoted, run, run_with};
-use crate::system::children;
 
 /// A folder of additional authorities, and the program to run when it has changed.
 pub(super) struct Store {
@@ -69,7 +68,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     check_root(root, "--system")?;
     if cfg!(target_os = "macos") {
         let copy = root.copy()?;
-        run(children::command("security").args(MAC_ADD).arg(copy.path()))?;
+        run(root.command("security").args(MAC_ADD).arg(copy.path()))?;
         return Ok(format!("the system now trusts {}", root.path.display()));
     }
     let store = store(root)?;
@@ -78,7 +77,7 @@ pub(super) fn add(root: &Root) -> Result<String, TrustError> {
     // With some umasks it is readable by this user alone until then.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&file, mode).map_err(|error| TrustError::File(file.clone(), error))?;
-    run(children::command(store.update[0]).args(&store.update[1..]))?;
+    run(root.command(store.update[0]).args(&store.update[1..]))?;
     Ok(format!(
         "the system now trusts {}, copied to {}",
         root.path.display(),
@@ -90,9 +89,7 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
     check_root(root, "--system --undo")?;
     if cfg!(target_os = "macos") {
         let copy = root.copy()?;
-        run(children::command("security")
-            .args(MAC_REMOVE)
-            .arg(copy.path()))?;
+        run(root.command("security").args(MAC_REMOVE).arg(copy.path()))?;
     } else {
         let store = store(root)?;
         let file = store.file(&root.alias);
@@ -100,7 +97,9 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
             return Ok(format!("the system did not trust {}", root.path.display()));
         }
         put(&file, None)?;
-        run(children::command(store.update_gone[0]).args(&store.update_gone[1..]))?;
+        run(root
+            .command(store.update_gone[0])
+            .args(&store.update_gone[1..]))?;
         for hook in store.hooks.into_iter().flat_map(programs) {
             // In the way that the system's own script reports a removed authority.
             let mut line =
@@ -108,7 +107,7 @@ pub(super) fn remove(root: &Root) -> Result<String, TrustError> {
             writeln!(line, "-/etc/ssl/certs/{}.pem", root.alias)
                 .and_then(|()| line.rewind())
                 .map_err(|error| TrustError::File(hook.clone(), error))?;
-            run_with(&mut children::command(&hook), line.into())?;
+            run_with(&mut root.command(&hook), line.into())?;
         }
     }
     Ok(format!(
