@@ -6,7 +6,10 @@ use arc_swap::ArcSwap;
 use rustls::{
     AlertDescription, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::CertificateDer;
@@ -109,11 +112,19 @@ fn server_config(
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_details(provider.clone(), network::tls::clock())
         .with_safe_default_protocol_versions()?;
-    let mut server = match client_verifier(tls, provider)? {
+    let verifier = client_verifier(tls, provider)?;
+    let asks = verifier.is_some();
+    let mut server = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     }
     .with_cert_resolver(resolver);
+    if asks {
+        // A resumed session would go on after the end of the certificate, which is shown only at
+        // its beginning.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+    }
     server.alpn_protocols = alpn();
     Ok(server)
 }

@@ -11,7 +11,12 @@ use orgproxy::config::Config;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
+use rustls::{
+    HandshakeKind, SupportedProtocolVersion,
+    version::{TLS12, TLS13},
+};
 use test_case::test_case;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Binary, Files, Org, PATIENCE, Raw,
@@ -374,6 +379,43 @@ async fn a_client_certificate_lets_in_and_nothing_else_does() {
         .log("must present a certificate of an authority in tls.client_ca")
         .await;
     assert_eq!(org.counts().requests, 1);
+}
+
+/// Resumed, a session would outlive the certificate that it began with.
+#[test_case(&TLS12, HandshakeKind::Resumed, ""; "TLS 1.2 without certificates")]
+#[test_case(&TLS13, HandshakeKind::Resumed, ""; "TLS 1.3 without certificates")]
+#[test_case(&TLS12, HandshakeKind::Full, "client.pem"; "TLS 1.2 with certificates")]
+#[test_case(&TLS13, HandshakeKind::Full, "client.pem"; "TLS 1.3 with certificates")]
+#[tokio::test]
+async fn a_session_that_began_with_a_certificate_is_not_resumed(
+    version: &'static SupportedProtocolVersion,
+    second: HandshakeKind,
+    certificate: &str,
+) {
+    let org = Org::start().await.unwrap();
+    let tls = match certificate {
+        "" => "",
+        _ => "[tls]\nclient_ca = \"clients.pem\"\n",
+    };
+    let files = Files::with(&org, &format!("{HTTPS}{tls}"));
+    write_client(&files, "clients.pem", "client.pem");
+    let proxy = files.start_with_state();
+    let port = proxy.secure_port().await;
+    let client = match certificate {
+        "" => Client::speaking(version, &files.local_ca(), None),
+        name => Client::speaking(version, &files.local_ca(), Some(&files.path(name))),
+    };
+    for kind in [HandshakeKind::Full, second] {
+        let mut stream = client.connect(port).await.unwrap();
+        stream
+            .write_all(get_and_close(LIMITS).as_bytes())
+            .await
+            .unwrap();
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.starts_with("HTTP/1.1 200"), "{heard}");
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind));
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::{io, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, client::WantsClientCert, crypto::aws_lc_rs,
+    ClientConfig, ConfigBuilder, DEFAULT_VERSIONS, RootCertStore, SupportedProtocolVersion,
+    client::WantsClientCert, crypto::aws_lc_rs,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::{
@@ -25,12 +26,22 @@ impl Client {
 
     /// Sends the certificate and key of a file from now on.
     pub(crate) fn shows(&mut self, file: &Path) {
-        let chain = vec![CertificateDer::from_pem_file(file).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(file).unwrap();
         let ca = file.with_file_name("state/ca.pem");
-        self.0 = client_config(&ca.display().to_string())
-            .with_client_auth_cert(chain, key)
-            .unwrap();
+        self.0 = with_certificate(client_config(&ca.display().to_string()), file);
+    }
+
+    /// Makes a client that speaks one version of TLS, and shows the certificate and key of `file`, if
+    /// there is one.
+    pub(crate) fn speaking(
+        version: &'static SupportedProtocolVersion,
+        ca_file: &str,
+        file: Option<&Path>,
+    ) -> Self {
+        let config = client_config_of(&[version], ca_file);
+        Self(match file {
+            Some(file) => with_certificate(config, file),
+            None => config.with_no_client_auth(),
+        })
     }
 
     /// Offers nothing but this by ALPN from now on.
@@ -69,13 +80,30 @@ impl Client {
     }
 }
 
+/// Adds the certificate and key of a file.
+fn with_certificate(
+    config: ConfigBuilder<ClientConfig, WantsClientCert>,
+    file: &Path,
+) -> ClientConfig {
+    let chain = vec![CertificateDer::from_pem_file(file).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(file).unwrap();
+    config.with_client_auth_cert(chain, key).unwrap()
+}
+
 fn client_config(ca_file: &str) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    client_config_of(DEFAULT_VERSIONS, ca_file)
+}
+
+fn client_config_of(
+    versions: &[&'static SupportedProtocolVersion],
+    ca_file: &str,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(ca_file).unwrap())
         .unwrap();
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
 }
