@@ -1,6 +1,6 @@
 //! Queries in SOQL.
 
-use std::{io, process::ExitCode, time::Instant};
+use std::{collections::HashSet, io, process::ExitCode, time::Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header, uri::PathAndQuery};
@@ -62,8 +62,14 @@ async fn ask(mut client: Client, args: &QueryArgs, soql: &str) -> Result<(), Fai
     };
     let mut rows = Rows::new(soql, format, &output);
     let mut progress = None;
+    let mut asked = HashSet::new();
     let mut next = Some(first(args, soql)?);
     while let Some(path) = next.take() {
+        // Each costs an API call, and a circle has no end.
+        if !asked.insert(path.to_string()) {
+            let refusal = "the org has more records, but leads back to those that it has given";
+            return Err(Failure::Refused(refusal.to_owned()));
+        }
         let body = get(&mut client, path).await?;
         let page = Page::read(&body)?;
         if select::is_count(soql) {

@@ -155,6 +155,30 @@ async fn what_breaks_off_is_not_a_whole_json() {
     assert!(!ended.stdout.contains(']'));
 }
 
+/// Each answer leads to the next, and the last one back to the second.
+#[test_case(&["a", "a"]; "to itself")]
+#[test_case(&["a", "b", "a"]; "in a circle")]
+#[tokio::test]
+async fn an_answer_that_leads_back_is_an_error(way: &[&str]) {
+    let setup = Setup::start().await;
+    let leads_to = |name: &str| {
+        let answer = format!(
+            r#"{{"totalSize":9,"done":false,"nextRecordsUrl":"{QUERY}/{name}","records":[]}}"#
+        );
+        Fault::answer(StatusCode::OK, "application/json", answer)
+    };
+    let faults = setup.org.faults();
+    for pair in way.windows(2) {
+        faults.always(&format!("{QUERY}/{}", pair[0]), leads_to(pair[1]));
+    }
+    faults.next(1, QUERY, leads_to(way[0]));
+    let ended = query(&setup, &["SELECT Id FROM Account"]).await;
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("leads back to those"), "{ended:?}");
+    assert!(!ended.stdout.contains(']'), "{ended:?}");
+    assert_eq!(setup.org.counts().requests, way.len());
+}
+
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_error() {
     let setup = Setup::start().await;
