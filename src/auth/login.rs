@@ -27,7 +27,7 @@ use crate::{
     network::{Dialer, OwnListeners, is_own_mark},
     system::{
         escape,
-        quote::{quoted, without_sessions},
+        quote::{quoted, without, without_sessions},
     },
 };
 
@@ -158,8 +158,7 @@ impl Login {
             .ok_or(LoginError::Lost)?;
         let assertion = assertion::sign(&self.org, &key, SystemTime::now())
             .map_err(|error| LoginError::Sign(error.to_string()))?;
-        let body = format!("grant_type={GRANT_TYPE}&assertion={}", *assertion);
-        tokio::time::timeout(self.timeout, self.ask(body))
+        tokio::time::timeout(self.timeout, self.ask(&assertion))
             .await
             .map_err(|_| LoginError::TimedOut {
                 url: self.token_url.to_string(),
@@ -181,7 +180,8 @@ impl Login {
         Ok(date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()))
     }
 
-    async fn ask(&self, body: String) -> Result<Session, LoginError> {
+    async fn ask(&self, assertion: &str) -> Result<Session, LoginError> {
+        let body = format!("grant_type={GRANT_TYPE}&assertion={assertion}");
         let response = self.send(Method::POST, body.into()).await?;
         let (head, mut body) = response.into_parts();
         let mut bytes = Vec::new();
@@ -193,7 +193,7 @@ impl Login {
             }
             bytes.extend_from_slice(&piece);
         }
-        self.understand(head.status, &head.headers, &bytes)
+        self.understand(assertion, head.status, &head.headers, &bytes)
     }
 
     /// Asks the token endpoint, on a connection of its own. A redirect is not followed: the
@@ -230,9 +230,10 @@ impl Login {
         LoginError::unreachable(self.token_url.as_str(), error)
     }
 
-    /// Either the session or the org's reason.
+    /// Either the session or the org's reason, which may have the `assertion` in it.
     fn understand(
         &self,
+        assertion: &str,
         status: StatusCode,
         headers: &HeaderMap,
         bytes: &[u8],
@@ -260,12 +261,17 @@ impl Login {
             TokenResponse {
                 error: Some(error),
                 error_description,
+                access_token,
                 ..
-            } => Err(LoginError::Refused {
-                url: self.token_url.to_string(),
-                error: quoted(&error),
-                description: quoted(&error_description.unwrap_or_default()),
-            }),
+            } => {
+                let known = [assertion, access_token.as_deref().unwrap_or_default()];
+                let description = error_description.unwrap_or_default();
+                Err(LoginError::Refused {
+                    url: self.token_url.to_string(),
+                    error: quoted(&without(&known, &error)),
+                    description: quoted(&without(&known, &description)),
+                })
+            }
             TokenResponse {
                 access_token: Some(token),
                 instance_url: Some(instance),
@@ -274,7 +280,10 @@ impl Login {
                 expires_in,
                 ..
             } if status == StatusCode::OK => {
-                let scope = scope.map(|scope| escape::line(&without_sessions(&scope)).into_owned());
+                let scope = scope.map(|scope| {
+                    let scope = without(&[assertion, &token], &scope);
+                    escape::line(&without_sessions(&scope)).into_owned()
+                });
                 let identity = Identity::new(id.as_deref(), scope, &token);
                 self.session(&token, &instance, identity, expires_in)
             }
@@ -297,7 +306,7 @@ impl Login {
         expires_in: Option<Duration>,
     ) -> Result<Session, LoginError> {
         let instance_error = |reason: String| LoginError::Instance {
-            instance: quoted(instance),
+            instance: quoted(&without(&[token], instance)),
             reason,
         };
         let url = Url::parse(instance).map_err(|error| instance_error(error.to_string()))?;
@@ -467,14 +476,40 @@ mod tests {
         }
     }
 
+    fn login_to(demo: &Org) -> Login {
+        let org = config::Org::at_demo("demo", demo);
+        let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
+        let config = Config::new(vec![org.clone()]);
+        Login::alone(&config, &org, tls).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_words_of_a_refusal_have_no_secret_of_the_login_in_whatever_lines() {
+        let login = login_to(&Org::start().await.unwrap());
+        let response = serde_json::json!({
+            "error": "no eyJhbG.eyJp\nc3Mi.c2ln here",
+            "error_description": "not 00Dxx00 00001gPL !AQ4A.b_c either",
+            "access_token": "00Dxx0000001gPL!AQ4A.b_c",
+        });
+        let bytes = response.to_string();
+        let status = StatusCode::BAD_REQUEST;
+        let assertion = "eyJhbG.eyJpc3Mi.c2ln";
+        let refused = login.understand(assertion, status, &HeaderMap::new(), bytes.as_bytes());
+        let Err(LoginError::Refused {
+            error, description, ..
+        }) = refused
+        else {
+            panic!("it is not refused");
+        };
+        assert_eq!(error, "no [session] here");
+        assert_eq!(description, "not [session] either");
+    }
+
     #[tokio::test]
     async fn gives_up_on_a_login_that_hangs() {
         let demo = Org::start().await.unwrap();
         demo.faults().always(TOKEN, Fault::Hang);
-        let org = config::Org::at_demo("demo", &demo);
-        let tls = tls::client_config(tls::roots(), &[demo.ca_der()]).unwrap();
-        let config = Config::new(vec![org.clone()]);
-        let mut login = Login::alone(&config, &org, tls).unwrap();
+        let mut login = login_to(&demo);
         login.timeout = Duration::from_secs(2);
 
         let error = login.attempt().await.unwrap_err();

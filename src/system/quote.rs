@@ -15,13 +15,40 @@ pub(crate) fn quoted(text: &str) -> String {
     escape::line(&kept).into_owned()
 }
 
+/// `text` with a mark in place of each of `secrets`, whatever blanks and line ends are in it.
+pub(crate) fn without(secrets: &[&str], text: &str) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        let mut dense = String::new();
+        // The place in `text` of each byte.
+        let mut places = Vec::new();
+        for (place, c) in text.char_indices() {
+            if !c.is_whitespace() && !escape::is_tricky(c) {
+                dense.push(c);
+                places.resize(dense.len(), place..place + c.len_utf8());
+            }
+        }
+        let mut kept = String::new();
+        let mut after = 0;
+        for (start, found) in dense.match_indices(secret) {
+            kept.push_str(&text[after..places[start].start]);
+            kept.push_str(MARK);
+            after = places[start + found.len() - 1].end;
+        }
+        kept.push_str(&text[after..]);
+        text = kept;
+    }
+    text
+}
+
 /// `text` with a mark in place of each `00D…!…` and each JWT, however they are percent-encoded, and
-/// of whatever is joined to their ends. Their signs may be escaped as in HTML or JSON.
+/// of whatever is joined to their ends. Their signs may be escaped as in HTML or JSON, and there may
+/// be characters within that nobody sees.
 pub(crate) fn without_sessions(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     // The capital of a JWT is rare in paths, and costs less to look for than the three letters.
     let has_sign = memchr::memchr3(b'!', b'%', b'J', bytes).is_some();
-    if !has_sign && memchr::memchr2(b'&', b'\\', bytes).is_none() {
+    if !has_sign && memchr::memchr3(b'&', b'\\', WIDE, bytes).is_none() {
         return Cow::Borrowed(text);
     }
     let mut kept = String::new();
@@ -53,17 +80,22 @@ pub(crate) fn without_sessions(text: &str) -> Cow<'_, str> {
 fn session(text: &[u8]) -> Result<usize, usize> {
     let mut rest = text;
     let mut run = iter::from_fn(|| {
-        let (byte, next) = unescape(rest)?;
-        is_of_session(byte).then(|| {
+        let is_first = rest.len() == text.len();
+        let (c, next) = if is_first {
+            unescape(rest)?
+        } else {
+            visible(rest)?
+        };
+        is_of_session(c).then(|| {
             rest = next;
-            byte
+            c
         })
     });
     let begin = [(); 3].map(|()| run.next().unwrap_or_default());
     // An id of an org has 15 or 18 characters.
     let is_whole = match &begin {
-        b"00D" => run.by_ref().take(16).any(|byte| byte == b'!') && run.next().is_some(),
-        b"eyJ" => run.any(|byte| byte == b'.') && run.next().is_some(),
+        ['0', '0', 'D'] => run.by_ref().take(16).any(|c| c == '!') && run.next().is_some(),
+        ['e', 'y', 'J'] => run.any(|c| c == '.') && run.next().is_some(),
         _ => false,
     };
     if is_whole {
@@ -71,61 +103,121 @@ fn session(text: &[u8]) -> Result<usize, usize> {
         return Ok(text.len() - rest.len());
     }
     Err(match &begin {
-        b"eyJ" => text.len() - rest.len(),
+        ['e', 'y', 'J'] => text.len() - rest.len(),
         _ => 0,
     })
 }
 
-/// The first byte, percent-decoded, or as an entity (`&#33;`, `&excl;`) or escape (`\u0021`, `\!`)
-/// stands for it.
-fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+/// The first character behind what nobody would see, such as the end of a line, unless that is long.
+/// `%00` may be a percent sign before a session.
+fn visible(mut text: &[u8]) -> Option<(char, &[u8])> {
+    for _ in 0..=MOST_UNSEEN {
+        let (c, rest) = unescape(text)?;
+        if !escape::is_tricky(c) || c == '\0' {
+            return Some((c, rest));
+        }
+        text = rest;
+    }
+    None
+}
+
+/// The first character, percent-decoded, or as an entity (`&#33;`, `&excl;`) or escape (`\u0021`,
+/// `\u{21}`, `%u0021`, `\!`) stands for it. A wide one is taken for the usual one.
+fn unescape(text: &[u8]) -> Option<(char, &[u8])> {
     let (first, rest) = percent::decode(text)?;
     let meant = match first {
         b'&' => entity(rest),
         b'\\' => escaped(rest),
+        b'%' => rest.strip_prefix(b"u").and_then(unit),
+        0xc2..=0xef => encoded(first, rest),
         _ => None,
     };
-    Some(meant.unwrap_or((first, rest)))
+    let (meant, rest) = meant.unwrap_or((char::from(first), rest));
+    let usual = match meant {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(meant) - 0xff01 + 0x21)?,
+        _ => meant,
+    };
+    Some((usual, rest))
 }
 
-fn entity(text: &[u8]) -> Option<(u8, &[u8])> {
-    let end = text
-        .iter()
-        .take(LONGEST_ENTITY)
-        .position(|byte| *byte == b';')?;
-    let (name, rest) = (str::from_utf8(&text[..end]).ok()?, &text[end + 1..]);
-    let byte = match (name.strip_prefix(['#']), name) {
+fn entity(text: &[u8]) -> Option<(char, &[u8])> {
+    let (name, rest) = until(b';', text)?;
+    let c = match (name.strip_prefix(['#']), name) {
         (Some(number), _) => match number.strip_prefix(['x', 'X']) {
-            Some(digits) => u8::from_str_radix(digits, 16).ok()?,
-            None => number.parse().ok()?,
+            Some(digits) => hexadecimal(digits)?,
+            None => char::from_u32(number.parse().ok()?)?,
         },
-        (None, "excl") => b'!',
-        (None, "period") => b'.',
-        (None, "lowbar") => b'_',
+        (None, "excl") => '!',
+        (None, "period") => '.',
+        (None, "lowbar") => '_',
         _ => return None,
     };
-    Some((byte, rest))
+    Some((c, rest))
 }
 
-fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
-    let digits = match text.first()? {
-        b'u' => text.get(1..5)?,
-        b'x' => text.get(1..3)?,
-        sign if sign.is_ascii_punctuation() => return Some((*sign, &text[1..])),
-        _ => return None,
-    };
-    let byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    Some((byte, &text[1 + digits.len()..]))
+fn escaped(text: &[u8]) -> Option<(char, &[u8])> {
+    let (first, rest) = text.split_first()?;
+    match first {
+        b'u' => match rest.strip_prefix(b"{") {
+            Some(rest) => {
+                let (digits, rest) = until(b'}', rest)?;
+                Some((hexadecimal(digits)?, rest))
+            }
+            None => unit(rest),
+        },
+        b'x' => of_digits(2, rest),
+        sign if sign.is_ascii_punctuation() => Some((char::from(*sign), rest)),
+        _ => None,
+    }
 }
 
-fn is_of_session(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._-!".contains(&byte)
+/// A unit of UTF-16, which is a character here, by its four digits.
+fn unit(text: &[u8]) -> Option<(char, &[u8])> {
+    of_digits(4, text)
 }
+
+fn of_digits(count: usize, text: &[u8]) -> Option<(char, &[u8])> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    Some((hexadecimal(str::from_utf8(digits).ok()?)?, rest))
+}
+
+fn hexadecimal(digits: &str) -> Option<char> {
+    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+}
+
+/// What is before the next `end`, and what is behind it.
+fn until(end: u8, text: &[u8]) -> Option<(&str, &[u8])> {
+    let mut near = text.iter().take(LONGEST_ENTITY);
+    let length = near.position(|byte| *byte == end)?;
+    Some((str::from_utf8(&text[..length]).ok()?, &text[length + 1..]))
+}
+
+/// The character of two or three bytes in UTF-8 that `first` begins.
+fn encoded(first: u8, mut rest: &[u8]) -> Option<(char, &[u8])> {
+    let length = if first < 0xe0 { 2 } else { 3 };
+    let mut bytes = [first, 0, 0];
+    for byte in &mut bytes[1..length] {
+        (*byte, rest) = percent::decode(rest)?;
+    }
+    let text = str::from_utf8(&bytes[..length]).ok()?;
+    Some((text.chars().next()?, rest))
+}
+
+fn is_of_session(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '!')
+}
+
+/// The first byte of wide characters, such as `！`, in UTF-8.
+const WIDE: u8 = 0xef;
 
 const MARK: &str = "[session]";
 
-/// Bytes: `#x0021;` and some zeros.
-const LONGEST_ENTITY: usize = 10;
+/// Bytes: `#x0021;` and many zeros.
+const LONGEST_ENTITY: usize = 64;
+
+/// Characters in a row that nobody sees, and that are skipped within a session. Without an end, text
+/// of nothing else would be read again and again.
+const MOST_UNSEEN: usize = 8;
 
 /// Characters.
 const LONGEST_QUOTE: usize = 300;
@@ -145,7 +237,18 @@ mod tests {
     #[test_case("/a/00DAc00000xyzAB!AQ4A.b_c/d" => "/a/[session]/d"; "a session")]
     #[test_case("/a;sid=00DAc00000xyzABCDE!x" => "/a;sid=[session]"; "with the long id")]
     #[test_case("/00DAc00000xyzAB%21AQ4A.b_c" => "/[session]"; "encoded")]
-    #[test_case("/%30%30DAc%252500000xyzAB%2521AQ4A" => "/%30%30DAc%252500000xyzAB%2521AQ4A"; "an odd character within")]
+    #[test_case("/%30%30DAc%252f000xyzAB%2521AQ4A" => "/%30%30DAc%252f000xyzAB%2521AQ4A"; "an odd character within")]
+    #[test_case("/00DAc00000xyzAB%u0021AQ4A.b_c/d" => "/[session]/d"; "in the escapes of JavaScript")]
+    #[test_case("/00DAc00000%09xyzAB!AQ4A/d" => "/[session]/d"; "with a control character")]
+    #[test_case("/00DAc00000%E2%80%8BxyzAB%EF%BC%81AQ4A/d" => "/[session]/d"; "with what is encoded and not seen")]
+    #[test_case("00DAc00000\r\n\txyzAB!AQ\n4A b" => "[session] b"; "over several lines")]
+    #[test_case("00DAc00000\u{200b}xyzAB!\u{feff}AQ\u{2060}" => "[session]\u{2060}"; "with no width")]
+    #[test_case("00DAc00000xyzAB\u{ff01}AQ" => "[session]"; "with a wide sign")]
+    #[test_case("00DAc00000xyzAB\\u{21}AQ\\u{0000005f}b}" => "[session]}"; "with braces")]
+    #[test_case("00DAc00000xyzAB&#x0000000000000000000000000000000000000021;AQ;" => "[session];"; "with many zeros")]
+    #[test_case("eyJh\u{200b}\n.eyJp.c2ln" => "[session]"; "a JWT over two lines")]
+    #[test_case("00DAc0\n\n\n\n\n\n\n\n\n0000xyzAB!AQ" => "00DAc0\n\n\n\n\n\n\n\n\n0000xyzAB!AQ"; "with a long gap")]
+    #[test_case("\u{ff01}\u{e9}00D\u{e9}!\u{ff01}\u{1f600}" => "\u{ff01}\u{e9}00D\u{e9}!\u{ff01}\u{1f600}"; "nothing in other letters")]
     #[test_case("/%30%30DAc00000xyzAB%252521AQ4A%2Eb/x" => "/[session]/x"; "encoded more than once")]
     #[test_case("/100%00DAc00000xyzAB!AQ/x" => "/100%[session]/x"; "behind a percent sign")]
     #[test_case("/100%00DAc00000xyzAB%21AQ" => "/100%[session]"; "behind a percent sign and encoded")]
@@ -166,6 +269,20 @@ mod tests {
         assert_eq!(without_sessions(&text), text);
         let text = "00D".repeat(1 << 20) + "!";
         assert_eq!(without_sessions(&text), text);
+        for unseen in ["%01", "\u{200b}", "&#1;", "%"] {
+            let text = format!("!{}", unseen.repeat(1 << 20));
+            assert_eq!(without_sessions(&text), text);
+            let text = format!("!{}", format!("0{unseen}").repeat(1 << 20));
+            assert_eq!(without_sessions(&text), text);
+        }
+    }
+
+    #[test_case("a s.e-c.r b" => "a [session] b"; "with a blank")]
+    #[test_case("é s.e-c\r\n\t.\u{200b}r\n s.e-c.r" => "é [session]\n [session]"; "twice, over lines")]
+    #[test_case("s.e-c. s" => "s.e-c. s"; "not whole")]
+    #[test_case("two" => "[session]"; "another one")]
+    fn a_known_secret_is_found_whatever_blanks_are_in_it(text: &str) -> String {
+        without(&["s.e-c.r", "", "two"], text)
     }
 
     #[test_case("user hasn\u{2019}t approved" => "user hasn\u{2019}t approved")]

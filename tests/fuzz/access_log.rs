@@ -15,12 +15,16 @@ fn a_request_is_one_line_that_shows_no_session() {
     property!("access_log", WORDS, 96, holds);
 }
 
-const WORDS: [&str; 36] = [
+const WORDS: [&str; 40] = [
     "00D5g0000012345!AQcAQF3x.Canary_x",
     "00D5g0000012345AAC!AQcAQF3xCanary",
     "00D5g0000012345%21AQcAQF3x.Canary",
     "00D5g0000012345%252521AQcAQ%2EF3xCanary",
     "%30%30D5g0000012345!AQcAQF3xCanary",
+    "00D5g0000012345%u0021AQcAQF3xCanary",
+    "00D5g00000%0912345!AQcAQF3xCanary",
+    "00D5g00000\n12345!AQcAQF3xCanary",
+    "00D5g00000\u{200b}12345\u{ff01}AQcAQF3xCanary",
     "eyJhbGciOiJSUzI1NiJ9.eyJCanary.x",
     "eyJhbGciOiJSUzI1NiJ9%2EeyJCanary.x",
     "00D",
