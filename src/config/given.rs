@@ -86,6 +86,7 @@ pub(crate) fn shown(text: &str) -> String {
         && !text
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(looks_encoded)
+        && !has_token(text)
         && quote::without_sessions(text) == text
         && !text
             .rsplit_once('@')
@@ -191,6 +192,23 @@ fn looks_encoded(word: &str) -> bool {
     Look::of(word).is_some()
 }
 
+/// Returns whether it may hold a token, which is long and has digits among its letters. What a dot
+/// follows is part of a host, where names such as `orgfarm-1a2b3c4d5e-dev-ed` are usual.
+fn has_token(text: &str) -> bool {
+    let is_joined = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let is_token = |run: &str| {
+        let count = |is: fn(&char) -> bool| run.chars().filter(is).count();
+        let (letters, digits) = (
+            count(char::is_ascii_alphabetic),
+            count(char::is_ascii_digit),
+        );
+        letters > 0 && digits >= 4 && letters + digits >= SHORTEST_TOKEN && !is_wordy(run)
+    };
+    text.split_inclusive(|c| !is_joined(c))
+        .filter(|run| !run.ends_with('.'))
+        .any(|run| is_token(run.trim_end_matches(|c| !is_joined(c))))
+}
+
 fn is_base64(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+/-_=".contains(c)
 }
@@ -226,6 +244,9 @@ const LONGEST_SHOWN: usize = 120;
 
 /// Bytes: what is shorter gives away too little of a key to be of use.
 const SHORTEST_RANDOM: usize = 12;
+
+/// Letters and digits.
+const SHORTEST_TOKEN: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -311,6 +332,15 @@ mod tests {
     #[test_case("00Dxx1gPL&#33;AQ.EA" => false; "a session escaped as in HTML")]
     #[test_case("https://gateway/?key=UNflxU1TVHhjoHrUaJ44" => false; "in a URL")]
     #[test_case("info\u{202e}" => false; "a character that turns the rest around")]
+    #[test_case("ghp_0123456789abcdef012345" => false; "a token with its kind before it")]
+    #[test_case("sk-live-abcdef0123456789" => false; "a token of letters and then digits")]
+    #[test_case("key=sk-a1b2c3d4e5f6g7h8, please" => false; "a token in other words")]
+    #[test_case("https://orgfarm-1a2b3c4d5e-dev-ed.develop.my.salesforce.com" => true)]
+    #[test_case("acme--dev1sandbox2026.sandbox.my.salesforce.com:8443" => true)]
+    #[test_case("acme-production-2026-11-28" => true)]
+    #[test_case("2026-11-28T10:00:00Z" => true)]
+    #[test_case("/services/data/v62.0/sobjects/Account2026" => true)]
+    #[test_case("integration.user2026@acme.com.sandbox1" => true)]
     #[test_case("loginUrlOfTheOrg" => true)]
     #[test_case("AcmeProduction-Org2" => true)]
     #[test_case("INFORMATION" => true)]
