@@ -132,7 +132,7 @@ fn unescape(text: &[u8]) -> Option<(char, &[u8])> {
         0xc2..=0xef => encoded(first, rest),
         _ => None,
     };
-    let (meant, rest) = meant.unwrap_or((char::from(first), rest));
+    let (meant, rest) = meant.unwrap_or_else(|| (char::from(first), rest));
     let usual = match meant {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(meant) - 0xff01 + 0x21)?,
         _ => meant,
