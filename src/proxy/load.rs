@@ -526,6 +526,32 @@ mod tests {
         assert!(third.await.unwrap());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn of_those_who_take_no_answer_the_one_with_most_goes_even_if_more_of_its_requests_wait()
+    {
+        let load = load(10, 4);
+        let few = load.admit().await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let many = load.admit().await.unwrap();
+        for (permit, answers) in [(&few, 1), (&many, 3)] {
+            for _ in 0..answers {
+                load.begin();
+                permit.activity.begin();
+                permit.activity.offer(true);
+            }
+        }
+        load.begin();
+        many.activity.begin();
+        let waiting = tokio::spawn({
+            let (load, activity) = (load.clone(), many.activity.clone());
+            async move { load.wait_for_room(false, &activity, || 0).await.is_ok() }
+        });
+        let cut = timeout(Duration::from_secs(5), many.activity.cut());
+        cut.await.unwrap();
+        assert!(!few.activity.is_cut());
+        waiting.abort();
+    }
+
     #[tokio::test]
     async fn heads_are_held_within_bounds_and_the_oldest_go_first() {
         let load = load(1000, 10);

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -23,10 +22,10 @@ use crate::support::{
     Binary, Files, Org, Own, PATIENCE, Proxy, Raw,
     answer::{Answer, ask, talk},
     binary::{Ended, run},
-    in_time,
     proxy::client,
     skip,
     terminal::{on_terminal, on_terminal_until},
+    user::connections_of_nobody,
 };
 
 const LIMITS: &str = "/services/data/v62.0/limits";
@@ -467,21 +466,7 @@ async fn a_user_who_is_refused_takes_no_connection_of_those_who_are_not() {
     let org = Org::start().await.unwrap();
     let proxy = with_admin(&org, |_| {}).await;
     let mut first = Raw::connect(proxy.admin()).await;
-    let port = proxy.admin().port();
-    let open = "for i in {1..300}; do exec {fd}<>/dev/tcp/127.0.0.1/$0; done; echo; read";
-    let mut stranger = tokio::process::Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .args(["bash", "-c", open, &port.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    // It has them all.
-    let mut word = [0];
-    in_time(stranger.stdout.take().unwrap().read_exact(&mut word))
-        .await
-        .unwrap();
+    let _connected = connections_of_nobody(proxy.admin().port()).await;
     assert_eq!(get(proxy.admin(), "/readiness").await.status, 200);
     first.send(request("/startup")).await;
     assert!(first.answer().await.starts_with("HTTP/1.1 200"));

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -26,6 +25,7 @@ use crate::{
         in_time,
         path::{LIMITS, SINK},
         skip::skip,
+        user::connections_of_nobody,
     },
 };
 
@@ -213,12 +213,7 @@ async fn long_heads_leave_little_behind(host: &str, status: u16) {
 #[tokio::test]
 async fn answers_that_are_not_taken_cost_others_nothing(host: &str) {
     let (org, quiet) = (Org::start().await.unwrap(), Quiet::start().await);
-    let files = Files::new(&org);
-    let text = crate::support::files::config(&org, "");
-    files.write(
-        "proxy.toml",
-        &format!("limits = {{ connections = 200, requests = 200 }}\n{text}"),
-    );
+    let files = Files::with(&org, "[limits]\nconnections = 200\nrequests = 200\n");
     let proxy = files.start();
     let address = proxy.address().await;
     assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
@@ -246,12 +241,7 @@ async fn answers_that_are_not_taken_cost_others_nothing(host: &str) {
 #[tokio::test]
 async fn requests_that_wait_are_held_within_bounds() {
     let org = Org::start().await.unwrap();
-    let files = Files::new(&org);
-    let text = crate::support::files::config(&org, "");
-    files.write(
-        "proxy.toml",
-        &format!("limits = {{ connections = 200, requests = 200 }}\n{text}"),
-    );
+    let files = Files::with(&org, "[limits]\nconnections = 200\nrequests = 200\n");
     let proxy = files.start();
     let address = proxy.address().await;
     assert_eq!(ask(address, get_and_close(LIMITS)).await.status, 200);
@@ -275,32 +265,14 @@ async fn another_user_takes_no_connections_of_ours() {
         return skip("only root becomes another user");
     }
     let (org, quiet) = (Org::start().await.unwrap(), Quiet::start().await);
-    let files = Files::new(&org);
-    let text = crate::support::files::config(&org, "");
-    files.write(
-        "proxy.toml",
-        &format!("limits = {{ connections = 100 }}\n{text}"),
-    );
+    let files = Files::with(&org, "[limits]\nconnections = 100\n");
     let proxy = files.start();
     let address = proxy.address().await;
     let mut upload = Raw::connect(address).await;
     let head = "POST /services/apexrest/sink HTTP/1.1\r\nHost: localhost\r\n\
                 Content-Length: 2\r\n\r\n1";
     upload.send(head).await;
-    let open = "for i in {1..300}; do exec {fd}<>/dev/tcp/127.0.0.1/$0; done; echo; read";
-    let mut stranger = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .args(["bash", "-c", open, &address.port().to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    // It has them all.
-    let mut word = [0];
-    in_time(stranger.stdout.take().unwrap().read_exact(&mut word))
-        .await
-        .unwrap();
+    let _connected = connections_of_nobody(address.port()).await;
     quiet.is_as_quick_as(address).await;
     upload.send("2").await;
     let answer = upload.answer().await;
