@@ -38,6 +38,12 @@ impl Guard {
     pub fn judges_users(&self) -> bool {
         self.client_key.is_none() && self.allow_users != LocalUsers::All
     }
+
+    /// Returns whether this user is refused who connects by TCP from this machine.
+    #[must_use]
+    pub fn refuses(&self, uid: u32) -> bool {
+        self.judges_users() && !self.allow_users.include(uid)
+    }
 }
 
 impl LocalUsers {

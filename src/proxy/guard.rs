@@ -164,13 +164,8 @@ impl Guard {
 
     /// Refuses users of this machine that have not been let in. A certificate proves more.
     fn check_user(&self, connection: &ConnectionState) -> Result<(), Refusal> {
-        let guard = &self.org.guard;
         match connection.user() {
-            Some(uid)
-                if guard.judges_users()
-                    && !connection.is_known()
-                    && !guard.allow_users.include(uid) =>
-            {
+            Some(uid) if !connection.is_known() && self.org.guard.refuses(uid) => {
                 Err(Refusal::OtherUser(uid))
             }
             _ => Ok(()),

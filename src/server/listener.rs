@@ -166,7 +166,7 @@ impl Listener {
             return false;
         };
         let mut guards = self.orgs.iter().map(|runtime| &runtime.org.guard);
-        guards.all(|guard| guard.judges_users() && !guard.allow_users.include(uid))
+        guards.all(|guard| guard.refuses(uid))
     }
 
     /// Returns whether it matters which user connects by TCP, and this machine cannot tell.
