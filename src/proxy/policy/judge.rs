@@ -276,21 +276,26 @@ impl<'a> Judge<'a> {
 
     /// The same field where a person account has it of its contact, or the contact of its account.
     fn field_of_person(self, what: &dyn Display, object: &str, field: &str) -> Judged {
-        if self.policy.lacks_person_accounts {
-            return Ok(());
-        }
         let denied = &self.policy.deny_fields;
         let is_denied = |object: &str, field: &str| {
             // Who denies all of an account does not mean all of its contacts.
             denied.deny(object, field) && !(names::is_account(object) && denied.has(object, "*"))
         };
-        let mut same = names::of_person(object, field).into_iter();
+        let mut same = self.of_person(object, field).into_iter();
         match same.find(|(object, field)| is_denied(object, field)) {
             Some((object, field)) => {
                 self.refuse(what, Why::Field(format!("{object}.{field}"), List::Deny))
             }
             None => Ok(()),
         }
+    }
+
+    /// What else has the same data in an org that may have person accounts.
+    fn of_person(self, object: &str, field: &str) -> Vec<(&'static str, String)> {
+        if self.policy.lacks_person_accounts {
+            return Vec::new();
+        }
+        names::of_person(object, field)
     }
 
     /// Returns whether contacts are denied, and with them what person accounts have of theirs.
@@ -334,10 +339,9 @@ impl<'a> Judge<'a> {
     /// Returns whether a field of this name is denied, of whatever object.
     pub(super) fn denies_named(self, field: &str) -> bool {
         let denied = &self.policy.deny_fields;
-        let of_person = |object| names::of_person(object, field).into_iter();
+        let of_person = |object| self.of_person(object, field).into_iter();
         denied.deny_named(field)
             || !denied.is_empty()
-                && !self.policy.lacks_person_accounts
                 && [names::ACCOUNT, names::CONTACT]
                     .into_iter()
                     .flat_map(of_person)
