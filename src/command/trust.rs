@@ -49,8 +49,7 @@ pub(crate) fn carry_out(
     withheld: Vec<String>,
 ) -> Result<String, TrustError> {
     let undoes = matches!(action, Action::UndoSystem | Action::UndoJava(_));
-    let mut root = Root::find(folder, undoes)?;
-    root.withheld = withheld;
+    let root = Root::find(folder, undoes, withheld)?;
     match action {
         Action::Print(listeners) => root.advice(listeners),
         Action::System => system::add(&root),
@@ -75,7 +74,7 @@ struct Root {
 }
 
 impl Root {
-    fn find(folder: &Path, must_exist: bool) -> Result<Self, TrustError> {
+    fn find(folder: &Path, must_exist: bool, withheld: Vec<String>) -> Result<Self, TrustError> {
         let folder = std::path::absolute(folder).map_err(TrustError::Folder)?;
         let path = Authority::path(&folder);
         // Root may change the system's store for another user, and needs only the certificate for
@@ -98,7 +97,7 @@ impl Root {
             certificate,
             alias,
             end,
-            withheld: Vec::new(),
+            withheld,
         })
     }
 
