@@ -188,18 +188,19 @@ impl<'a> Scan<'a> {
                 return Err(Stop::Refused(EnvelopeError::TwoSessions));
             }
         }
-        Ok(match at {
-            Some(at) => Place::SessionId {
-                header: header.at.start,
-                at,
-                namespace: header.namespace,
-            },
-            None => Place::Around {
+        if header.is_empty {
+            return Ok(Place::Around {
                 namespace: Some(header.namespace),
-                at: header.at.start..self.position(),
+                at: header.at,
                 before: String::new(),
                 after: String::new(),
-            },
+            });
+        }
+        Ok(Place::SessionId {
+            header: header.at.start,
+            // What else there is in it stays.
+            at: at.unwrap_or(header.at.end..header.at.end),
+            namespace: header.namespace,
         })
     }
 
@@ -347,7 +348,7 @@ impl<'a> Scan<'a> {
 
 /// The place for the session.
 enum Place {
-    /// In place of this element.
+    /// In place of this element, or in this empty place.
     SessionId {
         at: Range<u64>,
         namespace: String,
