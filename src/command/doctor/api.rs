@@ -376,6 +376,19 @@ mod tests {
         }
     }
 
+    #[test_case("<f:Fault><faultstring>SERVER_UNAVAILABLE: @</faultstring></f:Fault>"; "a fault")]
+    #[test_case("SERVER_UNAVAILABLE: @"; "a page")]
+    #[test_case(r#"[{"errorCode": "SERVER_UNAVAILABLE", "message": "@"}]"#; "JSON")]
+    fn the_words_of_the_org_are_told_on_one_line_without_a_session(body: &str) {
+        let body = body.replace('@', "first\u{2028}second 00D1x0000000001!AQsecret\u{202e}x");
+        let (code, words) = reply(503, &body).fault();
+        assert_eq!(code, "SERVER_UNAVAILABLE");
+        assert!(words.starts_with("503 SERVER_UNAVAILABLE: first second"));
+        for shown in ["AQsecret", "\u{202e}"] {
+            assert!(!words.contains(shown), "{words}");
+        }
+    }
+
     #[test_case(13_500, 15_000, "Passed")]
     #[test_case(13_501, 15_000, "Warning")]
     #[test_case(1, 0, "Warning")]
