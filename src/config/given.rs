@@ -87,6 +87,7 @@ pub(crate) fn shown(text: &str) -> String {
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(looks_encoded)
         && !has_token(text)
+        && !text.split_whitespace().any(is_password)
         && quote::without_sessions(text) == text
         && !text
             .rsplit_once('@')
@@ -209,6 +210,17 @@ fn has_token(text: &str) -> bool {
         .any(|run| is_token(run.trim_end_matches(|c| !is_joined(c))))
 }
 
+/// Returns whether it has all kinds of characters that the rules for passwords ask for.
+fn is_password(word: &str) -> bool {
+    let has = |is: fn(char) -> bool| word.contains(is);
+    word.len() >= SHORTEST_PASSWORD
+        && !word.contains("://")
+        && has(|c| c.is_ascii_lowercase())
+        && has(|c| c.is_ascii_uppercase())
+        && has(|c| c.is_ascii_digit())
+        && has(|c| "!#$%^&*".contains(c))
+}
+
 fn is_base64(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+/-_=".contains(c)
 }
@@ -247,6 +259,9 @@ const SHORTEST_RANDOM: usize = 12;
 
 /// Letters and digits.
 const SHORTEST_TOKEN: usize = 16;
+
+/// Bytes.
+const SHORTEST_PASSWORD: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -321,6 +336,9 @@ mod tests {
     #[test_case("two words" => true)]
     #[test_case("https://me:pa ss@gateway" => false)]
     #[test_case("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" => false)]
+    #[test_case("!Q2w#E4r%T6y^U8i*" => false; "a password of all kinds of characters")]
+    #[test_case("password: Tr0ub4dor&3" => false; "a password and its name")]
+    #[test_case("https://Acme2.my.salesforce.com/#setup" => true)]
     #[test_case("UNflxU1TVHhjoHrUaJ44" => false; "the last line of a key")]
     #[test_case("1/0UjzxsMLWANH4XU4gt" => false; "the last line with a slash")]
     #[test_case("client_key: UNflxU1TVHhjoHrUaJ44" => false; "more than the secret")]
