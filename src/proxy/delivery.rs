@@ -147,7 +147,7 @@ impl Delivery {
                     let may = !std::mem::replace(&mut has_waited, true);
                     (may && self.take_turn_again(request).await).then(|| session.clone())
                 }
-                Ok((_, Verdict::Moved)) => self.elsewhere(request, &session).await,
+                Ok((_, Verdict::Moved)) => self.after_move(request, &session).await,
                 Err(error) if error.is_unreachable() => self.elsewhere(request, &session).await,
                 Err(_) => None,
             };
@@ -226,6 +226,21 @@ impl Delivery {
             }
             _ => Ok(None),
         }
+    }
+
+    /// A session at another host than that of `session`, if it is the org that says it has left. Code
+    /// chooses its answer, after it may have written something.
+    async fn after_move(
+        &self,
+        request: Request<'_>,
+        session: &Arc<Session>,
+    ) -> Option<Arc<Session>> {
+        let has_left = !request.head.is_answered_by_code()
+            || matches!(self.ask(request, session).await, Ok(Verdict::Moved));
+        if !has_left {
+            return None;
+        }
+        self.elsewhere(request, session).await
     }
 
     /// A session at another host than that of `session`, which the org seems to have left.

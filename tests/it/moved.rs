@@ -10,7 +10,7 @@ use crate::support::{
     Fault, Org, Proxy,
     answer::{Answer, ask},
     client,
-    path::{LIMITS, SINK, SOAP},
+    path::{LIMITS, SINK, SOAP, USERINFO},
 };
 
 const JOB: &str = "/services/async/62.0/job";
@@ -69,7 +69,10 @@ impl Moved {
 #[tokio::test]
 async fn a_redirect_to_the_new_host_is_followed_after_a_login(status: u16) {
     let it = Moved::start().await;
-    it.old.faults().always(SINK, it.redirect(status, SINK));
+    // The org says so itself, not only an Apex class.
+    for path in [SINK, USERINFO] {
+        it.old.faults().always(path, it.redirect(status, path));
+    }
     let body = "x".repeat(300_000);
     for _ in 0..2 {
         let request = client().post(it.proxy.url(SINK)).body(body.clone());
@@ -79,8 +82,39 @@ async fn a_redirect_to_the_new_host_is_followed_after_a_login(status: u16) {
     }
     assert_eq!(it.proxy.get(LIMITS).await.status(), 200);
     assert_eq!(it.new.counts().requests, 3);
-    assert_eq!(it.old.counts().requests, 2);
+    assert_eq!(it.old.counts().requests, 3);
     assert_eq!(it.login.logins(), 2);
+}
+
+/// An Apex class may have written something before it answers so.
+#[test_case(302, ""; "sent elsewhere")]
+#[test_case(307, ""; "sent elsewhere with all")]
+#[test_case(400, r#"[{"errorCode":"URL_NOT_RESET","message":"x"}]"#; "of another org")]
+#[tokio::test]
+async fn the_answer_of_an_apex_class_is_no_reason_to_send_it_again(
+    status: u16,
+    body: &'static str,
+) {
+    let it = Moved::start().await;
+    let fault = match body {
+        "" => it.redirect(status, SINK),
+        body => Fault::answer(
+            StatusCode::from_u16(status).unwrap(),
+            "application/json",
+            body,
+        ),
+    };
+    it.old.faults().always(SINK, fault);
+    let request = client().post(it.proxy.url(SINK)).body("x");
+    assert_eq!(request.send().await.unwrap().status(), status);
+    let written = it
+        .old
+        .requests()
+        .into_iter()
+        .filter(|request| request.target == SINK);
+    assert_eq!(written.count(), 1);
+    assert_eq!(it.new.connections(), 0);
+    assert_eq!(it.login.logins(), 1);
 }
 
 #[test_case(LIMITS, 400, "application/json", r#"[{"errorCode":"URL_NOT_RESET","message":"Destination URL not reset. The URL returned from login must be set"}]"#; "json")]
@@ -218,13 +252,13 @@ async fn an_ordinary_redirect_passes_and_costs_no_login(location: &str, status: 
 #[tokio::test]
 async fn what_the_login_does_not_confirm_is_passed_on_and_costs_one_login_in_a_while() {
     let it = Moved::before().await;
-    it.old.faults().always(SINK, it.redirect(301, SINK));
+    it.old.faults().always(LIMITS, it.redirect(301, LIMITS));
     for _ in 0..10 {
-        let answer = it.proxy.get(SINK).await;
+        let answer = it.proxy.get(LIMITS).await;
         assert_eq!(answer.status(), 301);
         assert_eq!(
             answer.headers()["location"],
-            format!("{}{SINK}", it.new.instance_url())
+            format!("{}{LIMITS}", it.new.instance_url())
         );
     }
     assert_eq!(it.login.logins(), 2);
@@ -283,9 +317,11 @@ async fn a_body_that_is_gone_when_the_org_turns_out_moved_is_not_sent_in_part() 
     let proxy = Proxy::with(&login, |config| config.limits.replay_bytes = 10_000).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
     login.set(|knobs| knobs.instance_url = Some(new.instance_url()));
-    let location = new.instance_url() + SINK;
-    let redirect = Fault::redirect(StatusCode::PERMANENT_REDIRECT, &location);
-    old.faults().always(SINK, redirect);
+    for path in [SINK, USERINFO] {
+        let location = new.instance_url() + path;
+        let redirect = Fault::redirect(StatusCode::PERMANENT_REDIRECT, &location);
+        old.faults().always(path, redirect);
+    }
     let request = client().post(proxy.url(SINK)).body("x".repeat(20_000));
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 503);
