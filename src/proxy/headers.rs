@@ -65,9 +65,12 @@ pub(crate) fn contains(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.keys().any(|other| other == name)
 }
 
-/// Returns whether a cookie pair such as ` sid=00D…` is a session of the org's web pages.
+/// Returns whether a cookie pair such as ` sid=00D…` is a session of the org's web pages. That without a
+/// name in `=sid=00D…` is sent back as if it had one.
 pub(crate) fn is_session_cookie(pair: impl AsRef<[u8]>) -> bool {
-    let name = pair.as_ref().split(|byte| *byte == b'=').next();
+    let pair = pair.as_ref().trim_ascii_start();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let name = pair.split(|byte| *byte == b'=').next();
     let name = name.unwrap_or_default().trim_ascii();
     PAGE_SESSIONS
         .iter()

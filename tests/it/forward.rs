@@ -500,6 +500,7 @@ async fn sessions_of_web_pages_stay_out_both_ways() {
             .header("set-cookie", "sid=00D!x; path=/; HttpOnly")
             .header("set-cookie", "SID_Client=x; path=/")
             .header("set-cookie", "oid=00D; path=/")
+            .header("set-cookie", "=sid=00D!x; path=/")
             .header(
                 "set-cookie",
                 "BAYEUX_BROWSER=b; Path=/; Domain=.salesforce.com; Secure; HttpOnly; SameSite=None",
@@ -509,7 +510,7 @@ async fn sessions_of_web_pages_stay_out_both_ways() {
     let mut raw = proxy.connect().await;
     raw.send(format!(
         "GET {LIMITS} HTTP/1.1\r\nHost: localhost\r\nCookie: a=1; sid=00D!y; oid=z\r\n\
-         Cookie: SID=q; b=2\r\n\r\n"
+         Cookie: SID=q; =sid=r; b=2\r\n\r\n"
     ))
     .await;
     let answer = raw.answer().await;
