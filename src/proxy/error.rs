@@ -151,7 +151,7 @@ impl Error {
                 Refusal::WrongInstance(_) => ErrorSpec(Client, S::MISDIRECTED_REQUEST, "WRONG_INSTANCE", "http_request_denied"),
                 Refusal::ForeignOrigin(_) => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_ORIGIN", "http_request_denied"),
                 Refusal::OtherUser(_) => ErrorSpec(Client, S::FORBIDDEN, "OTHER_USER", "http_request_denied"),
-                Refusal::FromPage | Refusal::SilentBrowser => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
+                Refusal::FromPage | Refusal::Opened | Refusal::SilentBrowser => ErrorSpec(Client, S::FORBIDDEN, "FOREIGN_PAGE", "http_request_denied"),
                 Refusal::NoClientKey => ErrorSpec(Client, S::FORBIDDEN, "CLIENT_KEY_MISSING", "http_request_denied"),
                 Refusal::WrongOrg(_) => ErrorSpec(Client, S::FORBIDDEN, "WRONG_ORG", "http_request_denied"),
                 Refusal::NoUser { .. } | Refusal::UnknownClient(_) => ErrorSpec(Client, S::FORBIDDEN, "NO_USER", "http_request_denied"),

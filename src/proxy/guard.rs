@@ -1,6 +1,10 @@
 //! Who may call, and what they may ask.
 
-use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts, uri::Authority};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, header,
+    request::Parts,
+    uri::{Authority, Scheme},
+};
 use url::Url;
 
 pub(crate) use self::path::{Denied, is_about_sessions, judge as judge_path};
@@ -12,7 +16,7 @@ use crate::{
     proxy::{
         connection_state::{ConnectionState, LARGEST_BODY},
         headers,
-        target::Endpoint,
+        target::{self, Endpoint},
     },
 };
 
@@ -114,6 +118,7 @@ impl Guard {
         self.check_size(head, &lines)?;
         let named = self.check_host(head, &lines, connection)?;
         let origin = self.check_browser(&lines)?;
+        check_opened(head, &lines)?;
         check_silence(head, &lines, connection)?;
         // A browser asks without credentials whether it may send some (Fetch standard, CORS).
         let needs_none = connection.is_known() || origin.is_some() && is_preflight(head);
@@ -313,6 +318,15 @@ impl Guard {
     }
 }
 
+/// What a person opens in a browser may have been led here by the server that was meant: a browser says
+/// the same of it then.
+fn check_opened(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
+    if lines.is_opened && target::runs_code(head.uri.path()) {
+        return Err(Refusal::Opened);
+    }
+    Ok(())
+}
+
 /// Browsers say that a page is behind a request only to hosts that they trust: by TLS, or on this
 /// machine (W3C Fetch Metadata, Secure Contexts). To any other, images and frames look like what
 /// a person opens.
@@ -382,6 +396,15 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
     if !target.starts_with('/') && !is_asterisk {
         return Err(Refusal::Malformed("its target does not begin with /"));
     }
+    if head
+        .uri
+        .scheme()
+        .is_some_and(|scheme| !SCHEMES.contains(scheme))
+    {
+        return Err(Refusal::Malformed(
+            "its target has a scheme other than http and https",
+        ));
+    }
     if let Some(encoding) = lines.transfer_encoding.first {
         let chunked = encoding
             .as_bytes()
@@ -402,12 +425,17 @@ fn check_form(head: &Parts, lines: &Lines<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Malformed(NO_LENGTH));
     }
     match lines.expect.first {
-        Some(expect) if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+        Some(expect)
+            if lines.expect.repeated
+                || !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") =>
+        {
             Err(Refusal::Expectation)
         }
         _ => Ok(()),
     }
 }
+
+const SCHEMES: [Scheme; 2] = [Scheme::HTTP, Scheme::HTTPS];
 
 /// The fault of a `Content-Length` that is not one.
 pub(crate) const NO_LENGTH: &str = "its Content-Length is not a number of bytes below 2^60";

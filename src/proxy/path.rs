@@ -13,6 +13,12 @@ pub(crate) fn is(word: Option<&[u8]>, expected: &str) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
+/// Returns whether a server may take `found` for `word`: with a format behind it, or with dots and blanks
+/// that some cut off.
+pub(crate) fn is_alike(found: Option<&[u8]>, word: &[u8]) -> bool {
+    found.is_some_and(|found| stem(found).eq_ignore_ascii_case(word))
+}
+
 /// `word` as servers see it that cut off a format, or dots and blanks, until there is nothing left to cut:
 /// one server may cut what another has left.
 pub(crate) fn stem(mut word: &[u8]) -> &[u8] {
@@ -45,10 +51,10 @@ fn without_format(word: &[u8]) -> &[u8] {
 }
 
 /// Returns whether there is one way only to read `path`, as with nearly all: there is nothing to
-/// decode and to cut, and no segment begins with a dot.
+/// decode, to cut and to fold, and no segment begins with a dot.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     // Both go to the end, whatever they find: many bytes at a time then take as long as one.
-    let special = |found, byte: &u8| found | matches!(byte, b'%' | b'\\' | b';');
+    let special = |found, byte: &u8| found | matches!(byte, b'%' | b'\\' | b';' | 0x80..);
     let dotted = |found, (first, second): (&u8, &u8)| found | (*first == b'/' && *second == b'.');
     let rest = path.get(1..).unwrap_or_default();
     !path.iter().fold(false, special) && !path.iter().zip(rest).fold(false, dotted)
@@ -115,6 +121,24 @@ impl Reading {
         self.changed(self.bytes.iter().map(plain).collect(), true)
     }
 
+    /// With plain letters in place of those that are the same to servers which look away from case, as
+    /// Java's `String.equalsIgnoreCase` does, if it has any.
+    fn folded(&self) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        for chunk in self.bytes.utf8_chunks() {
+            let plain = |c| match c {
+                '\u{17f}' => 's',
+                '\u{130}' | '\u{131}' => 'i',
+                '\u{212a}' => 'k',
+                other => other,
+            };
+            let text: String = chunk.valid().chars().map(plain).collect();
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(chunk.invalid());
+        }
+        self.changed(bytes, self.keeps_slashes)
+    }
+
     fn changed(&self, bytes: Vec<u8>, keeps_slashes: bool) -> Option<Self> {
         (bytes != self.bytes).then_some(Self {
             bytes,
@@ -124,8 +148,8 @@ impl Reading {
 }
 
 /// All the ways to read `path`: some servers cut parameters before they decode, some after, some
-/// decode twice, and not all take an encoded slash, or a backslash, for one. `None` if there are too
-/// many.
+/// decode twice, not all take an encoded slash, or a backslash, for one, and some know more letters in
+/// two cases than ASCII has. `None` if there are too many.
 pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
     let mut readings = vec![Reading {
         bytes: path.to_vec(),
@@ -141,6 +165,7 @@ pub(crate) fn readings(path: &[u8]) -> Option<Vec<Reading>> {
             reading.decode(b"\\"),
             reading.decode(b"/"),
             reading.literal(),
+            reading.folded(),
         ];
         for reading in more.into_iter().flatten() {
             if !readings.iter().any(|known| known.bytes == reading.bytes) {
@@ -226,6 +251,8 @@ mod tests {
         );
         assert_eq!(read("/100%/%zz/%2"), ["/100%/%zz/%2"]);
         assert_eq!(read("/a\\b"), ["/a\\b", "/a_b"]);
+        assert_eq!(read("/\u{17f}"), ["/\u{17f}", "/s"]);
+        assert_eq!(read("/%c4%b0d"), ["/%c4%b0d", "/\u{130}d", "/id"]);
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub(crate) enum Refusal {
     )]
     FromPage,
     #[error(
+        "a browser opened this address, at which code of the org runs, and any web page or link could have led it here; use curl or another tool"
+    )]
+    Opened,
+    #[error(
         "a browser sent this request, and over plain HTTP under this name it does not say whether a web page is behind it; open it under https:// (listen) or under localhost"
     )]
     SilentBrowser,

@@ -13,10 +13,9 @@ use crate::{
     proxy::{
         exchange::Exchange,
         family::{Envelope, Family, KNOWN_VERSION, SESSION_HEADERS},
-        headers,
-        path::{self, is},
+        headers, path,
         replay::{Replay, Sending, Splice},
-        target::{Api, Target},
+        target::{self, Api, Target},
     },
     salesforce::REST_ROOT,
     spelling,
@@ -142,21 +141,7 @@ impl Head {
     /// Returns whether it does no harm if it is done twice: its method says so (RFC 9110 section 9.2.2),
     /// and no code of the org's own answers, which may do anything at a GET.
     pub(crate) fn may_be_repeated(&self) -> bool {
-        self.method.is_idempotent() && !self.runs_code()
-    }
-
-    fn runs_code(&self) -> bool {
-        let path = path::resolved(self.path().as_bytes());
-        let target = Target::parse(&path);
-        match target.api {
-            Api::Apex | Api::Page => true,
-            Api::Rest => {
-                let mut words = target.below(&path);
-                let (first, second) = (words.next(), words.next());
-                is(first, "tooling") && RUNS_CODE.iter().any(|name| is(second, name))
-            }
-            _ => false,
-        }
+        self.method.is_idempotent() && !target::runs_code(self.path())
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -417,14 +402,6 @@ const SESSION_PARAMETERS: [&str; 2] = ["oauth_token", "access_token"];
 
 /// Reported not to count against the org's API limits: [`crate::salesforce::facts::sessions`].
 const USERINFO: &str = "/services/oauth2/userinfo";
-
-/// Resources of the Tooling API that execute code in an answer to a GET: Tooling API Developer Guide, *REST
-/// Resources*.
-const RUNS_CODE: [&str; 3] = [
-    "executeAnonymous",
-    "runTestsAsynchronous",
-    "runTestsSynchronous",
-];
 
 #[cfg(test)]
 mod tests {

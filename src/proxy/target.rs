@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::path::{is, words};
+use super::path::{is, is_alike, resolved, words};
 use crate::salesforce::{ApiVersion, REST_ROOT};
 
 /// Where a path leads. The guard, the families and what rewrites responses all ask here, so that
@@ -104,7 +104,7 @@ impl<'a> Target<'a> {
             Self::versioned(Api::Soap(rest.next().unwrap_or_default()), rest)
         } else if is(name, "async") {
             Self::versioned(Api::Bulk, rest)
-        } else if is(name, "apexrest") {
+        } else if is_alike(name, b"apexrest") {
             Self::named(Api::Apex, rest)
         } else if is(name, "wsdl") {
             Self::named(Api::Wsdl, rest)
@@ -200,6 +200,19 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Returns whether code of the org's own answers at `path`, or is run there, which may do anything
+/// at a GET.
+pub(crate) fn runs_code(path: &str) -> bool {
+    let path = resolved(path.as_bytes());
+    match Target::parse(&path).api {
+        Api::Apex | Api::Page => true,
+        Api::Rest | Api::Other => {
+            words(&path).any(|word| RUNS_CODE.iter().any(|name| is_alike(Some(word), name)))
+        }
+        _ => false,
+    }
+}
+
 impl Endpoint {
     /// True if no setting lets it through to the org, where it would make a session that nobody
     /// keeps, or end the one that all share.
@@ -243,6 +256,14 @@ pub(crate) fn is_version(word: &[u8]) -> bool {
         .first()
         .is_some_and(u8::is_ascii_digit)
 }
+
+/// Resources of the Tooling API that execute code in an answer to a GET: Tooling API Developer Guide, *REST
+/// Resources*.
+const RUNS_CODE: [&[u8]; 3] = [
+    b"executeAnonymous",
+    b"runTestsAsynchronous",
+    b"runTestsSynchronous",
+];
 
 /// The first characters of the ids of orgs and users.
 const ORG: &[u8] = b"00D";

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Org:
                         "id": f"{org.url}/id/00D000000000001/005000000000001",
                     }
                     kind, body = "application/json", json.dumps(body).encode()
-                elif self.path.split("?")[0] == "/services/apexrest/page":
+                elif self.path.split("?")[0] == "/services/data/v62.0/page":
                     kind, body = "text/html", org.page
                 else:
                     kind, body = "application/json", json.dumps({"secret": SECRET}).encode()
@@ -87,6 +88,13 @@ class Hostile:
             def do_GET(self):
                 if self.path == "/loaded":
                     loaded.put(self.path)
+                url = urllib.parse.urlsplit(self.path)
+                if url.path == "/moved":
+                    self.send_response(302)
+                    self.send_header("location", urllib.parse.parse_qs(url.query)["to"][0])
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                    return
                 kind, body = served(self.path)
                 self.send_response(200 if body else 404)
                 self.send_header("content-type", kind)

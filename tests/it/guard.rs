@@ -9,7 +9,7 @@ use crate::support::{
     Both, Fault, Org,
     answer::{Answer, ask},
     http2,
-    path::LIMITS,
+    path::{LIMITS, SINK},
     targets,
 };
 
@@ -170,6 +170,7 @@ async fn no_target_leads_to_another_host() {
         format!("http://{host}{LIMITS}"),
         format!("https://{host}{LIMITS}"),
         format!("ftp://{host}{LIMITS}"),
+        format!("ftp://localhost:{}{LIMITS}", both.proxy.address.port()),
     ] {
         let answer = send(
             &both,
@@ -299,6 +300,35 @@ async fn what_a_person_opens_in_a_browser_passes() {
     let both = Both::start().await;
     let answer = get(&both, "Host: localhost\r\nSec-Fetch-Site: none\r\n").await;
     assert_eq!(answer.status, 200);
+}
+
+/// A server that a person meant may lead the browser here, which then says the same.
+#[tokio::test]
+async fn what_a_browser_opens_runs_no_code() {
+    let both = Both::start().await;
+    let opened = "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n";
+    let code = "/services/data/v62.0/tooling/executeAnonymous";
+    for path in [
+        SINK,
+        "/services/apexrest%20/sink",
+        "/apex/Pay",
+        &format!("{code}/?anonymousBody=x"),
+        &format!("{code}.json?anonymousBody=x"),
+        "/services/data/v62.0/tooling/%72unTestsSynchronous/?classnames=x",
+    ] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{opened}");
+        let message = send(&both, &head).await.refusal(403, "FOREIGN_PAGE");
+        assert!(message.contains("code"), "{message}");
+    }
+    both.untouched();
+    let answer = get(&both, &format!("Host: localhost\r\n{opened}")).await;
+    assert_eq!(answer.status, 200);
+    // Nor does it matter to tools, or to what they say.
+    for lines in ["", "Sec-Fetch-Mode: cors\r\n"] {
+        let head =
+            format!("GET {code}?anonymousBody=Integer+i=1; HTTP/1.1\r\nHost: localhost\r\n{lines}");
+        assert_eq!(send(&both, &head).await.status, 200);
+    }
 }
 
 const FIREFOX: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\

@@ -329,6 +329,11 @@ async fn when_the_guard_refuses(version: &str) {
         ("/secur/frontdoor.jsp", "", "403"),
         ("/a/../b", "--path-as-is", "400"),
         (LIMITS, "-H 'Expect: wonders'", "417"),
+        (
+            LIMITS,
+            "-H 'Expect: 100-continue' -H 'Expect: wonders'",
+            "417",
+        ),
     ] {
         // HTTP/2 has no Host of its own.
         if version.is_empty() || !arguments.contains("Host:") {

@@ -122,6 +122,9 @@ async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
 #[test_case(Method::GET, "/apex/Pay"; "a page")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/executeAnonymous/?anonymousBody=x"; "code")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/%65xecuteAnonymous?anonymousBody=x"; "code that is spelled oddly")]
+#[test_case(Method::GET, "/services/data/v62.0/tooling/executeAnonymous.json?anonymousBody=x"; "code with a format")]
+#[test_case(Method::GET, "/services/data./v62.0/tooling/executeAnonymous%20/?anonymousBody=x"; "code with what is cut off")]
+#[test_case(Method::GET, "/services/apexrest.json/echo"; "a class with a format")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/runTestsSynchronous/?classnames=x"; "tests")]
 #[tokio::test]
 async fn what_runs_code_of_the_orgs_own_is_not_done_again(method: Method, target: &str) {

@@ -15,6 +15,8 @@ pub(super) struct Lines<'a> {
     pub(super) transfer_encoding: Once<'a>,
     /// True if a `Sec-Fetch-Site` says that a page is behind it.
     pub(super) from_page: bool,
+    /// True if a `Sec-Fetch-Mode` says that it is to be shown to a person.
+    pub(super) is_opened: bool,
     /// True if there is a `Sec-Fetch-Site`, whatever it says.
     says_site: bool,
     is_browser: bool,
@@ -43,6 +45,7 @@ impl<'a> Lines<'a> {
                     lines.says_site = true;
                     lines.from_page |= value != "none";
                 }
+                "sec-fetch-mode" => lines.is_opened |= value == "navigate",
                 "user-agent" => lines.is_browser |= value.as_bytes().starts_with(b"Mozilla/"),
                 "accept-language" => lines.has_language = true,
                 _ => {}

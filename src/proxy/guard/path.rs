@@ -2,7 +2,7 @@
 
 use crate::{
     proxy::{
-        path::{Reading, is, is_plain, readings, stem, words},
+        path::{Reading, is, is_alike, is_plain, readings, stem, words},
         target::{Api, Endpoint, Target},
     },
     salesforce::REST_ROOT,
@@ -222,12 +222,6 @@ fn is_same(found: Option<&[u8]>, word: &[u8]) -> bool {
 /// The words after `/services/Soap/`: [`crate::salesforce::facts::families`].
 const SOAP_APIS: [&str; 7] = ["u", "c", "m", "t", "s", "class", "package"];
 
-/// Returns whether a server may take `found` for `word`: with a format behind it, or with dots and blanks
-/// that some cut off.
-fn is_alike(found: Option<&[u8]>, word: &[u8]) -> bool {
-    found.is_some_and(|found| stem(found).eq_ignore_ascii_case(word))
-}
-
 /// The reason that a path is denied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
@@ -297,6 +291,13 @@ mod tests {
             "/secur./frontdoor.jsp",
             "/secur%20/frontdoor.jsp",
             "/secur%2e/frontdoor.jsp",
+            // With letters that are others of the same case.
+            "/\u{17f}ecur/frontdoor.jsp",
+            "/%c5%bfecur/frontdoor.jsp",
+            "/%25c5%25bfecur/frontdoor.jsp",
+            "/\u{130}dp/login",
+            "/services/a360/to\u{212a}en",
+            "/services/oauth2/revo%e2%84%aae",
             "/visualforce/session.json",
             "/services/a360/token..json",
             "/services/oauth2..json/singleaccess",
