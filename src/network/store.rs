@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use percent_encoding::percent_decode_str;
 use pkcs8::der::pem::{LineEnding, encode_string};
 use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, RedisError, Script, ScriptInvocation,
@@ -18,8 +19,9 @@ use redis::{
 use rustls_pki_types::CertificateDer;
 use tokio::time::{sleep, timeout};
 use url::Url;
+use zeroize::Zeroizing;
 
-use crate::system::quote::quoted;
+use crate::system::quote::{quoted, without};
 
 /// The way to Redis of all orgs of this process.
 pub(crate) struct Store {
@@ -27,6 +29,8 @@ pub(crate) struct Store {
     /// For messages.
     name: String,
     prefix: String,
+    /// As it is in the URL, and as Redis knows it. Empty if there is none.
+    passwords: [Zeroizing<String>; 2],
     link: tokio::sync::Mutex<Option<MultiplexedConnection>>,
     /// Why it cannot be used, while it cannot.
     fault: ArcSwapOption<String>,
@@ -48,6 +52,7 @@ impl Store {
         name: String,
         prefix: String,
     ) -> io::Result<Arc<Self>> {
+        let passwords = passwords(&url);
         let client = if ca.is_empty() {
             Client::open(url)
         } else {
@@ -61,9 +66,10 @@ impl Store {
             Client::build_with_tls(url, certificates)
         };
         Ok(Arc::new(Self {
-            client: client.map_err(|error| io::Error::other(describe(&error)))?,
+            client: client.map_err(|error| io::Error::other(describe(&error, &passwords)))?,
             name,
             prefix,
+            passwords,
             link: tokio::sync::Mutex::default(),
             fault: ArcSwapOption::empty(),
         }))
@@ -107,7 +113,7 @@ impl Store {
         if !self.is_up() {
             return Err(Away);
         }
-        let fault = match in_time(self.ask(script)).await {
+        let fault = match self.in_time(self.ask(script)).await {
             Ok(reply) => return Ok(reply),
             Err(fault) => fault,
         };
@@ -125,7 +131,7 @@ impl Store {
     /// # Errors
     /// If it cannot, as [`Store::fault`] has it.
     pub(crate) async fn check(&self) -> Result<(), String> {
-        in_time(self.try_it()).await
+        self.in_time(self.try_it()).await
     }
 
     async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, RedisError> {
@@ -159,6 +165,30 @@ impl Store {
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
+
+    /// What Redis says to `asked`, or what is wrong.
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, String> {
+        let error = match timeout(PATIENCE, asked).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(format!("does not answer: nothing within {PATIENCE:?}")),
+        };
+        let what = if is_silence(&error) {
+            "does not answer"
+        } else {
+            "cannot be used"
+        };
+        Err(format!("{what}: {}", describe(&error, &self.passwords)))
+    }
+}
+
+fn passwords(url: &Url) -> [Zeroizing<String>; 2] {
+    let written = url.password().unwrap_or_default();
+    let meant = percent_decode_str(written).decode_utf8_lossy();
+    [written.to_owned(), meant.into_owned()].map(Zeroizing::new)
 }
 
 /// Tries until Redis can be used again.
@@ -176,26 +206,18 @@ async fn wait_for(store: Weak<Store>) {
     }
 }
 
-/// What Redis says to `asked`, or what is wrong.
-async fn in_time<T>(asked: impl Future<Output = Result<T, RedisError>>) -> Result<T, String> {
-    match timeout(PATIENCE, asked).await {
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) if is_silence(&error) => {
-            Err(format!("does not answer: {}", describe(&error)))
-        }
-        Ok(Err(error)) => Err(format!("cannot be used: {}", describe(&error))),
-        Err(_) => Err(format!("does not answer: nothing within {PATIENCE:?}")),
-    }
-}
-
 /// Returns whether Redis has said nothing, rather than that it cannot or will not.
 fn is_silence(error: &RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_connection_dropped()
 }
 
 /// The error for a log, on one line. What Redis says may have anything in it, but no secret.
-fn describe(error: &RedisError) -> String {
-    quoted(&error.to_string())
+fn describe(error: &RedisError, passwords: &[Zeroizing<String>; 2]) -> String {
+    let [written, meant] = passwords;
+    quoted(&without(
+        &[written.as_str(), meant.as_str()],
+        &error.to_string(),
+    ))
 }
 
 /// For Redis to answer, connecting included. A login takes about as long.

@@ -14,13 +14,16 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     spell_out(text, |c| is_tricky(c) && c != '\n')
 }
 
-/// Returns whether it is a control (C0, DEL, C1), ends a line elsewhere, has no width, or changes the
-/// direction of the text.
+/// Returns whether it is a control (C0, DEL, C1), ends a line elsewhere, is not shown by most programs
+/// (Unicode's `Default_Ignorable_Code_Point`, but for what only varies the character before it), or
+/// changes the direction of the text.
 pub(crate) fn is_tricky(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 fn spell_out(text: &str, is_tricky: fn(char) -> bool) -> Cow<'_, str> {
@@ -36,9 +39,11 @@ fn spell_out(text: &str, is_tricky: fn(char) -> bool) -> Cow<'_, str> {
             '\t' => shown.push_str("\\t"),
             '\r' => shown.push_str("\\r"),
             '\n' => shown.push_str("\\n"),
-            // Writing to a String cannot fail.
             c => {
-                let _ = write!(shown, "\\u{:04x}", u32::from(c));
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(shown, "\\u{unit:04x}");
+                }
             }
         }
     }
@@ -60,6 +65,10 @@ mod tests {
             (
                 "a\u{200b}b\u{61c}\u{2064}\u{feff}",
                 "a\\u200bb\\u061c\\u2064\\ufeff",
+            ),
+            (
+                "a\u{ad}b\u{3164}\u{e0041}",
+                "a\\u00adb\\u3164\\udb40\\udc41",
             ),
         ] {
             assert_eq!(line(text), expected);

@@ -115,6 +115,21 @@ async fn every_client_is_let_in(
 }
 
 #[tokio::test]
+async fn what_the_org_says_of_its_user_shows_no_session() {
+    let both = Both::start().await;
+    let envelope = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/' \
+        xmlns='urn:partner.soap.sforce.com'><e:Body><getUserInfoResponse><result>\
+        <organizationId>00Dxx0000001gPLEAY</organizationId><userId>005xx000001SwiUAAS</userId>\
+        <userName>00Dxx0000001gPL!AQ.secret</userName></result></getUserInfoResponse></e:Body>\
+        </e:Envelope>";
+    let answer = Fault::answer(StatusCode::OK, "text/xml", envelope);
+    both.org.faults().always("/services/Soap/u", answer);
+    let (status, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(text_of(&answer, "userName"), "[session]");
+}
+
+#[tokio::test]
 async fn the_answer_is_salesforces_byte_for_byte() {
     let both = Both::start().await;
     let response = client()

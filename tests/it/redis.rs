@@ -237,17 +237,21 @@ async fn each_logs_in_alone_where_redis_makes_up(answer: &'static str, most: usi
     assert!((1..=most).contains(&asked), "{asked}");
 }
 
+#[test_case("-ERR 00Dxx0000001gPL!AQ.EA_Q is no script\r\n"; "a session")]
+#[test_case("-ERR hunter/2 is no script\r\n"; "the password")]
+#[test_case("-ERR hunter%2F2 is no script\r\n"; "the password as it is in the URL")]
 #[tokio::test]
-async fn what_redis_says_is_told_without_sessions() {
-    let redis = MadeUp::start("-ERR 00Dxx0000001gPL!AQ.EA_Q is no script\r\n").await;
+async fn what_redis_says_is_told_without_secrets(answer: &'static str) {
+    let redis = MadeUp::start(answer).await;
     let org = Org::start().await.unwrap();
-    let proxy = replica(&redis.url, &org).await;
+    let url = redis.url.replace("//", "//:hunter%2F2@");
+    let proxy = replica(&url, &org).await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
     let status = get(proxy.admin(), "/api/status").await.body;
-    assert!(
-        status.contains("[session] is no script") && !status.contains("AQ.EA_Q"),
-        "{status}"
-    );
+    assert!(status.contains("[session] is no script"), "{status}");
+    for secret in ["AQ.EA_Q", "hunter"] {
+        assert!(!status.contains(secret), "{status}");
+    }
 }
 
 #[test_case("HSET {place}:session epoch other number 1 session theirs"; "after everything was forgotten")]

@@ -27,6 +27,7 @@ use crate::{
         target::Target,
     },
     salesforce::ApiVersion,
+    system::quote::without_sessions,
     watch::Sign,
 };
 
@@ -179,7 +180,7 @@ impl User {
         Ok(Identified::As(Self {
             org_id: org_id.to_owned(),
             user_id: user_id.to_owned(),
-            info: result.content.to_owned(),
+            info: without_sessions(result.content).into_owned(),
             is_in_sandbox: is_sandbox(&response.session),
         }))
     }
