@@ -124,6 +124,9 @@ impl Reading {
     /// With plain letters in place of those that are the same to servers which look away from case, as
     /// Java's `String.equalsIgnoreCase` does, if it has any.
     fn folded(&self) -> Option<Self> {
+        if self.bytes.is_ascii() {
+            return None;
+        }
         let mut bytes = Vec::with_capacity(self.bytes.len());
         for chunk in self.bytes.utf8_chunks() {
             let plain = |c| match c {
