@@ -41,7 +41,8 @@ def program():
 def dist():
     """All packages."""
     folder = fresh("dist")
-    run([PACK, "--into", folder, program()])
+    # Without a bound of time: it builds its tools where they are not there yet.
+    subprocess.run([PACK, "--into", folder, program()], check=True)
     return folder
 
 
