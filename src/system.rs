@@ -8,6 +8,7 @@ pub(crate) mod damage;
 pub(crate) mod deadline;
 pub(crate) mod escape;
 pub(crate) mod folder;
+pub(crate) mod hours;
 pub(crate) mod inherited;
 pub(crate) mod keep_alive;
 pub(crate) mod namespace;

@@ -25,7 +25,6 @@ use crate::{
 };
 
 mod exceeded;
-mod hours;
 mod rates;
 mod replicas;
 mod shares;

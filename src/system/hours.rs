@@ -1,23 +1,23 @@
-//! The calls of a day, by the hour.
+//! What is counted in a day, by the hour.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The calls of this hour and of the 24 before it, so that none is forgotten before it is a day old.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Hours {
+pub(crate) struct Hours {
     counts: [u32; HOURS],
     /// The latest, since the Unix epoch.
     hour: u64,
 }
 
 impl Hours {
-    pub(super) fn add(&mut self, now: SystemTime) {
+    pub(crate) fn add(&mut self, now: SystemTime) {
         self.turn_to(now);
         self.put(self.hour, 1, now);
     }
 
     /// Adds calls of another `hour`, by the clock of another machine perhaps.
-    pub(super) fn put(&mut self, hour: u64, calls: u32, now: SystemTime) {
+    pub(crate) fn put(&mut self, hour: u64, calls: u32, now: SystemTime) {
         self.turn_to(now);
         let hour = hour.min(self.hour);
         if self.hour - hour < HOURS as u64 {
@@ -27,20 +27,20 @@ impl Hours {
     }
 
     /// The hours with calls, and how many these are.
-    pub(super) fn each(&mut self, now: SystemTime) -> impl Iterator<Item = (u64, u32)> {
+    pub(crate) fn each(&mut self, now: SystemTime) -> impl Iterator<Item = (u64, u32)> {
         self.turn_to(now);
         let oldest = self.hour.saturating_sub(HOURS as u64 - 1);
         let hours = (oldest..=self.hour).map(|hour| (hour, self.counts[slot(hour)]));
         hours.filter(|(_, calls)| *calls > 0)
     }
 
-    pub(super) fn sum(&mut self, now: SystemTime) -> u64 {
+    pub(crate) fn sum(&mut self, now: SystemTime) -> u64 {
         self.turn_to(now);
         self.counts.iter().map(|count| u64::from(*count)).sum()
     }
 
     /// The time until fewer than `limit` are left.
-    pub(super) fn until_below(&mut self, limit: u64, now: SystemTime) -> Duration {
+    pub(crate) fn until_below(&mut self, limit: u64, now: SystemTime) -> Duration {
         let mut sum = self.sum(now);
         let into = since_epoch(now).as_secs() % HOUR;
         for ahead in 1..=HOURS as u64 {
@@ -52,9 +52,18 @@ impl Hours {
         Duration::from_secs(HOUR)
     }
 
-    /// Forgets the hours that are a day old. A clock that is set back changes nothing.
+    /// Forgets the hours that are a day old. A clock that is set back a little changes nothing. After one
+    /// that was ahead, what was counted by it is of this hour: else it would be so until that comes.
     fn turn_to(&mut self, now: SystemTime) {
         let hour = hour_of(now);
+        if hour + 1 < self.hour {
+            let ahead = (hour + 1..=self.hour).rev().take(HOURS);
+            let calls = ahead.fold(0, |calls: u32, ahead| {
+                calls.saturating_add(std::mem::take(&mut self.counts[slot(ahead)]))
+            });
+            self.counts[slot(hour)] = self.counts[slot(hour)].saturating_add(calls);
+            self.hour = hour;
+        }
         let gone = hour.saturating_sub(self.hour).min(HOURS as u64);
         for back in 0..gone {
             self.counts[slot(hour - back)] = 0;
@@ -97,9 +106,23 @@ mod tests {
         assert_eq!(hours.sum(at(59 + 24 * 60)), 2);
         assert_eq!(hours.sum(at(60 + 24 * 60)), 1);
         assert_eq!(hours.sum(at(60 + 25 * 60)), 0);
-        // The clock is set back.
-        hours.add(at(0));
+        // The clock is set back by an hour.
+        hours.add(at(60 + 24 * 60));
         assert_eq!(hours.sum(at(60 + 25 * 60)), 1);
+    }
+
+    #[test]
+    fn what_was_counted_by_a_clock_that_was_ahead_is_of_today() {
+        for ahead in [2, 3, 23, 24, 25, 26, 24 * 365] {
+            let mut hours = Hours::default();
+            hours.add(at(0));
+            hours.add(at(60 * (ahead - 1)));
+            hours.add(at(60 * ahead));
+            let then = hours.sum(at(60 * ahead));
+            assert_eq!(hours.sum(at(0)), then, "{ahead} hours ahead");
+            assert_eq!(hours.sum(at(24 * 60)), then, "{ahead} hours ahead");
+            assert_eq!(hours.sum(at(25 * 60)), 0, "{ahead} hours ahead");
+        }
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! Who asks how much of which org.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use super::{AnsweredBy, Client, Identity, Record};
+use crate::system::hours::Hours;
 
 /// The callers of all orgs, a bounded number of them.
 #[derive(Debug, Default)]
@@ -20,10 +17,8 @@ pub(crate) struct Callers {
 /// What one client asked of one org.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
-    /// Requests that the org answered in each of the last hours.
-    hours: [u32; HOURS],
-    /// The latest hour, since the Unix epoch.
-    hour: u64,
+    /// Those that the org answered lately.
+    hours: Hours,
     /// Requests of all kinds since the start.
     pub(crate) requests: u64,
 }
@@ -41,10 +36,8 @@ impl Callers {
         };
         let caller = &mut self.all[place];
         caller.requests += 1;
-        let hour = hour_of(now);
-        caller.turn_to(hour);
         if record.answered_by == AnsweredBy::Org {
-            caller.hours[slot(hour)] += 1;
+            caller.hours.add(now);
         }
     }
 
@@ -67,41 +60,13 @@ impl Callers {
         let mut own: Vec<_> = own
             .map(|((_, client), place)| {
                 let caller = &self.all[*place];
-                (client, caller.in_a_day(now), caller)
+                (client, caller.hours.clone().sum(now), caller)
             })
             .collect();
         own.sort_by(|(a_client, a, _), (b_client, b, _)| b.cmp(a).then(a_client.cmp(b_client)));
         own
     }
 }
-
-impl Caller {
-    fn in_a_day(&self, now: SystemTime) -> u64 {
-        let mut caller = self.clone();
-        caller.turn_to(hour_of(now));
-        caller.hours.iter().map(|count| u64::from(*count)).sum()
-    }
-
-    /// Forgets the hours that are a day old.
-    fn turn_to(&mut self, hour: u64) {
-        let gone = hour.saturating_sub(self.hour).min(HOURS as u64);
-        for back in 0..gone {
-            self.hours[slot(hour - back)] = 0;
-        }
-        self.hour = self.hour.max(hour);
-    }
-}
-
-fn hour_of(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs() / Duration::from_secs(60 * 60).as_secs()
-}
-
-fn slot(hour: u64) -> usize {
-    usize::try_from(hour % HOURS as u64).unwrap_or_default()
-}
-
-const HOURS: usize = 24;
 
 /// Of all orgs. A client can call itself what it likes.
 const MOST: usize = 500;
@@ -111,7 +76,7 @@ mod tests {
     use super::*;
 
     fn at(hours: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(hours * 3600)
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(hours * 3600)
     }
 
     fn by(agent: &str) -> Record {

@@ -9,9 +9,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Exceeded, Share, Who, hours::Hours};
+use super::{Exceeded, Share, Who};
 use crate::{
     config::{self, Amount},
+    system::hours::Hours,
     watch::Usage,
 };
 
