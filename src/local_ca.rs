@@ -6,6 +6,7 @@
 //! them, ignore constraints on a root. Its key is in a file that only this user can read.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -26,7 +27,7 @@ use rustls_pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject,
 };
 use time::OffsetDateTime;
-use x509_parser::parse_x509_certificate;
+use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
 use self::store::{Store, StoreError};
 
@@ -44,8 +45,8 @@ pub(crate) struct Authority {
 #[derive(Clone)]
 pub(crate) struct Leaf {
     pub(crate) key: Arc<CertifiedKey>,
-    /// The time to replace it.
-    pub(crate) renew_at: SystemTime,
+    /// The time in which it does, which ends some time before clients refuse it.
+    pub(crate) lasts: Range<SystemTime>,
 }
 
 /// Creates the folder of an authority, unless somebody else could lead it elsewhere.
@@ -142,7 +143,7 @@ impl Authority {
         let key = CertifiedKey::from_der(vec![certificate.into()], key, &self.provider)?;
         let leaf = Leaf {
             key: Arc::new(key),
-            renew_at: now + LEAF_LIFE - RENEWED_BEFORE,
+            lasts: now - DAY..now + LEAF_LIFE - RENEWED_BEFORE,
         };
         Ok((leaf, pem))
     }
@@ -166,13 +167,12 @@ impl Authority {
                 .ok()?;
         }
         let (_, parsed) = parse_x509_certificate(&certificate).ok()?;
-        let end = parsed.validity().not_after.timestamp();
-        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(end).ok()?);
+        let validity = parsed.validity();
+        let lasts = system_time(validity.not_before)?
+            ..system_time(validity.not_after)?.checked_sub(RENEWED_BEFORE)?;
         let key = CertifiedKey::from_der(vec![certificate], key, &self.provider).ok()?;
-        Some(Leaf {
-            key: Arc::new(key),
-            renew_at: end - RENEWED_BEFORE,
-        })
+        let key = Arc::new(key);
+        lasts.contains(&now).then_some(Leaf { key, lasts })
     }
 }
 
@@ -211,9 +211,17 @@ fn issuer(
     if parsed.public_key().raw != key.subject_public_key_info() {
         return Err(FileFault::Mismatched);
     }
-    let end = parsed.validity().not_after;
-    if end.timestamp() < date(now).unix_timestamp() {
-        return Err(FileFault::Expired(end.to_string()));
+    let (now, validity) = (date(now).unix_timestamp(), parsed.validity());
+    if validity.not_after.timestamp() < now {
+        return Err(FileFault::Expired(validity.not_after.to_string()));
+    }
+    // No error: this clock may be the wrong one, and be set right in a moment.
+    if validity.not_before.timestamp() > now {
+        tracing::warn!(
+            "the local authority is valid from {} only, so that clients refuse it until then: if the \
+             clock is right now, it was ahead when the authority was made; {NEW}",
+            validity.not_before
+        );
     }
     Issuer::from_ca_cert_der(certificate, key).map_err(|_| FileFault::Damaged)
 }
@@ -238,6 +246,11 @@ pub(crate) fn pem_of(certificate: &CertificateDer<'_>) -> String {
     }
     pem.push_str("-----END CERTIFICATE-----\n");
     pem
+}
+
+fn system_time(time: ASN1Time) -> Option<SystemTime> {
+    let seconds = u64::try_from(time.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 fn date(time: SystemTime) -> OffsetDateTime {
@@ -328,7 +341,18 @@ mod tests {
             .kept_leaf(&names(&["localhost"]), now + 276 * DAY)
             .unwrap();
         assert_ne!(latest.key.cert, first.key.cert);
-        assert!(latest.renew_at > now + 276 * DAY);
+        assert!(latest.lasts.end > now + 276 * DAY);
+    }
+
+    #[test]
+    fn a_kept_certificate_of_a_time_to_come_does_not_do() {
+        let (_folder, authority) = authority();
+        let now = SystemTime::now();
+        let leaf = |now| authority.kept_leaf(&names(&["localhost"]), now).unwrap();
+        let ahead = leaf(now + 30 * DAY);
+        let right = leaf(now);
+        assert_ne!(right.key.cert, ahead.key.cert);
+        assert!(right.lasts.contains(&now));
     }
 
     #[test]
@@ -361,6 +385,15 @@ mod tests {
         let error = Authority::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("ca-key.pem expired on"), "{error}");
         assert!(error.contains("orgproxy trust"), "{error}");
+    }
+
+    #[test]
+    fn an_authority_of_a_time_to_come_is_none_that_is_refused() {
+        let pem = make(SystemTime::now() + 30 * DAY).unwrap();
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.write(KEY, pem.as_bytes()).unwrap();
+        assert!(Authority::open(folder.path()).is_ok());
     }
 
     #[test]

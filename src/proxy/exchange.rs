@@ -289,10 +289,10 @@ impl Exchange {
                 left_out,
                 org = notes.org.as_deref(),
                 client = notes.client().map(|client| client.identity().to_string()),
-                method = shown(self.method.as_str()),
-                path = shown(self.path()),
+                method = shown(self.method.as_str(), LONGEST_WORD),
+                path = shown(self.path(), LONGEST_WORD),
                 "would be {}",
-                shown(&refused.to_string())
+                shown(&refused.to_string(), LONGEST_MESSAGE)
             );
         }
     }
@@ -333,10 +333,10 @@ impl Exchange {
                 org = notes.org.as_deref(),
                 client = notes.client().map(|client| client.identity().to_string()),
                 user = notes.user.as_deref(),
-                method = shown(self.method.as_str()),
-                path = shown(self.path()),
+                method = shown(self.method.as_str(), LONGEST_WORD),
+                path = shown(self.path(), LONGEST_WORD),
                 "{}",
-                shown(&error.to_string())
+                shown(&error.to_string(), LONGEST_MESSAGE)
             );
         }
         self.notes().answered_by = Some(AnsweredBy::Error(code));
@@ -455,9 +455,9 @@ fn short(method: &Method) -> Method {
     }
 }
 
-/// `text` for the log, on one line, without what may be a session.
-fn shown(text: &str) -> String {
-    escape::line(&watch::shown(text, LONGEST_SHOWN)).into_owned()
+/// The first bytes of `text` for the log, at most so many, on one line, without what may be a session.
+fn shown(text: &str, most: usize) -> String {
+    escape::line(&watch::shown(text, most)).into_owned()
 }
 
 /// What servers note for a request whose client was gone before it was answered. No client sees it.
@@ -483,11 +483,12 @@ static OBSERVED: Throttle = Throttle::new();
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
-/// Bytes of a method or an operation that are recorded. No real one is as long.
+/// Bytes of a method or an operation that are recorded, and of a method or a path that the log shows. No
+/// real one is as long.
 const LONGEST_WORD: usize = 256;
 
-/// Bytes of a path that are recorded. More than any log shows.
+/// Bytes of a path that are recorded.
 const LONGEST_RECORDED: usize = 4096;
 
-/// Bytes of a path or a client that the log shows.
-const LONGEST_SHOWN: usize = 2048;
+/// Bytes of a message that the log shows, of which a client may have chosen most.
+const LONGEST_MESSAGE: usize = 1024;

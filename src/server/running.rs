@@ -175,11 +175,12 @@ fn note_listeners(before: &Generation, after: &Generation) {
 /// Has certificates renewed in time, forever.
 async fn renew(certificates: Arc<Certificates>) {
     loop {
-        // A clock that stands still while the machine sleeps does no harm at this pace.
+        // At this pace it matters little that this clock stands still while the machine sleeps, and that
+        // the other one may be set.
         tokio::time::sleep(RENEWAL_CHECK).await;
         certificates.renew(SystemTime::now());
     }
 }
 
 /// Between two looks at whether a certificate is to be renewed.
-const RENEWAL_CHECK: Duration = Duration::from_secs(60 * 60);
+const RENEWAL_CHECK: Duration = Duration::from_secs(60);

@@ -1,6 +1,10 @@
 //! TLS with clients: certificates, and the way to tell who speaks it and who does not.
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -183,15 +187,19 @@ impl Certificates {
         })
     }
 
-    /// Has the next certificate made, if it is time. If that fails, the current one stays, and the
-    /// next call tries again.
+    /// Has the next certificate made, if it is time, or if the clock was wrong when the current one was
+    /// made. If that fails, the current one stays, and the next call tries again.
     pub(super) fn renew(&self, now: SystemTime) {
-        if now < self.current.load().renew_at {
+        if self.current.load().lasts.contains(&now) {
             return;
         }
         match self.authority.kept_leaf(&self.names, now) {
             Ok(leaf) => self.current.store(Arc::new(leaf)),
-            Err(error) => tracing::warn!("cannot renew the certificate: {error}"),
+            Err(error) => {
+                if RENEWAL.admit().is_some() {
+                    tracing::warn!("cannot renew the certificate: {error}");
+                }
+            }
         }
     }
 }
@@ -292,10 +300,11 @@ const MOST_READ: u64 = 1024 * 1024;
 
 static THROTTLE: Throttle = Throttle::new();
 
+/// For what is tried over and over.
+static RENEWAL: Throttle = Throttle::to(1, Duration::from_secs(60 * 60));
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -309,7 +318,11 @@ mod tests {
         certificates.renew(now);
         assert_eq!(shown(), first);
         certificates.renew(now + Duration::from_secs(300 * 24 * 60 * 60));
-        assert_ne!(shown(), first);
+        let second = shown();
+        assert_ne!(second, first);
+        // The clock was ahead.
+        certificates.renew(now);
+        assert_ne!(shown(), second);
     }
 
     #[test]

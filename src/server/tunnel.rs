@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -23,7 +24,7 @@ pub(super) struct Tunnels {
 
 struct Made {
     acceptor: TlsAcceptor,
-    renew_at: SystemTime,
+    lasts: Range<SystemTime>,
 }
 
 impl Tunnels {
@@ -38,7 +39,7 @@ impl Tunnels {
     pub(super) fn acceptor(&self, host: &str) -> Result<TlsAcceptor, AuthorityError> {
         let now = SystemTime::now();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = made.get(host).filter(|made| now < made.renew_at) {
+        if let Some(made) = made.get(host).filter(|made| made.lasts.contains(&now)) {
             return Ok(made.acceptor.clone());
         }
         // Anybody may ask for any name below Salesforce's domains.
@@ -59,7 +60,7 @@ impl Tunnels {
             host.to_owned(),
             Made {
                 acceptor: acceptor.clone(),
-                renew_at: leaf.renew_at,
+                lasts: leaf.lasts,
             },
         );
         Ok(acceptor)

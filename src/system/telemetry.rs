@@ -105,7 +105,7 @@ impl Throttles {
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Lines in each period.
-const LINES: u32 = 20;
+const LINES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +115,7 @@ mod tests {
     fn a_flood_of_one_kind_hides_no_other() {
         let throttles = Throttles::new();
         let admitted = (0..1000).filter_map(|_| throttles.admit("A")).count();
-        assert_eq!(admitted, 20);
+        assert_eq!(admitted, 5);
         assert_eq!(throttles.admit("B"), Some(None));
         assert_eq!(throttles.admit("A"), None);
     }
@@ -124,7 +124,7 @@ mod tests {
     fn a_flood_becomes_a_few_lines_and_a_count() {
         let throttle = Throttle::new();
         let admitted = (0..1000).filter_map(|_| throttle.admit()).count();
-        assert_eq!(admitted, 20);
+        assert_eq!(admitted, 5);
 
         throttle.period.lock().unwrap().as_mut().unwrap().began -= PERIOD;
         assert_eq!(throttle.admit(), Some(NonZeroU32::new(980)));
