@@ -38,6 +38,7 @@ pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod placeholder;
 pub(crate) mod policy;
+pub(crate) mod received;
 pub(crate) mod refusal;
 pub(crate) mod replay;
 pub(crate) mod request;

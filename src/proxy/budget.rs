@@ -113,7 +113,8 @@ impl Budget {
         self.shares.check(&self.settings, who, now)
     }
 
-    /// Counts a call of `who`, if it is within its share and the org's.
+    /// Has a place for a call of `who`, which counts once it is sent, if it is within its share and the
+    /// org's.
     pub(crate) fn spend(&self, who: &Who) -> Result<Option<Spending>, Exceeded> {
         if !self.settings.has_shares() {
             return Ok(None);
@@ -179,9 +180,9 @@ mod tests {
         };
         let first = Budget::new(settings.clone(), None);
         let (turns, bounds) = first.turns().unwrap();
-        let turn = turns.take(&None, bounds).await.unwrap();
+        let turn = turns.take(&None, None, bounds).await.unwrap();
         tokio::time::advance(Duration::from_secs(20)).await;
-        first.spend(&None).unwrap();
+        first.spend(&None).unwrap().unwrap().is_due();
         first.count_request(&None).unwrap();
 
         settings.others = Some(Amount::Calls(1));

@@ -1,10 +1,7 @@
 //! One request and its answer, as others are to see them.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,6 +20,7 @@ use crate::{
         path::words,
         placeholder::Placeholders,
         policy::Refused,
+        received::Received,
         refusal::Refusal,
         response::Body,
         target::Target,
@@ -86,28 +84,6 @@ struct Notes {
     would_be_refused: bool,
 }
 
-/// The body of a request, as far as it has come.
-#[derive(Debug, Default)]
-pub(crate) struct Received {
-    bytes: AtomicU64,
-    ended: OnceLock<Instant>,
-}
-
-impl Received {
-    /// Notes so many bytes more of it.
-    pub(crate) fn add(&self, bytes: usize) {
-        // All that belongs to a request is on one thread.
-        let sum = self.bytes.load(Relaxed) + bytes as u64;
-        self.bytes.store(sum, Relaxed);
-    }
-
-    /// Notes that this was all, `now`.
-    pub(crate) fn end(&self, now: Instant) {
-        // The end that came first is the end.
-        let _ = self.ended.set(now);
-    }
-}
-
 impl Notes {
     /// The client, if anything is known of it.
     fn client(&self) -> Option<Client> {
@@ -127,9 +103,9 @@ impl Notes {
             Wait::Turn => (&mut waits.turn, since),
             Wait::Connection => (&mut waits.connection, since),
             // The org is not waited for as long as the client still sends.
-            Wait::FirstByte => match received.as_ref().map(|body| body.ended.get()) {
+            Wait::FirstByte => match received.as_ref().map(|body| body.ended()) {
                 None => (&mut waits.first_byte, since),
-                Some(Some(ended)) => (&mut waits.first_byte, since.max(*ended)),
+                Some(Some(ended)) => (&mut waits.first_byte, since.max(ended.into_std())),
                 Some(None) => return,
             },
         };
@@ -257,6 +233,24 @@ impl Exchange {
     /// Changes what it has of a budget until it has ended.
     pub(crate) fn permit<T>(&self, change: impl FnOnce(&mut Permit) -> T) -> T {
         change(self.notes().permit.get_or_insert_default())
+    }
+
+    /// Notes that its answer waits for the client from now on, or no longer.
+    pub(crate) fn offers(&mut self, begins: bool) {
+        if let Some(permit) = &self.own_notes().permit
+            && let Some(turn) = &permit.turn
+        {
+            turn.offer(begins);
+        }
+    }
+
+    /// Notes that the org is about to get a request for it, and counts that.
+    pub(crate) fn is_sent(&self) {
+        if let Some(permit) = &mut self.notes().permit
+            && let Some(spending) = &mut permit.spending
+        {
+            spending.is_due();
+        }
     }
 
     /// Notes a sign of what Salesforce is about to end.
@@ -407,7 +401,7 @@ impl Exchange {
             received: notes
                 .received
                 .as_ref()
-                .map_or(0, |received| received.bytes.load(Relaxed)),
+                .map_or(0, |received| received.bytes()),
             sent: notes.sent,
             replays: notes.replays,
             replayed_for: notes.replayed_for,

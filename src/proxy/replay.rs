@@ -26,11 +26,7 @@ use self::{
 };
 use crate::{
     config::Limits,
-    proxy::{
-        coding::Coding,
-        exchange::{Exchange, Received},
-        family::Family,
-    },
+    proxy::{coding::Coding, exchange::Exchange, family::Family, received::Received},
 };
 
 mod drain;
@@ -167,6 +163,16 @@ impl Replay {
                 })
             }
         }
+    }
+
+    /// What tells when the client has sent the rest of it, if it has not yet.
+    pub(crate) fn rest(&self) -> Option<Arc<Received>> {
+        let Self::Stream(stream, _) = self else {
+            return None;
+        };
+        let mut stream = lock(stream);
+        let has_come = stream.source.as_ref().is_none_or(Body::is_end_stream);
+        (!stream.ended && !has_come).then(|| stream.received.get_or_insert_default().clone())
     }
 
     /// Returns whether it can be sent once more, as far as it has been sent.
@@ -332,7 +338,7 @@ impl Stream {
             if let Some(received) = &self.received {
                 received.add(bytes);
                 if frame.is_none() || self.source.as_ref().is_none_or(Body::is_end_stream) {
-                    received.end(self.moved.into_std());
+                    received.end(self.moved);
                 }
             }
             if let Some(pace) = &mut self.pace

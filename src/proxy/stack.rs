@@ -354,6 +354,7 @@ impl Count {
         if self.offered != offered {
             self.offered = offered;
             self.exchange.connection.activity().offer(offered);
+            self.exchange.offers(offered);
         }
     }
 }

@@ -80,6 +80,7 @@ impl Upstream {
             let connection = self.connection(session);
             let mut connection = exchange.awaits(Wait::Connection, connection).await?;
             let sending = body.send(head.splice(session)).ok_or(Error::Outgrown)?;
+            exchange.is_sent();
             let response = connection.send(head, session, sending, body, self.timeout);
             let response = exchange.awaits(wait, response).await;
             let error = match response {

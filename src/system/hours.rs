@@ -42,6 +42,9 @@ impl Hours {
     /// The time until fewer than `limit` are left.
     pub(crate) fn until_below(&mut self, limit: u64, now: SystemTime) -> Duration {
         let mut sum = self.sum(now);
+        if sum < limit {
+            return Duration::ZERO;
+        }
         let into = since_epoch(now).as_secs() % HOUR;
         for ahead in 1..=HOURS as u64 {
             sum -= u64::from(self.counts[slot(self.hour + ahead)]);
@@ -146,6 +149,7 @@ mod tests {
             hours.add(at(minute));
         }
         let until = |hours: &mut Hours, limit| hours.until_below(limit, at(100)).as_secs() / 60;
+        assert_eq!(until(&mut hours, 5), 0);
         assert_eq!(until(&mut hours, 4), 25 * 60 - 100);
         assert_eq!(until(&mut hours, 2), 26 * 60 - 100);
     }

@@ -38,6 +38,8 @@ struct State {
 
 #[derive(Default)]
 struct Account {
+    /// Calls that are about to be sent.
+    due: u64,
     /// What is known of the calls of all replicas.
     calls: Hours,
     /// Those of this one that no other knows of.
@@ -53,7 +55,12 @@ pub(super) struct Count {
 }
 
 /// A call that the org may not have counted yet.
-pub(crate) struct Spending(Arc<Shares>);
+pub(crate) struct Spending {
+    shares: Arc<Shares>,
+    /// The account that it is to be counted in, until it is.
+    account: Option<Who>,
+    is_counted: bool,
+}
 
 impl Shares {
     pub(super) fn check(
@@ -72,17 +79,16 @@ impl Shares {
         now: (Instant, SystemTime),
     ) -> Result<Spending, Exceeded> {
         let mut state = this.lock();
-        if let Some(account) = state.check(settings, who, now)? {
-            let is_shared = state.is_shared;
-            let account = state.clients.entry(account).or_default();
-            account.calls.add(now.1);
-            if is_shared {
-                account.news.add(now.1);
-            }
+        let account = state.check(settings, who, now)?;
+        if let Some(account) = &account {
+            state.clients.entry(account.clone()).or_default().due += 1;
         }
-        state.since += 1;
         state.open += 1;
-        Ok(Spending(this.clone()))
+        Ok(Spending {
+            shares: this.clone(),
+            account,
+            is_counted: false,
+        })
     }
 
     pub(super) fn hears(&self, usage: Usage, now: Instant) {
@@ -171,7 +177,7 @@ impl Shares {
         let others = settings.others.map(|amount| (None, amount));
         let clients = named.chain(others).map(|(who, amount)| {
             let account = state.clients.get_mut(&who);
-            let used = account.map_or(0, |account| account.calls.sum(now));
+            let used = account.map_or(0, |account| account.used(now));
             let limit = amount.of(allowed);
             (who, Share { used, limit })
         });
@@ -211,17 +217,17 @@ impl State {
             return Ok(None);
         };
         if let Some(limit) = amount.of(allowed)
-            && let Some(Account { calls, .. }) = self.clients.get_mut(&account)
-            && calls.sum(today) >= limit
+            && let Some(of) = self.clients.get_mut(&account)
+            && of.used(today) >= limit
         {
             return Err(Exceeded::ClientCalls {
-                used: calls.sum(today),
+                used: of.used(today),
                 key: match &account {
                     Some(label) => format!("budget.clients.\"{label}\""),
                     None => "budget.others".to_owned(),
                 },
                 amount,
-                retry: calls.until_below(limit, today),
+                retry: of.calls.until_below(limit, today).max(MOMENT),
             });
         }
         Ok(Some(account))
@@ -238,9 +244,44 @@ impl State {
     }
 }
 
+impl Account {
+    /// Calls that are counted or about to be.
+    fn used(&mut self, now: SystemTime) -> u64 {
+        self.calls.sum(now) + self.due
+    }
+}
+
+impl Spending {
+    /// Counts it, once, since it is sent now. One that does not get that far costs nothing.
+    pub(crate) fn is_due(&mut self) {
+        if mem::replace(&mut self.is_counted, true) {
+            return;
+        }
+        let mut state = self.shares.lock();
+        state.since += 1;
+        let is_shared = state.is_shared;
+        if let Some(account) = self.account.take()
+            && let Some(account) = state.clients.get_mut(&account)
+        {
+            let now = SystemTime::now();
+            account.due -= 1;
+            account.calls.add(now);
+            if is_shared {
+                account.news.add(now);
+            }
+        }
+    }
+}
+
 impl Drop for Spending {
     fn drop(&mut self) {
-        self.0.lock().open -= 1;
+        let mut state = self.shares.lock();
+        state.open -= 1;
+        if let Some(account) = self.account.take()
+            && let Some(account) = state.clients.get_mut(&account)
+        {
+            account.due -= 1;
+        }
     }
 }
 
@@ -272,6 +313,13 @@ mod tests {
         (Instant::now(), SystemTime::now())
     }
 
+    /// A call that is sent, and has ended.
+    fn send(shares: &Arc<Shares>, settings: &config::Budget, who: &Who) -> Result<(), Exceeded> {
+        let mut spending = Shares::spend(shares, settings, who, now())?;
+        spending.is_due();
+        Ok(())
+    }
+
     fn name(name: &str) -> Who {
         Some(ClientLabel::Name(name.into()))
     }
@@ -293,9 +341,10 @@ mod tests {
         let shares = Arc::<Shares>::default();
         let spend = || Shares::spend(&shares, &half(), &None, now());
         // Nobody knows yet what a half is.
-        drop(spend().unwrap());
+        send(&shares, &half(), &None).unwrap();
         hear(&shares, 49);
-        let last = spend().unwrap();
+        let mut last = spend().unwrap();
+        last.is_due();
         let Err(Exceeded::Calls { used, limit, .. }) = spend() else {
             panic!("there is no bound");
         };
@@ -353,7 +402,7 @@ mod tests {
             ..config::Budget::default()
         };
         hear(&shares, 99);
-        let spend = |who: &Who| Shares::spend(&shares, &settings, who, now()).map(drop);
+        let spend = |who: &Who| send(&shares, &settings, who);
         for _ in 0..2 {
             spend(&name("etl")).unwrap();
         }
@@ -383,13 +432,35 @@ mod tests {
         assert_eq!(shares.lock().clients.len(), 2);
     }
     #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_sent_costs_nothing_but_has_its_place_until_then() {
+        let shares = Arc::<Shares>::default();
+        let settings = config::Budget {
+            others: Some(Amount::Calls(2)),
+            ..config::Budget::default()
+        };
+        send(&shares, &settings, &None).unwrap();
+        let unsent = Shares::spend(&shares, &settings, &None, now()).unwrap();
+        let refused = send(&shares, &settings, &None).unwrap_err();
+        assert_eq!(refused.retry_after(), MOMENT);
+        drop(unsent);
+        let mut last = Shares::spend(&shares, &settings, &None, now()).unwrap();
+        last.is_due();
+        // It is sent once more.
+        last.is_due();
+        drop(last);
+        let (_, clients) = shares.view(&settings, SystemTime::now());
+        assert_eq!(clients[0].1.used, 2);
+        assert!(send(&shares, &settings, &None).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_replicas_count_is_one_sum_and_the_news_are_what_only_one_knows() {
         let shares = Arc::<Shares>::default();
         let settings = config::Budget {
             others: Some(Amount::Calls(10)),
             ..config::Budget::default()
         };
-        let spend = || Shares::spend(&shares, &settings, &None, now()).map(drop);
+        let spend = || send(&shares, &settings, &None);
         let today = SystemTime::now();
         let used = || shares.view(&settings, today).1[0].1.used;
         // As long as there are no others, nothing is kept for them.

@@ -4,10 +4,16 @@
 //! the org has it; it counts those only that take long, and while there are too many of them refuses
 //! whatever else comes. Then calls wait here, each client's behind each other, and when there is room
 //! the clients have their turns one after the other.
+//!
+//! The time that a call takes is the org's: while a client still sends its request, or does not take the
+//! answer, the call is no long one. Else a client that is slow on purpose would take the places of all.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -17,7 +23,7 @@ use tokio::{
 };
 
 use super::{Exceeded, Who};
-use crate::config::LongCalls;
+use crate::{config::LongCalls, proxy::received::Received};
 
 /// The calls of one org that are open, and those that wait.
 #[derive(Default)]
@@ -27,8 +33,11 @@ pub(crate) struct Turns(Mutex<State>);
 struct State {
     /// Those of the latest call.
     bounds: LongCalls,
-    /// By their numbers, so the oldest are first.
-    open: BTreeMap<u64, Open>,
+    open: HashMap<u64, Open>,
+    /// Those of them that are not known to be long, by the time since which they take.
+    young: BTreeSet<(Instant, u64)>,
+    /// Those that are.
+    long: HashSet<u64>,
     /// The number of the last call.
     last: u64,
     /// Those with calls that wait, are on trial, or are long.
@@ -37,8 +46,6 @@ struct State {
     order: VecDeque<Who>,
     /// Calls that wait.
     waiting: usize,
-    /// Long calls that are open.
-    long: usize,
     /// Long calls of other replicas, and until when that is taken to be so.
     elsewhere: Option<(usize, Instant)>,
     /// The time until which the org is taken to be full, since it said so.
@@ -60,6 +67,16 @@ struct Open {
     who: Who,
     since: Instant,
     kind: Kind,
+    course: Arc<Course>,
+}
+
+/// How far a call has come, where that is up to its client.
+#[derive(Debug, Default)]
+struct Course {
+    /// Its body, if it has one.
+    body: Option<Arc<Received>>,
+    /// If true, its answer goes on when the client takes what there is.
+    is_untaken: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,11 +98,13 @@ struct Client {
 struct Waiter {
     number: u64,
     go: oneshot::Sender<Turn>,
+    course: Arc<Course>,
 }
 
 /// The turn of a call, until that has ended.
 pub(crate) struct Turn {
     number: u64,
+    course: Arc<Course>,
     turns: Arc<Turns>,
 }
 
@@ -97,33 +116,41 @@ struct Place {
 }
 
 impl Turns {
-    /// Waits for the turn of a call of `who`, within these `bounds`.
+    /// Waits for the turn of a call of `who`, whose `body` may be on its way, within these `bounds`.
     ///
     /// # Errors
     /// If too many wait already, or it takes too long.
     pub(crate) async fn take(
         self: &Arc<Self>,
         who: &Who,
+        body: Option<Arc<Received>>,
         bounds: LongCalls,
     ) -> Result<Turn, Exceeded> {
+        let LongCalls { most, queue, .. } = bounds;
+        let crowded = || Exceeded::Queue { most, queue };
+        let is_untaken = AtomicBool::new(false);
+        let course = Arc::new(Course { body, is_untaken });
         let (place, mut turn) = {
             let mut state = self.lock();
             let now = Instant::now();
             state.bounds = bounds;
             state.age(now);
             if state.waiting == 0 && state.has_room(now) {
-                let number = state.begin(who.clone(), Kind::Short, now);
+                let number = state.begin(who.clone(), Kind::Short, now, course.clone());
                 let turns = self.clone();
-                return Ok(Turn { number, turns });
+                return Ok(Turn {
+                    number,
+                    course,
+                    turns,
+                });
             }
-            if state.waiting >= bounds.queue {
-                let LongCalls { most, queue, .. } = bounds;
-                return Err(Exceeded::Queue { most, queue });
+            if state.waiting >= queue && !state.make_place(who) {
+                return Err(crowded());
             }
             let (go, turn) = oneshot::channel();
             let place = Place {
                 who: who.clone(),
-                number: state.wait(who, go),
+                number: state.wait(who, go, course),
                 turns: self.clone(),
             };
             (place, turn)
@@ -131,7 +158,7 @@ impl Turns {
         let deadline = Instant::now() + bounds.wait;
         // Other bounds may have made room.
         self.let_go();
-        let LongCalls { most, wait, .. } = bounds;
+        let wait = bounds.wait;
         let late = || Exceeded::Turn { most, wait };
         loop {
             let next = self.lock().next_change(Instant::now());
@@ -140,7 +167,7 @@ impl Turns {
                 biased;
                 turn = &mut turn => {
                     drop(place);
-                    return turn.map_err(|_| late());
+                    return turn.map_err(|_| crowded());
                 }
                 () = sleep_until(wake) => {}
             }
@@ -173,7 +200,7 @@ impl Turns {
     pub(super) fn long(&self) -> usize {
         let mut state = self.lock();
         state.age(Instant::now());
-        state.long
+        state.long()
     }
 
     /// How many there are now.
@@ -183,7 +210,7 @@ impl Turns {
         state.bounds = bounds;
         state.age(now);
         OpenCalls {
-            open: state.long,
+            open: state.long(),
             elsewhere: state.elsewhere(now),
             waiting: state.waiting,
         }
@@ -197,10 +224,14 @@ impl Turns {
             state.age(now);
             state.due(now)
         };
-        for (number, go) in due {
+        for (number, Waiter { go, course, .. }) in due {
             let turns = self.clone();
             // If nobody waits any more, it ends at once.
-            let _ = go.send(Turn { number, turns });
+            let _ = go.send(Turn {
+                number,
+                course,
+                turns,
+            });
         }
     }
 
@@ -216,8 +247,14 @@ impl State {
 
     /// The number of long calls that may come yet.
     fn room(&self, now: Instant) -> usize {
-        let long = self.long + self.elsewhere(now).unwrap_or(0);
+        let long = self.long() + self.elsewhere(now).unwrap_or(0);
         self.bounds.most.saturating_sub(long)
+    }
+
+    /// Those that are open and not up to their clients.
+    fn long(&self) -> usize {
+        let open = self.long.iter().filter_map(|number| self.open.get(number));
+        open.filter(|call| !call.course.is_untaken()).count()
     }
 
     /// The number of those of other replicas, if it is known lately.
@@ -226,43 +263,74 @@ impl State {
         Some(long)
     }
 
-    fn begin(&mut self, who: Who, kind: Kind, since: Instant) -> u64 {
+    fn begin(&mut self, who: Who, kind: Kind, since: Instant, course: Arc<Course>) -> u64 {
         self.last += 1;
-        self.open.insert(self.last, Open { who, since, kind });
+        self.young.insert((since, self.last));
+        let open = Open {
+            who,
+            since,
+            kind,
+            course,
+        };
+        self.open.insert(self.last, open);
         self.last
     }
 
-    fn wait(&mut self, who: &Who, go: oneshot::Sender<Turn>) -> u64 {
+    /// Has a call leave the full queue for one of `who`: the last one of the client that has most in it,
+    /// unless `who` would have as many then.
+    fn make_place(&mut self, who: &Who) -> bool {
+        let waiting = |client: &Client| client.waiting.len();
+        let own = self.clients.get(who).map_or(0, waiting);
+        let most = self
+            .clients
+            .values_mut()
+            .max_by_key(|client| waiting(client));
+        let Some(most) = most.filter(|most| waiting(most) > own + 1) else {
+            return false;
+        };
+        // More than one are left.
+        most.waiting.pop_back();
+        self.waiting -= 1;
+        true
+    }
+
+    fn wait(&mut self, who: &Who, go: oneshot::Sender<Turn>, course: Arc<Course>) -> u64 {
         self.last += 1;
         let number = self.last;
         let client = self.clients.entry(who.clone()).or_default();
         if client.waiting.is_empty() {
             self.order.push_back(who.clone());
         }
-        client.waiting.push_back(Waiter { number, go });
+        client.waiting.push_back(Waiter { number, go, course });
         self.waiting += 1;
         number
     }
 
     /// Finds out which calls have become long ones.
     fn age(&mut self, now: Instant) {
-        for call in self.open.values_mut() {
-            if call.kind == Kind::Long {
+        while let Some((since, number)) = self.young.first().copied()
+            && now.duration_since(since) >= self.bounds.after
+        {
+            self.young.pop_first();
+            let Some(call) = self.open.get_mut(&number) else {
                 continue;
-            }
-            if now.duration_since(call.since) < self.bounds.after {
-                break;
+            };
+            let since = call.course.since(since, now);
+            if since > call.since {
+                call.since = since;
+                self.young.insert((since, number));
+                continue;
             }
             let client = self.clients.entry(call.who.clone()).or_default();
             client.long += 1;
             client.on_trial -= usize::from(call.kind == Kind::OnTrial);
-            self.long += 1;
+            self.long.insert(number);
             call.kind = Kind::Long;
         }
     }
 
     /// The waiting calls whose turn it is, which begin.
-    fn due(&mut self, now: Instant) -> Vec<(u64, oneshot::Sender<Turn>)> {
+    fn due(&mut self, now: Instant) -> Vec<(u64, Waiter)> {
         let mut due = Vec::new();
         let mut passed_over = 0;
         while self.has_room(now)
@@ -284,7 +352,8 @@ impl State {
                 client.on_trial += 1;
                 self.waiting -= 1;
                 passed_over = 0;
-                due.push((self.begin(who, Kind::OnTrial, now), waiter.go));
+                let course = waiter.course.clone();
+                due.push((self.begin(who, Kind::OnTrial, now, course), waiter));
             }
         }
         due
@@ -307,11 +376,16 @@ impl State {
 
     /// When there may be room without a call that ends.
     fn next_change(&self, now: Instant) -> Option<Instant> {
-        let mut on_trial = self.open.values();
-        let on_trial = on_trial.find(|call| call.kind == Kind::OnTrial);
-        let proven = on_trial.map(|call| call.since + self.bounds.after);
+        let mut on_trial = self.young.iter();
+        let on_trial = on_trial.find(|(_, number)| {
+            let call = self.open.get(number);
+            call.is_some_and(|call| call.kind == Kind::OnTrial)
+        });
+        let proven = on_trial.map(|(since, _)| *since + self.bounds.after);
         let elsewhere = self.elsewhere.map(|(_, until)| until);
-        let untils = [self.full_until, elsewhere].into_iter().flatten();
+        // By then a long one may be up to its client.
+        let look = (!self.long.is_empty()).then(|| now + LOOK);
+        let untils = [self.full_until, elsewhere, look].into_iter().flatten();
         let untils = untils.filter(|until| *until > now);
         proven.into_iter().chain(untils).min()
     }
@@ -320,6 +394,7 @@ impl State {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
+        self.young.remove(&(call.since, number));
         let Some(client) = self.clients.get_mut(&call.who) else {
             return;
         };
@@ -328,7 +403,7 @@ impl State {
             Kind::OnTrial => client.on_trial -= 1,
             Kind::Long => {
                 client.long -= 1;
-                self.long -= 1;
+                self.long.remove(&number);
                 self.full_until = None;
             }
         }
@@ -361,6 +436,30 @@ impl State {
     }
 }
 
+impl Course {
+    /// Since when a call takes the org's time that began at `since`, as it looks `now`.
+    fn since(&self, since: Instant, now: Instant) -> Instant {
+        if self.is_untaken() {
+            return now;
+        }
+        match &self.body {
+            None => since,
+            Some(body) => body.ended().map_or(now, |ended| ended.max(since)),
+        }
+    }
+
+    fn is_untaken(&self) -> bool {
+        self.is_untaken.load(Relaxed)
+    }
+}
+
+impl Turn {
+    /// Notes that the answer waits for the client from now on, or no longer.
+    pub(crate) fn offer(&self, begins: bool) {
+        self.course.is_untaken.store(begins, Relaxed);
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.turns.lock();
@@ -383,6 +482,9 @@ impl Drop for Place {
 /// The time for which the org is taken to be full after it has said so. Long calls end at any time, and
 /// others may make them, too.
 const FULL: Duration = Duration::from_secs(2);
+
+/// Between two looks at which long calls are up to their clients, while others wait.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

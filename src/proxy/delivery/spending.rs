@@ -30,7 +30,12 @@ impl Delivery {
     }
 
     async fn spend(&self, budget: &Budget, request: Request<'_>) -> Result<(), Error> {
-        let Request { head, exchange, .. } = request;
+        let Request {
+            head,
+            body,
+            exchange,
+            ..
+        } = request;
         let who: Who = exchange.label();
         budget.count_request(&who)?;
         if !head.family().is_counted(head.path()) {
@@ -45,7 +50,7 @@ impl Delivery {
             // One that is refused does not wait for that.
             budget.check(&who)?;
             let turn = exchange
-                .awaits(Wait::Turn, turns.take(&who, bounds))
+                .awaits(Wait::Turn, turns.take(&who, body.rest(), bounds))
                 .await?;
             exchange.permit(|permit| permit.turn = Some(turn));
         }
@@ -74,7 +79,7 @@ impl Delivery {
         turns.is_full();
         drop(exchange.permit(|permit| permit.turn.take()));
         let who = exchange.label();
-        let turn = Box::pin(turns.take(&who, bounds));
+        let turn = Box::pin(turns.take(&who, body.rest(), bounds));
         let Ok(turn) = exchange.awaits(Wait::Turn, turn).await else {
             return false;
         };

@@ -16,7 +16,13 @@ struct Bounded(Arc<Turns>, LongCalls);
 
 impl Bounded {
     async fn take(&self, who: &Who) -> Result<Turn, Exceeded> {
-        self.0.take(who, self.1).await
+        self.0.take(who, None, self.1).await
+    }
+
+    /// The turn of a call whose client still sends.
+    async fn take_upload(&self, body: &Arc<Received>) -> Turn {
+        let turn = self.0.take(&None, Some(body.clone()), self.1).await;
+        turn.unwrap()
     }
 
     fn view(&self) -> (usize, usize) {
@@ -95,6 +101,43 @@ async fn short_calls_are_not_bounded() {
     drop((open, others));
     let state = turns.lock();
     assert!(state.open.is_empty() && state.clients.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_a_client_sends_its_request_is_not_the_orgs() {
+    let turns = turns(1);
+    let body = Arc::<Received>::default();
+    let slow = turns.take_upload(&body).await;
+    advance(AFTER * 10).await;
+    assert_eq!(turns.view(), (0, 0));
+    let ended = Instant::now();
+    body.end(ended);
+    advance(AFTER - Duration::from_millis(1)).await;
+    assert_eq!(turns.view(), (0, 0));
+    // An end that is noticed late is one all the same.
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(turns.view(), (1, 0));
+    drop(slow);
+    let state = turns.lock();
+    assert!(state.open.is_empty() && state.young.is_empty() && state.long.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_a_client_does_not_take_its_answer_is_not_the_orgs() {
+    let turns = turns(1);
+    let untaken = turns.take(&None).await.unwrap();
+    untaken.offer(true);
+    advance(AFTER).await;
+    assert_eq!(turns.view(), (0, 0));
+    untaken.offer(false);
+    advance(AFTER).await;
+    assert_eq!(turns.view(), (1, 0));
+
+    // One that is known to be long, while another waits.
+    let mut waiting = wait(&turns, &None);
+    untaken.offer(true);
+    advance(LOOK).await;
+    assert!(poll(&mut waiting).is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,6 +224,36 @@ async fn nobody_waits_forever_nor_in_a_queue_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_fills_the_queue_makes_way_in_it_for_others() {
+    let turns = turns(1);
+    let (greedy, modest) = (client("greedy"), client("modest"));
+    let open = long_calls(&turns, &greedy, 1).await;
+    let mut waiting: Vec<_> = (0..50).map(|_| wait(&turns, &greedy)).collect();
+    let mut others: Vec<_> = (0..25).map(|_| wait(&turns, &modest)).collect();
+    assert_eq!(turns.view(), (1, 50));
+    let left: Vec<_> = waiting.iter_mut().map(poll).collect();
+    let (first, last) = left.split_at(25);
+    assert!(first.iter().all(Poll::is_pending));
+    for refused in last {
+        let Poll::Ready(Err(refused)) = refused else {
+            panic!("it still waits");
+        };
+        assert_eq!(*refused, Exceeded::Queue { most: 1, queue: 50 });
+    }
+    // They have the same number now, and a third client would have fewer.
+    for who in [&greedy, &modest] {
+        let one_more: &mut Waiting<'_> = &mut (Box::pin(turns.take(who)) as _);
+        assert!(matches!(poll(one_more), Poll::Ready(Err(_))));
+    }
+    others.push(wait(&turns, &None));
+    drop((waiting, others));
+    let state = turns.lock();
+    assert!(state.order.is_empty() && state.waiting == 0);
+    drop(state);
+    drop(open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_hangs_up_leaves_its_place_and_its_turn() {
     let turns = turns(1);
     let open = long_calls(&turns, &None, 1).await;
@@ -216,7 +289,7 @@ async fn new_bounds_count_with_the_next_call() {
     let open = long_calls(&turns, &None, 1).await;
     let mut waiting = wait(&turns, &None);
     let more = LongCalls { most: 2, ..turns.1 };
-    let next = turns.0.take(&None, more).await;
+    let next = turns.0.take(&None, None, more).await;
     assert!(next.is_ok() && poll(&mut waiting).is_ready());
     drop(open);
 }
