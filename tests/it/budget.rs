@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
-use orgproxy::demo::Hold;
+use http::StatusCode;
+use orgproxy::demo::{Hold, TOKEN};
 use reqwest::Response;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -287,6 +288,29 @@ async fn a_long_call_is_one_until_its_last_byte() {
 }
 
 #[tokio::test]
+async fn clients_that_are_slow_take_no_places_of_others() {
+    let it = Budgeted::start(ONE).await;
+    let mut upload = Raw::connect(it.addresses[GREEDY]).await;
+    let post = format!("POST {ECHO} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+    let kind = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    upload.send(format!("{post}{kind}1\r\n[\r\n")).await;
+    let mut untaken = Raw::connect(it.addresses[GREEDY]).await;
+    let endless = format!("{BYTES}?n=1000000000");
+    untaken.send(get_and_close(&endless)).await;
+    assert!(untaken.head().await.starts_with("HTTP/1.1 200"));
+    it.org.wait_until(|org| org.counts().requests == 2).await;
+
+    for _ in 0..3 {
+        let answer = in_time(it.begin(MODEST, LIMITS)).await;
+        assert_eq!(answer.unwrap(), 200);
+    }
+    it.shows_long_calls(0, 0).await;
+    upload.send("1\r\n]\r\n0\r\n\r\n").await;
+    let answer = in_time(upload.rest()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_the_org_refuses_for_long_calls_is_sent_once_more_whole() {
     let it = Budgeted::start("long_calls = 25").await;
     let faults = it.org.faults();
@@ -418,6 +442,22 @@ async fn a_client_has_its_share_and_no_other_name_is_a_way_round_it() {
     };
     assert_eq!(of(0), (&"greedy".into(), &2.into(), &2.into()));
     assert_eq!(of(1), (&Value::Null, &1.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_call_that_never_reached_the_org_costs_its_client_nothing() {
+    let it = Budgeted::start("others = 1").await;
+    let fault = Fault::html(StatusCode::SERVICE_UNAVAILABLE);
+    it.org.faults().next(3, TOKEN, fault);
+    for _ in 0..3 {
+        assert_eq!(it.get(LIMITS).await.status(), 503);
+    }
+    let used = async || {
+        let status = get(it.admin, "/api/status").await.body;
+        let status: Value = serde_json::from_str(&status).unwrap();
+        status["orgs"][0]["budget"]["clients"][0]["used"].clone()
+    };
+    assert_eq!((used().await, it.sent()), (0.into(), 0));
 }
 
 #[tokio::test]
