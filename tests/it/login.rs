@@ -123,10 +123,31 @@ async fn what_the_org_says_of_its_user_shows_no_session() {
         <userName>00Dxx0000001gPL!AQ.secret</userName></result></getUserInfoResponse></e:Body>\
         </e:Envelope>";
     let answer = Fault::answer(StatusCode::OK, "text/xml", envelope);
-    both.org.faults().always("/services/Soap/u", answer);
+    both.org.faults().next(1, "/services/Soap/u", answer);
     let (status, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(text_of(&answer, "userName"), "[session]");
+
+    for (begin, end) in [
+        ("!AQ<!-- -->", ""),
+        ("<![CDATA[!AQ.]]>", ""),
+        ("!<?x?>AQ.", "<!-- -->"),
+    ] {
+        let split = envelope.replace("!AQ.secret", &format!("{begin}secret{end}"));
+        let answer = Fault::answer(StatusCode::OK, "text/xml", split);
+        both.org.faults().next(1, "/services/Soap/u", answer);
+        let (status, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
+        assert_eq!(status, 500, "{answer}");
+        assert!(answer.contains("with a session in it"), "{answer}");
+        assert!(!answer.contains("secret"), "{answer}");
+    }
+    // What is written so without one is as it was.
+    let split = envelope.replace("!AQ.secret", "<!-- a comment --> <![CDATA[& Sons]]>");
+    let answer = Fault::answer(StatusCode::OK, "text/xml", split);
+    both.org.faults().next(1, "/services/Soap/u", answer);
+    let (status, answer) = post(&both, V46, "", jsforce(PARTNER)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("<![CDATA[& Sons]]>"), "{answer}");
 }
 
 #[tokio::test]

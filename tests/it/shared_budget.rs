@@ -1,6 +1,6 @@
 //! Budgets that replicas count together in Redis.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use orgproxy::config::{Admin, Amount, Budget, ClientLabel, Config, Listen, LongCalls, Redis};
@@ -280,6 +280,26 @@ async fn redis_sees_names_and_numbers_and_no_secret() {
         let holds = memchr::memmem::find(&dump, secret.as_bytes());
         assert_eq!(holds, None, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn what_a_replica_with_its_clock_ahead_has_counted_is_of_today() {
+    let Some(redis) = start().await else { return };
+    let org = Org::start().await.unwrap();
+    let replicas = replicas(&redis, &org, 2, of_all(60)).await;
+    ask(&replicas[0], 5).await;
+    all_have_spent(&replicas, 5).await;
+    let keys = redis.ask("KEYS *:budget").await;
+    let key = keys.lines().find(|line| line.ends_with(":budget")).unwrap();
+    // By a clock that is a year ahead.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let ahead = now.as_secs() / 3600 + 365 * 24;
+    redis.ask(&format!("HSET {key} {ahead} 7")).await;
+    all_have_spent(&replicas, 12).await;
+    let kept = redis.ask(&format!("HGETALL {key}")).await;
+    assert!(!kept.contains(&ahead.to_string()), "{kept}");
+    ask(&replicas[1], 1).await;
+    all_have_spent(&replicas, 13).await;
 }
 
 #[derive(Clone, Copy)]

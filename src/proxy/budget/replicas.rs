@@ -186,16 +186,29 @@ fn read(who: Who, hour: &str, calls: &str) -> Option<Count> {
 
 /// Key: the hash. Arguments: the id of a replica, the number of its news, its long calls, the time of a
 /// lease, 1 if it sends along what it has read, the number of its news' counts, these, and what it has
-/// read. Returns nothing if something is lost, and the replica has to send that along.
+/// read. Returns nothing if something is lost, and the replica has to send that along. What was counted by
+/// a clock that was ahead is of this hour: else it would be so until that comes.
 const EXCHANGE: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local oldest = math.floor(time[1] / 3600) - 24
+    local this = math.floor(time[1] / 3600)
+    local function hour_of(field)
+        return tonumber(string.match(field, '^%d+'))
+    end
+    local function is_ahead(field)
+        return (hour_of(field) or 0) > this + 1
+    end
     local function count_of(field)
         return tonumber(redis.call('HGET', KEYS[1], field) or '0') or 0
     end
     local function set(field, count)
         redis.call('HSET', KEYS[1], field, string.format('%.0f', count))
+    end
+    local function add(field, calls)
+        if is_ahead(field) then
+            field = string.format('%.0f', this) .. string.match(field, '^%d+(.*)$')
+        end
+        set(field, count_of(field) + calls)
     end
 
     local mine = '@' .. ARGV[1]
@@ -207,26 +220,32 @@ const EXCHANGE: &str = "
     end
     local news = 6 + 2 * tonumber(ARGV[6])
     for at = news + 1, #ARGV, 2 do
-        if count_of(ARGV[at]) < tonumber(ARGV[at + 1]) then
+        if not is_ahead(ARGV[at]) and count_of(ARGV[at]) < tonumber(ARGV[at + 1]) then
             set(ARGV[at], tonumber(ARGV[at + 1]))
         end
     end
     if last < number then
         for at = 7, news, 2 do
-            set(ARGV[at], count_of(ARGV[at]) + tonumber(ARGV[at + 1]))
+            add(ARGV[at], tonumber(ARGV[at + 1]))
         end
         last = number
     end
     redis.call('HSET', KEYS[1], mine, string.format('%.0f %s %.0f', last, ARGV[3], now))
     redis.call('PEXPIRE', KEYS[1], 26 * 3600 * 1000)
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+        if is_ahead(field) then
+            add(field, count_of(field))
+            redis.call('HDEL', KEYS[1], field)
+        end
+    end
 
     local reply, elsewhere = {'0'}, 0
     local all = redis.call('HGETALL', KEYS[1])
     for at = 1, #all, 2 do
         local field, value = all[at], all[at + 1]
-        local hour = tonumber(string.match(field, '^%d+'))
+        local hour = hour_of(field)
         local long, said = string.match(value, '^%d+ (%d+) (%d+)$')
-        if hour and hour >= oldest then
+        if hour and hour >= this - 24 then
             table.insert(reply, field)
             table.insert(reply, value)
         elseif hour or not said or now - said > 25 * 3600 * 1000 then

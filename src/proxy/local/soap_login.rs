@@ -1,6 +1,6 @@
 //! SOAP `login()`, which Salesforce is retiring: [`crate::salesforce::facts::soap_login`].
 
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -177,10 +177,17 @@ impl User {
         if !is_id(org_id) || !is_id(user_id) {
             return Err(unidentified("without organizationId and userId"));
         }
+        let info = without_sessions(result.content).into_owned();
+        // Nobody finds a session in what is written with a comment within.
+        let is_split = ["<!", "<?"].iter().any(|mark| info.contains(mark));
+        let has_session = |text: &str| matches!(without_sessions(text), Cow::Owned(_));
+        if is_split && result.texts().any(has_session) {
+            return Err(unidentified("with a session in it"));
+        }
         Ok(Identified::As(Self {
             org_id: org_id.to_owned(),
             user_id: user_id.to_owned(),
-            info: without_sessions(result.content).into_owned(),
+            info,
             is_in_sandbox: is_sandbox(&response.session),
         }))
     }

@@ -93,6 +93,11 @@ impl<'a> Element<'a> {
         child.map_or("", |(_, text)| text)
     }
 
+    /// The texts of its children.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.children.iter().map(|(_, text)| text.as_str())
+    }
+
     pub(super) fn count(&self, name: &str) -> usize {
         let named = self.children.iter().filter(|(child, _)| child == name);
         named.count()
