@@ -19,7 +19,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 #[cfg(feature = "redis")]
 pub(crate) use self::store::Away;
-use self::{exhaustion::is_exhausted, proxies::Scheme, tunnel::TunnelError};
+use self::{bar::Bar, exhaustion::is_exhausted, proxies::Scheme, tunnel::TunnelError};
 pub(crate) use self::{
     own::{OwnListeners, is_own_mark},
     proxies::{Proxies, Proxy, without_credentials},
@@ -27,6 +27,7 @@ pub(crate) use self::{
     store::Store,
 };
 
+mod bar;
 mod bypass;
 mod distrust;
 mod exhaustion;
@@ -84,9 +85,17 @@ impl Dialer {
             why,
         };
         let late = |step| ConnectError::late(authority, step, self.timeout);
+        let silent = |_| {
+            let late = late("connecting");
+            let why = match self.proxy(authority) {
+                Some(proxy) => late.why.of(proxy),
+                None => late.why,
+            };
+            ConnectError { why, ..late }
+        };
         let socket = timeout(self.timeout, self.reach(authority))
             .await
-            .map_err(|_| late("connecting"))?
+            .map_err(silent)?
             .map_err(fail)?;
         timeout(self.timeout, secure(bare(authority), socket, tls))
             .await
@@ -116,10 +125,14 @@ impl Dialer {
         tracing::debug!(%authority, ?proxy, "connecting");
         match proxy {
             None => Ok(Socket::new(self.tcp(host, port).await?, self.stall)),
-            Some(proxy) => self
-                .reach_by(proxy, host, port)
-                .await
-                .map_err(|why| why.of(proxy)),
+            Some(proxy) => {
+                BAR.check(proxy).map_err(|why| why.of(proxy))?;
+                let reached = self.reach_by(proxy, host, port).await;
+                reached.map_err(|why| {
+                    BAR.note(proxy, &why);
+                    why.of(proxy)
+                })
+            }
         }
     }
 
@@ -140,7 +153,11 @@ impl Dialer {
             Scheme::Socks5 => {
                 let attempt = |address: SocketAddr| async move {
                     let ip = address.ip().to_string();
-                    socks::open(self.tcp(&proxy.host, proxy.port).await?, proxy, &ip, port).await
+                    let tcp = self.tcp(&proxy.host, proxy.port).await?;
+                    // It may just have refused to lead to another address.
+                    BAR.check(proxy)?;
+                    let opened = socks::open(tcp, proxy, &ip, port).await;
+                    opened.inspect_err(|why| BAR.note(proxy, why))
                 };
                 let addresses = lookup(host, port).await?;
                 let stream = race::first(addresses, attempt)
@@ -176,6 +193,9 @@ impl Dialer {
         Ok(tcp)
     }
 }
+
+/// One for all, since the environment of a process names the same proxies to all.
+static BAR: Bar = Bar::new();
 
 async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFault> {
     match lookup_host((host, port)).await {
@@ -290,10 +310,11 @@ impl ConnectFault {
 
     /// The same fault, if it happened at `proxy` or before it.
     fn of(self, proxy: &Proxy) -> Self {
-        let refuses = matches!(
-            self,
-            Self::Credentials(_) | Self::Tunnel(TunnelError::Unauthorized(_))
-        );
+        let refuses = match &self {
+            Self::Credentials(_) => true,
+            Self::Tunnel(fault) => fault.is_unauthorized(),
+            _ => false,
+        };
         let fault = match self {
             Self::Exhausted(error) => return Self::Exhausted(error),
             Self::Loop(_) | Self::Tunnel(TunnelError::Orgproxy) => {

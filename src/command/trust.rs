@@ -202,7 +202,7 @@ impl Root {
             ("Node, jsforce, sf CLI", format!("export {ADDITION}={path}")),
             (
                 "Java, Data Loader, ETL tools *",
-                format!("export {JAVA_OPTIONS}=\"${JAVA_OPTIONS} {java}\""),
+                format!("export {JAVA_OPTIONS}={}", more_of(JAVA_OPTIONS, &java)),
             ),
             (
                 "Java, by its own key store (--java KEYSTORE does it)",
@@ -259,6 +259,16 @@ const EXAMPLE: &str = "listen = \"https://localhost:8443\"";
 const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 
 /// `path` as one word for a shell.
+/// The value for a shell that has `more` behind what `variable` says.
+fn more_of(variable: &str, more: &str) -> String {
+    // What a shell obeys within double quotes.
+    if more.contains(['"', '$', '`', '\\', '!']) {
+        format!("\"${variable} \"{}", crate::system::terminal::quoted(more))
+    } else {
+        format!("\"${variable} {more}\"")
+    }
+}
+
 fn quoted(path: &Path) -> String {
     crate::system::terminal::quoted(&path.display().to_string())
 }

@@ -122,6 +122,11 @@ pub(crate) enum TunnelError {
 }
 
 impl TunnelError {
+    /// Returns whether the proxy refuses the password, or wants one.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Unauthorized(_))
+    }
+
     /// The reason, with what to do about it.
     pub(super) fn advise(&self, proxy: &Proxy) -> String {
         let Self::Unauthorized(schemes) = self else {

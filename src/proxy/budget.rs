@@ -70,6 +70,18 @@ pub(crate) struct Share {
     pub(crate) limit: Option<u64>,
 }
 
+/// The question how much is used, until the org has answered, or not.
+pub(crate) struct Asking<'a> {
+    shares: &'a Shares,
+    _others_wait: MutexGuard<'a, ()>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.shares.has_asked();
+    }
+}
+
 impl Budget {
     /// A budget of these `settings`, which goes on with the counts of the one `before`.
     pub(crate) fn new(settings: config::Budget, before: Option<&Self>) -> Self {
@@ -131,7 +143,7 @@ impl Budget {
 
     /// Waits for others who ask the org how much is used. Returns a guard if it is to be asked now:
     /// where it has not said it lately by itself.
-    pub(crate) async fn begin_to_ask(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(crate) async fn begin_to_ask(&self) -> Option<Asking<'_>> {
         if !self.settings.follows_the_org() || self.shares.are_up_to_date() {
             return None;
         }
@@ -140,7 +152,11 @@ impl Budget {
         } else {
             self.asking.lock().await
         };
-        self.shares.ask().then_some(asking)
+        let shares = &*self.shares;
+        shares.ask().then_some(Asking {
+            shares,
+            _others_wait: asking,
+        })
     }
 
     /// The turns of calls and their bounds, if long ones are bounded.

@@ -119,6 +119,7 @@ impl Delivery {
             Ok((response, Verdict::Sound)) => (response, session),
             other => Box::pin(self.repeat(request, other, session)).await?,
         };
+        self.is_counted(exchange);
         if head.family() == Family::PubSub {
             let (sessions, session) = (sessions.clone(), session.clone());
             response = response::watch(response, move || sessions.end(&session));

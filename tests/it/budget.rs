@@ -408,6 +408,26 @@ async fn beyond_the_share_of_the_day_nothing_reaches_the_org_until_it_says_less(
 }
 
 #[tokio::test]
+async fn calls_whose_answers_are_not_taken_count_once() {
+    let it = Budgeted::start("calls = \"50%\"").await;
+    it.org.set_used_requests(7490);
+    let mut untaken = Vec::new();
+    for _ in 0..3 {
+        let mut call = Raw::connect(it.addresses[GREEDY]).await;
+        let endless = format!("{BYTES}?n=1000000000");
+        call.send(get_and_close(&endless)).await;
+        assert!(call.head().await.starts_with("HTTP/1.1 200"));
+        untaken.push(call);
+    }
+    let mut passed = 0;
+    while it.get_as(MODEST, LIMITS).await.status() == 200 {
+        passed += 1;
+    }
+    // The org counts these and the question how much is used, and not the first three, of which it said so.
+    assert_eq!((passed, it.sent()), (9, 13));
+}
+
+#[tokio::test]
 async fn a_client_has_its_share_and_no_other_name_is_a_way_round_it() {
     let shares = "others = 1\nclients = { \"listener:greedy\" = 2 }";
     let it = Budgeted::start(shares).await;

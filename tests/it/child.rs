@@ -65,8 +65,11 @@ async fn its_environment_leads_it_to_the_proxy_and_holds_no_session() {
     for name in ["SF_ACCESS_TOKEN", "SALESFORCE_ACCESS_TOKEN"] {
         assert_eq!(&variables[name], placeholder, "{name}");
     }
-    let no_proxy = &variables["NO_PROXY"];
-    assert!(no_proxy.starts_with("acme.com,localhost,"), "{no_proxy}");
+    // Programs look at one of them first.
+    for name in ["NO_PROXY", "no_proxy"] {
+        let names = &variables[name];
+        assert!(names.starts_with("acme.com,localhost,"), "{names}");
+    }
     for name in ["HTTPS_PROXY", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
         assert!(!variables.contains_key(name), "{name}");
     }

@@ -1,6 +1,11 @@
 //! The way out through a company's proxy, which `HTTPS_PROXY` and `NO_PROXY` name.
 
-use std::{net::Ipv4Addr, process::Stdio, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    process::Stdio,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use test_case::test_case;
@@ -600,4 +605,26 @@ async fn a_password_is_not_shown_until_the_proxy_locks_its_user(shown: &str, tim
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(way.heads().len(), times);
+}
+
+#[tokio::test]
+async fn a_password_that_a_proxy_refuses_later_is_not_shown_for_each_request() {
+    static IS_CHANGED: AtomicBool = AtomicBool::new(false);
+    let far = Far::start().await;
+    let refuse = |_: &str| IS_CHANGED.load(Relaxed).then_some(BASIC);
+    let way = ConnectProxy::with(far.org.port(), refuse).await;
+    let proxy = far.run(&[("HTTPS_PROXY", &format!("http://me:now@{}", way.address))]);
+    let url = proxy.url(LIMITS).await;
+    let ask = async || client().get(&url).send().await.unwrap();
+    assert_eq!(ask().await.status(), 200);
+    let before = way.heads().len();
+    IS_CHANGED.store(true, Relaxed);
+    far.org.disconnect();
+    for _ in 0..10 {
+        let answer = ask().await;
+        assert!(answer.status().is_server_error());
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("it refuses the user and password"), "{text}");
+    }
+    assert_eq!(way.heads().len(), before + 1);
 }

@@ -10,6 +10,7 @@ use std::{
 
 use rustix::process::geteuid;
 use tempfile::TempDir;
+use test_case::test_case;
 
 use crate::support::{Binary, Ended, binary::run, skip, user::NOBODY};
 
@@ -52,6 +53,33 @@ async fn each_client_has_a_line_of_its_own() {
     ] {
         assert!(ended.stdout.contains(&part), "{part}: {ended:?}");
     }
+}
+
+#[test_case("a b" => "'FOLDER/a b/truststore.p12'"; "a blank")]
+#[test_case("$(exit 1)`exit 1`\\" => "'FOLDER/$(exit 1)`exit 1`\\/truststore.p12'"; "what a shell obeys")]
+#[test_case("$HOME" => "FOLDER/$HOME/truststore.p12"; "a variable")]
+#[test_case("it's" => r#"'FOLDER/it'"'"'s/truststore.p12'"#; "a quote")]
+#[test_case("\"$(exit 1) 'x" => r#"'FOLDER/"$(exit 1) '"'"'x/truststore.p12'"#; "both quotes")]
+#[tokio::test]
+async fn a_line_for_java_obeys_nothing_in_a_path(folder: &str) -> String {
+    let state = State::new();
+    let parent = state.path("");
+    let folder = parent.join(folder);
+    let ended = run(&["trust", "--state-dir", folder.to_str().unwrap()]).await;
+    let mut lines = ended.stdout.lines();
+    let line = lines.find(|line| line.starts_with("export JAVA_TOOL_OPTIONS="));
+    let script = format!("{}\nprintf %s \"$JAVA_TOOL_OPTIONS\"", line.unwrap());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script])
+        .env("JAVA_TOOL_OPTIONS", "-Dx=1");
+    let said = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+    let store = said
+        .strip_prefix("-Dx=1 -Djavax.net.ssl.trustStore=")
+        .unwrap();
+    let store = store.strip_suffix(" -Djavax.net.ssl.trustStoreType=PKCS12");
+    let parent = parent.to_str().unwrap().trim_end_matches('/');
+    store.unwrap().replace(parent, "FOLDER")
 }
 
 /// It stands in place of all others, so it must have all others.

@@ -85,8 +85,11 @@ impl Environment {
             }
         }
         // A company's proxy cannot reach this one.
-        for name in ["NO_PROXY", "no_proxy"] {
-            set(name, &without_proxy(env::var(name).ok(), bounds));
+        for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
+            // Programs look at one first, which must not hide what only the other says.
+            let given = [name, other].map(env::var).into_iter().flatten();
+            let before = given.filter(|given| !given.is_empty()).next();
+            set(name, &without_proxy(before, bounds));
         }
         if let Some(bundle) = bundle {
             set(ADDITION, &text(&bundle.addition));
@@ -183,7 +186,7 @@ fn without_proxy(before: Option<String>, bounds: &[Bound]) -> String {
             local = format!("{local},{ip}");
         }
     }
-    match before.filter(|before| !before.is_empty()) {
+    match before {
         Some(before) => format!("{before},{local}"),
         None => local,
     }

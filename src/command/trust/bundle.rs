@@ -78,8 +78,19 @@ pub(crate) fn trust_store(own: &CertificateDer<'static>) -> Vec<u8> {
 
 /// The options that make Java use `store` as its trust store.
 pub(crate) fn java_options(store: &Path) -> String {
-    let store = super::quoted(store);
+    let store = word_of_java(&store.display().to_string());
     format!("-D{TRUST_STORE}={store} -D{TRUST_STORE}Type=PKCS12")
+}
+
+/// `text` as one word for `JAVA_TOOL_OPTIONS`, where nothing but quotes quotes: JVM Tool Interface,
+/// *The JAVA_TOOL_OPTIONS Environment Variable*.
+fn word_of_java(text: &str) -> String {
+    let is_special = |c: char| c.is_whitespace() || "'\"".contains(c);
+    if text.contains(is_special) {
+        format!("'{}'", text.replace('\'', r#"'"'"'"#))
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Returns whether `options` name a trust store already.

@@ -159,6 +159,11 @@ impl Shares {
         may
     }
 
+    /// Notes that a question has just ended.
+    pub(super) fn has_asked(&self) {
+        self.lock().asked = Some(Instant::now());
+    }
+
     /// The calls that the org has counted, if they are bounded and known, and those of each client.
     pub(super) fn view(
         &self,

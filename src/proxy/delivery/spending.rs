@@ -1,13 +1,16 @@
 //! What a request has to have of the org's budget before it is sent.
 
+use std::time::Duration;
+
 use http::HeaderMap;
+use tokio::time::timeout;
 
 use super::{Delivery, Request};
 use crate::{
     proxy::{
         budget::{Budget, Who},
         error::Error,
-        exchange,
+        exchange::{self, Exchange},
         family::Verdict,
         replay::Replay,
         request::Head,
@@ -42,8 +45,8 @@ impl Delivery {
             return Ok(());
         }
         if let Some(asking) = budget.begin_to_ask().await {
-            // Where the org does not say it, there is no share of it to keep to.
-            let _ = self.ask_for_usage(request).await;
+            // Where the org does not say it, or not in time, there is no share of it to keep to.
+            let _ = timeout(LONGEST_QUESTION, self.ask_for_usage(request)).await;
             drop(asking);
         }
         if let Some((turns, bounds)) = budget.turns() {
@@ -87,6 +90,13 @@ impl Delivery {
         true
     }
 
+    /// Notes that the org has begun to answer, and so has counted the request.
+    pub(super) fn is_counted(&self, exchange: &Exchange) {
+        if self.budget.is_some() {
+            exchange.permit(|permit| permit.spending = None);
+        }
+    }
+
     /// Where nobody waits for a turn, what the org says of too many long calls is for the client.
     pub(super) fn but_for_turns(&self, verdict: Verdict) -> Verdict {
         let has_turns = || self.budget.as_ref().is_some_and(|it| it.turns().is_some());
@@ -123,3 +133,6 @@ impl Delivery {
         Ok(())
     }
 }
+
+/// All others wait for it, as long as nothing is known.
+const LONGEST_QUESTION: Duration = Duration::from_secs(10);
