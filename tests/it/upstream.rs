@@ -15,10 +15,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    Fault, Gate, Org, Own, Proxy, SHORT, client,
-    get::get,
+    Fault, Gate, Org, Own, Proxy, Raw, SHORT, client,
+    get::{get, get_and_close},
     in_time, json_of,
-    path::{ECHO, LIMITS},
+    path::{BYTES, ECHO, LIMITS},
 };
 
 #[tokio::test]
@@ -266,6 +266,43 @@ async fn warm(http2: bool) -> (Org, Proxy) {
     assert_eq!(answer.status(), 200);
     answer.bytes().await.unwrap();
     (org, proxy)
+}
+
+#[tokio::test]
+async fn over_http2_the_next_connection_is_opened_before_one_is_full() {
+    let (org, proxy) = warm(true).await;
+    let before = org.connections();
+    let hold = org.hold(ECHO);
+    let calls: Vec<_> = (0..130)
+        .map(|_| tokio::spawn(client().get(proxy.url(ECHO)).send()))
+        .collect();
+    org.wait_until(|_| hold.waiting() == 130).await;
+    assert_eq!(org.connections(), before + 2);
+    hold.release();
+    for call in calls {
+        let answer = in_time(call).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn over_http2_answers_that_are_not_taken_hold_up_no_others() {
+    let (_org, proxy) = warm(true).await;
+    let mut untaken = Vec::new();
+    for _ in 0..10 {
+        let mut client = Raw::connect(proxy.address).await;
+        let endless = format!("{BYTES}?n=1000000000");
+        client.send(get_and_close(&endless)).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200"));
+        untaken.push(client);
+    }
+    for _ in 0..3 {
+        let answer = async {
+            let answer = proxy.get(&format!("{BYTES}?n=3000000")).await;
+            answer.bytes().await.unwrap().len()
+        };
+        assert_eq!(in_time(answer).await, 3_000_000);
+    }
 }
 
 async fn post(proxy: &Proxy) -> reqwest::Response {

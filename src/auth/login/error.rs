@@ -159,7 +159,7 @@ impl LoginError {
         }
     }
 
-    pub(super) fn unreachable(url: &str, error: &dyn std::error::Error) -> Self {
+    pub(super) fn unreachable(url: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Unreachable {
             url: url.to_owned(),
             reason: escape::line(&crate::system::chain::causes(error)).into_owned(),

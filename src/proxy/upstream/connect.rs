@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    connection::{Connection, Protocol},
+    connection::{Connection, MOST_STREAMS, Protocol},
     connections::Connections,
     http1::Http1,
 };
@@ -95,6 +95,8 @@ impl Connector {
                 let (sender, driver) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .keep_alive_interval(self.ping)
+                    .initial_stream_window_size(WINDOW)
+                    .initial_connection_window_size(WINDOW * MOST_STREAMS as u32)
                     .handshake(TokioIo::new(tls))
                     .await?;
                 tokio::spawn(async move {
@@ -109,6 +111,10 @@ impl Connector {
         Ok(Connection::new(authority, protocol, open, self.tick))
     }
 }
+
+/// Bytes of an answer that wait for a client which does not take them. All answers on a connection have
+/// room for as many, so that one that is not taken holds up no other.
+const WINDOW: u32 = 128 * 1024;
 
 const H2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -37,6 +38,8 @@ pub(super) struct Connection {
     reused: bool,
     /// Nothing, if it shares one.
     _open: Option<Open>,
+    /// Its share in one that is.
+    _share: Option<Arc<()>>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
@@ -70,18 +73,22 @@ impl Connection {
             sweeps: 0,
             reused: false,
             _open: open,
+            _share: None,
         })
     }
 
-    /// A share in a connection that is open already.
-    pub(super) fn share(
-        authority: Authority,
-        sender: http2::SendRequest<Sending>,
-        tick: Duration,
-    ) -> Box<Self> {
-        let mut share = Self::new(authority, Protocol::Http2(sender), None, tick);
-        share.reused = true;
-        share
+    /// What others can share of it, if it can carry several requests. It has a share itself.
+    pub(super) fn shared(&mut self) -> Option<Shared> {
+        let Protocol::Http2(sender) = &self.protocol else {
+            return None;
+        };
+        let shares = Arc::default();
+        self._share = Some(Arc::clone(&shares));
+        Some(Shared {
+            authority: self.authority.clone(),
+            sender: sender.clone(),
+            shares,
+        })
     }
 
     /// Sends `head` and `sending` with `session`, and waits for the head of the response for
@@ -201,12 +208,40 @@ impl Connection {
             Protocol::Http2(_) => None,
         }
     }
+}
 
-    pub(super) fn shareable(&self) -> Option<(Authority, http2::SendRequest<Sending>)> {
-        match &self.protocol {
-            Protocol::Http1(_) => None,
-            Protocol::Http2(sender) => Some((self.authority.clone(), sender.clone())),
+/// A connection that several requests share.
+pub(super) struct Shared {
+    authority: Authority,
+    sender: http2::SendRequest<Sending>,
+    /// Held by each request, and by this.
+    shares: Arc<()>,
+}
+
+impl Shared {
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Returns whether a request has a share in it.
+    pub(super) fn is_busy(&self) -> bool {
+        Arc::strong_count(&self.shares) > 1
+    }
+
+    /// A share in it, unless it has as many requests as it is to have.
+    pub(super) fn share(&self, tick: Duration) -> Option<Box<Connection>> {
+        if Arc::strong_count(&self.shares) > MOST_STREAMS {
+            return None;
         }
+        let protocol = Protocol::Http2(self.sender.clone());
+        let mut share = Connection::new(self.authority.clone(), protocol, None, tick);
+        share.reused = true;
+        share._share = Some(self.shares.clone());
+        Some(share)
     }
 }
 
@@ -225,6 +260,10 @@ fn is_lost(error: &h2::Error) -> bool {
         || error.is_go_away() && error.is_remote()
         || error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }
+
+/// Requests that share a connection. Most servers allow 100: beyond what they allow, a request would wait
+/// without a word.
+pub(super) const MOST_STREAMS: usize = 64;
 
 /// At one in 10 s, they take a minute: shorter than a server or a network on the way is likely to
 /// close a connection unseen. Counted, since to look at the clock after every response costs more.

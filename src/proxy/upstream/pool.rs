@@ -7,11 +7,13 @@ use std::{
 };
 
 use http::uri::Authority;
-use hyper::client::conn::http2;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{connect::Connector, connection::Connection};
-use crate::{network::ConnectError, proxy::replay::Sending, system::clocks::Clocks};
+use super::{
+    connect::Connector,
+    connection::{Connection, MOST_STREAMS, Shared},
+};
+use crate::{network::ConnectError, system::clocks::Clocks};
 
 /// Connections that wait for work, the latest used on top: those below age, and are swept. And work
 /// that waits for connections.
@@ -26,8 +28,8 @@ pub(super) struct Pool {
 struct State {
     #[expect(clippy::vec_box, reason = "they go in and out whole")]
     exclusive: Vec<Box<Connection>>,
-    /// The one HTTP/2 connection that all requests share, and where it leads.
-    shared: Option<(Authority, http2::SendRequest<Sending>)>,
+    /// Those of HTTP/2, which requests share.
+    shared: Vec<Shared>,
     /// The requests that wait, in the order in which they came.
     waiters: BTreeMap<u64, Waiter>,
     /// The number of them that there have been.
@@ -93,15 +95,8 @@ impl Pool {
 
     fn pop(&self, authority: &Authority) -> Option<Box<Connection>> {
         let mut state = self.lock();
-        if let Some((leads_to, sender)) = &state.shared
-            && leads_to == authority
-            && !sender.is_closed()
-        {
-            return Some(Connection::share(
-                authority.clone(),
-                sender.clone(),
-                self.tick,
-            ));
+        if let Some(share) = state.share(authority, self.tick) {
+            return Some(share);
         }
         // The instance may have moved: what leads elsewhere is dropped on the way.
         loop {
@@ -167,7 +162,7 @@ impl Pool {
     /// Gives an opened connection, or the error, to the request that waits for it; keeps a
     /// connection that none waits for.
     fn settle(&self, authority: &Authority, opened: Result<Box<Connection>, ConnectError>) {
-        let connection = match opened {
+        let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) => {
                 if let Some(waiter) = self.lock().first(authority) {
@@ -177,17 +172,19 @@ impl Pool {
                 return;
             }
         };
-        let shared = connection.shareable();
         let mut state = self.lock();
-        if let Some(unwanted) = state.offer(connection) {
-            state.exclusive.extend(unwanted.rested());
-        }
-        if let Some((authority, sender)) = shared {
-            while let Some(waiter) = state.first(&authority) {
-                let share = Connection::share(authority.clone(), sender.clone(), self.tick);
-                let _ = waiter.outcome.send(Ok(share));
+        let Some(shared) = connection.shared() else {
+            if let Some(unwanted) = state.offer(connection) {
+                state.exclusive.extend(unwanted.rested());
             }
-            state.shared = Some((authority, sender));
+            return;
+        };
+        // Those that came before it may have room for all who wait.
+        state.share_out(authority, self.tick);
+        if state.shared.is_empty() || state.waits(authority) {
+            state.shared.push(shared);
+            state.offer(connection);
+            state.share_out(authority, self.tick);
         }
     }
 
@@ -206,7 +203,7 @@ impl Pool {
     pub(super) fn clear(&self) {
         let mut state = self.lock();
         state.exclusive.clear();
-        state.shared = None;
+        state.shared.clear();
     }
 
     /// The number of connections that wait for work.
@@ -219,9 +216,14 @@ impl Pool {
             tracing::info!("the clock jumped, as after sleep; dropping idle connections");
             return self.clear();
         }
-        self.lock()
+        let mut state = self.lock();
+        state
             .exclusive
             .retain_mut(|connection| connection.outlives_sweep());
+        let mut has_idle = false;
+        state
+            .shared
+            .retain(|shared| shared.is_busy() || !std::mem::replace(&mut has_idle, true));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -230,6 +232,28 @@ impl Pool {
 }
 
 impl State {
+    /// A share in a connection to `authority` that has room. What has ended or leads elsewhere is dropped
+    /// on the way.
+    fn share(&mut self, authority: &Authority, tick: Duration) -> Option<Box<Connection>> {
+        self.shared
+            .retain(|shared| shared.authority() == authority && !shared.is_closed());
+        self.shared.iter().find_map(|shared| shared.share(tick))
+    }
+
+    /// Gives shares in connections to `authority` to those who wait for one.
+    fn share_out(&mut self, authority: &Authority, tick: Duration) {
+        while self.waits(authority)
+            && let Some(share) = self.share(authority, tick)
+        {
+            self.offer(share);
+        }
+    }
+
+    fn waits(&self, authority: &Authority) -> bool {
+        let mut waiters = self.waiters.values();
+        waiters.any(|waiter| waiter.authority == *authority)
+    }
+
     /// The host to open the next connection to, if that is for one who waits and has none under
     /// way.
     fn wanted(&self) -> Option<Authority> {
@@ -240,11 +264,17 @@ impl State {
         let wanted = self.waiters.values().map(|waiter| &waiter.authority);
         // Nearly always there is but one.
         let mut wanted = wanted.filter(|authority| last.replace(*authority) != Some(*authority));
+        // Where there is one that requests share, the next one is so, too, most likely.
+        let each = if self.shared.is_empty() {
+            1
+        } else {
+            MOST_STREAMS
+        };
         let lacks = |authority: &&Authority| {
             let opening = self.opening.iter().filter(|other| other == authority);
             let waiting = self.waiters.values();
             let waiting = waiting.filter(|waiter| waiter.authority == **authority);
-            opening.count() < waiting.count()
+            opening.count() * each < waiting.count()
         };
         wanted.find(lacks).cloned()
     }
