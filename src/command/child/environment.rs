@@ -87,8 +87,8 @@ impl Environment {
         // A company's proxy cannot reach this one.
         for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
             // Programs look at one first, which must not hide what only the other says.
-            let given = [name, other].map(env::var).into_iter().flatten();
-            let before = given.filter(|given| !given.is_empty()).next();
+            let mut given = [name, other].map(env::var).into_iter().flatten();
+            let before = given.find(|given| !given.is_empty());
             set(name, &without_proxy(before, bounds));
         }
         if let Some(bundle) = bundle {

@@ -72,8 +72,8 @@ mod tests {
             ),
             // Others.
             (
-                r#"{"urls":{"a":"https://acme.my.salesforce.com.evil.example/","b":"https://acme.my.salesforce.com:8443/","c":"http://acme.my.salesforce.com/","d":"/services/data","e":null,"f":["https://acme.my.salesforce.com"],"g":7}}"#,
-                r#"{"urls":{"a":"https://acme.my.salesforce.com.evil.example/","b":"https://acme.my.salesforce.com:8443/","c":"http://acme.my.salesforce.com/","d":"/services/data","e":null,"f":["https://acme.my.salesforce.com"],"g":7}}"#,
+                r#"{"urls":{"a":"https://acme.my.salesforce.com.evil.example/","b":"https://acme.my.salesforce.com:8443/","c":"http://acme.my.salesforce.com/","d":"/services/data","e":null,"f":["https://acme.my.salesforce.com"],"g":7,"h":"https://acme.my.salesforce.com\u0061/"}}"#,
+                r#"{"urls":{"a":"https://acme.my.salesforce.com.evil.example/","b":"https://acme.my.salesforce.com:8443/","c":"http://acme.my.salesforce.com/","d":"/services/data","e":null,"f":["https://acme.my.salesforce.com"],"g":7,"h":"https://acme.my.salesforce.com\u0061/"}}"#,
             ),
             (r#"{"urls":{}}"#, r#"{"urls":{}}"#),
         ] {

@@ -79,7 +79,10 @@ fn split(url: &str) -> Option<(&str, &str)> {
 fn after_scheme(url: &str) -> Option<(&str, &str)> {
     let rest = slash(slash(url)?)?;
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
-    Some(rest.split_at(end))
+    let (host, rest) = rest.split_at(end);
+    // Any other character that is escaped may be part of the name.
+    let is_escaped = rest.starts_with('\\') && slash(rest).is_none();
+    (!is_escaped).then_some((host, rest))
 }
 
 fn slash(text: &str) -> Option<&str> {

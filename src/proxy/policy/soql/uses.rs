@@ -328,9 +328,12 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Returns whether it begins a query, or says what one is from, where there can be none.
+/// Returns whether it begins a query, or says what one is from or what a search returns, where there can
+/// be none.
 fn is_out_of_place(token: &Token<'_>) -> bool {
-    token.is("select") || token.is("from")
+    ["select", "from", "returning"]
+        .iter()
+        .any(|it| token.is(it))
 }
 
 /// Returns whether it is like a function, but with a dot in its name, as in `c.FIELDS(ALL)`.
@@ -400,7 +403,7 @@ fn is_constant(word: &str) -> bool {
         || upper.starts_with("N_") && upper.ends_with("S_AGO") && !upper.contains("__")
 }
 
-const OUT_OF_PLACE: &str = "its query has a SELECT or FROM that belongs to none";
+const OUT_OF_PLACE: &str = "its query has a SELECT, FROM or RETURNING that belongs to none";
 const ODD_CALL: &str = "its query has a function with a dot in its name";
 const INCOMPLETE: &str = "its query is incomplete";
 
