@@ -15,7 +15,8 @@ pub(crate) fn quoted(text: &str) -> String {
     escape::line(&kept).into_owned()
 }
 
-/// `text` with a mark in place of each of `secrets`, whatever blanks and line ends are in it.
+/// `text` with a mark in place of each of `secrets` and of each longer piece of one, whatever blanks and
+/// line ends are in it.
 pub(crate) fn without(secrets: &[&str], text: &str) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -30,10 +31,22 @@ pub(crate) fn without(secrets: &[&str], text: &str) -> String {
         }
         let mut kept = String::new();
         let mut after = 0;
-        for (start, found) in dense.match_indices(secret) {
-            kept.push_str(&text[after..places[start].start]);
+        let least = secret.len().min(SHORTEST_PIECE);
+        let is_piece = |piece: &[u8]| memchr::memmem::find(secret.as_bytes(), piece).is_some();
+        let mut rest = 0;
+        while let Some(piece) = dense.as_bytes().get(rest..rest + least) {
+            if !is_piece(piece) {
+                rest += 1;
+                continue;
+            }
+            let start = rest;
+            rest += least;
+            while dense.as_bytes().get(start..=rest).is_some_and(is_piece) {
+                rest += 1;
+            }
+            kept.push_str(text.get(after..places[start].start).unwrap_or_default());
             kept.push_str(MARK);
-            after = places[start + found.len() - 1].end;
+            after = places[rest - 1].end;
         }
         kept.push_str(&text[after..]);
         text = kept;
@@ -212,6 +225,9 @@ const WIDE: u8 = 0xef;
 
 const MARK: &str = "[session]";
 
+/// Bytes of a secret that are withheld also where the rest of it is not: from fewer, nobody guesses it.
+const SHORTEST_PIECE: usize = 24;
+
 /// Bytes: `#x0021;` and many zeros.
 const LONGEST_ENTITY: usize = 64;
 
@@ -275,6 +291,14 @@ mod tests {
             let text = format!("!{}", format!("0{unseen}").repeat(1 << 20));
             assert_eq!(without_sessions(&text), text);
         }
+    }
+
+    #[test_case("no abcdefghijklmnopqrstuvwxyz here" => "no [session] here"; "the beginning")]
+    #[test_case("ijklmnopqrstuvwxyz012345678" => "[session]8"; "what is within")]
+    #[test_case("é klmnop\nqrstuvwxyz01234567 cdefghijklmnopqrstuvwxyz01" => "é [session] [session]"; "two pieces")]
+    #[test_case("abcdefghijklmnopqrstuvw, or lmnopqrstuvwxyz01234567" => "abcdefghijklmnopqrstuvw, or lmnopqrstuvwxyz01234567"; "short ones")]
+    fn longer_pieces_of_a_known_secret_are_not_shown(text: &str) -> String {
+        without(&["abcdefghijklmnopqrstuvwxyz01234567"], text)
     }
 
     #[test_case("a s.e-c.r b" => "a [session] b"; "with a blank")]

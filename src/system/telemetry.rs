@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(admitted, 5);
 
         throttle.period.lock().unwrap().as_mut().unwrap().began -= PERIOD;
-        assert_eq!(throttle.admit(), Some(NonZeroU32::new(980)));
+        assert_eq!(throttle.admit(), Some(NonZeroU32::new(995)));
         assert_eq!(throttle.admit(), Some(None));
     }
 
