@@ -258,7 +258,6 @@ const EXAMPLE: &str = "listen = \"https://localhost:8443\"";
 /// A URL as tools that name Salesforce's hosts request it.
 const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 
-/// `path` as one word for a shell.
 /// The value for a shell that has `more` behind what `variable` says.
 fn more_of(variable: &str, more: &str) -> String {
     // What a shell obeys within double quotes.
@@ -269,6 +268,7 @@ fn more_of(variable: &str, more: &str) -> String {
     }
 }
 
+/// `path` as one word for a shell.
 fn quoted(path: &Path) -> String {
     crate::system::terminal::quoted(&path.display().to_string())
 }

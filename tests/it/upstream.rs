@@ -8,8 +8,8 @@ use rcgen::{CertificateParams, SanType, date_time_ymd};
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -278,6 +278,38 @@ async fn over_http2_the_next_connection_is_opened_before_one_is_full() {
         .collect();
     org.wait_until(|_| hold.waiting() == 130).await;
     assert_eq!(org.connections(), before + 2);
+    hold.release();
+    for call in calls {
+        let answer = in_time(call).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn over_http2_requests_share_what_there_is_where_no_other_connection_can_be_had() {
+    let org = Org::start().await.unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://localhost:{port}")));
+    let to = org.port();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let mut org = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await.unwrap();
+        // However it ends.
+        let _ = copy_bidirectional(&mut client, &mut org).await;
+    });
+    let proxy = Proxy::with(&org, |config| {
+        config.threads = 1;
+        config.orgs[0].http2 = true;
+    })
+    .await;
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    let hold = org.hold(ECHO);
+    let calls: Vec<_> = (0..100)
+        .map(|_| tokio::spawn(client().get(proxy.url(ECHO)).send()))
+        .collect();
+    org.wait_until(|_| hold.waiting() == 100).await;
     hold.release();
     for call in calls {
         let answer = in_time(call).await.unwrap().unwrap();

@@ -36,9 +36,9 @@ pub(super) struct Connection {
     /// The number of sweeps of the pool since a response ended on it.
     sweeps: u32,
     reused: bool,
-    /// Nothing, if it shares one.
+    /// None, if requests share the connection.
     _open: Option<Open>,
-    /// Its share in one that is.
+    /// The share in such a connection.
     _share: Option<Arc<()>>,
 }
 
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// Returns whether a response has come on it before.
+    /// Returns whether a response has come on it before, or may have.
     pub(super) fn is_reused(&self) -> bool {
         self.reused
     }
@@ -232,16 +232,18 @@ impl Shared {
         Arc::strong_count(&self.shares) > 1
     }
 
-    /// A share in it, unless it has as many requests as it is to have.
-    pub(super) fn share(&self, tick: Duration) -> Option<Box<Connection>> {
-        if Arc::strong_count(&self.shares) > MOST_STREAMS {
-            return None;
-        }
+    /// Returns whether it has fewer requests than it is to have.
+    pub(super) fn has_room(&self) -> bool {
+        Arc::strong_count(&self.shares) <= MOST_STREAMS
+    }
+
+    /// A share in it.
+    pub(super) fn share(&self, tick: Duration) -> Box<Connection> {
         let protocol = Protocol::Http2(self.sender.clone());
         let mut share = Connection::new(self.authority.clone(), protocol, None, tick);
         share.reused = true;
         share._share = Some(self.shares.clone());
-        Some(share)
+        share
     }
 }
 

@@ -132,8 +132,11 @@ impl Pool {
         let limit = self.connector.longest();
         match timeout(limit, &mut waiting.outcome).await {
             Ok(Ok(outcome)) => outcome,
-            // Others were before it.
-            Ok(Err(_)) | Err(_) => Err(ConnectError::late(authority, "waiting to connect", limit)),
+            // Others were before it, or a connection that was to be opened next is not there yet.
+            Ok(Err(_)) | Err(_) => match self.lock().living(authority) {
+                Some(shared) => Ok(shared.share(self.tick)),
+                None => Err(ConnectError::late(authority, "waiting to connect", limit)),
+            },
         }
     }
 
@@ -165,7 +168,15 @@ impl Pool {
         let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) => {
-                if let Some(waiter) = self.lock().first(authority) {
+                let mut state = self.lock();
+                // Better too many requests on one connection than none.
+                while let Some(shared) = state.living(authority)
+                    && state.waits(authority)
+                {
+                    let share = shared.share(self.tick);
+                    state.offer(share);
+                }
+                if let Some(waiter) = state.first(authority) {
                     // If it has just gone, the next one finds out by itself.
                     let _ = waiter.outcome.send(Err(error));
                 }
@@ -181,7 +192,7 @@ impl Pool {
         };
         // Those that came before it may have room for all who wait.
         state.share_out(authority, self.tick);
-        if state.shared.is_empty() || state.waits(authority) {
+        if state.has_no_room(authority) {
             state.shared.push(shared);
             state.offer(connection);
             state.share_out(authority, self.tick);
@@ -221,9 +232,10 @@ impl Pool {
             .exclusive
             .retain_mut(|connection| connection.outlives_sweep());
         let mut has_idle = false;
-        state
-            .shared
-            .retain(|shared| shared.is_busy() || !std::mem::replace(&mut has_idle, true));
+        state.shared.retain(|shared| {
+            let is_wanted = || shared.is_busy() || !std::mem::replace(&mut has_idle, true);
+            !shared.is_closed() && is_wanted()
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -235,9 +247,24 @@ impl State {
     /// A share in a connection to `authority` that has room. What has ended or leads elsewhere is dropped
     /// on the way.
     fn share(&mut self, authority: &Authority, tick: Duration) -> Option<Box<Connection>> {
+        if self.has_no_room(authority) {
+            return None;
+        }
+        let mut with_room = self.shared.iter().filter(|shared| shared.has_room());
+        with_room.next().map(|shared| shared.share(tick))
+    }
+
+    /// Returns whether no connection to `authority` has room, of those that requests share.
+    fn has_no_room(&mut self, authority: &Authority) -> bool {
         self.shared
             .retain(|shared| shared.authority() == authority && !shared.is_closed());
-        self.shared.iter().find_map(|shared| shared.share(tick))
+        !self.shared.iter().any(Shared::has_room)
+    }
+
+    /// One of the connections to `authority` that requests share, with room or without.
+    fn living(&self, authority: &Authority) -> Option<&Shared> {
+        let mut shared = self.shared.iter();
+        shared.find(|shared| shared.authority() == authority && !shared.is_closed())
     }
 
     /// Gives shares in connections to `authority` to those who wait for one.
