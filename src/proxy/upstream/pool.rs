@@ -233,8 +233,9 @@ impl Pool {
             .retain_mut(|connection| connection.outlives_sweep());
         let mut has_idle = false;
         state.shared.retain(|shared| {
-            let is_wanted = || shared.is_busy() || !std::mem::replace(&mut has_idle, true);
-            !shared.is_closed() && is_wanted()
+            let is_idle = !shared.is_closed() && !shared.is_busy();
+            let is_spare = is_idle && std::mem::replace(&mut has_idle, true);
+            !shared.is_closed() && !is_spare
         });
     }
 
