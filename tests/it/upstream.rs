@@ -272,17 +272,8 @@ async fn warm(http2: bool) -> (Org, Proxy) {
 async fn over_http2_the_next_connection_is_opened_before_one_is_full() {
     let (org, proxy) = warm(true).await;
     let before = org.connections();
-    let hold = org.hold(ECHO);
-    let calls: Vec<_> = (0..130)
-        .map(|_| tokio::spawn(client().get(proxy.url(ECHO)).send()))
-        .collect();
-    org.wait_until(|_| hold.waiting() == 130).await;
+    all_at_once(&org, &proxy, 130).await;
     assert_eq!(org.connections(), before + 2);
-    hold.release();
-    for call in calls {
-        let answer = in_time(call).await.unwrap().unwrap();
-        assert_eq!(answer.status(), 200);
-    }
 }
 
 #[tokio::test]
@@ -305,11 +296,16 @@ async fn over_http2_requests_share_what_there_is_where_no_other_connection_can_b
     })
     .await;
     assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    all_at_once(&org, &proxy, 100).await;
+}
+
+/// Has the org answer so many requests once all have come.
+async fn all_at_once(org: &Org, proxy: &Proxy, count: usize) {
     let hold = org.hold(ECHO);
-    let calls: Vec<_> = (0..100)
+    let calls: Vec<_> = (0..count)
         .map(|_| tokio::spawn(client().get(proxy.url(ECHO)).send()))
         .collect();
-    org.wait_until(|_| hold.waiting() == 100).await;
+    org.wait_until(|_| hold.waiting() == count).await;
     hold.release();
     for call in calls {
         let answer = in_time(call).await.unwrap().unwrap();
