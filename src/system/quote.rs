@@ -33,17 +33,37 @@ pub(crate) fn without(secrets: &[&str], text: &str) -> String {
         let mut after = 0;
         let least = secret.len().min(SHORTEST_PIECE);
         let is_piece = |piece: &[u8]| memchr::memmem::find(secret.as_bytes(), piece).is_some();
-        let mut rest = 0;
-        while let Some(piece) = dense.as_bytes().get(rest..rest + least) {
+        let dense = dense.as_bytes();
+        // Whether the byte at a place goes on with a word of which the next place has more.
+        let is_joined = |at: usize, next: usize| {
+            let is_of_word = |at| {
+                dense
+                    .get(at)
+                    .is_some_and(|byte| is_of_session(char::from(*byte)))
+            };
+            is_of_word(at) && is_of_word(next) && places[at].end == places[next].start
+        };
+        let (mut rest, mut last) = (0, 0);
+        while let Some(piece) = dense.get(rest..rest + least) {
             if !is_piece(piece) {
                 rest += 1;
                 continue;
             }
-            let start = rest;
+            let mut start = rest;
             rest += least;
-            while dense.as_bytes().get(start..=rest).is_some_and(is_piece) {
+            while dense.get(start..=rest).is_some_and(is_piece) {
                 rest += 1;
             }
+            // What is joined to a piece may be the rest of another secret.
+            if rest - start < secret.len() {
+                while start > last && is_joined(start - 1, start) {
+                    start -= 1;
+                }
+                while is_joined(rest - 1, rest) {
+                    rest += 1;
+                }
+            }
+            last = rest;
             kept.push_str(text.get(after..places[start].start).unwrap_or_default());
             kept.push_str(MARK);
             after = places[rest - 1].end;
@@ -294,7 +314,7 @@ mod tests {
     }
 
     #[test_case("no abcdefghijklmnopqrstuvwxyz here" => "no [session] here"; "the beginning")]
-    #[test_case("ijklmnopqrstuvwxyz012345678" => "[session]8"; "what is within")]
+    #[test_case("x:ijklmnopqrstuvwxyz012345678.a b" => "x:[session] b"; "what is within, and joined to it")]
     #[test_case("é klmnop\nqrstuvwxyz01234567 cdefghijklmnopqrstuvwxyz01" => "é [session] [session]"; "two pieces")]
     #[test_case("abcdefghijklmnopqrstuvw, or lmnopqrstuvwxyz01234567" => "abcdefghijklmnopqrstuvw, or lmnopqrstuvwxyz01234567"; "short ones")]
     fn longer_pieces_of_a_known_secret_are_not_shown(text: &str) -> String {
