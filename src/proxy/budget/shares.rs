@@ -238,6 +238,13 @@ impl State {
         Ok(Some(account))
     }
 
+    /// The account in which a call had a place, if it had one still.
+    fn give_up_place(&mut self, place: &mut Option<Who>) -> Option<&mut Account> {
+        let account = self.clients.get_mut(&place.take()?)?;
+        account.due -= 1;
+        Some(account)
+    }
+
     fn allowed(&self) -> Option<u32> {
         self.heard.map(|(usage, _)| usage.allowed)
     }
@@ -265,11 +272,8 @@ impl Spending {
         let mut state = self.shares.lock();
         state.since += 1;
         let is_shared = state.is_shared;
-        if let Some(account) = self.account.take()
-            && let Some(account) = state.clients.get_mut(&account)
-        {
+        if let Some(account) = state.give_up_place(&mut self.account) {
             let now = SystemTime::now();
-            account.due -= 1;
             account.calls.add(now);
             if is_shared {
                 account.news.add(now);
@@ -282,11 +286,7 @@ impl Drop for Spending {
     fn drop(&mut self) {
         let mut state = self.shares.lock();
         state.open -= 1;
-        if let Some(account) = self.account.take()
-            && let Some(account) = state.clients.get_mut(&account)
-        {
-            account.due -= 1;
-        }
+        state.give_up_place(&mut self.account);
     }
 }
 
@@ -436,6 +436,7 @@ mod tests {
         assert_eq!(of(&clients[1]), (3, Some(3)));
         assert_eq!(shares.lock().clients.len(), 2);
     }
+
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_not_sent_costs_nothing_but_has_its_place_until_then() {
         let shares = Arc::<Shares>::default();

@@ -95,8 +95,8 @@ impl Pool {
 
     fn pop(&self, authority: &Authority) -> Option<Box<Connection>> {
         let mut state = self.lock();
-        if let Some(share) = state.share(authority, self.tick) {
-            return Some(share);
+        if let Some(shared) = state.with_room(authority) {
+            return Some(shared.share(self.tick));
         }
         // The instance may have moved: what leads elsewhere is dropped on the way.
         loop {
@@ -192,7 +192,7 @@ impl Pool {
         };
         // Those that came before it may have room for all who wait.
         state.share_out(authority, self.tick);
-        if state.has_no_room(authority) {
+        if state.with_room(authority).is_none() {
             state.shared.push(shared);
             state.offer(connection);
             state.share_out(authority, self.tick);
@@ -245,21 +245,12 @@ impl Pool {
 }
 
 impl State {
-    /// A share in a connection to `authority` that has room. What has ended or leads elsewhere is dropped
-    /// on the way.
-    fn share(&mut self, authority: &Authority, tick: Duration) -> Option<Box<Connection>> {
-        if self.has_no_room(authority) {
-            return None;
-        }
-        let mut with_room = self.shared.iter().filter(|shared| shared.has_room());
-        with_room.next().map(|shared| shared.share(tick))
-    }
-
-    /// Returns whether no connection to `authority` has room, of those that requests share.
-    fn has_no_room(&mut self, authority: &Authority) -> bool {
+    /// One of the connections to `authority` that requests share, if one has room. What has ended or leads
+    /// elsewhere is dropped on the way.
+    fn with_room(&mut self, authority: &Authority) -> Option<&Shared> {
         self.shared
             .retain(|shared| shared.authority() == authority && !shared.is_closed());
-        !self.shared.iter().any(Shared::has_room)
+        self.shared.iter().find(|shared| shared.has_room())
     }
 
     /// One of the connections to `authority` that requests share, with room or without.
@@ -271,8 +262,9 @@ impl State {
     /// Gives shares in connections to `authority` to those who wait for one.
     fn share_out(&mut self, authority: &Authority, tick: Duration) {
         while self.waits(authority)
-            && let Some(share) = self.share(authority, tick)
+            && let Some(shared) = self.with_room(authority)
         {
+            let share = shared.share(tick);
             self.offer(share);
         }
     }
