@@ -128,10 +128,7 @@ impl Dialer {
             Some(proxy) => {
                 BAR.check(proxy).map_err(|why| why.of(proxy))?;
                 let reached = self.reach_by(proxy, host, port).await;
-                reached.map_err(|why| {
-                    BAR.note(proxy, &why);
-                    why.of(proxy)
-                })
+                reached.map_err(|why| why.of(proxy))
             }
         }
     }
@@ -147,17 +144,16 @@ impl Dialer {
                 Socket::within(stream, self.stall)
             }
             Scheme::Socks5h => {
-                let stream = socks::open(tcp().await?, proxy, host, port).await?;
+                let opening = socks::open(tcp().await?, proxy, host, port);
+                let stream = BAR.pass(proxy, opening).await?;
                 return Ok(Socket::new(stream, self.stall));
             }
             Scheme::Socks5 => {
                 let attempt = |address: SocketAddr| async move {
                     let ip = address.ip().to_string();
                     let tcp = self.tcp(&proxy.host, proxy.port).await?;
-                    // It may just have refused to lead to another address.
-                    BAR.check(proxy)?;
-                    let opened = socks::open(tcp, proxy, &ip, port).await;
-                    opened.inspect_err(|why| BAR.note(proxy, why))
+                    let opening = socks::open(tcp, proxy, &ip, port);
+                    BAR.pass(proxy, opening).await
                 };
                 let addresses = lookup(host, port).await?;
                 let stream = race::first(addresses, attempt)
@@ -166,7 +162,9 @@ impl Dialer {
                 return Ok(Socket::new(stream, self.stall));
             }
         };
-        tunnel::open(&mut socket, host, port, proxy.authorization.as_ref()).await?;
+        let authorization = proxy.authorization.as_ref();
+        let opening = async { Ok(tunnel::open(&mut socket, host, port, authorization).await?) };
+        BAR.pass(proxy, opening).await?;
         Ok(socket)
     }
 
@@ -287,6 +285,9 @@ pub(crate) enum ConnectFault {
     /// A SOCKS proxy refuses the credentials.
     #[error("{0}")]
     Credentials(String),
+    /// A proxy has refused them lately, and was not asked now.
+    #[error("{0}")]
+    Barred(String),
     /// Not a fault of the host or the network.
     #[error(
         "orgproxy has run out of resources for connections ({0}): raise its limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"
@@ -311,7 +312,7 @@ impl ConnectFault {
     /// The same fault, if it happened at `proxy` or before it.
     fn of(self, proxy: &Proxy) -> Self {
         let refuses = match &self {
-            Self::Credentials(_) => true,
+            Self::Credentials(_) | Self::Barred(_) => true,
             Self::Tunnel(fault) => fault.is_unauthorized(),
             _ => false,
         };

@@ -31,19 +31,19 @@ pub(super) async fn open(
 fn words(error: &Error, proxy: &Proxy) -> String {
     let variable = proxy.variable;
     match error {
-        Error::NoAcceptableAuthMethods | Error::UnknownAuthMethod
-            if proxy.credentials.is_none() =>
-        {
-            format!(
-                "it requires a user and password: put them into {variable} as {}, percent-encoded",
-                proxy.example()
-            )
-        }
-        Error::PasswordAuthFailure(_)
-        | Error::NoAcceptableAuthMethods
-        | Error::UnknownAuthMethod => format!(
+        Error::NoAcceptableAuthMethods if proxy.credentials.is_none() => format!(
+            "it requires a user and password: put them into {variable} as {}, percent-encoded",
+            proxy.example()
+        ),
+        Error::PasswordAuthFailure(_) => format!(
             "it refuses the user and password of {variable}; correct them there, percent-encoded"
         ),
+        Error::NoAcceptableAuthMethods => "it takes neither a user and password (RFC 1929) nor \
+             none: ask who runs it how to log in to it"
+            .to_owned(),
+        Error::UnknownAuthMethod => {
+            "it answers with a code that SOCKS5 does not have (RFC 1928)".to_owned()
+        }
         Error::InvalidResponseVersion => "it does not answer as a SOCKS5 proxy".to_owned(),
         other => other.to_string(),
     }
