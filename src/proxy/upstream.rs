@@ -61,8 +61,8 @@ impl Upstream {
     ///
     /// A connection that the org is known to have closed while it was idle is not used. On one that
     /// turns out to be closed, a request is sent again if HTTP/2 says that nothing of it was sent,
-    /// or once if it does no harm twice and nothing of a response came.
-    /// Anything else might be done twice, and is not.
+    /// or once if nothing of a response came, and it does no harm twice or the org says that it has
+    /// not begun with it. Anything else might be done twice, and is not.
     pub(crate) async fn send(
         &self,
         request: Request<'_>,
@@ -89,6 +89,9 @@ impl Upstream {
             };
             match error {
                 SendError::Unsent if connection.is_reused() => {}
+                SendError::Refused(_) if !has_repeated && body.fault().is_none() => {
+                    has_repeated = true;
+                }
                 SendError::Lost(_)
                     if connection.is_reused()
                         && !has_repeated
@@ -133,7 +136,9 @@ impl Upstream {
             (Some(fault), _) => Error::Client(fault),
             (None, SendError::TimedOut) => Error::TimedOut(self.timeout),
             (None, SendError::Unsent) => Error::Closed("it was closed at once".to_owned()),
-            (None, SendError::Lost(why) | SendError::Garbled(why)) => Error::Closed(why),
+            (None, SendError::Refused(why) | SendError::Lost(why) | SendError::Garbled(why)) => {
+                Error::Closed(why)
+            }
         }
     }
 }

@@ -1,10 +1,17 @@
 //! The way to the org: connections used again, requests never done twice, TLS that is what it says.
 
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use http::{Method, StatusCode};
 use orgproxy::demo::Then;
 use rcgen::{CertificateParams, SanType, date_time_ymd};
+use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use test_case::test_case;
 use tokio::{
@@ -277,6 +284,16 @@ async fn over_http2_the_next_connection_is_opened_before_one_is_full() {
 }
 
 #[tokio::test]
+async fn over_http2_requests_that_find_no_connection_open_one_for_all() {
+    let (org, proxy) = warm(true).await;
+    org.disconnect();
+    org.wait_until(|org| org.counts().open == 0).await;
+    let before = org.connections();
+    all_at_once(&org, &proxy, 60).await;
+    assert_eq!(org.connections(), before + 1);
+}
+
+#[tokio::test]
 async fn over_http2_requests_share_what_there_is_where_no_other_connection_can_be_had() {
     let org = Org::start().await.unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -330,6 +347,107 @@ async fn over_http2_answers_that_are_not_taken_hold_up_no_others() {
             answer.bytes().await.unwrap().len()
         };
         assert_eq!(in_time(answer).await, 3_000_000);
+    }
+}
+
+#[test_case(REFUSED_STREAM; "by refusing it")]
+#[test_case(GO_AWAY_BEFORE; "by going away before it")]
+#[tokio::test]
+async fn over_http2_a_write_that_the_org_says_it_has_not_begun_is_sent_once_more(
+    last: &'static [u8],
+) {
+    for (answers, status, times) in [(&[last, OK][..], 200, 2), (&[last, last, OK], 502, 2)] {
+        let (org, proxy) = answering(answers).await;
+        assert_eq!(post(&proxy).await.status(), status);
+        assert_eq!(org.requests(), times);
+    }
+}
+
+#[test_case(CANCEL; "gives up")]
+#[test_case(GO_AWAY_BEHIND; "goes away behind")]
+#[test_case(GO_AWAY_WITH_A_FAULT_BEHIND; "goes away with a fault behind")]
+#[tokio::test]
+async fn over_http2_a_write_that_the_org(last: &'static [u8]) {
+    let (org, proxy) = answering(&[last, OK]).await;
+    let answer = post(&proxy).await;
+    assert_eq!(answer.status(), 502);
+    message(answer, "ORG_CLOSED").await;
+    assert_eq!(org.requests(), 1);
+}
+
+/// Frames for the first request on a connection (RFC 9113 section 6).
+const OK: &[u8] = &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88];
+const REFUSED_STREAM: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+const CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+const GO_AWAY_BEFORE: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const GO_AWAY_BEHIND: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+const GO_AWAY_WITH_A_FAULT_BEHIND: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+
+/// An instance that takes one request on each connection.
+struct Answering {
+    _org: Org,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Answering {
+    fn requests(&self) -> usize {
+        self.requests.load(Relaxed)
+    }
+}
+
+/// An org with an instance that answers its requests so, one after another, and ends their connections;
+/// and a proxy of one thread.
+async fn answering(answers: &[&'static [u8]]) -> (Answering, Proxy) {
+    let own = Own::make("localhost", 2099);
+    let mut tls = ServerConfig::clone(&own.tls);
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let requests: Arc<AtomicUsize> = Arc::default();
+    let seen = requests.clone();
+    let answers = answers.to_vec();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let settings = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+            stream.write_all(settings).await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            until_the_end_of_a_request(&mut stream).await;
+            seen.fetch_add(1, Relaxed);
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    let org = Org::start().await.unwrap();
+    org.set(|knobs| knobs.instance_url = Some(format!("https://localhost:{port}")));
+    let proxy = Proxy::with(&org, |config| {
+        config.threads = 1;
+        config.orgs[0].http2 = true;
+        config.orgs[0].ca.push(own.authority.der().clone());
+    })
+    .await;
+    (
+        Answering {
+            _org: org,
+            requests,
+        },
+        proxy,
+    )
+}
+
+/// Reads frames, until one ends a stream.
+async fn until_the_end_of_a_request(stream: &mut (impl AsyncRead + Unpin)) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let [_, high, low, kind, flags, ..] = head;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        stream.read_exact(&mut payload).await.unwrap();
+        if kind <= 1 && flags & 1 == 1 {
+            return;
+        }
     }
 }
 

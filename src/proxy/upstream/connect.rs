@@ -61,6 +61,12 @@ impl Connector {
         }
     }
 
+    /// Returns whether the org may choose HTTP/2.
+    pub(super) fn offers_http2(&self) -> bool {
+        let protocols = &self.tls.config().alpn_protocols;
+        protocols.iter().any(|name| name == H2)
+    }
+
     /// The connections that it has opened.
     pub(crate) fn connections(&self) -> &Arc<Connections> {
         &self.connections

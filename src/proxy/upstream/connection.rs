@@ -52,6 +52,8 @@ pub(super) enum Protocol {
 pub(super) enum SendError {
     /// Nothing of it was sent, as HTTP/2 can say.
     Unsent,
+    /// The peer says that it has done nothing of it, as HTTP/2 can. In words.
+    Refused(String),
     /// Some of it was sent, and the connection ended without a word of a response. In words.
     Lost(String),
     /// The bytes that came are not a response, or not all of one. In words.
@@ -88,6 +90,7 @@ impl Connection {
             authority: self.authority.clone(),
             sender: sender.clone(),
             shares,
+            sweeps: 0,
         })
     }
 
@@ -216,6 +219,8 @@ pub(super) struct Shared {
     sender: http2::SendRequest<Sending>,
     /// Held by each request, and by this.
     shares: Arc<()>,
+    /// The number of sweeps of the pool since a request took a share.
+    sweeps: u32,
 }
 
 impl Shared {
@@ -227,9 +232,12 @@ impl Shared {
         self.sender.is_closed()
     }
 
-    /// Returns whether a request has a share in it.
-    pub(super) fn is_busy(&self) -> bool {
-        Arc::strong_count(&self.shares) > 1
+    /// Returns whether a sweep of the pool is to leave it. Each makes it older if no request has a share
+    /// in it.
+    pub(super) fn outlives_sweep(&mut self) -> bool {
+        let is_busy = Arc::strong_count(&self.shares) > 1;
+        self.sweeps = if is_busy { 0 } else { self.sweeps + 1 };
+        self.sweeps <= MOST_SWEEPS && !self.is_closed()
     }
 
     /// Returns whether it has fewer requests than it is to have.
@@ -238,7 +246,8 @@ impl Shared {
     }
 
     /// A share in it.
-    pub(super) fn share(&self, tick: Duration) -> Box<Connection> {
+    pub(super) fn share(&mut self, tick: Duration) -> Box<Connection> {
+        self.sweeps = 0;
         let protocol = Protocol::Http2(self.sender.clone());
         let mut share = Connection::new(self.authority.clone(), protocol, None, tick);
         share.reused = true;
@@ -251,16 +260,17 @@ fn of_http2(error: &hyper::Error) -> SendError {
     let words = causes(error);
     let source = error.source().and_then(|source| source.downcast_ref());
     match source {
-        // Neither by the end of the connection nor for want of room: the org has dealt with it.
-        Some(error) if !is_lost(error) => SendError::Garbled(words),
+        Some(error) if is_refused(error) => SendError::Refused(words),
+        // The connection has not ended: the org has dealt with it.
+        Some(error) if !error.is_io() => SendError::Garbled(words),
         _ => SendError::Lost(words),
     }
 }
 
-fn is_lost(error: &h2::Error) -> bool {
-    error.is_io()
-        || error.is_go_away() && error.is_remote()
-        || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+/// RFC 9113 section 8.7. Of a request that the peer may have done, h2 does not say that the peer goes away:
+/// only the end of the connection ends it.
+fn is_refused(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// Requests that share a connection. Most servers allow 100: beyond what they allow, a request would wait

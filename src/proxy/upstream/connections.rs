@@ -53,6 +53,8 @@ impl Connections {
 mod tests {
     use std::time::Duration;
 
+    use tokio::time::sleep;
+
     use super::{
         super::{connect::Connector, pool::Pool},
         *,
@@ -94,7 +96,15 @@ mod tests {
                 pools[0].clear();
                 drop(third);
                 assert_eq!((connections.open(), connections.idle()), (1, 1));
+                continue;
             }
+            drop((first, second, third));
+            tokio::time::pause();
+            sleep(Duration::from_secs(50)).await;
+            assert_eq!(connections.open(), 2);
+            // One that carried nothing for long may have been cut on the way, unseen.
+            sleep(Duration::from_secs(50)).await;
+            assert_eq!(connections.open(), 0);
         }
     }
 }

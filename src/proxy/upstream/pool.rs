@@ -36,6 +36,8 @@ struct State {
     numbered: u64,
     /// The hosts to which connections are being opened.
     opening: Vec<Authority>,
+    /// Whether the next connection is one that requests share, most likely.
+    will_share: bool,
 }
 
 /// A request that waits for whichever comes first: a connection that is given back, or one that is
@@ -49,8 +51,11 @@ impl Pool {
     /// An empty pool, and a task on this thread that sweeps it.
     pub(super) fn new(connector: Arc<Connector>, tick: Duration) -> Arc<Self> {
         let pool = Arc::new(Self {
+            state: Mutex::new(State {
+                will_share: connector.offers_http2(),
+                ..State::default()
+            }),
             connector,
-            state: Mutex::default(),
             tick,
         });
         pool.connector.connections().include(&pool);
@@ -169,9 +174,11 @@ impl Pool {
             Ok(connection) => connection,
             Err(error) => {
                 let mut state = self.lock();
+                // Each who waits is to hear of it soon, and not one after the other.
+                state.will_share = false;
                 // Better too many requests on one connection than none.
-                while let Some(shared) = state.living(authority)
-                    && state.waits(authority)
+                while state.waits(authority)
+                    && let Some(shared) = state.living(authority)
                 {
                     let share = shared.share(self.tick);
                     state.offer(share);
@@ -184,7 +191,9 @@ impl Pool {
             }
         };
         let mut state = self.lock();
-        let Some(shared) = connection.shared() else {
+        let shared = connection.shared();
+        state.will_share = shared.is_some();
+        let Some(shared) = shared else {
             if let Some(unwanted) = state.offer(connection) {
                 state.exclusive.extend(unwanted.rested());
             }
@@ -231,12 +240,7 @@ impl Pool {
         state
             .exclusive
             .retain_mut(|connection| connection.outlives_sweep());
-        let mut has_idle = false;
-        state.shared.retain(|shared| {
-            let is_idle = !shared.is_closed() && !shared.is_busy();
-            let is_spare = is_idle && std::mem::replace(&mut has_idle, true);
-            !shared.is_closed() && !is_spare
-        });
+        state.shared.retain_mut(Shared::outlives_sweep);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,15 +251,15 @@ impl Pool {
 impl State {
     /// One of the connections to `authority` that requests share, if one has room. What has ended or leads
     /// elsewhere is dropped on the way.
-    fn with_room(&mut self, authority: &Authority) -> Option<&Shared> {
+    fn with_room(&mut self, authority: &Authority) -> Option<&mut Shared> {
         self.shared
             .retain(|shared| shared.authority() == authority && !shared.is_closed());
-        self.shared.iter().find(|shared| shared.has_room())
+        self.shared.iter_mut().find(|shared| shared.has_room())
     }
 
     /// One of the connections to `authority` that requests share, with room or without.
-    fn living(&self, authority: &Authority) -> Option<&Shared> {
-        let mut shared = self.shared.iter();
+    fn living(&mut self, authority: &Authority) -> Option<&mut Shared> {
+        let mut shared = self.shared.iter_mut();
         shared.find(|shared| shared.authority() == authority && !shared.is_closed())
     }
 
@@ -284,12 +288,7 @@ impl State {
         let wanted = self.waiters.values().map(|waiter| &waiter.authority);
         // Nearly always there is but one.
         let mut wanted = wanted.filter(|authority| last.replace(*authority) != Some(*authority));
-        // Where there is one that requests share, the next one is so, too, most likely.
-        let each = if self.shared.is_empty() {
-            1
-        } else {
-            MOST_STREAMS
-        };
+        let each = if self.will_share { MOST_STREAMS } else { 1 };
         let lacks = |authority: &&Authority| {
             let opening = self.opening.iter().filter(|other| other == authority);
             let waiting = self.waiters.values();
