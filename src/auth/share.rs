@@ -96,7 +96,7 @@ impl Share {
         let mut unusable = 0;
         while Instant::now() < until && unusable < MOST_UNUSABLE {
             match self.take(known.as_ref()).await {
-                Err(Away) => break,
+                Err(Away) => return login.login().await,
                 Ok(Reply::Found(generation, sealed)) => {
                     let session = self.open(login, &sealed, generation.clone());
                     let is_useful = |session: &Session| {
@@ -115,6 +115,10 @@ impl Share {
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
+        tracing::warn!(
+            "Redis has no session that is of use, though another process has said that it logs in; \
+             logging in without it"
+        );
         login.login().await
     }
 

@@ -409,6 +409,25 @@ async fn beyond_the_share_of_the_day_nothing_reaches_the_org_until_it_says_less(
 }
 
 #[tokio::test]
+async fn an_org_that_does_not_say_how_much_is_used_holds_up_a_call_for_a_moment() {
+    let budget = "calls = \"50%\"";
+    let it = Budgeted::start(budget).await;
+    assert_eq!(it.get(LIMITS).await.status(), 200);
+    let seen = it.org.requests();
+    let mut asked = seen
+        .iter()
+        .filter(|seen| seen.target.starts_with("/services/data/"));
+    let question = &asked.next().unwrap().target;
+    assert_ne!(question, LIMITS);
+
+    let it = Budgeted::start(budget).await;
+    let _hold = it.org.hold(question);
+    assert_eq!(in_time(it.get(LIMITS)).await.status(), 200);
+    let asks = |org: &Org| org.requests().iter().any(|seen| seen.target == *question);
+    assert!(asks(&it.org));
+}
+
+#[tokio::test]
 async fn calls_whose_answers_are_not_taken_count_once() {
     let it = Budgeted::start("calls = \"50%\"").await;
     it.org.set_used_requests(7490);

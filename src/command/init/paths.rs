@@ -12,9 +12,10 @@ pub(super) struct Paths {
 
 impl Paths {
     pub(super) fn of(args: &InitArgs) -> Self {
-        let folder = args.folder.clone().unwrap_or_default();
+        let folder = args.folder.clone().map_or_else(PathBuf::new, unlike_a_flag);
+        let config = args.config().map(unlike_a_flag);
         Self {
-            config: args.config().unwrap_or_else(|| folder.join(DEFAULT_CONFIG)),
+            config: config.unwrap_or_else(|| folder.join(DEFAULT_CONFIG)),
             folder,
         }
     }
@@ -49,11 +50,32 @@ impl Paths {
     }
 }
 
+/// The same path, so that no command takes it for a flag.
+fn unlike_a_flag(path: PathBuf) -> PathBuf {
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        Path::new(".").join(path)
+    } else {
+        path
+    }
+}
+
 const DEFAULT_CONFIG: &str = "proxy.toml";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_never_a_flag() {
+        for (path, expected) in [
+            ("-rf", "./-rf"),
+            ("./-rf", "./-rf"),
+            ("a-b", "a-b"),
+            ("", ""),
+        ] {
+            assert_eq!(unlike_a_flag(path.into()), Path::new(expected));
+        }
+    }
 
     #[test]
     fn the_configuration_is_one_word() {
