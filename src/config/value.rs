@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::EnvFilter;
-
 use super::{document::Value, given};
+use crate::system::telemetry::read_filter;
 
 pub(super) fn text(value: &Value) -> Result<&str, String> {
     match value {
@@ -187,7 +186,7 @@ pub(super) fn log(value: &Value) -> Result<String, String> {
     let filter = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
     let is_word = filter.chars().all(|c| c.is_ascii_alphanumeric());
     let is_level = LEVELS.contains(&filter.to_lowercase().as_str());
-    if (is_word && !is_level) || EnvFilter::try_new(&filter).is_err() {
+    if (is_word && !is_level) || read_filter(&filter).is_err() {
         return Err(format!(
             "{} is not a log filter; write one of {}, or such as \"info,orgproxy=debug\"",
             given::shown(text),
@@ -252,6 +251,8 @@ mod tests {
                 "\u{a0}orgproxy[a{b=\"c\"}]=trace",
                 Some("orgproxy[a{b=\"c\"}]=trace"),
             ),
+            // No pattern, which would not be one, or take minutes to read.
+            ("[{a=(}]=info", Some("[{a=(}]=info")),
             ("loud", None),
             (" loud", None),
             (" h\u{202e}[", None),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 /// Starts the log. Events are written until the guard is dropped.
 ///
@@ -18,10 +18,10 @@ use tracing_subscriber::EnvFilter;
 ///
 /// # Errors
 /// When `filter` is invalid.
-pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filter::ParseError> {
+pub(crate) fn init(filter: &str) -> Result<WorkerGuard, ParseError> {
     // The HTTP/2 library logs, without bound, what clients can cause at will. A filter can name it
     // to see that: the last directive counts.
-    let filter = format!("h2=off,{filter}").parse::<EnvFilter>()?;
+    let filter = read_filter(&format!("h2=off,{filter}"))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -31,6 +31,12 @@ pub(crate) fn init(filter: &str) -> Result<WorkerGuard, tracing_subscriber::filt
     // Only tests start it twice.
     let _ = subscriber.try_init();
     Ok(guard)
+}
+
+/// Reads directives with commas between them.
+pub(crate) fn read_filter(text: &str) -> Result<EnvFilter, ParseError> {
+    // A short pattern for a field's value can take minutes and gigabytes to read.
+    EnvFilter::builder().with_regex(false).parse(text)
 }
 
 /// Returns whether a person reads the log and wants colours (no-color.org).
