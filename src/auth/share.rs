@@ -115,10 +115,7 @@ impl Share {
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
-        tracing::warn!(
-            "Redis has no session that is of use, though another process has said that it logs in; \
-             logging in without it"
-        );
+        tracing::warn!("Redis has led to no session that is of use; logging in without it");
         login.login().await
     }
 

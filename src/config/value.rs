@@ -251,7 +251,7 @@ mod tests {
                 "\u{a0}orgproxy[a{b=\"c\"}]=trace",
                 Some("orgproxy[a{b=\"c\"}]=trace"),
             ),
-            // No pattern, which would not be one, or take minutes to read.
+            // Not read as a pattern: a short one can take minutes.
             ("[{a=(}]=info", Some("[{a=(}]=info")),
             ("loud", None),
             (" loud", None),

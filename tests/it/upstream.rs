@@ -363,11 +363,11 @@ async fn over_http2_a_write_that_the_org_says_it_has_not_begun_is_sent_once_more
     }
 }
 
-#[test_case(CANCEL; "gives up")]
-#[test_case(GO_AWAY_BEHIND; "goes away behind")]
-#[test_case(GO_AWAY_WITH_A_FAULT_BEHIND; "goes away with a fault behind")]
+#[test_case(CANCEL; "gives it up")]
+#[test_case(GO_AWAY_BEHIND; "goes away behind it")]
+#[test_case(GO_AWAY_WITH_A_FAULT_BEHIND; "goes away behind it with a fault")]
 #[tokio::test]
-async fn over_http2_a_write_that_the_org(last: &'static [u8]) {
+async fn over_http2_a_write_is_not_sent_again_if_the_org(last: &'static [u8]) {
     let (org, proxy) = answering(&[last, OK]).await;
     let answer = post(&proxy).await;
     assert_eq!(answer.status(), 502);
