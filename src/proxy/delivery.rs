@@ -143,6 +143,10 @@ impl Delivery {
                 Ok((_, Verdict::Dead | Verdict::Login)) => {
                     self.successor(request, &session, repeats).await?
                 }
+                Ok((_, Verdict::DeadAtLast)) => {
+                    request.sessions.end(&session);
+                    None
+                }
                 Ok((_, Verdict::Unsaid)) => self.after(request, &session).await?,
                 Ok((_, Verdict::Crowded)) => {
                     let may = !std::mem::replace(&mut has_waited, true);
@@ -273,8 +277,9 @@ impl Delivery {
             self.but_for_turns(family.judge(head.method(), status, &beginning))
         } else if status.is_redirection() {
             self.judge_redirect(head, &response, session)
-        } else if family.suspects_page(&response) && head.method() == Method::GET {
-            Family::judge_page(&Box::pin(response::peek_page(&mut response)).await?)
+        } else if family.suspects_page(&response) && head.method() != Method::HEAD {
+            let html = Box::pin(response::peek_page(&mut response)).await?;
+            of_page(Family::judge_page(&html), head)
         } else {
             Verdict::Sound
         };
@@ -285,8 +290,8 @@ impl Delivery {
     }
 
     fn judge_redirect<B>(&self, head: &Head, response: &Response<B>, session: &Session) -> Verdict {
-        if head.method().is_safe() && head.family().sends_to_login(response) {
-            Verdict::Login
+        if head.family().sends_to_login(response) {
+            of_page(Verdict::Login, head)
         } else if moved::leads_away(response, head, session, &self.org) {
             Verdict::Moved
         } else {
@@ -337,6 +342,14 @@ impl Delivery {
         response::peek(&mut response).await?;
         Ok(verdict)
     }
+}
+
+/// What sends a browser to log in may be where a form leads that was carried out.
+fn of_page(verdict: Verdict, head: &Head) -> Verdict {
+    if verdict == Verdict::Login && !head.method().is_safe() {
+        return Verdict::Unsaid;
+    }
+    verdict
 }
 
 /// A request is sent three times at most: two sessions in a row may be dead before the org has

@@ -183,7 +183,7 @@ impl Family {
             && location().is_some_and(|url| url.to_str().is_ok_and(page::is_login))
     }
 
-    /// True for a status that may mean a dead session where the response has no body that says so: to
+    /// True for a status that may mean a dead session where the response has no body that says so, as to
     /// HEAD. `Verdict::of` decides.
     fn refuses_with(self, status: StatusCode) -> bool {
         status == StatusCode::UNAUTHORIZED

@@ -54,7 +54,7 @@ impl Head {
             headers::strip_hop_by_hop(&mut headers);
             headers::strip(&mut headers, |name| is_owned(name, family));
         }
-        strip_session_cookies(&mut headers);
+        clean_cookies(&mut headers, sent.is_empty());
         if envelope.is_some() {
             // What goes out is not compressed.
             headers.remove(header::CONTENT_ENCODING);
@@ -139,9 +139,12 @@ impl Head {
     }
 
     /// Returns whether it does no harm if it is done twice: its method says so (RFC 9110 section 9.2.2),
-    /// and no code of the org's own answers, which may do anything at a GET.
+    /// it carries no messages of the Streaming API, and no code of the org's own answers, which may do
+    /// anything at a GET.
     pub(crate) fn may_be_repeated(&self) -> bool {
-        self.method.is_idempotent() && !target::runs_code(self.path())
+        self.method.is_idempotent()
+            && self.family != Family::Cometd
+            && !target::runs_code(self.path())
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -329,12 +332,16 @@ fn is_owned(name: &str, family: Family) -> bool {
     }
 }
 
-/// Removes sessions of the org's web pages.
-fn strip_session_cookies(headers: &mut HeaderMap) {
+/// Removes sessions of the org's web pages. What came by HTTP/2 may be in several lines, and is joined
+/// (RFC 9113 section 8.2.3).
+fn clean_cookies(headers: &mut HeaderMap, is_http2: bool) {
+    if !headers::contains(headers, &header::COOKIE) {
+        return;
+    }
+    let lines = || headers.get_all(header::COOKIE).iter();
     let carries = |line: &HeaderValue| line.as_bytes().split(|byte| *byte == b';').any(has_session);
-    if !headers::contains(headers, &header::COOKIE)
-        || !headers.get_all(header::COOKIE).iter().any(carries)
-    {
+    let is_split = is_http2 && lines().nth(1).is_some();
+    if !is_split && !lines().any(carries) {
         return;
     }
     let kept: Vec<&[u8]> = headers

@@ -272,8 +272,10 @@ pub(crate) async fn peek_page(response: &mut Response<Body>) -> io::Result<Vec<u
 
 /// The beginning of a body, as far as it can be decompressed.
 fn inflated(headers: &HeaderMap, head: &[u8]) -> Vec<u8> {
-    let coding = Coding::of(headers).unwrap_or_default();
     let mut text = Vec::new();
+    let Ok(coding) = Coding::of(headers) else {
+        return text;
+    };
     let decoded = coding::decoder(coding, head);
     if let Err(error) = decoded.take(PEEKED as u64).read_to_end(&mut text) {
         tracing::debug!("cannot decompress the beginning of a response: {error}");

@@ -104,6 +104,27 @@ async fn a_session_that_ended_before_is_replaced_unseen() {
     assert_eq!(org.logins(), 5);
 }
 
+#[test_case(json!({"channel": "/event/Order__e", "successful": true}); "a message that was published")]
+#[test_case(json!({"channel": "/event/Order__e", "data": {"payload": {}}}); "an event")]
+#[tokio::test]
+async fn a_session_that_ends_after_a_part_was_done_is_replaced_for_what_follows(done: Value) {
+    let Both { org, proxy } = Both::start().await;
+    let mut listener = Listener::shake_hands(&proxy).await;
+    let failed = json!({
+        "channel": "/meta/connect",
+        "successful": false,
+        "error": "401::Authentication invalid",
+    });
+    let both = json!([done, failed]);
+    let fault = Fault::answer(StatusCode::OK, "application/json", both.to_string());
+    org.faults().next(1, COMETD, fault);
+    let before = org.counts().requests;
+    assert_eq!(json!(listener.connect().await), both);
+    assert_eq!((org.counts().requests, org.logins()), (before + 1, 1));
+    publish(&proxy, "after").await;
+    assert_eq!(org.logins(), 2);
+}
+
 #[tokio::test]
 async fn what_an_event_says_ends_no_session() {
     let Both { org, proxy } = Both::start().await;

@@ -73,7 +73,7 @@ async fn a_page_that_stays_closed_is_an_honest_error_and_costs_few_logins(fault:
     assert!(org.logins() <= 2, "{}", org.logins());
 }
 
-#[test_case(Method::POST, "/00O000000000001", "/?ec=302&startURL=%2F00O"; "a form")]
+#[test_case(Method::POST, "/00O000000000001", "/?ec=302&startURL=%2F00O"; "a form that leads to a login")]
 #[test_case(Method::GET, "/home/home.jsp", "/lightning/page/home"; "another page")]
 #[test_case(Method::GET, "/apex/Acme", "https://acme.lightning.force.com/?x"; "lightning")]
 #[test_case(Method::GET, "/apex/Acme", "https://login.salesforce.com/"; "a login page for no reason")]
@@ -86,8 +86,24 @@ async fn other_redirects_of_pages_pass(method: Method, path: &str, location: &st
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 302);
     assert!(answer.headers().contains_key("location"));
-    assert_eq!(org.counts().requests, 1);
-    assert_eq!(org.logins(), 1);
+    assert_eq!((requests_to(&org, path), org.logins()), (1, 1));
+}
+
+#[test_case(false; "a redirect")]
+#[test_case(true; "a script")]
+#[tokio::test]
+async fn a_form_is_sent_again_if_the_session_has_died(scripted: bool) {
+    let Both { org, proxy } = Both::start().await;
+    org.set(|knobs| knobs.scripted_login = scripted);
+    for logins in 1..4 {
+        let form = client().post(proxy.url(EXPORT)).body("a=b");
+        let answer = form.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/csv; charset=UTF-8");
+        assert_eq!(org.last_request().text(), "a=b");
+        assert_eq!(org.logins(), logins);
+        org.end_sessions();
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,37 @@ async fn an_answer_without_a_body_alone_is_no_reason_for_a_login(path: &str, sta
     assert_eq!(heads.filter(|seen| seen.method == "HEAD").count(), 3);
 }
 
+const SOAP: &str = "/services/Soap/u/62.0";
+const JOB: &str = "/services/async/62.0/job/750";
+
+#[test_case(LIMITS, unread(401).header("content-encoding", "br"); "in an unknown coding")]
+#[test_case(LIMITS, unread(401).header("content-encoding", "gzip, gzip"); "in two codings")]
+#[test_case(LIMITS, Fault::answer(StatusCode::UNAUTHORIZED, "text/plain", ""); "without a word")]
+#[test_case(SOAP, unread(500).header("content-encoding", "zstd"); "soap")]
+#[test_case(JOB, unread(400).header("content-encoding", "br"); "bulk")]
+#[tokio::test]
+async fn a_refusal_that_cannot_be_read_is_reason_to_ask_the_org(path: &str, fault: Fault) {
+    let (org, proxy) = living().await;
+    org.faults().next(1, path, fault.clone());
+    assert!(proxy.get(path).await.status().as_u16() >= 400);
+    assert_eq!(
+        (times(&org, path), org.logins()),
+        (1 + usize::from(path == LIMITS), 1)
+    );
+
+    org.end_sessions();
+    org.faults().next(1, path, fault);
+    proxy.get(path).await;
+    assert_eq!(
+        (times(&org, path), org.logins()),
+        (3 + usize::from(path == LIMITS), 2)
+    );
+}
+
+fn unread(status: u16) -> Fault {
+    Fault::answer(StatusCode::from_u16(status).unwrap(), "text/plain", "?")
+}
+
 #[test_case("application/xml", "<jobInfo xmlns='http://www.force.com/2009/06/asyncapi/dataload'><operation>insert</operation><object>InvalidSessionId</object></jobInfo>"; "xml")]
 #[test_case("application/json", r#"{"operation":"insert","object":"InvalidSessionId"}"#; "json")]
 #[tokio::test]

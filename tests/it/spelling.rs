@@ -292,9 +292,10 @@ async fn what_comes_by_http2_is_spelled_as_is_usual() {
     let url = proxy.url(ECHO);
     curl(&format!(
         "curl --http2-prior-knowledge {url} -d x -H soapaction:x -H x-hub-signature:1 \
-         -H x-sfdc-thing:1 -H sforce-call-options:client=x"
+         -H x-sfdc-thing:1 -H sforce-call-options:client=x -H cookie:a=1 -H cookie:b=2"
     ))
     .await;
+    assert_eq!(org.last_request().header("cookie"), "a=1; b=2");
     let names: Vec<_> = org
         .last_request()
         .lines()
@@ -311,6 +312,7 @@ async fn what_comes_by_http2_is_spelled_as_is_usual() {
         "Sforce-Call-Options",
         "Content-Type",
         "Content-Length",
+        "Cookie",
         "Authorization",
     ] {
         let count = names.iter().filter(|found| *found == name).count();

@@ -127,6 +127,7 @@ async fn what_may_be_done_again_is_tried_twice_and_no_more(method: Method) {
 #[test_case(Method::PUT, ECHO; "a class asked to put")]
 #[test_case(Method::DELETE, ECHO; "a class asked to delete")]
 #[test_case(Method::GET, "/apex/Pay"; "a page")]
+#[test_case(Method::GET, "/cometd/62.0?message=x"; "messages")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/executeAnonymous/?anonymousBody=x"; "code")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/%65xecuteAnonymous?anonymousBody=x"; "code that is spelled oddly")]
 #[test_case(Method::GET, "/services/data/v62.0/tooling/executeAnonymous.json?anonymousBody=x"; "code with a format")]

@@ -3,19 +3,29 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// Returns whether `body`, which came with status 200 or 401, says that the session is dead: a
-/// message on a meta channel that failed with 401 ([`crate::salesforce::facts::expiry`]).
+use super::Verdict;
+
+/// The verdict of `body`, which came with status 200 or 401, on the session. It is dead if a message on a
+/// meta channel failed with 401 ([`crate::salesforce::facts::expiry`]): at last, if another message did
+/// not fail, or is an event.
 ///
 /// An event may carry the same words as data, so they must stand where only the org writes.
-pub(super) fn is_expired(body: &[u8]) -> bool {
+pub(super) fn judge(body: &[u8]) -> Verdict {
     // Nearly all responses have nothing of the kind.
     if memchr::memmem::find(body, b"401::").is_none() {
-        return false;
+        return Verdict::Sound;
     }
-    match serde_json::from_slice(body) {
-        Ok(Value::Array(messages)) => messages.iter().any(is_refusal),
-        Ok(message) => is_refusal(&message),
-        Err(_) => false,
+    let messages = match serde_json::from_slice(body) {
+        Ok(Value::Array(messages)) => messages,
+        Ok(message) => vec![message],
+        Err(_) => return Verdict::Sound,
+    };
+    if !messages.iter().any(is_refusal) {
+        Verdict::Sound
+    } else if messages.iter().all(|it| it["successful"] == false) {
+        Verdict::Dead
+    } else {
+        Verdict::DeadAtLast
     }
 }
 

@@ -83,7 +83,7 @@ fn knows_families_by_path() {
 
 #[test]
 fn tells_a_dead_session_from_what_looks_like_it() {
-    use Verdict::{Dead, Moved, Sound};
+    use Verdict::{Dead, DeadAtLast, Moved, Sound};
 
     let json = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
     let xml = "<?xml version='1.0'?><Errors><Error><errorCode> INVALID_SESSION_ID\n</errorCode><message>Session expired or invalid</message></Error></Errors>";
@@ -133,6 +133,8 @@ fn tells_a_dead_session_from_what_looks_like_it() {
     let denied =
         r#"[{"channel":"/meta/handshake","error":"403::Handshake denied","successful":false}]"#;
     let event = r#"[{"channel":"/topic/x","successful":false,"data":{"text":"401::Authentication invalid"},"error":"401::x"}]"#;
+    let published = r#"[{"channel":"/u/x","successful":true},{"channel":"/meta/connect","error":"401::Authentication invalid","successful":false}]"#;
+    let received = r#"[{"channel":"/topic/x","data":{}},{"channel":"/meta/connect","error":"401::Authentication invalid","successful":false}]"#;
     let service = r#"[{"channel":"/meta/connect","successful":true},{"channel":"/topic/x","data":"401::Authentication invalid"}]"#;
     let (soap_family, bulk_family) = (Soap(Wsdl::Partner), Bulk(Format::Xml));
     for (family, status, body, expected) in [
@@ -187,6 +189,8 @@ fn tells_a_dead_session_from_what_looks_like_it() {
         (Cometd, 200, connect, Dead),
         (Cometd, 200, handshake, Dead),
         (Cometd, 200, nobody, Dead),
+        (Cometd, 200, published, DeadAtLast),
+        (Cometd, 200, received, DeadAtLast),
         (Cometd, 200, unknown, Sound),
         (Cometd, 200, denied, Sound),
         (Cometd, 200, event, Sound),

@@ -15,7 +15,9 @@ pub(crate) enum Verdict {
     Sound,
     /// It is dead.
     Dead,
-    /// It may be dead, and the response has no body that would say so.
+    /// It is dead, and was not when the org did a part of what was asked.
+    DeadAtLast,
+    /// It may be dead, and the response has no body that would say so, or none that can be read.
     Unsaid,
     /// It is dead, or not one for pages: a browser is to log in.
     Login,
@@ -29,7 +31,8 @@ impl Verdict {
     /// The verdict of a response of `status` to a request of `method`, whose body begins with
     /// `head`.
     pub(super) fn of(family: Family, method: &Method, status: StatusCode, head: &[u8]) -> Self {
-        if method == Method::HEAD {
+        let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+        if method == Method::HEAD || head.is_empty() {
             return match family {
                 Family::Soap(_) | Family::Bulk(_) => Self::Unsaid,
                 _ if family.refuses_with(status) => Self::Unsaid,
@@ -46,8 +49,7 @@ impl Verdict {
             Family::Identity => Self::of_rest(status, head),
             Family::Soap(_) => Self::of_soap(head),
             Family::Bulk(_) => Self::of_bulk(head),
-            Family::Cometd if cometd::is_expired(head) => Self::Dead,
-            Family::Cometd => Self::Sound,
+            Family::Cometd => cometd::judge(head),
             // Its head has said it all.
             Family::PubSub => Self::Dead,
         }
@@ -171,7 +173,6 @@ fn bulk_error(head: &[u8]) -> Option<Said> {
 }
 
 fn is_xml(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     head.trim_ascii_start().starts_with(b"<")
 }
 
