@@ -10,7 +10,7 @@ fn another_parser_reads_back_what_was_there_and_our_session() {
     property!("envelope", WORDS, 96, holds);
 }
 
-const WORDS: [&str; 68] = [
+const WORDS: [&str; 74] = [
     "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'>",
     "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/' xmlns='urn:partner.soap.sforce.com'>",
     "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/' xmlns:u='urn:partner.soap.sforce.com'>",
@@ -79,6 +79,12 @@ const WORDS: [&str; 68] = [
     "<!DOCTYPE a [<!ENTITY bomb 'x'>]>",
     "\u{feff}",
     "\0",
+    "<é:Envelope xmlns:é='http://schemas.xmlsoap.org/soap/envelope/'>",
+    "<é:Header/>",
+    "<é:Body>",
+    "<e:Header é='ü'/>",
+    "<SessionHeader xmlns='urn:é'>",
+    "&#x6f;ld",
 ];
 
 fn holds(text: &[u8]) {

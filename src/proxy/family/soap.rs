@@ -168,7 +168,13 @@ impl Envelope {
         // Everything that matters is ASCII, in whatever encoding the rest is, and keeps its place.
         let text: String = text
             .iter()
-            .map(|byte| if byte.is_ascii() { *byte as char } else { 'x' })
+            .map(|byte| {
+                if byte.is_ascii() {
+                    *byte as char
+                } else {
+                    STAND_IN
+                }
+            })
             .collect();
         Scan::new(&text, mark, wsdl).envelope()
     }
@@ -282,8 +288,12 @@ pub(crate) enum EnvelopeError {
     Misplaced(String),
     #[error("the envelope has no Body")]
     NoBody,
-    #[error("a namespace of the envelope has one of & > \" ' in it; write it as the WSDL has it")]
+    #[error(
+        "a namespace of the envelope has one of & > \" ', or is beyond ASCII; write it as the WSDL has it"
+    )]
     OddNamespace,
+    #[error("the name of an element of the envelope is beyond ASCII, which no WSDL has")]
+    OddName,
     #[error("the header of the envelope is longer than {LONGEST_HEAD} bytes")]
     TooLong,
     #[error("the Content-Encoding of a SOAP request must be gzip or deflate, not {0}")]
@@ -298,6 +308,9 @@ pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// The version of the APIs that every org will know for years to come:
 /// [`crate::salesforce::facts::soap_login`].
 pub(crate) const KNOWN_VERSION: &str = "64.0";
+
+/// What is read in place of a byte beyond ASCII: no document has it (XML 1.0 section 2.2).
+const STAND_IN: char = '\u{1A}';
 
 /// Bytes. Headers of Salesforce's APIs have some hundred.
 const LONGEST_HEAD: usize = 64 * 1024;

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use quick_xml::{
-    escape::escape,
-    events::{BytesDecl, BytesStart, Event, attributes::AttrError},
+    escape::{escape, resolve_xml_entity},
+    events::{BytesDecl, BytesRef, BytesStart, Event, attributes::AttrError},
     name::{QName, ResolveResult},
     reader::NsReader,
 };
 
-use super::{Envelope, EnvelopeError, Operation, SOAP, Slot, Wsdl, call_options::Naming};
+use super::{Envelope, EnvelopeError, Operation, SOAP, STAND_IN, Slot, Wsdl, call_options::Naming};
 
 /// The reason why reading came to an end too early.
 #[derive(Debug)]
@@ -106,11 +106,12 @@ impl<'a> Scan<'a> {
     /// The place for the session in this `Header`, which is read to its end.
     fn header(&mut self, header: &Tag) -> Result<Place, Stop> {
         if header.is_empty {
-            let tag = &self.text[span(&header.at)];
+            // What else is in the tag stays as it is.
+            let slash = header.at.end.saturating_sub("/>".len() as u64);
             return Ok(Place::Around {
                 namespace: None,
-                at: header.at.clone(),
-                before: format!("{}>", tag.trim_end_matches("/>")),
+                at: slash..header.at.end,
+                before: ">".to_owned(),
                 after: format!("</{}>", header.tag.name().into_inner()),
             });
         }
@@ -296,7 +297,7 @@ impl<'a> Scan<'a> {
             let at = start..self.position();
             let is_empty = matches!(event, Event::Empty(_));
             if let Event::Start(tag) | Event::Empty(tag) = &event {
-                check_attributes(tag)?;
+                check_tag(tag)?;
             }
             if let Event::Decl(decl) = &event {
                 check_declaration(decl)?;
@@ -311,11 +312,10 @@ impl<'a> Scan<'a> {
                 }),
                 Event::End(_) => Next::End,
                 Event::Text(_) | Event::CData(_) => Next::Text(plain(&self.text[span(&at)])),
+                Event::GeneralRef(reference) => Next::Text(meant(&reference)?),
                 Event::DocType(_) => return Err(Stop::Refused(EnvelopeError::DocumentType)),
                 Event::Eof => return Err(unfinished("it ends too early")),
-                Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::GeneralRef(_) => {
-                    continue;
-                }
+                Event::Comment(_) | Event::PI(_) | Event::Decl(_) => continue,
             });
         }
     }
@@ -386,13 +386,17 @@ impl Tag<'_> {
 }
 
 /// Where others may read a tag in another way: `<` in it may begin the next one (XML 1.0 section 3.1
-/// forbids it), and a namespace with a reference (`&#47;`) would be another one here than there.
-fn check_attributes(tag: &BytesStart) -> Result<(), EnvelopeError> {
+/// forbids it), a namespace with a reference (`&#47;`) would be another one here than there, and of a name
+/// or a namespace beyond ASCII not all is known here.
+fn check_tag(tag: &BytesStart) -> Result<(), EnvelopeError> {
     if tag.attributes_raw().contains('<') {
         let why = "it has < in an attribute".to_owned();
         return Err(EnvelopeError::Malformed(why));
     }
-    let is_odd = |value: &str| value.contains(['&', '>', '"', '\'']);
+    if tag.name().into_inner().contains(STAND_IN) {
+        return Err(EnvelopeError::OddName);
+    }
+    let is_odd = |value: &str| value.contains(['&', '>', '"', '\'', STAND_IN]);
     let hidden = tag.attributes_raw().contains("xmlns")
         && tag.attributes().any(|attribute| {
             attribute.is_ok_and(|it| it.key.0.starts_with("xmlns") && is_odd(&it.value))
@@ -453,6 +457,17 @@ fn bound(namespace: ResolveResult) -> String {
 fn plain(text: &str) -> String {
     let text = text.strip_prefix("<![CDATA[").unwrap_or(text);
     text.strip_suffix("]]>").unwrap_or(text).to_owned()
+}
+
+/// What `reference` stands for. Without a document type there are none but those of XML.
+fn meant(reference: &BytesRef) -> Result<String, EnvelopeError> {
+    let character = reference.resolve_char_ref();
+    match character.map_err(|error| EnvelopeError::Malformed(error.to_string()))? {
+        Some(character) => Ok(character.to_string()),
+        None => resolve_xml_entity(reference)
+            .map(str::to_owned)
+            .ok_or_else(|| EnvelopeError::Malformed("it has an unknown entity".to_owned())),
+    }
 }
 
 /// Both ends come from a reader of a text in memory.

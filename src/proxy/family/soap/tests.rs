@@ -41,8 +41,9 @@ const HEADER: &str = r#"<SessionHeader xmlns="urn:partner.soap.sforce.com"><sess
 #[test_case("<e:Header><u:SessionHeader a='b'>@@<u:c>d</u:c></u:SessionHeader></e:Header>", OURS; "a session header with something else")]
 #[test_case("<e:Header>@@<u:CallOptions/></e:Header>", HEADER; "no session header")]
 #[test_case("<e:Header>@@</e:Header>", HEADER; "nothing in the header")]
-#[test_case("@<e:Header/>@", &["<e:Header>", HEADER, "</e:Header>"].concat(); "an empty header")]
-#[test_case("@<e:Header a='b' />@", &["<e:Header a='b' >", HEADER, "</e:Header>"].concat(); "an empty header with attributes")]
+#[test_case("<e:Header@/>@", &[">", HEADER, "</e:Header>"].concat(); "an empty header")]
+#[test_case("<e:Header a='b' @/>@", &[">", HEADER, "</e:Header>"].concat(); "an empty header with attributes")]
+#[test_case("<e:Header a='Zürich'@/>@", &[">", HEADER, "</e:Header>"].concat(); "an empty header with letters beyond ASCII")]
 #[test_case("@@", &["<e:Header>", HEADER, "</e:Header>"].concat(); "no header")]
 fn the_session_goes_in(header: &str, ours: &str) {
     let text = |header: &str| {
@@ -141,6 +142,11 @@ fn what_is_asked_and_what_was_said() {
     assert_eq!(operation.name, "login");
     assert_eq!(operation.namespace, "urn:enterprise.soap.sforce.com");
     assert_eq!(envelope.said, "00D!old");
+    for old in ["00D&#33;old", "<![CDATA[00D]]>&#x21;old", "&#48;0D!old"] {
+        let text = text.replace("<![CDATA[00D!old]]>", old);
+        let envelope = Envelope::read(text.as_bytes(), Wsdl::Enterprise).unwrap();
+        assert_eq!(envelope.said, "00D!old", "{old}");
+    }
 }
 
 #[test_case("", "ends too early"; "nothing")]
@@ -163,6 +169,12 @@ fn what_is_asked_and_what_was_said() {
 #[test_case("HEADER<u:a xmlns='urn:a>'/>", "a namespace of the envelope has"; "a namespace with an end of a tag")]
 #[test_case("HEADER<u:a xmlns='urn:<a'/>", "has < in an attribute"; "a namespace with a tag")]
 #[test_case("HEADER<u:a b='<u:SessionHeader>'/>", "has < in an attribute"; "an attribute with a tag")]
+#[test_case("HEADER<S><i>&bomb;</i></S>", "unknown entity"; "an entity that nobody declares")]
+#[test_case("HEADER<S><i>&#x110000;</i></S>", "not well-formed"; "a character that there is not")]
+#[test_case("HEADER<é:a/>", "the name of an element"; "a prefix beyond ASCII")]
+#[test_case("HEADER<u:ü/>", "the name of an element"; "a name beyond ASCII")]
+#[test_case("<é:Envelope xmlns:é='http://schemas.xmlsoap.org/soap/envelope/'><é:Body/></é:Envelope>", "the name of an element"; "an envelope with a prefix beyond ASCII")]
+#[test_case("HEADER<u:a xmlns:v='urn:é'/>", "a namespace of the envelope"; "a namespace beyond ASCII")]
 #[test_case("HEADER<u:a>\u{1b}$B</u:a>", "control characters"; "an escape to another alphabet")]
 #[test_case("HEADER</e:Header><e:Header>", "is not allowed in"; "two headers of the envelope")]
 #[test_case("HEADER</e:Header><e:other/><e:Header>", "is not allowed in"; "something else in the envelope")]
