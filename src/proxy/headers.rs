@@ -84,6 +84,11 @@ pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderV
     if is_session_cookie(cookie) {
         return None;
     }
+    // Without `Secure`, no client keeps one of such a name.
+    let is_named_secure = [&b"__host-"[..], b"__secure-"]
+        .iter()
+        .any(|prefix| starts_with(cookie.as_bytes().trim_ascii_start(), prefix));
+    let secure = secure || is_named_secure;
     let kept: Vec<&[u8]> = cookie
         .as_bytes()
         .split(|byte| *byte == b';')
@@ -96,14 +101,29 @@ pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderV
                 .unwrap_or_default();
             let is = |other: &[u8]| name.trim_ascii().eq_ignore_ascii_case(other);
             // The others are valid with `Secure` only.
-            let needs_tls = is(b"secure")
-                || is(b"partitioned")
-                || is(b"samesite") && attribute.to_ascii_lowercase().ends_with(b"none");
+            let needs_tls =
+                is(b"secure") || is(b"partitioned") || is(b"samesite") && is_none(attribute);
             *index == 0 || !is(b"domain") && (secure || !needs_tls)
         })
         .map(|(_, attribute)| attribute)
         .collect();
     HeaderValue::from_bytes(&kept.join(&b";"[..])).ok()
+}
+
+fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
+    let start = text.get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Returns whether this is `SameSite=None`, in whatever spelling.
+fn is_none(attribute: &[u8]) -> bool {
+    let value = attribute.rsplit(|byte| *byte == b'=').next();
+    let value = value.unwrap_or_default().trim_ascii();
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    value
+        .strip_suffix(b"\"")
+        .unwrap_or(value)
+        .eq_ignore_ascii_case(b"none")
 }
 
 /// Returns whether `text`, percent-decoded and in lower case, is `plain`.
@@ -183,6 +203,15 @@ mod tests {
             ("secure=domain; path=/", Some("secure=domain; path=/")),
             ("sid=00D; path=/", None),
             ("sid_Client=x", None),
+            ("a=b; SameSite=\"None\"; Secure", Some("a=b")),
+            (
+                "__Host-a=b; Secure; SameSite=None; path=/",
+                Some("__Host-a=b; Secure; SameSite=None; path=/"),
+            ),
+            (
+                " __secure-a=b; domain=x; Secure",
+                Some(" __secure-a=b; Secure"),
+            ),
             ("sidebar=1", Some("sidebar=1")),
             ("side", Some("side")),
             ("SID=x", None),

@@ -311,6 +311,22 @@ async fn clients_that_are_slow_take_no_places_of_others() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// The org may begin with it at once.
+#[tokio::test]
+async fn a_read_whose_body_drips_has_its_place() {
+    let it = Budgeted::start(ONE).await;
+    let mut drip = Raw::connect(it.addresses[GREEDY]).await;
+    let get = format!("GET {ECHO} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+    drip.send(format!("{get}transfer-encoding: chunked\r\n\r\n1\r\n[\r\n"))
+        .await;
+    it.shows_long_calls(1, 0).await;
+    let waiting = it.begin(MODEST, LIMITS);
+    it.shows_long_calls(1, 1).await;
+    drip.send("0\r\n\r\n").await;
+    drip.rest().await;
+    assert_eq!(in_time(waiting).await.unwrap(), 200);
+}
+
 #[tokio::test]
 async fn what_the_org_refuses_for_long_calls_is_sent_once_more_whole() {
     let it = Budgeted::start("long_calls = 25").await;

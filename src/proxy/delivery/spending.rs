@@ -1,6 +1,6 @@
 //! What a request has to have of the org's budget before it is sent.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use crate::{
         error::Error,
         exchange::{self, Exchange},
         family::Verdict,
+        received::Received,
         replay::Replay,
         request::Head,
         response,
@@ -33,12 +34,7 @@ impl Delivery {
     }
 
     async fn spend(&self, budget: &Budget, request: Request<'_>) -> Result<(), Error> {
-        let Request {
-            head,
-            body,
-            exchange,
-            ..
-        } = request;
+        let Request { head, exchange, .. } = request;
         let who: Who = exchange.label();
         budget.count_request(&who)?;
         if !head.family().is_counted(head.path()) {
@@ -53,7 +49,7 @@ impl Delivery {
             // One that is refused does not wait for that.
             budget.check(&who)?;
             let turn = exchange
-                .awaits(Wait::Turn, turns.take(&who, body.rest(), bounds))
+                .awaits(Wait::Turn, turns.take(&who, rest(request), bounds))
                 .await?;
             exchange.permit(|permit| permit.turn = Some(turn));
         }
@@ -82,7 +78,7 @@ impl Delivery {
         turns.is_full();
         drop(exchange.permit(|permit| permit.turn.take()));
         let who = exchange.label();
-        let turn = Box::pin(turns.take(&who, body.rest(), bounds));
+        let turn = Box::pin(turns.take(&who, rest(request), bounds));
         let Ok(turn) = exchange.awaits(Wait::Turn, turn).await else {
             return false;
         };
@@ -132,6 +128,15 @@ impl Delivery {
         response::peek(&mut response).await?;
         Ok(())
     }
+}
+
+/// What tells when the client has sent all that the org waits for before it begins.
+fn rest(request: Request<'_>) -> Option<Arc<Received>> {
+    // Servers begin with these once they have the head.
+    if request.head.method().is_safe() {
+        return None;
+    }
+    request.body.rest()
 }
 
 /// All others wait for it, as long as nothing is known.

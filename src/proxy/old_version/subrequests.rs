@@ -12,7 +12,7 @@ use crate::{
     proxy::{
         coding::Coding,
         error::Error,
-        path::{self, is},
+        path::{self, is_alike},
         refusal::Refusal,
         replay::Replay,
         target::Target,
@@ -23,10 +23,17 @@ use crate::{
 
 /// Returns whether the body of a request for `path`, which `target` was read from, may hold requests.
 pub(super) fn are_in(target: &Target<'_>, path: &[u8]) -> bool {
-    let mut words = target.below(path);
+    let mut words = target.below(path).peekable();
+    words.next_if(|word| is_alike(Some(word), b"tooling"));
     let (first, second, third) = (words.next(), words.next(), words.next());
-    let is_known = second.is_none() || is(second, "batch") || is(second, "graph");
-    is(first, "composite") && is_known && third.is_none()
+    let is_second = |word: &[u8]| is_alike(second, word);
+    let is_known = if is_alike(first, b"connect") {
+        is_second(b"batch")
+    } else {
+        let is_composite = is_alike(first, b"composite");
+        is_composite && (second.is_none() || is_second(b"batch") || is_second(b"graph"))
+    };
+    is_known && third.is_none()
 }
 
 /// Has the requests within a body ask for `least` where they name an older version. Returns the
@@ -350,6 +357,13 @@ mod tests {
             ("/services/data/v38.0/composite/", true),
             ("//services/DATA/v34.0//Composite/Batch", true),
             ("/services/data/v50.0/composite/graph", true),
+            ("/services/data/v50.0/composite.json", true),
+            ("/services/data/v40.0/tooling/composite", true),
+            ("/services/data/v40.0/tooling/composite/batch.json", true),
+            ("/services/data/v36.0/connect/batch", true),
+            ("/services/data/v36.0/connect", false),
+            ("/services/data/v36.0/connect/graph", false),
+            ("/services/data/v36.0/tooling/tooling/composite", false),
             ("/services/data/v42.0/composite/sobjects", false),
             ("/services/data/v42.0/composite/tree/Account", false),
             ("/services/data/v42.0/query", false),
