@@ -114,20 +114,28 @@ fn report(outcome: &ReloadStatus) -> ExitCode {
 pub(super) struct FileSource {
     args: ConfigArgs,
     demos: Demos,
+    /// If true, the file must have a text.
+    has_text: bool,
 }
 
 impl FileSource {
     /// That of `args`, whose demo orgs run as `demos`.
     pub(super) fn new(args: ConfigArgs, demos: Demos) -> Self {
-        Self { args, demos }
+        let has_text = Config::has_text(args.config().as_deref());
+        Self {
+            args,
+            demos,
+            has_text,
+        }
     }
 }
 
 impl Source for FileSource {
     async fn read(&mut self) -> Result<Config, Vec<String>> {
         let args = self.args.clone();
+        let had_text = self.has_text;
         // Programs may give secrets, and take their time.
-        let read = tokio::task::spawn_blocking(move || read(&args)).await;
+        let read = tokio::task::spawn_blocking(move || read_again(&args, had_text)).await;
         let read = read.map_err(|error| vec![error.to_string()])?;
         let mut config = read.map_err(|error| error.mistakes().to_vec())?;
         let mistakes = sandbox::mistakes(&config);
@@ -136,6 +144,7 @@ impl Source for FileSource {
         }
         let led = self.demos.lead(&mut config).await;
         led.map_err(|error| vec![error.to_string()])?;
+        self.has_text |= Config::has_text(self.args.config().as_deref());
         Ok(config)
     }
 
@@ -148,11 +157,22 @@ impl Source for FileSource {
 
 /// Reads the configuration of a proxy that runs on its own.
 pub(super) fn read(args: &ConfigArgs) -> Result<Config, ConfigError> {
-    let mut config = load(args)?;
+    Ok(seen_by_people(load(args)?))
+}
+
+fn read_again(args: &ConfigArgs, had_text: bool) -> Result<Config, ConfigError> {
+    if !had_text {
+        return read(args);
+    }
+    let config = Config::load_again(args.config().as_deref(), &args.overrides)?;
+    Ok(seen_by_people(config))
+}
+
+fn seen_by_people(mut config: Config) -> Config {
     if terminal::stderr_is_terminal() {
         config.access_log.sink.get_or_insert(LogSink::Stderr);
     }
-    Ok(config)
+    config
 }
 
 /// For programs that give secrets, one after another.

@@ -1,9 +1,9 @@
 //! The configuration file.
 
-use std::{fmt::Display, path::Path};
+use std::{fmt::Display, fs, os::unix::fs::FileTypeExt, path::Path};
 
 use super::{
-    given,
+    Config, ConfigError, Overrides, given,
     input::{Input, InputError},
     ownership,
     unwrap::as_utf8,
@@ -31,6 +31,33 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<String>, String> {
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
         Err(_) => Err(failed(&"is not UTF-8 text, which TOML must be")),
+    }
+}
+
+impl Config {
+    /// Returns whether there is a file with a text in it, or a pipe.
+    pub(crate) fn has_text(path: Option<&Path>) -> bool {
+        let file = path.unwrap_or_else(|| Path::new(super::DEFAULT_PATH));
+        let is_pipe = fs::metadata(file).is_ok_and(|about| about.file_type().is_fifo());
+        is_pipe || !peek(path).trim().is_empty()
+    }
+
+    /// Like `load`, where the file had a text before: that is what rules who may do what.
+    pub(crate) fn load_again(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(super::DEFAULT_PATH));
+        let text = read(path)?.unwrap_or_default();
+        if text.trim().is_empty() {
+            let file = file.display();
+            return Err(format!(
+                "{file}: there is nothing in it any more; put it back, or restart orgproxy, as is \
+                 needed where it comes by a pipe"
+            )
+            .into());
+        }
+        Self::from_toml(&text, file, overrides)
     }
 }
 

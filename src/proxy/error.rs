@@ -44,6 +44,10 @@ pub(crate) enum Error {
         limit: usize,
         setting: &'static str,
     },
+    #[error(
+        "this connection should have ended, since orgproxy ends or was configured anew; connect again"
+    )]
+    Over,
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
     #[error("internal error in orgproxy; please report it with what the log says")]
@@ -192,6 +196,7 @@ impl Error {
             },
             Self::NoPages => ErrorSpec(Org, S::BAD_GATEWAY, "PAGE_REFUSED", "http_protocol_error"),
             Self::BrokeOff(_) => ErrorSpec(Org, S::BAD_GATEWAY, "ORG_CLOSED", "http_response_incomplete"),
+            Self::Over => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "CONNECT_AGAIN", "connection_terminated"),
             Self::Overloaded { .. } => ErrorSpec(Proxy, S::SERVICE_UNAVAILABLE, "OVERLOADED", "connection_limit_reached"),
             Self::Exceeded(exceeded) => match exceeded {
                 Exceeded::Calls { .. } => ErrorSpec(Client, S::TOO_MANY_REQUESTS, "BUDGET_SPENT", "http_request_denied"),
@@ -213,6 +218,7 @@ impl Error {
             self,
             Self::Refused(Refusal::Malformed(_) | Refusal::BadHost)
                 | Self::Overloaded { .. }
+                | Self::Over
                 | Self::Envelope(_)
                 | Self::Local(Unanswerable::Body(_) | Unanswerable::TooLong(_))
                 | Self::Upstream(upstream::Error::Client(_))

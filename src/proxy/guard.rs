@@ -232,7 +232,10 @@ impl Guard {
     ) -> Result<Named, Refusal> {
         let named = named(head, lines).ok_or(Refusal::BadHost)?;
         if let Some(end) = connection.intercepted() {
-            return self.check_tunnel(named, end);
+            let port = head.uri.authority().map(port_of);
+            let is_there = head.version == http::Version::HTTP_2
+                || port.is_none_or(|port| port == port_of(end));
+            return self.check_tunnel(named, end, is_there);
         }
         let mut names = self.own.iter().chain(&self.configured);
         let is_own = names.any(|own| own.is_named_by(named));
@@ -272,9 +275,9 @@ impl Guard {
 
     /// In a tunnel, the one right name is that of its end. If any org can be logged in to there, it
     /// is this one; else the session will tell whether it is this one's.
-    fn check_tunnel(&self, named: &str, end: &Authority) -> Result<Named, Refusal> {
+    fn check_tunnel(&self, named: &str, end: &Authority, is_port: bool) -> Result<Named, Refusal> {
         let is_end = Host::parse(end.host()).is_some_and(|end| end.is_named_by(named));
-        if !is_end {
+        if !is_end || !is_port {
             Err(Refusal::OutsideTunnel(named.to_owned(), end.to_string()))
         } else if self.is_login(end) {
             Ok(Named::Login)

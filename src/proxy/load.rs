@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub(crate) use self::activity::Activity;
+pub(crate) use self::activity::{Activity, ON_ITS_WAY};
 use self::open::Open;
 use crate::{config::Limits, system::telemetry::Throttle};
 

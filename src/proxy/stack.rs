@@ -194,6 +194,9 @@ impl Stack {
         }
         let bytes = || headers::bytes(request.headers());
         let activity = connection.activity();
+        if activity.has_stopped() {
+            return Err(Error::Over);
+        }
         self.load.wait_for_room(surplus, activity, bytes).await?;
         let host = guard::tunnel_end(request)?;
         let proxy = self.stand_in(&host)?;
@@ -232,6 +235,10 @@ impl Stack {
         // First of all, since a message that is not framed as it should be must not be looked at.
         if let Some(refusal) = refusal {
             return Err(refusal.into());
+        }
+        // It may not be answered by what is no more, however long the client holds on to it.
+        if exchange.connection.activity().has_stopped() {
+            return Err(Error::Over);
         }
         let bytes = || {
             let target = parts.uri.path_and_query().map(PathAndQuery::as_str);

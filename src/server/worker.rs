@@ -33,7 +33,7 @@ use crate::{
     config::Limits,
     proxy::{
         connection_state::ConnectionState,
-        load::{Activity, Load},
+        load::{Activity, Load, ON_ITS_WAY},
         stack::Stack,
     },
     system::{chain::causes, telemetry::Throttle},
@@ -465,9 +465,6 @@ impl Life {
 }
 
 static THROTTLE: Throttle = Throttle::new();
-
-/// Between a client's connection and its request, or two pieces of a request's head.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// When a stop waits for those.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);

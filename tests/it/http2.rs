@@ -55,7 +55,7 @@ async fn every_line_of_the_specification_is_held() {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(crate) const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -600,7 +600,7 @@ async fn talk_until(stream: impl AsyncRead + AsyncWrite, wire: Vec<u8>, kind: u8
     }
 }
 
-async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
+pub(crate) async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     in_time(stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -635,10 +635,10 @@ fn status(heard: &[u8]) -> Option<u8> {
         .map(|(_, payload)| payload[0])
 }
 
-const OK: u8 = 0x88;
+pub(crate) const OK: u8 = 0x88;
 const BAD_REQUEST: u8 = 0x8c;
 
-fn begun(frames: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn begun(frames: &[&[u8]]) -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frames.concat()].concat()
 }
 
@@ -647,7 +647,7 @@ fn request(stream: u32, ends: bool) -> Vec<u8> {
 }
 
 /// GET if it `ends`, else POST.
-fn request_for(stream: u32, ends: bool, path: &str, length: &str) -> Vec<u8> {
+pub(crate) fn request_for(stream: u32, ends: bool, path: &str, length: &str) -> Vec<u8> {
     let mut block = vec![if ends { 0x82 } else { 0x83 }, 0x86];
     let mut literal = |name: &[u8], value: &str| {
         block.extend_from_slice(name);

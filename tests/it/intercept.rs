@@ -278,6 +278,20 @@ async fn in_a_tunnel_the_host_is_that_of_its_end(host: &str, status: u16, code: 
     }
 }
 
+#[test_case(443, 200; "that of its end")]
+#[test_case(22, 421; "another")]
+#[tokio::test]
+async fn in_a_tunnel_the_port_of_an_absolute_target_is_that_of_its_end(port: u16, status: u16) {
+    let interceptor = Interceptor::with(ON).await;
+    let tunnel = interceptor.tunnel("login.salesforce.com").await;
+    let wire = format!(
+        "GET https://login.salesforce.com:{port}{LIMITS} HTTP/1.1\r\n\
+         Host: login.salesforce.com:{port}\r\nConnection: close\r\n\r\n"
+    );
+    let answer = talk(tunnel, wire.as_bytes(), usize::MAX).await.remove(0);
+    assert_eq!(answer.status, status, "{answer:?}");
+}
+
 #[tokio::test]
 async fn the_host_of_another_org_does_not_lead_to_this_one() {
     let interceptor = Interceptor::with(ON).await;

@@ -18,17 +18,21 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},
+    process::Command,
 };
 
-use crate::support::{
-    Binary, Ended, Files, Keys, Org, Raw,
-    binary::run,
-    client,
-    files::config,
-    get::{get, get_and_close},
-    in_time, json_of,
-    path::LIMITS,
-    tls,
+use crate::{
+    http2::{HEADERS, OK, begun, read_frame, request_for},
+    support::{
+        Binary, Ended, Files, Keys, Org, Raw,
+        binary::run,
+        client,
+        files::config,
+        get::{get, get_and_close},
+        in_time, json_of,
+        path::{ECHO, LIMITS},
+        tls,
+    },
 };
 
 const KEYED: &str = "[org.demo.guard]\nclient_key = { file = \"client.key\" }\n";
@@ -285,6 +289,103 @@ async fn who_is_accepted_by_the_rules_of_before_is_not_served_by_those_after() {
     drop(first);
     assert_eq!(waiting.rest().await, "");
     assert_eq!(it.org.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_its_connection_is_not_served_by_the_rules_of_before() {
+    let it = Reloads::start("[org.demo.guard]\nallow_users = [\"*\"]\n").await;
+    let held = it.org.hold(LIMITS);
+    let address = it.proxy.address().await;
+    // It answers no ping, by which it would take note that no more requests are wanted.
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let first = begun(&[&request_for(1, true, LIMITS, "")]);
+    client.write_all(&first).await.unwrap();
+    it.org.wait_until(|_| held.waiting() == 1).await;
+    it.write("");
+    assert_eq!(it.reload().await.0, StatusCode::OK);
+
+    let mut streams = (3..).step_by(2);
+    let refused = async { while status_of(&mut client, streams.next().unwrap()).await == OK {} };
+    in_time(refused).await;
+    let before = it.org.requests().len();
+    for _ in 0..3 {
+        let status = status_of(&mut client, streams.next().unwrap()).await;
+        assert_ne!(status, OK);
+    }
+    assert_eq!(it.org.requests().len(), before);
+}
+
+/// Sends a request, and returns the first byte of the head of its answer.
+async fn status_of(client: &mut TcpStream, stream: u32) -> u8 {
+    let request = request_for(stream, true, ECHO, "");
+    client.write_all(&request).await.unwrap();
+    loop {
+        let (kind, of, payload) = read_frame(client).await.unwrap();
+        if kind == HEADERS && of == stream {
+            return payload[0];
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_has_gone_is_not_taken_for_an_empty_one() {
+    let org = Org::start().await.unwrap();
+    for is_named in [false, true] {
+        for text in [None, Some(""), Some("\n")] {
+            if is_named && text.is_none() {
+                continue;
+            }
+            let files = Files::new(&org);
+            files.write("client.key", KEY);
+            files.write("proxy.toml", KEYED);
+            let arguments = ["run", "--watch-files=false", "--config", "proxy.toml"];
+            let arguments = &arguments[..if is_named { 4 } else { 2 }];
+            let proxy = Binary::spawn(without_org(Binary::command(arguments), &org, &files));
+            let url = proxy.url(LIMITS).await;
+            let ask = async || client().get(&url).send().await.unwrap().status();
+            assert_eq!(ask().await, 403);
+            match text {
+                None => fs::remove_file(files.path("proxy.toml")).unwrap(),
+                Some(text) => files.write("proxy.toml", text),
+            }
+            proxy.signal(Signal::HUP);
+            proxy.log("there is nothing in it any more").await;
+            assert_eq!(ask().await, 403);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_came_by_a_pipe_stays() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    files.write("client.key", KEY);
+    let key = files.path("client.key").display().to_string();
+    files.write("given.toml", &KEYED.replace("client.key", &key));
+    let mut command = Command::new("bash");
+    command.args(["-c", "exec \"$0\" run --config <(cat given.toml)"]);
+    command.arg(env!("CARGO_BIN_EXE_orgproxy"));
+    let proxy = Binary::spawn(without_org(command, &org, &files));
+    let url = proxy.url(LIMITS).await;
+    let ask = async || client().get(&url).send().await.unwrap().status();
+    assert_eq!(ask().await, 403);
+    proxy.signal(Signal::HUP);
+    proxy.log("restart orgproxy").await;
+    assert_eq!(ask().await, 403);
+}
+
+/// A command that gets the org by variables, and runs beside its files.
+fn without_org(mut command: Command, org: &Org, files: &Files) -> Command {
+    command
+        .current_dir(files.folder())
+        .env("ORGPROXY_CLIENT_ID", org.client_id())
+        .env("ORGPROXY_USERNAME", org.username())
+        .env("ORGPROXY_PRIVATE_KEY", "server.key")
+        .env("ORGPROXY_LOGIN_URL", org.login_url().as_str())
+        .env("ORGPROXY_TRUSTED_HOSTS", "localhost")
+        .env("ORGPROXY_CA_FILE", "ca.pem")
+        .env("ORGPROXY_LISTEN", "127.0.0.1:0");
+    command
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::{
     future::poll_fn,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
@@ -37,7 +38,8 @@ pub(crate) struct Activity {
     waiting: AtomicUsize,
     /// Bytes of their heads.
     queued: AtomicUsize,
-    stopping: AtomicBool,
+    /// Set once no more requests are wanted.
+    stopping: OnceLock<Instant>,
     cut: AtomicBool,
     task: AtomicWaker,
 }
@@ -173,11 +175,17 @@ impl Activity {
 
     /// Notes that no more requests are wanted.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Relaxed);
+        self.stopping.get_or_init(Instant::now);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Relaxed)
+        self.stopping.get().is_some()
+    }
+
+    /// Returns whether it is so long ago that requests which come now were sent all the same.
+    pub(crate) fn has_stopped(&self) -> bool {
+        let since = self.stopping.get();
+        since.is_some_and(|since| since.elapsed() > ON_ITS_WAY)
     }
 
     /// Has the connection end, to make room.
@@ -209,6 +217,10 @@ impl Activity {
         .await;
     }
 }
+
+/// Between a client's connection and its request, two pieces of a request's head, or a request and the
+/// word that none is wanted.
+pub(crate) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Relaxed) + more, Relaxed);
