@@ -15,7 +15,7 @@ use crate::{
         inherited,
         notify::Notifier,
         pid_file::{PidFile, PidFileError},
-        process, signal, telemetry,
+        process, signal, telemetry, terminal,
     },
     watch::access_log,
 };
@@ -55,9 +55,17 @@ mod wait;
 pub fn execute(command: Command) -> Result<ExitCode, CommandError> {
     // Every command may come to read a secret.
     let usual = process::harden();
+    let code = carry_out(command, &usual)?;
+    match terminal::lost() {
+        None => Ok(code),
+        Some(error) => Err(CommandError::Other(format!("cannot write: {error}"))),
+    }
+}
+
+fn carry_out(command: Command, usual: &process::Limits) -> Result<ExitCode, CommandError> {
     match command {
         Command::Run(args) if args.program.is_empty() => return start(&args.source),
-        Command::Run(args) => return child::run(&args, &usual),
+        Command::Run(args) => return child::run(&args, usual),
         Command::Init(args) => return init::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
         Command::Token(args) => return token::run(&args),

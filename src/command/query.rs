@@ -183,6 +183,11 @@ fn sum_up(rows: &Rows<'_>, format: Format, start: Instant) {
             "orgproxy: some records have more children than are shown: query those separately\n",
         ));
     }
+    if rows.has_lost_values() {
+        terminal::note(&escape(
+            "orgproxy: some records have values that no column is for: use --format json\n",
+        ));
+    }
     if format == Format::Table || io::stderr().is_terminal() {
         let count = rows.count();
         let records = if count == 1 { "record" } else { "records" };

@@ -1,6 +1,11 @@
 //! Sending any request to the org.
 
-use std::{fs::File, io::Write, path::Path, process::ExitCode};
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header, response};
@@ -87,7 +92,13 @@ async fn show(args: &RequestArgs, head: &response::Parts, body: Incoming) -> Res
         output.write(&written(head))?;
     }
     if is_error(head.status) {
-        let start = print(body, head, &output).await?;
+        let start = match print(body, head, &output).await {
+            // Who has read enough still learns that it was an error.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                BytesMut::new()
+            }
+            printed => printed?,
+        };
         return Err(Failure::Refused(summary(head, &start)));
     }
     match args

@@ -1,10 +1,11 @@
 //! `orgproxy status`: how a running proxy is, for a person.
 
-use std::{fmt::Write, process::ExitCode, time::Duration};
+use std::{fmt::Write, io, process::ExitCode, time::Duration};
 
 use super::{
     CommandError,
     admin::{Reply, Target, Unreachable},
+    failure::Failure,
     output::Output,
     radar,
     rows::{MOST_CLIENTS, add_rows, under},
@@ -37,7 +38,12 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
         let unreachable = |error| CommandError::Other(target.describe(&error));
         let (reply, status) = ask(&target).await.map_err(unreachable)?;
         if args.json {
-            Output::new().write(&[&reply.body[..], b"\n"].concat())?;
+            let written = Output::new().write(&[&reply.body[..], b"\n"].concat());
+            if let Err(error) = written
+                && error.kind() != io::ErrorKind::BrokenPipe
+            {
+                return Failure::from(error).into_result();
+            }
         } else {
             terminal::print(&report(&status));
         }

@@ -1,13 +1,26 @@
 //! Output for people: colours where they are wanted, and lines that fit.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::OnceLock,
+};
 
 use anstyle::{AnsiColor, Style};
 
 /// Prints to standard output, with colours if that is a terminal and `NO_COLOR` is not set. Nobody
-/// reading it is not a reason to stop.
+/// reading it is not a reason to stop; [`lost`] tells of other failures.
 pub(crate) fn print(text: &str) {
-    let _ = write!(anstream::stdout().lock(), "{text}");
+    let mut output = anstream::stdout().lock();
+    if let Err(error) = write!(output, "{text}").and_then(|()| output.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// The reason that something could not be printed, if there is one, as on a full disk.
+pub(crate) fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// Empties the terminal, whatever `NO_COLOR` says.
@@ -73,6 +86,9 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// The first that there was.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
 #[cfg(test)]
 mod tests {

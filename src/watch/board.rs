@@ -24,7 +24,9 @@ pub(crate) struct Seen {
 impl Board {
     /// Takes in requests that ended about `now`.
     pub(super) fn take(&mut self, records: &mut Batch, now: SystemTime) {
-        for record in records.iter() {
+        // A user of this machine who may not call is no client.
+        let of_clients = records.iter().filter(|record| !record.is_of_another_user());
+        for record in of_clients {
             self.callers.count(record, now);
             self.radar.see(record, now);
         }

@@ -5,11 +5,14 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use super::{AnsweredBy, Client, Identity, Record};
 use crate::system::hours::Hours;
 
-/// The callers of all orgs, a bounded number of them.
+/// The callers of all orgs, a bounded number of them: the configuration and the system bound those that are
+/// known for certain.
 #[derive(Debug, Default)]
 pub(crate) struct Callers {
     all: Vec<Caller>,
     places: HashMap<(Arc<str>, Identity), usize>,
+    /// Those of them that are only known by what they say of themselves.
+    self_named: usize,
     /// The one that called last, who mostly calls next as well, and by what it is known.
     last: Option<(Arc<str>, Client, usize)>,
 }
@@ -43,8 +46,12 @@ impl Callers {
 
     fn place(&mut self, org: &Arc<str>, client: &Client) -> usize {
         let mut key = (org.clone(), client.identity());
-        if self.all.len() >= MOST && !self.places.contains_key(&key) {
-            key.1 = Identity::others();
+        if client.names_itself() && !self.places.contains_key(&key) {
+            if self.self_named >= MOST {
+                key.1 = Identity::others();
+            } else {
+                self.self_named += 1;
+            }
         }
         let place = *self.places.entry(key).or_insert_with(|| {
             self.all.push(Caller::default());
@@ -148,5 +155,14 @@ mod tests {
         assert!(callers.all.len() <= MOST + 1);
         let total: u64 = callers.of("main", at(100)).iter().map(|it| it.1).sum();
         assert_eq!(total, 10_000);
+        // Those that are known for certain have their places.
+        let mut certain = Record::example();
+        certain.client = Client::Uid(7);
+        callers.count(&certain, at(100));
+        let own = callers.of("main", at(100));
+        assert!(
+            own.iter()
+                .any(|(client, count, _)| client.to_string() == "uid:7" && *count == 1)
+        );
     }
 }

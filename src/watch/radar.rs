@@ -36,7 +36,7 @@ impl Radar {
         let Some(org) = &record.org else { return };
         for danger in dangers(record) {
             let key = (org.clone(), record.client.identity(), danger);
-            let has_room = self.0.len() < MOST;
+            let has_room = self.0.len() < MOST || !record.client.names_itself();
             let finding = match self.0.get_mut(&key) {
                 Some(finding) => finding,
                 None if has_room => self.0.entry(key).or_default(),

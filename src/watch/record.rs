@@ -113,6 +113,13 @@ pub(crate) struct Identity {
     name: Box<str>,
 }
 
+impl Record {
+    /// Returns whether it is of a user of this machine who may not call.
+    pub(super) fn is_of_another_user(&self) -> bool {
+        self.answered_by == AnsweredBy::Error("OTHER_USER")
+    }
+}
+
 impl Client {
     pub(crate) fn known_by(&self) -> KnownBy {
         match self {
@@ -136,6 +143,11 @@ impl Client {
 
     pub(crate) fn identity(&self) -> Identity {
         Identity::new(self.known_by(), &self.name())
+    }
+
+    /// Returns whether it is only known by what it says of itself, which can be anything.
+    pub(super) fn names_itself(&self) -> bool {
+        matches!(self, Self::Says(_))
     }
 
     /// What it is called in a configuration, if it cannot choose that for itself.

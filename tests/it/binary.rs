@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    fs::File,
     net::{Ipv4Addr, Ipv6Addr, TcpListener},
     os::unix::{fs::MetadataExt, process::ExitStatusExt},
+    process::Stdio,
 };
 
 use rustix::process::{Signal, geteuid};
@@ -95,6 +97,24 @@ async fn flags_go_before_variables_and_variables_before_the_file() {
     let proxy = Binary::spawn(command);
     let answer = client().get(proxy.url(LIMITS).await).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_printed_is_a_failure() {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for (stdout, code, said) in [
+        (Stdio::null(), 0, ""),
+        (full().into(), 1, "cannot write: No space left"),
+    ] {
+        let mut command = Binary::command(&["doctor", "--config", &files.config()]);
+        command.stdout(stdout).stderr(Stdio::piped());
+        let ended = command.spawn().unwrap().wait_with_output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{ended:?}");
+        let heard = String::from_utf8_lossy(&ended.stderr);
+        assert!(heard.contains(said), "{heard}");
+    }
 }
 
 #[tokio::test]

@@ -399,7 +399,7 @@ async fn with_few_file_descriptors_it_serves_one_after_the_other_and_idly() {
 fn every_line_that_a_client_can_cause_is_throttled() {
     // These come with a start, a stop, a reload, a certificate, a login, of which there are few, a
     // sleep, with Redis that goes and comes, or with a thread that hangs.
-    const RARE: [&str; 32] = [
+    const RARE: [&str; 33] = [
         "anybody can put a socket of that name",
         "what clients send to http",
         "\"stopping\"",
@@ -415,6 +415,7 @@ fn every_line_that_a_client_can_cause_is_throttled() {
         "no admin listener",
         "process goes on alone",
         "Redis is not used",
+        "Redis has led to no session",
         "reloaded the configuration",
         "did not reload the configuration",
         "escape::line(mistake)",

@@ -135,6 +135,25 @@ async fn a_file_of_any_size_is_sent_in_little_memory() {
 }
 
 #[tokio::test]
+async fn an_error_is_one_though_nobody_reads_it() {
+    let setup = Setup::start().await;
+    let error = Fault::answer(
+        http::StatusCode::NOT_FOUND,
+        "text/plain",
+        "x".repeat(100_000),
+    );
+    setup.org.faults().always("/services/data", error);
+    let mut command = command(&setup, &["GET", LIMITS]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = in_time(child.wait_with_output()).await.unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("404"), "{said}");
+}
+
+#[tokio::test]
 async fn standard_input_is_sent_as_it_comes() {
     let setup = Setup::start().await;
     let mut command = command(

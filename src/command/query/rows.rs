@@ -21,6 +21,7 @@ pub(super) struct Rows<'a> {
     table: Option<Table>,
     count: u64,
     has_cut_children: bool,
+    has_lost_values: bool,
 }
 
 impl<'a> Rows<'a> {
@@ -33,6 +34,7 @@ impl<'a> Rows<'a> {
             table: None,
             count: 0,
             has_cut_children: false,
+            has_lost_values: false,
         }
     }
 
@@ -45,6 +47,11 @@ impl<'a> Rows<'a> {
         self.has_cut_children
     }
 
+    /// Returns whether some record had a value that no column is for.
+    pub(super) fn has_lost_values(&self) -> bool {
+        self.has_lost_values
+    }
+
     /// Prints the records of one response.
     pub(super) fn print(&mut self, records: Vec<Json<'_>>) -> io::Result<()> {
         let is_first = self.columns.is_none();
@@ -52,6 +59,8 @@ impl<'a> Rows<'a> {
             .columns
             .get_or_insert_with(|| Columns::new(self.soql, &records));
         self.has_cut_children |= records.iter().any(is_cut);
+        self.has_lost_values |=
+            self.format != Format::Json && records.iter().any(|record| columns.miss(record));
         let count = records.len() as u64;
         let records = records.into_iter().map(without_attributes);
         match self.format {

@@ -3,7 +3,7 @@
 /// Returns whether it is `SELECT COUNT()`, whose result is a number without records.
 pub(super) fn is_count(soql: &str) -> bool {
     let tokens = tokens(soql);
-    let items = items(&tokens);
+    let (items, _) = items(&tokens);
     let [item] = items.as_slice() else {
         return false;
     };
@@ -14,13 +14,35 @@ pub(super) fn is_count(soql: &str) -> bool {
 /// `FIELDS(ALL)`.
 pub(super) fn columns(soql: &str) -> Option<Vec<String>> {
     let tokens = tokens(soql);
-    let items = items(&tokens);
+    let (items, source) = items(&tokens);
+    let names = names(source);
     let mut unnamed = 0;
     let columns: Option<Vec<_>> = items
         .iter()
-        .map(|item| column(item, &mut unnamed))
+        .map(|item| {
+            let column = column(item, &mut unnamed)?;
+            let (first, rest) = column.split_once('.').unwrap_or_default();
+            let is_name = names.iter().any(|name| name.eq_ignore_ascii_case(first));
+            Some(if is_name { rest.to_owned() } else { column })
+        })
         .collect();
     columns.filter(|columns| !columns.is_empty())
+}
+
+/// What may stand before a field for the object itself, by the tokens behind `FROM`: its name and its
+/// alias.
+fn names<'a>(source: &[&'a str]) -> Vec<&'a str> {
+    let mut words = source.iter().copied();
+    let object = words.next();
+    let alias = words.find(|word| !word.eq_ignore_ascii_case("AS"));
+    let is_clause = |word: &&str| {
+        let is = |clause: &&str| word.eq_ignore_ascii_case(clause);
+        CLAUSES.iter().any(is) || !word.starts_with(char::is_alphabetic)
+    };
+    object
+        .into_iter()
+        .chain(alias.filter(|word| !is_clause(word)))
+        .collect()
 }
 
 /// The key of an item of the list in records. `unnamed` counts items without one, which are
@@ -56,13 +78,14 @@ fn children<'a>(subquery: &[&'a str]) -> Option<&'a str> {
     subquery.get(from + 1)?.rsplit('.').next()
 }
 
-/// The items between `SELECT` and `FROM`, in tokens.
-fn items<'a, 'b>(tokens: &'b [&'a str]) -> Vec<&'b [&'a str]> {
+/// The items between `SELECT` and `FROM`, in tokens, and what is behind that.
+fn items<'a, 'b>(tokens: &'b [&'a str]) -> (Vec<&'b [&'a str]>, &'b [&'a str]) {
+    let nothing = (Vec::new(), &[][..]);
     let Some((first, rest)) = tokens.split_first() else {
-        return Vec::new();
+        return nothing;
     };
     if !first.eq_ignore_ascii_case("SELECT") {
-        return Vec::new();
+        return nothing;
     }
     let mut depth = 0;
     let mut items = Vec::new();
@@ -75,10 +98,10 @@ fn items<'a, 'b>(tokens: &'b [&'a str]) -> Vec<&'b [&'a str]> {
             start = index + 1;
         }
         if is_end {
-            return items;
+            return (items, &rest[index + 1..]);
         }
     }
-    Vec::new()
+    nothing
 }
 
 /// The depth within parentheses, and from `TYPEOF` to `END`, where commas do not end items.
@@ -126,6 +149,11 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
+/// The words that begin what comes behind the objects.
+const CLAUSES: [&str; 11] = [
+    "USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL",
+];
+
 /// Functions that change how a field is shown, not its name.
 const RENDERERS: [&str; 3] = ["toLabel", "format", "convertCurrency"];
 
@@ -144,6 +172,10 @@ mod tests {
     #[test_case("SELECT TYPEOF What WHEN Account THEN Phone, Name ELSE Id END FROM Event", "What"; "typeof")]
     #[test_case("SELECT Id, DISTANCE(L__c, GEOLOCATION(37,122), 'mi') FROM A", "Id|expr0"; "commas within")]
     #[test_case("SELECT FIELDS(ALL) FROM A LIMIT 1", ""; "fields")]
+    #[test_case("SELECT a.Id, A.Owner.Name, b.C FROM X a", "Id|Owner.Name|b.C"; "an alias")]
+    #[test_case("SELECT a.Id, X.Name FROM X AS a", "Id|Name"; "an alias with AS, and the object")]
+    #[test_case("SELECT where.Id FROM X WHERE Id = 1", "where.Id"; "no alias but a clause")]
+    #[test_case("SELECT e.Id, TYPEOF e.What WHEN Account THEN Phone END FROM Event e", "Id|What"; "an alias within TYPEOF")]
     #[test_case("SELECT Id", ""; "no FROM")]
     #[test_case("SELECT FROM A", ""; "no field")]
     #[test_case("FIND {x}", ""; "no query")]
