@@ -34,6 +34,8 @@ impl Verdict {
         let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
         if method == Method::HEAD || head.is_empty() {
             return match family {
+                // Its head has said it all.
+                Family::PubSub => Self::Dead,
                 Family::Soap(_) | Family::Bulk(_) => Self::Unsaid,
                 _ if family.refuses_with(status) => Self::Unsaid,
                 _ => Self::Sound,
@@ -50,7 +52,6 @@ impl Verdict {
             Family::Soap(_) => Self::of_soap(head),
             Family::Bulk(_) => Self::of_bulk(head),
             Family::Cometd => cometd::judge(head),
-            // Its head has said it all.
             Family::PubSub => Self::Dead,
         }
     }
