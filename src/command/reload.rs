@@ -144,7 +144,7 @@ impl Source for FileSource {
         }
         let led = self.demos.lead(&mut config).await;
         led.map_err(|error| vec![error.to_string()])?;
-        self.has_text |= Config::has_text(self.args.config().as_deref());
+        self.has_text = self.has_text || Config::has_text(self.args.config().as_deref());
         Ok(config)
     }
 

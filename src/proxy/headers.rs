@@ -110,7 +110,8 @@ pub(crate) fn local_cookie(cookie: &HeaderValue, secure: bool) -> Option<HeaderV
     HeaderValue::from_bytes(&kept.join(&b";"[..])).ok()
 }
 
-fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
+/// Returns whether `text` begins with `prefix`, in whatever case.
+pub(crate) fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
     let start = text.get(..prefix.len());
     start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

@@ -19,6 +19,7 @@ use crate::{
     auth::Session,
     proxy::{
         coding::Coding,
+        headers::starts_with,
         replay::{ClientFault, Replay, Splice},
     },
 };
@@ -194,7 +195,7 @@ fn is_utf16(text: &[u8]) -> bool {
 fn check_content_type(headers: &HeaderMap) -> Result<(), EnvelopeError> {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let kind = kind.unwrap_or_default().trim_ascii();
-    if kind.len() >= PARTS.len() && kind[..PARTS.len()].eq_ignore_ascii_case(PARTS) {
+    if starts_with(kind, PARTS) {
         return Err(EnvelopeError::Parts);
     }
     check_charset(headers)
