@@ -1,7 +1,7 @@
 //! Who may call, and what they may ask.
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, header,
+    HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
     uri::{Authority, Scheme},
 };
@@ -155,10 +155,12 @@ impl Guard {
     ) -> Result<(), Refusal> {
         let headers = request.headers();
         self.check_user(connection)?;
+        let lines = Lines::of(headers);
+        named(request.uri(), request.version(), &lines).ok_or(Refusal::BadHost)?;
         if !self.may_be_instance(host) {
             return Err(Refusal::ForeignTunnel(host.to_string()));
         }
-        self.check_browser(&Lines::of(headers))?;
+        self.check_browser(&lines)?;
         match &self.org.guard.client_key {
             Some(key) if !connection.is_known() && !shows(headers, key) => {
                 Err(Refusal::NoClientKey)
@@ -207,7 +209,7 @@ impl Guard {
     /// Returns whether `head` asks for this org by one of its own names, where several share a
     /// listener.
     pub(crate) fn is_named(&self, head: &Parts) -> bool {
-        named(head, &Lines::of(&head.headers))
+        named(&head.uri, head.version, &Lines::of(&head.headers))
             .is_some_and(|named| self.configured.iter().any(|own| own.is_named_by(named)))
     }
 
@@ -230,18 +232,18 @@ impl Guard {
         lines: &Lines<'_>,
         connection: &ConnectionState,
     ) -> Result<Named, Refusal> {
-        let named = named(head, lines).ok_or(Refusal::BadHost)?;
+        let named = named(&head.uri, head.version, lines).ok_or(Refusal::BadHost)?;
         if let Some(end) = connection.intercepted() {
             let port = head.uri.authority().map(port_of);
-            let is_there = head.version == http::Version::HTTP_2
-                || port.is_none_or(|port| port == port_of(end));
+            let is_there =
+                head.version == Version::HTTP_2 || port.is_none_or(|port| port == port_of(end));
             return self.check_tunnel(named, end, is_there);
         }
         let mut names = self.own.iter().chain(&self.configured);
         let is_own = names.any(|own| own.is_named_by(named));
         match head.uri.authority() {
             // An HTTP/2 authority is just a Host.
-            Some(authority) if head.version != http::Version::HTTP_2 => {
+            Some(authority) if head.version != Version::HTTP_2 => {
                 self.check_authority(authority, is_own, connection)
             }
             _ if is_own => Ok(Named::Us),
@@ -338,7 +340,7 @@ fn check_silence(
     lines: &Lines<'_>,
     connection: &ConnectionState,
 ) -> Result<(), Refusal> {
-    let is_trusted = || named(head, lines).is_some_and(is_trusted_by_browsers);
+    let is_trusted = || named(&head.uri, head.version, lines).is_some_and(is_trusted_by_browsers);
     if lines.is_of_silent_browser() && !connection.is_tls() && !is_trusted() {
         return Err(Refusal::SilentBrowser);
     }
@@ -460,16 +462,17 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The host that a request is for: the authority of an absolute target, else its one `Host`.
-fn named<'a>(head: &'a Parts, lines: &Lines<'a>) -> Option<&'a str> {
+/// The host that a request is for: the authority of an absolute target, else its one `Host`. A line
+/// that names another host beside such a target counts for nothing (RFC 9112 section 3.2.2).
+fn named<'a>(uri: &'a Uri, version: Version, lines: &Lines<'a>) -> Option<&'a str> {
     if lines.host.repeated {
         return None;
     }
-    match (head.uri.authority(), lines.host.first) {
-        (Some(_), None) if head.version == http::Version::HTTP_11 => None,
+    match (uri.authority(), lines.host.first) {
+        (Some(_), None) if version == Version::HTTP_11 => None,
         // RFC 9113 section 8.3.1: a line that names another host makes the request malformed.
         (Some(authority), Some(line))
-            if head.version == http::Version::HTTP_2
+            if version == Version::HTTP_2
                 && !line
                     .as_bytes()
                     .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>

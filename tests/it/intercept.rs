@@ -188,6 +188,26 @@ async fn what_is_not_a_host_and_port_gets_no_tunnel(target: &str) {
     assert_eq!(interceptor.org.logins(), 0);
 }
 
+/// RFC 9112 section 3.2 has them refused, whatever the target is.
+#[test_case("1.1", "Host: {}\r\nHost: {}\r\n", 400; "two")]
+#[test_case("1.1", "Host: {}\r\nhost: evil.tld\r\n", 400; "another besides")]
+#[test_case("1.1", "", 400; "none")]
+#[test_case("1.0", "Host: {}\r\nHost: {}\r\n", 400; "two, in 1 0")]
+#[test_case("1.0", "", 200; "none, in 1 0")]
+#[test_case("1.1", "Host: {}\r\n", 200; "one")]
+#[test_case("1.1", "Host: localhost\r\n", 200; "one for the proxy")]
+#[tokio::test]
+async fn a_tunnel_takes_one_line_that_names_a_host(version: &str, lines: &str, status: u16) {
+    let interceptor = Interceptor::with(ON).await;
+    let end = "login.salesforce.com:443";
+    let lines = lines.replace("{}", end);
+    let mut raw = Raw::connect(interceptor.proxy.address().await).await;
+    raw.send(format!("CONNECT {end} HTTP/{version}\r\n{lines}\r\n"))
+        .await;
+    let head = raw.head().await;
+    assert_eq!(head.split(' ').nth(1), Some(&*status.to_string()), "{head}");
+}
+
 #[test_case("", "login.salesforce.com:443", 405; "no tunnels")]
 #[test_case(ON, "example.com:443", 403; "another host")]
 #[test_case(ON, "login.salesforce.com", 400; "no port")]
