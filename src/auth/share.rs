@@ -256,9 +256,35 @@ fn millis(time: Duration) -> u64 {
 /// number of the generation that is of no use, the time for which the session is kept.
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local known = redis.call('HMGET', KEYS[1], 'epoch', 'number', 'session')
+        "local function has_at_most(length, field)
+            return redis.call('HSTRLEN', KEYS[1], field) <= length
+        end
+        local function is_number(text)
+            return not text or string.match(text, '^%d+$')
+        end
+        local function read()
+            local is_short = redis.call('TYPE', KEYS[1]).ok == 'hash' and has_at_most(64, 'epoch')
+                and has_at_most(15, 'number') and has_at_most(15, 'last')
+                and has_at_most(65536, 'session')
+            if not is_short then
+                return nil
+            end
+            local known = redis.call('HMGET', KEYS[1], 'epoch', 'number', 'session', 'last')
+            local is_whole = not known[3] or known[1] and known[2]
+            return is_whole and is_number(known[2]) and is_number(known[4]) and known
+        end
+
+        local known = read()
+        if not known then
+            -- There is none, or one that no replica has written, which would stay for ever.
+            redis.call('DEL', KEYS[1])
+            known = {}
+        end
         if known[3] and not (known[1] == ARGV[3] and tonumber(known[2]) <= tonumber(ARGV[4])) then
             return {'found', known[1], known[2], known[3]}
+        end
+        if redis.call('TYPE', KEYS[2]).ok ~= 'string' then
+            redis.call('DEL', KEYS[2])
         end
         if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
             redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1])
@@ -266,8 +292,9 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
             redis.call('PEXPIRE', KEYS[1], ARGV[5])
             return {'leased', redis.call('HGET', KEYS[1], 'epoch'), tostring(number)}
         end
-        -- One without an end would never be given back.
-        if redis.call('PTTL', KEYS[2]) == -1 then
+        -- One without an end would never be given back, and no replica takes one for longer.
+        local left = redis.call('PTTL', KEYS[2])
+        if left == -1 or left > tonumber(ARGV[2]) then
             redis.call('PEXPIRE', KEYS[2], ARGV[2])
         end
         return {'busy'}",

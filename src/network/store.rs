@@ -119,6 +119,8 @@ impl Store {
         };
         let fault = Arc::new(fault);
         if self.fault.swap(Some(fault.clone())).is_none() {
+            // Else it would go on reading what comes too late, however much that is.
+            self.link.lock().await.take();
             let name = &self.name;
             tracing::warn!("{name} {fault}; this process goes on alone");
             tokio::spawn(wait_for(Arc::downgrade(self)));

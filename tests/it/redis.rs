@@ -1,8 +1,11 @@
 //! Processes that share their sessions in Redis.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -220,6 +223,70 @@ async fn a_lease_without_an_end_ends_all_the_same() {
     assert_eq!(org.logins(), 2);
 }
 
+/// It would lead to nothing, and for ever.
+#[test_case("SET {place}:session x"; "a session of another type")]
+#[test_case("HSET {place}:session number abc"; "a number that is none")]
+#[test_case("HSET {place}:session number 9007199254740993"; "a number beyond those that can be told apart")]
+#[test_case("HSET {place}:session last 9223372036854775807"; "a last number that has no next")]
+#[test_case("HSET {place}:session last 1.5"; "a last number that is not whole")]
+#[test_case("HDEL {place}:session epoch"; "no epoch")]
+#[test_case("HDEL {place}:session number"; "no number")]
+#[test_case("RPUSH {place}:lease x"; "a lease of another type")]
+#[test_case("SET {place}:lease x PX 3600000"; "a lease for an hour")]
+#[tokio::test]
+async fn what_no_replica_has_written_is_removed(garbage: &str) {
+    let Some(redis) = start().await else { return };
+    let (org, replicas) = replicas(&redis, 2).await;
+    ask_all(&replicas).await;
+    let place = place(&redis).await;
+    redis.ask(&garbage.replace("{place}", &place)).await;
+    org.end_sessions();
+    in_time(ask_all(&replicas)).await;
+    assert_eq!(org.logins(), 2);
+    are_up(&replicas).await;
+}
+
+/// The longest value that Redis takes has half a gigabyte.
+#[tokio::test]
+async fn a_session_that_nobody_can_have_sealed_is_not_even_read() {
+    let Some(redis) = start().await else { return };
+    let (org, replicas) = replicas(&redis, 1).await;
+    ask_all(&replicas).await;
+    let session = format!("{}:session", place(&redis).await);
+    let large = "string.rep('x', 66000)";
+    let put = format!("redis.call('HSET', KEYS[1], 'number', 9, 'session', {large})");
+    redis.ask(&format!("EVAL \"{put}\" 1 {session}")).await;
+    org.end_sessions();
+    ask_all(&replicas).await;
+    assert_eq!(org.logins(), 2);
+    let sealed = redis.ask(&format!("HSTRLEN {session} session")).await;
+    assert!(sealed.len() < ":66000\r\n".len(), "{sealed}");
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let endless = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        while MadeUp::is_asked_for_script(&mut stream).await == Some(false) {
+            stream.write_all(b"+OK\r\n").await.unwrap();
+        }
+        let begin = "*4\r\n$5\r\nfound\r\n$1\r\ne\r\n$1\r\n7\r\n$50000000000\r\n";
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        // Slowly, so that it is not over because the reader has no memory left.
+        let mut pace = tokio::time::interval(Duration::from_millis(1));
+        while stream.write_all(&[b'x'; 1024]).await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    let org = Org::start().await.unwrap();
+    let proxy = replica(&url, &org).await;
+    assert_eq!(proxy.get(LIMITS).await.status(), 200);
+    in_time(endless).await.unwrap();
+}
+
 /// Each costs a few questions, and no client an error.
 #[test_case("*4\r\n$5\r\nfound\r\n$1\r\ne\r\n$1\r\n7\r\n$7\r\nrubbish\r\n", 4; "a session")]
 #[test_case("*1\r\n$7\r\nnothing\r\n", 2; "nothing")]
@@ -299,31 +366,34 @@ impl MadeUp {
 
     async fn serve(stream: TcpStream, answer: &'static str, asked: Arc<AtomicUsize>) {
         let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
-                return;
-            }
-            let words: usize = line.trim().trim_start_matches('*').parse().unwrap();
-            let mut command = Vec::new();
-            for number in 0..words {
-                line.clear();
-                stream.read_line(&mut line).await.unwrap();
-                let length: usize = line.trim().trim_start_matches('$').parse().unwrap();
-                let mut word = vec![0; length + 2];
-                stream.read_exact(&mut word).await.unwrap();
-                if number == 0 {
-                    command = word;
-                }
-            }
-            let is_script = command.starts_with(b"EVAL");
+        while let Some(is_script) = Self::is_asked_for_script(&mut stream).await {
             asked.fetch_add(is_script.into(), Relaxed);
             let answer = if is_script { answer } else { "+OK\r\n" };
             if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Reads a command, and returns whether it is for a script. None at the end of the connection.
+    async fn is_asked_for_script(stream: &mut BufReader<TcpStream>) -> Option<bool> {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
+            return None;
+        }
+        let words: usize = line.trim().trim_start_matches('*').parse().unwrap();
+        let mut command = Vec::new();
+        for number in 0..words {
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+            let length: usize = line.trim().trim_start_matches('$').parse().unwrap();
+            let mut word = vec![0; length + 2];
+            stream.read_exact(&mut word).await.unwrap();
+            if number == 0 {
+                command = word;
+            }
+        }
+        Some(command.starts_with(b"EVAL"))
     }
 }
 

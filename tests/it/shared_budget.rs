@@ -187,6 +187,30 @@ async fn it_is_told_once_that_redis_is_away_and_once_that_it_is_back() {
     assert_eq!(said.matches("answers again").count(), 1, "{said}");
 }
 
+/// It would do so for ever.
+#[test_case("SET {key} x"; "another type")]
+#[test_case("EVAL \"redis.call('HSET', KEYS[1], ARGV[1] .. ' x', string.rep('x', 9000000))\" 1 {key} {hour}"; "more than replicas can have counted")]
+#[tokio::test]
+async fn what_no_replica_has_counted_is_removed(garbage: &str) {
+    let Some(redis) = start().await else { return };
+    let org = Org::start().await.unwrap();
+    let replicas = replicas(&redis, &org, 2, of_all(1000)).await;
+    ask(&replicas[0], 3).await;
+    all_have_spent(&replicas, 3).await;
+    let keys = redis.ask("KEYS *:budget").await;
+    let key = keys.lines().last().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let hour = (now.unwrap().as_secs() / 3600).to_string();
+    redis
+        .ask(&garbage.replace("{key}", key).replace("{hour}", &hour))
+        .await;
+    ask(&replicas[1], 2).await;
+    all_have_spent(&replicas, 5).await;
+    are_up(&replicas).await;
+    let size = redis.ask(&format!("HLEN {key}")).await;
+    assert!(size.starts_with(':'), "{size}");
+}
+
 /// It answers all the while.
 #[tokio::test]
 async fn it_is_told_once_that_redis_refuses_to_write() {

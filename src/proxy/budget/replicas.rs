@@ -186,8 +186,8 @@ fn read(who: Who, hour: &str, calls: &str) -> Option<Count> {
 
 /// Key: the hash. Arguments: the id of a replica, the number of its news, its long calls, the time of a
 /// lease, 1 if it sends along what it has read, the number of its news' counts, these, and what it has
-/// read. Returns nothing if something is lost, and the replica has to send that along. What was counted by
-/// a clock that was ahead is of this hour: else it would be so until that comes.
+/// read. Returns nothing if something is lost, and the replica has to send that along; so it does with more
+/// than replicas can have counted, which no process is to take into its memory. What was counted by a clock that was ahead is of this hour: else it would be so until that comes.
 const EXCHANGE: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -211,6 +211,10 @@ const EXCHANGE: &str = "
         set(field, count_of(field) + calls)
     end
 
+    if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
+        -- There is none, or one that no replica has written, which would stay for ever.
+        redis.call('DEL', KEYS[1])
+    end
     local mine = '@' .. ARGV[1]
     local known = redis.call('HGET', KEYS[1], mine) or ''
     local last = tonumber(string.match(known, '^%d+')) or 0
@@ -239,7 +243,7 @@ const EXCHANGE: &str = "
         end
     end
 
-    local reply, elsewhere = {'0'}, 0
+    local reply, elsewhere, size = {'0'}, 0, 0
     local all = redis.call('HGETALL', KEYS[1])
     for at = 1, #all, 2 do
         local field, value = all[at], all[at + 1]
@@ -248,11 +252,16 @@ const EXCHANGE: &str = "
         if hour and hour >= this - 24 then
             table.insert(reply, field)
             table.insert(reply, value)
+            size = size + #field + #value
         elseif hour or not said or now - said > 25 * 3600 * 1000 then
             redis.call('HDEL', KEYS[1], field)
         elseif field ~= mine and now - said < tonumber(ARGV[4]) then
             elsewhere = elsewhere + long
         end
+    end
+    if size > 8388608 then
+        redis.call('DEL', KEYS[1])
+        return {}
     end
     reply[1] = string.format('%.0f', elsewhere)
     return reply";
