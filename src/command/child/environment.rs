@@ -48,7 +48,7 @@ impl Environment {
     /// For the org `first`. `ORGPROXY_URL_NAME` has the address of each other org.
     ///
     /// # Errors
-    /// When `first` has no address that a URL can express.
+    /// When `first` has no address that a URL can express, or the variables of two orgs have one name.
     pub(super) fn new(
         bounds: &[Bound],
         first: &str,
@@ -71,13 +71,24 @@ impl Environment {
                 Value::Placeholder => set(name, placeholder),
             }
         }
+        let mut named: Vec<(String, &str)> = Vec::new();
         for org in orgs(bounds) {
+            let name = format!("ORGPROXY_URL_{}", in_capitals(&org.name));
+            // What is for one org must not go to another.
+            if let Some((_, other)) = named.iter().find(|(known, _)| *known == name) {
+                return Err(CommandError::Other(format!(
+                    "orgs {other} and {} have one variable, {name}, for their addresses; rename one of \
+                     them",
+                    org.name
+                )));
+            }
             let addresses = Addresses::of(bounds, &org.name);
             if org.name != first
                 && let Some(url) = addresses.url()
             {
-                set(&format!("ORGPROXY_URL_{}", in_capitals(&org.name)), url);
+                set(&name, url);
             }
+            named.push((name, &org.name));
         }
         if orgs(bounds).any(|org| org.name == first && org.intercept) {
             for name in ["HTTPS_PROXY", "https_proxy"] {
