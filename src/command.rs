@@ -15,7 +15,7 @@ use crate::{
         inherited,
         notify::Notifier,
         pid_file::{PidFile, PidFileError},
-        process, signal, telemetry, terminal,
+        process, program, signal, telemetry, terminal,
     },
     watch::access_log,
 };
@@ -98,7 +98,7 @@ fn start(args: &ConfigArgs) -> Result<ExitCode, CommandError> {
 fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     // Before there is any file but those that came with it.
     let (inherited, predecessor) = inherited::take();
-    let program = std::env::current_exe();
+    let program = program::path();
     let program = program.unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
     let (runtime, starting) = begin_to_serve()?;
     // Before it is read, so that no change is missed.
@@ -193,7 +193,7 @@ fn destinations(config: &Config) -> Vec<String> {
 fn admin_hint(listen: &Listen) -> String {
     match (listen, listen.address()) {
         (Listen::Unix(path), _) => {
-            let path = path.display();
+            let path = terminal::quoted(&path.display().to_string());
             let url = format!("--unix-socket {path} http://localhost/api/status");
             format!("admin listener on {listen}\n  try: curl {url}")
         }

@@ -18,6 +18,7 @@ pub(crate) mod peer_user;
 pub(crate) mod percent;
 pub(crate) mod pid_file;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod quote;
 pub(crate) mod sandbox;
 pub(crate) mod signal;

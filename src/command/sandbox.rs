@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Listen, LogSink, Org, Redis, Sandbox},
     local_ca,
     system::{
-        folder,
+        folder, program,
         sandbox::{self, Reach},
     },
 };
@@ -203,7 +203,7 @@ fn ports_of(org: &Org) -> Vec<u16> {
 /// What is read besides, wherever it is: the program itself, for one that takes over, and what names
 /// hosts and authorities.
 fn of_the_system() -> Vec<PathBuf> {
-    let program = env::current_exe().ok();
+    let program = program::path().ok();
     let lists = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| env::var_os(name).unwrap_or_default());
     let listed = lists.iter().flat_map(env::split_paths);
     let listed: Vec<_> = listed.filter(|path| path.is_absolute()).collect();

@@ -115,7 +115,16 @@ impl Successor {
         command
             .fd_mappings(mappings)
             .map_err(|error| error.to_string())?;
-        let child = command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(|error| {
+            let is_denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+            let why = if is_denied && sandbox::confined().is_some() {
+                "; the sandbox reaches the program only in the folders where it was at the start: put \
+                 the new one there, or restart"
+            } else {
+                ""
+            };
+            format!("{}{why}", failed(error))
+        })?;
         Ok(Self {
             child,
             has_taken_over: false,

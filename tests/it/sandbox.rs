@@ -1,15 +1,21 @@
 //! A process that has confined itself reaches what its configuration names, and nothing else.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use test_case::test_case;
+use tokio::process::Command;
 
 use crate::admin::admin_url;
 use crate::support::{
-    Binary, Files, Org, binary::run, chmod, client, files::config, path::LIMITS, skip,
+    Binary, Files, Org,
+    binary::{ORGPROXY, run},
+    chmod, client,
+    files::config,
+    path::LIMITS,
+    skip,
 };
 
 const ADMIN: &str = "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -106,6 +112,34 @@ async fn a_process_that_takes_over_is_in_the_sandbox_of_the_one_before() {
     proxy.log("is beyond the sandbox").await;
     proxy.log("exit status: 64) before it served").await;
     assert_eq!(status(&url).await["process"]["sandbox"], "files");
+    assert_eq!(ask(&proxy).await, 200);
+}
+
+#[tokio::test]
+async fn a_program_that_is_beyond_the_sandbox_does_not_take_over() {
+    if !has_landlock() {
+        return skip("this kernel has no Landlock");
+    }
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let elsewhere = TempDir::new().unwrap();
+    let next = elsewhere.path().join("orgproxy");
+    fs::write(&next, "#!/bin/sh\nexit 7\n").unwrap();
+    chmod(&next, 0o700);
+    let link = files.path("orgproxy");
+    symlink(ORGPROXY, &link).unwrap();
+    let mut command = Command::new(&link);
+    command.args(["--config", &files.config(), "--sandbox", "auto"]);
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on ").await;
+    fs::remove_file(&link).unwrap();
+    symlink(&next, &link).unwrap();
+    proxy.signal(Signal::USR2);
+    let said = proxy.log("did not hand over").await;
+    assert!(
+        said.contains("the sandbox reaches the program only"),
+        "{said}"
+    );
     assert_eq!(ask(&proxy).await, 200);
 }
 

@@ -1,12 +1,12 @@
 //! Being a service: what a service manager hears, the sockets that it passes on, and the pid file.
 
 use std::{
-    fs,
+    env, fs,
     net::{SocketAddr, TcpListener, UdpSocket},
     os::{
         fd::OwnedFd,
         unix::{
-            fs::chown,
+            fs::{chown, symlink},
             net::{UnixListener, UnixStream},
         },
     },
@@ -19,6 +19,7 @@ use std::{
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
+use test_case::test_case;
 use tokio::{net::TcpStream, process::Command, task::JoinHandle};
 
 use crate::support::{
@@ -584,6 +585,46 @@ async fn a_new_process_that_cannot_serve_leaves_the_old_one_and_its_files() {
     assert!(!files.path("it.sock").exists() && !files.path("it.pid").exists());
 }
 
+/// As many install one version beside the other, and have a link lead to one of them.
+#[test_case(true; "by its path")]
+#[test_case(false; "by its name")]
+#[tokio::test]
+async fn a_link_leads_to_the_program_that_takes_over(by_path: bool) {
+    let org = Org::start().await.unwrap();
+    let files = Files::new(&org);
+    let [bin, one, two] = ["bin", "one", "two"].map(|name| files.path(name));
+    for folder in [&bin, &one, &two] {
+        fs::create_dir(folder).unwrap();
+    }
+    let program = one.join("orgproxy");
+    if fs::hard_link(ORGPROXY, &program).is_err() {
+        copy_program(&program);
+    }
+    let next = two.join("orgproxy");
+    fs::write(&next, "#!/bin/sh\nexit 7\n").unwrap();
+    chmod(&next, 0o700);
+    let link = bin.join("orgproxy");
+    symlink(&program, &link).unwrap();
+    let mut command = Command::new("sh");
+    let name = if by_path { "bin/orgproxy" } else { "orgproxy" };
+    let path = format!("{}:{}", bin.display(), env::var("PATH").unwrap());
+    command
+        .args([
+            "-c",
+            "exec \"$0\" --config \"$1\" --watch-files=false --sandbox=off",
+        ])
+        .args([name, &files.config()])
+        .current_dir(files.folder())
+        .env("PATH", path);
+    let proxy = Binary::spawn(command);
+    proxy.print("listening on").await;
+    fs::remove_file(&link).unwrap();
+    symlink(&next, &link).unwrap();
+    proxy.signal(Signal::USR2);
+    proxy.log("exit status: 7) before it served").await;
+    assert_eq!(proxy.stop().await.code(), 0);
+}
+
 #[tokio::test]
 async fn a_stop_during_an_upgrade_leaves_nothing_behind() {
     let org = Org::start().await.unwrap();
@@ -691,7 +732,7 @@ fn activated(files: &Files, sockets: Vec<OwnedFd>, process: &str) -> Command {
         ])
         .args(arguments)
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("PATH", env::var_os("PATH").unwrap())
         .env("LISTEN_FDS", sockets.len().to_string());
     let mapping = |(parent_fd, child_fd)| FdMapping {
         parent_fd,
