@@ -19,6 +19,7 @@ use super::{
     given,
     input::{Input, InputError},
     ownership::{OwnershipError, check_place},
+    traces::HEADER_VARIABLES,
 };
 use crate::system::{children, ownership, terminal};
 
@@ -232,7 +233,12 @@ fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 fn from_program(program: &Program) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let deadline = Instant::now() + TIMEOUT;
     let (name, arguments) = program.words.split_first().ok_or(SecretFault::Empty)?;
-    let mut child = children::command(name, &program.withheld)
+    let mut command = children::command(name, &program.withheld);
+    // They may hold a secret as well.
+    for name in HEADER_VARIABLES {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -111,7 +111,9 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
     } else {
         standard.endpoint()
     };
-    let mut traces = Traces::to(endpoint?);
+    let endpoint = endpoint?;
+    let is_another = is_given && standard.names_another(&endpoint);
+    let mut traces = Traces::to(endpoint);
     traces.resource = standard
         .read(&["OTEL_RESOURCE_ATTRIBUTES"], pairs)
         .unwrap_or_default();
@@ -129,7 +131,7 @@ fn read_with(mut section: Section<'_>, folder: &Path, standard: &Standard<'_>) -
     }
     traces.headers = if are_headers_given {
         headers.unwrap_or_default()
-    } else if is_given && standard.names_another() {
+    } else if is_another {
         // They may hold a secret, which is for that one.
         Vec::new()
     } else {
@@ -208,9 +210,12 @@ impl Standard<'_> {
         Some(endpoint)
     }
 
-    /// Returns whether they name a collector, whatever it is.
-    fn names_another(&self) -> bool {
-        ENDPOINTS.iter().any(|name| self.get(name).is_some())
+    /// Returns whether they name a collector, and not that at `endpoint`.
+    fn names_another(&self, endpoint: &Url) -> bool {
+        let named = ENDPOINTS.iter().find_map(|name| self.get(name));
+        named.is_some_and(|named| {
+            Url::parse(&named).map_or(true, |named| named.origin() != endpoint.origin())
+        })
     }
 
     fn sampling(&self) -> Sampling {
@@ -428,6 +433,20 @@ mod tests {
             }
             (other, _) => panic!("{other:?}"),
         }
+    }
+
+    /// They may hold a secret, which is for one collector.
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318")], true; "the same")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:4318/x")], true; "another path of it")]
+    #[test_case(&[], true; "none")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:4318")], false; "another")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:1")], false; "another port")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://a:4318")], false; "by tls")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "what")], false; "no url")]
+    fn headers_go_to_the_collector_that_they_are_for(named: &[(&str, &str)], do_go: bool) {
+        let variables = [named, &[("OTEL_EXPORTER_OTLP_HEADERS", "a=1")]].concat();
+        let traces = from(&variables, file("endpoint = \"http://a:4318\""));
+        assert_eq!(traces.unwrap().unwrap().headers.len(), usize::from(do_go));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::{self, Admin, Config, Limits, Listen, Protocol},
     local_ca::Authority,
+    system::terminal,
 };
 
 /// A listener and its sockets.
@@ -191,13 +192,13 @@ impl Bound {
         };
         let url = match (&self.listen, self.listen.address()) {
             (Listen::Unix(path), _) => {
-                return format!("--unix-socket {} http://{host}", path.display());
+                return format!("--unix-socket {} http://{host}", in_shell(path));
             }
             (_, Some(address)) => format!("{scheme}://{host}:{}", address.port()),
             (_, None) => format!("{scheme}://{host}"),
         };
         match &self.ca_file {
-            Some(path) => format!("--cacert {} {url}", path.display()),
+            Some(path) => format!("--cacert {} {url}", in_shell(path)),
             None => url,
         }
     }
@@ -263,6 +264,11 @@ impl fmt::Display for Bound {
         }
         Ok(())
     }
+}
+
+/// `path` as one word for a shell.
+fn in_shell(path: &Path) -> String {
+    terminal::quoted(&path.display().to_string())
 }
 
 /// The argument by which curl shows the client key, but never the key: the variable or the file

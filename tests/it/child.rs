@@ -190,6 +190,8 @@ async fn a_program_that_gives_a_secret_is_given_no_other() {
         ("TLS_KEY", &key.serialize_pem()),
         ("REDIS", "redis://:battery@127.0.0.1:1"),
         ("ORGPROXY_KEYSTORE_PASSWORD", "changed-it"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=battery"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=battery"),
     ];
     let mut command = Binary::command(&["check", "--config", &setup.files.config()]);
     command
@@ -252,6 +254,27 @@ async fn of_several_orgs_it_is_led_to_the_first_or_to_the_named_one() {
     let ended = ended.end().await;
     assert!(ended.stderr.contains("there is no org x"), "{ended:?}");
     assert_eq!(ended.code(), 64);
+}
+
+/// What a program means for one org must not reach the other.
+#[test_case("acme-dev", "acme_dev")]
+#[test_case("acme", "Acme")]
+#[tokio::test]
+async fn orgs_whose_variables_have_one_name_are_refused(one: &str, other: &str) {
+    let org = Org::start().await.unwrap();
+    let files = Files::several(&[("main", &org), (one, &org), (other, &org)]);
+    let config = files.config();
+    for more in [&[][..], &["--org", other]] {
+        let arguments = [&["-c", &config][..], more, &["--", "touch", "was-run"]].concat();
+        let mut command = Binary::command(&arguments);
+        command.current_dir(files.folder());
+        let ended = Binary::spawn(command).end().await;
+        let names = format!("orgs {one} and {other} have one variable, ORGPROXY_URL_ACME");
+        assert!(ended.stderr.contains(&names), "{ended:?}");
+        assert!(ended.stderr.contains("rename one of them"), "{ended:?}");
+        assert_ne!(ended.code(), 0);
+        assert!(!files.path("was-run").exists());
+    }
 }
 
 #[tokio::test]

@@ -30,12 +30,16 @@ use crate::support::{
 
 const HTTPS: &str = "listen = [\"https://127.0.0.1:0\"]\n";
 
+#[test_case(HTTPS, "state"; "by tls")]
+#[test_case(HTTPS, "the org's state"; "by tls, with its files where a shell reads more than a word")]
+#[test_case("listen = \"unix:the org's.sock\"\n", "state"; "on a socket there")]
 #[tokio::test]
-async fn the_line_that_is_printed_works_as_it_stands() {
+async fn the_line_that_is_printed_works_as_it_stands(listen: &str, state: &str) {
     let org = Org::start().await.unwrap();
-    let files = Files::with(&org, HTTPS);
-    let proxy = files.start_with_state();
-    let line = proxy.print("try: curl --cacert ").await;
+    let files = Files::with(&org, listen);
+    let state = files.path(state).display().to_string();
+    let proxy = Binary::start(&["run", "--config", &files.config(), "--state-dir", &state]);
+    let line = proxy.print("try: curl -").await;
     let answer = curl(line.trim_start().trim_start_matches("try: ")).await;
     assert_eq!(answer.status(), "200", "{answer:?}");
     assert!(answer.body().contains("DailyApiRequests"), "{answer:?}");
