@@ -96,11 +96,20 @@ fn batch(judge: Judge<'_>, ask: &Ask<'_>, body: &[u8]) -> Judged {
     }
 }
 
-/// Returns whether the first word is `SELECT`. What is before it is not looked at here.
+/// Returns whether the first word is `SELECT`, and not the name of the first column. What is before it is
+/// not looked at here. Other letters count as well, since Java takes a long s for an s.
 fn begins_with_select(text: &str) -> bool {
-    let text = text.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    text[..end.unwrap_or(text.len())].eq_ignore_ascii_case("select")
+    let is_it = |text: &str| {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let (word, rest) = text.split_at(end.unwrap_or(text.len()));
+        let is_select = word
+            .chars()
+            .flat_map(char::to_uppercase)
+            .eq("SELECT".chars());
+        is_select && !rest.starts_with([',', '"'])
+    };
+    is_it(text.trim_start_matches(|c: char| !c.is_ascii_alphabetic()))
+        || is_it(text.trim_start_matches(|c: char| !c.is_alphabetic()))
 }
 
 /// The beginning of an archive.

@@ -24,7 +24,7 @@ pub(super) fn is_of_any(object: &str) -> bool {
 /// The object of the record with this id, by its first three characters, where these say it.
 pub(super) fn of_id(id: &str) -> Object<'static> {
     let is_id = matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let Some(prefix) = id.get(..3).filter(|_| is_id) else {
+    let Some(prefix) = id.get(..3).filter(|_| is_id && has_its_case(id)) else {
         return Object::Unknown;
     };
     let known = PREFIXES.iter().find(|(known, _)| *known == prefix);
@@ -34,6 +34,23 @@ pub(super) fn of_id(id: &str) -> Object<'static> {
         None if prefix.starts_with('a') => Object::Other,
         None => Object::Unknown,
     }
+}
+
+/// Returns whether the first letters of an id are written as it says itself: in one of 18 characters,
+/// the last three say which of the others are capitals, so that it means the same in whatever case
+/// ([Object Reference](https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm),
+/// *ID Field Type*).
+fn has_its_case(id: &str) -> bool {
+    let Some(said) = id.as_bytes().get(15) else {
+        return true;
+    };
+    let capitals = match said.to_ascii_uppercase() {
+        letter @ b'A'..=b'Z' => letter - b'A',
+        digit @ b'0'..=b'5' => digit - b'0' + 26,
+        _ => return false,
+    };
+    let mut first = id.bytes().take(3).enumerate();
+    first.all(|(at, byte)| byte.is_ascii_uppercase() == (capitals >> at & 1 == 1))
 }
 
 /// The object that a lookup with this relationship name leads to, where it is always the same.
@@ -377,3 +394,25 @@ const OF_ACTIVITIES: [(&str, &str); 3] = [("Contact", "WhoId"), ("Lead", "WhoId"
 
 /// Any other object.
 const ANY: &str = "*";
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("00K5g000004CANAEA4", Object::Named("OpportunityContactRole"); "18 characters")]
+    #[test_case("00K5g000004CANA", Object::Named("OpportunityContactRole"); "15")]
+    #[test_case("00k5g000004CANAAA4", Object::Named("OpportunityLineItem"); "in small letters")]
+    #[test_case("00k5g000004CANAea4", Object::Unknown; "in the case of another")]
+    #[test_case("00k5g000004canaea4", Object::Unknown; "all in small letters")]
+    #[test_case("00K5G000004CANAAA4", Object::Unknown; "all in capitals")]
+    #[test_case("001000000000001AAA", Object::Named("Account"); "no letter")]
+    #[test_case("001000000000001aaa", Object::Named("Account"); "no letter, and an end in small ones")]
+    #[test_case("a00000000000001AAA", Object::Other; "of a custom object")]
+    #[test_case("A00000000000001AAA", Object::Unknown; "of one in capitals")]
+    #[test_case("0010000000000019AA", Object::Unknown; "an end that no id has")]
+    fn an_id_is_of_the_object_that_it_says_in_any_case(id: &str, object: Object<'_>) {
+        assert_eq!(of_id(id), object);
+    }
+}

@@ -95,7 +95,7 @@ pub(in crate::proxy::policy) fn read_fields<'f>(
 pub(super) fn write(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: Option<&Json>) -> Judged {
     judge.write(ask, Object::of(object))?;
     external_id(judge, ask, object)?;
-    fields(judge, ask, Object::of(object), body)
+    fields(judge, ask, Object::of(object), body, Below::Nothing)
 }
 
 pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&Json>) -> Judged {
@@ -105,7 +105,7 @@ pub(super) fn write_id(judge: Judge<'_>, ask: &Ask<'_>, id: &str, body: Option<&
         shown_after(judge, ask)?;
     }
     let record = body.and_then(|body| body.get("fields")).or(body);
-    fields(judge, ask, object, record)
+    fields(judge, ask, object, record, Below::Nothing)
 }
 
 /// `{ "apiName": "Account", "fields": { … } }`
@@ -113,7 +113,7 @@ pub(super) fn write_for_ui(judge: Judge<'_>, ask: &Ask<'_>, _: &str, body: &Json
     let object = body.text("apiName").map_or(Object::Unknown, Object::of);
     judge.write(ask, object)?;
     shown_after(judge, ask)?;
-    fields(judge, ask, object, body.get("fields"))
+    fields(judge, ask, object, body.get("fields"), Below::Nothing)
 }
 
 /// The UI API answers with the whole record, and with names of others.
@@ -124,11 +124,25 @@ fn shown_after(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
 /// A list of records, each with its type.
 pub(super) fn write_all(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
     external_id(judge, ask, object)?;
-    write_listed(judge, ask, object, body)
+    write_listed(judge, ask, object, body, Below::Nothing)
+}
+
+/// What the fields of a record may hold besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Nothing,
+    /// Lists of the records below it.
+    Records,
 }
 
 /// The records in `records`; they are of `object`, too, if that is given.
-fn write_listed(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
+fn write_listed(
+    judge: Judge<'_>,
+    ask: &Ask<'_>,
+    object: &str,
+    body: &Json,
+    below: Below,
+) -> Judged {
     let Some(records) = body.list("records") else {
         return judge.unclear(ask, "its body has no records");
     };
@@ -138,7 +152,7 @@ fn write_listed(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> J
         }
         let object = type_of(record);
         judge.write(ask, object)?;
-        fields(judge, ask, object, Some(record))?;
+        fields(judge, ask, object, Some(record), below)?;
     }
     Ok(())
 }
@@ -146,7 +160,7 @@ fn write_listed(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> J
 /// Records, and records below them.
 pub(super) fn write_tree(judge: Judge<'_>, ask: &Ask<'_>, object: &str, body: &Json) -> Judged {
     judge.write(ask, Object::of(object))?;
-    write_listed(judge, ask, "", body)?;
+    write_listed(judge, ask, "", body, Below::Records)?;
     for record in body.list("records").unwrap_or_default() {
         for (relationship, value) in record.entries() {
             // Whatever else there is beside them.
@@ -200,7 +214,13 @@ pub(super) fn delete(judge: Judge<'_>, ask: &Ask<'_>) -> Judged {
 }
 
 /// The fields that a record sets.
-fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&Json>) -> Judged {
+fn fields(
+    judge: Judge<'_>,
+    ask: &Ask<'_>,
+    object: Object<'_>,
+    record: Option<&Json>,
+    below: Below,
+) -> Judged {
     if !judge.limits_fields_written_to(object) || ask.only_deletes() {
         return Ok(());
     }
@@ -208,7 +228,15 @@ fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&J
         return judge.unclear(ask, "the fields that it writes cannot be told");
     };
     for (field, value) in fields {
-        if field.eq_ignore_ascii_case("attributes") || has_records(value) {
+        let has_below = value.list("records").is_some();
+        if has_below && below == Below::Nothing {
+            return judge.unclear(
+                ask,
+                format!("{field} has records, which only a tree may have"),
+            );
+        }
+        let is_list = has_below && value.entries().len() == 1 && !judge.denies_named(field);
+        if field.eq_ignore_ascii_case("attributes") || is_list {
             continue;
         }
         judge.write_field(ask, object, field)?;
@@ -221,11 +249,6 @@ fn fields(judge: Judge<'_>, ask: &Ask<'_>, object: Object<'_>, record: Option<&J
         }
     }
     Ok(())
-}
-
-/// Returns whether it is the list of the records below one, and nothing else.
-fn has_records(value: &Json) -> bool {
-    value.list("records").is_some() && value.entries().len() == 1
 }
 
 /// The field in the path: the record is found by it, which is to read it, and created with it.
