@@ -46,7 +46,13 @@ fn raise_path(least: ApiVersion, head: &mut Parts, exchange: &Exchange) -> Resul
     let resolved = path::resolved(path);
     let asked = Target::parse(&resolved);
     let holds_requests = asked.api == Api::Rest && subrequests::are_in(&asked, &resolved);
-    let Some(from) = asked.api_version().filter(|version| *version < least) else {
+    let version = asked.api_version();
+    let is_older = |version: &ApiVersion| *version < least;
+    let hidden = || Target::parse(&stems(&resolved)).api_version();
+    if version.is_none() && hidden().is_some_and(|version| is_older(&version)) {
+        return Err(Refusal::DisguisedVersion);
+    }
+    let Some(from) = version.filter(is_older) else {
         return Ok(holds_requests);
     };
     let written = Target::parse(path);
@@ -59,6 +65,12 @@ fn raise_path(least: ApiVersion, head: &mut Parts, exchange: &Exchange) -> Resul
     head.uri = with_target(&head.uri, &target)?;
     exchange.is_raised(from, least);
     Ok(holds_requests)
+}
+
+/// `path` as servers see it that cut formats, dots and blanks off its words.
+fn stems(path: &[u8]) -> Vec<u8> {
+    let stems: Vec<_> = path::words(path).map(path::stem).collect();
+    stems.join(&b'/')
 }
 
 /// `uri` with another path and query.

@@ -96,7 +96,7 @@ pub(crate) enum Refusal {
     )]
     WrongUser(String),
     #[error(
-        "this request names an API version older than minimum_api_version in an encoded form; write it plainly"
+        "this request names an API version older than minimum_api_version in an unusual way; write it plainly"
     )]
     DisguisedVersion,
     #[error(

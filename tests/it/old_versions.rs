@@ -110,11 +110,21 @@ async fn a_version_in_an_encoded_form_is_refused_instead_of_sent_as_it_is() {
         "/services/data/v20%2E0/limits",
         "/services/data/%7620.0/limits",
         "/services/async/1%37.0/job",
+        "/services/data/v20.0%20/limits",
+        "/services/data/%20v20.0/limits",
+        "/services/data/v20.0%2e/limits",
+        "/services/data/v20.0.json/limits",
+        "/services/Soap/u/20.0.",
+        "/services/async/20.0.xml/job",
+        "/cometd/20.0%09",
+        "/portal/services/data/v20.0./limits",
     ] {
         let wire = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let refusal = ask(both.proxy.address, &wire).await;
         refusal.is_marked("AMBIGUOUS_PATH");
-        assert_eq!(refusal.status, 400);
+        // A fault of SOAP has no other.
+        let status = if path.contains("Soap") { 500 } else { 400 };
+        assert_eq!(refusal.status, status);
         assert!(refusal.body.contains("minimum_api_version"), "{refusal:?}");
         both.untouched();
     }

@@ -8,6 +8,7 @@ use http::{Method, header, request::Parts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::stems;
 use crate::{
     proxy::{
         coding::Coding,
@@ -83,7 +84,7 @@ pub(crate) enum Why {
     Xml,
     #[error("it is not well-formed JSON in UTF-8, or has the same key twice")]
     Malformed,
-    #[error("a version in it is written with escapes: write it plainly")]
+    #[error("a version in it is written in an unusual way: write it plainly")]
     Disguised,
     #[error("a URL in it has a path of more than 16 KiB")]
     LongPath,
@@ -196,8 +197,13 @@ impl Subrequest<'_> {
         }
         let resolved = path::resolved(own.as_bytes());
         let asked = Target::parse_within(&resolved);
-        if let Some(from) = asked.api_version().filter(|version| *version < least) {
+        let version = asked.api_version();
+        if let Some(from) = version.filter(|version| *version < least) {
             edits.push(edit(text, written, &asked, from, least).ok_or(Why::Disguised)?);
+        }
+        let hidden = || Target::parse_within(&stems(&resolved)).api_version();
+        if version.is_none() && hidden().is_some_and(|version| version < least) {
+            return Err(Why::Disguised);
         }
         if !are_in(&asked, &resolved) {
             return Ok(());
@@ -260,6 +266,22 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+
+    #[test_case("v20.0%20"; "a blank behind it")]
+    #[test_case("%20v20.0"; "a blank before it")]
+    #[test_case("v20.0%2e"; "a dot")]
+    #[test_case("v20.0.json"; "a format")]
+    fn a_version_that_may_be_an_older_one_is_refused(version: &str) {
+        for url in [
+            format!("/services/data/{version}/limits"),
+            format!("{version}/limits"),
+        ] {
+            let body = format!(r#"{{"batchRequests":[{{"url":"{url}"}}]}}"#);
+            assert_eq!(raised(&body), Err(Why::Disguised), "{url}");
+            let newer = body.replace("20.0", "62.0");
+            assert_eq!(raised(&newer).as_deref(), Ok(&*newer));
+        }
+    }
 
     fn raised(body: &str) -> Result<String, Why> {
         let edits = edits(body.as_bytes(), ApiVersion::new(41))?;
