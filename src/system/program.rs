@@ -13,7 +13,7 @@ use std::{
 pub(crate) fn path() -> io::Result<PathBuf> {
     let file = env::current_exe()?;
     let name = PathBuf::from(env::args_os().next().unwrap_or_default());
-    let is_bare = name.components().count() == 1 && !name.has_root();
+    let is_bare = name.components().count() == 1;
     let folders = env::var_os("PATH").filter(|_| is_bare).unwrap_or_default();
     let listed = env::split_paths(&folders).map(|folder| folder.join(&name));
     let named = (!is_bare).then(|| name.clone());
@@ -21,8 +21,6 @@ pub(crate) fn path() -> io::Result<PathBuf> {
     // Whoever starts a program can call it what they like.
     let is_this = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|found| found == real);
     let started_by = named.into_iter().chain(listed).find(is_this);
-    // Another may be started from elsewhere.
-    Ok(started_by
-        .map_or(Ok(file.clone()), path::absolute)
-        .unwrap_or(file))
+    // A name alone would be looked for again.
+    started_by.map_or(Ok(file), path::absolute)
 }
