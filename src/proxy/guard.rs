@@ -371,11 +371,8 @@ fn port_of(authority: &Authority) -> u16 {
 /// Where a request for a tunnel wants it to end.
 pub(crate) fn tunnel_end<B>(request: &Request<B>) -> Result<Authority, Refusal> {
     let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        || headers
-            .get(header::CONTENT_LENGTH)
-            .is_some_and(|length| length != "0")
-    {
+    let length = headers.get(header::CONTENT_LENGTH);
+    if headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|it| it != "0") {
         return Err(Refusal::Malformed("it is a CONNECT with a body"));
     }
     // Authority form (RFC 9112 section 3.2.3).
