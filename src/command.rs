@@ -193,7 +193,7 @@ fn destinations(config: &Config) -> Vec<String> {
 fn admin_hint(listen: &Listen) -> String {
     match (listen, listen.address()) {
         (Listen::Unix(path), _) => {
-            let path = terminal::quoted(&path.display().to_string());
+            let path = terminal::quoted_path(path);
             let url = format!("--unix-socket {path} http://localhost/api/status");
             format!("admin listener on {listen}\n  try: curl {url}")
         }

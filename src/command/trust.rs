@@ -18,7 +18,7 @@ use self::bundle::{ADDITION, JAVA_OPTIONS, REPLACEMENTS};
 use crate::{
     config::Listener,
     local_ca::{self, Authority, AuthorityError},
-    system::{children, ownership::Foreign},
+    system::{children, ownership::Foreign, terminal},
 };
 
 pub(crate) mod bundle;
@@ -126,7 +126,7 @@ impl Root {
 
     /// The lines that each client needs, and the files that some of them name.
     fn advice(&self, listeners: &[Listener]) -> Result<String, TrustError> {
-        let path = quoted(&self.path);
+        let path = terminal::quoted_path(&self.path);
         let bundle = self.write("bundle.pem", &bundle::pem(&self.certificate))?;
         let store = self.write("truststore.p12", &bundle::trust_store(&self.certificate))?;
         let mut text = format!(
@@ -138,7 +138,7 @@ impl Root {
             // Writing to a string does not fail.
             let _ = write!(text, "\n# {client}\n{line}\n");
         }
-        for (client, line) in self.lines(&quoted(&bundle), &store) {
+        for (client, line) in self.lines(&terminal::quoted_path(&bundle), &store) {
             let _ = write!(text, "\n# {client}\n{line}\n");
         }
         let _ = write!(
@@ -154,7 +154,7 @@ impl Root {
 
     /// Lines with the addresses of the configuration, if it has any.
     fn lines_for_curl(&self, listeners: &[Listener]) -> Vec<(String, String)> {
-        let path = quoted(&self.path);
+        let path = terminal::quoted_path(&self.path);
         let url = |scheme: &str, listener: &Listener| {
             let port = match listener.listen.address().map(|address| address.port()) {
                 None | Some(0) => "PORT".to_owned(),
@@ -183,7 +183,7 @@ impl Root {
 
     /// The client, and its line.
     fn lines(&self, bundle: &str, store: &Path) -> Vec<(String, String)> {
-        let path = quoted(&self.path);
+        let path = terminal::quoted_path(&self.path);
         let alias = &self.alias;
         let java = bundle::java_options(store);
         let mut lines: Vec<_> = REPLACEMENTS
@@ -262,15 +262,10 @@ const INTERCEPTED: &str = "https://login.salesforce.com/services/data";
 fn more_of(variable: &str, more: &str) -> String {
     // What a shell obeys within double quotes.
     if more.contains(['"', '$', '`', '\\', '!']) {
-        format!("\"${variable} \"{}", crate::system::terminal::quoted(more))
+        format!("\"${variable} \"{}", terminal::quoted(more))
     } else {
         format!("\"${variable} {more}\"")
     }
-}
-
-/// `path` as one word for a shell.
-fn quoted(path: &Path) -> String {
-    crate::system::terminal::quoted(&path.display().to_string())
 }
 
 /// Runs one of the system's programs to its end.

@@ -18,7 +18,8 @@ use super::{
     section::Section,
     state, text,
     tls::{self, Tls},
-    traces, users, value,
+    traces::{self, HEADER_VARIABLES},
+    users, value,
 };
 
 /// Turns a document into a configuration; returns nothing if an org is incomplete. All mistakes go
@@ -33,7 +34,9 @@ pub(super) fn read(
     config.secret_variables = variables.hidden;
     config.named_files = reference::files(&document, folder);
     config.runs_commands = reference::has_commands(&document);
-    let mut root = Section::new(document, problems).withholding(variables.all);
+    // Lines for a collector may hold a secret as well.
+    let withheld = [variables.all, HEADER_VARIABLES.map(str::to_owned).to_vec()].concat();
+    let mut root = Section::new(document, problems).withholding(withheld);
     root.read_into("threads", &mut config.threads, threads);
     root.read_into("grace", &mut config.grace, value::wait);
     root.read_into("log", &mut config.log, value::log);

@@ -19,7 +19,6 @@ use super::{
     given,
     input::{Input, InputError},
     ownership::{OwnershipError, check_place},
-    traces::HEADER_VARIABLES,
 };
 use crate::system::{children, ownership, terminal};
 
@@ -85,7 +84,7 @@ impl Secret {
     pub(super) fn in_shell(&self) -> Option<String> {
         match self {
             Self::File { path, .. } => {
-                let path = terminal::quoted(&path.display().to_string());
+                let path = terminal::quoted_path(path);
                 Some(format!("$(cat {path})"))
             }
             Self::Variable(name) => Some(format!("${{{name}}}")),
@@ -233,12 +232,7 @@ fn from_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
 fn from_program(program: &Program) -> Result<Zeroizing<Vec<u8>>, SecretFault> {
     let deadline = Instant::now() + TIMEOUT;
     let (name, arguments) = program.words.split_first().ok_or(SecretFault::Empty)?;
-    let mut command = children::command(name, &program.withheld);
-    // They may hold a secret as well.
-    for name in HEADER_VARIABLES {
-        command.env_remove(name);
-    }
-    let mut child = command
+    let mut child = children::command(name, &program.withheld)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -192,13 +192,16 @@ impl Bound {
         };
         let url = match (&self.listen, self.listen.address()) {
             (Listen::Unix(path), _) => {
-                return format!("--unix-socket {} http://{host}", in_shell(path));
+                return format!(
+                    "--unix-socket {} http://{host}",
+                    terminal::quoted_path(path)
+                );
             }
             (_, Some(address)) => format!("{scheme}://{host}:{}", address.port()),
             (_, None) => format!("{scheme}://{host}"),
         };
         match &self.ca_file {
-            Some(path) => format!("--cacert {} {url}", in_shell(path)),
+            Some(path) => format!("--cacert {} {url}", terminal::quoted_path(path)),
             None => url,
         }
     }
@@ -264,11 +267,6 @@ impl fmt::Display for Bound {
         }
         Ok(())
     }
-}
-
-/// `path` as one word for a shell.
-fn in_shell(path: &Path) -> String {
-    terminal::quoted(&path.display().to_string())
 }
 
 /// The argument by which curl shows the client key, but never the key: the variable or the file

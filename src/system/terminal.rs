@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::Path,
     sync::OnceLock,
 };
 
@@ -74,6 +75,11 @@ pub(crate) fn quoted(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
+}
+
+/// `path` as one word for a shell.
+pub(crate) fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// `text` in `style`.

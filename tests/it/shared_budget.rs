@@ -197,12 +197,11 @@ async fn what_no_replica_has_counted_is_removed(garbage: &str) {
     let replicas = replicas(&redis, &org, 2, of_all(1000)).await;
     ask(&replicas[0], 3).await;
     all_have_spent(&replicas, 3).await;
-    let keys = redis.ask("KEYS *:budget").await;
-    let key = keys.lines().last().unwrap();
+    let key = key(&redis).await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let hour = (now.unwrap().as_secs() / 3600).to_string();
     redis
-        .ask(&garbage.replace("{key}", key).replace("{hour}", &hour))
+        .ask(&garbage.replace("{key}", &key).replace("{hour}", &hour))
         .await;
     ask(&replicas[1], 2).await;
     all_have_spent(&replicas, 5).await;
@@ -313,8 +312,7 @@ async fn what_a_replica_with_its_clock_ahead_has_counted_is_of_today() {
     let replicas = replicas(&redis, &org, 2, of_all(60)).await;
     ask(&replicas[0], 5).await;
     all_have_spent(&replicas, 5).await;
-    let keys = redis.ask("KEYS *:budget").await;
-    let key = keys.lines().find(|line| line.ends_with(":budget")).unwrap();
+    let key = key(&redis).await;
     // By a clock that is a year ahead.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let ahead = now.as_secs() / 3600 + 365 * 24;
@@ -366,6 +364,13 @@ fn share(config: &mut Config, redis: &RedisServer, budget: Budget) {
     config.redis = Some(Redis::at(&redis.url()).unwrap());
     config.admin = Some(Admin::at(Listen::loopback(0)));
     config.orgs[0].budget = Some(budget);
+}
+
+/// Where Redis has the counts of the one org.
+async fn key(redis: &RedisServer) -> String {
+    let keys = redis.ask("KEYS *:budget").await;
+    let key = keys.lines().find(|line| line.ends_with(":budget"));
+    key.unwrap().to_owned()
 }
 
 /// So many calls, which are all answered.

@@ -43,7 +43,7 @@ impl Access {
     pub(super) fn what_is_missing(&self, path: &Path) -> Option<String> {
         let about = fs::metadata(path).ok()?;
         let is_given = (about.uid(), about.gid()) == (self.owner, self.group);
-        let path = crate::system::terminal::quoted(&path.display().to_string());
+        let path = crate::system::terminal::quoted_path(path);
         (!is_given).then(|| {
             format!(
                 "chown {}:{} {path}\nchmod {:03o} {path}",

@@ -112,7 +112,7 @@ fn rotate(args: &InitArgs, paths: &Paths, config: &Config, org: &Org) -> Result<
              continue.",
             &format!(
                 "(cd {} &&\n  sf project deploy start --source-dir app --target-org ALIAS)",
-                quoted(&package)
+                terminal::quoted_path(&package)
             ),
         ),
         (None, false) => report.step(
@@ -151,15 +151,19 @@ fn moves(pairs: &[(&Path, &PathBuf)], key: &Path) -> String {
         let extension = current.extension().unwrap_or_default().to_string_lossy();
         let old = first_free(|old| named(key, old, &extension));
         if current.exists() {
-            lines += &format!("mv {} {}\n", quoted(current), quoted(&old));
+            lines += &format!(
+                "mv {} {}\n",
+                terminal::quoted_path(current),
+                terminal::quoted_path(&old)
+            );
         }
-        lines += &format!("mv {} {}\n", quoted(next), quoted(current));
+        lines += &format!(
+            "mv {} {}\n",
+            terminal::quoted_path(next),
+            terminal::quoted_path(current)
+        );
     }
     lines
-}
-
-fn quoted(path: &Path) -> String {
-    terminal::quoted(&path.display().to_string())
 }
 
 /// The files of the package that have an old certificate, each as it is and with the new one in its

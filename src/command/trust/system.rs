@@ -8,7 +8,8 @@ use std::{
 
 use rustix::process::geteuid;
 
-use super::{Root, TrustError, put, quoted, run, run_with};
+use super::{Root, TrustError, put, run, run_with};
+use crate::system::terminal;
 
 /// A folder of additional authorities, and the program to run when it has changed.
 pub(super) struct Store {
@@ -134,7 +135,7 @@ fn check_root(root: &Root, what: &str) -> Result<(), TrustError> {
     } else {
         Err(TrustError::NotRoot(format!(
             "{what} --state-dir {}",
-            quoted(folder)
+            terminal::quoted_path(folder)
         )))
     }
 }

@@ -187,7 +187,8 @@ fn read(who: Who, hour: &str, calls: &str) -> Option<Count> {
 /// Key: the hash. Arguments: the id of a replica, the number of its news, its long calls, the time of a
 /// lease, 1 if it sends along what it has read, the number of its news' counts, these, and what it has
 /// read. Returns nothing if something is lost, and the replica has to send that along; so it does with more
-/// than replicas can have counted, which no process is to take into its memory. What was counted by a clock that was ahead is of this hour: else it would be so until that comes.
+/// than replicas can have counted, which no process is to take into its memory. What was counted by a clock
+/// that was ahead is of this hour: else it would be so until that comes.
 const EXCHANGE: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
